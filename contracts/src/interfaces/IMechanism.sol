@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {Terms} from "./IProofMarket.sol";
+
+/// @notice What a mechanism answers when a slot opens.
+/// @param prover Who is allocated the slot; zero if nobody is, yet or at all.
+/// @param price What the slot pays at most, in asset wei; at most the terms' price.
+/// @param undecidedUntil Only without a prover: unix seconds until which the mechanism may still allocate the slot, by
+/// calling the market. From then on the slot is open to all.
+struct Allocation {
+    address prover;
+    uint96 price;
+    uint40 undecidedUntil;
+}
+
+/// @title The rule that decides who may prove a slot, and at what price
+/// @notice The market knows mechanisms by this interface alone.
+interface IMechanism {
+    error NotMarket();
+
+    /// @notice Revert with a named error unless this mechanism can serve these terms.
+    function validateTerms(Terms calldata terms) external view;
+
+    /// @notice A slot opens: allocate it, or say until when the mechanism may. Market only.
+    function onOpen(uint256 market, uint64 slot, Terms calldata terms, bytes calldata data)
+        external
+        returns (Allocation memory);
+}

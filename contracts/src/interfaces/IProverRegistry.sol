@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+/// @title Who proves: identity, submitter keys, stake, bonds, and the weights that lotteries draw from
+/// @notice Registering needs no permission. Stake is one ERC-20 asset, allocated to markets in whole units of
+/// `STAKE_UNIT` asset wei, so that a weight is exact and nothing is rounded away. A change of weight made in epoch e
+/// takes effect in epoch e+1, or in e+2 if made in the last `FREEZE` seconds of e: a draw of any epoch sees only what
+/// was fixed at least `FREEZE` seconds before that epoch, and so before its seed existed.
+interface IProverRegistry {
+    /// @notice A prover as stored.
+    /// @param id Counts from 1 by registration; the order of leaves in every weight tree.
+    /// @param stake Asset wei staked, bonds included.
+    /// @param bonded Asset wei reserved by open allocations.
+    /// @param allocated Asset wei allocated to markets, all together.
+    /// @param unbonding Asset wei asked back, still slashable.
+    /// @param unbondingReadyAt Unix seconds from which `unbonding` may be withdrawn.
+    /// @param misses Slots missed since the last one proven.
+    /// @param paused By itself.
+    /// @param suspended After `SUSPEND_AFTER` misses in a row, until it resumes.
+    struct Prover {
+        uint32 id;
+        uint96 stake;
+        uint96 bonded;
+        uint96 allocated;
+        uint96 unbonding;
+        uint40 unbondingReadyAt;
+        uint8 misses;
+        bool paused;
+        bool suspended;
+    }
+
+    event ProverRegistered(address indexed prover, uint32 indexed id, string uri);
+    event UriSet(address indexed prover, string uri);
+    event SubmitterSet(address indexed prover, address indexed submitter, bool allowed);
+    event Staked(address indexed prover, uint256 amount);
+    event UnstakeRequested(address indexed prover, uint256 amount, uint256 readyAt);
+    event Unstaked(address indexed prover, address indexed to, uint256 amount);
+    /// @notice A prover's allocation to a market is now `units`.
+    event AllocationSet(address indexed prover, uint256 indexed market, uint256 units);
+    /// @notice A leaf's weight, in units, from `epoch` on. Replaying these in order gives every frozen tree.
+    event WeightSet(uint256 indexed market, uint32 indexed id, uint256 weight, uint256 epoch);
+    event ProverPaused(address indexed prover);
+    event ProverSuspended(address indexed prover);
+    event ProverResumed(address indexed prover);
+    event BondReserved(address indexed prover, uint256 amount);
+    event BondReleased(address indexed prover, uint256 amount);
+    event BondSlashed(address indexed prover, uint256 indexed market, uint256 amount);
+
+    error NotMarket();
+    error AlreadyRegistered();
+    error NotRegistered();
+    error NotAuthorised();
+    error SubmitterTaken();
+    error AmountZero();
+    /// @notice The asset delivered less than was sent: assets that charge on transfer are refused.
+    error AssetTakesFee(uint256 received, uint256 sent);
+    error InsufficientStake(uint256 available, uint256 needed);
+    error AllocationTooLarge(uint256 units, uint256 max);
+    error NothingToWithdraw();
+    error UnbondingNotReady(uint256 readyAt);
+
+    /// @notice Register the caller as a prover.
+    /// @param uri Where its metadata are (endpoint, hardware).
+    function register(string calldata uri) external returns (uint32 id);
+
+    /// @notice Replace the metadata URI.
+    function setUri(string calldata uri) external;
+
+    /// @notice Allow or disallow a hot key: it may pause and resume the caller, and never moves money. A key serves
+    /// one prover.
+    function setSubmitter(address submitter, bool allowed) external;
+
+    /// @notice Stake `amount` asset wei; needs an allowance to this contract.
+    function stake(uint256 amount) external;
+
+    /// @notice Set the caller's allocation to `market` to `units` of `STAKE_UNIT`. Takes effect as the contract's
+    /// notice says.
+    function allocate(uint256 market, uint256 units) external;
+
+    /// @notice Ask back `amount` asset wei that no market has been allocated. It stays slashable until withdrawn.
+    /// A second request adds to the first and restarts the wait.
+    function requestUnstake(uint256 amount) external;
+
+    /// @notice Withdraw what was asked back, once its time has come; open bonds stay behind until they end.
+    function withdrawStake(address to) external;
+
+    /// @notice Leave the draws of every market until `resume`. Prover or submitter.
+    function pause() external;
+
+    /// @notice Return to the draws after a pause or a suspension, and forget past misses. Prover or submitter.
+    /// Needs stake ≥ allocations. Weights come back market by market through `sync`.
+    function resume() external;
+
+    /// @notice Bring a leaf in line with its prover: 0 while paused or suspended, its allocation otherwise. Anyone.
+    function sync(uint256 market, address prover) external;
+
+    /// @notice Reserve a bond. Market only.
+    function reserve(address prover, uint256 amount) external;
+
+    /// @notice Release a bond. Market only.
+    /// @param proven True when the prover proved the slot itself, which forgets its misses.
+    function release(address prover, uint256 amount, bool proven) external;
+
+    /// @notice Slash a bond and send it to the market, which splits it. Lowers the prover's allocation to `market` by
+    /// the bond, rounded up to whole units, and counts a miss. Market only.
+    function slash(address prover, uint256 market, uint256 amount) external;
+
+    /// @notice Draw from the weights of `market` frozen for the current epoch.
+    /// @param random Uniform over 256 bits; taken modulo the total weight.
+    /// @param bond Asset wei the prover must have free.
+    /// @return prover Who was drawn; zero if the tree is empty.
+    /// @return able Whether it is active and has `bond` free.
+    function draw(uint256 market, uint256 random, uint256 bond) external view returns (address prover, bool able);
+
+    /// @notice Frozen total weight of `market` in the current epoch, in units.
+    function totalWeight(uint256 market) external view returns (uint256);
+
+    /// @notice Frozen weight of a prover in the current epoch, in units.
+    function weightOf(uint256 market, address prover) external view returns (uint256);
+
+    /// @notice Allocation of a prover to a market, in units; what its weight will be once it took effect.
+    function allocationOf(uint256 market, address prover) external view returns (uint256);
+
+    /// @notice A prover's record; all zero if it never registered.
+    function proverOf(address prover) external view returns (Prover memory);
+
+    /// @notice The prover with `id`, or zero.
+    function proverById(uint32 id) external view returns (address);
+
+    /// @notice The prover a submitter key belongs to, or zero.
+    function proverOfSubmitter(address submitter) external view returns (address);
+
+    /// @notice Asset wei a prover may allocate or ask back.
+    function freeStake(address prover) external view returns (uint256);
+
+    /// @notice The current epoch: unix seconds divided by `EPOCH_LENGTH`.
+    function epoch() external view returns (uint256);
+
+    /// @notice The asset staked.
+    function asset() external view returns (address);
+
+    /// @notice The one market that may reserve, release and slash.
+    function market() external view returns (address);
+
+    /// @notice Asset wei in one unit of weight.
+    function STAKE_UNIT() external view returns (uint256);
+
+    /// @notice Seconds in an epoch.
+    function EPOCH_LENGTH() external view returns (uint256);
+
+    /// @notice Seconds before an epoch in which its weights can no longer change.
+    function FREEZE() external view returns (uint256);
+
+    /// @notice Misses in a row that suspend a prover.
+    function SUSPEND_AFTER() external view returns (uint256);
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {SlotState} from "./IProofMarket.sol";
+
+/// @title What a requester that is a contract may implement
+interface IRequester {
+    /// @notice A slot ended. Called with `Terms.callbackGas` gas; whatever this does, the settlement stands.
+    /// @param publicInputs Statement inputs, outputs and payee when proven; empty otherwise.
+    function onSlotEnded(uint256 market, uint64 slot, SlotState state, uint256[] calldata publicInputs) external;
+}

@@ -1,0 +1,111 @@
+//! contracts/src → crates/bindings/abi/*.json, through foundry-compilers with the settings of foundry.toml.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use eyre::{Context, Result, bail, ensure, eyre};
+use foundry_compilers::{
+    ProjectBuilder, ProjectPathsConfig,
+    artifacts::{
+        BytecodeHash, EvmVersion, Remapping, Settings, SettingsMetadata, output_selection::OutputSelection,
+    },
+    solc::{Solc, SolcCompiler, SolcLanguage, SolcSettings},
+};
+use serde_json::{Value, json};
+
+/// What the bindings are made from: contracts that are deployed, and interfaces that anyone may implement.
+const EXPORTED: &[&str] = &[
+    "BlockVerifier",
+    "CircuitRegistry",
+    "DevelopmentToken",
+    "IVerifier",
+    "ProofMarket",
+    "ProverRegistry",
+    "StakeLottery",
+    "TransferRollup",
+];
+
+const REMAPPINGS: &[(&str, &str)] =
+    &[("@openzeppelin/", "node_modules/@openzeppelin/"), ("solady/", "node_modules/solady/src/")];
+
+pub fn run(root: &Path, solc: &Path, check: bool) -> Result<()> {
+    let root = root.canonicalize()?;
+    let artifacts = compile(&root, solc)?;
+    let folder = root.join("crates/bindings/abi");
+    fs::create_dir_all(&folder)?;
+    let mut drifted = Vec::new();
+    for name in EXPORTED {
+        let artifact = artifacts.get(*name).ok_or_else(|| eyre!("contracts/src has no contract {name}"))?;
+        let text = serde_json::to_string_pretty(artifact)? + "\n";
+        let path = folder.join(format!("{name}.json"));
+        if fs::read_to_string(&path).is_ok_and(|committed| committed == text) {
+            continue;
+        }
+        if check {
+            drifted.push(*name);
+        } else {
+            fs::write(&path, text).wrap_err_with(|| format!("writing {}", path.display()))?;
+            println!("wrote crates/bindings/abi/{name}.json");
+        }
+    }
+    ensure!(
+        drifted.is_empty(),
+        "crates/bindings/abi is not what contracts/src compiles to ({}); run `cargo xtask contracts` and commit the result",
+        drifted.join(", ")
+    );
+    Ok(())
+}
+
+/// Contract name → `{abi, bytecode}`.
+fn compile(root: &Path, solc: &Path) -> Result<BTreeMap<String, Value>> {
+    let solc = if solc.is_relative() && !solc.exists() { root.join(solc) } else { solc.to_path_buf() };
+    let solc = Solc::new(&solc)
+        .wrap_err_with(|| format!("{} does not answer as a Solidity compiler; run script/setup", solc.display()))?;
+    let mut settings = Settings {
+        evm_version: Some(EvmVersion::Prague),
+        via_ir: Some(true),
+        output_selection: OutputSelection::common_output_selection(["abi".to_string(), "evm.bytecode.object".to_string()]),
+        ..Default::default()
+    };
+    settings.optimizer.enabled = Some(true);
+    settings.optimizer.runs = Some(1_000_000);
+    settings.metadata = Some(SettingsMetadata {
+        use_literal_content: None,
+        bytecode_hash: Some(BytecodeHash::None),
+        cbor_metadata: Some(false),
+    });
+    let paths = ProjectPathsConfig::builder()
+        .root(root)
+        .sources(root.join("contracts/src"))
+        .remappings(REMAPPINGS.iter().map(|(name, path)| Remapping {
+            context: None,
+            name: (*name).to_string(),
+            path: root.join(path).display().to_string(),
+        }))
+        .build_with_root::<SolcLanguage>(root);
+    let project = ProjectBuilder::new(Default::default())
+        .paths(paths)
+        .settings(SolcSettings { settings, ..Default::default() })
+        .offline()
+        .ephemeral()
+        .no_artifacts()
+        .build(SolcCompiler::Specific(solc))?;
+    let output = project.compile()?;
+    if output.has_compiler_errors() {
+        bail!("contracts/src does not compile:\n{output}");
+    }
+    let mut artifacts = BTreeMap::new();
+    for (path, name, contract) in output.output().contracts.contracts_with_files() {
+        if !path.starts_with(root.join("contracts/src")) || !EXPORTED.contains(&name.as_str()) {
+            continue;
+        }
+        let abi = contract.abi.as_ref().ok_or_else(|| eyre!("{name} came without an ABI"))?;
+        let bytecode = contract
+            .evm
+            .as_ref()
+            .and_then(|evm| evm.bytecode.as_ref())
+            .and_then(|bytecode| bytecode.object.as_bytes())
+            .ok_or_else(|| eyre!("{name} came without linked bytecode"))?;
+        artifacts.insert(name.clone(), json!({ "abi": abi, "bytecode": bytecode }));
+    }
+    Ok(artifacts)
+}
