@@ -1,0 +1,38 @@
+# Sourced by the scripts: where the pinned tools are. Tools come from npm; a Foundry on PATH is used if its version matches.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+FOUNDRY_VERSION=1.7.1
+
+say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+platform() {
+  local os arch
+  case "$(uname -s)" in
+    Linux) os=linux ;;
+    Darwin) os=darwin ;;
+    *) fail "there is no pinned Foundry for $(uname -s); use Linux or macOS" ;;
+  esac
+  case "$(uname -m)" in
+    x86_64 | amd64) arch=amd64 ;;
+    aarch64 | arm64) arch=arm64 ;;
+    *) fail "there is no pinned Foundry for $(uname -m); use an x86-64 or arm64 machine" ;;
+  esac
+  echo "$os-$arch"
+}
+
+# Put forge, anvil and cast on PATH: the pinned npm binaries first.
+use_tools() {
+  local tool bin
+  for tool in forge anvil cast; do
+    bin="$PWD/node_modules/@foundry-rs/$tool-$(platform)/bin"
+    if [ -x "$bin/$tool" ]; then
+      PATH="$bin:$PATH"
+    elif ! { command -v $tool >/dev/null && $tool --version | grep -q "$FOUNDRY_VERSION"; }; then
+      fail "$tool $FOUNDRY_VERSION is not installed; run ./script/setup"
+    fi
+  done
+  export PATH
+  export FOUNDRY_SOLC="$PWD/script/solc" PROVERY_SOLC="$PWD/script/solc" PROVERY_ANVIL="$(command -v anvil)"
+  export FOUNDRY_DISABLE_NIGHTLY_WARNING=1
+}
