@@ -36,3 +36,10 @@ use_tools() {
   export FOUNDRY_SOLC="$PWD/script/solc" PROVERY_SOLC="$PWD/script/solc" PROVERY_ANVIL="$(command -v anvil)"
   export FOUNDRY_DISABLE_NIGHTLY_WARNING=1
 }
+
+# A program that `cargo build --workspace` made. Run directly: `cargo run -p` selects other features and would build twice.
+built() {
+  local program="${CARGO_TARGET_DIR:-target}/debug/$1"
+  [ -x "$program" ] || fail "$program is not built; run ./script/setup"
+  echo "$program"
+}

@@ -23,6 +23,7 @@ interface ICircuitRegistry {
 
     error CircuitExists(bytes32 circuit);
     error CircuitNotFound(bytes32 circuit);
+    /// @notice The verifier is not a contract (an account that delegates its code is none: it can change its mind).
     error VerifierHasNoCode(address verifier);
 
     /// @notice Register a circuit.

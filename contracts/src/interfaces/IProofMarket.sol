@@ -26,7 +26,7 @@ enum SlotState {
 /// @param requesterBps Share of a slashed bond, in bps, paid to the requester. What is left is burned.
 /// @param forfeitBps Share of the price, in bps, burned when a slot expires unproven.
 /// @param outputs Number of public inputs, just before the payee, that the prover supplies and no statement fixes.
-/// @param callbackGas Gas for `IRequester.onSlotEnded`; 0 for none.
+/// @param callbackGas Gas for `IRequester.onSlotEnded`, paid by whoever settles; 0 for none, at most 1,000,000.
 struct Terms {
     address requester;
     address mechanism;
@@ -57,6 +57,7 @@ struct Terms {
 /// @param startedAt Unix seconds at which the reward curve starts: the allocation, or the opening to all.
 /// @param exclusiveUntil Before this second only `prover` may prove (nobody while `prover` is zero: the mechanism is
 /// still deciding). From this second on anyone may.
+/// @param capacity The market's capacity: says where the slot's word is without reading the market's record.
 struct Slot {
     uint256 market;
     uint64 id;
@@ -66,6 +67,7 @@ struct Slot {
     uint40 openedAt;
     uint40 startedAt;
     uint40 exclusiveUntil;
+    uint32 capacity;
 }
 
 /// @title The proof market: slots, escrow, settlement
@@ -148,6 +150,8 @@ interface IProofMarket {
     error SlotNotExpired(uint256 expiresAt);
     error SlotHasExpired(uint256 expiredAt);
     error SlotAlreadyAllocated();
+    /// @notice Too late to allocate: anyone may prove the slot since `since`.
+    error SlotOpenToAll(uint256 since);
     error SlotNotCancellable();
     /// @notice The public inputs are not those of the slot's statement.
     error StatementMismatch();
@@ -160,10 +164,22 @@ interface IProofMarket {
     error InsufficientCallbackGas();
     error InsufficientCredit(uint256 available, uint256 needed);
     error AmountZero();
+    /// @notice A market's funds may not grow above `max`, so that no settlement can overflow them.
+    error FundsTooLarge(uint256 funds, uint256 max);
+    /// @notice The asset delivered less than was sent: assets that charge on transfer are refused.
+    error AssetTakesFee(uint256 received, uint256 sent);
+    /// @notice Neither the zero address nor this contract can receive.
+    error RecipientInvalid();
+    /// @notice A market's capacity must be a power of two, 1 to 65,536.
+    error CapacityInvalid();
+    /// @notice The mechanism asked for more than the price escrowed, or would decide so late that an allocated prover
+    /// and then a rescuer would not both have a whole exclusive window before the slot expires.
+    error AllocationInvalid();
 
     /// @notice Create a market.
     /// @param terms Its terms; checked against every rule, and by the mechanism.
     /// @param capacity How many slots may be open at once: a power of two, 1 to 65,536.
+    /// The caller becomes its creator.
     /// @return market The id, counting from 1.
     function createMarket(Terms calldata terms, uint32 capacity) external returns (uint256 market);
 

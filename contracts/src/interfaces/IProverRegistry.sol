@@ -7,26 +7,42 @@ pragma solidity 0.8.30;
 /// takes effect in epoch e+1, or in e+2 if made in the last `FREEZE` seconds of e: a draw of any epoch sees only what
 /// was fixed at least `FREEZE` seconds before that epoch, and so before its seed existed.
 interface IProverRegistry {
-    /// @notice A prover as stored.
+    /// @notice A prover's record. Its bonds are kept market by market: see `bondedOf`.
     /// @param id Counts from 1 by registration; the order of leaves in every weight tree.
-    /// @param stake Asset wei staked, bonds included.
-    /// @param bonded Asset wei reserved by open allocations.
-    /// @param allocated Asset wei allocated to markets, all together.
-    /// @param unbonding Asset wei asked back, still slashable.
+    /// @param stake Asset wei staked: bonds and stake asked back included.
+    /// @param allocated Asset wei allocated to markets, all together; where the bonds of a market are more than what is
+    /// still allocated to it, the bonds count. Never more than `stake - unbonding`.
+    /// @param unbonding Asset wei asked back. No bond stands on it.
     /// @param unbondingReadyAt Unix seconds from which `unbonding` may be withdrawn.
-    /// @param misses Slots missed since the last one proven.
+    /// @param misses Slots missed since it last proved one in a market in which it had missed some.
     /// @param paused By itself.
     /// @param suspended After `SUSPEND_AFTER` misses in a row, until it resumes.
     struct Prover {
         uint32 id;
         uint96 stake;
-        uint96 bonded;
         uint96 allocated;
         uint96 unbonding;
         uint40 unbondingReadyAt;
         uint8 misses;
         bool paused;
         bool suspended;
+    }
+
+    /// @notice What a registry is deployed with; none of it can be changed.
+    /// @param asset The ERC-20 staked; must not charge on transfer.
+    /// @param stakeUnit Asset wei in one unit of weight.
+    /// @param epochLength Seconds in an epoch.
+    /// @param freeze Seconds before an epoch in which its weights can no longer change; above 0, below `epochLength`.
+    /// @param suspendAfter Misses in a row that suspend a prover; 1 to 255.
+    /// @param unbonding Seconds from `requestUnstake` to `withdrawStake`; at least `epochLength + freeze`, by when the
+    /// prover's weight has left the draws.
+    struct Params {
+        address asset;
+        uint96 stakeUnit;
+        uint32 epochLength;
+        uint32 freeze;
+        uint8 suspendAfter;
+        uint32 unbonding;
     }
 
     event ProverRegistered(address indexed prover, uint32 indexed id, string uri);
@@ -42,11 +58,13 @@ interface IProverRegistry {
     event ProverPaused(address indexed prover);
     event ProverSuspended(address indexed prover);
     event ProverResumed(address indexed prover);
-    event BondReserved(address indexed prover, uint256 amount);
-    event BondReleased(address indexed prover, uint256 amount);
+    event BondReserved(address indexed prover, uint256 indexed market, uint256 amount);
+    event BondReleased(address indexed prover, uint256 indexed market, uint256 amount);
     event BondSlashed(address indexed prover, uint256 indexed market, uint256 amount);
 
     error NotMarket();
+    /// @notice A parameter of the constructor breaks a rule; `rule` names it.
+    error ParamsRejected(bytes32 rule);
     error AlreadyRegistered();
     error NotRegistered();
     error NotAuthorised();
@@ -67,39 +85,42 @@ interface IProverRegistry {
     function setUri(string calldata uri) external;
 
     /// @notice Allow or disallow a hot key: it may pause and resume the caller, and never moves money. A key serves
-    /// one prover.
+    /// one prover, and may itself end that by disallowing itself.
     function setSubmitter(address submitter, bool allowed) external;
 
     /// @notice Stake `amount` asset wei; needs an allowance to this contract.
     function stake(uint256 amount) external;
 
-    /// @notice Set the caller's allocation to `market` to `units` of `STAKE_UNIT`. Takes effect as the contract's
-    /// notice says.
+    /// @notice Set the caller's allocation to `market` to `units` of `STAKE_UNIT`. Its weight follows as the contract's
+    /// notice says; what it may be asked to bond follows at once. Stake under an open bond stays allocated until the
+    /// bond ends, however few `units` are asked for, and is then free by itself.
     function allocate(uint256 market, uint256 units) external;
 
-    /// @notice Ask back `amount` asset wei that no market has been allocated. It stays slashable until withdrawn.
+    /// @notice Ask back `amount` asset wei that is neither allocated nor bonded.
     /// A second request adds to the first and restarts the wait.
     function requestUnstake(uint256 amount) external;
 
-    /// @notice Withdraw what was asked back, once its time has come; open bonds stay behind until they end.
+    /// @notice Withdraw what was asked back, once its time has come.
     function withdrawStake(address to) external;
 
     /// @notice Leave the draws of every market until `resume`. Prover or submitter.
     function pause() external;
 
     /// @notice Return to the draws after a pause or a suspension, and forget past misses. Prover or submitter.
-    /// Needs stake ≥ allocations. Weights come back market by market through `sync`.
+    /// Weights come back market by market through `sync`.
     function resume() external;
 
     /// @notice Bring a leaf in line with its prover: 0 while paused or suspended, its allocation otherwise. Anyone.
     function sync(uint256 market, address prover) external;
 
-    /// @notice Reserve a bond. Market only.
-    function reserve(address prover, uint256 amount) external;
+    /// @notice Reserve a bond for a slot of `market`. Market contract only. Reverts with `InsufficientStake` unless what
+    /// the prover allocated to `market`, less the bonds already reserved there, covers it: whoever creates a market
+    /// chooses its mechanism, so consent and exposure are bounded by the prover's own allocation, market by market.
+    function reserve(address prover, uint256 market, uint256 amount) external;
 
-    /// @notice Release a bond. Market only.
+    /// @notice Release a bond of `market`. Market contract only.
     /// @param proven True when the prover proved the slot itself, which forgets its misses.
-    function release(address prover, uint256 amount, bool proven) external;
+    function release(address prover, uint256 market, uint256 amount, bool proven) external;
 
     /// @notice Slash a bond and send it to the market, which splits it. Lowers the prover's allocation to `market` by
     /// the bond, rounded up to whole units, and counts a miss. Market only.
@@ -109,7 +130,7 @@ interface IProverRegistry {
     /// @param random Uniform over 256 bits; taken modulo the total weight.
     /// @param bond Asset wei the prover must have free.
     /// @return prover Who was drawn; zero if the tree is empty.
-    /// @return able Whether it is active and has `bond` free.
+    /// @return able Whether it is active and `reserve` of `bond` would succeed.
     function draw(uint256 market, uint256 random, uint256 bond) external view returns (address prover, bool able);
 
     /// @notice Frozen total weight of `market` in the current epoch, in units.
@@ -118,11 +139,17 @@ interface IProverRegistry {
     /// @notice Frozen weight of a prover in the current epoch, in units.
     function weightOf(uint256 market, address prover) external view returns (uint256);
 
+    /// @notice Asset wei of a prover reserved by its open slots of a market.
+    function bondedOf(uint256 market, address prover) external view returns (uint256);
+
     /// @notice Allocation of a prover to a market, in units; what its weight will be once it took effect.
     function allocationOf(uint256 market, address prover) external view returns (uint256);
 
     /// @notice A prover's record; all zero if it never registered.
     function proverOf(address prover) external view returns (Prover memory);
+
+    /// @notice How many have registered; ids are 1 to this.
+    function proverCount() external view returns (uint32);
 
     /// @notice The prover with `id`, or zero.
     function proverById(uint32 id) external view returns (address);
@@ -153,4 +180,11 @@ interface IProverRegistry {
 
     /// @notice Misses in a row that suspend a prover.
     function SUSPEND_AFTER() external view returns (uint256);
+
+    /// @notice Seconds from `requestUnstake` until `withdrawStake`.
+    function UNBONDING() external view returns (uint256);
+
+    /// @notice Most units a prover can allocate to one market. Chance is linear in units, so whoever has more stake
+    /// loses nothing by registering another address.
+    function MAX_UNITS() external view returns (uint256);
 }

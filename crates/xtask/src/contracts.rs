@@ -58,12 +58,16 @@ pub fn run(root: &Path, solc: &Path, check: bool) -> Result<()> {
 /// Contract name → `{abi, bytecode}`.
 fn compile(root: &Path, solc: &Path) -> Result<BTreeMap<String, Value>> {
     let solc = if solc.is_relative() && !solc.exists() { root.join(solc) } else { solc.to_path_buf() };
-    let solc = Solc::new(&solc)
-        .wrap_err_with(|| format!("{} does not answer as a Solidity compiler; run script/setup", solc.display()))?;
+    let solc = Solc::new(&solc).wrap_err_with(|| {
+        format!("{} does not answer as a Solidity compiler; run script/setup", solc.display())
+    })?;
     let mut settings = Settings {
         evm_version: Some(EvmVersion::Prague),
         via_ir: Some(true),
-        output_selection: OutputSelection::common_output_selection(["abi".to_string(), "evm.bytecode.object".to_string()]),
+        output_selection: OutputSelection::common_output_selection([
+            "abi".to_string(),
+            "evm.bytecode.object".to_string(),
+        ]),
         ..Default::default()
     };
     settings.optimizer.enabled = Some(true);

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {CircuitRegistry} from "../src/CircuitRegistry.sol";
+import {ProofMarket} from "../src/ProofMarket.sol";
+import {Slot, SlotState, Terms} from "../src/interfaces/IProofMarket.sol";
+import {IProverRegistry} from "../src/interfaces/IProverRegistry.sol";
+import {MockMechanism} from "./mocks/MockMechanism.sol";
+import {MockProof, MockVerifier} from "./mocks/MockVerifier.sol";
+import {TestToken} from "./mocks/TestToken.sol";
+import {Test} from "forge-std/Test.sol";
+
+/// @notice A market with a mechanism that allocates as told, three provers with stake, and helpers.
+abstract contract MarketFixture is Test {
+    uint96 internal constant PRICE = 10 ether;
+    uint96 internal constant BOND = 20 ether;
+    uint96 internal constant UNIT = 1 ether;
+    uint32 internal constant FAST = 60;
+    uint32 internal constant EXCLUSIVE = 300;
+    uint32 internal constant EXPIRY = 900;
+    uint32 internal constant EPOCH = 1 hours;
+    uint32 internal constant CAPACITY = 4;
+
+    TestToken internal token;
+    CircuitRegistry internal circuits;
+    ProofMarket internal market;
+    IProverRegistry internal registry;
+    MockMechanism internal mechanism;
+    MockVerifier internal verifier;
+    bytes32 internal circuit;
+
+    address internal requester = makeAddr("requester");
+    address internal creator = makeAddr("creator");
+    address internal alice = makeAddr("alice");
+    address internal bob = makeAddr("bob");
+    address internal carol = makeAddr("carol");
+    address internal stranger = makeAddr("stranger");
+
+    uint256 internal id;
+    Terms internal terms;
+
+    function setUp() public virtual {
+        _deploy(new TestToken());
+    }
+
+    function _deploy(TestToken token_) internal {
+        vm.warp(1_700_000_000);
+        token = token_;
+        circuits = new CircuitRegistry();
+        market = new ProofMarket(
+            address(circuits),
+            IProverRegistry.Params({
+                asset: address(token),
+                stakeUnit: UNIT,
+                epochLength: EPOCH,
+                freeze: 60,
+                suspendAfter: 3,
+                unbonding: 2 * EPOCH
+            })
+        );
+        registry = IProverRegistry(market.registry());
+        mechanism = new MockMechanism();
+        verifier = new MockVerifier();
+        circuit = circuits.register(address(verifier), "key", "descriptor", true, "uri");
+        terms = _defaultTerms();
+        vm.prank(creator);
+        id = market.createMarket(terms, CAPACITY);
+        _fund(id, 1000 ether);
+        _stake(alice, id, 200);
+        _stake(bob, id, 100);
+    }
+
+    function _defaultTerms() internal view returns (Terms memory) {
+        return Terms({
+            requester: requester,
+            mechanism: address(mechanism),
+            mechanismParams: 0,
+            circuit: circuit,
+            verifier: address(verifier),
+            price: PRICE,
+            bond: BOND,
+            fastWindow: FAST,
+            exclusiveWindow: EXCLUSIVE,
+            expiryWindow: EXPIRY,
+            floorBps: 6000,
+            rescuerBps: 5000,
+            requesterBps: 3000,
+            forfeitBps: 1000,
+            outputs: 1,
+            callbackGas: 0
+        });
+    }
+
+    function _fund(uint256 marketId, uint256 amount) internal {
+        token.mint(address(this), amount);
+        token.approve(address(market), amount);
+        market.fund(marketId, amount);
+    }
+
+    function _stake(address prover, uint256 marketId, uint256 units) internal {
+        token.mint(prover, units * UNIT);
+        vm.startPrank(prover);
+        if (registry.proverOf(prover).id == 0) registry.register("");
+        token.approve(address(registry), units * UNIT);
+        registry.stake(units * UNIT);
+        registry.allocate(marketId, units);
+        vm.stopPrank();
+    }
+
+    function _statement() internal pure returns (uint256[] memory inputs) {
+        inputs = new uint256[](2);
+        (inputs[0], inputs[1]) = (11, 22);
+    }
+
+    /// @dev Statement, one output, payee.
+    function _inputs(address payee) internal pure returns (uint256[] memory inputs) {
+        inputs = new uint256[](4);
+        (inputs[0], inputs[1], inputs[2], inputs[3]) = (11, 22, 1, uint160(payee));
+    }
+
+    function _open(address prover) internal returns (Slot memory) {
+        return _open(prover, PRICE, 0);
+    }
+
+    function _open(address prover, uint96 price, uint40 undecidedUntil) internal returns (Slot memory) {
+        mechanism.setNext(prover, price, undecidedUntil);
+        vm.prank(terms.requester);
+        return market.openSlot(id, terms, _statement(), "");
+    }
+
+    function _prove(Slot memory slot, address payee) internal {
+        uint256[] memory inputs = _inputs(payee);
+        market.prove(slot, terms, inputs, MockProof.make(inputs));
+    }
+
+    /// @dev Expects `prove` to revert with `error` for a proof that is otherwise good.
+    function _proveFails(Slot memory slot, address payee, bytes memory error) internal {
+        uint256[] memory inputs = _inputs(payee);
+        vm.expectRevert(error);
+        market.prove(slot, terms, inputs, MockProof.make(inputs));
+    }
+
+    function _funds() internal view returns (uint256 funds) {
+        (,,,, funds) = market.markets(id);
+    }
+
+    function _state(Slot memory slot) internal view returns (SlotState) {
+        return market.slotState(slot.market, slot.id);
+    }
+
+    function _assertState(Slot memory slot, SlotState expected) internal view {
+        assertEq(uint256(_state(slot)), uint256(expected), "slot state");
+    }
+
+    function _setTerms() internal {
+        vm.prank(creator);
+        market.setTerms(id, terms);
+    }
+}

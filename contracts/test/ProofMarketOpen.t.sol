@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {IProofMarket, Slot, SlotState} from "../src/interfaces/IProofMarket.sol";
+import {IProverRegistry} from "../src/interfaces/IProverRegistry.sol";
+import {MarketFixture} from "./MarketFixture.sol";
+
+/// @notice Opening, allocating and cancelling slots; the ring.
+contract ProofMarketOpenTest is MarketFixture {
+    function _allocate(Slot memory slot, address prover, uint96 price) private {
+        mechanism.allocate(market, slot, terms, prover, price);
+    }
+
+    // ------------------------------------------------------------------ opening
+
+    function test_OpenSlotAllocated() public {
+        uint256 before = _funds();
+        Slot memory expected = Slot({
+            market: id,
+            id: 1,
+            statement: keccak256(abi.encodePacked(_statement())),
+            prover: alice,
+            price: 9 ether,
+            openedAt: uint40(block.timestamp),
+            startedAt: uint40(block.timestamp),
+            exclusiveUntil: uint40(block.timestamp) + EXCLUSIVE,
+            capacity: CAPACITY
+        });
+        mechanism.setNext(alice, 9 ether, 0);
+        vm.expectEmit(address(market));
+        emit IProofMarket.SlotOpened(id, 1, alice, keccak256(abi.encode(terms)), expected, _statement());
+        vm.prank(requester);
+        Slot memory slot = market.openSlot(id, terms, _statement(), "");
+        assertEq(keccak256(abi.encode(slot)), keccak256(abi.encode(expected)));
+        assertTrue(market.isOpen(slot, terms));
+        _assertState(slot, SlotState.None);
+        assertEq(_funds(), before - 9 ether);
+        assertEq(registry.bondedOf(id, alice), BOND);
+        (,,, uint64 slots,) = market.markets(id);
+        assertEq(slots, 1);
+        assertEq(mechanism.lastSlot(), 1);
+        assertEq(mechanism.lastMarket(), id);
+    }
+
+    function test_OpenSlotPassesDataOn() public {
+        vm.prank(requester);
+        market.openSlot(id, terms, _statement(), "hello");
+        assertEq(mechanism.lastData(), "hello");
+    }
+
+    function test_OpenSlotOpenToAllAtOnce() public {
+        Slot memory slot = _open(address(0));
+        assertEq(slot.startedAt, block.timestamp);
+        assertEq(slot.exclusiveUntil, block.timestamp);
+        slot = _open(address(0), PRICE, uint40(block.timestamp - 100));
+        assertEq(slot.exclusiveUntil, block.timestamp);
+    }
+
+    function test_OpenSlotUndecided() public {
+        Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp) + 100);
+        assertEq(slot.startedAt, block.timestamp + 100);
+        assertEq(slot.exclusiveUntil, block.timestamp + 100);
+    }
+
+    function test_RevertOpenSlot_WhenUndecidedTooLong() public {
+        // A prover allocated in the last second, and a rescuer, each need their 300 of 900 seconds.
+        uint40 last = uint40(block.timestamp) + EXPIRY - 2 * EXCLUSIVE;
+        _open(address(0), PRICE, last);
+        mechanism.setNext(address(0), PRICE, last + 1);
+        vm.prank(requester);
+        vm.expectRevert(IProofMarket.AllocationInvalid.selector);
+        market.openSlot(id, terms, _statement(), "");
+    }
+
+    function test_RevertOpenSlot_WhenMechanismAsksForMoreThanThePrice() public {
+        mechanism.setNext(alice, PRICE + 1, 0);
+        vm.prank(requester);
+        vm.expectRevert(IProofMarket.AllocationInvalid.selector);
+        market.openSlot(id, terms, _statement(), "");
+    }
+
+    function test_RevertOpenSlot_WhenNotRequester() public {
+        vm.prank(creator);
+        vm.expectRevert(IProofMarket.NotRequester.selector);
+        market.openSlot(id, terms, _statement(), "");
+    }
+
+    function test_RevertOpenSlot_WhenTermsAreNotTheMarkets() public {
+        terms.price -= 1;
+        vm.startPrank(requester);
+        vm.expectRevert(IProofMarket.TermsMismatch.selector);
+        market.openSlot(id, terms, _statement(), "");
+        vm.expectRevert(IProofMarket.MarketNotFound.selector);
+        market.openSlot(99, terms, _statement(), "");
+    }
+
+    function test_RevertOpenSlot_WhenFundsDoNotCoverThePrice() public {
+        vm.prank(creator);
+        market.defund(id, 990 ether + 1, creator);
+        vm.prank(requester);
+        vm.expectRevert(
+            abi.encodeWithSelector(IProofMarket.InsufficientFunds.selector, 10 ether - 1, 10 ether)
+        );
+        market.openSlot(id, terms, _statement(), "");
+    }
+
+    function test_RevertOpenSlot_WhenProverHasNoFreeStake() public {
+        terms.bond = 60 ether;
+        _setTerms();
+        _open(bob);
+        mechanism.setNext(bob, PRICE, 0);
+        vm.prank(requester);
+        vm.expectRevert(abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 40 ether, 60 ether));
+        market.openSlot(id, terms, _statement(), "");
+    }
+
+    function test_RevertOpenSlot_WhenProverNeverJoinedTheMarket() public {
+        // A market's creator picks its mechanism, so only joining a market may put stake at its disposal.
+        vm.prank(stranger);
+        uint256 other = market.createMarket(terms, 4);
+        _fund(other, 100 ether);
+        mechanism.setNext(alice, PRICE, 0);
+        vm.prank(requester);
+        vm.expectPartialRevert(IProverRegistry.InsufficientStake.selector);
+        market.openSlot(other, terms, _statement(), "");
+    }
+
+    function test_OpenSlotWithoutBondTouchesNoStake() public {
+        terms.bond = 0;
+        _setTerms();
+        Slot memory slot = _open(stranger);
+        _prove(slot, stranger);
+        assertEq(market.credits(stranger), PRICE);
+
+        slot = _open(stranger);
+        vm.warp(slot.exclusiveUntil);
+        _prove(slot, carol);
+        assertEq(market.credits(carol), 6 ether);
+    }
+
+    // ------------------------------------------------------------------ the ring
+
+    function test_RingWrapsAndForgets() public {
+        Slot[] memory old = new Slot[](CAPACITY);
+        for (uint256 i; i < CAPACITY; ++i) {
+            old[i] = _open(alice);
+        }
+        mechanism.setNext(alice, PRICE, 0);
+        vm.prank(requester);
+        vm.expectRevert(IProofMarket.RingFull.selector);
+        market.openSlot(id, terms, _statement(), "");
+
+        // Only the place of the oldest counts.
+        _prove(old[1], alice);
+        vm.prank(requester);
+        vm.expectRevert(IProofMarket.RingFull.selector);
+        market.openSlot(id, terms, _statement(), "");
+
+        _prove(old[0], alice);
+        _assertState(old[0], SlotState.Proven);
+        Slot memory fifth = _open(alice);
+        assertEq(fifth.id, 5);
+        _assertState(old[0], SlotState.None);
+
+        // The old slot can't be replayed, neither while its place is taken nor after.
+        _proveFails(old[0], alice, abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.None));
+        _prove(fifth, alice);
+        _proveFails(old[0], alice, abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.None));
+        _proveFails(fifth, alice, abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.Proven));
+    }
+
+    function test_SlotStateOfSlotsThatNeverWere() public view {
+        assertEq(uint256(market.slotState(id, 0)), uint256(SlotState.None));
+        assertEq(uint256(market.slotState(id, 1)), uint256(SlotState.None));
+        assertEq(uint256(market.slotState(99, 1)), uint256(SlotState.None));
+    }
+
+    // ------------------------------------------------------------------ later allocation
+
+    function test_AllocateReservesAndRestartsTheClock() public {
+        Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp) + 100);
+        uint256 before = _funds();
+        vm.warp(slot.exclusiveUntil - 1);
+        Slot memory expected = abi.decode(abi.encode(slot), (Slot));
+        expected.prover = alice;
+        expected.price = 8 ether;
+        expected.startedAt = slot.exclusiveUntil - 1;
+        expected.exclusiveUntil = expected.startedAt + EXCLUSIVE;
+        vm.expectEmit(address(market));
+        emit IProofMarket.SlotAllocated(id, slot.id, alice, expected);
+        _allocate(slot, alice, 8 ether);
+        assertEq(_funds(), before + 2 ether);
+        assertEq(registry.bondedOf(id, alice), BOND);
+        assertFalse(market.isOpen(slot, terms));
+        assertTrue(market.isOpen(expected, terms));
+        _proveFails(slot, alice, abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.None));
+
+        vm.warp(expected.startedAt + FAST);
+        _prove(expected, alice);
+        assertEq(market.credits(alice), 8 ether);
+    }
+
+    function test_RevertAllocate_WhenNotAllowed() public {
+        Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp) + 100);
+        vm.expectRevert(IProofMarket.NotMechanism.selector);
+        market.allocate(slot, terms, alice, PRICE);
+        vm.expectRevert(IProofMarket.AllocationInvalid.selector);
+        _allocate(slot, alice, PRICE + 1);
+        vm.expectRevert(IProofMarket.AllocationInvalid.selector);
+        _allocate(slot, address(0), PRICE);
+        vm.expectPartialRevert(IProverRegistry.InsufficientStake.selector);
+        _allocate(slot, stranger, PRICE);
+
+        vm.warp(slot.exclusiveUntil);
+        vm.expectRevert(abi.encodeWithSelector(IProofMarket.SlotOpenToAll.selector, slot.exclusiveUntil));
+        _allocate(slot, alice, PRICE);
+
+        slot.statement = "altered";
+        vm.expectRevert(abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.None));
+        _allocate(slot, alice, PRICE);
+        slot = _open(alice);
+        vm.expectRevert(IProofMarket.SlotAlreadyAllocated.selector);
+        _allocate(slot, bob, PRICE);
+    }
+
+    // ------------------------------------------------------------------ cancelling
+
+    function test_CancelReturnsThePrice() public {
+        uint256 before = _funds();
+        Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp) + 100);
+        vm.warp(slot.exclusiveUntil - 1);
+        vm.expectEmit(address(market));
+        emit IProofMarket.SlotCancelled(id, slot.id);
+        vm.prank(requester);
+        market.cancel(slot, terms);
+        assertEq(_funds(), before);
+        _assertState(slot, SlotState.Cancelled);
+        vm.warp(slot.exclusiveUntil);
+        _proveFails(slot, alice, abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.Cancelled));
+    }
+
+    function test_RevertCancel_WhenNotAllowed() public {
+        Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp) + 100);
+        vm.prank(creator);
+        vm.expectRevert(IProofMarket.NotRequester.selector);
+        market.cancel(slot, terms);
+        vm.warp(slot.exclusiveUntil);
+        vm.prank(requester);
+        vm.expectRevert(IProofMarket.SlotNotCancellable.selector);
+        market.cancel(slot, terms);
+        slot = _open(alice);
+        vm.prank(requester);
+        vm.expectRevert(IProofMarket.SlotNotCancellable.selector);
+        market.cancel(slot, terms);
+        slot.price += 1;
+        vm.prank(requester);
+        vm.expectRevert(abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.None));
+        market.cancel(slot, terms);
+    }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import { Allocation, IMechanism } from "../../src/interfaces/IMechanism.sol";
+import { IProofMarket, Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+
+/// @notice For tests: allocates as it was told.
+contract MockMechanism is IMechanism {
+    error Refused();
+
+    Allocation private _next;
+    bool public refuses;
+    uint256 public lastMarket;
+    uint64 public lastSlot;
+    bytes public lastData;
+
+    address private _target;
+    bytes private _attack;
+    bytes4 public attackError;
+
+    function setNext(address prover, uint96 price, uint40 undecidedUntil) external {
+        _next = Allocation(prover, price, undecidedUntil);
+    }
+
+    function setRefuses(bool refuses_) external {
+        refuses = refuses_;
+    }
+
+    /// @dev During the next `onOpen`, call `target` with `data` and remember the error.
+    function setAttack(address target, bytes calldata data) external {
+        (_target, _attack) = (target, data);
+    }
+
+    function validateTerms(Terms calldata) external view {
+        if (refuses) revert Refused();
+    }
+
+    function onOpen(uint256 market, uint64 slot, Terms calldata, bytes calldata data)
+        external
+        returns (Allocation memory)
+    {
+        (lastMarket, lastSlot) = (market, slot);
+        if (data.length != 0) lastData = data;
+        if (_target != address(0)) {
+            (bool success, bytes memory answer) = _target.call(_attack);
+            attackError = success ? bytes4(0) : bytes4(answer);
+        }
+        return _next;
+    }
+
+    function allocate(IProofMarket market, Slot calldata slot, Terms calldata terms, address prover, uint96 price)
+        external
+    {
+        market.allocate(slot, terms, prover, price);
+    }
+}

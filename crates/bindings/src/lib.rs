@@ -1,0 +1,46 @@
+//! The contracts as Rust types: `sol!` over `abi/*.json`, which `cargo xtask contracts` writes from contracts/src.
+//!
+//! Solidity's file-level structs `Slot` and `Terms` are one Rust type each, the ones of [`ProofMarket`]. The rollup's
+//! ABI repeats `Terms`; [`From`] leads across, field by field, so that a change of the struct stops the build.
+
+mod convert;
+mod errors;
+mod serde_structs;
+
+pub use errors::{DecodedError, decode_revert};
+pub use market::ProofMarket;
+pub use market::ProofMarket::{Slot, Terms};
+pub use others::{
+    block_verifier::BlockVerifier, circuits::CircuitRegistry, lottery::StakeLottery, registry::ProverRegistry,
+    rollup::TransferRollup, token::DevelopmentToken, verifier::IVerifier,
+};
+/// A registered circuit.
+pub use others::circuits::ICircuitRegistry::Circuit;
+/// A prover as the registry stores it.
+pub use others::registry::IProverRegistry::Prover;
+
+/// Each contract has a module of its own, since `sol!` puts types that contracts share next to the contract.
+macro_rules! contract {
+    ($module:ident, $name:ident, $json:literal) => {
+        #[allow(clippy::too_many_arguments, missing_debug_implementations)]
+        pub mod $module {
+            alloy::sol!(
+                #[sol(rpc, abi, all_derives)]
+                $name,
+                $json
+            );
+        }
+    };
+}
+
+contract!(market, ProofMarket, "abi/ProofMarket.json");
+
+mod others {
+    contract!(block_verifier, BlockVerifier, "abi/BlockVerifier.json");
+    contract!(circuits, CircuitRegistry, "abi/CircuitRegistry.json");
+    contract!(lottery, StakeLottery, "abi/StakeLottery.json");
+    contract!(registry, ProverRegistry, "abi/ProverRegistry.json");
+    contract!(rollup, TransferRollup, "abi/TransferRollup.json");
+    contract!(token, DevelopmentToken, "abi/DevelopmentToken.json");
+    contract!(verifier, IVerifier, "abi/IVerifier.json");
+}

@@ -1,0 +1,89 @@
+//! What can go wrong when reading: one sentence each, what happened and what to do.
+
+use std::path::PathBuf;
+
+use alloy::{
+    primitives::{Address, B256, U256},
+    transports::{RpcError, TransportErrorKind},
+};
+use provery_bindings::{DecodedError, decode_revert};
+use provery_types::{BlockRef, DecodeError, DeploymentError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    #[error("{url} is not an RPC URL ({reason}); give one like http://127.0.0.1:8545")]
+    UrlInvalid { url: String, reason: String },
+    #[error("no answer from the RPC at {url} ({reason}); start the node or give another RPC URL")]
+    Unreachable { url: String, reason: String },
+    #[error("the RPC at {url} refused {method} ({code}: {message}); check that it is an Ethereum node that serves this method")]
+    Refused { url: String, method: &'static str, code: i64, message: String },
+    #[error("the RPC at {url} answered {method} with something that makes no sense ({reason}); try again or use another node")]
+    Inconsistent { url: String, method: &'static str, reason: String },
+    #[error("the deployment file is for chain {deployment}, but the RPC at {url} serves chain {rpc}; use the RPC of chain {deployment} or the file of chain {rpc}")]
+    WrongChain { url: String, deployment: u64, rpc: u64 },
+    #[error("there is no contract at {address}, where the deployment file has {contract}; deploy again, or use the file of this chain")]
+    CodeMissing { contract: String, address: Address },
+    #[error("the code at {address} is not the {contract} of the deployment file (code hash {found}, expected {expected}); deploy again, or use the file of this chain")]
+    CodeDiffers { contract: String, address: Address, found: B256, expected: B256 },
+    #[error("rollup {rollup} is proven with a development key, whose secrets are known, and chain {chain} is not a development chain; use a circuit with a key from a ceremony")]
+    DevelopmentKey { rollup: String, chain: u64 },
+    #[error("rollup {rollup} has key hash {file} in the deployment file and {chain} on the chain; deploy again, or use the file of this chain")]
+    KeyHashDiffers { rollup: String, file: B256, chain: B256 },
+    #[error("cannot read the deployment file {path} ({reason}); write it with `provery deploy` or give its path")]
+    DeploymentUnreadable { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Deployment(#[from] DeploymentError),
+    #[error("the contract refused to answer {method}: {error}")]
+    Reverted { method: &'static str, error: DecodedError },
+    #[error("market {0} does not exist; `provery market show` lists the markets there are")]
+    MarketNotFound(U256),
+    #[error("the chain has no block {0}; the node may be behind, try again")]
+    BlockNotFound(u64),
+    #[error("no TermsSet event of market {market} carries its terms' hash {terms_hash}; the node may have pruned its logs, use another")]
+    TermsNotFound { market: U256, terms_hash: B256 },
+    #[error("the chain no longer has block {} ({}), nor any block this client remembers after it: it was replaced too deeply or is another chain; move the data directory away and start again", .oldest.number, .oldest.hash)]
+    ReorgTooDeep { oldest: BlockRef },
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+impl ChainError {
+    /// Whether asking again later may help.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Refused { .. } | Self::Inconsistent { .. } | Self::BlockNotFound(_)
+        )
+    }
+
+    pub(crate) fn rpc(url: &str, method: &'static str, error: RpcError<TransportErrorKind>) -> Self {
+        let url = url.to_string();
+        match error {
+            RpcError::ErrorResp(payload) => {
+                if let Some(error) = payload.as_revert_data().and_then(|data| decode_revert(&data)) {
+                    return Self::Reverted { method, error };
+                }
+                Self::Refused { url, method, code: payload.code, message: payload.message.into_owned() }
+            }
+            RpcError::DeserError { err, .. } => Self::Inconsistent { url, method, reason: err.to_string() },
+            RpcError::NullResp => Self::Inconsistent { url, method, reason: "null".to_string() },
+            other => Self::Unreachable { url, reason: root_cause(&other) },
+        }
+    }
+
+    pub(crate) fn contract(url: &str, method: &'static str, error: alloy::contract::Error) -> Self {
+        match error {
+            alloy::contract::Error::TransportError(error) => Self::rpc(url, method, error),
+            other => Self::Inconsistent { url: url.to_string(), method, reason: other.to_string() },
+        }
+    }
+}
+
+/// The innermost error, which is the one that says what happened ("Connection refused").
+pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

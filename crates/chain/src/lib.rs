@@ -1,0 +1,22 @@
+//! The only crate that talks to a node: reads, the event stream with its reorgs, transactions.
+//!
+//! [`Rpc`] is a connection, [`Chain`] a connection to a checked deployment. [`Follower`] tells what happened, block by
+//! block, [`history`] what happened before. [`calls::Calls`] says what to send and [`Sender`] sends it.
+
+pub mod calls;
+mod connection;
+mod error;
+mod follower;
+mod logs;
+mod reads;
+mod rpc;
+mod sender;
+
+pub use calls::{Call, Calls};
+pub use connection::{Chain, load_deployment};
+pub use error::ChainError;
+pub use follower::{Follower, FollowerConfig, Health, Update};
+pub use logs::history;
+pub use reads::{MarketRecord, RegistryParams, RollupState};
+pub use rpc::Rpc;
+pub use sender::{Mined, SendError, Sender, SenderConfig};

@@ -1,0 +1,243 @@
+//! What the contracts say now.
+
+use alloy::{
+    primitives::{Address, B256, U256},
+    rpc::types::Filter,
+    sol_types::SolEvent,
+};
+use provery_bindings::{Circuit, DevelopmentToken, ProofMarket, Prover};
+use provery_types::{Slot, SlotState, Terms, terms_hash};
+
+use crate::{Chain, ChainError, logs};
+
+/// A market's record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarketRecord {
+    pub creator: Address,
+    pub terms_hash: B256,
+    /// How many slots may be open at once.
+    pub capacity: u32,
+    /// How many were ever opened.
+    pub slots: u64,
+    /// Asset wei.
+    pub funds: U256,
+}
+
+/// A registry's constants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegistryParams {
+    /// Asset wei in one unit of weight.
+    pub stake_unit: U256,
+    /// Seconds.
+    pub epoch_length: u64,
+    /// Seconds before an epoch in which its weights can no longer change.
+    pub freeze: u64,
+    /// Misses in a row that suspend a prover.
+    pub suspend_after: u64,
+}
+
+/// Where a rollup stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RollupState {
+    pub finalized: u64,
+    pub finalized_root: U256,
+    pub head: u64,
+    pub head_root: U256,
+}
+
+/// `self.<contract>().<method>(args).call()`, with its error named after the method.
+macro_rules! read {
+    ($chain:expr, $contract:expr, $method:ident($($arg:expr),*)) => {
+        $contract
+            .$method($($arg),*)
+            .call()
+            .await
+            .map_err(|error| ChainError::contract($chain.rpc().name(), stringify!($method), error))
+    };
+}
+
+impl Chain {
+    /// A prover's record; all zero if it never registered.
+    pub async fn prover(&self, prover: Address) -> Result<Prover, ChainError> {
+        read!(self, self.registry_contract(), proverOf(prover))
+    }
+
+    /// The prover with an id.
+    pub async fn prover_by_id(&self, id: u32) -> Result<Option<Address>, ChainError> {
+        Ok(some(read!(self, self.registry_contract(), proverById(id))?))
+    }
+
+    /// The prover a submitter key belongs to.
+    pub async fn prover_of_submitter(&self, submitter: Address) -> Result<Option<Address>, ChainError> {
+        Ok(some(read!(self, self.registry_contract(), proverOfSubmitter(submitter))?))
+    }
+
+    /// Asset wei a prover may allocate or ask back.
+    pub async fn free_stake(&self, prover: Address) -> Result<U256, ChainError> {
+        read!(self, self.registry_contract(), freeStake(prover))
+    }
+
+    /// Units that a prover has allocated to a market.
+    pub async fn allocation(&self, market: U256, prover: Address) -> Result<U256, ChainError> {
+        read!(self, self.registry_contract(), allocationOf(market, prover))
+    }
+
+    /// Frozen weight of a prover in the current epoch, in units.
+    pub async fn weight(&self, market: U256, prover: Address) -> Result<U256, ChainError> {
+        read!(self, self.registry_contract(), weightOf(market, prover))
+    }
+
+    /// Frozen total weight in the current epoch, in units.
+    pub async fn total_weight(&self, market: U256) -> Result<U256, ChainError> {
+        read!(self, self.registry_contract(), totalWeight(market))
+    }
+
+    /// The current epoch.
+    pub async fn epoch(&self) -> Result<u64, ChainError> {
+        let epoch = read!(self, self.registry_contract(), epoch())?;
+        self.number("epoch", epoch)
+    }
+
+    /// The registry's constants.
+    pub async fn registry_params(&self) -> Result<RegistryParams, ChainError> {
+        let registry = self.registry_contract();
+        Ok(RegistryParams {
+            stake_unit: read!(self, registry, STAKE_UNIT())?,
+            epoch_length: self.number("EPOCH_LENGTH", read!(self, registry, EPOCH_LENGTH())?)?,
+            freeze: self.number("FREEZE", read!(self, registry, FREEZE())?)?,
+            suspend_after: self.number("SUSPEND_AFTER", read!(self, registry, SUSPEND_AFTER())?)?,
+        })
+    }
+
+    /// The last epoch that has a seed, and the seed.
+    pub async fn seed(&self) -> Result<(u64, U256), ChainError> {
+        let seed = read!(self, self.lottery_contract(), currentSeed())?;
+        Ok((self.number("currentSeed", seed.epoch)?, seed.seed))
+    }
+
+    /// Draws a slot makes before it is left open to all.
+    pub async fn max_draws(&self) -> Result<u64, ChainError> {
+        let draws = read!(self, self.lottery_contract(), MAX_DRAWS())?;
+        self.number("MAX_DRAWS", draws)
+    }
+
+    /// Credit of an account in asset wei.
+    pub async fn credits(&self, account: Address) -> Result<U256, ChainError> {
+        read!(self, self.market_contract(), credits(account))
+    }
+
+    /// The number of markets; ids are 1 to this.
+    pub async fn market_count(&self) -> Result<U256, ChainError> {
+        read!(self, self.market_contract(), marketCount())
+    }
+
+    /// A market's record; fails with [`ChainError::MarketNotFound`] if there is none.
+    pub async fn market(&self, market: U256) -> Result<MarketRecord, ChainError> {
+        let record = match read!(self, self.market_contract(), markets(market)) {
+            Err(ChainError::Reverted { error, .. }) if error.name == "MarketNotFound" => {
+                return Err(ChainError::MarketNotFound(market));
+            }
+            record => record?,
+        };
+        if record.creator.is_zero() {
+            return Err(ChainError::MarketNotFound(market));
+        }
+        Ok(MarketRecord {
+            creator: record.creator,
+            terms_hash: record.termsHash,
+            capacity: record.capacity,
+            slots: record.slots,
+            funds: U256::from(record.funds),
+        })
+    }
+
+    /// A market's current terms, from its last `TermsSet` event and checked against the chain's hash.
+    pub async fn terms(&self, market: U256) -> Result<Terms, ChainError> {
+        let wanted = self.market(market).await?.terms_hash;
+        let filter = Filter::new()
+            .address(self.deployment().market())
+            .event_signature(ProofMarket::TermsSet::SIGNATURE_HASH)
+            .topic1(market)
+            .topic2(wanted);
+        let head = self.rpc().head().await?.number;
+        let mut terms = None;
+        logs::each_range(self.rpc(), filter, self.deployment().block, head, |log| {
+            if let Ok(event) = ProofMarket::TermsSet::decode_log(&log.inner) {
+                terms = Some(event.data.terms);
+            }
+        })
+        .await?;
+        terms
+            .filter(|terms| terms_hash(terms) == wanted)
+            .ok_or(ChainError::TermsNotFound { market, terms_hash: wanted })
+    }
+
+    /// Whether a slot is open, exactly as given, under these terms.
+    pub async fn is_open(&self, slot: &Slot, terms: &Terms) -> Result<bool, ChainError> {
+        read!(self, self.market_contract(), isOpen(slot.clone(), terms.clone()))
+    }
+
+    /// How a slot ended; `None` while it is open, was never opened, or a later slot took its place.
+    pub async fn slot_state(&self, market: U256, id: u64) -> Result<SlotState, ChainError> {
+        let state = read!(self, self.market_contract(), slotState(market, id))?;
+        SlotState::from_u8(state).ok_or_else(|| self.senseless("slotState", format!("state {state}")))
+    }
+
+    /// Asset wei that are burned and not yet swept.
+    pub async fn burned(&self) -> Result<U256, ChainError> {
+        read!(self, self.market_contract(), burned())
+    }
+
+    /// An account's asset wei.
+    pub async fn asset_balance(&self, account: Address) -> Result<U256, ChainError> {
+        read!(self, self.asset_contract(), balanceOf(account))
+    }
+
+    /// Asset wei that `spender` may take from `owner`.
+    pub async fn asset_allowance(&self, owner: Address, spender: Address) -> Result<U256, ChainError> {
+        read!(self, self.asset_contract(), allowance(owner, spender))
+    }
+
+    /// The asset's symbol and number of decimals.
+    pub async fn asset_unit(&self) -> Result<(String, u8), ChainError> {
+        let asset = self.asset_contract();
+        Ok((read!(self, asset, symbol())?, read!(self, asset, decimals())?))
+    }
+
+    /// A registered circuit.
+    pub async fn circuit(&self, circuit: B256) -> Result<Circuit, ChainError> {
+        read!(self, self.circuits_contract(), circuitOf(circuit))
+    }
+
+    /// Where a rollup stands.
+    pub async fn rollup_state(&self, rollup: Address) -> Result<RollupState, ChainError> {
+        let state = read!(self, self.rollup_contract(rollup), state())?;
+        Ok(RollupState {
+            finalized: state.finalized,
+            finalized_root: state.finalizedRoot,
+            head: state.head,
+            head_root: state.headRoot,
+        })
+    }
+
+    /// What binds signatures and proofs to a rollup.
+    pub async fn rollup_domain(&self, rollup: Address) -> Result<U256, ChainError> {
+        read!(self, self.rollup_contract(rollup), DOMAIN())
+    }
+
+    fn asset_contract(&self) -> DevelopmentToken::DevelopmentTokenInstance<alloy::providers::RootProvider> {
+        DevelopmentToken::new(self.deployment().asset, self.rpc().provider().clone())
+    }
+
+    fn number(&self, method: &'static str, value: U256) -> Result<u64, ChainError> {
+        u64::try_from(value).map_err(|_| self.senseless(method, value.to_string()))
+    }
+
+    fn senseless(&self, method: &'static str, reason: String) -> ChainError {
+        ChainError::Inconsistent { url: self.rpc().name().to_string(), method, reason }
+    }
+}
+
+fn some(address: Address) -> Option<Address> {
+    (!address.is_zero()).then_some(address)
+}

@@ -1,0 +1,52 @@
+//! Why a transaction did not do what it was sent for.
+
+use alloy::primitives::{Address, B256, U256};
+use provery_bindings::DecodedError;
+
+use crate::ChainError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// A contract said no. `tx_hash` is there if the transaction was mined; otherwise nothing was sent.
+    #[error("{kind} was refused: {name}{}", if .detail.is_empty() { String::new() } else { format!(" ({detail})") })]
+    Reverted { kind: &'static str, name: String, detail: String, tx_hash: Option<B256> },
+    #[error("{account} has {balance} wei to pay for {kind} and needs {needed}; send it at least {}", .needed.saturating_sub(*.balance))]
+    Underfunded { kind: &'static str, account: Address, balance: U256, needed: U256 },
+    #[error("{account} has {balance} asset wei for {kind} and needs {needed}; send it at least {}", .needed.saturating_sub(*.balance))]
+    AssetUnderfunded { kind: &'static str, account: Address, balance: U256, needed: U256 },
+    #[error("{kind} would take {needed} gas and at most {limit} fits; send less in one transaction")]
+    GasTooHigh { kind: &'static str, needed: u64, limit: u64 },
+    #[error("the RPC refused {kind} ({code}: {message})")]
+    Rejected { kind: &'static str, code: i64, message: String },
+    #[error("nonce {nonce} of {account} went to another transaction than {kind}; let only one program use a key")]
+    NonceTaken { kind: &'static str, account: Address, nonce: u64 },
+    #[error("{kind} was not mined in {seconds} s and may be yet (transaction {tx_hash}); check the node's fees and connection")]
+    TimedOut { kind: &'static str, seconds: u64, tx_hash: B256 },
+    #[error("{kind} could not be signed ({reason})")]
+    Signing { kind: &'static str, reason: String },
+    #[error(transparent)]
+    Rpc(#[from] ChainError),
+}
+
+impl SendError {
+    pub(super) fn reverted(kind: &'static str, error: DecodedError, tx_hash: Option<B256>) -> Self {
+        Self::Reverted { kind, detail: error.detail(), name: error.name, tx_hash }
+    }
+
+    /// The name of the contract's error, if a contract said no.
+    pub fn revert_name(&self) -> Option<&str> {
+        match self {
+            Self::Reverted { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether sending again later may help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Rpc(error) => error.is_transient(),
+            Self::TimedOut { .. } | Self::NonceTaken { .. } => true,
+            _ => false,
+        }
+    }
+}

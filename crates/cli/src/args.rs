@@ -1,0 +1,137 @@
+//! The command line: global options and the list of commands. Each group's own arguments live with its code.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{
+    credit::CreditCommand, deploy::DeployArgs, keys::KeysCommand, keystore::KeystoreCommand, market::MarketCommand,
+    node::NodeArgs, prove::ProveArgs, prover::ProverCommand, rollup::RollupCommand, slot::SlotCommand,
+    token::TokenCommand, verifier::VerifierCommand,
+};
+
+/// A permissionless proof market for rollups: deploy it, run a prover, post blocks and watch them get proven.
+#[derive(Debug, Parser)]
+#[command(
+    name = "provery",
+    version,
+    after_help = "Example: provery node --data-dir .provery/node-1 --keystore prover.json --rpc-url http://127.0.0.1:8545",
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Every setting is a flag, else an environment variable, else a line in the configuration file.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The chain's JSON-RPC endpoint [env: PROVERY_RPC_URL] [default: http://127.0.0.1:8545]
+    #[arg(long, global = true, value_name = "URL")]
+    pub rpc_url: Option<String>,
+    /// The deployment's addresses [env: PROVERY_DEPLOYMENT] [default: deployments/<chainid>.json]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub deployment: Option<PathBuf>,
+    /// TOML with rpc_url, deployment, keystore, password_file [env: PROVERY_CONFIG] [default: ./provery.toml if present]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Sign with this encrypted keystore [env: PROVERY_KEYSTORE, or a bare key in PROVERY_PRIVATE_KEY]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub keystore: Option<PathBuf>,
+    /// The keystore's password is this file's first line [env: PROVERY_PASSWORD_FILE, or it itself in
+    /// PROVERY_KEYSTORE_PASSWORD] [default: ask]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Print one JSON object on stdout instead of text (long-running commands: one a line)
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Deploy the market, its registries and the stake lottery
+    Deploy(DeployArgs),
+    /// Chain, deployment, epoch and seed
+    #[command(after_help = "Example: provery status --json")]
+    Status,
+    /// Proving keys of the reference rollup's circuit
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Encrypted files for signing keys
+    #[command(subcommand)]
+    Keystore(KeystoreCommand),
+    /// Solidity verifiers made from verifying keys
+    #[command(subcommand)]
+    Verifier(VerifierCommand),
+    /// The reference rollup: create it, fund its market, post blocks
+    #[command(subcommand)]
+    Rollup(RollupCommand),
+    /// The asset of a development chain
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// This account as a prover: identity, stake, allocations
+    #[command(subcommand)]
+    Prover(ProverCommand),
+    /// Markets and their terms
+    #[command(subcommand)]
+    Market(MarketCommand),
+    /// Slots, and why they went to whom
+    #[command(subcommand)]
+    Slot(SlotCommand),
+    /// Prove one slot by hand, whatever allocated it
+    Prove(ProveArgs),
+    /// What this account has earned
+    #[command(subcommand)]
+    Credit(CreditCommand),
+    /// Run a prover: watch, win slots, prove, submit, collect, unattended
+    Node(NodeArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_argument_model_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        fn visit(command: &clap::Command, path: &str, seen: &mut usize) {
+            *seen += 1;
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = help.strip_prefix("Example: ").unwrap_or_else(|| panic!("{path} has no example"));
+            assert_eq!(example.lines().count(), 1, "{path}: one line");
+            assert!(example.contains(path), "{path}: the example is of another command: {example}");
+            // What help shows must itself parse.
+            let words: Vec<&str> = example.split_whitespace().collect();
+            let start = words.iter().position(|word| *word == "provery").expect("names the program");
+            Cli::try_parse_from(&words[start..]).unwrap_or_else(|error| panic!("{path}: {error}"));
+            for sub in command.get_subcommands() {
+                visit(sub, &format!("{path} {}", sub.get_name()), seen);
+            }
+        }
+        let mut seen = 0;
+        visit(&Cli::command(), "provery", &mut seen);
+        assert!(seen > 30, "only {seen} commands were seen");
+    }
+
+    #[test]
+    fn no_flag_takes_a_key() {
+        fn visit(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let id = argument.get_id().as_str();
+                assert!(!id.contains("private") && !id.contains("secret") && id != "key" && id != "password", "{id}");
+            }
+            command.get_subcommands().for_each(visit);
+        }
+        visit(&Cli::command());
+    }
+}

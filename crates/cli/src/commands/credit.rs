@@ -1,0 +1,67 @@
+//! `provery credit`: rewards are credited in the market and withdrawn by their owner.
+
+use alloy::primitives::{Address, U256};
+use clap::Subcommand;
+use eyre::Result;
+use serde_json::json;
+
+use crate::{
+    amount::{Amount, human},
+    commands::Context,
+    error::{Code, fail},
+};
+
+#[derive(Debug, Subcommand)]
+pub enum CreditCommand {
+    /// What an account may withdraw
+    #[command(after_help = "Example: provery credit show 0x70997970C51812dc3A010C7d01b50e0d17dc79C8")]
+    Show {
+        /// Whose [default: the signing account]
+        address: Option<Address>,
+    },
+    /// Withdraw this account's credit
+    #[command(after_help = "Example: provery credit withdraw --amount 2.5ether --keystore prover.json")]
+    Withdraw {
+        /// Wei, or a decimal with a unit [default: all of it]
+        #[arg(long)]
+        amount: Option<Amount>,
+        /// Who receives it [default: the signing account]
+        #[arg(long, value_name = "ADDRESS")]
+        to: Option<Address>,
+    },
+}
+
+pub async fn run(context: &Context, command: CreditCommand) -> Result<()> {
+    match command {
+        CreditCommand::Show { address } => {
+            let session = context.reader().await?;
+            let account = session.account(address)?;
+            let credit = session.chain.credits(account).await?;
+            context.out.result(&json!({ "account": account, "credit": credit.to_string() }), || {
+                format!("{account} may withdraw {}", human(credit))
+            });
+            Ok(())
+        }
+        CreditCommand::Withdraw { amount, to } => withdraw(context, amount, to).await,
+    }
+}
+
+async fn withdraw(context: &Context, amount: Option<Amount>, to: Option<Address>) -> Result<()> {
+    let session = context.signer().await?;
+    let me = session.me()?;
+    let credit = session.chain.credits(me).await?;
+    let amount = amount.map_or(credit, |amount| amount.0);
+    if amount == U256::ZERO || amount > credit {
+        return Err(fail(
+            Code::InsufficientCredit,
+            format!("{me} may withdraw {credit} wei and {amount} wei were asked for; ask for less, or prove a slot first"),
+        ));
+    }
+    let to = to.unwrap_or(me);
+    let mined = session.send(session.calls().withdraw(to, amount)).await?;
+    context.out.result(
+        &json!({ "account": me, "to": to, "amount": amount.to_string(), "credit": (credit - amount).to_string(), "tx": mined.tx_hash }),
+        || format!("sent {} to {to}; {} of credit is left", human(amount), human(credit - amount)),
+    );
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! `provery keys`: proving keys of the reference rollup's circuit, from a seeded development setup.
+
+use std::{fs, path::{Path, PathBuf}, time::Instant};
+
+use clap::Subcommand;
+use eyre::Result;
+use provery_circuits::{BlockCircuit, Params};
+use provery_proving::keys::{self, Manifest};
+use serde_json::json;
+
+use crate::{
+    commands::Context,
+    config,
+    error::{Code, fail},
+    output::{fields, spinner, table},
+};
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make development keys: whoever knows the seed can forge proofs, so they are refused outside development chains
+    #[command(after_help = "Example: provery keys generate --block-txs 8 --seed 1")]
+    Generate {
+        /// Transfers a block may have: the size of the circuit
+        #[arg(long, value_name = "N")]
+        block_txs: usize,
+        /// Decides the keys; everyone who proves for one circuit needs the same
+        #[arg(long, value_name = "S", default_value_t = 1)]
+        seed: u64,
+        /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// The keys that are there, checked against their hashes
+    #[command(after_help = "Example: provery keys show --dir .provery/keys")]
+    Show {
+        /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+pub fn run(context: &Context, command: KeysCommand) -> Result<()> {
+    match command {
+        KeysCommand::Generate { block_txs, seed, dir } => generate(context, block_txs, seed, &config::keys_dir(dir)),
+        KeysCommand::Show { dir } => show(context, &config::keys_dir(dir)),
+    }
+}
+
+/// The circuit for blocks of `block_txs` transfers.
+pub fn params(block_txs: usize) -> Result<Params> {
+    Params::new(block_txs).map_err(|error| fail(Code::Usage, format!("--block-txs: {error}")))
+}
+
+fn generate(context: &Context, block_txs: usize, seed: u64, dir: &Path) -> Result<()> {
+    let params = params(block_txs)?;
+    let name = params.circuit_name();
+    let waiting = spinner(&format!("setting up {name} (minutes for large blocks; nothing to do if the keys are there)"));
+    let started = Instant::now();
+    let manifest = keys::generate(
+        BlockCircuit::blank(params),
+        &name,
+        json!({ "blockTxs": block_txs }),
+        &seed.to_be_bytes(),
+        dir,
+    );
+    if let Some(waiting) = waiting {
+        waiting.finish_and_clear();
+    }
+    let manifest = manifest?;
+    let seconds = started.elapsed().as_secs_f64();
+    let folder = keys::directory_of(dir, &name);
+    let mut json = describe(&manifest, &folder);
+    json["seconds"] = json!(seconds);
+    context.out.result(&json, || {
+        fields(&[
+            ("circuit", manifest.circuit.clone()),
+            ("constraints", manifest.constraints.to_string()),
+            ("key hash", format!("0x{}", manifest.verifying_key.sha256)),
+            ("keys", folder.display().to_string()),
+            ("took", format!("{seconds:.1} s")),
+        ])
+    });
+    Ok(())
+}
+
+fn show(context: &Context, dir: &Path) -> Result<()> {
+    let mut found = Vec::new();
+    if let Ok(entries) = fs::read_dir(dir) {
+        for entry in entries.flatten().filter(|entry| entry.path().join("manifest.json").is_file()) {
+            let circuit = entry.file_name().to_string_lossy().into_owned();
+            found.push((circuit.clone(), keys::load(dir, &circuit, None)));
+        }
+    }
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    if found.is_empty() {
+        return Err(fail(
+            Code::KeyFileMissing,
+            format!("{} holds no keys; make some with `provery keys generate --block-txs 8`", dir.display()),
+        ));
+    }
+    let described: Vec<_> = found
+        .iter()
+        .map(|(circuit, keys)| {
+            let folder = keys::directory_of(dir, circuit);
+            match keys {
+                Ok(keys) => describe(&keys.verifying.manifest, &folder),
+                Err(error) => json!({ "circuit": circuit, "directory": folder, "valid": false, "problem": error.to_string() }),
+            }
+        })
+        .collect();
+    context.out.result(&json!({ "directory": dir, "keys": described }), || {
+        let rows: Vec<Vec<String>> = found
+            .iter()
+            .map(|(circuit, keys)| match keys {
+                Ok(keys) => {
+                    let manifest = &keys.verifying.manifest;
+                    vec![
+                        circuit.clone(),
+                        manifest.constraints.to_string(),
+                        if manifest.development { "development" } else { "ceremony" }.to_string(),
+                        format!("0x{}", manifest.verifying_key.sha256),
+                    ]
+                }
+                Err(error) => vec![circuit.clone(), "-".into(), "unusable".into(), error.to_string()],
+            })
+            .collect();
+        table(&["circuit", "constraints", "setup", "key hash"], &rows)
+    });
+    Ok(())
+}
+
+fn describe(manifest: &Manifest, folder: &Path) -> serde_json::Value {
+    json!({
+        "circuit": manifest.circuit,
+        "directory": folder,
+        "valid": true,
+        "development": manifest.development,
+        "constraints": manifest.constraints,
+        "publicInputs": manifest.public_inputs,
+        "keyHash": format!("0x{}", manifest.verifying_key.sha256),
+        "provingKeyHash": format!("0x{}", manifest.proving_key.sha256),
+        "provingKeyBytes": manifest.proving_key.bytes,
+    })
+}

@@ -1,0 +1,288 @@
+//! `provery market`: markets and their terms.
+
+use std::path::PathBuf;
+
+use alloy::{
+    primitives::{Address, B256, U256},
+    sol_types::SolEvent,
+};
+use clap::{ArgGroup, Args, Subcommand};
+use eyre::Result;
+use provery_bindings::ProofMarket;
+use provery_types::Terms;
+use serde_json::json;
+
+use crate::{
+    amount::{Amount, human},
+    commands::Context,
+    error::{Code, fail},
+    history::{History, Outcome},
+    output::{fields, table},
+    session::Session,
+    terms::{Parties, TermsArgs, TermsFile},
+};
+
+#[derive(Debug, Subcommand)]
+pub enum MarketCommand {
+    /// Create a market
+    #[command(after_help = "Example: provery market create --terms terms.json --capacity 64 --keystore creator.json")]
+    Create(CreateArgs),
+    /// One market: its terms, funds and weights
+    #[command(after_help = "Example: provery market show --market 1 --json")]
+    Show {
+        /// The market's id
+        #[arg(long, value_name = "N")]
+        market: u64,
+    },
+    /// Add to a market's funds, from which its slots are paid
+    #[command(after_help = "Example: provery market fund --market 1 --amount 50ether --keystore creator.json")]
+    Fund {
+        /// The market's id
+        #[arg(long, value_name = "N")]
+        market: u64,
+        /// Wei, or a decimal with a unit
+        #[arg(long)]
+        amount: Amount,
+    },
+    /// Every market
+    #[command(after_help = "Example: provery market list")]
+    List,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("source").required(true).args(["terms", "circuit"])))]
+pub struct CreateArgs {
+    /// The terms, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub terms: Option<PathBuf>,
+    /// What is proven: a circuit's id in the CircuitRegistry
+    #[arg(long, value_name = "ID")]
+    pub circuit: Option<B256>,
+    /// Who opens slots and pays [default: the signing account]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "terms")]
+    pub requester: Option<Address>,
+    /// The rule that decides who may prove [default: the deployment's stake lottery]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "terms")]
+    pub mechanism: Option<Address>,
+    /// Public inputs that the prover supplies
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "terms")]
+    pub outputs: u8,
+    /// Gas for telling the requester how each slot ended
+    #[arg(long, value_name = "GAS", default_value_t = 0, conflicts_with = "terms")]
+    pub callback_gas: u32,
+    /// How many slots may be open at once: a power of two, 1 to 65536
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = capacity)]
+    pub capacity: u32,
+    #[command(flatten)]
+    pub numbers: TermsArgs,
+}
+
+/// A power of two, 1 to 65,536.
+pub fn capacity(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|capacity: &u32| capacity.is_power_of_two() && *capacity <= 65_536)
+        .ok_or_else(|| "a capacity is a power of two, 1 to 65536".to_string())
+}
+
+pub async fn run(context: &Context, command: MarketCommand) -> Result<()> {
+    match command {
+        MarketCommand::Create(args) => create(context, args).await,
+        MarketCommand::Show { market } => show(context, market).await,
+        MarketCommand::Fund { market, amount } => {
+            let session = context.signer().await?;
+            fund(context, &session, U256::from(market), amount).await
+        }
+        MarketCommand::List => list(context).await,
+    }
+}
+
+async fn create(context: &Context, args: CreateArgs) -> Result<()> {
+    let session = context.signer().await?;
+    let terms = match (&args.terms, args.circuit) {
+        (Some(path), _) => TermsFile::read(path)?,
+        (None, circuit) => {
+            let circuit = circuit.unwrap_or_default();
+            let registered = session.chain.circuit(circuit).await?;
+            let parties = Parties {
+                requester: args.requester.unwrap_or(session.me()?),
+                mechanism: args.mechanism.unwrap_or_else(|| session.deployment().lottery()),
+                circuit,
+                verifier: registered.verifier,
+            };
+            args.numbers.to_terms(parties, args.outputs, args.callback_gas)?
+        }
+    };
+    refuse_development_circuit(&session, &terms).await?;
+    let mined = session.send(session.calls().create_market(&terms, args.capacity)).await?;
+    let market = mined
+        .logs
+        .iter()
+        .find_map(|log| ProofMarket::MarketCreated::decode_log_data(&log.inner.data).ok())
+        .map(|event| event.market)
+        .ok_or_else(|| fail(Code::Internal, "the market was created but its receipt does not say which it is; see `provery market list`"))?;
+    context.out.result(
+        &json!({ "market": market.to_string(), "capacity": args.capacity, "terms": TermsFile::from(&terms), "tx": mined.tx_hash }),
+        || format!("market {market} was created; fund it with `provery market fund --market {market} --amount …`"),
+    );
+    Ok(())
+}
+
+async fn refuse_development_circuit(session: &Session, terms: &Terms) -> Result<()> {
+    if session.chain.circuit(terms.circuit).await?.development && !session.chain.rpc().is_development() {
+        return Err(fail(
+            Code::DevelopmentKey,
+            format!(
+                "circuit {} has a development key, whose secrets are known, and chain {} is not a development chain; use a circuit with a key from a ceremony",
+                terms.circuit,
+                session.chain.rpc().chain_id()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Fund a market from the signing account's balance.
+pub async fn fund(context: &Context, session: &Session, market: U256, amount: Amount) -> Result<()> {
+    let mined = session.sender()?.fund(&session.chain, market, amount.0).await?;
+    let funds = session.chain.market(market).await?.funds;
+    context.out.result(
+        &json!({ "market": market.to_string(), "amount": amount, "funds": funds.to_string(), "tx": mined.tx_hash }),
+        || format!("market {market} was given {} and has {}", amount.human(), human(funds)),
+    );
+    Ok(())
+}
+
+async fn show(context: &Context, market: u64) -> Result<()> {
+    let session = context.reader().await?;
+    let id = U256::from(market);
+    let state = session.chain.market(id).await?;
+    let history = session.history().await?;
+    let terms = history.terms(state.terms_hash).cloned().ok_or_else(|| {
+        fail(Code::Internal, format!("the terms of market {id} were not found in the chain's logs; is the endpoint's history pruned?"))
+    })?;
+    let record = history.markets.get(&id).cloned().unwrap_or_default();
+    let epoch = session.chain.epoch().await?;
+    let total = record.weights.total(epoch);
+    let weights: Vec<_> = record
+        .weights
+        .provers(epoch)
+        .map(|(prover, weight)| (history.prover_by_id(prover).unwrap_or_default(), weight))
+        .collect();
+    let open = record.slots.values().filter(|slot| slot.outcome == Outcome::Open).count();
+    let json = json!({
+        "market": id.to_string(),
+        "creator": state.creator,
+        "capacity": state.capacity,
+        "funds": state.funds.to_string(),
+        "slots": state.slots,
+        "openSlots": open,
+        "termsHash": state.terms_hash,
+        "terms": TermsFile::from(&terms),
+        "mechanism": mechanism_name(&session, &terms),
+        "rollup": session.deployment().rollup_of_market(id).map(|rollup| &rollup.name),
+        "epoch": epoch,
+        "totalWeight": total,
+        "weights": weights.iter().map(|(prover, weight)| json!({ "prover": prover, "weight": weight })).collect::<Vec<_>>(),
+    });
+    context.out.result(&json, || {
+        let mut text = fields(&[
+            ("market", id.to_string()),
+            ("creator", state.creator.to_string()),
+            ("requester", terms.requester.to_string()),
+            ("mechanism", mechanism_name(&session, &terms)),
+            ("circuit", terms.circuit.to_string()),
+            ("funds", human(state.funds)),
+            ("slots", format!("{} ever, {open} open, room for {}", state.slots, state.capacity)),
+            ("price", human(terms.price.to())),
+            ("bond", human(terms.bond.to())),
+            (
+                "windows",
+                format!("fast {} s, exclusive {} s, expiry {} s", terms.fastWindow, terms.exclusiveWindow, terms.expiryWindow),
+            ),
+            ("floor", format!("{} bps of the price", terms.floorBps)),
+            (
+                "slash",
+                format!(
+                    "{} bps to the rescuer, {} to the market, {} burned",
+                    terms.rescuerBps,
+                    terms.requesterBps,
+                    10_000u32.saturating_sub(u32::from(terms.rescuerBps) + u32::from(terms.requesterBps))
+                ),
+            ),
+            ("forfeit", format!("{} bps of the price", terms.forfeitBps)),
+        ]);
+        if total > 0 {
+            let rows: Vec<Vec<String>> = weights
+                .iter()
+                .map(|(prover, weight)| {
+                    vec![prover.to_string(), weight.to_string(), format!("{:.1}%", 100.0 * *weight as f64 / total as f64)]
+                })
+                .collect();
+            text.push_str(&format!("\nweights of epoch {epoch}\n"));
+            text.push_str(&table(&["prover", "units", "chance"], &rows));
+        }
+        text
+    });
+    Ok(())
+}
+
+fn mechanism_name(session: &Session, terms: &Terms) -> String {
+    if terms.mechanism == session.deployment().lottery() { "StakeLottery".to_string() } else { terms.mechanism.to_string() }
+}
+
+async fn list(context: &Context) -> Result<()> {
+    let session = context.reader().await?;
+    let history: History = session.history().await?;
+    let mut rows = Vec::new();
+    let mut json = Vec::new();
+    for (id, record) in &history.markets {
+        let state = session.chain.market(*id).await?;
+        let terms = history.terms(record.terms_hash);
+        let price = terms.map(|terms| terms.price.to::<U256>()).unwrap_or_default();
+        let bond = terms.map(|terms| terms.bond.to::<U256>()).unwrap_or_default();
+        let rollup = session.deployment().rollup_of_market(*id).map(|rollup| rollup.name.clone());
+        let requester = terms.map(|terms| terms.requester).unwrap_or_default();
+        json.push(json!({
+            "market": id.to_string(),
+            "creator": state.creator,
+            "requester": requester,
+            "rollup": rollup,
+            "capacity": state.capacity,
+            "slots": state.slots,
+            "funds": state.funds.to_string(),
+            "price": price.to_string(),
+            "bond": bond.to_string(),
+        }));
+        rows.push(vec![
+            id.to_string(),
+            rollup.unwrap_or_else(|| requester.to_string()),
+            human(price),
+            human(bond),
+            human(state.funds),
+            state.slots.to_string(),
+        ]);
+    }
+    context.out.result(&json!({ "markets": json }), || {
+        if rows.is_empty() {
+            "there is no market yet; `provery rollup create` or `provery market create` makes one".to_string()
+        } else {
+            table(&["market", "requester", "price", "bond", "funds", "slots"], &rows)
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capacity_is_a_power_of_two() {
+        assert_eq!(capacity("1"), Ok(1));
+        assert_eq!(capacity("65536"), Ok(65_536));
+        for bad in ["0", "3", "131072", "-1", "x"] {
+            assert!(capacity(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! One file per command group. Each parses its arguments, does its effects through [`Session`], and prints one result.
+
+pub mod credit;
+pub mod deploy;
+pub mod keys;
+pub mod keystore;
+pub mod market;
+pub mod node;
+pub mod prove;
+pub mod prover;
+pub mod rollup;
+pub mod sequence;
+pub mod slot;
+pub mod status;
+pub mod token;
+pub mod verifier;
+
+use eyre::Result;
+
+use crate::{
+    args::{Cli, Command},
+    config::Settings,
+    output::Output,
+    session::Session,
+};
+
+/// What every command has.
+#[derive(Debug)]
+pub struct Context {
+    pub settings: Settings,
+    pub out: Output,
+}
+
+impl Context {
+    /// The chain and its deployment, to read.
+    pub async fn reader(&self) -> Result<Session> {
+        Session::open(&self.settings, false).await
+    }
+
+    /// The chain and its deployment, with the key that signs.
+    pub async fn signer(&self) -> Result<Session> {
+        Session::open(&self.settings, true).await
+    }
+}
+
+pub async fn run(cli: Cli, out: Output) -> Result<()> {
+    let context = Context { settings: Settings::load(&cli.global)?, out };
+    match cli.command {
+        Command::Deploy(args) => deploy::run(&context, args).await,
+        Command::Status => status::run(&context).await,
+        Command::Keys(command) => keys::run(&context, command),
+        Command::Keystore(command) => keystore::run(&context, command),
+        Command::Verifier(command) => verifier::run(&context, command),
+        Command::Rollup(command) => rollup::run(&context, command).await,
+        Command::Token(command) => token::run(&context, command).await,
+        Command::Prover(command) => prover::run(&context, command).await,
+        Command::Market(command) => market::run(&context, command).await,
+        Command::Slot(command) => slot::run(&context, command).await,
+        Command::Prove(args) => prove::run(&context, args).await,
+        Command::Credit(command) => credit::run(&context, command).await,
+        Command::Node(args) => node::run(&context, args).await,
+    }
+}

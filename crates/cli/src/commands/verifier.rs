@@ -1,0 +1,63 @@
+//! `provery verifier`: a Solidity contract with a verifying key in its code.
+
+use std::{fs, path::PathBuf};
+
+use clap::Subcommand;
+use eyre::Result;
+use provery_proving::{keys, solidity};
+use serde_json::json;
+
+use crate::{
+    commands::{Context, keys::params},
+    config,
+    error::{Code, fail},
+};
+
+#[derive(Debug, Subcommand)]
+pub enum VerifierCommand {
+    /// Write the Groth16 verifier of a verifying key
+    #[command(after_help = "Example: provery verifier generate --block-txs 8 --out Verifier.sol")]
+    Generate {
+        /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
+        #[arg(long, value_name = "DIR")]
+        keys: Option<PathBuf>,
+        /// Transfers a block may have: which circuit's key
+        #[arg(long, value_name = "N")]
+        block_txs: usize,
+        /// The contract's name
+        #[arg(long, default_value = "TransferBlockVerifier")]
+        name: String,
+        /// The file to write [default: stdout]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+pub fn run(context: &Context, command: VerifierCommand) -> Result<()> {
+    let VerifierCommand::Generate { keys: dir, block_txs, name, out } = command;
+    let dir = config::keys_dir(dir);
+    let circuit = params(block_txs)?.circuit_name();
+    let verifying = keys::load_verifying(&dir, &circuit, None)?;
+    let source = solidity::generate(&verifying.key, &name)?;
+    let key_hash = format!("0x{}", verifying.manifest.verifying_key.sha256);
+    if let Some(path) = &out {
+        fs::write(path, &source)
+            .map_err(|error| fail(Code::Io, format!("{} cannot be written: {error}", path.display())))?;
+    }
+    let mut json = json!({
+        "contract": name,
+        "circuit": circuit,
+        "keyHash": key_hash,
+        "publicInputs": verifying.manifest.public_inputs,
+        "development": verifying.manifest.development,
+        "file": out,
+    });
+    if out.is_none() {
+        json["source"] = json!(source);
+    }
+    context.out.result(&json, || match &out {
+        Some(path) => format!("wrote {}: contract {name} with the key {key_hash}", path.display()),
+        None => source,
+    });
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! What can go wrong, as stable codes and one sentence each: what happened, and what to do.
+
+use std::fmt;
+
+use eyre::Report;
+
+/// Stable names of failures, as `--json` prints them. A code never changes its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    Usage,
+    Config,
+    Io,
+    NoKey,
+    BadKey,
+    WrongPassword,
+    KeystoreExists,
+    RpcUnavailable,
+    RpcRejected,
+    WrongChain,
+    DeploymentNotFound,
+    DeploymentInvalid,
+    DeploymentExists,
+    CodeMismatch,
+    NotDevelopmentChain,
+    DevelopmentKey,
+    InsufficientBalance,
+    InsufficientGasFunds,
+    InsufficientStake,
+    InsufficientFunds,
+    InsufficientCredit,
+    StakeBelowBond,
+    NotRegistered,
+    AlreadyRegistered,
+    NotReady,
+    MarketNotFound,
+    RollupNotFound,
+    RollupExists,
+    CircuitNotFound,
+    SlotNotFound,
+    SlotProven,
+    SlotExpired,
+    SlotCancelled,
+    SlotNotAllocated,
+    ProofInvalid,
+    ProofForAnother,
+    TermsRejected,
+    KeyFileMissing,
+    KeyFileInvalid,
+    KeyHashMismatch,
+    Compiler,
+    DataDirBusy,
+    DataDirInvalid,
+    Reverted,
+    Unsent,
+    Cancelled,
+    Internal,
+}
+
+impl Code {
+    #[cfg(test)]
+    pub const ALL: &'static [Self] = &[
+        Self::Usage,
+        Self::Config,
+        Self::Io,
+        Self::NoKey,
+        Self::BadKey,
+        Self::WrongPassword,
+        Self::KeystoreExists,
+        Self::RpcUnavailable,
+        Self::RpcRejected,
+        Self::WrongChain,
+        Self::DeploymentNotFound,
+        Self::DeploymentInvalid,
+        Self::DeploymentExists,
+        Self::CodeMismatch,
+        Self::NotDevelopmentChain,
+        Self::DevelopmentKey,
+        Self::InsufficientBalance,
+        Self::InsufficientGasFunds,
+        Self::InsufficientStake,
+        Self::InsufficientFunds,
+        Self::InsufficientCredit,
+        Self::StakeBelowBond,
+        Self::NotRegistered,
+        Self::AlreadyRegistered,
+        Self::NotReady,
+        Self::MarketNotFound,
+        Self::RollupNotFound,
+        Self::RollupExists,
+        Self::CircuitNotFound,
+        Self::SlotNotFound,
+        Self::SlotProven,
+        Self::SlotExpired,
+        Self::SlotCancelled,
+        Self::SlotNotAllocated,
+        Self::ProofInvalid,
+        Self::ProofForAnother,
+        Self::TermsRejected,
+        Self::KeyFileMissing,
+        Self::KeyFileInvalid,
+        Self::KeyHashMismatch,
+        Self::Compiler,
+        Self::DataDirBusy,
+        Self::DataDirInvalid,
+        Self::Reverted,
+        Self::Unsent,
+        Self::Cancelled,
+        Self::Internal,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Config => "config",
+            Self::Io => "io",
+            Self::NoKey => "no_key",
+            Self::BadKey => "bad_key",
+            Self::WrongPassword => "wrong_password",
+            Self::KeystoreExists => "keystore_exists",
+            Self::RpcUnavailable => "rpc_unavailable",
+            Self::RpcRejected => "rpc_rejected",
+            Self::WrongChain => "wrong_chain",
+            Self::DeploymentNotFound => "deployment_not_found",
+            Self::DeploymentInvalid => "deployment_invalid",
+            Self::DeploymentExists => "deployment_exists",
+            Self::CodeMismatch => "code_mismatch",
+            Self::NotDevelopmentChain => "not_development_chain",
+            Self::DevelopmentKey => "development_key",
+            Self::InsufficientBalance => "insufficient_balance",
+            Self::InsufficientGasFunds => "insufficient_gas_funds",
+            Self::InsufficientStake => "insufficient_stake",
+            Self::InsufficientFunds => "insufficient_funds",
+            Self::InsufficientCredit => "insufficient_credit",
+            Self::StakeBelowBond => "stake_below_bond",
+            Self::NotRegistered => "not_registered",
+            Self::AlreadyRegistered => "already_registered",
+            Self::NotReady => "not_ready",
+            Self::MarketNotFound => "market_not_found",
+            Self::RollupNotFound => "rollup_not_found",
+            Self::RollupExists => "rollup_exists",
+            Self::CircuitNotFound => "circuit_not_found",
+            Self::SlotNotFound => "slot_not_found",
+            Self::SlotProven => "slot_proven",
+            Self::SlotExpired => "slot_expired",
+            Self::SlotCancelled => "slot_cancelled",
+            Self::SlotNotAllocated => "slot_not_allocated",
+            Self::ProofInvalid => "proof_invalid",
+            Self::ProofForAnother => "proof_for_another",
+            Self::TermsRejected => "terms_rejected",
+            Self::KeyFileMissing => "key_file_missing",
+            Self::KeyFileInvalid => "key_file_invalid",
+            Self::KeyHashMismatch => "key_hash_mismatch",
+            Self::Compiler => "compiler",
+            Self::DataDirBusy => "data_dir_busy",
+            Self::DataDirInvalid => "data_dir_invalid",
+            Self::Reverted => "reverted",
+            Self::Unsent => "unsent",
+            Self::Cancelled => "cancelled",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// A failure as the user sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub code: Code,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({ "error": { "code": self.code.as_str(), "message": self.message } })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// `fail(Code::X, "…")` as the error of any command.
+pub fn fail(code: Code, message: impl Into<String>) -> Report {
+    Report::new(Failure::new(code, message))
+}

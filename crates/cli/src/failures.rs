@@ -1,0 +1,243 @@
+//! From whatever went wrong to one code and one sentence.
+
+use eyre::Report;
+use provery_chain::{ChainError, SendError};
+use provery_proving::{KeyError, ProveError, solidity::SolidityError};
+use provery_types::DeploymentError;
+
+use crate::error::{Code, Failure};
+
+/// The failure that a report is about: the first cause that has a code.
+pub fn explain(report: &Report) -> Failure {
+    report
+        .chain()
+        .find_map(known)
+        .unwrap_or_else(|| Failure::new(Code::Internal, one_line(&format!("{report:#}"))))
+}
+
+fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Failure> {
+    if let Some(failure) = cause.downcast_ref::<Failure>() {
+        return Some(failure.clone());
+    }
+    let code = if let Some(error) = cause.downcast_ref::<SendError>() {
+        return Some(of_send(error));
+    } else if let Some(error) = cause.downcast_ref::<ChainError>() {
+        return Some(of_chain(error));
+    } else if let Some(error) = cause.downcast_ref::<DeploymentError>() {
+        of_deployment(error)
+    } else if let Some(error) = cause.downcast_ref::<KeyError>() {
+        of_key(error)
+    } else if let Some(error) = cause.downcast_ref::<ProveError>() {
+        of_proof(error)
+    } else if cause.downcast_ref::<SolidityError>().is_some() {
+        Code::KeyFileInvalid
+    } else {
+        return None;
+    };
+    Some(Failure::new(code, one_line(&cause.to_string())))
+}
+
+fn of_chain(error: &ChainError) -> Failure {
+    let code = match error {
+        ChainError::UrlInvalid { .. } => Code::Config,
+        ChainError::Unreachable { .. } => Code::RpcUnavailable,
+        ChainError::Refused { .. } | ChainError::Inconsistent { .. } | ChainError::BlockNotFound(_) => Code::RpcRejected,
+        ChainError::WrongChain { .. } => Code::WrongChain,
+        ChainError::CodeMissing { .. } | ChainError::CodeDiffers { .. } => Code::CodeMismatch,
+        ChainError::DevelopmentKey { .. } => Code::DevelopmentKey,
+        ChainError::KeyHashDiffers { .. } => Code::KeyHashMismatch,
+        ChainError::DeploymentUnreadable { .. } => Code::DeploymentNotFound,
+        ChainError::Deployment(error) => of_deployment(error),
+        ChainError::Reverted { error, .. } => return of_revert("the request", &error.name, &error.detail()),
+        ChainError::MarketNotFound(market) => {
+            return Failure::new(
+                Code::MarketNotFound,
+                format!("market {market} does not exist; `provery market list` shows those that do"),
+            );
+        }
+        ChainError::TermsNotFound { .. } => Code::RpcRejected,
+        ChainError::ReorgTooDeep { .. } => Code::DataDirInvalid,
+        ChainError::Decode(_) => Code::CodeMismatch,
+    };
+    Failure::new(code, one_line(&error.to_string()))
+}
+
+fn of_send(error: &SendError) -> Failure {
+    let code = match error {
+        SendError::Reverted { kind, name, detail, .. } => return of_revert(kind, name, detail),
+        SendError::Rpc(error) => return of_chain(error),
+        SendError::Underfunded { .. } => Code::InsufficientGasFunds,
+        SendError::AssetUnderfunded { .. } => Code::InsufficientBalance,
+        SendError::Rejected { .. } => Code::RpcRejected,
+        SendError::GasTooHigh { .. } | SendError::NonceTaken { .. } | SendError::TimedOut { .. } => Code::Unsent,
+        SendError::Signing { .. } => Code::BadKey,
+    };
+    Failure::new(code, one_line(&error.to_string()))
+}
+
+/// The contracts' own errors, by name.
+fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
+    let (code, advice) = match name {
+        "MarketNotFound" => (Code::MarketNotFound, "the market does not exist; `provery market list` shows those that do"),
+        "TermsRejected" | "BondZero" | "CapacityInvalid" => {
+            (Code::TermsRejected, "the terms break a rule of the market; change the number the rule names")
+        }
+        "TermsMismatch" => (Code::TermsRejected, "the market's terms changed meanwhile; run this again"),
+        "InsufficientFunds" => {
+            (Code::InsufficientFunds, "the market's funds do not cover the price; add to them with `provery market fund`")
+        }
+        "InsufficientStake" => (Code::InsufficientStake, "there is not enough free stake; stake more or free some first"),
+        "InsufficientCredit" => (Code::InsufficientCredit, "there is not that much credit; ask for less"),
+        "AllocationTooLarge" => (Code::InsufficientStake, "the allocation is above the most a market takes; use less"),
+        "NotRegistered" | "NotAuthorised" => {
+            (Code::NotRegistered, "this account is no prover; run `provery prover register` first")
+        }
+        "AlreadyRegistered" => (Code::AlreadyRegistered, "this account is a prover already; there is nothing to do"),
+        "UnbondingNotReady" | "NothingToWithdraw" => {
+            (Code::NotReady, "the stake cannot be withdrawn yet; see `provery prover status`")
+        }
+        "SlotNotOpen" => return of_ended_slot(detail),
+        "SlotHasExpired" => (Code::SlotExpired, "the slot has expired, so no proof of it is paid any more"),
+        "SlotNotExpired" => (Code::NotReady, "the slot has not expired yet; wait until it has"),
+        "NotAllocatedProver" => (
+            Code::SlotNotAllocated,
+            "the slot is still another prover's alone; wait until its exclusive window is over",
+        ),
+        "StatementMismatch" => (Code::ProofForAnother, "the proof is for another slot; prove this slot itself"),
+        "PayeeInvalid" => (Code::ProofForAnother, "the proof pays nobody; prove with a payee"),
+        "ProofInvalid" => (
+            Code::ProofInvalid,
+            "the verifier does not accept the proof: it is of another slot, payee or key; check the keys with `provery keys show` and prove again",
+        ),
+        "CircuitNotFound" => (Code::CircuitNotFound, "the circuit is not registered; `provery rollup create` registers one"),
+        "CircuitExists" => (Code::CircuitNotFound, "the circuit is registered already; use its id"),
+        "RingFull" | "FinalizeFirst" => {
+            (Code::NotReady, "as many slots are open as the market has room for; wait until some are proven or expired")
+        }
+        "NotSequencer" => (Code::BadKey, "only the rollup's sequencer may post blocks; sign with its key"),
+        "NotCreator" => (Code::BadKey, "only the market's creator may do this; sign with its key"),
+        "AssetTakesFee" => (Code::Reverted, "the asset takes a fee on transfers and cannot be used; deploy with another"),
+        "ERC20InsufficientBalance" => (Code::InsufficientBalance, "the account has less of the asset than that; get more first"),
+        _ => (Code::Reverted, "the contract refused it; nothing was changed"),
+    };
+    let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+    Failure::new(code, one_line(&format!("{kind} failed, {advice} ({name}{detail})")))
+}
+
+/// `SlotNotOpen(state)`, by how the slot ended.
+fn of_ended_slot(detail: &str) -> Failure {
+    match detail.rsplit(' ').next() {
+        Some("1") => Failure::new(Code::SlotProven, "the slot has already been proven, and nothing was sent; pick an open one from `provery slot list`"),
+        Some("2") => Failure::new(Code::SlotExpired, "the slot has expired, so no proof of it is paid any more; pick an open one from `provery slot list`"),
+        Some("3") => Failure::new(Code::SlotCancelled, "the slot was cancelled by its requester; pick an open one from `provery slot list`"),
+        _ => Failure::new(Code::SlotNotFound, "there is no such open slot; `provery slot list` shows those there are"),
+    }
+}
+
+fn of_deployment(error: &DeploymentError) -> Code {
+    match error {
+        DeploymentError::Syntax(_) | DeploymentError::Missing(_) | DeploymentError::SharedAddress { .. } => {
+            Code::DeploymentInvalid
+        }
+        DeploymentError::DevelopmentKeys(_) => Code::DevelopmentKey,
+        DeploymentError::UnknownRollup { .. } => Code::RollupNotFound,
+    }
+}
+
+fn of_key(error: &KeyError) -> Code {
+    match error {
+        KeyError::Missing { .. } => Code::KeyFileMissing,
+        KeyError::Hash { .. } | KeyError::KeyHash { .. } => Code::KeyHashMismatch,
+        KeyError::Io { .. } => Code::Io,
+        _ => Code::KeyFileInvalid,
+    }
+}
+
+fn of_proof(error: &ProveError) -> Code {
+    match error {
+        ProveError::Cancelled => Code::Cancelled,
+        ProveError::Circuit { .. } | ProveError::Shape { .. } => Code::KeyFileInvalid,
+        _ => Code::ProofInvalid,
+    }
+}
+
+/// Errors of compilers and nodes may bring their own line breaks.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use alloy::primitives::{Address, U256};
+    use provery_bindings::decode_revert;
+
+    use super::*;
+    use crate::error::fail;
+
+    fn code(error: impl std::error::Error + Send + Sync + 'static) -> Code {
+        explain(&Report::new(error)).code
+    }
+
+    #[test]
+    fn codes_are_distinct_and_plain() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
+    }
+
+    #[test]
+    fn a_failure_keeps_its_code_under_context() {
+        let report = fail(Code::NoKey, "no key").wrap_err("doing something");
+        assert_eq!(explain(&report), Failure::new(Code::NoKey, "no key"));
+    }
+
+    #[test]
+    fn errors_of_the_chain_have_codes() {
+        let wrong = ChainError::WrongChain { url: "http://x".into(), deployment: 1, rpc: 2 };
+        assert_eq!(code(wrong), Code::WrongChain);
+        assert_eq!(code(ChainError::Unreachable { url: "u".into(), reason: "r".into() }), Code::RpcUnavailable);
+        assert_eq!(code(ChainError::MarketNotFound(U256::from(9))), Code::MarketNotFound);
+        assert_eq!(code(SendError::Rpc(ChainError::MarketNotFound(U256::from(9)))), Code::MarketNotFound);
+        let poor = SendError::AssetUnderfunded {
+            kind: "stake",
+            account: Address::ZERO,
+            balance: U256::from(1),
+            needed: U256::from(2),
+        };
+        assert_eq!(code(poor), Code::InsufficientBalance);
+    }
+
+    #[test]
+    fn reverts_have_codes() {
+        let reverted = |name: &str, detail: &str| {
+            code(SendError::Reverted { kind: "prove", name: name.into(), detail: detail.into(), tx_hash: None })
+        };
+        assert_eq!(reverted("ProofInvalid", ""), Code::ProofInvalid);
+        assert_eq!(reverted("StatementMismatch", ""), Code::ProofForAnother);
+        assert_eq!(reverted("SomethingNew", "x = 1"), Code::Reverted);
+    }
+
+    /// The slot's state is read from the decoded argument, so the decoder's spelling matters.
+    #[test]
+    fn an_ended_slot_says_how() {
+        use alloy::sol_types::SolError;
+        use provery_bindings::ProofMarket;
+        let of = |state: u8| {
+            let decoded = decode_revert(&ProofMarket::SlotNotOpen { state }.abi_encode()).expect("is ours");
+            let (name, detail) = (decoded.name.clone(), decoded.detail());
+            code(SendError::Reverted { kind: "prove", name, detail, tx_hash: None })
+        };
+        assert_eq!(of(0), Code::SlotNotFound);
+        assert_eq!(of(1), Code::SlotProven);
+        assert_eq!(of(2), Code::SlotExpired);
+        assert_eq!(of(3), Code::SlotCancelled);
+    }
+
+    #[test]
+    fn whatever_else_is_one_line() {
+        let report = eyre::eyre!("first\nsecond").wrap_err("context");
+        assert_eq!(explain(&report), Failure::new(Code::Internal, "context: first second"));
+    }
+}

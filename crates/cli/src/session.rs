@@ -1,0 +1,154 @@
+//! What commands do their effects through: a connection, a checked deployment, the key that signs.
+
+use std::path::{Path, PathBuf};
+
+use alloy::primitives::{Address, B256, U256};
+use eyre::Result;
+use provery_chain::{Call, Calls, Chain, Mined, Rpc, Sender, SenderConfig};
+use provery_types::{BlockRef, Deployment, LoggedEvent};
+
+use crate::{
+    config::Settings,
+    error::{Code, fail},
+    files,
+    history::History,
+    signer,
+};
+
+/// A contract that this program deployed.
+#[derive(Debug, Clone, Copy)]
+pub struct Deployed {
+    pub address: Address,
+    pub code_hash: B256,
+    pub block: u64,
+    pub gas: u64,
+}
+
+/// A connection, before there is a deployment.
+#[derive(Debug)]
+pub struct Wire {
+    pub rpc: Rpc,
+    pub sender: Sender,
+}
+
+impl Wire {
+    /// The key is read first: a wrong password should not need a chain to be noticed.
+    pub async fn connect(settings: &Settings) -> Result<Self> {
+        let signer = signer::load(settings)?;
+        let rpc = Rpc::connect(&settings.rpc_url).await?;
+        let sender = Sender::new(rpc.clone(), signer, SenderConfig::new(rpc.poll_interval()));
+        Ok(Self { rpc, sender })
+    }
+
+    /// Deploy bytecode with its constructor's encoded arguments.
+    pub async fn deploy(&self, bytecode: &[u8], args: &[u8]) -> Result<Deployed> {
+        deploy(&self.rpc, &self.sender, bytecode, args).await
+    }
+
+    /// A contract that came into being with another.
+    pub async fn born_with(&self, other: &Deployed, address: Address) -> Result<Deployed> {
+        let code_hash = code_hash(&self.rpc, address).await?;
+        Ok(Deployed { address, code_hash, block: other.block, gas: 0 })
+    }
+}
+
+async fn deploy(rpc: &Rpc, sender: &Sender, bytecode: &[u8], args: &[u8]) -> Result<Deployed> {
+    let (address, mined) = sender.deploy(bytecode, args).await?;
+    let code_hash = code_hash(rpc, address).await?;
+    Ok(Deployed { address, code_hash, block: mined.block.number, gas: mined.gas_used })
+}
+
+async fn code_hash(rpc: &Rpc, address: Address) -> Result<B256> {
+    rpc.code_hash(address).await?.ok_or_else(|| {
+        fail(Code::Internal, format!("{address} has no code right after its deployment; the node may be out of step, run this again"))
+    })
+}
+
+/// A checked deployment.
+#[derive(Debug)]
+pub struct Session {
+    pub chain: Chain,
+    pub path: PathBuf,
+    settings: Settings,
+    sender: Option<Sender>,
+}
+
+impl Session {
+    pub async fn open(settings: &Settings, signing: bool) -> Result<Self> {
+        // The key is read first: a wrong password should not need a chain to be noticed.
+        let signer = if signing { Some(signer::load(settings)?) } else { None };
+        let rpc = Rpc::connect(&settings.rpc_url).await?;
+        let path = settings.deployment.clone().unwrap_or_else(|| files::default_deployment(rpc.chain_id()));
+        let chain = Chain::connect(rpc.clone(), files::read_deployment(&path)?).await?;
+        let sender = signer.map(|signer| Sender::new(rpc.clone(), signer, SenderConfig::new(rpc.poll_interval())));
+        Ok(Self { chain, path, settings: settings.clone(), sender })
+    }
+
+    pub fn deployment(&self) -> &Deployment {
+        self.chain.deployment()
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn calls(&self) -> Calls {
+        self.chain.calls()
+    }
+
+    /// The account that signs; or would, in a command that only reads.
+    pub fn me(&self) -> Result<Address> {
+        match &self.sender {
+            Some(sender) => Ok(sender.address()),
+            None => signer::load_optional(&self.settings)?.map(|signer| signer.address()).ok_or_else(|| {
+                fail(Code::NoKey, "whose is not clear: give an address, or the key of the account with --keystore")
+            }),
+        }
+    }
+
+    /// The given account, or the one that signs.
+    pub fn account(&self, given: Option<Address>) -> Result<Address> {
+        given.map_or_else(|| self.me(), Ok)
+    }
+
+    pub fn sender(&self) -> Result<&Sender> {
+        self.sender.as_ref().ok_or_else(|| fail(Code::NoKey, "this command was given no key; pass --keystore FILE"))
+    }
+
+    pub async fn send(&self, call: Call) -> Result<Mined> {
+        Ok(self.sender()?.send(call).await?)
+    }
+
+    pub async fn deploy(&self, bytecode: &[u8], args: &[u8]) -> Result<Deployed> {
+        deploy(self.chain.rpc(), self.sender()?, bytecode, args).await
+    }
+
+    pub async fn head(&self) -> Result<BlockRef> {
+        Ok(self.chain.rpc().head().await?)
+    }
+
+    /// Everything the deployment's contracts ever said.
+    pub async fn events(&self) -> Result<Vec<LoggedEvent>> {
+        let head = self.head().await?;
+        // The chain may be replaced under the request; then its logs are read once more.
+        match provery_chain::history(&self.chain, 0, head.number).await {
+            Err(error) if error.is_transient() => {
+                tracing::debug!(%error, "reading the logs again");
+                let head = self.head().await?;
+                Ok(provery_chain::history(&self.chain, 0, head.number).await?)
+            }
+            events => Ok(events?),
+        }
+    }
+
+    pub async fn history(&self) -> Result<History> {
+        Ok(History::replay(&self.events().await?))
+    }
+
+    /// A prover's allocations that are not 0, market by market.
+    pub async fn allocations(&self, prover: Address) -> Result<Vec<(U256, u64)>> {
+        let history = self.history().await?;
+        let known = history.provers.get(&prover).map(|prover| prover.allocations.clone()).unwrap_or_default();
+        Ok(known.into_iter().filter(|(_, units)| *units > 0).collect())
+    }
+}

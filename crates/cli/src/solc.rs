@@ -1,0 +1,113 @@
+//! One generated Solidity file to bytecode, with the settings of foundry.toml.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use alloy::primitives::{Bytes, hex};
+use eyre::Result;
+use foundry_compilers::solc::Solc;
+use serde_json::{Value, json};
+
+use crate::error::{Code, fail};
+
+pub const ENV_SOLC: &str = "PROVERY_SOLC";
+/// What the contracts' pragma asks for.
+pub const VERSION: &str = "0.8.30";
+
+const FILE: &str = "Verifier.sol";
+
+/// The creation code of contract `name` in `source`, which imports nothing.
+pub fn compile(source: &str, name: &str) -> Result<Bytes> {
+    let path = find()?;
+    let solc = Solc::new(&path).map_err(|_| {
+        fail(Code::Compiler, format!("{} does not answer as a Solidity compiler; {HOW_TO_MEND}", path.display()))
+    })?;
+    let version = solc.version_short().to_string();
+    if version != VERSION {
+        return Err(fail(
+            Code::Compiler,
+            format!("{} is Solidity {version} and {VERSION} is needed; {HOW_TO_MEND}", path.display()),
+        ));
+    }
+    let output: Value = solc
+        .compile_as(&input(source))
+        .map_err(|error| fail(Code::Compiler, format!("the Solidity compiler {} failed: {error}", path.display())))?;
+    bytecode(&output, name)
+}
+
+const HOW_TO_MEND: &str = "run script/setup, or point PROVERY_SOLC to the right compiler";
+
+fn input(source: &str) -> Value {
+    json!({
+        "language": "Solidity",
+        "sources": { FILE: { "content": source } },
+        "settings": {
+            "evmVersion": "prague",
+            "viaIR": true,
+            "optimizer": { "enabled": true, "runs": 1_000_000 },
+            "metadata": { "bytecodeHash": "none", "appendCBOR": false },
+            "outputSelection": { "*": { "*": ["evm.bytecode.object"] } },
+        },
+    })
+}
+
+fn bytecode(output: &Value, name: &str) -> Result<Bytes> {
+    let errors: Vec<&str> = output["errors"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|error| error["severity"] == "error")
+        .filter_map(|error| error["formattedMessage"].as_str().or_else(|| error["message"].as_str()))
+        .collect();
+    if let Some(first) = errors.first() {
+        return Err(fail(Code::Compiler, format!("the generated verifier does not compile: {}", first.trim())));
+    }
+    output["contracts"][FILE][name]["evm"]["bytecode"]["object"]
+        .as_str()
+        .and_then(|text| hex::decode(text).ok())
+        .filter(|code| !code.is_empty())
+        .map(Bytes::from)
+        .ok_or_else(|| fail(Code::Compiler, format!("the Solidity compiler gave no code for the contract {name}")))
+}
+
+/// `PROVERY_SOLC`, else script/solc here or where this program was built, else solc on PATH.
+fn find() -> Result<PathBuf> {
+    if let Some(path) = env::var_os(ENV_SOLC).filter(|value| !value.is_empty()) {
+        return Ok(path.into());
+    }
+    let here = env::current_dir().ok();
+    let program = env::current_exe().ok();
+    let ancestors = here.iter().flat_map(|path| path.ancestors()).chain(program.iter().flat_map(|path| path.ancestors()));
+    let beside = ancestors.map(|folder| folder.join("script/solc"));
+    let path = env::var_os("PATH").unwrap_or_default();
+    let on_path = env::split_paths(&path).map(|folder| folder.join("solc"));
+    beside
+        .chain(on_path)
+        .find(|candidate| is_program(candidate))
+        .ok_or_else(|| fail(Code::Compiler, format!("there is no Solidity compiler; {HOW_TO_MEND}")))
+}
+
+fn is_program(path: &Path) -> bool {
+    path.is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Failure;
+
+    fn code<T: std::fmt::Debug>(result: Result<T>) -> Code {
+        result.expect_err("fails").downcast_ref::<Failure>().expect("is a failure").code
+    }
+
+    #[test]
+    fn compiler_output_is_read() {
+        let good = json!({ "contracts": { FILE: { "V": { "evm": { "bytecode": { "object": "6001" } } } } } });
+        assert_eq!(bytecode(&good, "V").expect("has code"), Bytes::from(vec![0x60, 1]));
+        assert_eq!(code(bytecode(&good, "W")), Code::Compiler);
+        let bad = json!({ "errors": [{ "severity": "error", "formattedMessage": "no" }] });
+        assert_eq!(code(bytecode(&bad, "V")), Code::Compiler);
+    }
+}

@@ -1,0 +1,223 @@
+//! A market's terms on the command line and in JSON.
+
+use std::{fs, path::Path};
+
+use alloy::primitives::{Address, B256, U256};
+use clap::Args;
+use eyre::Result;
+use provery_types::Terms;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    amount::Amount,
+    error::{Code, fail},
+};
+
+/// The numbers of a market's terms, with defaults that keep every rule for blocks proven in seconds.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Terms")]
+pub struct TermsArgs {
+    /// Highest reward for one slot: wei, or a decimal with a unit
+    #[arg(long, value_name = "AMOUNT", default_value = "1ether")]
+    pub price: Amount,
+    /// Stake reserved from the allocated prover, slashed if another proves what it missed
+    #[arg(long, value_name = "AMOUNT", default_value = "2ether")]
+    pub bond: Amount,
+    /// Seconds in which the whole price is paid
+    #[arg(long, value_name = "S", default_value_t = 30)]
+    pub fast: u32,
+    /// Seconds in which only the allocated prover may prove
+    #[arg(long, value_name = "S", default_value_t = 120)]
+    pub exclusive: u32,
+    /// Seconds after which a slot expires; at least twice --exclusive
+    #[arg(long, value_name = "S", default_value_t = 600)]
+    pub expiry: u32,
+    /// Share of the price paid at the end of the exclusive window and after, in bps
+    #[arg(long, value_name = "BPS", default_value_t = 5000)]
+    pub floor_bps: u16,
+    /// Share of a slashed bond that goes to the rescuer, in bps
+    #[arg(long, value_name = "BPS", default_value_t = 5000)]
+    pub rescuer_bps: u16,
+    /// Share of a slashed bond that goes to the market's funds, in bps; what is left is burned
+    #[arg(long, value_name = "BPS", default_value_t = 2500)]
+    pub requester_bps: u16,
+    /// Share of the price burned when nobody proves a slot, in bps
+    #[arg(long, value_name = "BPS", default_value_t = 1000)]
+    pub forfeit_bps: u16,
+}
+
+/// Who and what the terms are between.
+#[derive(Debug, Clone, Copy)]
+pub struct Parties {
+    pub requester: Address,
+    pub mechanism: Address,
+    pub circuit: B256,
+    pub verifier: Address,
+}
+
+impl TermsArgs {
+    pub fn to_terms(&self, parties: Parties, outputs: u8, callback_gas: u32) -> Result<Terms> {
+        let u96 = |name: &str, amount: Amount| {
+            amount.to_u96().map_err(|error| fail(Code::Usage, format!("--{name}: {error}")))
+        };
+        Ok(Terms {
+            requester: parties.requester,
+            mechanism: parties.mechanism,
+            mechanismParams: B256::ZERO,
+            circuit: parties.circuit,
+            verifier: parties.verifier,
+            price: u96("price", self.price)?,
+            bond: u96("bond", self.bond)?,
+            fastWindow: self.fast,
+            exclusiveWindow: self.exclusive,
+            expiryWindow: self.expiry,
+            floorBps: self.floor_bps,
+            rescuerBps: self.rescuer_bps,
+            requesterBps: self.requester_bps,
+            forfeitBps: self.forfeit_bps,
+            outputs,
+            callbackGas: callback_gas,
+        })
+    }
+}
+
+/// Terms as JSON: what `market show --json` prints and `market create --terms` reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TermsFile {
+    pub requester: Address,
+    pub mechanism: Address,
+    #[serde(default)]
+    pub mechanism_params: B256,
+    pub circuit: B256,
+    pub verifier: Address,
+    pub price: Amount,
+    pub bond: Amount,
+    pub fast_window: u32,
+    pub exclusive_window: u32,
+    pub expiry_window: u32,
+    pub floor_bps: u16,
+    pub rescuer_bps: u16,
+    pub requester_bps: u16,
+    pub forfeit_bps: u16,
+    pub outputs: u8,
+    pub callback_gas: u32,
+}
+
+impl TermsFile {
+    pub fn read(path: &Path) -> Result<Terms> {
+        let text = fs::read_to_string(path)
+            .map_err(|error| fail(Code::Io, format!("the terms {} cannot be read: {error}", path.display())))?;
+        let file: Self = serde_json::from_str(&text).map_err(|error| {
+            fail(
+                Code::TermsRejected,
+                format!("{} is not valid terms ({error}); `provery market show --json` prints an example", path.display()),
+            )
+        })?;
+        file.try_into()
+    }
+}
+
+impl TryFrom<TermsFile> for Terms {
+    type Error = eyre::Report;
+
+    fn try_from(file: TermsFile) -> Result<Self> {
+        let u96 = |name: &str, amount: Amount| {
+            amount.to_u96().map_err(|error| fail(Code::TermsRejected, format!("{name}: {error}")))
+        };
+        Ok(Self {
+            requester: file.requester,
+            mechanism: file.mechanism,
+            mechanismParams: file.mechanism_params,
+            circuit: file.circuit,
+            verifier: file.verifier,
+            price: u96("price", file.price)?,
+            bond: u96("bond", file.bond)?,
+            fastWindow: file.fast_window,
+            exclusiveWindow: file.exclusive_window,
+            expiryWindow: file.expiry_window,
+            floorBps: file.floor_bps,
+            rescuerBps: file.rescuer_bps,
+            requesterBps: file.requester_bps,
+            forfeitBps: file.forfeit_bps,
+            outputs: file.outputs,
+            callbackGas: file.callback_gas,
+        })
+    }
+}
+
+impl From<&Terms> for TermsFile {
+    fn from(terms: &Terms) -> Self {
+        Self {
+            requester: terms.requester,
+            mechanism: terms.mechanism,
+            mechanism_params: terms.mechanismParams,
+            circuit: terms.circuit,
+            verifier: terms.verifier,
+            price: Amount(terms.price.to::<U256>()),
+            bond: Amount(terms.bond.to::<U256>()),
+            fast_window: terms.fastWindow,
+            exclusive_window: terms.exclusiveWindow,
+            expiry_window: terms.expiryWindow,
+            floor_bps: terms.floorBps,
+            rescuer_bps: terms.rescuerBps,
+            requester_bps: terms.requesterBps,
+            forfeit_bps: terms.forfeitBps,
+            outputs: terms.outputs,
+            callback_gas: terms.callbackGas,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        terms: TermsArgs,
+    }
+
+    fn parties() -> Parties {
+        Parties {
+            requester: Address::repeat_byte(1),
+            mechanism: Address::repeat_byte(2),
+            circuit: B256::repeat_byte(3),
+            verifier: Address::repeat_byte(4),
+        }
+    }
+
+    /// The contract's rules (TermsRules), so that nobody's first market is rejected.
+    #[test]
+    fn the_defaults_keep_every_rule() {
+        let terms = Line::parse_from(["x"]).terms.to_terms(parties(), 1, 0).expect("are terms");
+        let (price, bond) = (terms.price.to::<u128>(), terms.bond.to::<u128>());
+        let floor = (price * u128::from(terms.floorBps)).div_ceil(10_000);
+        assert!(terms.fastWindow <= terms.exclusiveWindow && 2 * terms.exclusiveWindow <= terms.expiryWindow);
+        assert!(terms.rescuerBps + terms.requesterBps <= 9_500);
+        assert!(floor + bond * u128::from(terms.rescuerBps) / 10_000 > price, "a rescue pays more than the fee");
+        assert!((100..=10_000).contains(&terms.forfeitBps));
+    }
+
+    #[test]
+    fn json_and_back() {
+        let terms = Line::parse_from(["x"]).terms.to_terms(parties(), 1, 50_000).expect("are terms");
+        let text = serde_json::to_string(&TermsFile::from(&terms)).expect("serialises");
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let path = folder.path().join("terms.json");
+        fs::write(&path, &text).expect("writes");
+        assert_eq!(TermsFile::read(&path).expect("reads"), terms);
+
+        fs::write(&path, text.replacen("price", "prise", 1)).expect("writes");
+        assert!(TermsFile::read(&path).is_err());
+    }
+
+    #[test]
+    fn a_price_beyond_96_bits_is_refused() {
+        let line = Line::parse_from(["x", "--price", "79228162514264337593543950336"]);
+        assert!(line.terms.to_terms(parties(), 1, 0).is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! What the demo reads from the chain.
+
+use alloy::{
+    primitives::{B256, U256},
+    providers::Provider as _,
+};
+use eyre::{Result, eyre};
+use provery_chain::{Follower, FollowerConfig, Rpc, Update};
+use provery_types::{Event, LoggedEvent};
+
+use crate::{stage::Stage, summary::Balances};
+
+/// A view of the chain and its events from the deployment on.
+#[derive(Debug)]
+pub struct Chain {
+    chain: provery_chain::Chain,
+    follower: Follower,
+    withdrawn: U256,
+}
+
+/// One block's events.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub events: Vec<LoggedEvent>,
+}
+
+impl Chain {
+    pub async fn connect(stage: &Stage) -> Result<Self> {
+        let rpc = Rpc::connect(&stage.anvil.rpc_url).await?;
+        let poll = rpc.poll_interval();
+        let chain = provery_chain::Chain::connect(rpc, stage.deployment.clone()).await?;
+        let follower = Follower::new(chain.clone(), [], FollowerConfig::new(poll));
+        Ok(Self { chain, follower, withdrawn: U256::ZERO })
+    }
+
+    /// The next block's events; nothing for a reorganisation, which a local chain does not have.
+    pub async fn next(&mut self) -> Result<Option<Seen>> {
+        let seen = match self.follower.next().await? {
+            Update::Block { events, .. } => Some(Seen { events }),
+            Update::Reorg { .. } => None,
+        };
+        self.follower.stored();
+        for logged in seen.iter().flat_map(|seen| &seen.events) {
+            if let Event::Withdrawn { amount, .. } = logged.event {
+                self.withdrawn += amount;
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Stake that draws see in this epoch, in units.
+    pub async fn total_weight(&self, market: U256) -> Result<u64> {
+        Ok(u64::try_from(self.chain.total_weight(market).await?)?)
+    }
+
+    /// Gas of a whole transaction.
+    pub async fn gas_used(&self, tx: B256) -> Result<u64> {
+        let receipt = self.chain.rpc().provider().get_transaction_receipt(tx).await?;
+        Ok(receipt.ok_or_else(|| eyre!("transaction {tx} has no receipt"))?.gas_used)
+    }
+
+    /// Every balance there is, read at one moment at which nothing is going on.
+    pub async fn balances(&mut self, stage: &Stage) -> Result<Balances> {
+        let chain = &self.chain;
+        let mut balances = Balances {
+            funded: stage.funded,
+            staked: stage.staked,
+            funds_left: chain.market(stage.rollup.market).await?.funds,
+            withdrawn: self.withdrawn,
+            burned: chain.burned().await?,
+            market_tokens: chain.asset_balance(stage.deployment.market()).await?,
+            registry_tokens: chain.asset_balance(stage.deployment.registry()).await?,
+            ..Balances::default()
+        };
+        for (prover, _) in &stage.provers {
+            balances.credits += chain.credits(prover.address).await?;
+            balances.stakes_left += U256::from(chain.prover(prover.address).await?.stake);
+        }
+        Ok(balances)
+    }
+}

@@ -1,0 +1,221 @@
+//! What happened, slot by slot, from the chain's events and the nodes' reports. No I/O.
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::{Address, B256, U256};
+use provery_mechanisms::{lottery, weights::Weights};
+use provery_types::{Event, LoggedEvent, SlotExt as _};
+
+/// One prover of the demo.
+#[derive(Clone, Debug)]
+pub struct Prover {
+    pub name: String,
+    pub address: Address,
+    /// Stake allocated to the market, in units.
+    pub units: u64,
+}
+
+/// What became of a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Open,
+    Proven { by: Address, reward: U256, premium: U256, missed_by: Option<Address>, at: u64, tx: B256 },
+    Expired,
+}
+
+/// One slot's row.
+#[derive(Clone, Debug)]
+pub struct SlotRow {
+    pub id: u64,
+    pub block_bytes: usize,
+    pub winner: Option<Address>,
+    /// Why the winner won.
+    pub why: String,
+    /// Unix seconds, chain time.
+    pub opened_at: u64,
+    /// Milliseconds of this machine's clock at which the slot was first seen.
+    pub seen_ms: u64,
+    pub open_tx: B256,
+    /// The newest phase any node reported.
+    pub phase: String,
+    /// Milliseconds the accepted proof took, by its prover's report.
+    pub proving_ms: Option<u64>,
+    pub settled_ms: Option<u64>,
+    pub outcome: Outcome,
+}
+
+/// Everything the demo has seen.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    pub provers: Vec<Prover>,
+    pub slots: BTreeMap<u64, SlotRow>,
+    pub finalized: u64,
+    pub finalized_root: U256,
+    pub dropped: u64,
+    pub slashed: U256,
+    pub burned: U256,
+    /// Transactions by kind, to ask their gas.
+    pub transactions: Vec<(&'static str, B256)>,
+    bytes_of_block: BTreeMap<u64, usize>,
+    weights: Weights,
+    seeds: BTreeMap<u64, U256>,
+    proving_ms: BTreeMap<(u64, String), u64>,
+    epoch_length: u64,
+    bond: u128,
+}
+
+impl Ledger {
+    pub fn new(provers: Vec<Prover>, epoch_length: u64, bond: u128) -> Self {
+        Self { provers, epoch_length, bond, ..Self::default() }
+    }
+
+    /// The demo's name of an address.
+    pub fn name(&self, address: Address) -> String {
+        self.provers
+            .iter()
+            .find(|prover| prover.address == address)
+            .map_or_else(|| format!("{address}"), |prover| prover.name.clone())
+    }
+
+    pub fn settled(&self) -> usize {
+        self.slots.values().filter(|slot| slot.outcome != Outcome::Open).count()
+    }
+
+    pub fn proven(&self) -> usize {
+        self.slots.values().filter(|slot| matches!(slot.outcome, Outcome::Proven { .. })).count()
+    }
+
+    pub fn rescued(&self) -> usize {
+        self.slots
+            .values()
+            .filter(|slot| matches!(slot.outcome, Outcome::Proven { missed_by: Some(_), .. }))
+            .count()
+    }
+
+    /// Take in an event of the chain; `now_ms` is this machine's clock.
+    pub fn apply(&mut self, logged: &LoggedEvent, now_ms: u64) {
+        match &logged.event {
+            Event::WeightSet { id, weight, epoch, .. } => self.weights.set(*id, *weight, *epoch),
+            Event::EpochSeeded { epoch, seed } => {
+                self.seeds.insert(*epoch, *seed);
+            }
+            Event::BlockPosted { number, data, .. } => {
+                self.bytes_of_block.insert(*number, data.len());
+                if let Some(row) = self.slots.get_mut(number) {
+                    row.block_bytes = data.len();
+                }
+            }
+            Event::SlotOpened { slot, .. } => {
+                let winner = slot.allocated_to();
+                let row = SlotRow {
+                    id: slot.id,
+                    block_bytes: self.bytes_of_block.get(&slot.id).copied().unwrap_or(0),
+                    winner,
+                    why: self.why(slot.market, slot.id, slot.opened_at(), slot.prover),
+                    opened_at: slot.opened_at(),
+                    seen_ms: now_ms,
+                    open_tx: logged.tx_hash,
+                    phase: "opened".into(),
+                    proving_ms: None,
+                    settled_ms: None,
+                    outcome: Outcome::Open,
+                };
+                self.slots.insert(slot.id, row);
+                self.transactions.push(("open", logged.tx_hash));
+            }
+            Event::SlotProven { id, payee, reward, premium, missed_by, .. } => {
+                let proving_ms = self.proving_ms.get(&(*id, self.name(*payee))).copied();
+                if let Some(row) = self.slots.get_mut(id) {
+                    row.outcome = Outcome::Proven {
+                        by: *payee,
+                        reward: *reward,
+                        premium: *premium,
+                        missed_by: *missed_by,
+                        at: logged.block.timestamp,
+                        tx: logged.tx_hash,
+                    };
+                    row.proving_ms = proving_ms;
+                    row.settled_ms = Some(now_ms);
+                    row.phase = if missed_by.is_some() { "rescued".into() } else { "proven".into() };
+                }
+                self.transactions
+                    .push((if missed_by.is_some() { "rescue" } else { "prove" }, logged.tx_hash));
+            }
+            Event::SlotExpired { id, forfeited, .. } => {
+                if let Some(row) = self.slots.get_mut(id) {
+                    row.outcome = Outcome::Expired;
+                    row.settled_ms = Some(now_ms);
+                    row.phase = "expired".into();
+                }
+                self.burned += *forfeited;
+                self.transactions.push(("expire", logged.tx_hash));
+            }
+            Event::BondSlashed { to_rescuer, to_requester, burned, .. } => {
+                self.slashed += *to_rescuer + *to_requester + *burned;
+                self.burned += *burned;
+            }
+            Event::BlockFinalized { number, root } => {
+                self.finalized = *number;
+                self.finalized_root = *root;
+            }
+            Event::BlocksDropped { from, to, .. } => self.dropped += to - from + 1,
+            Event::ProverRegistered { .. } => self.transactions.push(("register", logged.tx_hash)),
+            Event::Staked { .. } => self.transactions.push(("stake", logged.tx_hash)),
+            Event::AllocationSet { .. } => self.transactions.push(("allocate", logged.tx_hash)),
+            _ => {}
+        }
+    }
+
+    /// Take in a line a node reported: phases for the table, the time of a proof for its row.
+    pub fn report(&mut self, prover: &str, line: &serde_json::Value) {
+        let Some(slot) = line["slot"].as_u64() else { return };
+        let event = line["event"].as_str().unwrap_or_default();
+        if event == "proved"
+            && let Some(ms) = line["ms"].as_u64()
+        {
+            self.proving_ms.insert((slot, prover.to_string()), ms);
+        }
+        let Some(row) = self.slots.get_mut(&slot) else { return };
+        if row.outcome != Outcome::Open {
+            return;
+        }
+        row.phase = match event {
+            "phase" => format!("{prover}: {}", line["phase"].as_str().unwrap_or("proving")),
+            "proving" | "proved" | "submitted" => format!("{prover}: {event}"),
+            _ => return,
+        };
+    }
+
+    /// Replay the draw and say why this prover holds the slot.
+    fn why(&self, market: U256, slot: u64, opened_at: u64, winner: Address) -> String {
+        let epoch = opened_at / self.epoch_length.max(1);
+        let Some(seed) = self.seeds.get(&epoch) else { return "open to all: the epoch has no seed".into() };
+        let draw = lottery::Draw {
+            market,
+            slot,
+            epoch,
+            seed: *seed,
+            weights: &self.weights,
+            bond: self.bond,
+            winner,
+            max_draws: 4,
+        };
+        // Ids count from 1 in the order of registration, which is the order of the demo's provers.
+        let explanation = lottery::explain(
+            &draw,
+            |id| self.provers.get(id as usize - 1).map(|prover| prover.address),
+            |_| None,
+        );
+        match explanation.attempts.last() {
+            Some(last) if explanation.winner.is_some() => {
+                let passed = explanation.attempts.len() - 1;
+                let passed = if passed == 0 { String::new() } else { format!(", {passed} passed over") };
+                format!(
+                    "draw {} of {}, stake {}/{}{passed}",
+                    last.drawn.point, last.drawn.total, last.drawn.weight, last.drawn.total
+                )
+            }
+            _ => "open to all: nobody able was drawn".into(),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The program behind script/demo: a proof market on a local chain, one prover killed and rescued, every wei counted.
+
+mod args;
+mod chain;
+mod ledger;
+mod process;
+mod stage;
+mod summary;
+mod table;
+
+use std::{
+    collections::BTreeMap,
+    process::ExitCode,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use clap::Parser;
+use eyre::{Result, bail};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::{
+    args::Args,
+    chain::{Chain, Seen},
+    ledger::{Ledger, Outcome},
+    process::{Line, Running},
+    stage::{ROLLUP, Stage},
+    table::Table,
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let json = args.json;
+    match run(args).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if json {
+                println!("{}", json!({ "error": { "message": format!("{error:#}") } }));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<bool> {
+    let json = args.json;
+    let stage = stage::set(&args, &|step| {
+        if json {
+            println!("{}", json!({ "event": "stage", "step": step, "at_ms": now_ms() }));
+        } else {
+            eprintln!("{step}");
+        }
+    })
+    .await?;
+    let mut show = Show::new(&args, &stage).await?;
+    show.run(&args, &stage).await?;
+    show.finish(&args, &stage).await
+}
+
+/// A running demo.
+struct Show {
+    ledger: Ledger,
+    chain: Chain,
+    table: Option<Table>,
+    lines: mpsc::UnboundedReceiver<Line>,
+    nodes: Vec<Running>,
+    sequencer: Option<Running>,
+    /// Gas of transactions by kind.
+    gas: BTreeMap<String, Vec<u64>>,
+    gas_of: BTreeMap<alloy::primitives::B256, u64>,
+    killed: Option<String>,
+}
+
+impl Show {
+    /// Wait until every stake counts, then start the nodes and the sequencer.
+    async fn new(args: &Args, stage: &Stage) -> Result<Self> {
+        let mut chain = Chain::connect(stage).await?;
+        let mut ledger = Ledger::new(
+            stage.provers.iter().map(|(prover, _)| prover.clone()).collect(),
+            stage.epoch_length,
+            stage.bond,
+        );
+        let units = stage.provers.iter().map(|(prover, _)| prover.units).sum();
+        while chain.total_weight(stage.rollup.market).await? < units {
+            if let Some(seen) = chain.next().await? {
+                seen.events.iter().for_each(|event| ledger.apply(event, now_ms()));
+            }
+        }
+        let (sender, lines) = mpsc::unbounded_channel();
+        let market = stage.rollup.market.to_string();
+        let mut nodes = Vec::new();
+        for (prover, key) in &stage.provers {
+            let data = args.dir.join(format!("node-{}", prover.name)).display().to_string();
+            let args = ["node", "--data-dir", &data, "--market", &market, "--poll-ms", "200"];
+            nodes.push(stage.provery.spawn(key, &args, &prover.name, sender.clone())?);
+        }
+        let (interval, blocks, txs, seed) = (
+            args.interval_ms.to_string(),
+            args.slots.to_string(),
+            args.block_txs.to_string(),
+            args.seed.to_string(),
+        );
+        let sequencer = stage.provery.spawn(
+            &stage.sequencer_key,
+            &[
+                "rollup",
+                "sequence",
+                "--name",
+                ROLLUP,
+                "--interval-ms",
+                &interval,
+                "--blocks",
+                &blocks,
+                "--block-txs",
+                &txs,
+                "--seed",
+                &seed,
+            ],
+            "sequencer",
+            sender,
+        )?;
+        Ok(Self {
+            ledger,
+            chain,
+            table: (!args.json).then(Table::new),
+            lines,
+            nodes,
+            sequencer: Some(sequencer),
+            gas: BTreeMap::new(),
+            gas_of: BTreeMap::new(),
+            killed: None,
+        })
+    }
+
+    /// Watch until every slot has ended.
+    async fn run(&mut self, args: &Args, stage: &Stage) -> Result<()> {
+        let mut check = tokio::time::interval(Duration::from_millis(500));
+        while !self.done(args) {
+            tokio::select! {
+                seen = self.chain.next() => {
+                    if let Some(seen) = seen? {
+                        self.seen(args, &seen).await?;
+                    }
+                }
+                Some(line) = self.lines.recv() => self.reported(args, line).await?,
+                _ = check.tick() => self.still_alive(args)?,
+            }
+            if let Some(table) = &mut self.table {
+                table.draw(&self.ledger, &|slot| match &slot.outcome {
+                    Outcome::Proven { tx, .. } => self.gas_of.get(tx).copied(),
+                    _ => None,
+                });
+            }
+        }
+        let _ = stage;
+        Ok(())
+    }
+
+    fn done(&self, args: &Args) -> bool {
+        let settled = self.ledger.settled() as u64 >= args.slots;
+        let all_proven = self.ledger.proven() as u64 >= args.slots;
+        settled && (!all_proven || self.ledger.finalized >= args.slots)
+    }
+
+    async fn seen(&mut self, args: &Args, seen: &Seen) -> Result<()> {
+        for event in &seen.events {
+            self.ledger.apply(event, now_ms());
+            if args.json {
+                println!("{}", serde_json::to_string(event)?);
+            }
+        }
+        for (kind, tx) in std::mem::take(&mut self.ledger.transactions) {
+            let gas = self.chain.gas_used(tx).await?;
+            self.gas_of.insert(tx, gas);
+            self.gas.entry(kind.to_string()).or_default().push(gas);
+        }
+        Ok(())
+    }
+
+    /// Take in a node's line; kill the first node that proves an allocation of its own, once there is something to lose.
+    async fn reported(&mut self, args: &Args, line: Line) -> Result<()> {
+        if args.json {
+            println!("{}", json!({ "from": line.from, "report": line.value }));
+        }
+        self.ledger.report(&line.from, &line.value);
+        let proving = line.value["event"] == "proving" && line.value["reason"] == "allocated";
+        let slot = line.value["slot"].as_u64().unwrap_or(0);
+        let may_kill = !args.no_kill && self.killed.is_none() && self.nodes.len() > 1;
+        if may_kill && proving && slot >= args.slots.min(2) {
+            let Some(index) = self.nodes.iter().position(|node| node.name == line.from) else {
+                return Ok(());
+            };
+            self.nodes.remove(index).kill().await?;
+            if args.json {
+                println!(
+                    "{}",
+                    json!({ "event": "killed", "prover": line.from, "slot": slot, "at_ms": now_ms() })
+                );
+            } else {
+                eprintln!("killed {} (SIGKILL) while it was proving slot {slot}", line.from);
+            }
+            self.killed = Some(line.from);
+        }
+        Ok(())
+    }
+
+    /// A process that ended by itself ends the demo, unless it is the sequencer and has posted everything.
+    fn still_alive(&mut self, args: &Args) -> Result<()> {
+        for node in &mut self.nodes {
+            if let Some(status) = node.ended() {
+                bail!(
+                    "{} stopped by itself ({status}); see {}/{}.log",
+                    node.name,
+                    args.dir.display(),
+                    node.name
+                );
+            }
+        }
+        if let Some(status) = self.sequencer.as_mut().and_then(Running::ended)
+            && !status.success()
+        {
+            bail!("the sequencer stopped ({status}); see {}/sequencer.log", args.dir.display());
+        }
+        Ok(())
+    }
+
+    /// Stop everyone, read the balances, print the summary. Whether the run was good.
+    async fn finish(mut self, args: &Args, stage: &Stage) -> Result<bool> {
+        for node in std::mem::take(&mut self.nodes) {
+            node.stop(Duration::from_secs(15)).await?;
+        }
+        if let Some(sequencer) = self.sequencer.take() {
+            sequencer.stop(Duration::from_secs(5)).await?;
+        }
+        let balances = self.chain.balances(stage).await?;
+        let summary =
+            summary::summarise(&self.ledger, &balances, &self.gas, args.slots, self.killed.take(), args.seed);
+        if args.json {
+            println!("{}", json!({ "summary": summary }));
+        } else {
+            print!("{}", summary.text());
+        }
+        Ok(summary.failures.is_empty())
+    }
+}
+
+/// This machine's clock in unix milliseconds.
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}

@@ -1,0 +1,185 @@
+//! Sets the stage: a chain, the contracts, a rollup and its market, provers with different stakes.
+
+use std::{fs, path::Path, time::Instant};
+
+use alloy::{
+    primitives::{Address, U256, utils::parse_ether},
+    signers::local::PrivateKeySigner,
+};
+use eyre::{Context, Result, eyre};
+use provery_types::{Deployment, RollupRecord};
+
+use crate::{
+    args::Args,
+    ledger::Prover,
+    process::{Anvil, Provery},
+};
+
+/// Seconds in an epoch, and before it in which weights are frozen: short, so that stakes count soon.
+const EPOCH_LENGTH: u64 = 8;
+const FREEZE: u64 = 2;
+/// One miss suspends: a killed prover leaves the draws at once.
+const SUSPEND_AFTER: u64 = 1;
+/// Whole tokens: a slot's price and bond, and a prover's stake by rank.
+const PRICE: u64 = 10;
+const BOND: u64 = 8;
+const STAKES: [u64; 8] = [500, 300, 200, 150, 100, 80, 60, 40];
+pub const ROLLUP: &str = "demo";
+
+/// A stage on which nodes can start.
+#[derive(Debug)]
+pub struct Stage {
+    pub anvil: Anvil,
+    pub provery: Provery,
+    pub deployment: Deployment,
+    pub rollup: RollupRecord,
+    pub sequencer_key: String,
+    /// With their keys.
+    pub provers: Vec<(Prover, String)>,
+    pub funded: U256,
+    pub staked: U256,
+    pub bond: u128,
+    pub epoch_length: u64,
+}
+
+/// Seconds an allocated prover has, alone: several blocks of this size may have to share the machine's cores.
+pub fn exclusive_window(args: &Args) -> u64 {
+    20 + 3 * args.block_txs
+}
+
+/// Build the stage. `say` is told each step.
+pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
+    let dir = prepare(&args.dir)?;
+    let started = Instant::now();
+    say("starting a local chain");
+    let anvil = Anvil::start(&dir, args.port.unwrap_or(0), args.seed, args.provers + 2).await?;
+    let program = std::env::current_exe()?.with_file_name("provery");
+    let provery = Provery {
+        program,
+        rpc_url: anvil.rpc_url.clone(),
+        deployment: dir.join("deployment.json"),
+        keys_dir: dir.join("keys"),
+        logs: dir.clone(),
+    };
+    let mut keys = anvil.keys.iter().cloned();
+    let mut key = || keys.next().ok_or_else(|| eyre!("anvil has too few accounts"));
+    let deployer = key()?;
+    let sequencer_key = key()?;
+
+    say("deploying the market, its registries and the stake lottery");
+    let out = provery.deployment.display().to_string();
+    let (epoch, freeze, suspend) = (EPOCH_LENGTH.to_string(), FREEZE.to_string(), SUSPEND_AFTER.to_string());
+    let unbonding = (2 * EPOCH_LENGTH).to_string();
+    provery
+        .run(
+            Some(&deployer),
+            &[
+                "deploy",
+                "--epoch-length",
+                &epoch,
+                "--freeze",
+                &freeze,
+                "--suspend-after",
+                &suspend,
+                "--unbonding",
+                &unbonding,
+                "--stake-unit",
+                "1ether",
+                "--out",
+                &out,
+            ],
+        )
+        .await?;
+
+    let block_txs = args.block_txs.to_string();
+    say(&format!("making a development key for blocks of {block_txs} transfers (kept for the next run)"));
+    let seed = args.seed.to_string();
+    provery.run(None, &["keys", "generate", "--block-txs", &block_txs, "--seed", "1"]).await?;
+
+    say("creating the reference rollup and its market");
+    let exclusive = exclusive_window(args);
+    let (price, bond) = (format!("{PRICE}ether"), format!("{BOND}ether"));
+    let (fast, expiry) = ((exclusive / 2).to_string(), (8 * exclusive).to_string());
+    let exclusive = exclusive.to_string();
+    provery
+        .run(
+            Some(&sequencer_key),
+            &[
+                "rollup",
+                "create",
+                "--name",
+                ROLLUP,
+                "--block-txs",
+                &block_txs,
+                "--seed",
+                &seed,
+                "--price",
+                &price,
+                "--bond",
+                &bond,
+                "--fast",
+                &fast,
+                "--exclusive",
+                &exclusive,
+                "--expiry",
+                &expiry,
+            ],
+        )
+        .await?;
+    let funded = args.slots * PRICE;
+    let amount = format!("{funded}ether");
+    provery.run(Some(&sequencer_key), &["token", "mint", "--amount", &amount]).await?;
+    provery.run(Some(&sequencer_key), &["rollup", "fund", "--name", ROLLUP, "--amount", &amount]).await?;
+    let deployment = Deployment::from_json(&fs::read_to_string(&provery.deployment)?)?;
+    let rollup = deployment.rollup(ROLLUP)?.clone();
+
+    let market = rollup.market.to_string();
+    let mut provers = Vec::new();
+    let mut staked = 0;
+    for rank in 0..args.provers {
+        let key = key()?;
+        let address = address_of(&key)?;
+        let units = STAKES[rank as usize % STAKES.len()];
+        let name = format!("P{}", rank + 1);
+        say(&format!("{name} registers, stakes {units} tokens and allocates them to the market"));
+        let (amount, units_text) = (format!("{units}ether"), units.to_string());
+        let uri = format!("demo:{name}");
+        provery.run(Some(&key), &["token", "mint", "--amount", &amount]).await?;
+        provery.run(Some(&key), &["prover", "register", "--uri", &uri]).await?;
+        provery.run(Some(&key), &["prover", "stake", "--amount", &amount]).await?;
+        provery.run(Some(&key), &["prover", "allocate", "--market", &market, "--units", &units_text]).await?;
+        staked += units;
+        provers.push((Prover { name, address, units }, key));
+    }
+    say(&format!("the stage is set after {:.1} s", started.elapsed().as_secs_f64()));
+    Ok(Stage {
+        anvil,
+        provery,
+        deployment,
+        rollup,
+        sequencer_key,
+        provers,
+        funded: parse_ether(&funded.to_string())?,
+        staked: parse_ether(&staked.to_string())?,
+        bond: parse_ether(&BOND.to_string())?.to::<u128>(),
+        epoch_length: EPOCH_LENGTH,
+    })
+}
+
+/// The demo's folder, emptied of what an earlier run left, except its proving keys.
+fn prepare(dir: &Path) -> Result<std::path::PathBuf> {
+    fs::create_dir_all(dir)
+        .wrap_err_with(|| format!("{} cannot be made; pass another --dir", dir.display()))?;
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name == "keys") {
+            continue;
+        }
+        if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
+    }
+    Ok(dir.canonicalize()?)
+}
+
+fn address_of(key: &str) -> Result<Address> {
+    Ok(key.parse::<PrivateKeySigner>().wrap_err("anvil gave a key that is none")?.address())
+}

@@ -1,0 +1,266 @@
+//! The sum of a run: did every slot get proven, who won what, what did it cost, and does the money add up.
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::U256;
+use serde::Serialize;
+
+use crate::{
+    ledger::{Ledger, Outcome},
+    table::ether,
+};
+
+/// Balances at the end, in asset wei, read from the chain.
+#[derive(Clone, Debug, Default)]
+pub struct Balances {
+    /// Put into the market's funds.
+    pub funded: U256,
+    /// Staked by all provers together.
+    pub staked: U256,
+    pub funds_left: U256,
+    pub credits: U256,
+    /// Credits that were already withdrawn.
+    pub withdrawn: U256,
+    pub burned: U256,
+    pub stakes_left: U256,
+    pub market_tokens: U256,
+    pub registry_tokens: U256,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Percentiles {
+    pub p50: u64,
+    pub p95: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ProverSummary {
+    pub name: String,
+    pub address: String,
+    /// Share of all stake in the market, 0 to 1.
+    pub stake_share: f64,
+    /// Share of the draws that found a winner, 0 to 1.
+    pub win_share: f64,
+    pub won: u64,
+    pub proven: u64,
+    pub rescued: u64,
+    pub missed: u64,
+    pub earned_wei: u128,
+}
+
+/// The last line of `--json` carries this under `summary`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    pub slots: u64,
+    pub proven: u64,
+    pub rescued: u64,
+    pub missed: u64,
+    pub expired: u64,
+    pub finalized: u64,
+    pub finalized_root: String,
+    pub slashed_wei: u128,
+    pub burned_wei: u128,
+    pub posted_to_proven_ms: Percentiles,
+    pub proving_ms: Percentiles,
+    /// Median gas of a whole transaction, by kind.
+    pub gas: BTreeMap<String, u64>,
+    pub provers: Vec<ProverSummary>,
+    pub money_in_wei: u128,
+    pub money_out_wei: u128,
+    pub conserved: bool,
+    pub killed: Option<String>,
+    pub seed: u64,
+    /// Why the run failed; empty if it did not.
+    pub failures: Vec<String>,
+}
+
+/// Sum a run up. `gas` holds every transaction's gas by kind; `expected` is the number of blocks that were to be posted.
+pub fn summarise(
+    ledger: &Ledger,
+    balances: &Balances,
+    gas: &BTreeMap<String, Vec<u64>>,
+    expected: u64,
+    killed: Option<String>,
+    seed: u64,
+) -> Summary {
+    let total_units: u64 = ledger.provers.iter().map(|prover| prover.units).sum();
+    let drawn = ledger.slots.values().filter(|slot| slot.winner.is_some()).count().max(1);
+    let mut provers = Vec::new();
+    for prover in &ledger.provers {
+        let mut row = ProverSummary {
+            name: prover.name.clone(),
+            address: prover.address.to_string(),
+            stake_share: prover.units as f64 / total_units.max(1) as f64,
+            win_share: 0.0,
+            won: 0,
+            proven: 0,
+            rescued: 0,
+            missed: 0,
+            earned_wei: 0,
+        };
+        let mut earned = U256::ZERO;
+        for slot in ledger.slots.values() {
+            row.won += u64::from(slot.winner == Some(prover.address));
+            if let Outcome::Proven { by, reward, premium, missed_by, .. } = &slot.outcome {
+                if *by == prover.address {
+                    row.proven += 1;
+                    row.rescued += u64::from(missed_by.is_some());
+                    earned += *reward + *premium;
+                }
+                row.missed += u64::from(*missed_by == Some(prover.address));
+            }
+        }
+        row.win_share = row.won as f64 / drawn as f64;
+        row.earned_wei = earned.to();
+        provers.push(row);
+    }
+
+    let rewards = ledger.slots.values().fold(U256::ZERO, |sum, slot| match &slot.outcome {
+        Outcome::Proven { reward, premium, .. } => sum + *reward + *premium,
+        _ => sum,
+    });
+    let money_in = balances.funded + ledger.slashed;
+    let money_out = rewards + balances.funds_left + balances.burned;
+    let market_owed = balances.funds_left + balances.credits + balances.burned;
+    let conserved = money_in == money_out
+        && rewards == balances.credits + balances.withdrawn
+        && market_owed == balances.market_tokens
+        && balances.stakes_left == balances.registry_tokens
+        && balances.staked == balances.stakes_left + ledger.slashed
+        && balances.burned == ledger.burned;
+
+    let proven = ledger.proven() as u64;
+    let mut failures = Vec::new();
+    if ledger.slots.len() as u64 != expected {
+        failures.push(format!("{} slots were opened, not {expected}", ledger.slots.len()));
+    }
+    if proven != expected {
+        failures.push(format!("{proven} of {expected} slots were proven"));
+    }
+    if ledger.finalized != expected {
+        failures.push(format!("the rollup finalised block {}, not {expected}", ledger.finalized));
+    }
+    if !conserved {
+        failures.push(format!(
+            "the balances do not add up: {balances:?}, rewards {rewards}, slashed {}",
+            ledger.slashed
+        ));
+    }
+    if killed.is_some() && ledger.rescued() == 0 {
+        failures.push("a prover was killed, and no slot of its was rescued".into());
+    }
+
+    Summary {
+        slots: ledger.slots.len() as u64,
+        proven,
+        rescued: ledger.rescued() as u64,
+        missed: provers.iter().map(|prover| prover.missed).sum(),
+        expired: ledger.slots.values().filter(|slot| slot.outcome == Outcome::Expired).count() as u64,
+        finalized: ledger.finalized,
+        finalized_root: format!("{:#066x}", ledger.finalized_root),
+        slashed_wei: ledger.slashed.to(),
+        burned_wei: balances.burned.to(),
+        posted_to_proven_ms: percentiles(
+            ledger
+                .slots
+                .values()
+                .filter_map(|slot| slot.settled_ms.map(|at| at.saturating_sub(slot.seen_ms))),
+        ),
+        proving_ms: percentiles(ledger.slots.values().filter_map(|slot| slot.proving_ms)),
+        gas: gas.iter().map(|(kind, all)| (kind.clone(), percentiles(all.iter().copied()).p50)).collect(),
+        provers,
+        money_in_wei: money_in.to(),
+        money_out_wei: money_out.to(),
+        conserved,
+        killed,
+        seed,
+        failures,
+    }
+}
+
+impl Summary {
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "\n{} slots: {} proven, of them {} rescued after a miss; {} expired. The rollup stands at block {}.\n",
+            self.slots, self.proven, self.rescued, self.expired, self.finalized
+        );
+        if let Some(killed) = &self.killed {
+            text.push_str(&format!(
+                "{killed} was killed while it held an allocation: {} missed, {} slashed, {} of it burned.\n",
+                self.missed,
+                wei(self.slashed_wei),
+                wei(self.burned_wei)
+            ));
+        }
+        text.push_str(&format!(
+            "posted to proven: {} ms median, {} ms p95; proving: {} ms median\n",
+            self.posted_to_proven_ms.p50, self.posted_to_proven_ms.p95, self.proving_ms.p50
+        ));
+        let gas: Vec<String> = self.gas.iter().map(|(kind, gas)| format!("{kind} {gas}")).collect();
+        text.push_str(&format!("gas a transaction: {}\n\n", gas.join(", ")));
+        text.push_str("prover  stake share  win share  won  proven  rescued  missed  earned\n");
+        for prover in &self.provers {
+            text.push_str(&format!(
+                "{:<6}  {:>10.1}%  {:>8.1}%  {:>3}  {:>6}  {:>7}  {:>6}  {}\n",
+                prover.name,
+                100.0 * prover.stake_share,
+                100.0 * prover.win_share,
+                prover.won,
+                prover.proven,
+                prover.rescued,
+                prover.missed,
+                wei(prover.earned_wei)
+            ));
+        }
+        text.push_str(&format!(
+            "\nmoney in {} (funds and slashed bonds) {} money out {} (rewards, burned, funds left)\n",
+            wei(self.money_in_wei),
+            if self.conserved { "=" } else { "≠" },
+            wei(self.money_out_wei)
+        ));
+        for failure in &self.failures {
+            text.push_str(&format!("FAILED: {failure}\n"));
+        }
+        text
+    }
+}
+
+fn wei(amount: u128) -> String {
+    ether(U256::from(amount))
+}
+
+/// Nearest-rank percentiles; zeros for no values.
+fn percentiles(values: impl Iterator<Item = u64>) -> Percentiles {
+    let mut values: Vec<u64> = values.collect();
+    values.sort_unstable();
+    let rank = |percent: usize| {
+        values.get((values.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0)
+    };
+    Percentiles { p50: rank(50), p95: rank(95) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_occurred() {
+        let percentiles = percentiles([5, 1, 4, 2, 3].into_iter());
+        assert_eq!((percentiles.p50, percentiles.p95), (3, 5));
+        assert_eq!(super::percentiles([].into_iter()).p50, 0);
+    }
+
+    #[test]
+    fn a_wei_too_many_is_not_conserved() {
+        let ledger = Ledger::new(Vec::new(), 10, 0);
+        let mut balances =
+            Balances { funded: U256::from(7), funds_left: U256::from(7), ..Balances::default() };
+        balances.market_tokens = U256::from(7);
+        let sum = |balances: &Balances| summarise(&ledger, balances, &BTreeMap::new(), 0, None, 1);
+        assert!(sum(&balances).conserved);
+        balances.market_tokens = U256::from(8);
+        assert!(!sum(&balances).conserved);
+        assert!(!sum(&balances).failures.is_empty());
+    }
+}

@@ -1,0 +1,21 @@
+//! The stake lottery: the contract draws the winner as the slot opens, so all that is left to a prover is to prove what
+//! it won and to rescue what others missed. Why a draw went as it did is [`crate::lottery`]'s to say.
+
+use crate::view::{Decision, SlotView};
+use crate::{Mechanism, phase};
+
+/// See the module.
+#[derive(Debug)]
+pub struct StakeLottery;
+
+pub const MECHANISM: StakeLottery = StakeLottery;
+
+impl Mechanism for StakeLottery {
+    fn name(&self) -> &'static str {
+        "StakeLottery"
+    }
+
+    fn decide(&self, view: &SlotView<'_>) -> Decision {
+        phase::decide(view)
+    }
+}

@@ -1,0 +1,172 @@
+//! What a prover does apart from proving: fix seeds, end expired slots, come back after a suspension, collect.
+//!
+//! Poking and expiring are open to anyone and useful once, so provers take turns at them as they do at rescues: rank
+//! `i` acts `i` steps after the first may.
+
+use alloy::primitives::{Address, U256, keccak256};
+use alloy::sol_types::SolValue as _;
+use provery_types::{Slot, Terms};
+
+use crate::view::expires_at;
+
+/// Seconds between two provers' turns at a piece of upkeep: enough for a transaction to be seen by the next.
+pub const STEP_SECONDS: u64 = 15;
+
+/// This prover's place at one piece of upkeep, named by `salt`, among the active provers.
+pub fn upkeep_rank(salt: U256, me: Address, candidates: &[Address]) -> u64 {
+    let key = |prover: Address| keccak256((salt, prover).abi_encode());
+    let mine = key(me);
+    let others = candidates.iter().filter(|candidate| **candidate != me);
+    if candidates.contains(&me) {
+        others.filter(|candidate| key(**candidate) < mine).count() as u64
+    } else {
+        others.count() as u64
+    }
+}
+
+/// Whether to fix the seed of the epoch that `now` falls into: nobody has, and this prover's turn has come.
+pub fn should_poke(now: u64, epoch_length: u64, seeded_epoch: Option<u64>, me: Address, candidates: &[Address]) -> bool {
+    if epoch_length == 0 {
+        return false;
+    }
+    let epoch = now / epoch_length;
+    if seeded_epoch.is_some_and(|seeded| seeded >= epoch) {
+        return false;
+    }
+    let rank = upkeep_rank(U256::from(epoch), me, candidates);
+    // Turns end well within the epoch, however many provers there are.
+    let wait = rank.saturating_mul(STEP_SECONDS).min(epoch_length / 2);
+    now - epoch * epoch_length >= wait
+}
+
+/// The second from which this prover should expire a slot. The prover whose bond it frees goes first.
+pub fn expire_at(slot: &Slot, terms: &Terms, me: Address, candidates: &[Address]) -> u64 {
+    let expires = expires_at(slot, terms);
+    if slot.prover == me {
+        return expires;
+    }
+    let salt = U256::from_be_bytes(keccak256((slot.market, slot.id).abi_encode()).0);
+    let rank = upkeep_rank(salt, me, candidates).saturating_add(1);
+    expires.saturating_add(rank.saturating_mul(STEP_SECONDS))
+}
+
+/// A prover's record, as far as upkeep looks at it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub registered: bool,
+    pub paused: bool,
+    pub suspended: bool,
+    pub stake: u128,
+    pub allocated: u128,
+}
+
+impl Standing {
+    /// In the draws.
+    pub fn active(&self) -> bool {
+        self.registered && !self.paused && !self.suspended
+    }
+}
+
+/// What stands between a suspended prover and the draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// Nothing to do: it is in the draws, was never registered, or paused itself.
+    No,
+    /// Send `resume`.
+    Send,
+    /// The contract would refuse: allocations exceed the stake by this much, in asset wei.
+    LowerAllocations { by: u128 },
+}
+
+/// Whether to come back after a suspension. `healthy` is whether this node could prove a slot if it were drawn now. A
+/// pause is the operator's own doing and is left alone.
+pub fn should_resume(standing: &Standing, healthy: bool) -> Resume {
+    if !standing.registered || !standing.suspended || standing.paused || !healthy {
+        return Resume::No;
+    }
+    match standing.allocated.checked_sub(standing.stake) {
+        Some(by) if by > 0 => Resume::LowerAllocations { by },
+        _ => Resume::Send,
+    }
+}
+
+/// Whether a market's leaf is out of line with its prover: `weight` is the leaf's newest weight, `allocation` what the
+/// prover allocated, both in units.
+pub fn should_sync(standing: &Standing, allocation: u64, weight: u64) -> bool {
+    let wanted = if standing.active() { allocation } else { 0 };
+    standing.registered && wanted != weight
+}
+
+/// How much credit to withdraw: all of it, once it reaches the threshold. No threshold, no withdrawal.
+pub fn should_withdraw(credit: U256, threshold: Option<U256>) -> Option<U256> {
+    let threshold = threshold?;
+    (!credit.is_zero() && credit >= threshold).then_some(credit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{slot, terms};
+
+    const ME: Address = Address::repeat_byte(0x11);
+
+    fn provers() -> Vec<Address> {
+        (1..=5).map(Address::with_last_byte).collect()
+    }
+
+    #[test]
+    fn an_epoch_is_poked_once_and_in_turn() {
+        let provers = provers();
+        assert!(!should_poke(1_000, 100, Some(10), provers[0], &provers), "seeded");
+        assert!(!should_poke(1_000, 0, None, provers[0], &provers));
+        let pokes_at = |prover| (0..1_000).find(|late| should_poke(10_000 + late, 1_000, Some(9), prover, &provers));
+        let mut turns: Vec<_> = provers.iter().map(|prover| pokes_at(*prover)).collect();
+        turns.sort_unstable();
+        assert_eq!(turns, [0, 15, 30, 45, 60].map(Some));
+        assert_eq!(pokes_at(ME), Some(75));
+        let turn = (0..40).find(|late| should_poke(4_000 + late, 40, None, ME, &provers));
+        assert_eq!(turn, Some(20), "turns fit into a short epoch");
+    }
+
+    #[test]
+    fn a_slot_is_expired_by_its_prover_first() {
+        let provers = provers();
+        assert_eq!(expire_at(&slot(provers[2]), &terms(), provers[2], &provers), 1_400);
+        let mut turns: Vec<u64> =
+            provers.iter().map(|prover| expire_at(&slot(ME), &terms(), *prover, &provers)).collect();
+        turns.sort_unstable();
+        assert_eq!(turns, [1_415, 1_430, 1_445, 1_460, 1_475]);
+    }
+
+    #[test]
+    fn resumes_after_a_suspension_and_nothing_else() {
+        let well = Standing { registered: true, stake: 10, allocated: 10, ..Standing::default() };
+        let suspended = Standing { suspended: true, ..well };
+        assert_eq!(should_resume(&well, true), Resume::No);
+        assert_eq!(should_resume(&suspended, true), Resume::Send);
+        assert_eq!(should_resume(&suspended, false), Resume::No, "not while it could not prove");
+        assert_eq!(should_resume(&Standing { paused: true, ..suspended }, true), Resume::No);
+        assert_eq!(should_resume(&Standing { registered: false, ..suspended }, true), Resume::No);
+        assert_eq!(should_resume(&Standing { stake: 4, ..suspended }, true), Resume::LowerAllocations { by: 6 });
+    }
+
+    #[test]
+    fn leaves_follow_their_prover() {
+        let well = Standing { registered: true, ..Standing::default() };
+        assert!(!should_sync(&well, 7, 7));
+        assert!(should_sync(&well, 7, 0));
+        let paused = Standing { paused: true, ..well };
+        assert!(should_sync(&paused, 7, 7));
+        assert!(!should_sync(&paused, 7, 0));
+        assert!(!should_sync(&Standing::default(), 7, 0));
+    }
+
+    #[test]
+    fn credit_is_collected_at_the_threshold() {
+        let [none, some] = [None, Some(U256::from(10))];
+        assert_eq!(should_withdraw(U256::from(9), some), None);
+        assert_eq!(should_withdraw(U256::from(10), some), Some(U256::from(10)));
+        assert_eq!(should_withdraw(U256::from(10), none), None);
+        assert_eq!(should_withdraw(U256::ZERO, Some(U256::ZERO)), None);
+    }
+}

@@ -1,0 +1,291 @@
+//! What survives a restart: a redb file in the data directory.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `meta` | name | schema version; which chain, market and prover the file is about |
+//! | `blocks` | number | [`BlockRef`] of the last [`KEEP_BLOCKS`] canonical blocks: the cursor |
+//! | `events` | block number, log index | [`LoggedEvent`]; folding them in order gives the facts |
+//! | `bases` | rollup | a finalised block and the state after it: where folding starts |
+//! | `work` | market, slot | [`WorkRecord`] |
+//! | `proofs` | market, slot | [`StoredProof`] |
+//!
+//! A block's events, the work they lead to and the cursor are one transaction, so the cursor cannot be ahead of the work.
+//! A reorg deletes the blocks and events it took back, again in one transaction with the work it leads to.
+
+mod error;
+mod lock;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use provery_types::{BlockRef, LoggedEvent, Slot};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, WriteTransaction};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub use error::StoreError;
+pub use lock::DataDir;
+
+use crate::facts::SlotKey;
+use crate::slots::Work;
+
+/// Raised with every change of what is stored; a file of another version is refused.
+pub const SCHEMA: u32 = 1;
+/// Blocks kept behind the head; a reorg deeper than this cannot be followed.
+pub const KEEP_BLOCKS: u64 = 256;
+
+type Place = ([u8; 32], u64);
+
+const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
+const EVENTS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("events");
+const BASES: TableDefinition<[u8; 20], (u64, &[u8])> = TableDefinition::new("bases");
+const WORK: TableDefinition<Place, &[u8]> = TableDefinition::new("work");
+const PROOFS: TableDefinition<Place, &[u8]> = TableDefinition::new("proofs");
+
+/// What a file is about. A file about something else is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub chain_id: u64,
+    pub market: Address,
+    pub prover: Address,
+}
+
+/// A slot's work and what it was about when it was last looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkRecord {
+    pub work: Work,
+    pub slot: Slot,
+    /// Unix milliseconds at which this node first saw the slot.
+    pub seen_ms: u64,
+}
+
+/// A finished proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredProof {
+    /// What it proves: it is good for any slot with this statement, and this payee.
+    pub statement: B256,
+    pub payee: Address,
+    pub public_inputs: Vec<U256>,
+    pub proof: Bytes,
+}
+
+/// Changes that belong to one transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    pub work: Vec<(SlotKey, WorkRecord)>,
+    pub forget: Vec<SlotKey>,
+    pub drop_proofs: Vec<SlotKey>,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.work.is_empty() && self.forget.is_empty() && self.drop_proofs.is_empty()
+    }
+}
+
+/// Everything but the proofs, as it is needed at the start.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// Oldest first.
+    pub blocks: Vec<BlockRef>,
+    /// In order.
+    pub events: Vec<LoggedEvent>,
+    pub bases: Vec<(Address, u64, Vec<u8>)>,
+    pub work: Vec<(SlotKey, WorkRecord)>,
+}
+
+/// The open file. Dropping it gives the data directory back.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+    // Dropped after the database.
+    _directory: DataDir,
+}
+
+impl Store {
+    /// Open the file in `directory`, or begin one.
+    pub fn open(directory: DataDir, identity: &Identity) -> Result<Self, StoreError> {
+        let path = directory.path().join("node.redb");
+        let database = Database::create(&path).map_err(|error| StoreError::Open { path, reason: error.to_string() })?;
+        let store = Self { database, _directory: directory };
+        store.begin(identity)?;
+        Ok(store)
+    }
+
+    fn begin(&self, identity: &Identity) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write()?;
+        {
+            let mut meta = transaction.open_table(META)?;
+            match get::<u32>(&meta, "schema")? {
+                None => {
+                    meta.insert("schema", encode(&SCHEMA)?.as_slice())?;
+                    meta.insert("identity", encode(identity)?.as_slice())?;
+                }
+                Some(found) if found != SCHEMA => return Err(self.refuse_schema(found)),
+                Some(_) => {
+                    let found = get::<Identity>(&meta, "identity")?;
+                    if found.as_ref() != Some(identity) {
+                        return Err(StoreError::Foreign { path: self.path().to_owned() });
+                    }
+                }
+            }
+            transaction.open_table(BLOCKS)?;
+            transaction.open_table(EVENTS)?;
+            transaction.open_table(BASES)?;
+            transaction.open_table(WORK)?;
+            transaction.open_table(PROOFS)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn refuse_schema(&self, found: u32) -> StoreError {
+        StoreError::Schema { path: self.path().to_owned(), found, expected: SCHEMA }
+    }
+
+    fn path(&self) -> &Path {
+        self._directory.path()
+    }
+
+    /// Read everything but the proofs.
+    pub fn load(&self) -> Result<Loaded, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let mut loaded = Loaded::default();
+        for row in transaction.open_table(BLOCKS)?.iter()? {
+            loaded.blocks.push(decode(row?.1.value())?);
+        }
+        for row in transaction.open_table(EVENTS)?.iter()? {
+            loaded.events.push(decode(row?.1.value())?);
+        }
+        for row in transaction.open_table(BASES)?.iter()? {
+            let (rollup, base) = row?;
+            let (number, state) = base.value();
+            loaded.bases.push((Address::from(rollup.value()), number, state.to_vec()));
+        }
+        for row in transaction.open_table(WORK)?.iter()? {
+            let (place, record) = row?;
+            loaded.work.push((key_at(place.value()), decode(record.value())?));
+        }
+        Ok(loaded)
+    }
+
+    /// Store a block: its events, the work they lead to, and the cursor.
+    pub fn commit_block(&self, block: &BlockRef, events: &[LoggedEvent], changes: &Changes) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write()?;
+        {
+            let mut blocks = transaction.open_table(BLOCKS)?;
+            blocks.insert(block.number, encode(block)?.as_slice())?;
+            let keep_from = block.number.saturating_sub(KEEP_BLOCKS);
+            blocks.retain_in(..keep_from, |_, _| false)?;
+            let mut table = transaction.open_table(EVENTS)?;
+            for event in events {
+                table.insert((event.block.number, event.log_index), encode(event)?.as_slice())?;
+            }
+        }
+        apply(&transaction, changes)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Take back all blocks after `to`.
+    pub fn roll_back(&self, to: u64, changes: &Changes) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write()?;
+        transaction.open_table(BLOCKS)?.retain_in(to.saturating_add(1).., |_, _| false)?;
+        transaction.open_table(EVENTS)?.retain_in((to.saturating_add(1), 0).., |_, _| false)?;
+        apply(&transaction, changes)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Store work alone.
+    pub fn commit_work(&self, changes: &Changes) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write()?;
+        apply(&transaction, changes)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Store a finished proof together with the work that it completes.
+    pub fn commit_proof(&self, key: SlotKey, proof: &StoredProof, changes: &Changes) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write()?;
+        transaction.open_table(PROOFS)?.insert(place(key), encode(proof)?.as_slice())?;
+        apply(&transaction, changes)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// The stored proof of a slot.
+    pub fn proof(&self, key: SlotKey) -> Result<Option<StoredProof>, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let row = transaction.open_table(PROOFS)?.get(place(key))?;
+        row.map(|row| decode(row.value())).transpose()
+    }
+
+    /// Delete what pruning made obsolete and store the rollups' new bases.
+    pub fn compact(
+        &self,
+        obsolete: &[(u64, u64)],
+        bases: &[(Address, u64, Vec<u8>)],
+        changes: &Changes,
+    ) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write()?;
+        {
+            let mut events = transaction.open_table(EVENTS)?;
+            for position in obsolete {
+                events.remove(*position)?;
+            }
+            let mut table = transaction.open_table(BASES)?;
+            for (rollup, number, state) in bases {
+                table.insert(rollup.into_array(), (*number, state.as_slice()))?;
+            }
+        }
+        apply(&transaction, changes)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Events up to and including block `to`, in order.
+    pub fn events_until(&self, to: u64) -> Result<Vec<LoggedEvent>, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let table = transaction.open_table(EVENTS)?;
+        table.range(..(to.saturating_add(1), 0))?.map(|row| decode(row?.1.value())).collect()
+    }
+}
+
+fn apply(transaction: &WriteTransaction, changes: &Changes) -> Result<(), StoreError> {
+    let mut work = transaction.open_table(WORK)?;
+    let mut proofs = transaction.open_table(PROOFS)?;
+    for (key, record) in &changes.work {
+        work.insert(place(*key), encode(record)?.as_slice())?;
+    }
+    for key in &changes.forget {
+        work.remove(place(*key))?;
+    }
+    for key in changes.forget.iter().chain(&changes.drop_proofs) {
+        proofs.remove(place(*key))?;
+    }
+    Ok(())
+}
+
+fn get<T: DeserializeOwned>(meta: &Table<'_, &str, &[u8]>, name: &str) -> Result<Option<T>, StoreError> {
+    meta.get(name)?.map(|value| decode(value.value())).transpose()
+}
+
+fn place(key: SlotKey) -> Place {
+    (key.market.to_be_bytes(), key.id)
+}
+
+fn key_at((market, id): Place) -> SlotKey {
+    SlotKey { market: U256::from_be_bytes(market), id }
+}
+
+fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(StoreError::Encode)
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(bytes).map_err(StoreError::Decode)
+}

@@ -1,0 +1,89 @@
+//! How long keys and a proof of one block take on this machine, by phase, with both engines.
+//!
+//! `cargo run -p provery-proving --example prove_block -- --txs 8 --repeat 3`
+
+use std::{
+    error::Error,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use provery_circuits::{BlockJob, Params, State, Workload, payload::JobTerms, state::BlockContext, word};
+use provery_proving::{Arkworks, BlockBackend, Engine, Halo2curves, block};
+
+struct Options {
+    txs: usize,
+    repeat: usize,
+    keys: PathBuf,
+}
+
+fn options() -> Result<Options, Box<dyn Error>> {
+    let mut options = Options { txs: 8, repeat: 1, keys: std::env::temp_dir().join("provery-prove-block") };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(flag) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{flag} needs a value"));
+        match flag.as_str() {
+            "--txs" => options.txs = value()?.parse()?,
+            "--repeat" => options.repeat = value()?.parse()?,
+            "--keys" => options.keys = value()?.into(),
+            _ => return Err(format!("{flag} is not one of --txs N, --repeat N, --keys DIRECTORY").into()),
+        }
+    }
+    Ok(options)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = options()?;
+    let params = Params::new(options.txs)?;
+
+    let (manifest, elapsed) = timed(|| block::generate_keys(&params, b"prove_block", &options.keys))?;
+    println!(
+        "{}: {} constraints, {} MB of proving key",
+        manifest.circuit,
+        manifest.constraints,
+        manifest.proving_key.bytes >> 20
+    );
+    println!("keys generate {:>8} ms (a check of the cache if they were there)", ms(elapsed));
+
+    let mut workload = Workload::new(7, 64);
+    let state = State::from_genesis(&workload.genesis_bytes())?;
+    let domain = word::from_field(&word::reduce(b"prove_block"));
+    let data = workload.next_block(&state, options.txs, &domain)?;
+    let context = BlockContext { params, domain: word::reduce(&domain) };
+    let claimed_root = word::from_field(&state.clone().apply_block(&data, &context)?.new_root);
+    let terms = JobTerms { params, payee: [0x11; 20], domain, claimed_root };
+    let (job, elapsed) = timed(|| BlockJob::from_state(&state, &data, &terms))?;
+    println!("job           {:>8} ms", ms(elapsed));
+
+    run(&options, &params, &job, Halo2curves)?;
+    run(&options, &params, &job, Arkworks)
+}
+
+fn run(
+    options: &Options,
+    params: &Params,
+    job: &BlockJob,
+    engine: impl Engine + 'static,
+) -> Result<(), Box<dyn Error>> {
+    println!("{}", engine.name());
+    let (keys, elapsed) = timed(|| block::load_keys(params, &options.keys, None))?;
+    println!("  key load    {:>8} ms", ms(elapsed));
+    let backend = BlockBackend::with_engine(keys, engine);
+    for _ in 0..options.repeat {
+        let (output, elapsed) = timed(|| backend.prove_job(job, &()))?;
+        for (phase, elapsed) in &output.timings {
+            println!("  {:<11} {:>8} ms", phase.as_str(), ms(*elapsed));
+        }
+        println!("  proof       {:>8} ms", ms(elapsed));
+    }
+    Ok(())
+}
+
+fn timed<T, E>(run: impl FnOnce() -> Result<T, E>) -> Result<(T, Duration), E> {
+    let started = Instant::now();
+    run().map(|result| (result, started.elapsed()))
+}
+
+fn ms(duration: Duration) -> u128 {
+    duration.as_millis()
+}

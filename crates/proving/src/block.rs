@@ -1,0 +1,91 @@
+//! The reference rollup's blocks: their keys, and the backend that turns block jobs into proofs for the market.
+
+use std::path::Path;
+
+use provery_circuits::{BlockCircuit, BlockJob, Params, payload};
+use serde_json::json;
+
+use crate::{
+    backend::{Progress, ProofBackend, ProofOutput},
+    engine::{Engine, Halo2curves},
+    error::{KeyError, ProveError},
+    groth16::ArkworksBackend,
+    keys::{self, Keys, Manifest},
+    proof,
+};
+
+/// Parameters as the manifest of a block circuit's keys holds them.
+pub fn manifest_params(params: &Params) -> serde_json::Value {
+    json!({ "blockTxs": params.block_txs() })
+}
+
+/// Run a development setup of the block circuit: see [`keys::generate`].
+pub fn generate_keys(params: &Params, seed: &[u8], directory: &Path) -> Result<Manifest, KeyError> {
+    keys::generate(
+        BlockCircuit::blank(*params),
+        &params.circuit_name(),
+        manifest_params(params),
+        seed,
+        directory,
+    )
+}
+
+/// Load the keys of the block circuit: see [`keys::load`].
+pub fn load_keys(params: &Params, directory: &Path, expected: Option<&[u8; 32]>) -> Result<Keys, KeyError> {
+    keys::load(directory, &params.circuit_name(), expected)
+}
+
+/// Proves [`BlockJob`]s. Its output is what the market takes: the statement, the prover's output and the payee as public
+/// inputs, and a proof that carries the block's bytes.
+#[derive(Debug)]
+pub struct BlockBackend {
+    groth16: ArkworksBackend,
+}
+
+impl BlockBackend {
+    /// A backend with the fastest engine.
+    pub fn new(keys: Keys) -> Self {
+        Self::with_engine(keys, Halo2curves)
+    }
+
+    pub fn with_engine(keys: Keys, engine: impl Engine + 'static) -> Self {
+        Self { groth16: ArkworksBackend::new(keys, engine) }
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        self.groth16.manifest()
+    }
+
+    /// sha256 of the verifying key's file, as registered on chain.
+    pub fn key_hash(&self) -> &[u8; 32] {
+        self.groth16.key_hash()
+    }
+
+    /// Prove a job that need not be decoded.
+    pub fn prove_job(&self, job: &BlockJob, progress: &dyn Progress) -> Result<ProofOutput, ProveError> {
+        let circuit = job.params().circuit_name();
+        if circuit != self.circuit() {
+            return Err(ProveError::Circuit { expected: self.circuit().to_owned(), actual: circuit });
+        }
+        let proven = self.groth16.prove_circuit(job.circuit(), progress)?;
+        if proven.inputs != job.groth16_inputs() {
+            return Err(ProveError::Invalid);
+        }
+        Ok(ProofOutput {
+            public_inputs: job.public_inputs_market(),
+            proof: payload::proof_bytes(&proof::encode(&proven.proof), job),
+            timings: proven.timings,
+        })
+    }
+}
+
+impl ProofBackend for BlockBackend {
+    fn circuit(&self) -> &str {
+        &self.manifest().circuit
+    }
+
+    fn prove(&self, job: &[u8], progress: &dyn Progress) -> Result<ProofOutput, ProveError> {
+        let job = BlockJob::from_bytes(job).map_err(|error| ProveError::Job { reason: error.to_string() })?;
+        self.prove_job(&job, progress)
+    }
+}

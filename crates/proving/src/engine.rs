@@ -1,0 +1,119 @@
+//! The seam under which the heavy arithmetic lies: multi-scalar multiplications and Fourier transforms.
+
+use std::fmt;
+
+use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
+use ark_ec::VariableBaseMSM;
+use ark_ff::{Field, One};
+use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
+use halo2curves::{fft::best_fft, group::Curve, msm::msm_best};
+use rayon::prelude::*;
+
+use crate::raw::{self, RawG1, RawG2};
+
+/// Powers of a root of unity, or a coset of them.
+pub type Domain = Radix2EvaluationDomain<Fr>;
+
+/// Heavy arithmetic of a proof. Bases and scalars have the same length, and no base is infinity.
+pub trait Engine: Send + Sync + fmt::Debug {
+    /// What to call this engine in logs.
+    fn name(&self) -> &'static str;
+
+    /// Σ scalarᵢ · baseᵢ in G1.
+    fn msm_g1(&self, bases: &[RawG1], scalars: &[Fr]) -> G1Projective;
+
+    /// Σ scalarᵢ · baseᵢ in G2.
+    fn msm_g2(&self, bases: &[RawG2], scalars: &[Fr]) -> G2Projective;
+
+    /// Coefficients to evaluations over `domain`. `values` has the domain's size.
+    fn fft(&self, domain: &Domain, values: &mut Vec<Fr>);
+
+    /// Evaluations over `domain` to coefficients. `values` has the domain's size.
+    fn ifft(&self, domain: &Domain, values: &mut Vec<Fr>);
+}
+
+/// halo2curves throughout: points are borrowed from the key file as they lie.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Halo2curves;
+
+impl Halo2curves {
+    fn transform(domain: &Domain, root: &Fr, values: &mut [Fr], scale: impl Fn(usize, Fr) -> Fr + Sync) {
+        let mut work: Vec<_> = values.par_iter().map(raw::fr_to_halo).collect();
+        best_fft(&mut work, raw::fr_to_halo(root), domain.log_size_of_group);
+        values
+            .par_iter_mut()
+            .zip(&work)
+            .enumerate()
+            .for_each(|(i, (value, new))| *value = scale(i, raw::fr_from_halo(new)));
+    }
+}
+
+impl Engine for Halo2curves {
+    fn name(&self) -> &'static str {
+        "halo2curves"
+    }
+
+    fn msm_g1(&self, bases: &[RawG1], scalars: &[Fr]) -> G1Projective {
+        let scalars: Vec<_> = scalars.par_iter().map(raw::fr_to_halo).collect();
+        raw::g1_from_halo(&msm_best(&scalars, raw::g1_slice_as_halo(bases)).to_affine()).into()
+    }
+
+    fn msm_g2(&self, bases: &[RawG2], scalars: &[Fr]) -> G2Projective {
+        let scalars: Vec<_> = scalars.par_iter().map(raw::fr_to_halo).collect();
+        raw::g2_from_halo(&msm_best(&scalars, raw::g2_slice_as_halo(bases)).to_affine()).into()
+    }
+
+    fn fft(&self, domain: &Domain, values: &mut Vec<Fr>) {
+        if !domain.offset.is_one() {
+            scale_by_powers(values, domain.offset);
+        }
+        Self::transform(domain, &domain.group_gen, values, |_, value| value);
+    }
+
+    fn ifft(&self, domain: &Domain, values: &mut Vec<Fr>) {
+        Self::transform(domain, &domain.group_gen_inv, values, |_, value| value * domain.size_inv);
+        if !domain.offset.is_one() {
+            scale_by_powers(values, domain.offset_inv);
+        }
+    }
+}
+
+/// `values[i] *= base^i`.
+fn scale_by_powers(values: &mut [Fr], base: Fr) {
+    const CHUNK: usize = 1 << 12;
+    values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, values)| {
+        let mut power = base.pow([(chunk * CHUNK) as u64]);
+        for value in values {
+            *value *= power;
+            power *= base;
+        }
+    });
+}
+
+/// ark-ec and ark-poly throughout: points are converted from the key file.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Arkworks;
+
+impl Engine for Arkworks {
+    fn name(&self) -> &'static str {
+        "arkworks"
+    }
+
+    fn msm_g1(&self, bases: &[RawG1], scalars: &[Fr]) -> G1Projective {
+        let bases: Vec<_> = bases.par_iter().map(G1Affine::from).collect();
+        G1Projective::msm_unchecked(&bases, scalars)
+    }
+
+    fn msm_g2(&self, bases: &[RawG2], scalars: &[Fr]) -> G2Projective {
+        let bases: Vec<_> = bases.par_iter().map(G2Affine::from).collect();
+        G2Projective::msm_unchecked(&bases, scalars)
+    }
+
+    fn fft(&self, domain: &Domain, values: &mut Vec<Fr>) {
+        domain.fft_in_place(values);
+    }
+
+    fn ifft(&self, domain: &Domain, values: &mut Vec<Fr>) {
+        domain.ifft_in_place(values);
+    }
+}

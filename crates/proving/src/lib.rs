@@ -1,0 +1,24 @@
+//! Proof backends behind one trait, and the keys they prove with. Knows nothing of chains.
+
+mod backend;
+pub mod block;
+mod engine;
+mod error;
+mod groth16;
+mod key_file;
+pub mod keys;
+mod matrix;
+pub mod proof;
+mod raw;
+pub mod solidity;
+
+pub use backend::{Phase, Progress, ProofBackend, ProofOutput};
+pub use block::BlockBackend;
+pub use engine::{Arkworks, Domain, Engine, Halo2curves};
+pub use error::{KeyError, ProofFormatError, ProveError};
+pub use groth16::{ArkworksBackend, Proven};
+pub use key_file::ProvingKeyFile;
+pub use raw::{RawG1, RawG2};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! Solidity verifiers: one standalone contract per Groth16 verifying key, with the key in its code.
+
+use std::fmt::Write as _;
+
+use ark_bn254::{Bn254, Fq, Fr, G1Affine, G2Affine};
+use ark_ec::AffineRepr;
+use ark_ff::{BigInteger, Field, PrimeField};
+use ark_groth16::{Proof, VerifyingKey};
+use sha2::{Digest, Sha256};
+
+const TEMPLATE: &str = include_str!("Groth16Verifier.sol.tmpl");
+
+/// More inputs than this and the unrolled contract would come near the limit on a contract's size.
+pub const MAX_PUBLIC_INPUTS: usize = 128;
+
+/// Length of a proof on chain.
+pub const PROOF_BYTES: usize = 256;
+
+/// Why no verifier is generated for a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SolidityError {
+    #[error(
+        "'{0}' is no contract name: use ASCII letters, digits and underscores, starting with an upper-case letter"
+    )]
+    ContractName(String),
+    #[error("the verifying key has no public input: a proof for it would state nothing")]
+    NoPublicInputs,
+    #[error(
+        "the verifying key has {0} public inputs, more than the {MAX_PUBLIC_INPUTS} that fit in a contract"
+    )]
+    TooManyPublicInputs(usize),
+    #[error(
+        "the verifying key has {found} public inputs where the circuit has {expected}: it belongs to another circuit"
+    )]
+    PublicInputCount { expected: usize, found: usize },
+    #[error(
+        "{0} of the verifying key is the point at infinity: the key is broken and would accept forged proofs"
+    )]
+    Infinity(String),
+    #[error("{0} of the verifying key is not in its group: the key is damaged")]
+    NotInGroup(String),
+    #[error(
+        "{0} and {1} of the verifying key are the same up to sign, so it accepts forged proofs: \
+         its setup was not finished (no contribution was made to it)"
+    )]
+    Related(&'static str, &'static str),
+    #[error(
+        "public inputs {0} and {1} have the same point in the verifying key up to sign, so a proof binds only \
+         their sum or difference"
+    )]
+    InputsNotSeparate(usize, usize),
+}
+
+/// The source of a contract that verifies proofs for `vk`. It implements `IVerifier` and depends on no other file.
+pub fn generate(vk: &VerifyingKey<Bn254>, contract_name: &str) -> Result<String, SolidityError> {
+    check_contract_name(contract_name)?;
+    let k = vk.gamma_abc_g1.len().saturating_sub(1);
+    check_key(vk, k)?;
+
+    let mut constants = String::new();
+    let mut constant = |name: &str, words: &[[u8; 32]]| {
+        let suffixes: &[&str] = if words.len() == 2 { &["X", "Y"] } else { &["X_1", "X_0", "Y_1", "Y_0"] };
+        for (suffix, word) in suffixes.iter().zip(words) {
+            let _ = writeln!(constants, "    uint256 private constant {name}_{suffix} = 0x{};", to_hex(word));
+        }
+    };
+    constant("NEG_ALPHA", &g1_words(&-vk.alpha_g1));
+    constant("BETA", &g2_words(&vk.beta_g2));
+    constant("NEG_GAMMA", &g2_words(&-vk.gamma_g2));
+    constant("NEG_DELTA", &g2_words(&-vk.delta_g2));
+    for (i, point) in vk.gamma_abc_g1.iter().enumerate() {
+        constant(&format!("IC{i}"), &g1_words(point));
+    }
+
+    // The inputs are copied behind two free words. Where they fit they go to a part of the pairing's memory that is
+    // written later, and cost no memory of their own.
+    let scratch = if k <= 8 { 0x100 } else { 0x300 };
+    let mut ranges = String::new();
+    let mut steps = String::new();
+    for i in 0..k {
+        let ic = i + 1;
+        let (x, y, input) = (scratch + 32 * i, scratch + 32 * (i + 1), scratch + 32 * (i + 2));
+        let _ = writeln!(ranges, "            bad := or(bad, gt(mload({input:#05x}), MAX_INPUT))");
+        let product = format!("mul(returndatasize(), staticcall(gas(), 7, {x:#05x}, 0x60, 0x280, 0x40))");
+        let product =
+            if i == 0 { format!("let ok := {product}") } else { format!("ok := and(ok, {product})") };
+        let _ = write!(
+            steps,
+            "
+            mstore({x:#05x}, IC{ic}_X)
+            mstore({y:#05x}, IC{ic}_Y)
+            {product}
+            ok := and(ok, mul(returndatasize(), staticcall(gas(), 6, 0x240, 0x80, 0x240, 0x40)))
+"
+        );
+    }
+
+    let inputs_in_words = if k == 1 { "1 public input".to_owned() } else { format!("{k} public inputs") };
+    Ok(TEMPLATE
+        .replace("{{NAME}}", contract_name)
+        .replace("{{INPUTS_IN_WORDS}}", &inputs_in_words)
+        .replace("{{K}}", &k.to_string())
+        .replace("{{MAX_INPUT}}", &to_hex(&(-Fr::ONE).into_bigint().to_bytes_be()))
+        .replace("{{KEY_HASH}}", &to_hex(&verifying_key_hash(vk)))
+        .replace("{{CONSTANTS}}", &constants)
+        .replace("{{INPUTS_AT}}", &format!("{:#05x}", scratch + 64))
+        .replace("{{INPUTS_SIZE}}", &format!("{:#05x}", 32 * k))
+        .replace("{{CALLDATA_SIZE}}", &format!("{:#05x}", 4 + 32 * (2 + 1 + k + 1) + PROOF_BYTES))
+        .replace("{{RANGES}}", &ranges)
+        .replace("{{STEPS}}", &steps))
+}
+
+/// Whether a verifier may be made of `vk`, a key for `public_inputs` inputs. A key that passes is well formed; whether somebody
+/// knows the secrets of its setup cannot be seen from it.
+pub fn check_key(vk: &VerifyingKey<Bn254>, public_inputs: usize) -> Result<(), SolidityError> {
+    let found = vk.gamma_abc_g1.len().saturating_sub(1);
+    if found != public_inputs {
+        return Err(SolidityError::PublicInputCount { expected: public_inputs, found });
+    }
+    if found == 0 {
+        return Err(SolidityError::NoPublicInputs);
+    }
+    if found > MAX_PUBLIC_INPUTS {
+        return Err(SolidityError::TooManyPublicInputs(found));
+    }
+
+    let twisted = [("beta", &vk.beta_g2), ("gamma", &vk.gamma_g2), ("delta", &vk.delta_g2)];
+    check_g1("alpha", &vk.alpha_g1)?;
+    for (name, point) in twisted {
+        if point.is_zero() {
+            return Err(SolidityError::Infinity(name.to_owned()));
+        }
+        if !(point.is_on_curve() && point.is_in_correct_subgroup_assuming_on_curve()) {
+            return Err(SolidityError::NotInGroup(name.to_owned()));
+        }
+    }
+    for (i, point) in vk.gamma_abc_g1.iter().enumerate() {
+        check_g1(&format!("IC_{i}"), point)?;
+    }
+
+    // Two pairs of the equation with the same point of G2 melt into one, and then its terms can be traded against
+    // each other: with gamma = delta, for example, subtracting from C what other inputs add to L.
+    for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+        if twisted[a].1.x == twisted[b].1.x {
+            return Err(SolidityError::Related(twisted[a].0, twisted[b].0));
+        }
+    }
+    for (j, point) in vk.gamma_abc_g1.iter().enumerate().skip(2) {
+        if let Some(i) = vk.gamma_abc_g1[1..j].iter().position(|other| other.x == point.x) {
+            return Err(SolidityError::InputsNotSeparate(i, j - 1));
+        }
+    }
+    Ok(())
+}
+
+/// What the contract's `verifyingKeyHash()` answers: sha256 of alpha, beta, gamma, delta, IC_0, IC_1, ... as EIP-197 words.
+pub fn verifying_key_hash(vk: &VerifyingKey<Bn254>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(g1_words(&vk.alpha_g1).concat());
+    for point in [&vk.beta_g2, &vk.gamma_g2, &vk.delta_g2] {
+        hash.update(g2_words(point).concat());
+    }
+    for point in &vk.gamma_abc_g1 {
+        hash.update(g1_words(point).concat());
+    }
+    hash.finalize().into()
+}
+
+/// A proof as the contract reads it: A.x, A.y, B.x1, B.x0, B.y1, B.y0, C.x, C.y, big-endian, imaginary parts first.
+pub fn proof_to_bytes(proof: &Proof<Bn254>) -> [u8; PROOF_BYTES] {
+    let mut bytes = [0; PROOF_BYTES];
+    let words = [&g1_words(&proof.a)[..], &g2_words(&proof.b), &g1_words(&proof.c)].concat();
+    for (to, word) in bytes.chunks_exact_mut(32).zip(&words) {
+        to.copy_from_slice(word);
+    }
+    bytes
+}
+
+/// A point of G1 as EIP-196 writes it: x, y; zeros for the point at infinity.
+pub fn g1_words(point: &G1Affine) -> [[u8; 32]; 2] {
+    match point.xy() {
+        Some((x, y)) => [word(&x), word(&y)],
+        None => [[0; 32]; 2],
+    }
+}
+
+/// A point of G2 as EIP-197 writes it: the imaginary part of x, the real part of x, the same of y; zeros for infinity.
+pub fn g2_words(point: &G2Affine) -> [[u8; 32]; 4] {
+    match point.xy() {
+        Some((x, y)) => [word(&x.c1), word(&x.c0), word(&y.c1), word(&y.c0)],
+        None => [[0; 32]; 4],
+    }
+}
+
+fn word(coordinate: &Fq) -> [u8; 32] {
+    let mut word = [0; 32];
+    word.copy_from_slice(&coordinate.into_bigint().to_bytes_be());
+    word
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// An upper-case first letter also rules out every keyword of Solidity.
+fn check_contract_name(name: &str) -> Result<(), SolidityError> {
+    let starts = name.starts_with(|c: char| c.is_ascii_uppercase());
+    if starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        Ok(())
+    } else {
+        Err(SolidityError::ContractName(name.to_owned()))
+    }
+}
+
+fn check_g1(name: &str, point: &G1Affine) -> Result<(), SolidityError> {
+    if point.is_zero() {
+        return Err(SolidityError::Infinity(name.to_owned()));
+    }
+    // G1 is the whole curve.
+    if !point.is_on_curve() {
+        return Err(SolidityError::NotInGroup(name.to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "solidity_tests.rs"]
+mod tests;

@@ -1,0 +1,174 @@
+//! deployments/<chainid>.json: what was deployed where, by which compiler, with which keys.
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::{Address, B256, U256};
+use serde::{Deserialize, Serialize};
+
+use crate::Source;
+
+/// A contract's record in a deployment file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContractRecord {
+    pub address: Address,
+    /// keccak256 of the code at the address.
+    pub code_hash: B256,
+    /// The block in which it was deployed.
+    pub block: u64,
+}
+
+/// A rollup that opens slots in one of the deployment's markets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollupRecord {
+    pub name: String,
+    pub address: Address,
+    /// keccak256 of the code at the address.
+    pub code_hash: B256,
+    /// The block in which it was deployed.
+    pub block: u64,
+    /// The market in which it opens slots.
+    pub market: U256,
+    /// Id in the CircuitRegistry.
+    pub circuit: B256,
+    /// Transfers a block may have; decides the circuit.
+    pub block_txs: u64,
+    /// sha256 of the proving key file.
+    pub key_hash: B256,
+    /// Who posts its blocks.
+    pub sequencer: Address,
+    /// Where blocks may be fetched ahead of the chain, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequencer_url: Option<String>,
+}
+
+/// A deployment of the market on one chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deployment {
+    pub chain_id: u64,
+    /// Its circuits have development keys, whose secrets are known.
+    pub development: bool,
+    /// The first block of interest: nothing was deployed before it.
+    pub block: u64,
+    /// Version of the Solidity compiler.
+    pub compiler: String,
+    /// The ERC-20 asset of stakes, prices and rewards.
+    pub asset: Address,
+    pub contracts: BTreeMap<String, ContractRecord>,
+    #[serde(default)]
+    pub rollups: Vec<RollupRecord>,
+}
+
+/// Contracts that every deployment has. It may have more: each mechanism is named by its contract.
+pub const REQUIRED_CONTRACTS: [&str; 4] = [PROOF_MARKET, PROVER_REGISTRY, CIRCUIT_REGISTRY, STAKE_LOTTERY];
+pub const PROOF_MARKET: &str = "ProofMarket";
+pub const PROVER_REGISTRY: &str = "ProverRegistry";
+pub const CIRCUIT_REGISTRY: &str = "CircuitRegistry";
+pub const STAKE_LOTTERY: &str = "StakeLottery";
+
+/// Why a deployment file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DeploymentError {
+    #[error("the deployment file is not valid ({0}); write it anew with `provery deploy`")]
+    Syntax(#[from] serde_json::Error),
+    #[error("the deployment file names no {0}; write it anew with `provery deploy`")]
+    Missing(&'static str),
+    #[error("the deployment file gives {first} and {second} one address, {address}; write it anew with `provery deploy`")]
+    SharedAddress { first: String, second: String, address: Address },
+    #[error("the deployment has development keys, whose secrets are known, and chain {0} is not a development chain; deploy with keys from a ceremony")]
+    DevelopmentKeys(u64),
+    #[error("the deployment has no rollup named {name}; it has: {known}")]
+    UnknownRollup { name: String, known: String },
+}
+
+/// Chains on which keys with known secrets may be used.
+pub fn is_development_chain(chain_id: u64) -> bool {
+    matches!(chain_id, 31337 | 1337)
+}
+
+impl Deployment {
+    /// Parse and check a deployment file.
+    pub fn from_json(text: &str) -> Result<Self, DeploymentError> {
+        let deployment: Self = serde_json::from_str(text)?;
+        deployment.validate()?;
+        Ok(deployment)
+    }
+
+    /// The file's text.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// What can be checked without the chain.
+    pub fn validate(&self) -> Result<(), DeploymentError> {
+        if let Some(missing) = REQUIRED_CONTRACTS.into_iter().find(|name| !self.contracts.contains_key(*name)) {
+            return Err(DeploymentError::Missing(missing));
+        }
+        let mut seen = BTreeMap::new();
+        for (name, record) in self.code_hashes() {
+            if let Some(first) = seen.insert(record.0, name.clone()) {
+                return Err(DeploymentError::SharedAddress { first, second: name, address: record.0 });
+            }
+        }
+        if self.development && !is_development_chain(self.chain_id) {
+            return Err(DeploymentError::DevelopmentKeys(self.chain_id));
+        }
+        Ok(())
+    }
+
+    /// Address of the contract `name`; zero if the deployment has none (no required one, once validated).
+    pub fn address(&self, name: &str) -> Address {
+        self.contracts.get(name).map_or(Address::ZERO, |record| record.address)
+    }
+
+    pub fn market(&self) -> Address {
+        self.address(PROOF_MARKET)
+    }
+
+    pub fn registry(&self) -> Address {
+        self.address(PROVER_REGISTRY)
+    }
+
+    pub fn circuits(&self) -> Address {
+        self.address(CIRCUIT_REGISTRY)
+    }
+
+    pub fn lottery(&self) -> Address {
+        self.address(STAKE_LOTTERY)
+    }
+
+    /// The rollup named `name`.
+    pub fn rollup(&self, name: &str) -> Result<&RollupRecord, DeploymentError> {
+        self.rollups.iter().find(|rollup| rollup.name == name).ok_or_else(|| DeploymentError::UnknownRollup {
+            name: name.to_string(),
+            known: self.rollups.iter().map(|rollup| rollup.name.as_str()).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// The rollup that opens slots in `market`, if it is one of this deployment's.
+    pub fn rollup_of_market(&self, market: U256) -> Option<&RollupRecord> {
+        self.rollups.iter().find(|rollup| rollup.market == market)
+    }
+
+    /// What must be on the chain: name → (address, code hash).
+    pub fn code_hashes(&self) -> Vec<(String, (Address, B256))> {
+        let contracts =
+            self.contracts.iter().map(|(name, record)| (name.clone(), (record.address, record.code_hash)));
+        let rollups =
+            self.rollups.iter().map(|rollup| (format!("rollup {}", rollup.name), (rollup.address, rollup.code_hash)));
+        contracts.chain(rollups).collect()
+    }
+
+    /// The contracts whose logs tell the deployment's history, and how to decode each one's.
+    pub fn sources(&self) -> BTreeMap<Address, Source> {
+        let contracts = self
+            .contracts
+            .iter()
+            .filter_map(|(name, record)| Source::of_contract(name).map(|source| (record.address, source)));
+        contracts.chain(self.rollups.iter().map(|rollup| (rollup.address, Source::Rollup))).collect()
+    }
+}

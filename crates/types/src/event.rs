@@ -1,0 +1,302 @@
+//! Everything the contracts say, decoded.
+
+use alloy::{
+    primitives::{Address, B256, Bytes, LogData, U256},
+    sol_types::SolEventInterface,
+};
+use provery_bindings::{CircuitRegistry, ProofMarket, ProverRegistry, StakeLottery, TransferRollup};
+use serde::{Deserialize, Serialize};
+
+use crate::{Slot, Terms};
+
+/// A block by which a follower knows where it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BlockRef {
+    pub number: u64,
+    pub hash: B256,
+    pub parent_hash: B256,
+    /// Unix seconds.
+    pub timestamp: u64,
+}
+
+/// The contract a log came from: it decides which events the log may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    Market,
+    Registry,
+    Lottery,
+    Circuits,
+    Rollup,
+}
+
+/// An event of one of the contracts. Amounts are asset wei, times unix seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    MarketCreated { market: U256, creator: Address, capacity: u32 },
+    TermsSet { market: U256, terms_hash: B256, terms: Terms },
+    Funded { market: U256, from: Address, amount: U256 },
+    Defunded { market: U256, to: Address, amount: U256 },
+    SlotOpened { slot: Slot, terms_hash: B256, statement_inputs: Vec<U256> },
+    SlotAllocated { slot: Slot },
+    SlotProven { market: U256, id: u64, payee: Address, reward: U256, premium: U256, missed_by: Option<Address> },
+    /// The market's account of a missed slot: how the bond was split.
+    BondSlashed { market: U256, id: u64, prover: Address, to_rescuer: U256, to_requester: U256, burned: U256 },
+    SlotExpired { market: U256, id: u64, forfeited: U256 },
+    SlotCancelled { market: U256, id: u64 },
+    CallbackFailed { market: U256, id: u64 },
+    Withdrawn { account: Address, to: Address, amount: U256 },
+    BurnedSwept { amount: U256 },
+
+    ProverRegistered { prover: Address, id: u32, uri: String },
+    UriSet { prover: Address, uri: String },
+    SubmitterSet { prover: Address, submitter: Address, allowed: bool },
+    Staked { prover: Address, amount: U256 },
+    UnstakeRequested { prover: Address, amount: U256, ready_at: u64 },
+    Unstaked { prover: Address, to: Address, amount: U256 },
+    AllocationSet { prover: Address, market: U256, units: u64 },
+    /// A leaf's weight, in units, from `epoch` on.
+    WeightSet { market: U256, id: u32, weight: u64, epoch: u64 },
+    ProverPaused { prover: Address },
+    ProverSuspended { prover: Address },
+    ProverResumed { prover: Address },
+    BondReserved { prover: Address, amount: U256 },
+    BondReleased { prover: Address, amount: U256 },
+    /// The registry's account of a missed slot: what left the prover's stake.
+    StakeSlashed { prover: Address, market: U256, amount: U256 },
+
+    EpochSeeded { epoch: u64, seed: U256 },
+    ProversPassedOver { market: U256, slot: u64, count: u64 },
+
+    CircuitRegistered {
+        circuit: B256,
+        verifier: Address,
+        key_hash: B256,
+        descriptor_hash: B256,
+        development: bool,
+        uri: String,
+    },
+
+    GenesisSet { root: U256, accounts: Bytes },
+    BlockPosted { number: u64, parent: u64, old_root: U256, new_root: U256, data: Bytes },
+    BlockFinalized { number: u64, root: U256 },
+    /// Blocks `from` to `to`, both included, will never finalise.
+    BlocksDropped { from: u64, to: u64, root: U256 },
+}
+
+/// An event and where it was emitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedEvent {
+    #[serde(flatten)]
+    pub event: Event,
+    /// The contract that emitted it.
+    pub address: Address,
+    pub block: BlockRef,
+    pub tx_hash: B256,
+    pub log_index: u64,
+}
+
+/// A log that does not decode: the deployment file and the chain disagree about what a contract is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    #[error("a log of the {source_name} contract does not decode ({reason}); is the deployment file of another version?")]
+    Malformed { source_name: &'static str, reason: String },
+    #[error("a log carries {field} = {value}, more than this client can count")]
+    TooLarge { field: &'static str, value: U256 },
+}
+
+impl Source {
+    /// The source that the contract `name` of a deployment is, if its logs are followed.
+    pub fn of_contract(name: &str) -> Option<Self> {
+        [Self::Market, Self::Registry, Self::Lottery, Self::Circuits].into_iter().find(|source| source.name() == name)
+    }
+
+    /// The contract's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Market => "ProofMarket",
+            Self::Registry => "ProverRegistry",
+            Self::Lottery => "StakeLottery",
+            Self::Circuits => "CircuitRegistry",
+            Self::Rollup => "TransferRollup",
+        }
+    }
+}
+
+impl Event {
+    /// Decode a log of the contract `source`; `None` for an event that this client does not know.
+    pub fn decode(source: Source, log: &LogData) -> Result<Option<Self>, DecodeError> {
+        match source {
+            Source::Market => parse(source, log, ProofMarket::ProofMarketEvents::SELECTORS)?.map(market).transpose(),
+            Source::Registry => parse(source, log, ProverRegistry::ProverRegistryEvents::SELECTORS)?.map(registry).transpose(),
+            Source::Lottery => parse(source, log, StakeLottery::StakeLotteryEvents::SELECTORS)?.map(lottery).transpose(),
+            Source::Circuits => Ok(parse(source, log, CircuitRegistry::CircuitRegistryEvents::SELECTORS)?.map(circuits)),
+            Source::Rollup => Ok(parse(source, log, TransferRollup::TransferRollupEvents::SELECTORS)?.map(rollup)),
+        }
+    }
+
+    /// The event's name in the contracts' ABI, as `snake_case`; the tag of its JSON form.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::MarketCreated { .. } => "market_created",
+            Self::TermsSet { .. } => "terms_set",
+            Self::Funded { .. } => "funded",
+            Self::Defunded { .. } => "defunded",
+            Self::SlotOpened { .. } => "slot_opened",
+            Self::SlotAllocated { .. } => "slot_allocated",
+            Self::SlotProven { .. } => "slot_proven",
+            Self::BondSlashed { .. } => "bond_slashed",
+            Self::SlotExpired { .. } => "slot_expired",
+            Self::SlotCancelled { .. } => "slot_cancelled",
+            Self::CallbackFailed { .. } => "callback_failed",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::BurnedSwept { .. } => "burned_swept",
+            Self::ProverRegistered { .. } => "prover_registered",
+            Self::UriSet { .. } => "uri_set",
+            Self::SubmitterSet { .. } => "submitter_set",
+            Self::Staked { .. } => "staked",
+            Self::UnstakeRequested { .. } => "unstake_requested",
+            Self::Unstaked { .. } => "unstaked",
+            Self::AllocationSet { .. } => "allocation_set",
+            Self::WeightSet { .. } => "weight_set",
+            Self::ProverPaused { .. } => "prover_paused",
+            Self::ProverSuspended { .. } => "prover_suspended",
+            Self::ProverResumed { .. } => "prover_resumed",
+            Self::BondReserved { .. } => "bond_reserved",
+            Self::BondReleased { .. } => "bond_released",
+            Self::StakeSlashed { .. } => "stake_slashed",
+            Self::EpochSeeded { .. } => "epoch_seeded",
+            Self::ProversPassedOver { .. } => "provers_passed_over",
+            Self::CircuitRegistered { .. } => "circuit_registered",
+            Self::GenesisSet { .. } => "genesis_set",
+            Self::BlockPosted { .. } => "block_posted",
+            Self::BlockFinalized { .. } => "block_finalized",
+            Self::BlocksDropped { .. } => "blocks_dropped",
+        }
+    }
+}
+
+fn parse<E: SolEventInterface>(
+    source: Source,
+    log: &LogData,
+    known: &[[u8; 32]],
+) -> Result<Option<E>, DecodeError> {
+    if !log.topics().first().is_some_and(|topic| known.contains(&topic.0)) {
+        return Ok(None);
+    }
+    E::decode_raw_log(log.topics(), &log.data)
+        .map(Some)
+        .map_err(|error| DecodeError::Malformed { source_name: source.name(), reason: error.to_string() })
+}
+
+fn count(field: &'static str, value: U256) -> Result<u64, DecodeError> {
+    u64::try_from(value).map_err(|_| DecodeError::TooLarge { field, value })
+}
+
+fn address_or_none(address: Address) -> Option<Address> {
+    (!address.is_zero()).then_some(address)
+}
+
+fn market(event: ProofMarket::ProofMarketEvents) -> Result<Event, DecodeError> {
+    use ProofMarket::ProofMarketEvents as E;
+    Ok(match event {
+        E::MarketCreated(e) => Event::MarketCreated { market: e.market, creator: e.creator, capacity: e.capacity },
+        E::TermsSet(e) => Event::TermsSet { market: e.market, terms_hash: e.termsHash, terms: e.terms },
+        E::Funded(e) => Event::Funded { market: e.market, from: e.from, amount: e.amount },
+        E::Defunded(e) => Event::Defunded { market: e.market, to: e.to, amount: e.amount },
+        E::SlotOpened(e) => {
+            Event::SlotOpened { slot: e.slot, terms_hash: e.termsHash, statement_inputs: e.statementInputs }
+        }
+        E::SlotAllocated(e) => Event::SlotAllocated { slot: e.slot },
+        E::SlotProven(e) => Event::SlotProven {
+            market: e.market,
+            id: e.id,
+            payee: e.payee,
+            reward: e.reward,
+            premium: e.premium,
+            missed_by: address_or_none(e.missedBy),
+        },
+        E::BondSlashed(e) => Event::BondSlashed {
+            market: e.market,
+            id: e.id,
+            prover: e.prover,
+            to_rescuer: e.toRescuer,
+            to_requester: e.toRequester,
+            burned: e.burned,
+        },
+        E::SlotExpired(e) => Event::SlotExpired { market: e.market, id: e.id, forfeited: e.forfeited },
+        E::SlotCancelled(e) => Event::SlotCancelled { market: e.market, id: e.id },
+        E::CallbackFailed(e) => Event::CallbackFailed { market: e.market, id: e.id },
+        E::Withdrawn(e) => Event::Withdrawn { account: e.account, to: e.to, amount: e.amount },
+        E::BurnedSwept(e) => Event::BurnedSwept { amount: e.amount },
+    })
+}
+
+fn registry(event: ProverRegistry::ProverRegistryEvents) -> Result<Event, DecodeError> {
+    use ProverRegistry::ProverRegistryEvents as E;
+    Ok(match event {
+        E::ProverRegistered(e) => Event::ProverRegistered { prover: e.prover, id: e.id, uri: e.uri },
+        E::UriSet(e) => Event::UriSet { prover: e.prover, uri: e.uri },
+        E::SubmitterSet(e) => Event::SubmitterSet { prover: e.prover, submitter: e.submitter, allowed: e.allowed },
+        E::Staked(e) => Event::Staked { prover: e.prover, amount: e.amount },
+        E::UnstakeRequested(e) => {
+            Event::UnstakeRequested { prover: e.prover, amount: e.amount, ready_at: count("readyAt", e.readyAt)? }
+        }
+        E::Unstaked(e) => Event::Unstaked { prover: e.prover, to: e.to, amount: e.amount },
+        E::AllocationSet(e) => {
+            Event::AllocationSet { prover: e.prover, market: e.market, units: count("units", e.units)? }
+        }
+        E::WeightSet(e) => Event::WeightSet {
+            market: e.market,
+            id: e.id,
+            weight: count("weight", e.weight)?,
+            epoch: count("epoch", e.epoch)?,
+        },
+        E::ProverPaused(e) => Event::ProverPaused { prover: e.prover },
+        E::ProverSuspended(e) => Event::ProverSuspended { prover: e.prover },
+        E::ProverResumed(e) => Event::ProverResumed { prover: e.prover },
+        E::BondReserved(e) => Event::BondReserved { prover: e.prover, amount: e.amount },
+        E::BondReleased(e) => Event::BondReleased { prover: e.prover, amount: e.amount },
+        E::BondSlashed(e) => Event::StakeSlashed { prover: e.prover, market: e.market, amount: e.amount },
+    })
+}
+
+fn lottery(event: StakeLottery::StakeLotteryEvents) -> Result<Event, DecodeError> {
+    use StakeLottery::StakeLotteryEvents as E;
+    Ok(match event {
+        E::EpochSeeded(e) => Event::EpochSeeded { epoch: count("epoch", e.epoch)?, seed: e.seed },
+        E::ProversPassedOver(e) => {
+            Event::ProversPassedOver { market: e.market, slot: e.slot, count: count("count", e.count)? }
+        }
+    })
+}
+
+fn circuits(event: CircuitRegistry::CircuitRegistryEvents) -> Event {
+    use CircuitRegistry::CircuitRegistryEvents as E;
+    match event {
+        E::CircuitRegistered(e) => Event::CircuitRegistered {
+            circuit: e.circuit,
+            verifier: e.verifier,
+            key_hash: e.keyHash,
+            descriptor_hash: e.descriptorHash,
+            development: e.development,
+            uri: e.uri,
+        },
+    }
+}
+
+fn rollup(event: TransferRollup::TransferRollupEvents) -> Event {
+    use TransferRollup::TransferRollupEvents as E;
+    match event {
+        E::GenesisSet(e) => Event::GenesisSet { root: e.root, accounts: e.accounts },
+        E::BlockPosted(e) => Event::BlockPosted {
+            number: e.number,
+            parent: e.parent,
+            old_root: e.oldRoot,
+            new_root: e.newRoot,
+            data: e.data,
+        },
+        E::BlockFinalized(e) => Event::BlockFinalized { number: e.number, root: e.root },
+        E::BlocksDropped(e) => Event::BlocksDropped { from: e.from, to: e.to, root: e.root },
+    }
+}

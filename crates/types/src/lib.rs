@@ -1,0 +1,14 @@
+//! Domain values that every other crate speaks in. No I/O.
+
+mod deployment;
+mod event;
+mod hash;
+mod slot;
+
+pub use alloy::primitives::{Address, B256, U256};
+pub use deployment::{CIRCUIT_REGISTRY, ContractRecord, Deployment, DeploymentError, PROOF_MARKET, PROVER_REGISTRY, REQUIRED_CONTRACTS, RollupRecord,
+    STAKE_LOTTERY, is_development_chain,};
+pub use event::{BlockRef, DecodeError, Event, LoggedEvent, Source};
+pub use hash::{slot_hash, statement_hash, terms_hash};
+pub use provery_bindings::{Slot, Terms};
+pub use slot::{SlotExt, SlotState, TermsExt};
