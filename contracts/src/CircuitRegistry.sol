@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {ICircuitRegistry} from "./interfaces/ICircuitRegistry.sol";
+import { ICircuitRegistry } from "./interfaces/ICircuitRegistry.sol";
 
 /// @title What can be proven
 contract CircuitRegistry is ICircuitRegistry {

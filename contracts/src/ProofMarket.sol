@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
+import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
 
-import {ProverRegistry} from "./ProverRegistry.sol";
-import {ICircuitRegistry} from "./interfaces/ICircuitRegistry.sol";
-import {Allocation, IMechanism} from "./interfaces/IMechanism.sol";
-import {IProofMarket, Slot, SlotState, Terms} from "./interfaces/IProofMarket.sol";
-import {IProverRegistry} from "./interfaces/IProverRegistry.sol";
-import {IRequester} from "./interfaces/IRequester.sol";
-import {IVerifier} from "./interfaces/IVerifier.sol";
-import {MarketWord, MarketWordLib} from "./libraries/MarketWord.sol";
-import {RewardCurve} from "./libraries/RewardCurve.sol";
-import {SlashSplit} from "./libraries/SlashSplit.sol";
-import {SlotRing} from "./libraries/SlotRing.sol";
-import {TermsRules} from "./libraries/TermsRules.sol";
+import { ProverRegistry } from "./ProverRegistry.sol";
+import { ICircuitRegistry } from "./interfaces/ICircuitRegistry.sol";
+import { Allocation, IMechanism } from "./interfaces/IMechanism.sol";
+import { IProofMarket, Slot, SlotState, Terms } from "./interfaces/IProofMarket.sol";
+import { IProverRegistry } from "./interfaces/IProverRegistry.sol";
+import { IRequester } from "./interfaces/IRequester.sol";
+import { IVerifier } from "./interfaces/IVerifier.sol";
+import { MarketWord, MarketWordLib } from "./libraries/MarketWord.sol";
+import { RewardCurve } from "./libraries/RewardCurve.sol";
+import { SlashSplit } from "./libraries/SlashSplit.sol";
+import { SlotRing } from "./libraries/SlotRing.sol";
+import { TermsRules } from "./libraries/TermsRules.sol";
 
 /// @title The proof market: slots, escrow, settlement
 /// @notice Every asset wei this contract holds is exactly one of: a market's funds, the escrowed price of an open slot,
@@ -34,6 +34,11 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
         address creator;
         bytes32 termsHash;
         MarketWord word;
+    }
+
+    /// @param word See SlotRing.
+    struct SlotWord {
+        uint256 word;
     }
 
     uint256 private constant MAX_CAPACITY = 65_536;
@@ -58,7 +63,8 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
     mapping(address account => uint256) public credits;
 
     mapping(uint256 market => Market) private _markets;
-    mapping(uint256 market => mapping(uint256 place => uint256 word)) private _rings;
+    /// @dev Only the first word of each ring has a name: the others follow it, up to the market's capacity.
+    mapping(uint256 market => SlotWord first) private _rings;
 
     /// @param circuits_ The circuits that terms may name.
     /// @param params The registry's parameters; its asset is this market's asset. The registry is created here, so each
@@ -138,9 +144,8 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
         slot.statement = SlotRing.statementOf(statementInputs, statementInputs.length);
         slot.openedAt = uint40(block.timestamp);
 
-        mapping(uint256 place => uint256) storage ring = _rings[market];
-        uint256 place = SlotRing.place(slot.id, slot.capacity);
-        if (SlotRing.isOpen(ring[place])) revert RingFull();
+        SlotWord storage place = _place(market, slot.id, slot.capacity);
+        if (SlotRing.isOpen(place.word)) revert RingFull();
 
         Allocation memory allocation = IMechanism(terms.mechanism).onOpen(market, slot.id, terms, data);
         if (allocation.price > terms.price) revert AllocationInvalid();
@@ -158,7 +163,7 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
             ) revert AllocationInvalid();
         }
 
-        ring[place] = SlotRing.commitment(slot, termsHash);
+        place.word = SlotRing.commitment(slot, termsHash);
         record.word = word.opened(slot.price);
         if (slot.prover != address(0)) _reserve(slot.prover, market, terms.bond);
         emit SlotOpened(market, slot.id, slot.prover, termsHash, slot, statementInputs);
@@ -166,7 +171,7 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
 
     /// @inheritdoc IProofMarket
     function allocate(Slot calldata slot, Terms calldata terms, address prover, uint96 price) external nonReentrant {
-        _requireOpen(slot, terms);
+        SlotWord storage place = _requireOpen(slot, terms);
         if (msg.sender != terms.mechanism) revert NotMechanism();
         if (slot.prover != address(0)) revert SlotAlreadyAllocated();
         if (block.timestamp >= slot.exclusiveUntil) revert SlotOpenToAll(slot.exclusiveUntil);
@@ -178,7 +183,7 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
         allocated.startedAt = uint40(block.timestamp);
         allocated.exclusiveUntil = allocated.startedAt + terms.exclusiveWindow;
 
-        _rings[slot.market][SlotRing.place(slot.id, slot.capacity)] = SlotRing.commitment(allocated, terms.hash());
+        place.word = SlotRing.commitment(allocated, terms.hash());
         if (price < slot.price) _returnFunds(slot.market, slot.price - price);
         _reserve(prover, slot.market, terms.bond);
         emit SlotAllocated(slot.market, slot.id, prover, allocated);
@@ -189,8 +194,8 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
         external
         nonReentrant
     {
-        _requireOpen(slot, terms);
-        uint256 expiresAt = uint256(slot.openedAt) + terms.expiryWindow;
+        SlotWord storage place = _requireOpen(slot, terms);
+        uint256 expiresAt = _expiryOf(slot, terms);
         if (block.timestamp >= expiresAt) revert SlotHasExpired(expiresAt);
 
         address payee = _payeeOf(slot, terms, publicInputs);
@@ -199,18 +204,18 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
         }
         if (!_verify(terms.verifier, publicInputs, proof)) revert ProofInvalid();
 
-        _end(slot, SlotState.Proven);
+        place.word = SlotRing.ended(slot.id, SlotState.Proven);
         _pay(slot, terms, payee);
         _notify(slot, terms, SlotState.Proven, publicInputs);
     }
 
     /// @inheritdoc IProofMarket
     function expire(Slot calldata slot, Terms calldata terms) external nonReentrant {
-        _requireOpen(slot, terms);
-        uint256 expiresAt = uint256(slot.openedAt) + terms.expiryWindow;
+        SlotWord storage place = _requireOpen(slot, terms);
+        uint256 expiresAt = _expiryOf(slot, terms);
         if (block.timestamp < expiresAt) revert SlotNotExpired(expiresAt);
 
-        _end(slot, SlotState.Expired);
+        place.word = SlotRing.ended(slot.id, SlotState.Expired);
         uint256 forfeited = SlashSplit.forfeit(slot.price, terms.forfeitBps);
         burned += forfeited;
         _returnFunds(slot.market, slot.price - forfeited);
@@ -223,11 +228,11 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
 
     /// @inheritdoc IProofMarket
     function cancel(Slot calldata slot, Terms calldata terms) external nonReentrant {
-        _requireOpen(slot, terms);
+        SlotWord storage place = _requireOpen(slot, terms);
         if (msg.sender != terms.requester) revert NotRequester();
         if (slot.prover != address(0) || block.timestamp >= slot.exclusiveUntil) revert SlotNotCancellable();
 
-        _end(slot, SlotState.Cancelled);
+        place.word = SlotRing.ended(slot.id, SlotState.Cancelled);
         _returnFunds(slot.market, slot.price);
         emit SlotCancelled(slot.market, slot.id);
         _notify(slot, terms, SlotState.Cancelled, _none());
@@ -268,13 +273,13 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
 
     /// @inheritdoc IProofMarket
     function isOpen(Slot calldata slot, Terms calldata terms) external view returns (bool) {
-        return _wordOf(slot) == SlotRing.commitment(slot, terms);
+        return _place(slot.market, slot.id, slot.capacity).word == SlotRing.commitment(slot, terms);
     }
 
     /// @inheritdoc IProofMarket
     function slotState(uint256 market, uint64 id) external view returns (SlotState) {
         uint32 capacity = _markets[market].word.capacity();
-        return SlotRing.stateOf(_rings[market][SlotRing.place(id, capacity)], id);
+        return SlotRing.stateOf(_place(market, id, capacity).word, id);
     }
 
     /// @dev Checks the terms against every rule and makes them those of slots opened from now on.
@@ -290,13 +295,14 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
     /// or, if somebody else proved what the allocated prover missed, slashed and split.
     function _pay(Slot calldata slot, Terms calldata terms, address payee) private {
         uint256 reward;
+        uint256 returned;
         unchecked {
-            // A slot can't be proven before its clock starts.
+            // A slot can't be proven before its clock starts, and the reward is at most the price.
             reward = RewardCurve.reward(
                 slot.price, terms.floorBps, terms.fastWindow, terms.exclusiveWindow, block.timestamp - slot.startedAt
             );
+            returned = slot.price - reward;
         }
-        uint256 returned = slot.price - reward;
         uint256 premium;
         address missedBy;
 
@@ -317,10 +323,7 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
     }
 
     /// @dev Takes the bond of the prover that missed the slot and splits it.
-    function _slash(Slot calldata slot, Terms calldata terms)
-        private
-        returns (uint256 toRescuer, uint256 toRequester)
-    {
+    function _slash(Slot calldata slot, Terms calldata terms) private returns (uint256 toRescuer, uint256 toRequester) {
         uint256 toBurn;
         (toRescuer, toRequester, toBurn) = SlashSplit.split(terms.bond, terms.rescuerBps, terms.requesterBps);
         burned += toBurn;
@@ -345,11 +348,6 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
         if (!success) emit CallbackFailed(slot.market, slot.id);
     }
 
-    /// @dev Writes the slot's end into its place.
-    function _end(Slot calldata slot, SlotState state) private {
-        _rings[slot.market][SlotRing.place(slot.id, slot.capacity)] = SlotRing.ended(slot.id, state);
-    }
-
     function _returnFunds(uint256 market, uint256 amount) private {
         Market storage record = _markets[market];
         record.word = record.word.credited(amount);
@@ -359,17 +357,33 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
         if (bond != 0) IProverRegistry(registry).reserve(prover, market, bond);
     }
 
-    /// @dev Asks the verifier. One that reverts, answers nothing, or anything but true, has not accepted the proof.
+    /// @dev Asks the verifier: `IVerifier.verify(publicInputs, proof)`, encoded by hand because this is on the path of every
+    /// proof. One that reverts, answers nothing, or anything but true, has not accepted the proof.
     function _verify(address verifier, uint256[] calldata publicInputs, bytes calldata proof)
         private
         view
         returns (bool accepted)
     {
-        bytes memory message = abi.encodeCall(IVerifier.verify, (publicInputs, proof));
+        bytes4 selector = IVerifier.verify.selector;
         assembly ("memory-safe") {
+            let message := mload(0x40)
+            let inputsSize := shl(5, publicInputs.length)
+            mstore(message, selector)
+            let head := add(message, 4)
+            mstore(head, 0x40)
+            mstore(add(head, 0x20), add(0x60, inputsSize))
+            mstore(add(head, 0x40), publicInputs.length)
+            calldatacopy(add(head, 0x60), publicInputs.offset, inputsSize)
+            let tail := add(add(head, 0x60), inputsSize)
+            mstore(tail, proof.length)
+            let end := add(add(tail, 0x20), proof.length)
+            calldatacopy(add(tail, 0x20), proof.offset, proof.length)
+            // The ABI pads bytes with zeros to whole words.
+            mstore(end, 0)
+            let size := add(0x84, add(inputsSize, and(add(proof.length, 0x1f), not(0x1f))))
             mstore(0, 0)
-            accepted := staticcall(gas(), verifier, add(message, 32), mload(message), 0, 32)
-            accepted := and(and(accepted, gt(returndatasize(), 31)), eq(mload(0), 1))
+            accepted := staticcall(gas(), verifier, message, size, 0, 0x20)
+            accepted := and(and(accepted, gt(returndatasize(), 0x1f)), eq(mload(0), 1))
         }
     }
 
@@ -391,13 +405,27 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
         }
     }
 
-    function _wordOf(Slot calldata slot) private view returns (uint256) {
-        return _rings[slot.market][SlotRing.place(slot.id, slot.capacity)];
+    /// @dev Where a slot's word is. A capacity that is not the market's leads anywhere in the ring's neighbourhood, where no
+    /// word can match, because the commitment contains the capacity.
+    function _place(uint256 market, uint64 id, uint32 capacity) private view returns (SlotWord storage place) {
+        SlotWord storage first = _rings[market];
+        uint256 offset = SlotRing.place(id, capacity);
+        assembly ("memory-safe") {
+            place.slot := add(first.slot, offset)
+        }
     }
 
-    function _requireOpen(Slot calldata slot, Terms calldata terms) private view {
-        uint256 word = _wordOf(slot);
+    function _requireOpen(Slot calldata slot, Terms calldata terms) private view returns (SlotWord storage place) {
+        place = _place(slot.market, slot.id, slot.capacity);
+        uint256 word = place.word;
         if (word != SlotRing.commitment(slot, terms)) revert SlotNotOpen(SlotRing.stateOf(word, slot.id));
+    }
+
+    /// @dev The first second at which the slot can be expired and no longer proven.
+    function _expiryOf(Slot calldata slot, Terms calldata terms) private pure returns (uint256) {
+        unchecked {
+            return uint256(slot.openedAt) + terms.expiryWindow;
+        }
     }
 
     function _requireRecipient(address to) private view {

@@ -161,9 +161,9 @@ contract ProverRegistry is IProverRegistry {
 
         Position memory position = _positions[marketId][msg.sender];
         if (units != position.units) {
-            uint256 others = account.committed - _committed(position);
+            uint256 others = account.committed - _committed(position.units, position.bonded);
             position.units = uint16(units);
-            uint256 needed = _committed(position);
+            uint256 needed = _committed(units, position.bonded);
             if (others + needed > account.staked) revert InsufficientStake(account.staked - others, needed);
             account.committed = uint96(others + needed);
             _accounts[msg.sender] = account;
@@ -228,29 +228,31 @@ contract ProverRegistry is IProverRegistry {
 
     /// @inheritdoc IProverRegistry
     function reserve(address prover, uint256 marketId, uint256 amount) external onlyMarket {
-        Position memory position = _positions[marketId][prover];
-        uint256 available = _available(position);
+        Position storage position = _positions[marketId][prover];
+        uint256 bonded = position.bonded;
+        uint256 available = _committed(position.units, bonded) - bonded;
         if (amount > available) revert InsufficientStake(available, amount);
-        // At most the allocation, so it fits.
-        position.bonded += uint96(amount);
-        _positions[marketId][prover] = position;
+        unchecked {
+            position.bonded = uint96(bonded + amount);
+        }
         emit BondReserved(prover, marketId, amount);
     }
 
     /// @inheritdoc IProverRegistry
     function release(address prover, uint256 marketId, uint256 amount, bool proven) external onlyMarket {
-        Position memory position = _positions[marketId][prover];
-        if (amount > position.bonded) revert InsufficientStake(position.bonded, amount);
-        uint256 before = _committed(position);
-        position.bonded -= uint96(amount);
-        // Only a bond that outlived its allocation commits more than the allocation.
-        uint256 freed = before - _committed(position);
+        Position storage position = _positions[marketId][prover];
+        uint256 bonded = position.bonded;
+        if (amount > bonded) revert InsufficientStake(bonded, amount);
+        uint256 left = bonded - amount;
+        position.bonded = uint96(left);
+        // Only bonds that outlived their allocation commit more than the allocation.
+        uint256 units = position.units;
+        uint256 freed = _committed(units, bonded) - _committed(units, left);
         if (freed != 0) _accounts[prover].committed -= uint96(freed);
         if (proven && position.missed) {
             position.missed = false;
             _identities[_accounts[prover].id].misses = 0;
         }
-        _positions[marketId][prover] = position;
         emit BondReleased(prover, marketId, amount);
     }
 
@@ -262,14 +264,14 @@ contract ProverRegistry is IProverRegistry {
         Position memory position = _positions[marketId][prover];
         if (amount > position.bonded) revert InsufficientStake(position.bonded, amount);
 
-        uint256 before = _committed(position);
+        uint256 before = _committed(position.units, position.bonded);
         uint256 lost = (amount + STAKE_UNIT - 1) / STAKE_UNIT;
         bool shrinks = position.units != 0 && lost != 0;
         position.units = lost < position.units ? uint16(position.units - lost) : 0;
         position.bonded -= uint96(amount);
         position.missed = true;
         account.staked -= uint96(amount);
-        account.committed -= uint96(before - _committed(position));
+        account.committed -= uint96(before - _committed(position.units, position.bonded));
         _accounts[prover] = account;
         _positions[marketId][prover] = position;
         if (shrinks) emit AllocationSet(prover, marketId, position.units);
@@ -292,9 +294,11 @@ contract ProverRegistry is IProverRegistry {
     function draw(uint256 marketId, uint256 random, uint256 bond) external view returns (address prover, bool able) {
         (bool found, uint256 index) = _trees[marketId].draw(epoch(), random);
         if (!found) return (address(0), false);
-        Identity memory identity = _identities[uint32(index + 1)];
+        Identity storage identity = _identities[uint32(index + 1)];
         prover = identity.prover;
-        able = identity.halted == 0 && _available(_positions[marketId][prover]) >= bond;
+        Position storage position = _positions[marketId][prover];
+        uint256 bonded = position.bonded;
+        able = identity.halted == 0 && _committed(position.units, bonded) - bonded >= bond;
     }
 
     /// @inheritdoc IProverRegistry
@@ -368,15 +372,11 @@ contract ProverRegistry is IProverRegistry {
         if (_trees[marketId].set(id - 1, weight, epoch(), target)) emit WeightSet(marketId, id, weight, target);
     }
 
-    /// @dev Asset wei that a position ties up.
-    function _committed(Position memory position) private view returns (uint256) {
-        uint256 allocated = position.units * STAKE_UNIT;
-        return allocated < position.bonded ? position.bonded : allocated;
-    }
-
-    /// @dev Asset wei that a position can still be asked to bond.
-    function _available(Position memory position) private view returns (uint256) {
-        uint256 allocated = position.units * STAKE_UNIT;
-        return allocated < position.bonded ? 0 : allocated - position.bonded;
+    /// @dev Asset wei that a position ties up. What of it is not bonded can still be asked for as bonds.
+    function _committed(uint256 units, uint256 bonded) private view returns (uint256 amount) {
+        unchecked {
+            amount = units * STAKE_UNIT;
+        }
+        if (amount < bonded) amount = bonded;
     }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {CircuitRegistry} from "../src/CircuitRegistry.sol";
-import {ICircuitRegistry} from "../src/interfaces/ICircuitRegistry.sol";
-import {MockVerifier} from "./mocks/MockVerifier.sol";
-import {Test} from "forge-std/Test.sol";
+import { CircuitRegistry } from "../src/CircuitRegistry.sol";
+import { ICircuitRegistry } from "../src/interfaces/ICircuitRegistry.sol";
+import { MockVerifier } from "./mocks/MockVerifier.sol";
+import { Test } from "forge-std/Test.sol";
 
 contract CircuitRegistryTest is Test {
     CircuitRegistry private registry = new CircuitRegistry();

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {CircuitRegistry} from "../src/CircuitRegistry.sol";
-import {ProofMarket} from "../src/ProofMarket.sol";
-import {Slot, SlotState, Terms} from "../src/interfaces/IProofMarket.sol";
-import {IProverRegistry} from "../src/interfaces/IProverRegistry.sol";
-import {MockMechanism} from "./mocks/MockMechanism.sol";
-import {MockProof, MockVerifier} from "./mocks/MockVerifier.sol";
-import {TestToken} from "./mocks/TestToken.sol";
-import {Test} from "forge-std/Test.sol";
+import { CircuitRegistry } from "../src/CircuitRegistry.sol";
+import { ProofMarket } from "../src/ProofMarket.sol";
+import { Slot, SlotState, Terms } from "../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
+import { MockMechanism } from "./mocks/MockMechanism.sol";
+import { MockProof, MockVerifier } from "./mocks/MockVerifier.sol";
+import { TestToken } from "./mocks/TestToken.sol";
+import { Test } from "forge-std/Test.sol";
 
 /// @notice A market with a mechanism that allocates as told, three provers with stake, and helpers.
 abstract contract MarketFixture is Test {

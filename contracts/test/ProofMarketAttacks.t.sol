@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
+import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
 
-import {ProofMarket} from "../src/ProofMarket.sol";
-import {IProofMarket, Slot, SlotState} from "../src/interfaces/IProofMarket.sol";
-import {IProverRegistry} from "../src/interfaces/IProverRegistry.sol";
-import {MarketFixture} from "./MarketFixture.sol";
-import {FalseToken, HookToken} from "./mocks/HostileTokens.sol";
-import {MockProof} from "./mocks/MockVerifier.sol";
-import {MockRequester} from "./mocks/MockRequester.sol";
-import {FeeToken} from "./mocks/TestToken.sol";
+import { ProofMarket } from "../src/ProofMarket.sol";
+import { IProofMarket, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
+import { MarketFixture } from "./MarketFixture.sol";
+import { FalseToken, HookToken } from "./mocks/HostileTokens.sol";
+import { MockRequester } from "./mocks/MockRequester.sol";
+import { MockProof } from "./mocks/MockVerifier.sol";
+import { FeeToken } from "./mocks/TestToken.sol";
 
 /// @notice Requesters, mechanisms and assets that misbehave.
 contract ProofMarketAttacksTest is MarketFixture {
@@ -128,7 +128,7 @@ contract ProofMarketAttacksTest is MarketFixture {
         // With every amount of gas: either it reverts, or the callback got all it was promised.
         for (uint256 given = 150_000; given < 400_000; given += 3001) {
             uint256 snapshot = vm.snapshotState();
-            (bool success, bytes memory answer) = address(market).call{gas: given}(call);
+            (bool success, bytes memory answer) = address(market).call{ gas: given }(call);
             if (success) {
                 assertEq(caller.calls(), 1);
                 assertGe(caller.gasGiven(), CALLBACK_GAS - 1000);
@@ -163,9 +163,8 @@ contract ProofMarketAttacksTest is MarketFixture {
 
     function test_RevertFund_WhenTheAssetTakesAFee() public {
         token = new FeeToken();
-        market = new ProofMarket(
-            address(circuits), IProverRegistry.Params(address(token), UNIT, EPOCH, 60, 3, 2 * EPOCH)
-        );
+        market =
+            new ProofMarket(address(circuits), IProverRegistry.Params(address(token), UNIT, EPOCH, 60, 3, 2 * EPOCH));
         id = market.createMarket(terms, 1);
         token.mint(address(this), 100);
         token.approve(address(market), 100);

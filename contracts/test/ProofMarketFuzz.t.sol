@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {Slot} from "../src/interfaces/IProofMarket.sol";
-import {Bps} from "../src/libraries/Bps.sol";
-import {RewardCurve} from "../src/libraries/RewardCurve.sol";
-import {MarketFixture} from "./MarketFixture.sol";
+import { Slot } from "../src/interfaces/IProofMarket.sol";
+import { Bps } from "../src/libraries/Bps.sol";
+import { RewardCurve } from "../src/libraries/RewardCurve.sol";
+import { MarketFixture } from "./MarketFixture.sol";
 
 /// @notice What must hold for every terms that the market accepts.
 contract ProofMarketFuzzTest is MarketFixture {
@@ -80,9 +80,7 @@ contract ProofMarketFuzzTest is MarketFixture {
         vm.warp(slot.exclusiveUntil + bound(s.late, 0, terms.expiryWindow - terms.exclusiveWindow - 1));
         _prove(slot, carol);
         assertLt(_coalition(), whole, "with the requester");
-        assertLt(
-            market.credits(alice) + market.credits(carol) + registry.proverOf(alice).stake, alone, "without it"
-        );
+        assertLt(market.credits(alice) + market.credits(carol) + registry.proverOf(alice).stake, alone, "without it");
         // The rescuer itself earns more than the fee, and more than proving in time would have paid.
         assertGt(market.credits(carol), slotPrice);
         assertGt(market.credits(carol), earned);

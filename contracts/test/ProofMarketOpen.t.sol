@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {IProofMarket, Slot, SlotState} from "../src/interfaces/IProofMarket.sol";
-import {IProverRegistry} from "../src/interfaces/IProverRegistry.sol";
-import {MarketFixture} from "./MarketFixture.sol";
+import { IProofMarket, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
+import { MarketFixture } from "./MarketFixture.sol";
 
 /// @notice Opening, allocating and cancelling slots; the ring.
 contract ProofMarketOpenTest is MarketFixture {
@@ -98,9 +98,7 @@ contract ProofMarketOpenTest is MarketFixture {
         vm.prank(creator);
         market.defund(id, 990 ether + 1, creator);
         vm.prank(requester);
-        vm.expectRevert(
-            abi.encodeWithSelector(IProofMarket.InsufficientFunds.selector, 10 ether - 1, 10 ether)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IProofMarket.InsufficientFunds.selector, 10 ether - 1, 10 ether));
         market.openSlot(id, terms, _statement(), "");
     }
 

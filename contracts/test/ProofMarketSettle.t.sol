@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {IProofMarket, Slot, SlotState, Terms} from "../src/interfaces/IProofMarket.sol";
-import {IProverRegistry} from "../src/interfaces/IProverRegistry.sol";
-import {MarketFixture} from "./MarketFixture.sol";
-import {MockProof, OddVerifier} from "./mocks/MockVerifier.sol";
+import { IProofMarket, Slot, SlotState, Terms } from "../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
+import { MarketFixture } from "./MarketFixture.sol";
+import { MockProof, OddVerifier } from "./mocks/MockVerifier.sol";
 
 /// @notice Proving, rescuing, expiring; every deadline to the second; nothing altered gets through.
 contract ProofMarketSettleTest is MarketFixture {
@@ -118,16 +118,12 @@ contract ProofMarketSettleTest is MarketFixture {
         Slot memory slot = _open(alice);
         uint256 before = _funds();
         vm.warp(slot.openedAt + EXPIRY - 1);
-        vm.expectRevert(
-            abi.encodeWithSelector(IProofMarket.SlotNotExpired.selector, uint256(slot.openedAt) + EXPIRY)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IProofMarket.SlotNotExpired.selector, uint256(slot.openedAt) + EXPIRY));
         market.expire(slot, terms);
 
         vm.warp(slot.openedAt + EXPIRY);
         _proveFails(
-            slot,
-            alice,
-            abi.encodeWithSelector(IProofMarket.SlotHasExpired.selector, uint256(slot.openedAt) + EXPIRY)
+            slot, alice, abi.encodeWithSelector(IProofMarket.SlotHasExpired.selector, uint256(slot.openedAt) + EXPIRY)
         );
         vm.expectEmit(address(market));
         emit IProofMarket.SlotExpired(id, slot.id, 1 ether);
@@ -212,6 +208,17 @@ contract ProofMarketSettleTest is MarketFixture {
         bytes memory proof = MockProof.make(_inputs(alice));
         vm.expectRevert(IProofMarket.ProofInvalid.selector);
         market.prove(slot, terms, _inputs(stranger), proof);
+    }
+
+    /// @dev The verifier is called exactly as the ABI would, for proofs of any length.
+    function testFuzz_TheVerifierGetsWhatTheAbiSays(bytes calldata proof) public {
+        Slot memory slot = _open(address(0));
+        uint256[] memory inputs = _inputs(alice);
+        bytes memory call = abi.encodeCall(verifier.verify, (inputs, proof));
+        vm.mockCall(address(verifier), call, abi.encode(true));
+        vm.expectCall(address(verifier), call);
+        market.prove(slot, terms, inputs, proof);
+        _assertState(slot, SlotState.Proven);
     }
 
     function test_RevertProve_WhenTheVerifierIsOdd() public {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {ICircuitRegistry} from "../src/interfaces/ICircuitRegistry.sol";
-import {IProofMarket, Slot, Terms} from "../src/interfaces/IProofMarket.sol";
-import {MarketFixture} from "./MarketFixture.sol";
-import {MockMechanism} from "./mocks/MockMechanism.sol";
-import {MockVerifier} from "./mocks/MockVerifier.sol";
+import { ICircuitRegistry } from "../src/interfaces/ICircuitRegistry.sol";
+import { IProofMarket, Slot, Terms } from "../src/interfaces/IProofMarket.sol";
+import { MarketFixture } from "./MarketFixture.sol";
+import { MockMechanism } from "./mocks/MockMechanism.sol";
+import { MockVerifier } from "./mocks/MockVerifier.sol";
 
 /// @notice Creating markets, their terms, their funds.
 contract ProofMarketTermsTest is MarketFixture {
@@ -249,9 +249,7 @@ contract ProofMarketTermsTest is MarketFixture {
         market.defund(id, 1, address(0));
         vm.expectRevert(IProofMarket.RecipientInvalid.selector);
         market.defund(id, 1, address(market));
-        vm.expectRevert(
-            abi.encodeWithSelector(IProofMarket.InsufficientFunds.selector, 1000 ether, 1000 ether + 1)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IProofMarket.InsufficientFunds.selector, 1000 ether, 1000 ether + 1));
         market.defund(id, 1000 ether + 1, creator);
         vm.stopPrank();
         vm.expectRevert(IProofMarket.NotCreator.selector);

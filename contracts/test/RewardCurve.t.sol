@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {Bps} from "../src/libraries/Bps.sol";
-import {RewardCurve} from "../src/libraries/RewardCurve.sol";
-import {SlashSplit} from "../src/libraries/SlashSplit.sol";
-import {Test} from "forge-std/Test.sol";
+import { Bps } from "../src/libraries/Bps.sol";
+import { RewardCurve } from "../src/libraries/RewardCurve.sol";
+import { SlashSplit } from "../src/libraries/SlashSplit.sol";
+import { Test } from "forge-std/Test.sol";
 
 /// @notice The curve and the splits against vectors shared with the Rust twins, and their properties.
 contract RewardCurveTest is Test {
@@ -48,9 +48,8 @@ contract RewardCurveTest is Test {
         _load(SPLIT);
         uint256 i;
         for (; _at(i); ++i) {
-            (uint256 toRescuer, uint256 toRequester, uint256 toBurn) = SlashSplit.split(
-                uint96(_get("bond")), uint16(_get("rescuerBps")), uint16(_get("requesterBps"))
-            );
+            (uint256 toRescuer, uint256 toRequester, uint256 toBurn) =
+                SlashSplit.split(uint96(_get("bond")), uint16(_get("rescuerBps")), uint16(_get("requesterBps")));
             assertEq(toRescuer, _get("toRescuer"), _case);
             assertEq(toRequester, _get("toRequester"), _case);
             assertEq(toBurn, _get("toBurn"), _case);

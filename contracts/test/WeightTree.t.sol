@@ -76,7 +76,7 @@ contract WeightTreeTest is Test {
         uint256 epoch = 1;
         bool frozen = false;
         uint256 spread = [uint256(23), 30, 336, 450, 4_200, 45_000, 400_000][seed % 7];
-        for (uint256 step = 0; step < 60; ++step) {
+        for (uint256 step = 0; step < 40; ++step) {
             uint256 dice = uint256(keccak256(abi.encode(seed, step)));
             uint256 kind = dice % 16;
             if (kind == 0) {
@@ -88,7 +88,7 @@ contract WeightTreeTest is Test {
                 // Half of the time a leaf that was written before.
                 uint256 index = leaves.length != 0 && dice >> 16 & 1 == 0
                     ? leaves[(dice >> 20) % leaves.length]
-                    : (dice >> 20) % (1 + (spread * (step + 1)) / 60);
+                    : (dice >> 20) % (1 + (spread * (step + 1)) / 40);
                 uint256 weight = dice >> 17 & 7 == 0 ? 0 : (dice >> 84) % (WeightTree.MAX_WEIGHT + 1);
                 _set(index, weight, epoch, frozen ? epoch + 2 : epoch + 1);
             }

@@ -19,7 +19,14 @@ interface ICircuitRegistry {
     }
 
     /// @param uri Where the descriptor and the proving key can be fetched.
-    event CircuitRegistered(bytes32 indexed circuit, address indexed verifier, bytes32 keyHash, bytes32 descriptorHash, bool development, string uri);
+    event CircuitRegistered(
+        bytes32 indexed circuit,
+        address indexed verifier,
+        bytes32 keyHash,
+        bytes32 descriptorHash,
+        bool development,
+        string uri
+    );
 
     error CircuitExists(bytes32 circuit);
     error CircuitNotFound(bytes32 circuit);

@@ -92,7 +92,12 @@ interface IProofMarket {
     /// @notice A slot was opened.
     /// @param statementInputs The fixed public inputs, in order.
     event SlotOpened(
-        uint256 indexed market, uint64 indexed id, address indexed prover, bytes32 termsHash, Slot slot, uint256[] statementInputs
+        uint256 indexed market,
+        uint64 indexed id,
+        address indexed prover,
+        bytes32 termsHash,
+        Slot slot,
+        uint256[] statementInputs
     );
 
     /// @notice The mechanism allocated a slot that was opened without a prover.
@@ -104,7 +109,12 @@ interface IProofMarket {
     /// @param premium Asset wei from the slashed bond, 0 unless this was a rescue.
     /// @param missedBy The prover whose bond was slashed, or zero.
     event SlotProven(
-        uint256 indexed market, uint64 indexed id, address indexed payee, uint256 reward, uint256 premium, address missedBy
+        uint256 indexed market,
+        uint64 indexed id,
+        address indexed payee,
+        uint256 reward,
+        uint256 premium,
+        address missedBy
     );
 
     /// @notice A missed slot's bond was split. The three parts sum to the bond.
@@ -206,7 +216,8 @@ interface IProofMarket {
 
     /// @notice Prove a slot and pay the payee named by the last public input. Anyone may send it.
     /// @param publicInputs Statement inputs, then the circuit's outputs, then the payee.
-    function prove(Slot calldata slot, Terms calldata terms, uint256[] calldata publicInputs, bytes calldata proof) external;
+    function prove(Slot calldata slot, Terms calldata terms, uint256[] calldata publicInputs, bytes calldata proof)
+        external;
 
     /// @notice End a slot that nobody proved in time. Anyone may send it.
     function expire(Slot calldata slot, Terms calldata terms) external;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {Bps} from "./Bps.sol";
+import { Bps } from "./Bps.sol";
 
 /// @title What a proof earns as a function of its delivery time
 /// @notice With `elapsed` seconds since the slot's `startedAt`, in this order:
@@ -26,9 +26,9 @@ library RewardCurve {
         pure
         returns (uint256)
     {
+        if (elapsed < exclusiveWindow && elapsed <= fastWindow) return price;
         uint256 floor = floorOf(price, floorBps);
         if (elapsed >= exclusiveWindow) return floor;
-        if (elapsed <= fastWindow) return price;
         // 2^96 * 2^32 fits easily; the divisor is not zero because fastWindow < elapsed < exclusiveWindow.
         unchecked {
             uint256 span = uint256(exclusiveWindow) - fastWindow;

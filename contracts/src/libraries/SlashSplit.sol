@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {Bps} from "./Bps.sol";
+import { Bps } from "./Bps.sol";
 
 /// @title Where a slashed bond and a forfeited price go
 /// @notice The two shares round down and the burn takes what is left, so the three parts always sum to the bond, and

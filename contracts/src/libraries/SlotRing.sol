@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {Slot, SlotState, Terms} from "../interfaces/IProofMarket.sol";
+import { Slot, SlotState, Terms } from "../interfaces/IProofMarket.sol";
 
 /// @title One storage word per slot
 /// @notice While a slot is open its word is `keccak256(abi.encode(slot, keccak256(abi.encode(terms))))`; once it ended,
@@ -59,8 +59,7 @@ library SlotRing {
         return uint256(id) << 8 | uint256(state);
     }
 
-    /// @notice Where in its ring a slot lives. A capacity that is not the market's leads to a place whose word cannot
-    /// match, because the commitment contains the capacity.
+    /// @notice Which place of its ring a slot lives in; the capacity is a power of two.
     function place(uint64 id, uint32 capacity) internal pure returns (uint256) {
         unchecked {
             return uint256(id) & (uint256(capacity) - 1);

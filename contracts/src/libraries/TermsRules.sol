@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {ICircuitRegistry} from "../interfaces/ICircuitRegistry.sol";
-import {IProofMarket, Terms} from "../interfaces/IProofMarket.sol";
-import {Bps} from "./Bps.sol";
-import {RewardCurve} from "./RewardCurve.sol";
+import { ICircuitRegistry } from "../interfaces/ICircuitRegistry.sol";
+import { IProofMarket, Terms } from "../interfaces/IProofMarket.sol";
+import { Bps } from "./Bps.sol";
+import { RewardCurve } from "./RewardCurve.sol";
 
 /// @title The rules every market's terms must keep
 /// @notice Checked when a market is created and whenever its terms change; `TermsRejected` names the rule that failed:
@@ -46,7 +46,8 @@ library TermsRules {
         );
         require(
             terms.bond == 0
-                || RewardCurve.floorOf(terms.price, terms.floorBps) + Bps.down(terms.bond, terms.rescuerBps) > terms.price,
+                || RewardCurve.floorOf(terms.price, terms.floorBps) + Bps.down(terms.bond, terms.rescuerBps)
+                    > terms.price,
             IProofMarket.TermsRejected("rescue")
         );
         require(

@@ -2,9 +2,10 @@
 pragma solidity 0.8.30;
 
 /// @title A sum tree over weights, with every frozen version one storage read a level away
-/// @notice Leaves are numbered from 0 without a cap. A write names the epoch it takes effect in (`target`); a read
-/// names the epoch it wants and sees the newest version whose target is not later. Nothing is copied when an epoch
-/// begins: a node gets a new version when it is first written for a new target.
+/// @notice Leaves are numbered from 0 without a cap (the tables end at 10 levels, which hold every uint32). A write
+/// names the epoch it takes effect in (`target`); a read names the epoch it wants and sees the newest version whose
+/// target is not later. Nothing is copied when an epoch begins: a node gets a new version when it is first written for a
+/// new target.
 ///
 /// A node is one word of packed child sums, its fan-out falling towards the root as the sums get wider, so that no sum
 /// can overflow:
@@ -31,13 +32,24 @@ pragma solidity 0.8.30;
 /// beyond its root comes: the root's content moves into an ordinary node, the first child of the new root; older
 /// versions of the root stay valid as they are.
 ///
-/// @dev Why this layout. Measured cold at 4,096 leaves, all three places in use, by test/WeightTreeGas.t.sol
-/// (GAS_TABLE). "First" is the first update of a path for a new target, "again" any later one.
+/// @dev Why this layout: gas inside the call at 4,096 leaves, storage cold, all places in use, measured by
+/// test/WeightTreeGas.t.sol. "Tagged" nodes carry their epoch and copy themselves aside on the first write for a target;
+/// "pending" is a draw past writes for the next epoch; "first" is a path's first update for its target, "again" any other.
+///
+///                                     levels    draw   pending   first   again
+///     selected,  9 bits a weight        3      8,283    10,432  26,464  16,804   <- this layout
+///     selected, 12 or 16 bits           4     10,965    13,114  34,384  22,429
+///     tagged,    9 bits                 3      8,233    14,680  32,495  16,793
+///     tagged,   16 bits                 4     10,890    19,486  43,289  22,353
+///     this library                      3      7,740     9,884  27,241  17,648
+///     this library at 65,536 leaves     5     13,850            43,429
+///
+/// The price of 9 bits is a smaller largest weight: chance being linear, whoever wants more uses several leaves.
 ///
 /// Weights are whole units. What does not fill a unit has no weight, by the caller's choice of amounts and never by
 /// rounding in here; so chance is exactly linear in units.
 library WeightTree {
-    /// @dev A root's three words; the nodes follow at offsets computed by `_place`.
+    /// @dev A root's three words; the nodes follow at offsets computed by `_load`.
     /// Keep trees in a mapping: a tree takes 2^68 slots from where it starts, as a large array would.
     struct Tree {
         uint256[3] roots;
@@ -45,9 +57,6 @@ library WeightTree {
 
     /// @notice A leaf's largest weight.
     uint256 internal constant MAX_WEIGHT = 511;
-
-    /// @notice A tree of this height has room for every uint32 index, and a taller one is never built.
-    uint256 internal constant MAX_HEIGHT = 10;
 
     /// @dev 3 bytes a level: bits of a sum, fan-out of a node, and their product, which is where its `version`s start.
     uint256 private constant NODES = 0xea0627de0625cc0622d9071fe0081ce10919dc0a16d80c12d20f0efc1c09;
@@ -214,10 +223,7 @@ library WeightTree {
     }
 
     /// @dev Writes the nodes below `word` and returns what `word` becomes, and by how much its sum grows (mod 2^256).
-    function _write(Tree storage tree, Step memory step, uint256 word)
-        private
-        returns (uint256, uint256 delta)
-    {
+    function _write(Tree storage tree, Step memory step, uint256 word) private returns (uint256, uint256 delta) {
         unchecked {
             uint256 level = step.level;
             uint256 child = (step.path >> (8 * level)) & 0xff;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {IProofMarket, SlotState, Terms} from "../interfaces/IProofMarket.sol";
-import {IRequester} from "../interfaces/IRequester.sol";
-import {ITransferRollup} from "../interfaces/ITransferRollup.sol";
+import { IProofMarket, SlotState, Terms } from "../interfaces/IProofMarket.sol";
+import { IRequester } from "../interfaces/IRequester.sol";
+import { ITransferRollup } from "../interfaces/ITransferRollup.sol";
 
 /// @title The reference rollup: payments between accounts in a Merkle tree, blocks proven through the market
 /// @notice ITransferRollup describes the states and moves. How they are stored:
 ///
-/// - `_chain`: last finalised block, last posted block, first and last block of the gap (both 0 without one).
+/// - `_packed`: last finalised block, last posted block, first and last block of the gap (both 0 without one).
 /// - `_roots`, a ring: a block's place holds the root it claims, and the flag PROVEN while it is proven and waits. When
 ///   blocks are dropped, the place of the last of them takes the root of the block before the first. So the root a block
 ///   builds on is always in the place of the number before its own, gap or not.
@@ -53,7 +53,8 @@ contract TransferRollup is ITransferRollup {
     uint256 private immutable _MARKET_ID;
     uint256 private immutable _MASK;
 
-    Chain private _chain;
+    /// @dev A Chain, packed from its first field in the lowest bits: one read and one write a move.
+    uint256 private _packed;
     mapping(uint256 place => uint256) private _roots;
 
     /// @param market_ The market contract; this creates its own market there, whose terms nobody can change.
@@ -93,13 +94,13 @@ contract TransferRollup is ITransferRollup {
         if (data.length > MAX_BLOCK_BYTES) revert BlockTooLarge(data.length, MAX_BLOCK_BYTES);
         if (newRoot >= FIELD) revert RootNotInField();
 
-        Chain memory chain = _chain;
+        Chain memory chain = _load();
         uint64 parent = _head(chain);
         uint256 oldRoot = _rootAt(chain.posted);
         number = chain.posted + 1;
         if (number - _base(chain) > _MASK) revert FinalizeFirst();
         chain.posted = number;
-        _chain = chain;
+        _store(chain);
         _roots[number & _MASK] = newRoot;
 
         uint256[] memory inputs = new uint256[](4);
@@ -116,7 +117,7 @@ contract TransferRollup is ITransferRollup {
     function onSlotEnded(uint256 market_, uint64 slot, SlotState ended, uint256[] calldata publicInputs) external {
         if (msg.sender != address(_MARKET) || market_ != _MARKET_ID) revert NotMarket();
 
-        Chain memory chain = _chain;
+        Chain memory chain = _load();
         if (slot <= chain.finalized || (chain.gapFrom <= slot && slot <= chain.gapTo)) return;
 
         if (ended != SlotState.Proven || publicInputs[CORRECT] == 0) {
@@ -124,7 +125,7 @@ contract TransferRollup is ITransferRollup {
         } else if (slot == _next(chain)) {
             _finalize(chain, slot, publicInputs[NEW_ROOT]);
             _finalizeProven(chain, SUCCESSORS_PER_PROOF);
-            _chain = chain;
+            _store(chain);
         } else {
             _roots[slot & _MASK] = publicInputs[NEW_ROOT] | PROVEN;
         }
@@ -132,14 +133,14 @@ contract TransferRollup is ITransferRollup {
 
     /// @inheritdoc ITransferRollup
     function finalize(uint256 most) external {
-        Chain memory chain = _chain;
+        Chain memory chain = _load();
         _finalizeProven(chain, most);
-        _chain = chain;
+        _store(chain);
     }
 
     /// @inheritdoc ITransferRollup
     function state() external view returns (uint64 finalized, uint256 finalizedRoot, uint64 head, uint256 headRoot) {
-        Chain memory chain = _chain;
+        Chain memory chain = _load();
         return (chain.finalized, _rootAt(_base(chain)), _head(chain), _rootAt(chain.posted));
     }
 
@@ -156,7 +157,7 @@ contract TransferRollup is ITransferRollup {
         uint256 root = _rootAt(first < from ? chain.gapTo : from - 1);
         chain.gapFrom = first;
         chain.gapTo = chain.posted;
-        _chain = chain;
+        _store(chain);
         _roots[chain.posted & _MASK] = root;
         emit BlocksDropped(dropped, chain.posted, root);
     }
@@ -177,6 +178,21 @@ contract TransferRollup is ITransferRollup {
         if (chain.gapTo < number) (chain.gapFrom, chain.gapTo) = (0, 0);
         chain.finalized = number;
         emit BlockFinalized(number, root);
+    }
+
+    function _load() private view returns (Chain memory) {
+        uint256 packed = _packed;
+        return Chain({
+            finalized: uint64(packed),
+            posted: uint64(packed >> 64),
+            gapFrom: uint64(packed >> 128),
+            gapTo: uint64(packed >> 192)
+        });
+    }
+
+    function _store(Chain memory chain) private {
+        _packed = uint256(chain.finalized) | uint256(chain.posted) << 64 | uint256(chain.gapFrom) << 128
+            | uint256(chain.gapTo) << 192;
     }
 
     /// @dev The root in the place of `number`.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {ProofMarket} from "../../src/ProofMarket.sol";
-import {Slot, Terms} from "../../src/interfaces/IProofMarket.sol";
-import {IProverRegistry} from "../../src/interfaces/IProverRegistry.sol";
-import {MockMechanism} from "../mocks/MockMechanism.sol";
-import {MockProof} from "../mocks/MockVerifier.sol";
-import {TestToken} from "../mocks/TestToken.sol";
-import {Test} from "forge-std/Test.sol";
+import { ProofMarket } from "../../src/ProofMarket.sol";
+import { Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
+import { MockMechanism } from "../mocks/MockMechanism.sol";
+import { MockProof } from "../mocks/MockVerifier.sol";
+import { TestToken } from "../mocks/TestToken.sol";
+import { Test } from "forge-std/Test.sol";
 
 /// @notice Everything anyone can do to a market, in any order, at any time; keeps the list of open slots that the chain
 /// does not.
@@ -73,7 +73,7 @@ contract MarketHandler is Test {
         try market.openSlot(id, _terms, _statement(), "") returns (Slot memory slot) {
             _open.push(Open(slot, _terms));
             ++done["open"];
-        } catch {}
+        } catch { }
     }
 
     function allocate(uint256 jump, uint256 which, uint256 who, uint96 price) external at(jump) {
@@ -88,7 +88,7 @@ contract MarketHandler is Test {
             slot.exclusiveUntil = uint40(now_) + item.terms.exclusiveWindow;
             item.slot = slot;
             ++done["allocate"];
-        } catch {}
+        } catch { }
     }
 
     /// @dev In time or late, by the prover or by anyone.
@@ -103,7 +103,7 @@ contract MarketHandler is Test {
             bool rescue = item.slot.prover != address(0) && payee != item.slot.prover;
             ++done[rescue ? bytes32("rescue") : bytes32("prove")];
             _remove(which % _open.length);
-        } catch {}
+        } catch { }
     }
 
     function expire(uint256 jump, uint256 which, bool skip) external at(jump) {
@@ -114,7 +114,7 @@ contract MarketHandler is Test {
         try market.expire(item.slot, item.terms) {
             ++done["expire"];
             _remove(which % _open.length);
-        } catch {}
+        } catch { }
     }
 
     function cancel(uint256 jump, uint256 which) external at(jump) {
@@ -124,7 +124,7 @@ contract MarketHandler is Test {
         try market.cancel(item.slot, item.terms) {
             ++done["cancel"];
             _remove(which % _open.length);
-        } catch {}
+        } catch { }
     }
 
     function fund(uint256 jump, uint96 amount) external at(jump) {
@@ -167,7 +167,7 @@ contract MarketHandler is Test {
         try market.setTerms(id, terms) {
             _terms = terms;
             ++done["terms"];
-        } catch {}
+        } catch { }
     }
 
     /// @dev What a slashed or suspended prover does to come back.
@@ -175,10 +175,12 @@ contract MarketHandler is Test {
         address actor = _actor(who);
         token.mint(actor, 60 ether);
         vm.startPrank(actor);
+        if (registry.proverOf(actor).id == 0) registry.register("");
         token.approve(address(registry), 60 ether);
         registry.stake(60 ether);
-        try registry.resume() {} catch {}
-        try registry.allocate(id, registry.allocationOf(id, actor) + 60) {} catch {}
+        try registry.resume() { } catch { }
+        uint256 units = registry.allocationOf(id, actor) + 60;
+        try registry.allocate(id, units > registry.MAX_UNITS() ? registry.MAX_UNITS() : units) { } catch { }
         vm.stopPrank();
     }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {Slot, Terms} from "../../src/interfaces/IProofMarket.sol";
-import {MarketFixture} from "../MarketFixture.sol";
-import {MarketHandler} from "./MarketHandler.sol";
+import { Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { MarketFixture } from "../MarketFixture.sol";
+import { MarketHandler } from "./MarketHandler.sol";
 
 /// @notice Every asset wei belongs to exactly one of funds, escrow, credits, burned; every bond to an open slot.
 contract MarketInvariantTest is MarketFixture {
@@ -18,6 +18,44 @@ contract MarketInvariantTest is MarketFixture {
         vm.prank(creator);
         market.defund(id, 900 ether, stranger);
         targetContract(address(handler));
+    }
+
+    /// @dev The handler is worth something only if what it tries succeeds often.
+    function test_TheHandlerReachesEverything() public {
+        for (uint256 i; i < 1500; ++i) {
+            uint256 random = uint256(keccak256(abi.encode(i)));
+            (uint256 jump, uint256 a, uint256 b) = (random >> 8, random >> 40, random >> 96);
+            uint256 kind = random % 11;
+            if (kind < 2) handler.open(jump, a, uint96(b), uint32(b));
+            if (kind == 2) handler.allocate(jump, a, b, uint96(b));
+            if (kind == 3 || kind == 4) handler.prove(jump, a, b, kind == 4);
+            if (kind == 5) handler.expire(jump, a, b % 2 == 0);
+            if (kind == 6) handler.cancel(jump, a);
+            if (kind == 7) handler.withdraw(jump, a, uint96(b));
+            if (kind == 8) handler.fund(jump, uint96(b));
+            if (kind == 9 && b % 4 == 0) handler.defund(jump, a, uint96(b % 1 ether));
+            if (kind == 9 && b % 4 == 1) handler.sweep(jump);
+            if (kind == 9 && b % 4 == 2) handler.setTerms(jump, uint96(a), uint96(b), uint16(b));
+            if (kind == 10) handler.comeBack(jump, a);
+        }
+        bytes32[11] memory kinds = [
+            bytes32("open"),
+            "allocate",
+            "prove",
+            "rescue",
+            "expire",
+            "cancel",
+            "fund",
+            "defund",
+            "withdraw",
+            "sweep",
+            "terms"
+        ];
+        for (uint256 i; i < kinds.length; ++i) {
+            assertGe(handler.done(kinds[i]), 1, string(abi.encodePacked(kinds[i])));
+        }
+        invariant_EveryTokenBelongsToExactlyOne();
+        invariant_EveryBondBelongsToAnOpenSlot();
     }
 
     function invariant_EveryTokenBelongsToExactlyOne() public view {

@@ -297,6 +297,7 @@ contract BlockVerifierTest is Test {
         bytes memory proof = _proof(s);
         assertFalse(_over(abi.encode(false), false).verify(inputs, proof));
         assertFalse(_over(abi.encode(uint256(2)), false).verify(inputs, proof));
+        assertFalse(_over(abi.encode(uint256(3)), false).verify(inputs, proof));
         assertFalse(_over("", false).verify(inputs, proof));
         assertFalse(
             _over(hex"00000000000000000000000000000000000000000000000000000000000001", false).verify(inputs, proof)

@@ -113,7 +113,8 @@ abstract contract Groth16VerifierTest is Test {
     }
 
     /// Cut anywhere, the calldata is answered with false.
-    function testFuzz_RejectsCalldataThatEndsEarly(uint256 length) public view {
+    function testFuzz_RejectsCalldataThatEndsEarly(uint256 length) public {
+        _mockPairing();
         bytes memory data = abi.encodeCall(IVerifier.verify, (inputs, proof));
         length = bound(length, 4, data.length - 1);
         assembly ("memory-safe") {
@@ -320,30 +321,49 @@ abstract contract Groth16VerifierTest is Test {
 
     // ------------------------------------------------------------------ precompiles
 
+    /// The pairing says yes throughout, so that nothing but the check on the call itself can say no.
     function test_RejectsWhenAPrecompileFails() public {
         for (uint160 precompile = 6; precompile <= 8; ++precompile) {
+            _mockPairing();
+            assertTrue(_verify(inputs, proof));
             vm.mockCallRevert(address(precompile), bytes(""), "");
             assertFalse(_verify(inputs, proof));
             // As much as was asked for, but a failure.
-            vm.mockCallRevert(address(precompile), bytes(""), new bytes(precompile == 8 ? 32 : 64));
+            vm.mockCallRevert(address(precompile), bytes(""), new bytes(64));
+            assertFalse(_verify(inputs, proof));
+            vm.mockCallRevert(address(precompile), bytes(""), abi.encode(uint256(1)));
             assertFalse(_verify(inputs, proof));
             vm.clearMockedCalls();
-            assertTrue(_verify(inputs, proof));
         }
     }
 
     /// As on a chain that lacks the precompile, where the call succeeds and returns nothing.
-    function test_RejectsWhenAPrecompileReturnsShort() public {
-        for (uint160 precompile = 6; precompile <= 8; ++precompile) {
-            uint256 full = precompile == 8 ? 32 : 64;
-            uint256[3] memory lengths = [uint256(0), 1, full - 1];
+    function test_RejectsWhenEcAddOrEcMulReturnsShort() public {
+        uint256[4] memory lengths = [uint256(0), 1, 32, 63];
+        for (uint160 precompile = 6; precompile <= 7; ++precompile) {
             for (uint256 i = 0; i < lengths.length; ++i) {
+                _mockPairing();
                 vm.mockCall(address(precompile), bytes(""), new bytes(lengths[i]));
                 assertFalse(_verify(inputs, proof));
                 vm.clearMockedCalls();
             }
         }
-        assertTrue(_verify(inputs, proof));
+    }
+
+    /// A.x is where the pairing's answer goes: a proof with A.x = 1 must not answer for a pairing that says nothing.
+    function test_RejectsWhenThePairingReturnsShort() public {
+        bytes memory changed = _with(0, 1);
+        _setWord(changed, 1, 2);
+        uint256[3] memory lengths = [uint256(0), 1, 31];
+        for (uint256 i = 0; i < lengths.length; ++i) {
+            vm.mockCall(address(8), bytes(""), new bytes(lengths[i]));
+            assertFalse(_verify(inputs, changed));
+            assertFalse(_verify(inputs, proof));
+        }
+    }
+
+    function _mockPairing() internal {
+        vm.mockCall(address(8), bytes(""), abi.encode(uint256(1)));
     }
 
     function test_RejectsAnyAnswerOfThePairingButOne() public {

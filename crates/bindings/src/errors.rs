@@ -9,9 +9,7 @@ use alloy::{
     sol_types::{Panic, Revert, SolError},
 };
 
-use crate::{
-    CircuitRegistry, DevelopmentToken, ProofMarket, ProverRegistry, StakeLottery, TransferRollup,
-};
+use crate::{CircuitRegistry, DevelopmentToken, ProofMarket, ProverRegistry, StakeLottery, TransferRollup};
 
 /// A revert, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,11 +58,19 @@ pub fn decode_revert(data: &[u8]) -> Option<DecodedError> {
     }
     if selector == Selector::from(Panic::SELECTOR) {
         let panic = Panic::abi_decode(data).ok()?;
-        return Some(DecodedError { name: "Panic".to_string(), args: vec![("code".to_string(), panic.code.to_string())] });
+        return Some(DecodedError {
+            name: "Panic".to_string(),
+            args: vec![("code".to_string(), panic.code.to_string())],
+        });
     }
     let error = ERRORS.get(&selector)?;
     let decoded = error.decode_error(data).ok()?;
-    let args = error.inputs.iter().zip(&decoded.body).map(|(param, value)| (param.name.clone(), show(value))).collect();
+    let args = error
+        .inputs
+        .iter()
+        .zip(&decoded.body)
+        .map(|(param, value)| (param.name.clone(), show(value)))
+        .collect();
     Some(DecodedError { name: error.name.clone(), args })
 }
 
@@ -84,7 +90,9 @@ fn show(value: &DynSolValue) -> String {
 fn short_name(word: &[u8]) -> Option<String> {
     let end = word.iter().rposition(|&byte| byte != 0)? + 1;
     let text = word.get(..end)?;
-    text.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ').then(|| String::from_utf8_lossy(text).into_owned())
+    text.iter()
+        .all(|byte| byte.is_ascii_graphic() || *byte == b' ')
+        .then(|| String::from_utf8_lossy(text).into_owned())
 }
 
 #[cfg(test)]
@@ -95,7 +103,10 @@ mod tests {
 
     #[test]
     fn a_named_error_keeps_its_arguments() {
-        let error = ProofMarket::NotAllocatedProver { prover: Address::repeat_byte(1), exclusiveUntil: U256::from(99) };
+        let error = ProofMarket::NotAllocatedProver {
+            prover: Address::repeat_byte(1),
+            exclusiveUntil: U256::from(99),
+        };
         let decoded = decode_revert(&error.abi_encode()).expect("one of ours");
         assert_eq!(decoded.name, "NotAllocatedProver");
         assert_eq!(decoded.args[1], ("exclusiveUntil".to_string(), "99".to_string()));

@@ -10,14 +10,14 @@ mod serde_structs;
 pub use errors::{DecodedError, decode_revert};
 pub use market::ProofMarket;
 pub use market::ProofMarket::{Slot, Terms};
-pub use others::{
-    block_verifier::BlockVerifier, circuits::CircuitRegistry, lottery::StakeLottery, registry::ProverRegistry,
-    rollup::TransferRollup, token::DevelopmentToken, verifier::IVerifier,
-};
 /// A registered circuit.
 pub use others::circuits::ICircuitRegistry::Circuit;
 /// A prover as the registry stores it.
 pub use others::registry::IProverRegistry::Prover;
+pub use others::{
+    block_verifier::BlockVerifier, circuits::CircuitRegistry, lottery::StakeLottery,
+    registry::ProverRegistry, rollup::TransferRollup, token::DevelopmentToken, verifier::IVerifier,
+};
 
 /// Each contract has a module of its own, since `sol!` puts types that contracts share next to the contract.
 macro_rules! contract {

@@ -24,7 +24,8 @@ struct SlotRecord {
 
 impl Serialize for Slot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { market, id, statement, prover, price, openedAt, startedAt, exclusiveUntil, capacity } = self.clone();
+        let Self { market, id, statement, prover, price, openedAt, startedAt, exclusiveUntil, capacity } =
+            self.clone();
         let (opened_at, started_at, exclusive_until) = (openedAt.to(), startedAt.to(), exclusiveUntil.to());
         SlotRecord { market, id, statement, prover, price, opened_at, started_at, exclusive_until, capacity }
             .serialize(serializer)
@@ -33,8 +34,17 @@ impl Serialize for Slot {
 
 impl<'de> Deserialize<'de> for Slot {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let SlotRecord { market, id, statement, prover, price, opened_at, started_at, exclusive_until, capacity } =
-            SlotRecord::deserialize(deserializer)?;
+        let SlotRecord {
+            market,
+            id,
+            statement,
+            prover,
+            price,
+            opened_at,
+            started_at,
+            exclusive_until,
+            capacity,
+        } = SlotRecord::deserialize(deserializer)?;
         let seconds = |value: u64| U40::try_from(value).map_err(D::Error::custom);
         Ok(Self {
             market,

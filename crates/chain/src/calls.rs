@@ -4,7 +4,9 @@ use alloy::{
     primitives::{Address, B256, Bytes, U256},
     sol_types::SolCall,
 };
-use provery_bindings::{CircuitRegistry, DevelopmentToken, ProofMarket, ProverRegistry, StakeLottery, TransferRollup};
+use provery_bindings::{
+    CircuitRegistry, DevelopmentToken, ProofMarket, ProverRegistry, StakeLottery, TransferRollup,
+};
 use provery_types::{Deployment, Slot, Terms};
 
 /// A transaction before it has a nonce, fees and a signature.
@@ -29,7 +31,13 @@ impl Call {
 
     /// A contract's deployment: its bytecode and its constructor's encoded arguments.
     pub fn deploy(bytecode: &[u8], args: &[u8]) -> Self {
-        Self { to: None, data: [bytecode, args].concat().into(), value: U256::ZERO, kind: "deploy", gas: None }
+        Self {
+            to: None,
+            data: [bytecode, args].concat().into(),
+            value: U256::ZERO,
+            kind: "deploy",
+            gas: None,
+        }
     }
 
     /// A payment in the chain's own currency.
@@ -96,7 +104,7 @@ impl Calls {
     }
 
     pub fn allocate(&self, market: U256, units: U256) -> Call {
-        Call::new("allocate", self.registry, &ProverRegistry::allocateCall { market, units })
+        Call::new("allocate", self.registry, &ProverRegistry::allocateCall { marketId: market, units })
     }
 
     pub fn request_unstake(&self, amount: U256) -> Call {
@@ -116,7 +124,7 @@ impl Calls {
     }
 
     pub fn sync(&self, market: U256, prover: Address) -> Call {
-        Call::new("sync", self.registry, &ProverRegistry::syncCall { market, prover })
+        Call::new("sync", self.registry, &ProverRegistry::syncCall { marketId: market, prover })
     }
 
     // The lottery.
@@ -148,7 +156,11 @@ impl Calls {
     // The market.
 
     pub fn create_market(&self, terms: &Terms, capacity: u32) -> Call {
-        Call::new("create_market", self.market, &ProofMarket::createMarketCall { terms: terms.clone(), capacity })
+        Call::new(
+            "create_market",
+            self.market,
+            &ProofMarket::createMarketCall { terms: terms.clone(), capacity },
+        )
     }
 
     pub fn set_terms(&self, market: U256, terms: &Terms) -> Call {
@@ -165,8 +177,12 @@ impl Calls {
     }
 
     pub fn open_slot(&self, market: U256, terms: &Terms, statement_inputs: Vec<U256>, data: Bytes) -> Call {
-        let call =
-            ProofMarket::openSlotCall { market, terms: terms.clone(), statementInputs: statement_inputs, data };
+        let call = ProofMarket::openSlotCall {
+            market,
+            terms: terms.clone(),
+            statementInputs: statement_inputs,
+            data,
+        };
         Call::new("open", self.market, &call)
     }
 
@@ -182,11 +198,19 @@ impl Calls {
     }
 
     pub fn expire(&self, slot: &Slot, terms: &Terms) -> Call {
-        Call::new("expire", self.market, &ProofMarket::expireCall { slot: slot.clone(), terms: terms.clone() })
+        Call::new(
+            "expire",
+            self.market,
+            &ProofMarket::expireCall { slot: slot.clone(), terms: terms.clone() },
+        )
     }
 
     pub fn cancel(&self, slot: &Slot, terms: &Terms) -> Call {
-        Call::new("cancel", self.market, &ProofMarket::cancelCall { slot: slot.clone(), terms: terms.clone() })
+        Call::new(
+            "cancel",
+            self.market,
+            &ProofMarket::cancelCall { slot: slot.clone(), terms: terms.clone() },
+        )
     }
 
     pub fn withdraw(&self, to: Address, amount: U256) -> Call {

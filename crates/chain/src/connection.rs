@@ -53,7 +53,10 @@ impl Chain {
         for rollup in &self.deployment.rollups {
             let circuit = self.circuit(rollup.circuit).await?;
             if circuit.development && !is_development_chain(self.rpc.chain_id()) {
-                return Err(ChainError::DevelopmentKey { rollup: rollup.name.clone(), chain: self.rpc.chain_id() });
+                return Err(ChainError::DevelopmentKey {
+                    rollup: rollup.name.clone(),
+                    chain: self.rpc.chain_id(),
+                });
             }
             if circuit.keyHash != rollup.key_hash {
                 return Err(ChainError::KeyHashDiffers {

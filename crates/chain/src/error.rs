@@ -15,21 +15,37 @@ pub enum ChainError {
     UrlInvalid { url: String, reason: String },
     #[error("no answer from the RPC at {url} ({reason}); start the node or give another RPC URL")]
     Unreachable { url: String, reason: String },
-    #[error("the RPC at {url} refused {method} ({code}: {message}); check that it is an Ethereum node that serves this method")]
+    #[error(
+        "the RPC at {url} refused {method} ({code}: {message}); check that it is an Ethereum node that serves this method"
+    )]
     Refused { url: String, method: &'static str, code: i64, message: String },
-    #[error("the RPC at {url} answered {method} with something that makes no sense ({reason}); try again or use another node")]
+    #[error(
+        "the RPC at {url} answered {method} with something that makes no sense ({reason}); try again or use another node"
+    )]
     Inconsistent { url: String, method: &'static str, reason: String },
-    #[error("the deployment file is for chain {deployment}, but the RPC at {url} serves chain {rpc}; use the RPC of chain {deployment} or the file of chain {rpc}")]
+    #[error(
+        "the deployment file is for chain {deployment}, but the RPC at {url} serves chain {rpc}; use the RPC of chain {deployment} or the file of chain {rpc}"
+    )]
     WrongChain { url: String, deployment: u64, rpc: u64 },
-    #[error("there is no contract at {address}, where the deployment file has {contract}; deploy again, or use the file of this chain")]
+    #[error(
+        "there is no contract at {address}, where the deployment file has {contract}; deploy again, or use the file of this chain"
+    )]
     CodeMissing { contract: String, address: Address },
-    #[error("the code at {address} is not the {contract} of the deployment file (code hash {found}, expected {expected}); deploy again, or use the file of this chain")]
+    #[error(
+        "the code at {address} is not the {contract} of the deployment file (code hash {found}, expected {expected}); deploy again, or use the file of this chain"
+    )]
     CodeDiffers { contract: String, address: Address, found: B256, expected: B256 },
-    #[error("rollup {rollup} is proven with a development key, whose secrets are known, and chain {chain} is not a development chain; use a circuit with a key from a ceremony")]
+    #[error(
+        "rollup {rollup} is proven with a development key, whose secrets are known, and chain {chain} is not a development chain; use a circuit with a key from a ceremony"
+    )]
     DevelopmentKey { rollup: String, chain: u64 },
-    #[error("rollup {rollup} has key hash {file} in the deployment file and {chain} on the chain; deploy again, or use the file of this chain")]
+    #[error(
+        "rollup {rollup} has key hash {file} in the deployment file and {chain} on the chain; deploy again, or use the file of this chain"
+    )]
     KeyHashDiffers { rollup: String, file: B256, chain: B256 },
-    #[error("cannot read the deployment file {path} ({reason}); write it with `provery deploy` or give its path")]
+    #[error(
+        "cannot read the deployment file {path} ({reason}); write it with `provery deploy` or give its path"
+    )]
     DeploymentUnreadable { path: PathBuf, reason: String },
     #[error(transparent)]
     Deployment(#[from] DeploymentError),
@@ -39,7 +55,9 @@ pub enum ChainError {
     MarketNotFound(U256),
     #[error("the chain has no block {0}; the node may be behind, try again")]
     BlockNotFound(u64),
-    #[error("no TermsSet event of market {market} carries its terms' hash {terms_hash}; the node may have pruned its logs, use another")]
+    #[error(
+        "no TermsSet event of market {market} carries its terms' hash {terms_hash}; the node may have pruned its logs, use another"
+    )]
     TermsNotFound { market: U256, terms_hash: B256 },
     #[error("the chain no longer has block {} ({}), nor any block this client remembers after it: it was replaced too deeply or is another chain; move the data directory away and start again", .oldest.number, .oldest.hash)]
     ReorgTooDeep { oldest: BlockRef },
@@ -52,7 +70,10 @@ impl ChainError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Refused { .. } | Self::Inconsistent { .. } | Self::BlockNotFound(_)
+            Self::Unreachable { .. }
+                | Self::Refused { .. }
+                | Self::Inconsistent { .. }
+                | Self::BlockNotFound(_)
         )
     }
 

@@ -154,7 +154,7 @@ impl Follower {
             let end = self.block((next + RANGE - 1).min(head.number - near)).await?;
             let blocks = self.reader.range(next, end).await?;
             if self.block(next).await?.hash != first.hash {
-                return Ok(true); // The chain changed since; look again.
+                return Ok(false); // The chain changed since; look again.
             }
             self.ready = blocks.into_iter().map(|(block, events)| Update::Block { block, events }).collect();
         } else {
@@ -172,17 +172,17 @@ impl Follower {
             }
             if self.block(known.number).await?.hash == known.hash {
                 let to = *known;
-                // Unless the node was merely slow to answer with the block after our tip.
-                if self.cursor.back() != Some(known) {
-                    tracing::info!(to = to.number, hash = %to.hash, "chain reorganised");
-                    self.ready.push_back(Update::Reorg { to });
+                if self.cursor.back() == Some(known) {
+                    return Ok(false); // The node spoke of two chains in one breath; look again.
                 }
+                tracing::info!(to = to.number, hash = %to.hash, "chain reorganised");
+                self.ready.push_back(Update::Reorg { to });
                 return Ok(true);
             }
         }
         match self.cursor.front() {
             Some(oldest) => Err(ChainError::ReorgTooDeep { oldest: *oldest }),
-            None => Ok(true),
+            None => Ok(false),
         }
     }
 

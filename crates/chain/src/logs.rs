@@ -54,7 +54,12 @@ impl Reader {
     /// The events of exactly this block, whether or not it is still canonical.
     pub(crate) async fn block(&self, block: BlockRef) -> Result<Vec<LoggedEvent>, ChainError> {
         let filter = self.filter().at_block_hash(block.hash);
-        let logs = self.rpc.provider().get_logs(&filter).await.map_err(|error| self.rpc.error("eth_getLogs", error))?;
+        let logs = self
+            .rpc
+            .provider()
+            .get_logs(&filter)
+            .await
+            .map_err(|error| self.rpc.error("eth_getLogs", error))?;
         self.decode(&logs, block)
     }
 
@@ -78,9 +83,14 @@ impl Reader {
         })
         .await?;
         logs.entry(end.number).or_insert_with(|| (end.hash, Vec::new()));
-        let blocks: Vec<BlockRef> = stream::iter(logs.values().map(|(hash, _)| *hash))
+        // Collected first: with the closure over borrowed logs in the stream, the future would not be `Send`.
+        let hashes: Vec<B256> = logs.values().map(|(hash, _)| *hash).collect();
+        let blocks: Vec<BlockRef> = stream::iter(hashes)
             .map(|hash| async move {
-                self.rpc.block_by_hash(hash).await?.ok_or_else(|| self.inconsistent("a log's block is unknown"))
+                self.rpc
+                    .block_by_hash(hash)
+                    .await?
+                    .ok_or_else(|| self.inconsistent("a log's block is unknown"))
             })
             .buffered(CONCURRENT)
             .try_collect()

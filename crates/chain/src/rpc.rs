@@ -111,11 +111,7 @@ impl Rpc {
         Ok((!code.is_empty()).then(|| keccak256(&code)))
     }
 
-    pub(crate) fn error(
-        &self,
-        method: &'static str,
-        error: alloy::transports::TransportError,
-    ) -> ChainError {
+    pub(crate) fn error(&self, method: &'static str, error: alloy::transports::TransportError) -> ChainError {
         ChainError::rpc(&self.name, method, error)
     }
 }

@@ -107,7 +107,9 @@ impl SignedTransfer {
 
     /// Any 124 bytes are a record.
     pub fn from_bytes(bytes: &[u8; RECORD_BYTES]) -> Self {
-        let integer = |range: std::ops::Range<usize>| bytes[range].iter().fold(0, |acc, byte| acc << 8 | u64::from(*byte));
+        let integer = |range: std::ops::Range<usize>| {
+            bytes[range].iter().fold(0, |acc, byte| acc << 8 | u64::from(*byte))
+        };
         let mut signature = [0; SIGNATURE_BYTES];
         signature.copy_from_slice(&bytes[TRANSFER_BYTES..]);
         Self {

@@ -17,7 +17,7 @@ use crate::{
     gadgets::{
         Bit, Builder, Num, eddsa,
         edwards::Point,
-        merkle,
+        merkle::Forest,
         poseidon::{self, Sponge},
     },
     state::{AccountWitness, BlockTrace, TransferTrace},
@@ -84,18 +84,21 @@ impl ConstraintSynthesizer<Fr> for BlockCircuit {
             chunks.push(chunk);
         }
 
+        let top = (0..1 << self.params.top_levels())
+            .map(|i| builder.witness(trace.and_then(|trace| trace.top.get(i).copied())))
+            .collect::<Result<_, _>>()?;
+        let mut forest = Forest::new(top);
+        builder.assert_equal(forest.root(builder)?, old_root)?;
+
         let (header, records) = stream.split_at(8 * CHUNK_BYTES);
-        let mut root = old_root;
         let mut fees = Vec::with_capacity(self.params.block_txs());
         for (i, record) in records.chunks_exact(32 * CHUNK_BYTES).enumerate() {
             let trace = trace.and_then(|trace| trace.transfers.get(i));
-            let (after, fee) = transfer(builder, root, domain, &Record::read(builder, record)?, trace)?;
-            root = after;
-            fees.push(fee);
+            fees.push(transfer(builder, &mut forest, domain, &Record::read(builder, record)?, trace)?);
         }
         let fees = builder.sum(&fees)?;
-        let new_root = collect_fees(builder, root, &header[..32], fees, trace.map(|trace| &trace.fee_account))?;
-        let correct = builder.is_equal(new_root, claimed_root)?;
+        collect_fees(builder, &mut forest, &header[..32], fees, trace.map(|trace| &trace.fee_account))?;
+        let correct = builder.is_equal(forest.root(builder)?, claimed_root)?;
 
         let mut coefficients = vec![payee, domain, old_root, claimed_root, correct.num()];
         coefficients.extend(chunks);
@@ -166,7 +169,12 @@ struct AccountWires {
 }
 
 impl AccountWires {
-    fn witness(builder: &Builder, witness: Option<&AccountWitness>) -> Result<Self, SynthesisError> {
+    /// The path has `levels` levels: it ends where the forest's roots begin.
+    fn witness(
+        builder: &Builder,
+        levels: usize,
+        witness: Option<&AccountWitness>,
+    ) -> Result<Self, SynthesisError> {
         let account = witness.map(|witness| &witness.account);
         Ok(Self {
             key: Point {
@@ -175,21 +183,21 @@ impl AccountWires {
             },
             balance: builder.witness(account.map(|account| Fr::from(account.balance)))?,
             nonce: builder.witness(account.map(|account| Fr::from(account.nonce)))?,
-            siblings: (0..DEPTH)
+            siblings: (0..levels)
                 .map(|level| builder.witness(witness.map(|witness| witness.siblings[level])))
                 .collect::<Result<_, _>>()?,
         })
     }
 
-    /// Proves the account at `place` under `root`, and returns the root with `balance` and `nonce` in their stead.
+    /// Proves the account at `place` of the tree, and puts `balance` and `nonce` in their stead.
     fn update(
         &self,
         builder: &Builder,
-        root: Num,
+        forest: &mut Forest,
         place: &[Bit],
         balance: Num,
         nonce: Num,
-    ) -> Result<Num, SynthesisError> {
+    ) -> Result<(), SynthesisError> {
         let mut key = Sponge::new(4);
         key.absorb(builder, [self.key.x, self.key.y])?;
         let leaf = |balance, nonce| {
@@ -198,22 +206,21 @@ impl AccountWires {
             Ok::<_, SynthesisError>(sponge.squeeze(builder))
         };
         let leaves = [leaf(self.balance, self.nonce)?, leaf(balance, nonce)?];
-        let [before, after] = merkle::replace(builder, place, &self.siblings, leaves)?;
-        builder.assert_equal(before, root)?;
-        Ok(after)
+        forest.replace(builder, place, &self.siblings, leaves)
     }
 }
 
-/// The root after a record, and the fee it adds to the block's.
+/// Applies a record, and returns the fee it adds to the block's.
 fn transfer(
     builder: &Builder,
-    root: Num,
+    forest: &mut Forest,
     domain: Num,
     record: &Record,
     trace: Option<&TransferTrace>,
-) -> Result<(Num, Num), SynthesisError> {
-    let from = AccountWires::witness(builder, trace.map(|trace| &trace.from))?;
-    let to = AccountWires::witness(builder, trace.map(|trace| &trace.to))?;
+) -> Result<Num, SynthesisError> {
+    let levels = DEPTH - forest.levels();
+    let from = AccountWires::witness(builder, levels, trace.map(|trace| &trace.from))?;
+    let to = AccountWires::witness(builder, levels, trace.map(|trace| &trace.to))?;
     let one = Fr::one();
 
     let excess = [&record.from.excess[..], &record.to.excess].concat();
@@ -256,22 +263,22 @@ fn transfer(
     let fee = builder.mul(record.fee, valid.num())?;
     let debited = builder.combine(&[(one, from.balance), (-one, amount), (-one, fee)], Fr::default())?;
     let nonce = builder.add(from.nonce, valid.num())?;
-    let root = from.update(builder, root, &record.from.place, debited, nonce)?;
+    from.update(builder, forest, &record.from.place, debited, nonce)?;
     let credited = builder.add(to.balance, amount)?;
-    let root = to.update(builder, root, &record.to.place, credited, to.nonce)?;
-    Ok((root, fee))
+    to.update(builder, forest, &record.to.place, credited, to.nonce)?;
+    Ok(fee)
 }
 
-/// The root after the block's fees were credited, or burned.
+/// Credits the block's fees, or burns them.
 fn collect_fees(
     builder: &Builder,
-    root: Num,
+    forest: &mut Forest,
     index: &[Bit],
     fees: Num,
     witness: Option<&AccountWitness>,
-) -> Result<Num, SynthesisError> {
+) -> Result<(), SynthesisError> {
     let index = Index::read(index);
-    let account = AccountWires::witness(builder, witness)?;
+    let account = AccountWires::witness(builder, DEPTH - forest.levels(), witness)?;
     let in_range = builder.none(&index.excess)?;
     let exists = account.key.is_on_curve(builder)?;
     // Fees are 32 bits wide and a block has at most 2^10 of them.
@@ -279,7 +286,7 @@ fn collect_fees(
     let overflows = builder.bits(sum, BALANCE_BITS + 1)?[BALANCE_BITS];
     let valid = builder.all(&[in_range, exists, builder.not(overflows)?])?;
     let credited = builder.add(account.balance, builder.mul(fees, valid.num())?)?;
-    account.update(builder, root, &index.place, credited, account.nonce)
+    account.update(builder, forest, &index.place, credited, account.nonce)
 }
 
 fn power_of_two(exponent: usize) -> Fr {

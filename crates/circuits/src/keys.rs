@@ -120,7 +120,11 @@ impl KeyPair {
         let challenge = challenge(&r, &self.public, domain, message);
         let challenge = Scalar::from_le_bytes_mod_order(&challenge.into_bigint().to_bytes_le());
         let s = nonce + challenge * self.secret;
-        Signature { r_x: word::from_field(&r.x), r_y: word::from_field(&r.y), s: word::to_be(s.into_bigint()) }
+        Signature {
+            r_x: word::from_field(&r.x),
+            r_y: word::from_field(&r.y),
+            s: word::to_be(s.into_bigint()),
+        }
     }
 }
 

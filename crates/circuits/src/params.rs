@@ -8,6 +8,9 @@ use crate::{
     tree::DEPTH,
 };
 
+/// About what hashing two nodes costs in the circuit.
+const PERMUTATION_CONSTRAINTS: usize = 246;
+
 /// What a circuit is made for. Two circuits with different parameters have different keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Params {
@@ -23,12 +26,18 @@ impl Params {
     /// The largest `block_txs`: keeps the sum of a block's fees far below 64 bits.
     pub const MAX_BLOCK_TXS: usize = 1024;
 
+    const MAX_TOP_LEVELS: usize = 8;
+
     /// A circuit for one transfer.
     pub(crate) const SINGLE: Self = Self { block_txs: 1 };
 
     /// A circuit for blocks of at most `block_txs` transfers.
     pub fn new(block_txs: usize) -> Result<Self, ParamsError> {
-        if (1..=Self::MAX_BLOCK_TXS).contains(&block_txs) { Ok(Self { block_txs }) } else { Err(ParamsError(block_txs)) }
+        if (1..=Self::MAX_BLOCK_TXS).contains(&block_txs) {
+            Ok(Self { block_txs })
+        } else {
+            Err(ParamsError(block_txs))
+        }
     }
 
     /// Transfers a block can hold.
@@ -44,6 +53,25 @@ impl Params {
     /// Chunks of 31 bytes in the longest block.
     pub const fn chunks(&self) -> usize {
         self.max_block_bytes() / CHUNK_BYTES
+    }
+
+    /// Levels below the root at which the circuit cuts the tree ([`crate::gadgets::merkle::Forest`]): where its constraints
+    /// are fewest.
+    pub const fn top_levels(&self) -> usize {
+        // Two accounts a transfer and the fee account, each with a path before and one after.
+        let openings = 2 * self.block_txs + 1;
+        let mut best = (usize::MAX, 0);
+        let mut levels = 0;
+        while levels <= Self::MAX_TOP_LEVELS {
+            let roots = 1 << levels;
+            let permutations = 2 * openings * (DEPTH - levels) + 2 * (roots - 1);
+            let constraints = permutations * PERMUTATION_CONSTRAINTS + openings * 3 * roots;
+            if constraints < best.0 {
+                best = (constraints, levels);
+            }
+            levels += 1;
+        }
+        best.1
     }
 
     /// For instance `transfer-block-d16-n8`: tree depth 16, eight transfers.
@@ -106,6 +134,7 @@ mod tests {
         assert_eq!(params.circuit_name(), "transfer-block-d16-n8");
         assert_eq!(params.max_block_bytes(), 31 + 124 * 8);
         assert_eq!(params.chunks(), 33);
+        assert_eq!(params.top_levels(), 4);
         assert_eq!(params.descriptor()["parameters"]["blockTxs"], 8);
         assert_eq!(Params::new(0), Err(ParamsError(0)));
         assert!(Params::new(Params::MAX_BLOCK_TXS + 1).is_err());

@@ -45,6 +45,8 @@ pub struct BlockTrace {
     pub old_root: Fr,
     /// Root after the block.
     pub new_root: Fr,
+    /// The nodes [`Params::top_levels`] below the old root, from left to right.
+    pub top: Vec<Fr>,
     /// The bytes as field elements ([`chunks`]).
     pub chunks: Vec<Fr>,
     /// One for each record the circuit has room for.
@@ -74,7 +76,7 @@ pub struct TransferTrace {
 pub struct AccountWitness {
     /// The account.
     pub account: Account,
-    /// Nodes beside its path.
+    /// Nodes beside its path. The circuit uses those below [`BlockTrace::top`].
     pub siblings: Siblings,
 }
 
@@ -177,6 +179,11 @@ impl State {
         word::from_field(&self.root())
     }
 
+    /// The nodes `levels` levels below the root ([`Tree::top`]).
+    pub fn top(&self, levels: usize) -> Result<Vec<Fr>, MissingAccount> {
+        self.tree.top(levels)
+    }
+
     /// The account at `index`, all zeros if never set.
     pub fn account(&self, index: u16) -> Result<Account, MissingAccount> {
         self.tree.get(index)
@@ -189,7 +196,7 @@ impl State {
         for SignedTransfer { transfer, .. } in &block.transfers {
             indices.extend([low(transfer.from), low(transfer.to)]);
         }
-        Ok(Self { tree: self.tree.subset(&indices) })
+        Ok(Self { tree: self.tree.subset(&indices, params.top_levels()) })
     }
 
     /// The state, whole or partial, as bytes ([`Tree::to_bytes`]).
@@ -228,6 +235,7 @@ impl State {
         let trace = BlockTrace {
             old_root: self.root(),
             new_root: after.root(),
+            top: self.tree.top(context.params.top_levels())?,
             chunks,
             transfers,
             fee_account,
@@ -238,7 +246,11 @@ impl State {
         Ok(trace)
     }
 
-    fn apply_transfer(&mut self, signed: &SignedTransfer, domain: &Fr) -> Result<TransferTrace, MissingAccount> {
+    fn apply_transfer(
+        &mut self,
+        signed: &SignedTransfer,
+        domain: &Fr,
+    ) -> Result<TransferTrace, MissingAccount> {
         let transfer = &signed.transfer;
         let from = self.witness(low(transfer.from))?;
         let receiver = self.tree.get(low(transfer.to))?;

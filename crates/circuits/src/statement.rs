@@ -92,7 +92,8 @@ impl BlockStatement {
         coefficients.extend(chunks(data, params)?);
         let commitment = poseidon::hash(&coefficients);
         let challenge = challenge(&commitment, &heads, data);
-        let evaluation = coefficients.iter().rev().fold(Fr::default(), |sum, coefficient| sum * challenge + coefficient);
+        let evaluation =
+            coefficients.iter().rev().fold(Fr::default(), |sum, coefficient| sum * challenge + coefficient);
         Ok(Fingerprint { coefficients, commitment, challenge, evaluation })
     }
 }

@@ -36,10 +36,18 @@ type Link = Option<Arc<Node>>;
 
 #[derive(Debug)]
 enum Node {
-    Leaf { hash: Fr, account: Account },
-    Branch { hash: Fr, children: [Link; 2] },
+    Leaf {
+        hash: Fr,
+        account: Account,
+    },
+    Branch {
+        hash: Fr,
+        children: [Link; 2],
+    },
     /// A subtree of which only the hash is known.
-    Stub { hash: Fr },
+    Stub {
+        hash: Fr,
+    },
 }
 
 /// An account that a partial tree does not hold.
@@ -113,12 +121,30 @@ impl Tree {
         Ok(())
     }
 
-    /// The same tree holding no more than the accounts at `indices` (and not those that were left out before).
-    pub fn subset(&self, indices: &[u16]) -> Self {
+    /// The nodes `levels` levels below the root, from left to right.
+    pub fn top(&self, levels: usize) -> Result<Vec<Fr>, MissingAccount> {
+        let mut nodes = vec![&self.root];
+        for _ in 0..levels {
+            let mut below = Vec::with_capacity(2 * nodes.len());
+            for link in nodes {
+                match link.as_deref() {
+                    None => below.extend([&None, &None]),
+                    Some(Node::Branch { children, .. }) => below.extend(children),
+                    Some(_) => return Err(MissingAccount((below.len() << (DEPTH - levels)) as u16)),
+                }
+            }
+            nodes = below;
+        }
+        Ok(nodes.into_iter().map(|link| hash_of(link, DEPTH - levels)).collect())
+    }
+
+    /// The same tree holding no more than the accounts at `indices` (and not those that were left out before) and the
+    /// nodes down to `top` levels below the root.
+    pub fn subset(&self, indices: &[u16], top: usize) -> Self {
         let mut sorted = indices.to_vec();
         sorted.sort_unstable();
         sorted.dedup();
-        Self { root: prune(&self.root, DEPTH, &sorted) }
+        Self { root: prune(&self.root, DEPTH, &sorted, DEPTH - top.min(DEPTH)) }
     }
 
     /// Pre-order bytes: a tag for each node, then for a stub its hash, for a leaf key.x, key.y (32 bytes each), balance
@@ -188,14 +214,16 @@ fn replace(link: &Link, index: u16, level: usize, account: Account) -> Result<Li
     Ok(branch(children, level))
 }
 
-/// `indices` are sorted, and their bits above `level` are those of this subtree.
-fn prune(link: &Link, level: usize, indices: &[u16]) -> Link {
+/// `indices` are sorted, and their bits above `level` are those of this subtree. Nodes above `keep` stay.
+fn prune(link: &Link, level: usize, indices: &[u16], keep: usize) -> Link {
     let node = link.as_ref()?;
     match node.as_ref() {
-        _ if indices.is_empty() => Some(Arc::new(Node::Stub { hash: hash_of(link, level) })),
+        _ if indices.is_empty() && level <= keep => Some(Arc::new(Node::Stub { hash: hash_of(link, level) })),
         Node::Branch { hash, children } => {
-            let (left, right) = indices.split_at(indices.partition_point(|index| index >> (level - 1) & 1 == 0));
-            let children = [prune(&children[0], level - 1, left), prune(&children[1], level - 1, right)];
+            let (left, right) =
+                indices.split_at(indices.partition_point(|index| index >> (level - 1) & 1 == 0));
+            let children =
+                [prune(&children[0], level - 1, left, keep), prune(&children[1], level - 1, right, keep)];
             Some(Arc::new(Node::Branch { hash: *hash, children }))
         }
         Node::Leaf { .. } | Node::Stub { .. } => Some(Arc::clone(node)),
@@ -261,7 +289,11 @@ mod tests {
 
     fn root_over(account: &Account, index: u16, siblings: &Siblings) -> Fr {
         siblings.iter().enumerate().fold(account.hash(), |node, (level, sibling)| {
-            if index >> level & 1 == 0 { poseidon::hash(&[node, *sibling]) } else { poseidon::hash(&[*sibling, node]) }
+            if index >> level & 1 == 0 {
+                poseidon::hash(&[node, *sibling])
+            } else {
+                poseidon::hash(&[*sibling, node])
+            }
         })
     }
 
@@ -293,12 +325,19 @@ mod tests {
     #[test]
     fn a_subset_has_the_same_root_and_only_its_accounts() {
         let accounts: Vec<_> = (1..40).map(account).collect();
-        let tree = Tree::new(&accounts);
-        let mut part = tree.subset(&[3, 17, 900]);
+        let mut tree = Tree::new(&accounts);
+        tree.set(40_000, account(7)).expect("the tree is whole");
+        let mut part = tree.subset(&[3, 17, 900], 0);
         assert_eq!(part.root(), tree.root());
         assert_eq!(part.open(17), tree.open(17));
         assert_eq!(part.get(900), Ok(Account::default()));
         assert_eq!(part.get(4), Err(MissingAccount(4)));
+        assert!(part.top(3).is_err());
+        let topped = tree.subset(&[3], 3);
+        let top = tree.top(3).expect("the tree is whole");
+        assert_eq!((top.len(), top[1]), (8, empty(DEPTH - 3)));
+        assert_eq!(topped.top(3), Ok(top));
+        assert_eq!(Tree::from_bytes(&topped.to_bytes()).map(|tree| tree.root()), Ok(tree.root()));
         assert_eq!(part.set(4, account(1)), Err(MissingAccount(4)));
         let mut whole = tree;
         whole.set(3, account(99)).expect("the tree is whole");

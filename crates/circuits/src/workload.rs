@@ -57,7 +57,12 @@ impl Workload {
     /// signed by another, with a nonce of the past or the future, or for more than the sender has.
     ///
     /// `domain` is reduced by the field's modulus. `state` must hold this workload's accounts.
-    pub fn next_block(&mut self, state: &State, transfers: usize, domain: &Word) -> Result<Vec<u8>, ApplyError> {
+    pub fn next_block(
+        &mut self,
+        state: &State,
+        transfers: usize,
+        domain: &Word,
+    ) -> Result<Vec<u8>, ApplyError> {
         let domain = word::reduce(domain);
         let mut ahead = state.clone();
         // A circuit of one transfer, so that each sees what those before it did. Its fee goes nowhere in between.
@@ -100,7 +105,8 @@ impl Workload {
 
     /// A number below `bound`, or 0 if there is none.
     fn draw(&mut self, bound: u64) -> u64 {
-        let hash = word::keccak256(&[b"provery/workload/draw", &self.seed.to_be_bytes(), &self.drawn.to_be_bytes()]);
+        let hash =
+            word::keccak256(&[b"provery/workload/draw", &self.seed.to_be_bytes(), &self.drawn.to_be_bytes()]);
         self.drawn += 1;
         let wide = hash[..16].iter().fold(0u128, |acc, byte| acc << 8 | u128::from(*byte));
         if bound == 0 { 0 } else { (wide % u128::from(bound)) as u64 }

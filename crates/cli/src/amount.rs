@@ -39,7 +39,8 @@ impl FromStr for Amount {
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         if whole.is_empty() || !digits(whole) || !digits(fraction) || number.ends_with('.') {
             return Err(AmountError(format!(
-                "`{text}` is not an amount: write wei as a whole number, or a decimal with a unit, such as 1.5ether or 20gwei"
+                "`{text}` is not an amount: write wei as a whole number, or a decimal with a unit, such \
+                 as 1.5ether or 20gwei"
             )));
         }
         // parse_units would cut off the digits that do not fit.
@@ -55,8 +56,9 @@ impl FromStr for Amount {
 impl Amount {
     /// As the contracts store prices and bonds.
     pub fn to_u96(self) -> Result<U96, AmountError> {
-        U96::checked_from_limbs_slice(self.0.as_limbs())
-            .ok_or_else(|| AmountError(format!("{} wei does not fit 96 bits; choose a smaller amount", self.0)))
+        U96::checked_from_limbs_slice(self.0.as_limbs()).ok_or_else(|| {
+            AmountError(format!("{} wei does not fit 96 bits; choose a smaller amount", self.0))
+        })
     }
 
     /// For people: `1.5 ether`, or wei when that is shorter.
@@ -116,7 +118,8 @@ mod tests {
         assert_eq!(wei("20gwei"), 20_000_000_000);
         assert_eq!(wei("0.000000000000000001ether"), 1);
         assert_eq!(
-            "115792089237316195423570985008687907853269984665640564039457584007913129639935".parse::<Amount>(),
+            "115792089237316195423570985008687907853269984665640564039457584007913129639935"
+                .parse::<Amount>(),
             Ok(Amount(U256::MAX))
         );
     }
@@ -124,8 +127,20 @@ mod tests {
     #[test]
     fn nothing_is_cut_off_or_guessed() {
         for bad in [
-            "", "ether", "-1", "+1", "1e18", "1.5", "1.", ".5ether", "1,5ether", "0x10", "1.2.3ether", "1_000",
-            "0.0000000000000000001ether", "1.5wei",
+            "",
+            "ether",
+            "-1",
+            "+1",
+            "1e18",
+            "1.5",
+            "1.",
+            ".5ether",
+            "1,5ether",
+            "0x10",
+            "1.2.3ether",
+            "1_000",
+            "0.0000000000000000001ether",
+            "1.5wei",
             "115792089237316195423570985008687907853269984665640564039457584007913129639936",
             "115792089237316195423570985008687907853269984665640564039458ether",
         ] {

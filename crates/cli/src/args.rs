@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    credit::CreditCommand, deploy::DeployArgs, keys::KeysCommand, keystore::KeystoreCommand, market::MarketCommand,
-    node::NodeArgs, prove::ProveArgs, prover::ProverCommand, rollup::RollupCommand, slot::SlotCommand,
-    token::TokenCommand, verifier::VerifierCommand,
+    credit::CreditCommand, deploy::DeployArgs, keys::KeysCommand, keystore::KeystoreCommand,
+    market::MarketCommand, node::NodeArgs, prove::ProveArgs, prover::ProverCommand, rollup::RollupCommand,
+    slot::SlotCommand, token::TokenCommand, verifier::VerifierCommand,
 };
 
 /// A permissionless proof market for rollups: deploy it, run a prover, post blocks and watch them get proven.
@@ -15,7 +15,8 @@ use crate::commands::{
 #[command(
     name = "provery",
     version,
-    after_help = "Example: provery node --data-dir .provery/node-1 --keystore prover.json --rpc-url http://127.0.0.1:8545",
+    after_help = "Example: provery node --data-dir .provery/node-1 --keystore prover.json --rpc-url \
+     http://127.0.0.1:8545",
     disable_help_subcommand = true,
     arg_required_else_help = true
 )]
@@ -59,33 +60,36 @@ pub enum Command {
     #[command(after_help = "Example: provery status --json")]
     Status,
     /// Proving keys of the reference rollup's circuit
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: provery keys show")]
     Keys(KeysCommand),
     /// Encrypted files for signing keys
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: provery keystore address --keystore prover.json")]
     Keystore(KeystoreCommand),
     /// Solidity verifiers made from verifying keys
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: provery verifier generate --block-txs 8 --out Verifier.sol")]
     Verifier(VerifierCommand),
     /// The reference rollup: create it, fund its market, post blocks
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: provery rollup status --name demo")]
     Rollup(RollupCommand),
     /// The asset of a development chain
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example: provery token mint --amount 100ether --keystore prover.json"
+    )]
     Token(TokenCommand),
     /// This account as a prover: identity, stake, allocations
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: provery prover status --keystore prover.json")]
     Prover(ProverCommand),
     /// Markets and their terms
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: provery market list")]
     Market(MarketCommand),
     /// Slots, and why they went to whom
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: provery slot show --market 1 --slot 3")]
     Slot(SlotCommand),
     /// Prove one slot by hand, whatever allocated it
     Prove(ProveArgs),
     /// What this account has earned
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: provery credit withdraw --keystore prover.json")]
     Credit(CreditCommand),
     /// Run a prover: watch, win slots, prove, submit, collect, unattended
     Node(NodeArgs),
@@ -128,7 +132,10 @@ mod tests {
         fn visit(command: &clap::Command) {
             for argument in command.get_arguments() {
                 let id = argument.get_id().as_str();
-                assert!(!id.contains("private") && !id.contains("secret") && id != "key" && id != "password", "{id}");
+                assert!(
+                    !id.contains("private") && !id.contains("secret") && id != "key" && id != "password",
+                    "{id}"
+                );
             }
             command.get_subcommands().for_each(visit);
         }

@@ -88,8 +88,15 @@ impl Settings {
 
     fn resolve(global: &Global, env: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let file = match global.config.clone().or_else(|| env(ENV_CONFIG).map(PathBuf::from)) {
-            Some(path) => read(&path)?
-                .ok_or_else(|| fail(Code::Config, format!("there is no configuration file {}; create it or leave --config out", path.display())))?,
+            Some(path) => read(&path)?.ok_or_else(|| {
+                fail(
+                    Code::Config,
+                    format!(
+                        "there is no configuration file {}; create it or leave --config out",
+                        path.display()
+                    ),
+                )
+            })?,
             None => read(Path::new(DEFAULT_CONFIG))?.unwrap_or_default(),
         };
         let path = |name: &str| env(name).map(PathBuf::from);
@@ -114,7 +121,10 @@ impl Settings {
             (None, Some(_), Some(_), _) => {
                 return Err(fail(
                     Code::BadKey,
-                    format!("{ENV_KEYSTORE} and {ENV_PRIVATE_KEY} are both set; unset one, so that it is clear which key signs"),
+                    format!(
+                        "{ENV_KEYSTORE} and {ENV_PRIVATE_KEY} are both set; unset one, so that it is \
+                         clear which key signs"
+                    ),
                 ));
             }
             (None, Some(path), None, _) => keystore(path),
@@ -142,7 +152,8 @@ fn read(path: &Path) -> Result<Option<File>> {
         fail(
             Code::Config,
             format!(
-                "{} is not a valid configuration: {}; it may set rpc_url, deployment, keystore and password_file",
+                "{} is not a valid configuration: {}; it may set rpc_url, deployment, keystore and \
+                 password_file",
                 path.display(),
                 error.message().trim()
             ),
@@ -214,8 +225,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("makes a folder");
         let mut case = Case::with_file(folder.path(), "keystore = \"file.json\"\npassword_file = \"p\"\n");
         let password = Password::File(folder.path().join("p"));
-        let keystore = |path: PathBuf, password: &Password| Key::Keystore { path, password: password.clone() };
-        assert_eq!(case.resolve().expect("resolves").key, keystore(folder.path().join("file.json"), &password));
+        let keystore =
+            |path: PathBuf, password: &Password| Key::Keystore { path, password: password.clone() };
+        assert_eq!(
+            case.resolve().expect("resolves").key,
+            keystore(folder.path().join("file.json"), &password)
+        );
 
         case.env = vec![(ENV_PRIVATE_KEY, "0xabc")];
         assert_eq!(case.resolve().expect("resolves").key, Key::Private(Secret::new("0xabc".into())));

@@ -2,8 +2,9 @@
 
 use eyre::Report;
 use provery_chain::{ChainError, SendError};
+use provery_node::{NodeError, rollup::RollupError, store::StoreError, supervisor::SupervisorError};
 use provery_proving::{KeyError, ProveError, solidity::SolidityError};
-use provery_types::DeploymentError;
+use provery_types::{DeploymentError, SlotState};
 
 use crate::error::{Code, Failure};
 
@@ -23,6 +24,8 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Failure> {
         return Some(of_send(error));
     } else if let Some(error) = cause.downcast_ref::<ChainError>() {
         return Some(of_chain(error));
+    } else if let Some(error) = cause.downcast_ref::<NodeError>() {
+        return Some(of_node(error));
     } else if let Some(error) = cause.downcast_ref::<DeploymentError>() {
         of_deployment(error)
     } else if let Some(error) = cause.downcast_ref::<KeyError>() {
@@ -41,7 +44,9 @@ fn of_chain(error: &ChainError) -> Failure {
     let code = match error {
         ChainError::UrlInvalid { .. } => Code::Config,
         ChainError::Unreachable { .. } => Code::RpcUnavailable,
-        ChainError::Refused { .. } | ChainError::Inconsistent { .. } | ChainError::BlockNotFound(_) => Code::RpcRejected,
+        ChainError::Refused { .. } | ChainError::Inconsistent { .. } | ChainError::BlockNotFound(_) => {
+            Code::RpcRejected
+        }
         ChainError::WrongChain { .. } => Code::WrongChain,
         ChainError::CodeMissing { .. } | ChainError::CodeDiffers { .. } => Code::CodeMismatch,
         ChainError::DevelopmentKey { .. } => Code::DevelopmentKey,
@@ -62,6 +67,44 @@ fn of_chain(error: &ChainError) -> Failure {
     Failure::new(code, one_line(&error.to_string()))
 }
 
+fn of_node(error: &NodeError) -> Failure {
+    let code = match error {
+        NodeError::Chain(error) => return of_chain(error),
+        NodeError::Send(error) => return of_send(error),
+        NodeError::Task(SupervisorError::Failed { source, .. }) => {
+            return source
+                .downcast_ref::<NodeError>()
+                .map(of_node)
+                .or_else(|| source.downcast_ref::<ChainError>().map(of_chain))
+                .unwrap_or_else(|| Failure::new(Code::Internal, one_line(&error.to_string())));
+        }
+        NodeError::Store(error) => of_store(error),
+        NodeError::Prove(error) => of_proof(error),
+        NodeError::Rollup(RollupError::UnknownMarket(_)) => Code::RollupNotFound,
+        NodeError::Rollup(RollupError::StatementMismatch { .. } | RollupError::NotPosted(_)) => {
+            Code::ProofForAnother
+        }
+        NodeError::Base(_) => Code::DataDirInvalid,
+        NodeError::NoBackend { .. } => Code::KeyFileMissing,
+        NodeError::SlotNotFound(_) => Code::SlotNotFound,
+        NodeError::SlotEnded { state: SlotState::Proven, .. } => Code::SlotProven,
+        NodeError::SlotEnded { state: SlotState::Cancelled, .. } => Code::SlotCancelled,
+        NodeError::SlotEnded { .. } | NodeError::SlotOver { .. } => Code::SlotExpired,
+        NodeError::SlotHeld { .. } => Code::SlotNotAllocated,
+        NodeError::Stopped => Code::Cancelled,
+        NodeError::Task(_) | NodeError::Rollup(_) | NodeError::TermsNotFound(_) => Code::Internal,
+    };
+    Failure::new(code, one_line(&error.to_string()))
+}
+
+fn of_store(error: &StoreError) -> Code {
+    match error {
+        StoreError::InUse { .. } => Code::DataDirBusy,
+        StoreError::Directory { .. } => Code::Io,
+        _ => Code::DataDirInvalid,
+    }
+}
+
 fn of_send(error: &SendError) -> Failure {
     let code = match error {
         SendError::Reverted { kind, name, detail, .. } => return of_revert(kind, name, detail),
@@ -69,7 +112,9 @@ fn of_send(error: &SendError) -> Failure {
         SendError::Underfunded { .. } => Code::InsufficientGasFunds,
         SendError::AssetUnderfunded { .. } => Code::InsufficientBalance,
         SendError::Rejected { .. } => Code::RpcRejected,
-        SendError::GasTooHigh { .. } | SendError::NonceTaken { .. } | SendError::TimedOut { .. } => Code::Unsent,
+        SendError::GasTooHigh { .. } | SendError::NonceTaken { .. } | SendError::TimedOut { .. } => {
+            Code::Unsent
+        }
         SendError::Signing { .. } => Code::BadKey,
     };
     Failure::new(code, one_line(&error.to_string()))
@@ -78,21 +123,30 @@ fn of_send(error: &SendError) -> Failure {
 /// The contracts' own errors, by name.
 fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
     let (code, advice) = match name {
-        "MarketNotFound" => (Code::MarketNotFound, "the market does not exist; `provery market list` shows those that do"),
+        "MarketNotFound" => {
+            (Code::MarketNotFound, "the market does not exist; `provery market list` shows those that do")
+        }
         "TermsRejected" | "BondZero" | "CapacityInvalid" => {
             (Code::TermsRejected, "the terms break a rule of the market; change the number the rule names")
         }
         "TermsMismatch" => (Code::TermsRejected, "the market's terms changed meanwhile; run this again"),
-        "InsufficientFunds" => {
-            (Code::InsufficientFunds, "the market's funds do not cover the price; add to them with `provery market fund`")
+        "InsufficientFunds" => (
+            Code::InsufficientFunds,
+            "the market's funds do not cover the price; add to them with `provery market fund`",
+        ),
+        "InsufficientStake" => {
+            (Code::InsufficientStake, "there is not enough free stake; stake more or free some first")
         }
-        "InsufficientStake" => (Code::InsufficientStake, "there is not enough free stake; stake more or free some first"),
         "InsufficientCredit" => (Code::InsufficientCredit, "there is not that much credit; ask for less"),
-        "AllocationTooLarge" => (Code::InsufficientStake, "the allocation is above the most a market takes; use less"),
+        "AllocationTooLarge" => {
+            (Code::InsufficientStake, "the allocation is above the most a market takes; use less")
+        }
         "NotRegistered" | "NotAuthorised" => {
             (Code::NotRegistered, "this account is no prover; run `provery prover register` first")
         }
-        "AlreadyRegistered" => (Code::AlreadyRegistered, "this account is a prover already; there is nothing to do"),
+        "AlreadyRegistered" => {
+            (Code::AlreadyRegistered, "this account is a prover already; there is nothing to do")
+        }
         "UnbondingNotReady" | "NothingToWithdraw" => {
             (Code::NotReady, "the stake cannot be withdrawn yet; see `provery prover status`")
         }
@@ -103,21 +157,31 @@ fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
             Code::SlotNotAllocated,
             "the slot is still another prover's alone; wait until its exclusive window is over",
         ),
-        "StatementMismatch" => (Code::ProofForAnother, "the proof is for another slot; prove this slot itself"),
+        "StatementMismatch" => {
+            (Code::ProofForAnother, "the proof is for another slot; prove this slot itself")
+        }
         "PayeeInvalid" => (Code::ProofForAnother, "the proof pays nobody; prove with a payee"),
         "ProofInvalid" => (
             Code::ProofInvalid,
-            "the verifier does not accept the proof: it is of another slot, payee or key; check the keys with `provery keys show` and prove again",
+            "the verifier does not accept the proof: it is of another slot, payee or key; check the keys \
+             with `provery keys show` and prove again",
         ),
-        "CircuitNotFound" => (Code::CircuitNotFound, "the circuit is not registered; `provery rollup create` registers one"),
-        "CircuitExists" => (Code::CircuitNotFound, "the circuit is registered already; use its id"),
-        "RingFull" | "FinalizeFirst" => {
-            (Code::NotReady, "as many slots are open as the market has room for; wait until some are proven or expired")
+        "CircuitNotFound" => {
+            (Code::CircuitNotFound, "the circuit is not registered; `provery rollup create` registers one")
         }
+        "CircuitExists" => (Code::CircuitNotFound, "the circuit is registered already; use its id"),
+        "RingFull" | "FinalizeFirst" => (
+            Code::NotReady,
+            "as many slots are open as the market has room for; wait until some are proven or expired",
+        ),
         "NotSequencer" => (Code::BadKey, "only the rollup's sequencer may post blocks; sign with its key"),
         "NotCreator" => (Code::BadKey, "only the market's creator may do this; sign with its key"),
-        "AssetTakesFee" => (Code::Reverted, "the asset takes a fee on transfers and cannot be used; deploy with another"),
-        "ERC20InsufficientBalance" => (Code::InsufficientBalance, "the account has less of the asset than that; get more first"),
+        "AssetTakesFee" => {
+            (Code::Reverted, "the asset takes a fee on transfers and cannot be used; deploy with another")
+        }
+        "ERC20InsufficientBalance" => {
+            (Code::InsufficientBalance, "the account has less of the asset than that; get more first")
+        }
         _ => (Code::Reverted, "the contract refused it; nothing was changed"),
     };
     let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
@@ -127,10 +191,24 @@ fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
 /// `SlotNotOpen(state)`, by how the slot ended.
 fn of_ended_slot(detail: &str) -> Failure {
     match detail.rsplit(' ').next() {
-        Some("1") => Failure::new(Code::SlotProven, "the slot has already been proven, and nothing was sent; pick an open one from `provery slot list`"),
-        Some("2") => Failure::new(Code::SlotExpired, "the slot has expired, so no proof of it is paid any more; pick an open one from `provery slot list`"),
-        Some("3") => Failure::new(Code::SlotCancelled, "the slot was cancelled by its requester; pick an open one from `provery slot list`"),
-        _ => Failure::new(Code::SlotNotFound, "there is no such open slot; `provery slot list` shows those there are"),
+        Some("1") => Failure::new(
+            Code::SlotProven,
+            "the slot has already been proven, and nothing was sent; pick an open one from `provery slot \
+             list`",
+        ),
+        Some("2") => Failure::new(
+            Code::SlotExpired,
+            "the slot has expired, so no proof of it is paid any more; pick an open one from `provery \
+             slot list`",
+        ),
+        Some("3") => Failure::new(
+            Code::SlotCancelled,
+            "the slot was cancelled by its requester; pick an open one from `provery slot list`",
+        ),
+        _ => Failure::new(
+            Code::SlotNotFound,
+            "there is no such open slot; `provery slot list` shows those there are",
+        ),
     }
 }
 
@@ -197,7 +275,10 @@ mod tests {
     fn errors_of_the_chain_have_codes() {
         let wrong = ChainError::WrongChain { url: "http://x".into(), deployment: 1, rpc: 2 };
         assert_eq!(code(wrong), Code::WrongChain);
-        assert_eq!(code(ChainError::Unreachable { url: "u".into(), reason: "r".into() }), Code::RpcUnavailable);
+        assert_eq!(
+            code(ChainError::Unreachable { url: "u".into(), reason: "r".into() }),
+            Code::RpcUnavailable
+        );
         assert_eq!(code(ChainError::MarketNotFound(U256::from(9))), Code::MarketNotFound);
         assert_eq!(code(SendError::Rpc(ChainError::MarketNotFound(U256::from(9)))), Code::MarketNotFound);
         let poor = SendError::AssetUnderfunded {
@@ -212,7 +293,12 @@ mod tests {
     #[test]
     fn reverts_have_codes() {
         let reverted = |name: &str, detail: &str| {
-            code(SendError::Reverted { kind: "prove", name: name.into(), detail: detail.into(), tx_hash: None })
+            code(SendError::Reverted {
+                kind: "prove",
+                name: name.into(),
+                detail: detail.into(),
+                tx_hash: None,
+            })
         };
         assert_eq!(reverted("ProofInvalid", ""), Code::ProofInvalid);
         assert_eq!(reverted("StatementMismatch", ""), Code::ProofForAnother);

@@ -19,12 +19,16 @@ pub fn read_deployment(path: &Path) -> Result<Deployment> {
     let text = fs::read_to_string(path).map_err(|error| {
         if error.kind() == std::io::ErrorKind::NotFound {
             let path = path.display();
-            fail(Code::DeploymentNotFound, format!("there is no deployment file {path}; run `provery deploy`, or pass --deployment"))
+            fail(
+                Code::DeploymentNotFound,
+                format!("there is no deployment file {path}; run `provery deploy`, or pass --deployment"),
+            )
         } else {
             fail(Code::Io, format!("the deployment file {} cannot be read: {error}", path.display()))
         }
     })?;
-    Deployment::from_json(&text).map_err(|error| fail(Code::DeploymentInvalid, format!("{}: {error}", path.display())))
+    Deployment::from_json(&text)
+        .map_err(|error| fail(Code::DeploymentInvalid, format!("{}: {error}", path.display())))
 }
 
 pub fn write_deployment(path: &Path, deployment: &Deployment) -> Result<()> {
@@ -35,7 +39,10 @@ pub fn write_deployment(path: &Path, deployment: &Deployment) -> Result<()> {
 pub fn check_writable(path: &Path) -> Result<()> {
     let folder = folder_of(path)?;
     tempfile::NamedTempFile::new_in(&folder).map(|_| ()).map_err(|error| {
-        fail(Code::Io, format!("{} cannot be written: {error}; choose another place with --out", path.display()))
+        fail(
+            Code::Io,
+            format!("{} cannot be written: {error}; choose another place with --out", path.display()),
+        )
     })
 }
 
@@ -43,7 +50,8 @@ pub fn check_writable(path: &Path) -> Result<()> {
 pub fn write(path: &Path, content: &[u8]) -> Result<()> {
     let folder = folder_of(path)?;
     let io = |error: std::io::Error| fail(Code::Io, format!("{} cannot be written: {error}", path.display()));
-    let mut file = tempfile::Builder::new().prefix(".").suffix(".partial").tempfile_in(&folder).map_err(io)?;
+    let mut file =
+        tempfile::Builder::new().prefix(".").suffix(".partial").tempfile_in(&folder).map_err(io)?;
     file.write_all(content).map_err(io)?;
     readable(file.as_file()).map_err(io)?;
     file.as_file().sync_all().map_err(io)?;
@@ -53,8 +61,9 @@ pub fn write(path: &Path, content: &[u8]) -> Result<()> {
 
 fn folder_of(path: &Path) -> Result<PathBuf> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)
-        .map_err(|error| fail(Code::Io, format!("the folder {} cannot be made: {error}", folder.display())))?;
+    fs::create_dir_all(folder).map_err(|error| {
+        fail(Code::Io, format!("the folder {} cannot be made: {error}", folder.display()))
+    })?;
     Ok(folder.to_path_buf())
 }
 

@@ -71,9 +71,7 @@ impl History {
 
     /// The world just before a slot was opened.
     pub fn before_opening(events: &[LoggedEvent], market: U256, id: u64) -> Self {
-        let opening = |event: &LoggedEvent| {
-            matches!(&event.event, Event::SlotOpened { slot, .. } if slot.market == market && slot.id == id)
-        };
+        let opening = |event: &LoggedEvent| matches!(&event.event, Event::SlotOpened { slot, .. } if slot.market == market && slot.id == id);
         Self::replay(events.iter().take_while(|event| !opening(event)))
     }
 
@@ -89,11 +87,16 @@ impl History {
         self.markets.get(&market)?.slots.get(&id)
     }
 
+    /// Asset wei of a prover that open slots of `market` reserve.
+    pub fn bonded(&self, prover: Address, market: U256) -> U256 {
+        self.provers.get(&prover).and_then(|prover| prover.bonds.get(&market)).copied().unwrap_or_default()
+    }
+
     /// What a draw in `market` would have seen of a prover.
     pub fn record(&self, prover: Address, market: U256, stake_unit: U256) -> Option<Record> {
         let record = self.provers.get(&prover)?;
         let units = record.allocations.get(&market).copied().unwrap_or_default();
-        let bonded = record.bonds.get(&market).copied().unwrap_or_default();
+        let bonded = self.bonded(prover, market);
         let free = stake_unit.saturating_mul(U256::from(units)).saturating_sub(bonded);
         Some(Record { paused: record.paused, suspended: record.suspended, free: free.saturating_to() })
     }
@@ -187,7 +190,8 @@ impl History {
         if record.slot.prover.is_zero() {
             return;
         }
-        let bond = self.terms.get(&record.terms_hash).map(|terms| terms.bond.to::<U256>()).unwrap_or_default();
+        let bond =
+            self.terms.get(&record.terms_hash).map(|terms| terms.bond.to::<U256>()).unwrap_or_default();
         let total = self.provers.entry(record.slot.prover).or_default().bonds.entry(market).or_default();
         *total = if reserved { total.saturating_add(bond) } else { total.saturating_sub(bond) };
     }
@@ -273,7 +277,13 @@ mod tests {
                 missed_by: None,
             },
             Event::ProverPaused { prover: PROVER },
-            Event::BlockPosted { number: 1, parent: 0, old_root: U256::ZERO, new_root: U256::ZERO, data: Bytes::new() },
+            Event::BlockPosted {
+                number: 1,
+                parent: 0,
+                old_root: U256::ZERO,
+                new_root: U256::ZERO,
+                data: Bytes::new(),
+            },
         ])
     }
 
@@ -283,7 +293,11 @@ mod tests {
         let first = history.slot(MARKET, 1).expect("is known");
         assert_eq!(first.passed_over, 2);
         assert_eq!(first.statement_inputs, [U256::from(8)]);
-        assert!(matches!(first.outcome, Outcome::Proven { payee: PROVER, at: 108, .. }), "{:?}", first.outcome);
+        assert!(
+            matches!(first.outcome, Outcome::Proven { payee: PROVER, at: 108, .. }),
+            "{:?}",
+            first.outcome
+        );
         assert_eq!(history.slot(MARKET, 2).expect("is known").outcome, Outcome::Open);
         assert_eq!(history.terms(first.terms_hash), Some(&terms()));
         assert_eq!(history.prover_by_id(1), Some(PROVER));

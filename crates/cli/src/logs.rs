@@ -11,5 +11,9 @@ pub fn init(service: bool) {
     let default = if service { "info,alloy=warn,hyper=warn,reqwest=warn" } else { "warn" };
     let filter = EnvFilter::try_from_env(ENV_LOG).unwrap_or_else(|_| EnvFilter::new(default));
     // Already set only in tests.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(service).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(service)
+        .try_init();
 }

@@ -2,6 +2,7 @@
 
 mod amount;
 mod args;
+mod backends;
 mod commands;
 mod config;
 mod error;
@@ -11,6 +12,7 @@ mod history;
 mod logs;
 mod output;
 mod session;
+mod signals;
 mod signer;
 mod solc;
 mod terms;

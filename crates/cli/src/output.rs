@@ -35,6 +35,11 @@ impl Output {
         }
     }
 
+    /// One of several lines of result for people.
+    pub fn say(&self, text: &str) {
+        stdout(text);
+    }
+
     /// A line for people on the way to the result.
     pub fn note(&self, text: &str) {
         stderr(text);
@@ -147,7 +152,8 @@ mod tests {
 
     #[test]
     fn tables_align() {
-        let text = table(&["slot", "state"], &[vec!["9".into(), "open".into()], vec!["10".into(), "proven".into()]]);
+        let text =
+            table(&["slot", "state"], &[vec!["9".into(), "open".into()], vec!["10".into(), "proven".into()]]);
         assert_eq!(text, "slot  state\n   9  open\n  10  proven\n");
     }
 

@@ -60,7 +60,13 @@ async fn deploy(rpc: &Rpc, sender: &Sender, bytecode: &[u8], args: &[u8]) -> Res
 
 async fn code_hash(rpc: &Rpc, address: Address) -> Result<B256> {
     rpc.code_hash(address).await?.ok_or_else(|| {
-        fail(Code::Internal, format!("{address} has no code right after its deployment; the node may be out of step, run this again"))
+        fail(
+            Code::Internal,
+            format!(
+                "{address} has no code right after its deployment; the node may be \
+         out of step, run this again"
+            ),
+        )
     })
 }
 
@@ -80,7 +86,8 @@ impl Session {
         let rpc = Rpc::connect(&settings.rpc_url).await?;
         let path = settings.deployment.clone().unwrap_or_else(|| files::default_deployment(rpc.chain_id()));
         let chain = Chain::connect(rpc.clone(), files::read_deployment(&path)?).await?;
-        let sender = signer.map(|signer| Sender::new(rpc.clone(), signer, SenderConfig::new(rpc.poll_interval())));
+        let sender =
+            signer.map(|signer| Sender::new(rpc.clone(), signer, SenderConfig::new(rpc.poll_interval())));
         Ok(Self { chain, path, settings: settings.clone(), sender })
     }
 
@@ -101,7 +108,10 @@ impl Session {
         match &self.sender {
             Some(sender) => Ok(sender.address()),
             None => signer::load_optional(&self.settings)?.map(|signer| signer.address()).ok_or_else(|| {
-                fail(Code::NoKey, "whose is not clear: give an address, or the key of the account with --keystore")
+                fail(
+                    Code::NoKey,
+                    "whose is not clear: give an address, or the key of the account with --keystore",
+                )
             }),
         }
     }
@@ -112,7 +122,9 @@ impl Session {
     }
 
     pub fn sender(&self) -> Result<&Sender> {
-        self.sender.as_ref().ok_or_else(|| fail(Code::NoKey, "this command was given no key; pass --keystore FILE"))
+        self.sender
+            .as_ref()
+            .ok_or_else(|| fail(Code::NoKey, "this command was given no key; pass --keystore FILE"))
     }
 
     pub async fn send(&self, call: Call) -> Result<Mined> {

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy::signers::{k256::elliptic_curve::rand_core::OsRng, local::{LocalSignerError, PrivateKeySigner}};
+use alloy::signers::{
+    k256::elliptic_curve::rand_core::OsRng,
+    local::{LocalSignerError, PrivateKeySigner},
+};
 use eth_keystore::KeystoreError;
 use eyre::Result;
 
@@ -33,30 +36,41 @@ pub fn load_optional(settings: &Settings) -> Result<Option<PrivateKeySigner>> {
     match &settings.key {
         Key::None => Ok(None),
         Key::Private(key) => from_hex(key).map(Some),
-        Key::Keystore { path, password } => decrypt(path, &read_password(password, "Keystore password: ")?).map(Some),
+        Key::Keystore { path, password } => {
+            decrypt(path, &read_password(password, "Keystore password: ")?).map(Some)
+        }
     }
 }
 
 pub fn from_hex(key: &Secret) -> Result<PrivateKeySigner> {
     // The parser's own message could quote the key.
     key.expose().trim().parse().map_err(|_| {
-        fail(Code::BadKey, format!("{ENV_PRIVATE_KEY} is not a private key; set it to 32 bytes in hexadecimal"))
+        fail(
+            Code::BadKey,
+            format!("{ENV_PRIVATE_KEY} is not a private key; set it to 32 bytes in hexadecimal"),
+        )
     })
 }
 
 fn decrypt(path: &Path, password: &Secret) -> Result<PrivateKeySigner> {
     let shown = path.display();
     if !path.is_file() {
-        return Err(fail(Code::BadKey, format!("there is no keystore {shown}; check the path, or make one with `provery keystore new`")));
+        return Err(fail(
+            Code::BadKey,
+            format!("there is no keystore {shown}; check the path, or make one with `provery keystore new`"),
+        ));
     }
     PrivateKeySigner::decrypt_keystore(path, password.expose()).map_err(|error| match error {
-        LocalSignerError::EthKeystoreError(KeystoreError::MacMismatch) => {
-            fail(Code::WrongPassword, format!("the password does not open the keystore {shown}; try again with the right one"))
-        }
+        LocalSignerError::EthKeystoreError(KeystoreError::MacMismatch) => fail(
+            Code::WrongPassword,
+            format!("the password does not open the keystore {shown}; try again with the right one"),
+        ),
         LocalSignerError::EthKeystoreError(KeystoreError::StdIo(error)) => {
             fail(Code::Io, format!("the keystore {shown} cannot be read: {error}"))
         }
-        _ => fail(Code::BadKey, format!("{shown} is not a keystore, or is damaged; restore it from a backup")),
+        _ => {
+            fail(Code::BadKey, format!("{shown} is not a keystore, or is damaged; restore it from a backup"))
+        }
     })
 }
 
@@ -72,14 +86,24 @@ pub fn create(path: &Path, key: Option<&PrivateKeySigner>, password: &Secret) ->
         ));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)
-        .map_err(|error| fail(Code::Io, format!("the folder {} cannot be made: {error}", folder.display())))?;
-    let io = |error: &dyn std::fmt::Display| fail(Code::Io, format!("the keystore {} cannot be written: {error}", path.display()));
-    let temporary = tempfile::Builder::new().prefix(".keystore-").tempdir_in(folder).map_err(|error| io(&error))?;
+    fs::create_dir_all(folder).map_err(|error| {
+        fail(Code::Io, format!("the folder {} cannot be made: {error}", folder.display()))
+    })?;
+    let io = |error: &dyn std::fmt::Display| {
+        fail(Code::Io, format!("the keystore {} cannot be written: {error}", path.display()))
+    };
+    let temporary =
+        tempfile::Builder::new().prefix(".keystore-").tempdir_in(folder).map_err(|error| io(&error))?;
     let signer = match key {
         Some(signer) => {
             let secret = signer.credential().to_bytes();
-            PrivateKeySigner::encrypt_keystore(temporary.path(), &mut OsRng, secret, password.expose(), Some("key"))
+            PrivateKeySigner::encrypt_keystore(
+                temporary.path(),
+                &mut OsRng,
+                secret,
+                password.expose(),
+                Some("key"),
+            )
         }
         None => PrivateKeySigner::new_keystore(temporary.path(), &mut OsRng, password.expose(), Some("key")),
     }
@@ -114,14 +138,18 @@ pub fn read_password(source: &Password, prompt: &str) -> Result<Secret> {
             .map_err(|error| fail(Code::Io, format!("the password cannot be read: {error}"))),
         Password::Prompt => Err(fail(
             Code::WrongPassword,
-            format!("the keystore needs a password and there is no terminal to ask at; set {ENV_KEYSTORE_PASSWORD} or pass --password-file"),
+            format!(
+                "the keystore needs a password and there is no terminal to ask at; set \
+                 {ENV_KEYSTORE_PASSWORD} or pass --password-file"
+            ),
         )),
     }
 }
 
 fn read_password_file(path: &PathBuf) -> Result<Secret> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| fail(Code::Io, format!("the password file {} cannot be read: {error}", path.display())))?;
+    let text = fs::read_to_string(path).map_err(|error| {
+        fail(Code::Io, format!("the password file {} cannot be read: {error}", path.display()))
+    })?;
     Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_string()))
 }
 

@@ -22,7 +22,10 @@ const FILE: &str = "Verifier.sol";
 pub fn compile(source: &str, name: &str) -> Result<Bytes> {
     let path = find()?;
     let solc = Solc::new(&path).map_err(|_| {
-        fail(Code::Compiler, format!("{} does not answer as a Solidity compiler; {HOW_TO_MEND}", path.display()))
+        fail(
+            Code::Compiler,
+            format!("{} does not answer as a Solidity compiler; {HOW_TO_MEND}", path.display()),
+        )
     })?;
     let version = solc.version_short().to_string();
     if version != VERSION {
@@ -31,9 +34,9 @@ pub fn compile(source: &str, name: &str) -> Result<Bytes> {
             format!("{} is Solidity {version} and {VERSION} is needed; {HOW_TO_MEND}", path.display()),
         ));
     }
-    let output: Value = solc
-        .compile_as(&input(source))
-        .map_err(|error| fail(Code::Compiler, format!("the Solidity compiler {} failed: {error}", path.display())))?;
+    let output: Value = solc.compile_as(&input(source)).map_err(|error| {
+        fail(Code::Compiler, format!("the Solidity compiler {} failed: {error}", path.display()))
+    })?;
     bytecode(&output, name)
 }
 
@@ -62,14 +65,19 @@ fn bytecode(output: &Value, name: &str) -> Result<Bytes> {
         .filter_map(|error| error["formattedMessage"].as_str().or_else(|| error["message"].as_str()))
         .collect();
     if let Some(first) = errors.first() {
-        return Err(fail(Code::Compiler, format!("the generated verifier does not compile: {}", first.trim())));
+        return Err(fail(
+            Code::Compiler,
+            format!("the generated verifier does not compile: {}", first.trim()),
+        ));
     }
     output["contracts"][FILE][name]["evm"]["bytecode"]["object"]
         .as_str()
         .and_then(|text| hex::decode(text).ok())
         .filter(|code| !code.is_empty())
         .map(Bytes::from)
-        .ok_or_else(|| fail(Code::Compiler, format!("the Solidity compiler gave no code for the contract {name}")))
+        .ok_or_else(|| {
+            fail(Code::Compiler, format!("the Solidity compiler gave no code for the contract {name}"))
+        })
 }
 
 /// `PROVERY_SOLC`, else script/solc here or where this program was built, else solc on PATH.
@@ -79,7 +87,8 @@ fn find() -> Result<PathBuf> {
     }
     let here = env::current_dir().ok();
     let program = env::current_exe().ok();
-    let ancestors = here.iter().flat_map(|path| path.ancestors()).chain(program.iter().flat_map(|path| path.ancestors()));
+    let ancestors =
+        here.iter().flat_map(|path| path.ancestors()).chain(program.iter().flat_map(|path| path.ancestors()));
     let beside = ancestors.map(|folder| folder.join("script/solc"));
     let path = env::var_os("PATH").unwrap_or_default();
     let on_path = env::split_paths(&path).map(|folder| folder.join("solc"));

@@ -2,11 +2,10 @@
 
 use std::{fs, path::Path};
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256};
 use clap::Args;
 use eyre::Result;
 use provery_types::Terms;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     amount::Amount,
@@ -81,92 +80,19 @@ impl TermsArgs {
     }
 }
 
-/// Terms as JSON: what `market show --json` prints and `market create --terms` reads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TermsFile {
-    pub requester: Address,
-    pub mechanism: Address,
-    #[serde(default)]
-    pub mechanism_params: B256,
-    pub circuit: B256,
-    pub verifier: Address,
-    pub price: Amount,
-    pub bond: Amount,
-    pub fast_window: u32,
-    pub exclusive_window: u32,
-    pub expiry_window: u32,
-    pub floor_bps: u16,
-    pub rescuer_bps: u16,
-    pub requester_bps: u16,
-    pub forfeit_bps: u16,
-    pub outputs: u8,
-    pub callback_gas: u32,
-}
-
-impl TermsFile {
-    pub fn read(path: &Path) -> Result<Terms> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| fail(Code::Io, format!("the terms {} cannot be read: {error}", path.display())))?;
-        let file: Self = serde_json::from_str(&text).map_err(|error| {
-            fail(
-                Code::TermsRejected,
-                format!("{} is not valid terms ({error}); `provery market show --json` prints an example", path.display()),
-            )
-        })?;
-        file.try_into()
-    }
-}
-
-impl TryFrom<TermsFile> for Terms {
-    type Error = eyre::Report;
-
-    fn try_from(file: TermsFile) -> Result<Self> {
-        let u96 = |name: &str, amount: Amount| {
-            amount.to_u96().map_err(|error| fail(Code::TermsRejected, format!("{name}: {error}")))
-        };
-        Ok(Self {
-            requester: file.requester,
-            mechanism: file.mechanism,
-            mechanismParams: file.mechanism_params,
-            circuit: file.circuit,
-            verifier: file.verifier,
-            price: u96("price", file.price)?,
-            bond: u96("bond", file.bond)?,
-            fastWindow: file.fast_window,
-            exclusiveWindow: file.exclusive_window,
-            expiryWindow: file.expiry_window,
-            floorBps: file.floor_bps,
-            rescuerBps: file.rescuer_bps,
-            requesterBps: file.requester_bps,
-            forfeitBps: file.forfeit_bps,
-            outputs: file.outputs,
-            callbackGas: file.callback_gas,
-        })
-    }
-}
-
-impl From<&Terms> for TermsFile {
-    fn from(terms: &Terms) -> Self {
-        Self {
-            requester: terms.requester,
-            mechanism: terms.mechanism,
-            mechanism_params: terms.mechanismParams,
-            circuit: terms.circuit,
-            verifier: terms.verifier,
-            price: Amount(terms.price.to::<U256>()),
-            bond: Amount(terms.bond.to::<U256>()),
-            fast_window: terms.fastWindow,
-            exclusive_window: terms.exclusiveWindow,
-            expiry_window: terms.expiryWindow,
-            floor_bps: terms.floorBps,
-            rescuer_bps: terms.rescuerBps,
-            requester_bps: terms.requesterBps,
-            forfeit_bps: terms.forfeitBps,
-            outputs: terms.outputs,
-            callback_gas: terms.callbackGas,
-        }
-    }
+/// Terms from a file: what `market show --json` prints under `terms`.
+pub fn read(path: &Path) -> Result<Terms> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| fail(Code::Io, format!("the terms {} cannot be read: {error}", path.display())))?;
+    serde_json::from_str(&text).map_err(|error| {
+        fail(
+            Code::TermsRejected,
+            format!(
+                "{} is not valid terms ({error}); `provery market show --json` prints an example",
+                path.display()
+            ),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -198,21 +124,24 @@ mod tests {
         let floor = (price * u128::from(terms.floorBps)).div_ceil(10_000);
         assert!(terms.fastWindow <= terms.exclusiveWindow && 2 * terms.exclusiveWindow <= terms.expiryWindow);
         assert!(terms.rescuerBps + terms.requesterBps <= 9_500);
-        assert!(floor + bond * u128::from(terms.rescuerBps) / 10_000 > price, "a rescue pays more than the fee");
+        assert!(
+            floor + bond * u128::from(terms.rescuerBps) / 10_000 > price,
+            "a rescue pays more than the fee"
+        );
         assert!((100..=10_000).contains(&terms.forfeitBps));
     }
 
     #[test]
     fn json_and_back() {
         let terms = Line::parse_from(["x"]).terms.to_terms(parties(), 1, 50_000).expect("are terms");
-        let text = serde_json::to_string(&TermsFile::from(&terms)).expect("serialises");
+        let text = serde_json::to_string(&terms).expect("serialises");
         let folder = tempfile::tempdir().expect("makes a folder");
         let path = folder.path().join("terms.json");
         fs::write(&path, &text).expect("writes");
-        assert_eq!(TermsFile::read(&path).expect("reads"), terms);
+        assert_eq!(read(&path).expect("reads"), terms);
 
         fs::write(&path, text.replacen("price", "prise", 1)).expect("writes");
-        assert!(TermsFile::read(&path).is_err());
+        assert!(read(&path).is_err());
     }
 
     #[test]

@@ -23,8 +23,11 @@ pub fn random(seed: U256, market: U256, slot: u64, attempt: u64) -> U256 {
 pub enum PassedOver {
     Paused,
     Suspended,
-    /// Asset wei free, and the bond it had to cover.
-    TooLittleFreeStake { free: u128, bond: u128 },
+    /// Asset wei allocated to the market and not bonded, and the bond it had to cover.
+    TooLittleFreeStake {
+        free: u128,
+        bond: u128,
+    },
     /// The chain passed it over; what its record was at the time is not known here.
     NotAble,
 }
@@ -35,7 +38,7 @@ impl fmt::Display for PassedOver {
             Self::Paused => f.write_str("it had paused itself"),
             Self::Suspended => f.write_str("it was suspended"),
             Self::TooLittleFreeStake { free, bond } => {
-                write!(f, "its free stake of {free} wei did not cover the bond of {bond} wei")
+                write!(f, "{free} wei of its stake in the market was free, less than the bond of {bond} wei")
             }
             Self::NotAble => f.write_str("it was not able to back the bond"),
         }
@@ -47,7 +50,7 @@ impl fmt::Display for PassedOver {
 pub struct Record {
     pub paused: bool,
     pub suspended: bool,
-    /// Stake neither bonded nor on its way out, in asset wei.
+    /// What it had allocated to the market, less the bonds reserved there, in asset wei.
     pub free: u128,
 }
 
@@ -165,7 +168,16 @@ mod tests {
     }
 
     fn draw(weights: &Weights, slot: u64, winner: Address) -> Draw<'_> {
-        Draw { market: MARKET, slot, epoch: 5, seed: U256::from(77), weights, bond: BOND, winner, max_draws: 4 }
+        Draw {
+            market: MARKET,
+            slot,
+            epoch: 5,
+            seed: U256::from(77),
+            weights,
+            bond: BOND,
+            winner,
+            max_draws: 4,
+        }
     }
 
     #[test]
@@ -222,7 +234,9 @@ mod tests {
         let weights = weights();
         let slot = (1..)
             .find(|slot| {
-                let drawn = |attempt| weights.draw(random(U256::from(77), MARKET, *slot, attempt), 5).map(|drawn| drawn.id);
+                let drawn = |attempt| {
+                    weights.draw(random(U256::from(77), MARKET, *slot, attempt), 5).map(|drawn| drawn.id)
+                };
                 drawn(0) == Some(4) && drawn(1) == Some(2)
             })
             .expect("some slot draws 4, then 2");

@@ -62,14 +62,16 @@ fn in_time(view: &SlotView<'_>, reason: Reason) -> Decision {
 pub fn turn_at(view: &SlotView<'_>) -> u64 {
     let opens = view.exclusive_until();
     let turn = opens.saturating_add(view.rescue_rank.saturating_mul(view.estimated_proving_seconds));
-    let last_call = view.expires_at().saturating_sub(view.estimated_proving_seconds.saturating_mul(LAST_CALL));
+    let last_call =
+        view.expires_at().saturating_sub(view.estimated_proving_seconds.saturating_mul(LAST_CALL));
     turn.min(last_call).max(opens)
 }
 
 /// What a prover that is not allocated the slot would be paid for a proof delivered one proving time from now.
 pub fn expected_reward(view: &SlotView<'_>) -> u128 {
     let delivered = view.now.saturating_add(view.estimated_proving_seconds);
-    let reward = Curve::of(view.slot, view.terms).reward(delivered.saturating_sub(view.slot.startedAt.to::<u64>()));
+    let reward =
+        Curve::of(view.slot, view.terms).reward(delivered.saturating_sub(view.slot.startedAt.to::<u64>()));
     if view.slot.prover.is_zero() {
         return reward;
     }

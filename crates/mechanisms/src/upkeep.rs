@@ -25,7 +25,13 @@ pub fn upkeep_rank(salt: U256, me: Address, candidates: &[Address]) -> u64 {
 }
 
 /// Whether to fix the seed of the epoch that `now` falls into: nobody has, and this prover's turn has come.
-pub fn should_poke(now: u64, epoch_length: u64, seeded_epoch: Option<u64>, me: Address, candidates: &[Address]) -> bool {
+pub fn should_poke(
+    now: u64,
+    epoch_length: u64,
+    seeded_epoch: Option<u64>,
+    me: Address,
+    candidates: &[Address],
+) -> bool {
     if epoch_length == 0 {
         return false;
     }
@@ -56,8 +62,6 @@ pub struct Standing {
     pub registered: bool,
     pub paused: bool,
     pub suspended: bool,
-    pub stake: u128,
-    pub allocated: u128,
 }
 
 impl Standing {
@@ -67,27 +71,10 @@ impl Standing {
     }
 }
 
-/// What stands between a suspended prover and the draws.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resume {
-    /// Nothing to do: it is in the draws, was never registered, or paused itself.
-    No,
-    /// Send `resume`.
-    Send,
-    /// The contract would refuse: allocations exceed the stake by this much, in asset wei.
-    LowerAllocations { by: u128 },
-}
-
 /// Whether to come back after a suspension. `healthy` is whether this node could prove a slot if it were drawn now. A
 /// pause is the operator's own doing and is left alone.
-pub fn should_resume(standing: &Standing, healthy: bool) -> Resume {
-    if !standing.registered || !standing.suspended || standing.paused || !healthy {
-        return Resume::No;
-    }
-    match standing.allocated.checked_sub(standing.stake) {
-        Some(by) if by > 0 => Resume::LowerAllocations { by },
-        _ => Resume::Send,
-    }
+pub fn should_resume(standing: &Standing, healthy: bool) -> bool {
+    standing.registered && standing.suspended && !standing.paused && healthy
 }
 
 /// Whether a market's leaf is out of line with its prover: `weight` is the leaf's newest weight, `allocation` what the
@@ -119,7 +106,8 @@ mod tests {
         let provers = provers();
         assert!(!should_poke(1_000, 100, Some(10), provers[0], &provers), "seeded");
         assert!(!should_poke(1_000, 0, None, provers[0], &provers));
-        let pokes_at = |prover| (0..1_000).find(|late| should_poke(10_000 + late, 1_000, Some(9), prover, &provers));
+        let pokes_at =
+            |prover| (0..1_000).find(|late| should_poke(10_000 + late, 1_000, Some(9), prover, &provers));
         let mut turns: Vec<_> = provers.iter().map(|prover| pokes_at(*prover)).collect();
         turns.sort_unstable();
         assert_eq!(turns, [0, 15, 30, 45, 60].map(Some));
@@ -140,14 +128,13 @@ mod tests {
 
     #[test]
     fn resumes_after_a_suspension_and_nothing_else() {
-        let well = Standing { registered: true, stake: 10, allocated: 10, ..Standing::default() };
+        let well = Standing { registered: true, ..Standing::default() };
         let suspended = Standing { suspended: true, ..well };
-        assert_eq!(should_resume(&well, true), Resume::No);
-        assert_eq!(should_resume(&suspended, true), Resume::Send);
-        assert_eq!(should_resume(&suspended, false), Resume::No, "not while it could not prove");
-        assert_eq!(should_resume(&Standing { paused: true, ..suspended }, true), Resume::No);
-        assert_eq!(should_resume(&Standing { registered: false, ..suspended }, true), Resume::No);
-        assert_eq!(should_resume(&Standing { stake: 4, ..suspended }, true), Resume::LowerAllocations { by: 6 });
+        assert!(!should_resume(&well, true));
+        assert!(should_resume(&suspended, true));
+        assert!(!should_resume(&suspended, false), "not while it could not prove");
+        assert!(!should_resume(&Standing { paused: true, ..suspended }, true));
+        assert!(!should_resume(&Standing { registered: false, ..suspended }, true));
     }
 
     #[test]

@@ -34,7 +34,10 @@ impl Weights {
 
     /// The weight of a prover at `epoch`.
     pub fn at(&self, id: u32, epoch: u64) -> u64 {
-        self.leaves.get(&id).and_then(|versions| versions.range(..=epoch).next_back()).map_or(0, |(_, weight)| *weight)
+        self.leaves
+            .get(&id)
+            .and_then(|versions| versions.range(..=epoch).next_back())
+            .map_or(0, |(_, weight)| *weight)
     }
 
     /// The newest weight of a prover, in effect or not.
@@ -81,13 +84,50 @@ impl Weights {
 
     /// Every version kept, as (id, weight, epoch).
     pub fn versions(&self) -> impl Iterator<Item = (u32, u64, u64)> + '_ {
-        self.leaves.iter().flat_map(|(id, versions)| versions.iter().map(move |(epoch, weight)| (*id, *weight, *epoch)))
+        self.leaves
+            .iter()
+            .flat_map(|(id, versions)| versions.iter().map(move |(epoch, weight)| (*id, *weight, *epoch)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shared_vectors() {
+        let file: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/vectors/weight_tree.json"))
+                .expect("vectors are JSON");
+        let numbers = |value: &serde_json::Value| -> Vec<u64> {
+            value.as_array().expect("a list").iter().map(|it| it.as_u64().expect("a number")).collect()
+        };
+        let scenarios = file["scenarios"].as_array().expect("a list");
+        assert!(!scenarios.is_empty());
+        for scenario in scenarios {
+            let name = &scenario["name"];
+            let mut weights = Weights::default();
+            let [ids, values, epochs] =
+                ["id", "weight", "epoch"].map(|field| numbers(&scenario["writes"][field]));
+            for ((id, weight), epoch) in ids.into_iter().zip(values).zip(epochs) {
+                weights.set(id as u32, weight, epoch);
+            }
+            let draws = &scenario["draws"];
+            let [epochs, totals, winners] = ["epoch", "total", "winner"].map(|field| numbers(&draws[field]));
+            let randoms = draws["random"].as_array().expect("a list");
+            assert!(!randoms.is_empty());
+            for (index, random) in randoms.iter().enumerate() {
+                let random: U256 = random.as_str().expect("a word").parse().expect("a word");
+                let drawn = weights.draw(random, epochs[index]);
+                assert_eq!(drawn.map_or(0, |drawn| drawn.total), totals[index], "{name}, draw {index}");
+                assert_eq!(
+                    drawn.map_or(0, |drawn| u64::from(drawn.id)),
+                    winners[index],
+                    "{name}, draw {index}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn a_weight_holds_from_its_epoch_on() {
@@ -119,7 +159,9 @@ mod tests {
     #[test]
     fn pruning_changes_no_draw_from_then_on() {
         let mut weights = Weights::default();
-        for (id, weight, epoch) in [(1, 4, 1), (1, 5, 3), (1, 6, 8), (2, 7, 2), (2, 0, 4), (3, 0, 5), (3, 9, 7)] {
+        for (id, weight, epoch) in
+            [(1, 4, 1), (1, 5, 3), (1, 6, 8), (2, 7, 2), (2, 0, 4), (3, 0, 5), (3, 9, 7)]
+        {
             weights.set(id, weight, epoch);
         }
         let mut pruned = weights.clone();

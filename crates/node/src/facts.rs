@@ -190,7 +190,11 @@ impl Facts {
     /// Active provers with stake in a market: those who take turns at its open slots.
     pub fn candidates(&self, market: U256) -> Vec<Address> {
         let staked = self.allocations.range((market, Address::ZERO)..=(market, Address::repeat_byte(0xff)));
-        staked.filter(|(_, units)| **units > 0).map(|((_, prover), _)| *prover).filter(|it| self.active(*it)).collect()
+        staked
+            .filter(|(_, units)| **units > 0)
+            .map(|((_, prover), _)| *prover)
+            .filter(|it| self.active(*it))
+            .collect()
     }
 
     /// Every active prover with stake in any market.
@@ -224,7 +228,12 @@ impl Facts {
     }
 
     /// Start a rollup from a snapshot.
-    pub(crate) fn restore_rollup(&mut self, address: Address, number: u64, state: &[u8]) -> Result<(), String> {
+    pub(crate) fn restore_rollup(
+        &mut self,
+        address: Address,
+        number: u64,
+        state: &[u8],
+    ) -> Result<(), String> {
         match self.rollups.get_mut(&address) {
             Some(rollup) => rollup.restore(number, state),
             // It is no longer in the deployment file.
@@ -236,7 +245,8 @@ impl Facts {
     /// The answer is the slots forgotten.
     pub fn prune(&mut self, deep: u64) -> Vec<SlotKey> {
         let over = |fact: &SlotFact| fact.ended.as_ref().is_some_and(|ended| ended.block <= deep);
-        let gone: Vec<SlotKey> = self.slots.iter().filter(|(_, fact)| over(fact)).map(|(key, _)| *key).collect();
+        let gone: Vec<SlotKey> =
+            self.slots.iter().filter(|(_, fact)| over(fact)).map(|(key, _)| *key).collect();
         for key in &gone {
             self.slots.remove(key);
         }
@@ -270,7 +280,9 @@ pub fn obsolete(events: &[LoggedEvent], facts: &Facts) -> Vec<(u64, u64)> {
             Event::BlockPosted { number, .. } | Event::BlockFinalized { number, .. } => block(*number),
             Event::BlocksDropped { to, .. } => block(*to),
             Event::GenesisSet { .. } => block(0),
-            Event::AllocationSet { prover, market, .. } => !newer.insert(format!("allocation {market} {prover}")),
+            Event::AllocationSet { prover, market, .. } => {
+                !newer.insert(format!("allocation {market} {prover}"))
+            }
             Event::WeightSet { market, id, .. } => !newer.insert(format!("weight {market} {id}")),
             Event::EpochSeeded { .. } => !newer.insert("seed".to_owned()),
             Event::ProverResumed { prover } => !newer.insert(format!("resumed {prover}")),

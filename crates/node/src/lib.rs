@@ -1,1 +1,41 @@
+//! The prover service: follows the chain, decides, proves, delivers, collects; and can be stopped or killed at any time.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`config`] | what a node is told |
+//! | [`facts`] | what the chain has said: a fold of events |
+//! | [`rollup`] | the reference rollup's states, and the jobs that prove its blocks |
+//! | [`slots`] | what to do about one slot: a state machine without effects |
+//! | [`book`] | facts and work together, kept in step with the [`store`] |
+//! | [`store`] | the database, and the lock on its directory |
+//! | [`worker`] | proofs on blocking threads |
+//! | [`outcome`] | what a failed send means |
+//! | [`service`] | the loop: updates in, effects out |
+//! | [`once`] | one slot, by hand |
+//! | [`supervisor`] | named tasks that live and die together |
+//! | [`report`] | one JSON object a line for whoever watches |
+//!
+//! Decisions are [`provery_mechanisms`]' and pure; effects are the service's.
 
+pub mod book;
+pub mod config;
+pub mod error;
+pub mod facts;
+pub mod once;
+pub mod outcome;
+pub mod report;
+pub mod rollup;
+pub mod service;
+pub mod slots;
+pub mod store;
+pub mod supervisor;
+pub mod worker;
+
+#[cfg(test)]
+mod testing;
+
+pub use config::NodeConfig;
+pub use error::NodeError;
+pub use facts::SlotKey;
+pub use once::{Delivered, prove_one};
+pub use service::run;

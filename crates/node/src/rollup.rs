@@ -27,7 +27,9 @@ pub enum RollupError {
     NoGenesis,
     #[error("the rollup's genesis is not what its event says: {0}")]
     Genesis(String),
-    #[error("the slot's {field} is not that of the posted block {number}: the requester states something else")]
+    #[error(
+        "the slot's {field} is not that of the posted block {number}: the requester states something else"
+    )]
     StatementMismatch { number: u64, field: &'static str },
     #[error("block {number} starts from a root that no known state has, so nobody can prove it")]
     UnknownState { number: u64 },
@@ -36,6 +38,9 @@ pub enum RollupError {
     #[error(transparent)]
     Job(#[from] JobError),
 }
+
+#[cfg(test)]
+mod tests;
 
 #[derive(Debug)]
 struct Posted {
@@ -115,7 +120,8 @@ impl Rollup {
         match event {
             Event::GenesisSet { root, accounts } => self.genesis = Some((*root, accounts.clone())),
             Event::BlockPosted { number, parent, old_root, new_root, data } => {
-                let posted = Posted { parent: *parent, old_root: *old_root, new_root: *new_root, data: data.clone() };
+                let posted =
+                    Posted { parent: *parent, old_root: *old_root, new_root: *new_root, data: data.clone() };
                 self.posted.insert(*number, posted);
             }
             Event::BlockFinalized { number, .. } => self.finalized = *number,
@@ -196,7 +202,8 @@ impl Rollup {
                 return Err(RollupError::UnknownState { number: next });
             }
             let unusable = |reason: String| RollupError::Unusable { number: next, reason };
-            let domain = word::to_field(&self.domain).ok_or_else(|| unusable("its domain is no field element".into()))?;
+            let domain = word::to_field(&self.domain)
+                .ok_or_else(|| unusable("its domain is no field element".into()))?;
             state
                 .apply_block(&posted.data, &BlockContext { params, domain })
                 .map_err(|error| unusable(error.to_string()))?;

@@ -1,6 +1,6 @@
 //! Proofs, made on blocking threads so that the loop stays free.
 //!
-//! A worker is told to stop through a flag that the backend looks at between phases; its result then counts for nothing.
+//! A worker is told to stop through a flag that the backend looks at between its steps.
 //! A panic in a backend is a failed proof and no more.
 
 use std::collections::HashMap;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use alloy::primitives::B256;
 use provery_proving::{Phase, Progress, ProofBackend, ProofOutput, ProveError};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
@@ -20,6 +21,8 @@ use crate::report::Reporter;
 /// A proof to make.
 pub struct Job {
     pub key: SlotKey,
+    /// What the proof will be about.
+    pub statement: B256,
     pub backend: Arc<dyn ProofBackend>,
     /// What the backend is given.
     pub bytes: Vec<u8>,
@@ -27,7 +30,10 @@ pub struct Job {
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Job").field("key", &self.key).field("bytes", &self.bytes.len()).finish_non_exhaustive()
+        f.debug_struct("Job")
+            .field("key", &self.key)
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -43,6 +49,7 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Finished {
     pub key: SlotKey,
+    pub statement: B256,
     pub outcome: Outcome,
     pub took: Duration,
 }
@@ -93,30 +100,38 @@ impl Workers {
         if !self.idle() || self.busy_with(job.key) {
             return false;
         }
-        let key = job.key;
+        let (key, statement) = (job.key, job.statement);
         let cancel = Arc::new(AtomicBool::new(false));
         self.running.insert(key, cancel.clone());
         let since = Instant::now();
         self.status.send_modify(|running| running.push(Running { key, phase: None, since }));
-        let progress =
-            Watched { key, since, cancel: cancel.clone(), status: self.status.clone(), reporter: self.reporter.clone() };
+        let progress = Watched {
+            key,
+            since,
+            cancel: cancel.clone(),
+            status: self.status.clone(),
+            reporter: self.reporter.clone(),
+        };
         let finished = self.finished.clone();
         let status = self.status.clone();
         tokio::spawn(async move {
             let proof = tokio::task::spawn_blocking(move || job.backend.prove(&job.bytes, &progress)).await;
             let outcome = match proof {
-                _ if cancel.load(Ordering::Relaxed) => Outcome::Cancelled,
+                // Even if it was told to stop: a proof that is there may be of use after a reorg.
                 Ok(Ok(output)) => Outcome::Proved(output),
                 Ok(Err(ProveError::Cancelled)) => Outcome::Cancelled,
+                _ if cancel.load(Ordering::Relaxed) => Outcome::Cancelled,
                 Ok(Err(error)) => Outcome::Failed(error.to_string()),
                 Err(panic) => {
                     warn!(slot = key.id, error = %panic, "a proof panicked");
-                    Outcome::Failed("the proof backend panicked, which is a bug; its message is in the log".to_owned())
+                    Outcome::Failed(
+                        "the proof backend panicked, which is a bug; its message is in the log".to_owned(),
+                    )
                 }
             };
             status.send_modify(|running| running.retain(|proof| proof.key != key));
             // Nobody listens when the node is going down.
-            let _ = finished.send(Finished { key, outcome, took: since.elapsed() });
+            let _ = finished.send(Finished { key, statement, outcome, took: since.elapsed() });
         });
         true
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use provery_circuits::{BlockJob, Params, State, Workload, payload::JobTerms, state::BlockContext, word};
-use provery_proving::{Arkworks, BlockBackend, Engine, Halo2curves, block};
+use provery_proving::{Arkworks, BlockBackend, Engine, Halo2curves, Phase, Progress, block};
 
 struct Options {
     txs: usize,
@@ -70,13 +70,37 @@ fn run(
     println!("  key load    {:>8} ms", ms(elapsed));
     let backend = BlockBackend::with_engine(keys, engine);
     for _ in 0..options.repeat {
-        let (output, elapsed) = timed(|| backend.prove_job(job, &()))?;
+        let (output, elapsed) = timed(|| backend.prove_job(job, &Cpu))?;
         for (phase, elapsed) in &output.timings {
             println!("  {:<11} {:>8} ms", phase.as_str(), ms(*elapsed));
         }
         println!("  proof       {:>8} ms", ms(elapsed));
     }
     Ok(())
+}
+
+/// Prints when a phase begins how much processor time was used up to then: on a machine that does other things too, only
+/// processor time compares.
+struct Cpu;
+
+impl Progress for Cpu {
+    fn phase(&self, phase: Phase) {
+        if let Some(used) = cpu_ms() {
+            println!("  {phase} begins at {used} ms of processor time");
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Processor time of this process, where the system tells (in hundredths of a second).
+fn cpu_ms() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some((user + system) * 10)
 }
 
 fn timed<T, E>(run: impl FnOnce() -> Result<T, E>) -> Result<(T, Duration), E> {

@@ -267,8 +267,12 @@ impl ProvingKeyFile {
     /// Everything that a proof relies on in order not to panic.
     fn check(&self) -> Result<(), &'static str> {
         let variables = self.variables();
-        let domain = self.counts.constraints.checked_add(self.counts.instances).map(usize::next_power_of_two);
-        if self.counts.instances == 0 || domain != self.counts.h.checked_add(1) {
+        let domain = self
+            .counts
+            .constraints
+            .checked_add(self.counts.instances)
+            .and_then(usize::checked_next_power_of_two);
+        if self.counts.instances == 0 || domain.is_none() || domain != self.counts.h.checked_add(1) {
             return Err("its sizes do not fit together");
         }
         let indices = [self.a().variables, self.b_g1().variables, self.l().variables];
@@ -331,6 +335,12 @@ impl ProvingKeyFile {
                 &self.coefficients,
             )
         })
+    }
+
+    /// Whether these are the matrices in the file.
+    pub(crate) fn holds(&self, matrices: &Matrices) -> bool {
+        self.coefficients == matrices.coefficients
+            && self.matrices().iter().zip(&matrices.rows).all(|(held, rows)| held.is(rows))
     }
 
     fn query<P: Plain>(&self, points: &Range<usize>, variables: &Range<usize>) -> Query<'_, P> {

@@ -15,7 +15,10 @@ use std::{
 
 use ark_bn254::{Bn254, Fr};
 use ark_groth16::{Groth16, ProvingKey, VerifyingKey};
-use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, SynthesisError};
+use ark_relations::gr1cs::{
+    ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef, OptimizationGoal, SynthesisError,
+    SynthesisMode,
+};
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
 use ark_std::rand::{CryptoRng, RngCore};
 use rand_chacha::{
@@ -86,9 +89,9 @@ pub fn directory_of(directory: &Path, circuit: &str) -> PathBuf {
 }
 
 /// Run a development setup from `seed` and write its keys under `directory`. Keys that are already there are kept if
-/// they come from the same circuit, parameters and seed and their hashes are right; keys that are not from a
+/// they come from the same constraints, parameters and seed and their hashes are right; keys that are not from a
 /// development setup are never replaced.
-pub fn generate<C: ConstraintSynthesizer<Fr>>(
+pub fn generate<C: ConstraintSynthesizer<Fr> + Clone>(
     circuit: C,
     name: &str,
     params: serde_json::Value,
@@ -106,7 +109,7 @@ pub fn generate<C: ConstraintSynthesizer<Fr>>(
             return Err(KeyError::NotDevelopment { directory });
         }
         let same = manifest.params == params && manifest.seed_hash.as_deref() == Some(&seed_hash);
-        if same && load_from(&directory, name, None).is_ok() {
+        if same && load_from(&directory, name, None).is_ok_and(|keys| is_for(&keys, circuit.clone())) {
             tracing::info!(circuit = name, "keys are up to date");
             return Ok(manifest);
         }
@@ -114,7 +117,7 @@ pub fn generate<C: ConstraintSynthesizer<Fr>>(
 
     let started = Instant::now();
     let synthesis = |source| KeyError::Synthesis { circuit: name.to_owned(), source };
-    let (key, matrices) = setup(circuit, &mut setup_rng(name, &params, seed)).map_err(synthesis)?;
+    let (key, matrices) = setup(circuit, &mut setup_rng(name, seed)).map_err(synthesis)?;
     let constraints = matrices.rows[0].ends.len();
     if constraints > MAX_CONSTRAINTS {
         return Err(KeyError::TooLarge { circuit: name.to_owned(), constraints });
@@ -310,6 +313,22 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
+/// Whether keys were made for exactly the constraints of `circuit`: its code may have changed under the same name.
+fn is_for(keys: &Keys, circuit: impl ConstraintSynthesizer<Fr>) -> bool {
+    let cs = ConstraintSystem::new_ref();
+    cs.set_optimization_goal(OptimizationGoal::Constraints);
+    cs.set_mode(SynthesisMode::Setup);
+    if circuit.generate_constraints(cs.clone()).is_err() {
+        return false;
+    }
+    cs.finalize();
+    cs.borrow().is_some_and(|cs| {
+        let counts = keys.proving.counts();
+        (cs.num_instance_variables(), cs.num_witness_variables()) == (counts.instances, counts.witnesses)
+            && Matrices::of(&cs).is_ok_and(|matrices| keys.proving.holds(&matrices))
+    })
+}
+
 /// Keeps hold of the constraint system that the setup synthesises, so that it need not be synthesised again.
 struct Capture<C> {
     circuit: C,
@@ -339,9 +358,9 @@ pub(crate) fn setup<C: ConstraintSynthesizer<Fr>>(
 /// ChaCha20 for the traits of arkworks' version of `rand`.
 pub(crate) struct SetupRng(ChaCha20Rng);
 
-pub(crate) fn setup_rng(name: &str, params: &serde_json::Value, seed: &[u8]) -> SetupRng {
+pub(crate) fn setup_rng(name: &str, seed: &[u8]) -> SetupRng {
     let mut hash = Sha256::new_with_prefix("provery development setup\0");
-    for part in [name.as_bytes(), params.to_string().as_bytes(), seed] {
+    for part in [name.as_bytes(), seed] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }

@@ -97,6 +97,11 @@ impl<'a> Matrix<'a> {
         Self { ends, entries, coefficients }
     }
 
+    /// Whether these are the same rows, given the same table of coefficients.
+    pub(crate) fn is(&self, rows: &Rows) -> bool {
+        self.ends == rows.ends && self.entries == rows.entries
+    }
+
     /// Whether every row, column and coefficient lies inside the matrix, so that nothing below can panic.
     pub(crate) fn is_well_formed(&self, columns: usize) -> bool {
         self.ends.is_sorted()

@@ -75,9 +75,13 @@ pub enum DeploymentError {
     Syntax(#[from] serde_json::Error),
     #[error("the deployment file names no {0}; write it anew with `provery deploy`")]
     Missing(&'static str),
-    #[error("the deployment file gives {first} and {second} one address, {address}; write it anew with `provery deploy`")]
+    #[error(
+        "the deployment file gives {first} and {second} one address, {address}; write it anew with `provery deploy`"
+    )]
     SharedAddress { first: String, second: String, address: Address },
-    #[error("the deployment has development keys, whose secrets are known, and chain {0} is not a development chain; deploy with keys from a ceremony")]
+    #[error(
+        "the deployment has development keys, whose secrets are known, and chain {0} is not a development chain; deploy with keys from a ceremony"
+    )]
     DevelopmentKeys(u64),
     #[error("the deployment has no rollup named {name}; it has: {known}")]
     UnknownRollup { name: String, known: String },
@@ -105,7 +109,8 @@ impl Deployment {
 
     /// What can be checked without the chain.
     pub fn validate(&self) -> Result<(), DeploymentError> {
-        if let Some(missing) = REQUIRED_CONTRACTS.into_iter().find(|name| !self.contracts.contains_key(*name)) {
+        if let Some(missing) = REQUIRED_CONTRACTS.into_iter().find(|name| !self.contracts.contains_key(*name))
+        {
             return Err(DeploymentError::Missing(missing));
         }
         let mut seen = BTreeMap::new();
@@ -158,8 +163,10 @@ impl Deployment {
     pub fn code_hashes(&self) -> Vec<(String, (Address, B256))> {
         let contracts =
             self.contracts.iter().map(|(name, record)| (name.clone(), (record.address, record.code_hash)));
-        let rollups =
-            self.rollups.iter().map(|rollup| (format!("rollup {}", rollup.name), (rollup.address, rollup.code_hash)));
+        let rollups = self
+            .rollups
+            .iter()
+            .map(|rollup| (format!("rollup {}", rollup.name), (rollup.address, rollup.code_hash)));
         contracts.chain(rollups).collect()
     }
 
@@ -170,5 +177,64 @@ impl Deployment {
             .iter()
             .filter_map(|(name, record)| Source::of_contract(name).map(|source| (record.address, source)));
         contracts.chain(self.rollups.iter().map(|rollup| (rollup.address, Source::Rollup))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployment() -> Deployment {
+        let record = |byte| ContractRecord {
+            address: Address::repeat_byte(byte),
+            code_hash: B256::repeat_byte(byte),
+            block: u64::from(byte),
+        };
+        let contracts = REQUIRED_CONTRACTS.into_iter().map(str::to_string).zip((1..).map(record)).collect();
+        Deployment {
+            chain_id: 31337,
+            development: true,
+            block: 1,
+            compiler: "0.8.30".to_string(),
+            asset: Address::repeat_byte(9),
+            contracts,
+            rollups: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_file_comes_back_as_it_was() {
+        let deployment = deployment();
+        assert_eq!(Deployment::from_json(&deployment.to_json()).expect("its own file"), deployment);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let mut deployment = deployment();
+        deployment.contracts.remove(STAKE_LOTTERY);
+        let error = Deployment::from_json(&deployment.to_json()).expect_err("no lottery");
+        assert!(error.to_string().contains(STAKE_LOTTERY), "{error}");
+    }
+
+    #[test]
+    fn one_address_for_two_contracts_is_refused() {
+        let mut deployment = deployment();
+        let market = deployment.market();
+        deployment.contracts.get_mut(PROVER_REGISTRY).expect("required").address = market;
+        assert!(matches!(deployment.validate(), Err(DeploymentError::SharedAddress { .. })));
+    }
+
+    #[test]
+    fn development_keys_stay_on_development_chains() {
+        let deployment = Deployment { chain_id: 1, ..deployment() };
+        assert!(matches!(deployment.validate(), Err(DeploymentError::DevelopmentKeys(1))));
+        assert!(Deployment { development: false, ..deployment }.validate().is_ok());
+    }
+
+    #[test]
+    fn unknown_fields_and_rollups_are_refused() {
+        let text = deployment().to_json().replacen('{', "{\"chain\": 1,", 1);
+        assert!(matches!(Deployment::from_json(&text), Err(DeploymentError::Syntax(_))));
+        assert!(matches!(deployment().rollup("none"), Err(DeploymentError::UnknownRollup { .. })));
     }
 }

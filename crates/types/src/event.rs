@@ -33,40 +33,146 @@ pub enum Source {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    MarketCreated { market: U256, creator: Address, capacity: u32 },
-    TermsSet { market: U256, terms_hash: B256, terms: Terms },
-    Funded { market: U256, from: Address, amount: U256 },
-    Defunded { market: U256, to: Address, amount: U256 },
-    SlotOpened { slot: Slot, terms_hash: B256, statement_inputs: Vec<U256> },
-    SlotAllocated { slot: Slot },
-    SlotProven { market: U256, id: u64, payee: Address, reward: U256, premium: U256, missed_by: Option<Address> },
+    MarketCreated {
+        market: U256,
+        creator: Address,
+        capacity: u32,
+    },
+    TermsSet {
+        market: U256,
+        terms_hash: B256,
+        terms: Terms,
+    },
+    Funded {
+        market: U256,
+        from: Address,
+        amount: U256,
+    },
+    Defunded {
+        market: U256,
+        to: Address,
+        amount: U256,
+    },
+    SlotOpened {
+        slot: Slot,
+        terms_hash: B256,
+        statement_inputs: Vec<U256>,
+    },
+    SlotAllocated {
+        slot: Slot,
+    },
+    SlotProven {
+        market: U256,
+        id: u64,
+        payee: Address,
+        reward: U256,
+        premium: U256,
+        missed_by: Option<Address>,
+    },
     /// The market's account of a missed slot: how the bond was split.
-    BondSlashed { market: U256, id: u64, prover: Address, to_rescuer: U256, to_requester: U256, burned: U256 },
-    SlotExpired { market: U256, id: u64, forfeited: U256 },
-    SlotCancelled { market: U256, id: u64 },
-    CallbackFailed { market: U256, id: u64 },
-    Withdrawn { account: Address, to: Address, amount: U256 },
-    BurnedSwept { amount: U256 },
+    BondSlashed {
+        market: U256,
+        id: u64,
+        prover: Address,
+        to_rescuer: U256,
+        to_requester: U256,
+        burned: U256,
+    },
+    SlotExpired {
+        market: U256,
+        id: u64,
+        forfeited: U256,
+    },
+    SlotCancelled {
+        market: U256,
+        id: u64,
+    },
+    CallbackFailed {
+        market: U256,
+        id: u64,
+    },
+    Withdrawn {
+        account: Address,
+        to: Address,
+        amount: U256,
+    },
+    BurnedSwept {
+        amount: U256,
+    },
 
-    ProverRegistered { prover: Address, id: u32, uri: String },
-    UriSet { prover: Address, uri: String },
-    SubmitterSet { prover: Address, submitter: Address, allowed: bool },
-    Staked { prover: Address, amount: U256 },
-    UnstakeRequested { prover: Address, amount: U256, ready_at: u64 },
-    Unstaked { prover: Address, to: Address, amount: U256 },
-    AllocationSet { prover: Address, market: U256, units: u64 },
+    ProverRegistered {
+        prover: Address,
+        id: u32,
+        uri: String,
+    },
+    UriSet {
+        prover: Address,
+        uri: String,
+    },
+    SubmitterSet {
+        prover: Address,
+        submitter: Address,
+        allowed: bool,
+    },
+    Staked {
+        prover: Address,
+        amount: U256,
+    },
+    UnstakeRequested {
+        prover: Address,
+        amount: U256,
+        ready_at: u64,
+    },
+    Unstaked {
+        prover: Address,
+        to: Address,
+        amount: U256,
+    },
+    AllocationSet {
+        prover: Address,
+        market: U256,
+        units: u64,
+    },
     /// A leaf's weight, in units, from `epoch` on.
-    WeightSet { market: U256, id: u32, weight: u64, epoch: u64 },
-    ProverPaused { prover: Address },
-    ProverSuspended { prover: Address },
-    ProverResumed { prover: Address },
-    BondReserved { prover: Address, amount: U256 },
-    BondReleased { prover: Address, amount: U256 },
+    WeightSet {
+        market: U256,
+        id: u32,
+        weight: u64,
+        epoch: u64,
+    },
+    ProverPaused {
+        prover: Address,
+    },
+    ProverSuspended {
+        prover: Address,
+    },
+    ProverResumed {
+        prover: Address,
+    },
+    BondReserved {
+        prover: Address,
+        amount: U256,
+    },
+    BondReleased {
+        prover: Address,
+        amount: U256,
+    },
     /// The registry's account of a missed slot: what left the prover's stake.
-    StakeSlashed { prover: Address, market: U256, amount: U256 },
+    StakeSlashed {
+        prover: Address,
+        market: U256,
+        amount: U256,
+    },
 
-    EpochSeeded { epoch: u64, seed: U256 },
-    ProversPassedOver { market: U256, slot: u64, count: u64 },
+    EpochSeeded {
+        epoch: u64,
+        seed: U256,
+    },
+    ProversPassedOver {
+        market: U256,
+        slot: u64,
+        count: u64,
+    },
 
     CircuitRegistered {
         circuit: B256,
@@ -77,11 +183,27 @@ pub enum Event {
         uri: String,
     },
 
-    GenesisSet { root: U256, accounts: Bytes },
-    BlockPosted { number: u64, parent: u64, old_root: U256, new_root: U256, data: Bytes },
-    BlockFinalized { number: u64, root: U256 },
+    GenesisSet {
+        root: U256,
+        accounts: Bytes,
+    },
+    BlockPosted {
+        number: u64,
+        parent: u64,
+        old_root: U256,
+        new_root: U256,
+        data: Bytes,
+    },
+    BlockFinalized {
+        number: u64,
+        root: U256,
+    },
     /// Blocks `from` to `to`, both included, will never finalise.
-    BlocksDropped { from: u64, to: u64, root: U256 },
+    BlocksDropped {
+        from: u64,
+        to: u64,
+        root: U256,
+    },
 }
 
 /// An event and where it was emitted.
@@ -99,7 +221,9 @@ pub struct LoggedEvent {
 /// A log that does not decode: the deployment file and the chain disagree about what a contract is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    #[error("a log of the {source_name} contract does not decode ({reason}); is the deployment file of another version?")]
+    #[error(
+        "a log of the {source_name} contract does not decode ({reason}); is the deployment file of another version?"
+    )]
     Malformed { source_name: &'static str, reason: String },
     #[error("a log carries {field} = {value}, more than this client can count")]
     TooLarge { field: &'static str, value: U256 },
@@ -108,7 +232,9 @@ pub enum DecodeError {
 impl Source {
     /// The source that the contract `name` of a deployment is, if its logs are followed.
     pub fn of_contract(name: &str) -> Option<Self> {
-        [Self::Market, Self::Registry, Self::Lottery, Self::Circuits].into_iter().find(|source| source.name() == name)
+        [Self::Market, Self::Registry, Self::Lottery, Self::Circuits]
+            .into_iter()
+            .find(|source| source.name() == name)
     }
 
     /// The contract's name.
@@ -127,11 +253,21 @@ impl Event {
     /// Decode a log of the contract `source`; `None` for an event that this client does not know.
     pub fn decode(source: Source, log: &LogData) -> Result<Option<Self>, DecodeError> {
         match source {
-            Source::Market => parse(source, log, ProofMarket::ProofMarketEvents::SELECTORS)?.map(market).transpose(),
-            Source::Registry => parse(source, log, ProverRegistry::ProverRegistryEvents::SELECTORS)?.map(registry).transpose(),
-            Source::Lottery => parse(source, log, StakeLottery::StakeLotteryEvents::SELECTORS)?.map(lottery).transpose(),
-            Source::Circuits => Ok(parse(source, log, CircuitRegistry::CircuitRegistryEvents::SELECTORS)?.map(circuits)),
-            Source::Rollup => Ok(parse(source, log, TransferRollup::TransferRollupEvents::SELECTORS)?.map(rollup)),
+            Source::Market => {
+                parse(source, log, ProofMarket::ProofMarketEvents::SELECTORS)?.map(market).transpose()
+            }
+            Source::Registry => {
+                parse(source, log, ProverRegistry::ProverRegistryEvents::SELECTORS)?.map(registry).transpose()
+            }
+            Source::Lottery => {
+                parse(source, log, StakeLottery::StakeLotteryEvents::SELECTORS)?.map(lottery).transpose()
+            }
+            Source::Circuits => {
+                Ok(parse(source, log, CircuitRegistry::CircuitRegistryEvents::SELECTORS)?.map(circuits))
+            }
+            Source::Rollup => {
+                Ok(parse(source, log, TransferRollup::TransferRollupEvents::SELECTORS)?.map(rollup))
+            }
         }
     }
 
@@ -200,7 +336,9 @@ fn address_or_none(address: Address) -> Option<Address> {
 fn market(event: ProofMarket::ProofMarketEvents) -> Result<Event, DecodeError> {
     use ProofMarket::ProofMarketEvents as E;
     Ok(match event {
-        E::MarketCreated(e) => Event::MarketCreated { market: e.market, creator: e.creator, capacity: e.capacity },
+        E::MarketCreated(e) => {
+            Event::MarketCreated { market: e.market, creator: e.creator, capacity: e.capacity }
+        }
         E::TermsSet(e) => Event::TermsSet { market: e.market, terms_hash: e.termsHash, terms: e.terms },
         E::Funded(e) => Event::Funded { market: e.market, from: e.from, amount: e.amount },
         E::Defunded(e) => Event::Defunded { market: e.market, to: e.to, amount: e.amount },
@@ -237,11 +375,15 @@ fn registry(event: ProverRegistry::ProverRegistryEvents) -> Result<Event, Decode
     Ok(match event {
         E::ProverRegistered(e) => Event::ProverRegistered { prover: e.prover, id: e.id, uri: e.uri },
         E::UriSet(e) => Event::UriSet { prover: e.prover, uri: e.uri },
-        E::SubmitterSet(e) => Event::SubmitterSet { prover: e.prover, submitter: e.submitter, allowed: e.allowed },
-        E::Staked(e) => Event::Staked { prover: e.prover, amount: e.amount },
-        E::UnstakeRequested(e) => {
-            Event::UnstakeRequested { prover: e.prover, amount: e.amount, ready_at: count("readyAt", e.readyAt)? }
+        E::SubmitterSet(e) => {
+            Event::SubmitterSet { prover: e.prover, submitter: e.submitter, allowed: e.allowed }
         }
+        E::Staked(e) => Event::Staked { prover: e.prover, amount: e.amount },
+        E::UnstakeRequested(e) => Event::UnstakeRequested {
+            prover: e.prover,
+            amount: e.amount,
+            ready_at: count("readyAt", e.readyAt)?,
+        },
         E::Unstaked(e) => Event::Unstaked { prover: e.prover, to: e.to, amount: e.amount },
         E::AllocationSet(e) => {
             Event::AllocationSet { prover: e.prover, market: e.market, units: count("units", e.units)? }
@@ -298,5 +440,61 @@ fn rollup(event: TransferRollup::TransferRollupEvents) -> Event {
         },
         E::BlockFinalized(e) => Event::BlockFinalized { number: e.number, root: e.root },
         E::BlocksDropped(e) => Event::BlocksDropped { from: e.from, to: e.to, root: e.root },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::sol_types::SolEvent;
+
+    use super::*;
+
+    #[test]
+    fn a_log_is_decoded_only_as_its_own_contracts() {
+        let event = ProverRegistry::WeightSet {
+            market: U256::from(1),
+            id: 2,
+            weight: U256::from(3),
+            epoch: U256::from(4),
+        };
+        let log = event.encode_log_data();
+        let decoded = Event::decode(Source::Registry, &log).expect("well-formed");
+        assert_eq!(decoded, Some(Event::WeightSet { market: U256::from(1), id: 2, weight: 3, epoch: 4 }));
+        assert_eq!(Event::decode(Source::Rollup, &log), Ok(None), "a rollup cannot speak for the registry");
+    }
+
+    #[test]
+    fn the_two_slashing_events_are_told_apart() {
+        let prover = Address::repeat_byte(1);
+        let stake = ProverRegistry::BondSlashed { prover, market: U256::from(1), amount: U256::from(2) };
+        let decoded = Event::decode(Source::Registry, &stake.encode_log_data()).expect("well-formed");
+        assert!(matches!(decoded, Some(Event::StakeSlashed { .. })));
+        assert_eq!(Event::decode(Source::Market, &stake.encode_log_data()), Ok(None));
+    }
+
+    #[test]
+    fn cut_data_and_numbers_too_large_are_errors() {
+        let event = StakeLottery::EpochSeeded { epoch: U256::MAX, seed: U256::from(1) };
+        let mut log = event.encode_log_data();
+        assert!(matches!(
+            Event::decode(Source::Lottery, &log),
+            Err(DecodeError::TooLarge { field: "epoch", .. })
+        ));
+        log.data = Bytes::new();
+        assert!(matches!(Event::decode(Source::Lottery, &log), Err(DecodeError::Malformed { .. })));
+    }
+
+    #[test]
+    fn an_events_name_is_its_json_tag() {
+        let events = [
+            Event::SlotCancelled { market: U256::from(1), id: 2 },
+            Event::BurnedSwept { amount: U256::from(3) },
+            Event::StakeSlashed { prover: Address::ZERO, market: U256::from(1), amount: U256::from(2) },
+        ];
+        for event in events {
+            let json = serde_json::to_value(&event).expect("an event has a JSON form");
+            assert_eq!(json["event"], event.name());
+            assert_eq!(serde_json::from_value::<Event>(json).expect("its own JSON form"), event);
+        }
     }
 }

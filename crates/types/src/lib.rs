@@ -6,8 +6,10 @@ mod hash;
 mod slot;
 
 pub use alloy::primitives::{Address, B256, U256};
-pub use deployment::{CIRCUIT_REGISTRY, ContractRecord, Deployment, DeploymentError, PROOF_MARKET, PROVER_REGISTRY, REQUIRED_CONTRACTS, RollupRecord,
-    STAKE_LOTTERY, is_development_chain,};
+pub use deployment::{
+    CIRCUIT_REGISTRY, ContractRecord, Deployment, DeploymentError, PROOF_MARKET, PROVER_REGISTRY,
+    REQUIRED_CONTRACTS, RollupRecord, STAKE_LOTTERY, is_development_chain,
+};
 pub use event::{BlockRef, DecodeError, Event, LoggedEvent, Source};
 pub use hash::{slot_hash, statement_hash, terms_hash};
 pub use provery_bindings::{Slot, Terms};

@@ -95,3 +95,54 @@ impl TermsExt for Terms {
         self.bond.to()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{
+        B256,
+        aliases::{U40, U96},
+    };
+
+    use super::*;
+
+    #[test]
+    fn slot_and_terms_are_json_in_snake_case_and_come_back() {
+        let slot = Slot {
+            market: U256::from(1),
+            id: 2,
+            statement: B256::repeat_byte(3),
+            prover: Address::repeat_byte(4),
+            price: U96::MAX,
+            openedAt: U40::from(5),
+            startedAt: U40::from(6),
+            exclusiveUntil: U40::MAX,
+            capacity: 64,
+        };
+        let json = serde_json::to_value(&slot).expect("a slot has a JSON form");
+        assert_eq!(json["price"], U96::MAX.to_string());
+        assert_eq!(json["opened_at"], 5);
+        assert_eq!(serde_json::from_value::<Slot>(json).expect("its own JSON form"), slot);
+
+        let terms = Terms { price: U96::from(7), expiryWindow: 8, outputs: 1, ..Default::default() };
+        let json = serde_json::to_value(&terms).expect("terms have a JSON form");
+        assert_eq!((json["price"].clone(), json["expiry_window"].clone()), ("7".into(), 8.into()));
+        assert_eq!(serde_json::from_value::<Terms>(json).expect("their own JSON form"), terms);
+    }
+
+    #[test]
+    fn seconds_that_do_not_fit_are_refused() {
+        let mut json = serde_json::to_value(Slot::default()).expect("a slot has a JSON form");
+        json["opened_at"] = u64::MAX.into();
+        assert!(serde_json::from_value::<Slot>(json).is_err());
+    }
+
+    #[test]
+    fn plain_numbers_are_the_packed_ones() {
+        let slot = Slot { openedAt: U40::from(100), ..Default::default() };
+        let terms = Terms { expiryWindow: 40, ..Default::default() };
+        assert_eq!((slot.expires_at(&terms), slot.allocated_to()), (140, None));
+        assert_eq!(SlotState::from_u8(2), Some(SlotState::Expired));
+        assert_eq!(SlotState::from_u8(4), None);
+        assert_eq!(format!("{:>8}", SlotState::Proven), "  proven");
+    }
+}

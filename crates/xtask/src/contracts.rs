@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use eyre::{Context, Result, bail, ensure, eyre};
 use foundry_compilers::{
-    ProjectBuilder, ProjectPathsConfig,
+    Project, ProjectBuilder, ProjectPathsConfig,
     artifacts::{
         BytecodeHash, EvmVersion, Remapping, Settings, SettingsMetadata, output_selection::OutputSelection,
     },
@@ -86,7 +86,7 @@ fn compile(root: &Path, solc: &Path) -> Result<BTreeMap<String, Value>> {
             path: root.join(path).display().to_string(),
         }))
         .build_with_root::<SolcLanguage>(root);
-    let project = ProjectBuilder::new(Default::default())
+    let project: Project<SolcCompiler> = ProjectBuilder::<SolcCompiler>::new(Default::default())
         .paths(paths)
         .settings(SolcSettings { settings, ..Default::default() })
         .offline()

@@ -63,7 +63,11 @@ impl Inner {
                 Err(error) => {
                     conflicts += 1;
                     if conflicts < BROADCASTS && self.pending_nonce().await? != nonce {
-                        tracing::warn!(nonce, kind = call.kind, "the nonce was used elsewhere, taking the next");
+                        tracing::warn!(
+                            nonce,
+                            kind = call.kind,
+                            "the nonce was used elsewhere, taking the next"
+                        );
                         continue;
                     }
                     return Err(self.named(call, gas, fees, error).await);
@@ -78,8 +82,10 @@ impl Inner {
         let raised = |old: u128, now: u128| now.max(old + old / 4 + 1);
         let fees = Eip1559Estimation {
             max_fee_per_gas: raised(attempt.fees.max_fee_per_gas, now.max_fee_per_gas),
-            max_priority_fee_per_gas: raised(attempt.fees.max_priority_fee_per_gas, now.max_priority_fee_per_gas),
-            ..now
+            max_priority_fee_per_gas: raised(
+                attempt.fees.max_priority_fee_per_gas,
+                now.max_priority_fee_per_gas,
+            ),
         };
         let replaced = match self.sign(call, attempt.nonce, attempt.gas, fees).await {
             Ok(signed) => self.submit(&signed).await.map(|()| signed.hash).map_err(|error| error.to_string()),
@@ -91,7 +97,9 @@ impl Inner {
                 attempt.fees = fees;
                 attempt.hashes.push(hash);
             }
-            Err(reason) => tracing::warn!(kind = call.kind, nonce = attempt.nonce, reason, "fees could not be raised"),
+            Err(reason) => {
+                tracing::warn!(kind = call.kind, nonce = attempt.nonce, reason, "fees could not be raised")
+            }
         }
     }
 
@@ -111,7 +119,13 @@ impl Inner {
         fees.map_err(|error| self.rpc.error("eth_feeHistory", error))
     }
 
-    async fn sign(&self, call: &Call, nonce: u64, gas: u64, fees: Eip1559Estimation) -> Result<Signed, SendError> {
+    async fn sign(
+        &self,
+        call: &Call,
+        nonce: u64,
+        gas: u64,
+        fees: Eip1559Estimation,
+    ) -> Result<Signed, SendError> {
         let wallet = EthereumWallet::from(self.signer.clone());
         let request = self
             .request(call)
@@ -131,7 +145,9 @@ impl Inner {
     async fn submit(&self, signed: &Signed) -> Result<(), TransportError> {
         let mut failures = 0;
         loop {
-            let Err(error) = self.rpc.provider().send_raw_transaction(&signed.raw).await else { return Ok(()) };
+            let Err(error) = self.rpc.provider().send_raw_transaction(&signed.raw).await else {
+                return Ok(());
+            };
             if let Ok(Some(_)) = self.rpc.provider().get_transaction_by_hash(signed.hash).await {
                 return Ok(());
             }
@@ -145,7 +161,13 @@ impl Inner {
         }
     }
 
-    async fn named(&self, call: &Call, gas: u64, fees: Eip1559Estimation, error: TransportError) -> SendError {
+    async fn named(
+        &self,
+        call: &Call,
+        gas: u64,
+        fees: Eip1559Estimation,
+        error: TransportError,
+    ) -> SendError {
         if !matches!(error, RpcError::ErrorResp(_)) {
             return self.rpc.error("eth_sendRawTransaction", error).into();
         }

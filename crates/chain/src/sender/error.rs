@@ -18,9 +18,13 @@ pub enum SendError {
     GasTooHigh { kind: &'static str, needed: u64, limit: u64 },
     #[error("the RPC refused {kind} ({code}: {message})")]
     Rejected { kind: &'static str, code: i64, message: String },
-    #[error("nonce {nonce} of {account} went to another transaction than {kind}; let only one program use a key")]
+    #[error(
+        "nonce {nonce} of {account} went to another transaction than {kind}; let only one program use a key"
+    )]
     NonceTaken { kind: &'static str, account: Address, nonce: u64 },
-    #[error("{kind} was not mined in {seconds} s and may be yet (transaction {tx_hash}); check the node's fees and connection")]
+    #[error(
+        "{kind} was not mined in {seconds} s and may be yet (transaction {tx_hash}); check the node's fees and connection"
+    )]
     TimedOut { kind: &'static str, seconds: u64, tx_hash: B256 },
     #[error("{kind} could not be signed ({reason})")]
     Signing { kind: &'static str, reason: String },

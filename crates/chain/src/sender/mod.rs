@@ -194,9 +194,11 @@ impl Inner {
             if started.elapsed() >= self.config.give_up_after {
                 return Err(match failure {
                     Some(error) => error.into(),
-                    None if self.nonce_taken(&attempt).await? => {
-                        SendError::NonceTaken { kind: call.kind, account: self.signer.address(), nonce: attempt.nonce }
-                    }
+                    None if self.nonce_taken(&attempt).await? => SendError::NonceTaken {
+                        kind: call.kind,
+                        account: self.signer.address(),
+                        nonce: attempt.nonce,
+                    },
                     None => SendError::TimedOut {
                         kind: call.kind,
                         seconds: started.elapsed().as_secs(),
@@ -216,19 +218,32 @@ impl Inner {
     async fn settled(&self, attempt: &Attempt) -> Result<Option<(TransactionReceipt, BlockRef)>, ChainError> {
         for hash in &attempt.hashes {
             let receipt = self.rpc.provider().get_transaction_receipt(*hash).await;
-            let Some(receipt) = receipt.map_err(|error| self.rpc.error("eth_getTransactionReceipt", error))? else {
+            let Some(receipt) =
+                receipt.map_err(|error| self.rpc.error("eth_getTransactionReceipt", error))?
+            else {
                 continue;
             };
-            let (Some(number), Some(block_hash)) = (receipt.block_number, receipt.block_hash) else { continue };
-            let Some(block) = self.rpc.block(number).await?.filter(|block| block.hash == block_hash) else { continue };
-            if self.config.confirmations == 0 || self.rpc.head().await?.number >= number + self.config.confirmations {
+            let (Some(number), Some(block_hash)) = (receipt.block_number, receipt.block_hash) else {
+                continue;
+            };
+            let Some(block) = self.rpc.block(number).await?.filter(|block| block.hash == block_hash) else {
+                continue;
+            };
+            if self.config.confirmations == 0
+                || self.rpc.head().await?.number >= number + self.config.confirmations
+            {
                 return Ok(Some((receipt, block)));
             }
         }
         Ok(None)
     }
 
-    async fn mined(&self, call: &Call, receipt: TransactionReceipt, block: BlockRef) -> Result<Mined, SendError> {
+    async fn mined(
+        &self,
+        call: &Call,
+        receipt: TransactionReceipt,
+        block: BlockRef,
+    ) -> Result<Mined, SendError> {
         if !receipt.status() {
             let error = self.replay(call, block).await;
             return Err(SendError::reverted(call.kind, error, Some(receipt.transaction_hash)));
@@ -269,10 +284,17 @@ impl Inner {
             return SendError::reverted(call.kind, decode_revert(&data).unwrap_or_else(unnamed), None);
         }
         match self.rpc.balance(self.signer.address()).await {
-            Ok(balance) if balance < call.value => {
-                SendError::Underfunded { kind: call.kind, account: self.signer.address(), balance, needed: call.value }
-            }
-            _ => SendError::Rejected { kind: call.kind, code: payload.code, message: payload.message.into_owned() },
+            Ok(balance) if balance < call.value => SendError::Underfunded {
+                kind: call.kind,
+                account: self.signer.address(),
+                balance,
+                needed: call.value,
+            },
+            _ => SendError::Rejected {
+                kind: call.kind,
+                code: payload.code,
+                message: payload.message.into_owned(),
+            },
         }
     }
 

@@ -1,9 +1,7 @@
 //! Wires, and the few operations everything else is made of.
 
 use ark_ff::{AdditiveGroup, BigInteger, Field, One, PrimeField, Zero};
-use ark_relations::gr1cs::{
-    ConstraintSystemRef, LinearCombination, SynthesisError, SynthesisMode, Variable,
-};
+use ark_relations::gr1cs::{ConstraintSystemRef, LinearCombination, SynthesisError, SynthesisMode, Variable};
 
 use crate::Fr;
 
@@ -107,7 +105,8 @@ impl Builder {
             terms.iter().try_fold(constant, |sum, (coefficient, num)| Some(sum + num.value? * coefficient))
         };
         self.linear(value, || {
-            let mut lc: Vec<_> = terms.iter().map(|(coefficient, num)| (*coefficient, num.variable)).collect();
+            let mut lc: Vec<_> =
+                terms.iter().map(|(coefficient, num)| (*coefficient, num.variable)).collect();
             lc.push((constant, Variable::One));
             lc
         })

@@ -46,7 +46,11 @@ pub fn is_below(builder: &Builder, bits: &[Bit], constant: &BigInteger256) -> Re
 ///
 /// Two constraints a run of ones and the zeros after it. `equal` is forced to 1 while everything above is equal; where
 /// it is not, the prover may choose it freely, and can only burden itself.
-pub fn enforce_at_most(builder: &Builder, bits: &[Bit], constant: &BigInteger256) -> Result<(), SynthesisError> {
+pub fn enforce_at_most(
+    builder: &Builder,
+    bits: &[Bit],
+    constant: &BigInteger256,
+) -> Result<(), SynthesisError> {
     let mut equal = builder.one();
     for (ones, run) in runs(bits, constant) {
         let mut nums: Vec<Num> = run.iter().map(|bit| bit.num()).collect();
@@ -55,7 +59,8 @@ pub fn enforce_at_most(builder: &Builder, bits: &[Bit], constant: &BigInteger256
             let minus_one = -Fr::one();
             let terms: Vec<_> = nums.iter().map(|num| (minus_one, *num)).collect();
             let missing = builder.combine(&terms, Fr::from(nums.len() as u64))?;
-            let inverse = builder.witness(missing.value().map(|value| value.inverse().unwrap_or_default()))?;
+            let inverse =
+                builder.witness(missing.value().map(|value| value.inverse().unwrap_or_default()))?;
             let still = builder.witness(missing.value().map(|value| Fr::from(value == Fr::from(0u8))))?;
             builder.enforce(missing, inverse, builder.sub(builder.one(), still)?)?;
             equal = still;

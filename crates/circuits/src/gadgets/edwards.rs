@@ -31,19 +31,14 @@ impl Point {
         let xx = builder.mul(self.x, self.x)?;
         let yy = builder.mul(self.y, self.y)?;
         let xxyy = builder.mul(xx, yy)?;
-        let difference = builder.combine(
-            &[(Fr::one(), xx), (Fr::one(), yy), (-EdwardsConfig::COEFF_D, xxyy)],
-            -Fr::one(),
-        )?;
+        let difference = builder
+            .combine(&[(Fr::one(), xx), (Fr::one(), yy), (-EdwardsConfig::COEFF_D, xxyy)], -Fr::one())?;
         builder.is_zero(difference)
     }
 
     /// The point if `bit`, else the neutral element (0, 1): two constraints.
     pub fn or_neutral(&self, builder: &Builder, bit: Bit) -> Result<Self, SynthesisError> {
-        Ok(Self {
-            x: builder.mul(self.x, bit.num())?,
-            y: builder.select(bit, self.y, builder.one())?,
-        })
+        Ok(Self { x: builder.mul(self.x, bit.num())?, y: builder.select(bit, self.y, builder.one())? })
     }
 
     /// Whether two points are equal: five constraints.
@@ -117,10 +112,8 @@ fn divide(builder: &Builder, above: [Num; 2], below: [Num; 2]) -> Result<Point, 
         let inverse = (x * y).inverse().unwrap_or_default();
         Some((above[0].value()? * inverse * y, above[1].value()? * inverse * x))
     })();
-    let point = Point {
-        x: builder.witness(values.map(|(x, _)| x))?,
-        y: builder.witness(values.map(|(_, y)| y))?,
-    };
+    let point =
+        Point { x: builder.witness(values.map(|(x, _)| x))?, y: builder.witness(values.map(|(_, y)| y))? };
     builder.enforce(below[0], point.x, above[0])?;
     builder.enforce(below[1], point.y, above[1])?;
     Ok(point)

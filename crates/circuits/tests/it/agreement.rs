@@ -3,10 +3,8 @@
 use ark_ff::{AdditiveGroup, PrimeField};
 use proptest::prelude::*;
 use provery_circuits::{
-    BlockContext, BlockJob, BlockStatement, Fr, Params, RejectReason, TransferOutcome,
-    block::HEADER_BYTES,
-    circuit::BlockWitness,
-    word,
+    BlockContext, BlockJob, BlockStatement, Fr, Params, RejectReason, TransferOutcome, block::HEADER_BYTES,
+    circuit::BlockWitness, word,
 };
 
 use crate::support::*;
@@ -142,14 +140,19 @@ fn workload_is_deterministic_and_mostly_valid() {
     let domain = word::from_field(&Fr::from(DOMAIN));
     let run = || {
         let mut workload = provery_circuits::Workload::new(7, 20);
-        let mut state = provery_circuits::State::from_genesis(&workload.genesis_bytes()).expect("its own genesis");
+        let mut state =
+            provery_circuits::State::from_genesis(&workload.genesis_bytes()).expect("its own genesis");
         let context = BlockContext { params: params(8), domain: Fr::from(DOMAIN) };
         let mut applied = 0;
         for _ in 0..6 {
             let data = workload.next_block(&state, 8, &domain).expect("a whole state");
             let trace = state.apply_block(&data, &context).expect("the block fits");
             assert!(trace.fees_credited);
-            applied += trace.transfers.iter().filter(|transfer| transfer.outcome == TransferOutcome::Applied).count();
+            applied += trace
+                .transfers
+                .iter()
+                .filter(|transfer| transfer.outcome == TransferOutcome::Applied)
+                .count();
         }
         (state.root_word(), applied)
     };

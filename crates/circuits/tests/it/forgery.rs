@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use ark_bn254::Bn254;
 use ark_ff::{AdditiveGroup, Field};
 use ark_groth16::{Groth16, prepare_verifying_key};
-use ark_relations::gr1cs::{ConstraintSynthesizer, OptimizationGoal, R1CS_PREDICATE_LABEL, SynthesisMode};
+use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystem, R1CS_PREDICATE_LABEL};
 use provery_circuits::{
-    BlockCircuit, BlockJob, Fr, Params, TransferOutcome, circuit::BlockWitness, gadgets::Builder, poseidon, word,
+    BlockCircuit, BlockContext, BlockJob, BlockStatement, Fr, Params, State, TransferOutcome,
+    circuit::BlockWitness, gadgets::Builder, poseidon, word,
 };
 
 use crate::support::*;
@@ -91,7 +92,9 @@ fn every_part_of_the_statement_is_bound() {
         m[5] = witness.trace.chunks[0];
     });
     for i in 0..3 {
-        fails("public input", |witness, _| witness.inputs[i] += Fr::ONE);
+        let mut circuit = honest().circuit();
+        circuit.witness.as_mut().expect("a job has a witness").inputs[i] += Fr::ONE;
+        assert!(!is_satisfied(circuit), "public input {i}");
     }
 }
 
@@ -102,10 +105,60 @@ fn the_accounts_are_bound() {
     fails("sender's key", |witness, _| witness.trace.transfers[0].from.account.key.x += Fr::ONE);
     fails("receiver's balance", |witness, _| witness.trace.transfers[0].to.account.balance -= 1);
     fails("fee account's balance", |witness, _| witness.trace.fee_account.account.balance += 1);
-    for level in [0, 7, 15] {
+    fails("top of the tree", |witness, _| witness.trace.top[3] += Fr::ONE);
+    // The upper levels are in the top.
+    let path = 16 - honest().params().top_levels();
+    for level in [0, 7, path - 1] {
         fails("sender's path", |witness, _| witness.trace.transfers[0].from.siblings[level] += Fr::ONE);
         fails("receiver's path", |witness, _| witness.trace.transfers[0].to.siblings[level] += Fr::ONE);
         fails("fee account's path", |witness, _| witness.trace.fee_account.siblings[level] += Fr::ONE);
+    }
+}
+
+/// The whole assignment of another state, in which the sender has more, under the root of the real one. Everything is
+/// consistent, and the root that follows is claimed, so nothing but the proof of membership is in the way.
+#[test]
+fn accounts_of_another_state_are_refused() {
+    let world = World::new();
+    let params = Params::new(1).expect("a small size");
+    let data = [&[0; 31][..], &record(&world, 0, 0)].concat();
+    let real = job(&world.state, &data, params, None);
+    let mut accounts: Vec<_> =
+        (0..ACCOUNTS).map(|i| world.state.account(i).expect("a whole state")).collect();
+    accounts[0].balance *= 2;
+    let richer = State::new(&accounts).expect("a handful of accounts");
+    let forged = job(&richer, &data, params, None);
+    assert_eq!(forged.trace().transfers[0].outcome, TransferOutcome::Applied);
+
+    let mut after = richer.clone();
+    let context = BlockContext { params, domain: Fr::from(DOMAIN) };
+    after.apply_block(&data, &context).expect("the block fits");
+    let change = after.top(params.top_levels()).expect("a whole state")[0] - forged.trace().top[0];
+    let mut grafted = real.trace().top.clone();
+    grafted[0] += change;
+    let mut nodes = grafted;
+    while nodes.len() > 1 {
+        nodes = nodes.chunks(2).map(poseidon::hash).collect();
+    }
+
+    // The paths of the forged tree hang under the real top, or the forged top stands in for the real one.
+    for (top, claimed_root) in [(&real.trace().top, nodes[0]), (&forged.trace().top, forged.trace().new_root)]
+    {
+        let mut trace = forged.trace().clone();
+        trace.old_root = real.trace().old_root;
+        trace.top.clone_from(top);
+        let statement = BlockStatement {
+            claimed_root: word::from_field(&claimed_root),
+            correct: true,
+            ..*real.statement()
+        };
+        let fingerprint = statement.fingerprint(&data, &params).expect("canonical words");
+        let mut circuit = forged.circuit();
+        let witness = circuit.witness.as_mut().expect("a job has a witness");
+        witness.inputs = fingerprint.groth16_inputs();
+        witness.claimed_root = claimed_root;
+        witness.trace = trace;
+        assert!(!is_satisfied(circuit));
     }
 }
 
@@ -113,12 +166,15 @@ fn the_accounts_are_bound() {
 /// tested is 0, so that its value means nothing.
 #[test]
 fn no_private_variable_is_free() {
-    let cs = synthesise(honest().circuit());
+    let cs = ConstraintSystem::new_ref();
+    honest().circuit().generate_constraints(cs.clone()).expect("a complete witness");
     cs.finalize();
     let matrices = &cs.to_matrices().expect("matrices were kept")[R1CS_PREDICATE_LABEL];
     let assignment =
-        [cs.instance_assignment().expect("an assignment"), cs.witness_assignment().expect("an assignment")].concat();
-    let value = |row: &[(Fr, usize)]| row.iter().map(|(coefficient, i)| *coefficient * assignment[*i]).sum::<Fr>();
+        [cs.instance_assignment().expect("an assignment"), cs.witness_assignment().expect("an assignment")]
+            .concat();
+    let value =
+        |row: &[(Fr, usize)]| row.iter().map(|(coefficient, i)| *coefficient * assignment[*i]).sum::<Fr>();
     let rows: Vec<[Fr; 3]> =
         (0..cs.num_constraints()).map(|row| [0, 1, 2].map(|matrix| value(&matrices[matrix][row]))).collect();
     assert!(rows.iter().all(|[a, b, c]| *a * b == *c));
@@ -140,9 +196,10 @@ fn no_private_variable_is_free() {
         });
         if !bound {
             free += 1;
-            let helper = uses.len() == 1 && uses.iter().all(|(row, [a, _, c])| {
-                *a == Fr::ZERO && *c == Fr::ZERO && rows[*row][0] == Fr::ZERO
-            });
+            let helper = uses.len() == 1
+                && uses
+                    .iter()
+                    .all(|(row, [a, _, c])| *a == Fr::ZERO && *c == Fr::ZERO && rows[*row][0] == Fr::ZERO);
             assert!(helper, "variable {variable} is free");
         }
     }
@@ -152,21 +209,14 @@ fn no_private_variable_is_free() {
 #[test]
 fn the_shape_does_not_depend_on_the_assignment() {
     let job = honest();
-    let proving = synthesise(job.circuit());
+    let proving = ConstraintSystem::new_ref();
+    job.circuit().generate_constraints(proving.clone()).expect("a complete witness");
     let witness_only = Builder::witness_only();
     job.circuit().generate_constraints(witness_only.clone()).expect("a complete witness");
     assert_eq!(proving.witness_assignment(), witness_only.witness_assignment());
-    let setup = ark_relations::gr1cs::ConstraintSystem::new_ref();
-    setup.set_optimization_goal(OptimizationGoal::Constraints);
-    setup.set_mode(SynthesisMode::Setup);
-    BlockCircuit::blank(job.params()).generate_constraints(setup.clone()).expect("keys need no witness");
-    for cs in [&proving, &setup] {
-        cs.finalize();
-    }
-    assert_eq!(
-        proving.to_matrices().expect("matrices were kept"),
-        setup.to_matrices().expect("matrices were kept")
-    );
+    proving.finalize();
+    let matrices = &proving.to_matrices().expect("matrices were kept")[R1CS_PREDICATE_LABEL];
+    assert_eq!(matrices, &setup_matrices(job.params()));
 }
 
 #[test]
@@ -175,7 +225,8 @@ fn a_proof_for_one_payee_serves_no_other() {
     let mut rng = ark_std::test_rng();
     let blank = BlockCircuit::blank(job.params());
     let key = Groth16::<Bn254>::generate_random_parameters_with_reduction(blank, &mut rng).expect("a setup");
-    let proof = Groth16::<Bn254>::create_random_proof_with_reduction(job.circuit(), &key, &mut rng).expect("a proof");
+    let proof =
+        Groth16::<Bn254>::create_random_proof_with_reduction(job.circuit(), &key, &mut rng).expect("a proof");
     let verifying_key = prepare_verifying_key(&key.vk);
     let accepts =
         |inputs: &[Fr]| Groth16::<Bn254>::verify_proof(&verifying_key, &proof, inputs).expect("three inputs");

@@ -1,12 +1,16 @@
 //! A small world with every kind of account, and every kind of record.
 
+use std::sync::OnceLock;
+
 use ark_ec::AffineRepr;
 use ark_ed_on_bn254::EdwardsAffine;
 use ark_ff::{AdditiveGroup, BigInteger, BigInteger256, Field, PrimeField};
-use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef};
+use ark_relations::gr1cs::{
+    ConstraintSynthesizer, ConstraintSystem, Matrix, OptimizationGoal, R1CS_PREDICATE_LABEL, SynthesisMode,
+};
 use provery_circuits::{
     Account, BlockCircuit, BlockJob, Fr, Params, PublicKey, SignedTransfer, State, Transfer, Word, Workload,
-    block::RECORD_BYTES, payload::JobTerms, tree::MissingAccount, word,
+    block::RECORD_BYTES, gadgets::Builder, payload::JobTerms, tree::MissingAccount, word,
 };
 
 /// Accounts 0..4 are ordinary.
@@ -129,14 +133,30 @@ pub fn job(state: &State, data: &[u8], params: Params, claimed_root: Option<Word
     BlockJob::from_state(state, data, &terms).expect("any bytes that fit are a block")
 }
 
-pub fn synthesise(circuit: BlockCircuit) -> ConstraintSystemRef<Fr> {
+/// A, B and C as key generation sees them.
+pub fn setup_matrices(params: Params) -> Vec<Matrix<Fr>> {
     let cs = ConstraintSystem::new_ref();
-    circuit.generate_constraints(cs.clone()).expect("synthesis does not depend on values");
-    cs
+    cs.set_optimization_goal(OptimizationGoal::Constraints);
+    cs.set_mode(SynthesisMode::Setup);
+    BlockCircuit::blank(params).generate_constraints(cs.clone()).expect("keys need no witness");
+    cs.finalize();
+    cs.to_matrices().expect("key generation keeps matrices").remove(R1CS_PREDICATE_LABEL).expect("an R1CS")
 }
 
+/// Whether the circuit's assignment satisfies the constraints of its size, which are made once.
 pub fn is_satisfied(circuit: BlockCircuit) -> bool {
-    synthesise(circuit).is_satisfied().expect("the assignment is complete")
+    static MATRICES: [OnceLock<Vec<Matrix<Fr>>>; 3] = [const { OnceLock::new() }; 3];
+    let params = circuit.params;
+    let matrices = MATRICES[params.block_txs()].get_or_init(|| setup_matrices(params));
+    let cs = Builder::witness_only();
+    circuit.generate_constraints(cs.clone()).expect("synthesis does not depend on values");
+    let assignment =
+        [cs.instance_assignment().expect("an assignment"), cs.witness_assignment().expect("an assignment")]
+            .concat();
+    let value =
+        |row: &Vec<(Fr, usize)>| row.iter().map(|(coefficient, i)| *coefficient * assignment[*i]).sum::<Fr>();
+    let [a, b, c] = &matrices[..] else { panic!("three matrices") };
+    a.iter().zip(b).zip(c).all(|((a, b), c)| value(a) * value(b) == value(c))
 }
 
 pub fn supply(state: &State) -> Result<u128, MissingAccount> {

@@ -50,7 +50,8 @@ fn case(name: &str, payee: u8, data: Vec<u8>, state: &State, claimed_root: Optio
 fn block_statement_vectors() {
     let mut workload = Workload::new(42, 16);
     let state = State::from_genesis(&workload.genesis_bytes()).expect("the workload's genesis");
-    let full = workload.next_block(&state, 8, &word::from_field(&Fr::from(31_337u32))).expect("a whole state");
+    let full =
+        workload.next_block(&state, 8, &word::from_field(&Fr::from(31_337u32))).expect("a whole state");
     let garbage: Vec<u8> = (0..333u32).map(|i| word::keccak256(&[&i.to_be_bytes()])[0]).collect();
     let vectors = Value::Array(vec![
         case("empty", 0x11, Vec::new(), &state, None),

@@ -54,7 +54,10 @@ async fn withdraw(context: &Context, amount: Option<Amount>, to: Option<Address>
     if amount == U256::ZERO || amount > credit {
         return Err(fail(
             Code::InsufficientCredit,
-            format!("{me} may withdraw {credit} wei and {amount} wei were asked for; ask for less, or prove a slot first"),
+            format!(
+                "{me} may withdraw {credit} wei and {amount} wei were asked for; ask for less, or prove a \
+                 slot first"
+            ),
         ));
     }
     let to = to.unwrap_or(me);

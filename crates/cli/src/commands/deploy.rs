@@ -8,8 +8,13 @@ use alloy::{
 };
 use clap::Args;
 use eyre::Result;
-use provery_bindings::{CircuitRegistry, DevelopmentToken, ProofMarket, ProverRegistry, StakeLottery, registry::IProverRegistry};
-use provery_types::{ContractName, ContractRecord, Deployment, is_development_chain};
+use provery_bindings::{
+    CircuitRegistry, DevelopmentToken, ProofMarket, StakeLottery, market::IProverRegistry,
+};
+use provery_types::{
+    CIRCUIT_REGISTRY, ContractRecord, Deployment, PROOF_MARKET, PROVER_REGISTRY, STAKE_LOTTERY,
+    is_development_chain,
+};
 use serde_json::json;
 
 use crate::{
@@ -23,7 +28,8 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: provery deploy --epoch-length 60 --freeze 10 --unbonding 600 --keystore deployer.json")]
+#[command(after_help = "Example: provery deploy --epoch-length 60 --freeze 10 --unbonding 600 --keystore \
+     deployer.json")]
 pub struct DeployArgs {
     /// The ERC-20 of stakes, prices and rewards [default: a token that anyone may mint; on development chains only]
     #[arg(long, value_name = "ADDRESS")]
@@ -53,20 +59,27 @@ pub struct DeployArgs {
 
 pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
     check(&args)?;
-    let stake_unit = args.stake_unit.to_u96().map_err(|error| fail(Code::Usage, format!("--stake-unit: {error}")))?;
+    let stake_unit =
+        args.stake_unit.to_u96().map_err(|error| fail(Code::Usage, format!("--stake-unit: {error}")))?;
     let wire = Wire::connect(&context.settings).await?;
     let chain_id = wire.rpc.chain_id();
     let development = is_development_chain(chain_id);
     if args.asset.is_none() && !development {
         return Err(fail(
             Code::NotDevelopmentChain,
-            format!("chain {chain_id} is not a development chain, so there is no asset to make up; pass --asset ADDRESS"),
+            format!(
+                "chain {chain_id} is not a development chain, so there is no asset to make up; pass \
+                 --asset ADDRESS"
+            ),
         ));
     }
     if let Some(asset) = args.asset
         && wire.rpc.code_hash(asset).await?.is_none()
     {
-        return Err(fail(Code::Usage, format!("--asset: there is no contract at {asset} on chain {chain_id}; check the address")));
+        return Err(fail(
+            Code::Usage,
+            format!("--asset: there is no contract at {asset} on chain {chain_id}; check the address"),
+        ));
     }
     let path = args
         .out
@@ -103,10 +116,10 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
 
     let first = token.as_ref().map_or(circuits.block, |token| token.block).min(circuits.block);
     let contracts = BTreeMap::from([
-        (ContractName::ProofMarket, record(&market)),
-        (ContractName::ProverRegistry, record(&registry)),
-        (ContractName::CircuitRegistry, record(&circuits)),
-        (ContractName::StakeLottery, record(&lottery)),
+        (PROOF_MARKET.to_string(), record(&market)),
+        (PROVER_REGISTRY.to_string(), record(&registry)),
+        (CIRCUIT_REGISTRY.to_string(), record(&circuits)),
+        (STAKE_LOTTERY.to_string(), record(&lottery)),
     ]);
     let deployment = Deployment {
         chain_id,
@@ -118,7 +131,11 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
         rollups: Vec::new(),
     };
     files::write_deployment(&path, &deployment)?;
-    let gas: u64 = [token.as_ref(), Some(&circuits), Some(&market), Some(&lottery)].into_iter().flatten().map(|made| made.gas).sum();
+    let gas: u64 = [token.as_ref(), Some(&circuits), Some(&market), Some(&lottery)]
+        .into_iter()
+        .flatten()
+        .map(|made| made.gas)
+        .sum();
     report(context, &deployment, &path, gas);
     Ok(())
 }
@@ -128,7 +145,7 @@ fn report(context: &Context, deployment: &Deployment, path: &std::path::Path, ga
         deployment.contracts.iter().map(|(name, record)| (name.as_str(), record.address)).collect();
     let json = json!({
         "deployment": path,
-        "chainId": deployment.chain_id,
+        "chain_id": deployment.chain_id,
         "development": deployment.development,
         "asset": deployment.asset,
         "contracts": addresses,
@@ -136,7 +153,9 @@ fn report(context: &Context, deployment: &Deployment, path: &std::path::Path, ga
     });
     context.out.result(&json, || {
         let mut rows = vec![("asset", deployment.asset.to_string())];
-        rows.extend(deployment.contracts.iter().map(|(name, record)| (name.as_str(), record.address.to_string())));
+        rows.extend(
+            deployment.contracts.iter().map(|(name, record)| (name.as_str(), record.address.to_string())),
+        );
         rows.push(("gas", gas.to_string()));
         rows.push(("written to", path.display().to_string()));
         fields(&rows)
@@ -156,7 +175,10 @@ fn check(args: &DeployArgs) -> Result<()> {
         return usage("--suspend-after must be 1 to 255");
     }
     if u64::from(args.unbonding) < u64::from(args.epoch_length) + u64::from(args.freeze) {
-        return usage("--unbonding must be at least --epoch-length plus --freeze, by when a prover's weight has left the draws");
+        return usage(
+            "--unbonding must be at least --epoch-length plus --freeze, by when a prover's weight has \
+             left the draws",
+        );
     }
     Ok(())
 }
@@ -168,14 +190,19 @@ async fn refuse_to_forget(wire: &Wire, path: &std::path::Path, force: bool) -> R
         return Ok(());
     }
     let live = match files::read_deployment(path) {
-        Ok(known) if known.chain_id == wire.rpc.chain_id() => wire.rpc.code_hash(known.market()).await?.is_some(),
+        Ok(known) if known.chain_id == wire.rpc.chain_id() => {
+            wire.rpc.code_hash(known.market()).await?.is_some()
+        }
         Ok(_) => true,
         Err(_) => true,
     };
     if live {
         return Err(fail(
             Code::DeploymentExists,
-            format!("{} already describes a deployment; pass --out for another file, or --force to replace it", path.display()),
+            format!(
+                "{} already describes a deployment; pass --out for another file, or --force to replace it",
+                path.display()
+            ),
         ));
     }
     Ok(())

@@ -1,11 +1,18 @@
 //! `provery keys`: proving keys of the reference rollup's circuit, from a seeded development setup.
 
-use std::{fs, path::{Path, PathBuf}, time::Instant};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use clap::Subcommand;
 use eyre::Result;
-use provery_circuits::{BlockCircuit, Params};
-use provery_proving::keys::{self, Manifest};
+use provery_circuits::Params;
+use provery_proving::{
+    block,
+    keys::{self, Manifest},
+};
 use serde_json::json;
 
 use crate::{
@@ -41,7 +48,9 @@ pub enum KeysCommand {
 
 pub fn run(context: &Context, command: KeysCommand) -> Result<()> {
     match command {
-        KeysCommand::Generate { block_txs, seed, dir } => generate(context, block_txs, seed, &config::keys_dir(dir)),
+        KeysCommand::Generate { block_txs, seed, dir } => {
+            generate(context, block_txs, seed, &config::keys_dir(dir))
+        }
         KeysCommand::Show { dir } => show(context, &config::keys_dir(dir)),
     }
 }
@@ -54,15 +63,11 @@ pub fn params(block_txs: usize) -> Result<Params> {
 fn generate(context: &Context, block_txs: usize, seed: u64, dir: &Path) -> Result<()> {
     let params = params(block_txs)?;
     let name = params.circuit_name();
-    let waiting = spinner(&format!("setting up {name} (minutes for large blocks; nothing to do if the keys are there)"));
+    let waiting = spinner(&format!(
+        "setting up {name} (minutes for large blocks; nothing to do if the keys are there)"
+    ));
     let started = Instant::now();
-    let manifest = keys::generate(
-        BlockCircuit::blank(params),
-        &name,
-        json!({ "blockTxs": block_txs }),
-        &seed.to_be_bytes(),
-        dir,
-    );
+    let manifest = block::generate_keys(&params, &seed.to_be_bytes(), dir);
     if let Some(waiting) = waiting {
         waiting.finish_and_clear();
     }
@@ -136,9 +141,9 @@ fn describe(manifest: &Manifest, folder: &Path) -> serde_json::Value {
         "valid": true,
         "development": manifest.development,
         "constraints": manifest.constraints,
-        "publicInputs": manifest.public_inputs,
-        "keyHash": format!("0x{}", manifest.verifying_key.sha256),
-        "provingKeyHash": format!("0x{}", manifest.proving_key.sha256),
-        "provingKeyBytes": manifest.proving_key.bytes,
+        "public_inputs": manifest.public_inputs,
+        "key_hash": format!("0x{}", manifest.verifying_key.sha256),
+        "proving_key_hash": format!("0x{}", manifest.proving_key.sha256),
+        "proving_key_bytes": manifest.proving_key.bytes,
     })
 }

@@ -40,9 +40,13 @@ pub fn run(context: &Context, command: KeystoreCommand) -> Result<()> {
             (Some(file), made)
         }
         KeystoreCommand::Import { file } => {
-            let key = std::env::var(ENV_PRIVATE_KEY).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
-                fail(Code::NoKey, format!("there is no key to import; set {ENV_PRIVATE_KEY} for this one command"))
-            })?;
+            let key =
+                std::env::var(ENV_PRIVATE_KEY).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
+                    fail(
+                        Code::NoKey,
+                        format!("there is no key to import; set {ENV_PRIVATE_KEY} for this one command"),
+                    )
+                })?;
             let key = signer::from_hex(&Secret::new(key))?;
             let made = signer::create(&file, Some(&key), &new_password(context)?)?;
             (Some(file), made)

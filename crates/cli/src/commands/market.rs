@@ -19,13 +19,15 @@ use crate::{
     history::{History, Outcome},
     output::{fields, table},
     session::Session,
-    terms::{Parties, TermsArgs, TermsFile},
+    terms::{self, Parties, TermsArgs},
 };
 
 #[derive(Debug, Subcommand)]
 pub enum MarketCommand {
     /// Create a market
-    #[command(after_help = "Example: provery market create --terms terms.json --capacity 64 --keystore creator.json")]
+    #[command(
+        after_help = "Example: provery market create --terms terms.json --capacity 64 --keystore creator.json"
+    )]
     Create(CreateArgs),
     /// One market: its terms, funds and weights
     #[command(after_help = "Example: provery market show --market 1 --json")]
@@ -35,7 +37,9 @@ pub enum MarketCommand {
         market: u64,
     },
     /// Add to a market's funds, from which its slots are paid
-    #[command(after_help = "Example: provery market fund --market 1 --amount 50ether --keystore creator.json")]
+    #[command(
+        after_help = "Example: provery market fund --market 1 --amount 50ether --keystore creator.json"
+    )]
     Fund {
         /// The market's id
         #[arg(long, value_name = "N")]
@@ -100,7 +104,7 @@ pub async fn run(context: &Context, command: MarketCommand) -> Result<()> {
 async fn create(context: &Context, args: CreateArgs) -> Result<()> {
     let session = context.signer().await?;
     let terms = match (&args.terms, args.circuit) {
-        (Some(path), _) => TermsFile::read(path)?,
+        (Some(path), _) => terms::read(path)?,
         (None, circuit) => {
             let circuit = circuit.unwrap_or_default();
             let registered = session.chain.circuit(circuit).await?;
@@ -118,12 +122,18 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
     let market = mined
         .logs
         .iter()
-        .find_map(|log| ProofMarket::MarketCreated::decode_log_data(&log.inner.data).ok())
-        .map(|event| event.market)
-        .ok_or_else(|| fail(Code::Internal, "the market was created but its receipt does not say which it is; see `provery market list`"))?;
+        .find_map(|log| ProofMarket::MarketCreated::decode_log(&log.inner).ok())
+        .map(|event| event.data.market)
+        .ok_or_else(|| {
+            fail(
+                Code::Internal,
+                "the market was created but its receipt does not say which it is; see `provery market list`",
+            )
+        })?;
     context.out.result(
-        &json!({ "market": market.to_string(), "capacity": args.capacity, "terms": TermsFile::from(&terms), "tx": mined.tx_hash }),
-        || format!("market {market} was created; fund it with `provery market fund --market {market} --amount …`"),
+        &json!({ "market": market.to_string(), "capacity": args.capacity, "terms": terms, "tx": mined.tx_hash }),
+        || format!("market {market} was created; fund it with `provery market fund --market {market} \
+         --amount …`"),
     );
     Ok(())
 }
@@ -133,7 +143,8 @@ async fn refuse_development_circuit(session: &Session, terms: &Terms) -> Result<
         return Err(fail(
             Code::DevelopmentKey,
             format!(
-                "circuit {} has a development key, whose secrets are known, and chain {} is not a development chain; use a circuit with a key from a ceremony",
+                "circuit {} has a development key, whose secrets are known, and chain {} is not a \
+                 development chain; use a circuit with a key from a ceremony",
                 terms.circuit,
                 session.chain.rpc().chain_id()
             ),
@@ -159,7 +170,13 @@ async fn show(context: &Context, market: u64) -> Result<()> {
     let state = session.chain.market(id).await?;
     let history = session.history().await?;
     let terms = history.terms(state.terms_hash).cloned().ok_or_else(|| {
-        fail(Code::Internal, format!("the terms of market {id} were not found in the chain's logs; is the endpoint's history pruned?"))
+        fail(
+            Code::Internal,
+            format!(
+                "the terms of market {id} were not found in the chain's logs; is the \
+         endpoint's history pruned?"
+            ),
+        )
     })?;
     let record = history.markets.get(&id).cloned().unwrap_or_default();
     let epoch = session.chain.epoch().await?;
@@ -176,13 +193,13 @@ async fn show(context: &Context, market: u64) -> Result<()> {
         "capacity": state.capacity,
         "funds": state.funds.to_string(),
         "slots": state.slots,
-        "openSlots": open,
-        "termsHash": state.terms_hash,
-        "terms": TermsFile::from(&terms),
+        "open_slots": open,
+        "terms_hash": state.terms_hash,
+        "terms": terms,
         "mechanism": mechanism_name(&session, &terms),
         "rollup": session.deployment().rollup_of_market(id).map(|rollup| &rollup.name),
         "epoch": epoch,
-        "totalWeight": total,
+        "total_weight": total,
         "weights": weights.iter().map(|(prover, weight)| json!({ "prover": prover, "weight": weight })).collect::<Vec<_>>(),
     });
     context.out.result(&json, || {
@@ -198,7 +215,10 @@ async fn show(context: &Context, market: u64) -> Result<()> {
             ("bond", human(terms.bond.to())),
             (
                 "windows",
-                format!("fast {} s, exclusive {} s, expiry {} s", terms.fastWindow, terms.exclusiveWindow, terms.expiryWindow),
+                format!(
+                    "fast {} s, exclusive {} s, expiry {} s",
+                    terms.fastWindow, terms.exclusiveWindow, terms.expiryWindow
+                ),
             ),
             ("floor", format!("{} bps of the price", terms.floorBps)),
             (
@@ -216,7 +236,11 @@ async fn show(context: &Context, market: u64) -> Result<()> {
             let rows: Vec<Vec<String>> = weights
                 .iter()
                 .map(|(prover, weight)| {
-                    vec![prover.to_string(), weight.to_string(), format!("{:.1}%", 100.0 * *weight as f64 / total as f64)]
+                    vec![
+                        prover.to_string(),
+                        weight.to_string(),
+                        format!("{:.1}%", 100.0 * *weight as f64 / total as f64),
+                    ]
                 })
                 .collect();
             text.push_str(&format!("\nweights of epoch {epoch}\n"));
@@ -228,7 +252,11 @@ async fn show(context: &Context, market: u64) -> Result<()> {
 }
 
 fn mechanism_name(session: &Session, terms: &Terms) -> String {
-    if terms.mechanism == session.deployment().lottery() { "StakeLottery".to_string() } else { terms.mechanism.to_string() }
+    if terms.mechanism == session.deployment().lottery() {
+        "StakeLottery".to_string()
+    } else {
+        terms.mechanism.to_string()
+    }
 }
 
 async fn list(context: &Context) -> Result<()> {

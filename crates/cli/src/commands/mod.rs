@@ -8,6 +8,7 @@ pub mod market;
 pub mod node;
 pub mod prove;
 pub mod prover;
+pub mod prover_status;
 pub mod rollup;
 pub mod sequence;
 pub mod slot;

@@ -7,17 +7,17 @@ use serde_json::json;
 
 use crate::{
     amount::{Amount, human},
-    commands::Context,
+    commands::{Context, prover_status},
     error::{Code, fail},
-    history::Outcome,
-    output::{fields, table},
     session::Session,
 };
 
 #[derive(Debug, Subcommand)]
 pub enum ProverCommand {
     /// Become a prover; no permission is needed
-    #[command(after_help = "Example: provery prover register --uri https://prover.example --keystore prover.json")]
+    #[command(
+        after_help = "Example: provery prover register --uri https://prover.example --keystore prover.json"
+    )]
     Register {
         /// Where this prover's metadata are (endpoint, hardware)
         #[arg(long, default_value = "")]
@@ -56,7 +56,11 @@ pub enum ProverCommand {
     #[command(after_help = "Example: provery prover exit --keystore prover.json")]
     Exit(ExitArgs),
     /// Hot keys that may pause and resume, and never move money
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example: provery prover submitter add 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
+         --keystore prover.json"
+    )]
     Submitter(SubmitterCommand),
     /// A prover's stake, allocations and results
     #[command(after_help = "Example: provery prover status --keystore prover.json")]
@@ -82,10 +86,16 @@ pub struct ExitArgs {
 #[derive(Debug, Subcommand)]
 pub enum SubmitterCommand {
     /// Allow a key
-    #[command(after_help = "Example: provery prover submitter add 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 --keystore prover.json")]
+    #[command(
+        after_help = "Example: provery prover submitter add 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
+         --keystore prover.json"
+    )]
     Add { address: Address },
     /// Disallow a key
-    #[command(after_help = "Example: provery prover submitter remove 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 --keystore prover.json")]
+    #[command(
+        after_help = "Example: provery prover submitter remove 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
+         --keystore prover.json"
+    )]
     Remove { address: Address },
 }
 
@@ -96,7 +106,9 @@ pub async fn run(context: &Context, command: ProverCommand) -> Result<()> {
             let session = context.signer().await?;
             require_registered(&session).await?;
             let mined = session.send(session.calls().set_uri(&uri)).await?;
-            context.out.result(&json!({ "uri": uri, "tx": mined.tx_hash }), || format!("the URI is now {uri}"));
+            context
+                .out
+                .result(&json!({ "uri": uri, "tx": mined.tx_hash }), || format!("the URI is now {uri}"));
             Ok(())
         }
         ProverCommand::Stake { amount } => stake(context, amount).await,
@@ -106,9 +118,15 @@ pub async fn run(context: &Context, command: ProverCommand) -> Result<()> {
             let prover = acting_for(&session).await?;
             let mined = session.send(session.calls().pause()).await?;
             let markets = sync(&session, prover).await?;
-            context.out.result(&json!({ "prover": prover, "paused": true, "markets": markets, "tx": mined.tx_hash }), || {
-                format!("{prover} is out of the draws until `provery prover resume`; slots it already holds are still its own to prove")
-            });
+            context.out.result(
+                &json!({ "prover": prover, "paused": true, "markets": markets, "tx": mined.tx_hash }),
+                || {
+                    format!(
+                        "{prover} is out of the draws until `provery prover resume`; slots it already \
+                 holds are still its own to prove"
+                    )
+                },
+            );
             Ok(())
         }
         ProverCommand::Resume => {
@@ -116,15 +134,16 @@ pub async fn run(context: &Context, command: ProverCommand) -> Result<()> {
             let prover = acting_for(&session).await?;
             let mined = session.send(session.calls().resume()).await?;
             let markets = sync(&session, prover).await?;
-            context.out.result(&json!({ "prover": prover, "paused": false, "markets": markets, "tx": mined.tx_hash }), || {
-                format!("{prover} is back; its weight counts from the next epoch, or the one after")
-            });
+            context.out.result(
+                &json!({ "prover": prover, "paused": false, "markets": markets, "tx": mined.tx_hash }),
+                || format!("{prover} is back; its weight counts from the next epoch, or the one after"),
+            );
             Ok(())
         }
         ProverCommand::Exit(args) if args.withdraw => withdraw(context, args.to).await,
         ProverCommand::Exit(args) => exit(context, args).await,
         ProverCommand::Submitter(command) => submitter(context, command).await,
-        ProverCommand::Status { address } => status(context, address).await,
+        ProverCommand::Status { address } => prover_status::run(context, address).await,
     }
 }
 
@@ -149,7 +168,10 @@ async fn register(context: &Context, uri: String) -> Result<()> {
 async fn require_registered(session: &Session) -> Result<Address> {
     let me = session.me()?;
     if session.chain.prover(me).await?.id == 0 {
-        return Err(fail(Code::NotRegistered, format!("{me} is not a prover yet; run `provery prover register` first")));
+        return Err(fail(
+            Code::NotRegistered,
+            format!("{me} is not a prover yet; run `provery prover register` first"),
+        ));
     }
     Ok(me)
 }
@@ -161,7 +183,10 @@ async fn acting_for(session: &Session) -> Result<Address> {
         return Ok(me);
     }
     session.chain.prover_of_submitter(me).await?.ok_or_else(|| {
-        fail(Code::NotRegistered, format!("{me} is neither a prover nor a prover's submitter; run `provery prover register` first"))
+        fail(
+            Code::NotRegistered,
+            format!("{me} is neither a prover nor a prover's submitter; run `provery prover register` first"),
+        )
     })
 }
 
@@ -188,25 +213,30 @@ async fn allocate(context: &Context, market: u64, units: u64) -> Result<()> {
     let state = session.chain.market(id).await?;
     let unit = session.chain.registry_params().await?.stake_unit;
     let now = session.chain.allocation(id, me).await?;
-    let bonded = session.chain.bonded(id, me).await?;
+    let history = session.history().await?;
+    let bonded = history.bonded(me, id);
     // What this market ties up already counts towards what it will.
     let have = session.chain.free_stake(me).await? + (unit * now).max(bonded);
     let need = unit * U256::from(units);
     if need > have {
         return Err(fail(
             Code::InsufficientStake,
-            format!("{units} units are {need} wei and {me} can allocate {have} wei to market {market}; stake more, or allocate at most {} units", have / unit),
+            format!(
+                "{units} units are {need} wei and {me} can allocate {have} wei to market {market}; stake \
+                 more, or allocate at most {} units",
+                have / unit
+            ),
         ));
     }
     let mut warnings = Vec::new();
-    let history = session.history().await?;
     if let Some(terms) = history.terms(state.terms_hash)
         && units > 0
         && need < terms.bond.to::<U256>()
     {
         let bond = terms.bond.to::<U256>();
         let warning = format!(
-            "{units} units are {need} wei, below the bond of {bond} wei: draws will pass this prover over; allocate at least {} units",
+            "{units} units are {need} wei, below the bond of {bond} wei: draws will pass this prover \
+             over; allocate at least {} units",
             bond.div_ceil(unit)
         );
         context.out.warn(&warning);
@@ -215,7 +245,8 @@ async fn allocate(context: &Context, market: u64, units: u64) -> Result<()> {
     let mined = session.send(session.calls().allocate(id, U256::from(units))).await?;
     context.out.result(
         &json!({ "prover": me, "market": id.to_string(), "units": units, "wei": need.to_string(), "warnings": warnings, "tx": mined.tx_hash }),
-        || format!("{me} has {units} units in market {market}; that counts from the next epoch, or the one after"),
+        || format!("{me} has {units} units in market {market}; that counts from the next epoch, or the \
+         one after"),
     );
     Ok(())
 }
@@ -243,7 +274,12 @@ async fn exit(context: &Context, args: ExitArgs) -> Result<()> {
     }
     let free = session.chain.free_stake(me).await?;
     if free == U256::ZERO && left.is_empty() {
-        return Err(fail(Code::InsufficientStake, format!("{me} has no allocation to leave and no free stake to ask back; see `provery prover status`")));
+        return Err(fail(
+            Code::InsufficientStake,
+            format!(
+                "{me} has no allocation to leave and no free stake to ask back; see `provery prover status`"
+            ),
+        ));
     }
     if free > U256::ZERO {
         session.send(session.calls().request_unstake(free)).await?;
@@ -252,14 +288,15 @@ async fn exit(context: &Context, args: ExitArgs) -> Result<()> {
     let ready = record.unbondingReadyAt.to::<u64>();
     let remaining = record.stake.to::<U256>() - record.unbonding.to::<U256>();
     context.out.result(
-        &json!({ "prover": me, "left": left, "asked": free.to_string(), "unbonding": record.unbonding.to_string(), "readyAt": ready, "remaining": remaining.to_string() }),
+        &json!({ "prover": me, "left": left, "asked": free.to_string(), "unbonding": record.unbonding.to_string(), "ready_at": ready, "remaining": remaining.to_string() }),
         || {
             let rest = if remaining > U256::ZERO {
                 format!("; {} stays until open bonds and other allocations end", human(remaining))
             } else {
                 String::new()
             };
-            format!("asked back {}; withdraw it from unix second {ready} on with `provery prover exit --withdraw`{rest}", human(free))
+            format!("asked back {}; withdraw it from unix second {ready} on with `provery prover exit \
+             --withdraw`{rest}", human(free))
         },
     );
     Ok(())
@@ -271,20 +308,28 @@ async fn withdraw(context: &Context, to: Option<Address>) -> Result<()> {
     let record = session.chain.prover(me).await?;
     let amount = record.unbonding.to::<U256>();
     if amount == U256::ZERO {
-        return Err(fail(Code::NotReady, format!("{me} has asked nothing back; run `provery prover exit` first")));
+        return Err(fail(
+            Code::NotReady,
+            format!("{me} has asked nothing back; run `provery prover exit` first"),
+        ));
     }
     let (now, ready) = (session.head().await?.timestamp, record.unbondingReadyAt.to::<u64>());
     if now < ready {
         return Err(fail(
             Code::NotReady,
-            format!("{} can be withdrawn in {} s, at unix second {ready}; run this again then", human(amount), ready - now),
+            format!(
+                "{} can be withdrawn in {} s, at unix second {ready}; run this again then",
+                human(amount),
+                ready - now
+            ),
         ));
     }
     let to = to.unwrap_or(me);
     let mined = session.send(session.calls().withdraw_stake(to)).await?;
-    context.out.result(&json!({ "prover": me, "to": to, "amount": amount.to_string(), "tx": mined.tx_hash }), || {
-        format!("sent {} to {to}", human(amount))
-    });
+    context.out.result(
+        &json!({ "prover": me, "to": to, "amount": amount.to_string(), "tx": mined.tx_hash }),
+        || format!("sent {} to {to}", human(amount)),
+    );
     Ok(())
 }
 
@@ -296,98 +341,9 @@ async fn submitter(context: &Context, command: SubmitterCommand) -> Result<()> {
         SubmitterCommand::Remove { address } => (address, false),
     };
     let mined = session.send(session.calls().set_submitter(submitter, allowed)).await?;
-    context.out.result(&json!({ "prover": me, "submitter": submitter, "allowed": allowed, "tx": mined.tx_hash }), || {
-        format!("{submitter} {} act for {me}", if allowed { "may now" } else { "may no longer" })
-    });
-    Ok(())
-}
-
-async fn status(context: &Context, address: Option<Address>) -> Result<()> {
-    let session = context.reader().await?;
-    let prover = session.account(address)?;
-    let record = session.chain.prover(prover).await?;
-    let history = session.history().await?;
-    let known = history.provers.get(&prover).cloned().unwrap_or_default();
-    let free = session.chain.free_stake(prover).await?;
-    let credit = session.chain.credits(prover).await?;
-    let epoch = session.chain.epoch().await?;
-    let (mut won, mut proven, mut rescued, mut missed) = (0u64, 0u64, 0u64, 0u64);
-    let mut earned = U256::ZERO;
-    let mut allocations = Vec::new();
-    for (id, market) in &history.markets {
-        for slot in market.slots.values() {
-            won += u64::from(slot.slot.prover == prover);
-            if let Outcome::Proven { payee, reward, premium, missed_by, .. } = &slot.outcome {
-                missed += u64::from(*missed_by == Some(prover));
-                if *payee == prover {
-                    earned += *reward + *premium;
-                    proven += 1;
-                    rescued += u64::from(missed_by.is_some());
-                }
-            }
-        }
-        let units = known.allocations.get(id).copied().unwrap_or_default();
-        let weight = market.weights.at(record.id, epoch);
-        let bonded = session.chain.bonded(*id, prover).await?;
-        if units > 0 || weight > 0 || bonded > U256::ZERO {
-            allocations.push((*id, units, weight, market.weights.total(epoch), bonded));
-        }
-    }
-    let bonded = allocations.iter().fold(U256::ZERO, |sum, allocation| sum + allocation.4);
-    let standing = match (record.id, record.suspended, record.paused) {
-        (0, ..) => "not registered",
-        (_, true, _) => "suspended after missed slots; `provery prover resume` when it is back",
-        (_, _, true) => "paused by itself; `provery prover resume` when it is back",
-        _ => "active",
-    };
-    let json = json!({
-        "prover": prover,
-        "registered": record.id != 0,
-        "id": record.id,
-        "uri": known.uri,
-        "submitters": known.submitters,
-        "stake": record.stake.to_string(),
-        "bonded": bonded.to_string(),
-        "allocated": record.allocated.to_string(),
-        "free": free.to_string(),
-        "unbonding": record.unbonding.to_string(),
-        "unbondingReadyAt": record.unbondingReadyAt.to::<u64>(),
-        "misses": record.misses,
-        "paused": record.paused,
-        "suspended": record.suspended,
-        "credit": credit.to_string(),
-        "epoch": epoch,
-        "allocations": allocations.iter().map(|(market, units, weight, total, bonded)| json!({
-            "market": market.to_string(), "units": units, "weight": weight, "totalWeight": total, "bonded": bonded.to_string(),
-        })).collect::<Vec<_>>(),
-        "slots": { "won": won, "proven": proven, "rescued": rescued, "missed": missed },
-        "earned": earned.to_string(),
-    });
-    context.out.result(&json, || {
-        let mut text = fields(&[
-            ("prover", prover.to_string()),
-            ("standing", standing.to_string()),
-            ("id", record.id.to_string()),
-            ("uri", known.uri.clone()),
-            ("stake", human(record.stake.to())),
-            ("bonded", human(bonded)),
-            ("free", human(free)),
-            ("unbonding", human(record.unbonding.to())),
-            ("credit", human(credit)),
-            ("earned", human(earned)),
-            ("slots", format!("{won} won, {proven} proven, of these {rescued} rescues; {missed} missed")),
-        ]);
-        if !allocations.is_empty() {
-            let rows: Vec<Vec<String>> = allocations
-                .iter()
-                .map(|(market, units, weight, total, bonded)| {
-                    vec![market.to_string(), units.to_string(), format!("{weight} of {total}"), human(*bonded)]
-                })
-                .collect();
-            text.push('\n');
-            text.push_str(&table(&["market", "units", "weight this epoch", "bonded"], &rows));
-        }
-        text
-    });
+    context.out.result(
+        &json!({ "prover": me, "submitter": submitter, "allowed": allowed, "tx": mined.tx_hash }),
+        || format!("{submitter} {} act for {me}", if allowed { "may now" } else { "may no longer" }),
+    );
     Ok(())
 }

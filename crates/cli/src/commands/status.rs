@@ -14,7 +14,7 @@ pub async fn run(context: &Context) -> Result<()> {
     let markets = session.chain.market_count().await?.to_string();
     let registry = session.chain.registry_params().await?;
     let json = json!({
-        "chainId": deployment.chain_id,
+        "chain_id": deployment.chain_id,
         "rpc": session.chain.rpc().name(),
         "block": head.number,
         "time": head.timestamp,
@@ -25,11 +25,11 @@ pub async fn run(context: &Context) -> Result<()> {
         "rollups": deployment.rollups.iter().map(|rollup| json!({ "name": rollup.name, "address": rollup.address, "market": rollup.market.to_string() })).collect::<Vec<_>>(),
         "markets": markets,
         "epoch": epoch,
-        "epochLength": registry.epoch_length,
-        "epochEndsAt": (epoch + 1) * registry.epoch_length,
+        "epoch_length": registry.epoch_length,
+        "epoch_ends_at": (epoch + 1) * registry.epoch_length,
         "freeze": registry.freeze,
-        "stakeUnit": registry.stake_unit.to_string(),
-        "seededEpoch": seeded,
+        "stake_unit": registry.stake_unit.to_string(),
+        "seeded_epoch": seeded,
         "seed": format!("{seed:#066x}"),
     });
     context.out.result(&json, || {
@@ -39,11 +39,28 @@ pub async fn run(context: &Context) -> Result<()> {
             ("deployment", session.path().display().to_string()),
             ("asset", deployment.asset.to_string()),
         ];
-        rows.extend(deployment.contracts.iter().map(|(name, record)| (name.as_str(), record.address.to_string())));
-        rows.extend(deployment.rollups.iter().map(|rollup| ("rollup", format!("{} at {}, market {}", rollup.name, rollup.address, rollup.market))));
+        rows.extend(
+            deployment.contracts.iter().map(|(name, record)| (name.as_str(), record.address.to_string())),
+        );
+        rows.extend(deployment.rollups.iter().map(|rollup| {
+            ("rollup", format!("{} at {}, market {}", rollup.name, rollup.address, rollup.market))
+        }));
         rows.push(("markets", markets.clone()));
-        rows.push(("epoch", format!("{epoch}, {} s left", ((epoch + 1) * registry.epoch_length).saturating_sub(head.timestamp))));
-        rows.push(("seed", if seeded == epoch { format!("{seed:#066x}") } else { format!("not yet; the last is of epoch {seeded}") }));
+        rows.push((
+            "epoch",
+            format!(
+                "{epoch}, {} s left",
+                ((epoch + 1) * registry.epoch_length).saturating_sub(head.timestamp)
+            ),
+        ));
+        rows.push((
+            "seed",
+            if seeded == epoch {
+                format!("{seed:#066x}")
+            } else {
+                format!("not yet; the last is of epoch {seeded}")
+            },
+        ));
         fields(&rows)
     });
     Ok(())

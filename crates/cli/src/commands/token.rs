@@ -45,7 +45,11 @@ async fn mint(context: &Context, amount: Amount, to: Option<Address>) -> Result<
     if !rpc.is_development() {
         return Err(fail(
             Code::NotDevelopmentChain,
-            format!("chain {} is not a development chain, so its asset is not ours to mint; get it from its issuer", rpc.chain_id()),
+            format!(
+                "chain {} is not a development chain, so its asset is not ours to mint; get it from its \
+                 issuer",
+                rpc.chain_id()
+            ),
         ));
     }
     let to = session.account(to)?;

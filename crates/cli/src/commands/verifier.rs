@@ -47,8 +47,8 @@ pub fn run(context: &Context, command: VerifierCommand) -> Result<()> {
     let mut json = json!({
         "contract": name,
         "circuit": circuit,
-        "keyHash": key_hash,
-        "publicInputs": verifying.manifest.public_inputs,
+        "key_hash": key_hash,
+        "public_inputs": verifying.manifest.public_inputs,
         "development": verifying.manifest.development,
         "file": out,
     });

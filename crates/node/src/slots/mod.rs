@@ -60,8 +60,18 @@ pub enum SlotStage {
 impl SlotStage {
     /// Every name that [`SlotStage::name`] gives, in order of appearance in a slot's life.
     pub const NAMES: [&'static str; 12] = [
-        "seen", "waiting", "ignored", "queued", "proving", "proved", "submitting", "settled", "lost", "expired",
-        "cancelled", "failed",
+        "seen",
+        "waiting",
+        "ignored",
+        "queued",
+        "proving",
+        "proved",
+        "submitting",
+        "settled",
+        "lost",
+        "expired",
+        "cancelled",
+        "failed",
     ];
 
     /// One word for logs.
@@ -110,37 +120,53 @@ impl Default for Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
     /// The mechanism's decision. `has_proof`: a proof of this very statement is stored.
-    Decided { decision: Decision, has_proof: bool },
+    Decided {
+        decision: Decision,
+        has_proof: bool,
+    },
     /// The slot's inputs cannot be had, or contradict the chain: no proof can be made.
     Unprovable,
     ProofStarted,
     /// A proof was made and stored.
     ProofDone,
     /// A proof failed; if at all, try again at `retry_at` (unix seconds).
-    ProofFailed { retry_at: u64 },
+    ProofFailed {
+        retry_at: u64,
+    },
     /// The worker stopped because it was told to.
     ProofCancelled,
     SendStarted,
     /// The transaction is in a block. Whether it settled the slot is for the slot's event to say.
     SendMined,
     /// It could not be sent, or was lost, or came too soon; try again at `retry_at` (unix seconds).
-    SendFailed { retry_at: u64 },
+    SendFailed {
+        retry_at: u64,
+    },
     /// The slot had ended by the time it was sent: the event that says how is on its way.
     SendRaced,
     /// The chain refuses this proof, so it is worthless; prove again at `retry_at` (unix seconds).
-    ProofRefused { retry_at: u64 },
+    ProofRefused {
+        retry_at: u64,
+    },
     /// The slot was proven, and `payee` paid.
-    Proven { payee: Address, by_me: bool },
+    Proven {
+        payee: Address,
+        by_me: bool,
+    },
     Expired,
     Cancelled,
     /// A reorg took the slot's end back.
-    Reopened { has_proof: bool },
+    Reopened {
+        has_proof: bool,
+    },
     /// The slot's allocation changed: decide anew.
     Changed,
     /// A reorg took the slot itself back, or put another in its place.
     Replaced,
     /// The node has just started, and nothing it was doing goes on.
-    Restarted { has_proof: bool },
+    Restarted {
+        has_proof: bool,
+    },
 }
 
 /// What to do about it.
@@ -202,7 +228,10 @@ pub fn step(work: Work, input: &Input) -> Step {
         },
         Input::Proven { payee, by_me } => {
             let lost = matches!(work.stage, SlotStage::Lost { .. }) || work.stage.engaged();
-            end(work, if lost && !by_me { SlotStage::Lost { payee } } else { SlotStage::Settled { by_me, payee } })
+            end(
+                work,
+                if lost && !by_me { SlotStage::Lost { payee } } else { SlotStage::Settled { by_me, payee } },
+            )
         }
         Input::Expired => end(work, SlotStage::Expired),
         Input::Cancelled => end(work, SlotStage::Cancelled),
@@ -225,7 +254,9 @@ pub fn step(work: Work, input: &Input) -> Step {
             SlotStage::Proving | SlotStage::Submitting | SlotStage::Proved { .. } if has_proof => {
                 to(work, SlotStage::Proved { not_before: 0 })
             }
-            SlotStage::Proving | SlotStage::Submitting | SlotStage::Proved { .. } => to(work, SlotStage::Queued),
+            SlotStage::Proving | SlotStage::Submitting | SlotStage::Proved { .. } => {
+                to(work, SlotStage::Queued)
+            }
             // A restart is what an operator does after mending what made proofs fail.
             SlotStage::Failed => Step { work: Work::default(), actions: Vec::new() },
             _ => stay(work),
@@ -239,11 +270,16 @@ fn decided(work: Work, decision: Decision, has_proof: bool) -> Step {
         (SlotStage::Seen | SlotStage::Waiting { .. } | SlotStage::Ignored, Prove { .. }) if has_proof => {
             to(work, SlotStage::Proved { not_before: 0 })
         }
-        (SlotStage::Seen | SlotStage::Waiting { .. } | SlotStage::Ignored, Prove { .. }) => to(work, SlotStage::Queued),
-        (SlotStage::Seen | SlotStage::Waiting { .. } | SlotStage::Ignored | SlotStage::Queued, Wait { until, .. }) => {
-            to(work, SlotStage::Waiting { until })
+        (SlotStage::Seen | SlotStage::Waiting { .. } | SlotStage::Ignored, Prove { .. }) => {
+            to(work, SlotStage::Queued)
         }
-        (SlotStage::Seen | SlotStage::Waiting { .. } | SlotStage::Queued, Ignore { .. }) => to(work, SlotStage::Ignored),
+        (
+            SlotStage::Seen | SlotStage::Waiting { .. } | SlotStage::Ignored | SlotStage::Queued,
+            Wait { until, .. },
+        ) => to(work, SlotStage::Waiting { until }),
+        (SlotStage::Seen | SlotStage::Waiting { .. } | SlotStage::Queued, Ignore { .. }) => {
+            to(work, SlotStage::Ignored)
+        }
         // A proof under way is finished even if its turn has moved or its reward has shrunk, and is stopped only when
         // it could not be delivered: another holds the slot, or it is over.
         (SlotStage::Proving, Wait { until, reason: Reason::HeldByAnother | Reason::Undecided }) => Step {
@@ -263,7 +299,8 @@ fn decided(work: Work, decision: Decision, has_proof: bool) -> Step {
 
 fn failed(work: Work, retry_at: u64) -> Step {
     let attempts = work.attempts.saturating_add(1);
-    let stage = if attempts < MAX_ATTEMPTS { SlotStage::Waiting { until: retry_at } } else { SlotStage::Failed };
+    let stage =
+        if attempts < MAX_ATTEMPTS { SlotStage::Waiting { until: retry_at } } else { SlotStage::Failed };
     Step { work: Work { stage, attempts }, actions: Vec::new() }
 }
 

@@ -115,7 +115,10 @@ fn every_stage_by_every_input() {
     assert_eq!(columns, STAGES.map(|(name, _)| name));
     let rows: Vec<Vec<&str>> = rows.map(|row| row.split_whitespace().collect()).collect();
     let inputs = inputs();
-    assert_eq!(rows.iter().map(|row| row[0]).collect::<Vec<_>>(), inputs.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    assert_eq!(
+        rows.iter().map(|row| row[0]).collect::<Vec<_>>(),
+        inputs.iter().map(|(name, _)| *name).collect::<Vec<_>>()
+    );
     for (row, (name, input)) in rows.iter().zip(&inputs) {
         assert_eq!(row.len(), STAGES.len() + 1, "{name}");
         for (cell, (from, stage)) in row[1..].iter().zip(STAGES) {

@@ -109,7 +109,8 @@ impl Store {
     /// Open the file in `directory`, or begin one.
     pub fn open(directory: DataDir, identity: &Identity) -> Result<Self, StoreError> {
         let path = directory.path().join("node.redb");
-        let database = Database::create(&path).map_err(|error| StoreError::Open { path, reason: error.to_string() })?;
+        let database =
+            Database::create(&path).map_err(|error| StoreError::Open { path, reason: error.to_string() })?;
         let store = Self { database, _directory: directory };
         store.begin(identity)?;
         Ok(store)
@@ -173,7 +174,12 @@ impl Store {
     }
 
     /// Store a block: its events, the work they lead to, and the cursor.
-    pub fn commit_block(&self, block: &BlockRef, events: &[LoggedEvent], changes: &Changes) -> Result<(), StoreError> {
+    pub fn commit_block(
+        &self,
+        block: &BlockRef,
+        events: &[LoggedEvent],
+        changes: &Changes,
+    ) -> Result<(), StoreError> {
         let transaction = self.database.begin_write()?;
         {
             let mut blocks = transaction.open_table(BLOCKS)?;
@@ -209,7 +215,12 @@ impl Store {
     }
 
     /// Store a finished proof together with the work that it completes.
-    pub fn commit_proof(&self, key: SlotKey, proof: &StoredProof, changes: &Changes) -> Result<(), StoreError> {
+    pub fn commit_proof(
+        &self,
+        key: SlotKey,
+        proof: &StoredProof,
+        changes: &Changes,
+    ) -> Result<(), StoreError> {
         let transaction = self.database.begin_write()?;
         transaction.open_table(PROOFS)?.insert(place(key), encode(proof)?.as_slice())?;
         apply(&transaction, changes)?;
@@ -243,6 +254,19 @@ impl Store {
             }
         }
         apply(&transaction, changes)?;
+        // Proofs of slots that a reorg took back for good.
+        let work = transaction.open_table(WORK)?;
+        let mut unowned = Vec::new();
+        for row in transaction.open_table(PROOFS)?.iter()? {
+            let place = row?.0.value();
+            if work.get(place)?.is_none() {
+                unowned.push(place);
+            }
+        }
+        drop(work);
+        for place in unowned {
+            transaction.open_table(PROOFS)?.remove(place)?;
+        }
         transaction.commit()?;
         Ok(())
     }
@@ -264,7 +288,7 @@ fn apply(transaction: &WriteTransaction, changes: &Changes) -> Result<(), StoreE
     for key in &changes.forget {
         work.remove(place(*key))?;
     }
-    for key in changes.forget.iter().chain(&changes.drop_proofs) {
+    for key in &changes.drop_proofs {
         proofs.remove(place(*key))?;
     }
     Ok(())

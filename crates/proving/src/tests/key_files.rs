@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{Halo2curves, KeyError};
+use crate::{Halo2curves, KeyError, ProveError};
 
 const LENGTH: usize = 20;
 
@@ -75,6 +75,23 @@ fn generation_is_repeatable_and_cached() {
     let other_size = generate(LENGTH + 1, directory.path());
     assert_ne!(other_size.constraints, manifest.constraints);
     keys::load(directory.path(), NAME, None).expect("the replaced keys load");
+}
+
+#[test]
+fn keys_of_a_circuit_that_has_changed_are_generated_again() {
+    let (directory, _) = fresh();
+    let old = keys::load(directory.path(), NAME, None).expect("fresh keys load");
+    let changed = Steps { constant: 4, ..Steps::shape(LENGTH) };
+    let manifest = old.verifying.manifest.clone();
+    let new =
+        keys::generate(changed, NAME, manifest.params.clone(), b"seed", directory.path()).expect("it works");
+    assert_ne!(new.verifying_key, manifest.verifying_key);
+
+    // The keys of one do not prove the other.
+    let changed = Steps { constant: 4, ..Steps::new(LENGTH, 5) };
+    let error =
+        ArkworksBackend::new(old, Halo2curves).prove_circuit(changed, &()).expect_err("the keys are old");
+    assert!(matches!(error, ProveError::Unsatisfied { .. }), "{error}");
 }
 
 #[test]
@@ -169,7 +186,7 @@ fn files_of_another_kind_or_version_are_refused_whatever_the_manifest_says() {
 fn counts_that_do_not_fit_are_refused_before_they_are_used() {
     // Every count of the header, made larger, smaller and absurd.
     for count in 0..11 {
-        for value in [0u64, 1, 77, u64::MAX, u64::MAX / 64] {
+        for value in [0u64, 1, 78, u64::MAX, u64::MAX / 64, 1 << 63] {
             let (directory, path) = fresh();
             tamper(&path, "proving.key", true, |bytes| {
                 bytes[48 + 8 * count..][..8].copy_from_slice(&value.to_le_bytes());

@@ -1,3 +1,4 @@
+mod blocks;
 mod key_files;
 mod proofs;
 
@@ -13,7 +14,7 @@ use serde_json::json;
 
 use crate::{Engine, groth16::ArkworksBackend, keys};
 
-/// `length` steps of x ↦ x² + bit·x + 3 with bits of the witness, from a public start to a public end. It has what
+/// `length` steps of x ↦ x² + bit·x + constant with bits of the witness, from a public start to a public end. It has what
 /// real circuits have: bits, linear combinations, a variable used only in C and one used nowhere.
 #[derive(Debug, Clone)]
 struct Steps {
@@ -21,15 +22,17 @@ struct Steps {
     start: Option<Fr>,
     /// Added to the true end, to make a false statement.
     offset: Fr,
+    /// The constant of every step: another one is another circuit of the same shape.
+    constant: u64,
 }
 
 impl Steps {
     fn shape(length: usize) -> Self {
-        Self { length, start: None, offset: Fr::ZERO }
+        Self { length, start: None, offset: Fr::ZERO, constant: 3 }
     }
 
     fn new(length: usize, start: u64) -> Self {
-        Self { length, start: Some(Fr::from(start)), offset: Fr::ZERO }
+        Self { length, start: Some(Fr::from(start)), ..Self::shape(length) }
     }
 
     fn bit(i: usize) -> bool {
@@ -37,7 +40,7 @@ impl Steps {
     }
 
     fn end(&self) -> Option<Fr> {
-        let step = |x: Fr, i| x.square() + if Self::bit(i) { x } else { Fr::ZERO } + Fr::from(3);
+        let step = |x: Fr, i| x.square() + if Self::bit(i) { x } else { Fr::ZERO } + Fr::from(self.constant);
         self.start.map(|start| (0..self.length).fold(start, step) + self.offset)
     }
 }
@@ -57,8 +60,8 @@ impl ConstraintSynthesizer<Fr> for Steps {
             let product = cs.new_witness_variable(|| product_value.ok_or(missing))?;
             let (left, right): (LinearCombination<Fr>, _) = (x.clone(), x + bit);
             cs.enforce_r1cs_constraint(|| left, || right, || lc!() + product)?;
-            x = lc!() + product + (Fr::from(3), Variable::One);
-            value = product_value.map(|product| product + Fr::from(3));
+            x = lc!() + product + (Fr::from(self.constant), Variable::One);
+            value = product_value.map(|product| product + Fr::from(self.constant));
         }
         cs.enforce_r1cs_constraint(|| x, || lc!() + Variable::One, || lc!() + end)
     }

@@ -21,8 +21,7 @@ fn both_engines_prove_what_arkworks_proves() {
     let mut rng = StdRng::seed_from_u64(1);
     let (r, s) = (Fr::rand(&mut rng), Fr::rand(&mut rng));
     let circuit = Steps::new(LENGTH, 5);
-    let (key, _) = setup(Steps::shape(LENGTH), &mut setup_rng(NAME, &json!({ "length": LENGTH }), b"seed"))
-        .expect("the setup works");
+    let (key, _) = setup(Steps::shape(LENGTH), &mut setup_rng(NAME, b"seed")).expect("the setup works");
     let expected = Groth16::<Bn254>::create_proof_with_reduction(circuit.clone(), &key, r, s)
         .expect("ark-groth16 proves it");
     for backend in [backend(LENGTH, Halo2curves), backend(LENGTH, Arkworks)] {

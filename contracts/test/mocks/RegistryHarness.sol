@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import { ProverRegistry } from "../../src/ProverRegistry.sol";
+import { Allocation } from "../../src/interfaces/IMechanism.sol";
+import { Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
+import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
+
+/// @notice Stands where the market stands: deploys a registry and may do to it what only a market may. Answers how much
+/// gas each call took.
+contract RegistryHarness {
+    ProverRegistry public immutable registry;
+    StakeLottery public immutable lottery;
+
+    constructor(IProverRegistry.Params memory params) {
+        registry = new ProverRegistry(params);
+        lottery = new StakeLottery(registry, address(this));
+    }
+
+    function reserve(address prover, uint256 market, uint256 amount) external returns (uint256 spent) {
+        uint256 gas = gasleft();
+        registry.reserve(prover, market, amount);
+        spent = gas - gasleft();
+    }
+
+    function release(address prover, uint256 market, uint256 amount, bool proven) external returns (uint256 spent) {
+        uint256 gas = gasleft();
+        registry.release(prover, market, amount, proven);
+        spent = gas - gasleft();
+    }
+
+    function slash(address prover, uint256 market, uint256 amount) external returns (uint256 spent) {
+        uint256 gas = gasleft();
+        registry.slash(prover, market, amount);
+        spent = gas - gasleft();
+    }
+
+    function open(uint256 market, uint64 slot, Terms calldata terms)
+        external
+        returns (Allocation memory allocation, uint256 spent)
+    {
+        uint256 gas = gasleft();
+        allocation = lottery.onOpen(market, slot, terms, "");
+        spent = gas - gasleft();
+    }
+
+    /// @notice Opens a slot and reserves its bond, as a market does.
+    function openAndReserve(uint256 market, uint64 slot, Terms calldata terms) external returns (address prover) {
+        prover = lottery.onOpen(market, slot, terms, "").prover;
+        if (prover != address(0)) registry.reserve(prover, market, terms.bond);
+    }
+}

@@ -1,0 +1,128 @@
+//! `provery prove`: one slot by hand.
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use alloy::primitives::{Address, U256};
+use clap::Args;
+use eyre::Result;
+use provery_node::{SlotKey, prove_one};
+use provery_proving::Phase;
+use serde_json::{Map, json};
+
+use crate::{
+    amount::human,
+    backends,
+    commands::Context,
+    config,
+    error::{Code, fail},
+    output::{fields, spinner},
+    session::Session,
+    signals,
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: provery prove --market 1 --slot 3 --keystore prover.json")]
+pub struct ProveArgs {
+    /// The market's id
+    #[arg(long, value_name = "N")]
+    pub market: u64,
+    /// The slot's id within the market
+    #[arg(long, value_name = "N")]
+    pub slot: u64,
+    /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
+    #[arg(long, value_name = "DIR")]
+    pub keys: Option<PathBuf>,
+    /// Who is paid [default: the prover that the signing account is, or is a submitter of; else the signing account]
+    #[arg(long, value_name = "ADDRESS")]
+    pub payee: Option<Address>,
+}
+
+pub async fn run(context: &Context, args: ProveArgs) -> Result<()> {
+    let session = context.signer().await?;
+    let market = U256::from(args.market);
+    session.chain.market(market).await?;
+    let rollup = session.deployment().rollup_of_market(market).ok_or_else(|| {
+        fail(
+            Code::RollupNotFound,
+            format!(
+                "the deployment file has no rollup that posts blocks in market {market}, so what its \
+             slots mean is not known; add it to the file"
+            ),
+        )
+    })?;
+    let payee = payee(&session, args.payee).await?;
+    let dir = config::keys_dir(args.keys);
+    let rollup = rollup.clone();
+    let backend = tokio::task::spawn_blocking(move || backends::load(&rollup, &dir)).await??;
+    let stop = signals::stop_token()?;
+    let label = format!("slot {} of market {market}", args.slot);
+    let waiting = spinner(&format!("{label}: reading the chain"));
+    let shown = waiting.clone();
+    let out = context.out;
+    let on_phase = move |phase: Phase| match &shown {
+        Some(spinner) => spinner.set_message(format!("{label}: {phase}")),
+        None => out.note(&format!("{label}: {phase}")),
+    };
+    let started = Instant::now();
+    let key = SlotKey { market, id: args.slot };
+    let delivered =
+        prove_one(&session.chain, session.sender()?, &[backend], payee, key, Arc::new(on_phase), stop).await;
+    if let Some(waiting) = waiting {
+        waiting.finish_and_clear();
+    }
+    let delivered = delivered?;
+    let phases: Map<_, _> = delivered
+        .timings
+        .iter()
+        .map(|(phase, took)| (phase.to_string(), json!(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))))
+        .collect();
+    let json = json!({
+        "market": market.to_string(),
+        "slot": args.slot,
+        "payee": payee,
+        "reward": delivered.reward.to_string(),
+        "premium": delivered.premium.to_string(),
+        "missed_by": delivered.missed_by,
+        "claim_correct": delivered.claim_correct,
+        "tx": delivered.mined.tx_hash,
+        "gas": delivered.mined.gas_used,
+        "phases_ms": phases,
+        "ms": u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    });
+    context.out.result(&json, || {
+        let mut rows = vec![
+            ("slot", format!("{} of market {market}", args.slot)),
+            ("paid", format!("{} to {payee}", human(delivered.reward + delivered.premium))),
+            (
+                "proof",
+                delivered
+                    .timings
+                    .iter()
+                    .map(|(phase, took)| format!("{phase} {:.1} s", took.as_secs_f64()))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ),
+            ("transaction", format!("{} ({} gas)", delivered.mined.tx_hash, delivered.mined.gas_used)),
+        ];
+        if let Some(missed_by) = delivered.missed_by {
+            rows.insert(2, ("rescued from", missed_by.to_string()));
+        }
+        if !delivered.claim_correct {
+            rows.push(("note", "the block does not lead to the root it claims, and is dropped".to_string()));
+        }
+        fields(&rows)
+    });
+    Ok(())
+}
+
+/// Whom this account proves for.
+pub async fn payee(session: &Session, given: Option<Address>) -> Result<Address> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let me = session.me()?;
+    if session.chain.prover(me).await?.id != 0 {
+        return Ok(me);
+    }
+    Ok(session.chain.prover_of_submitter(me).await?.unwrap_or(me))
+}

@@ -1,0 +1,331 @@
+//! `provery slot`: slots, and why they went to whom.
+
+use alloy::primitives::{Address, U256};
+use clap::Subcommand;
+use eyre::Result;
+use provery_mechanisms::{
+    lottery::{self, Draw, Explanation},
+    reward::Curve,
+};
+use provery_types::{SlotExt, Terms};
+use serde_json::{Value, json};
+
+use crate::{
+    amount::human,
+    commands::Context,
+    error::{Code, fail},
+    history::{History, Outcome, SlotHistory},
+    output::{fields, table},
+    session::Session,
+};
+
+#[derive(Debug, Subcommand)]
+pub enum SlotCommand {
+    /// A market's slots, newest last
+    #[command(after_help = "Example: provery slot list --market 1 --last 10")]
+    List {
+        /// The market's id
+        #[arg(long, value_name = "N")]
+        market: u64,
+        /// Only so many of the newest
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        last: usize,
+    },
+    /// One slot, and its draw replayed: why this prover won
+    #[command(after_help = "Example: provery slot show --market 1 --slot 3")]
+    Show {
+        /// The market's id
+        #[arg(long, value_name = "N")]
+        market: u64,
+        /// The slot's id within the market
+        #[arg(long, value_name = "N")]
+        slot: u64,
+    },
+}
+
+pub async fn run(context: &Context, command: SlotCommand) -> Result<()> {
+    match command {
+        SlotCommand::List { market, last } => list(context, U256::from(market), last).await,
+        SlotCommand::Show { market, slot } => show(context, U256::from(market), slot).await,
+    }
+}
+
+/// Where a slot is between opening and end, at chain time `now`.
+fn phase(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> &'static str {
+    match record.outcome {
+        Outcome::Proven { missed_by: Some(_), .. } => "rescued",
+        Outcome::Proven { .. } => "proven",
+        Outcome::Expired { .. } => "expired",
+        Outcome::Cancelled { .. } => "cancelled",
+        Outcome::Open if terms.is_some_and(|terms| now >= record.slot.expires_at(terms)) => "expirable",
+        Outcome::Open if now >= record.slot.exclusive_until() => "open to all",
+        Outcome::Open if record.slot.prover.is_zero() => "undecided",
+        Outcome::Open => "exclusive",
+    }
+}
+
+async fn list(context: &Context, market: U256, last: usize) -> Result<()> {
+    let session = context.reader().await?;
+    session.chain.market(market).await?;
+    let history = session.history().await?;
+    let now = session.head().await?.timestamp;
+    let slots: Vec<&SlotHistory> =
+        history.markets.get(&market).into_iter().flat_map(|market| market.slots.values()).collect();
+    let slots = &slots[slots.len().saturating_sub(last)..];
+    let json: Vec<Value> =
+        slots.iter().map(|record| describe(record, history.terms(record.terms_hash), now)).collect();
+    context.out.result(&json!({ "market": market.to_string(), "slots": json }), || {
+        if slots.is_empty() {
+            return format!("market {market} has opened no slot yet");
+        }
+        let rows: Vec<Vec<String>> = slots
+            .iter()
+            .map(|record| {
+                let (payee, reward, took) = match &record.outcome {
+                    Outcome::Proven { payee, reward, premium, at, .. } => (
+                        payee.to_string(),
+                        human(*reward + *premium),
+                        format!("{} s", at.saturating_sub(record.slot.opened_at())),
+                    ),
+                    _ => ("-".into(), "-".into(), "-".into()),
+                };
+                vec![
+                    record.slot.id.to_string(),
+                    phase(record, history.terms(record.terms_hash), now).to_string(),
+                    shown(record.slot.prover),
+                    payee,
+                    reward,
+                    took,
+                ]
+            })
+            .collect();
+        table(&["slot", "phase", "allocated to", "paid", "reward", "after"], &rows)
+    });
+    Ok(())
+}
+
+fn shown(prover: Address) -> String {
+    if prover.is_zero() { "nobody".to_string() } else { prover.to_string() }
+}
+
+fn describe(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> Value {
+    let slot = &record.slot;
+    let mut json = json!({
+        "slot": slot.id,
+        "market": slot.market.to_string(),
+        "phase": phase(record, terms, now),
+        "prover": slot.allocated_to(),
+        "price": slot.price_wei().to_string(),
+        "statement": slot.statement,
+        "statement_inputs": record.statement_inputs.iter().map(|input| format!("{input:#066x}")).collect::<Vec<_>>(),
+        "opened_at": slot.opened_at(),
+        "started_at": slot.started_at(),
+        "exclusive_until": slot.exclusive_until(),
+        "expires_at": terms.map(|terms| slot.expires_at(terms)),
+        "opened_block": record.opened_block,
+        "opened_tx": record.opened_tx,
+    });
+    match &record.outcome {
+        Outcome::Open => {
+            if let Some(terms) = terms {
+                let elapsed = now.saturating_sub(slot.started_at());
+                json["reward_now"] = json!(Curve::of(slot, terms).reward(elapsed).to_string());
+            }
+        }
+        Outcome::Proven { payee, reward, premium, missed_by, at, tx } => {
+            json["payee"] = json!(payee);
+            json["reward"] = json!(reward.to_string());
+            json["premium"] = json!(premium.to_string());
+            json["missed_by"] = json!(missed_by);
+            json["ended_at"] = json!(at);
+            json["proof_tx"] = json!(tx);
+        }
+        Outcome::Expired { forfeited, at, tx } => {
+            json["forfeited"] = json!(forfeited.to_string());
+            json["ended_at"] = json!(at);
+            json["end_tx"] = json!(tx);
+        }
+        Outcome::Cancelled { at, tx } => {
+            json["ended_at"] = json!(at);
+            json["end_tx"] = json!(tx);
+        }
+    }
+    json
+}
+
+async fn show(context: &Context, market: U256, id: u64) -> Result<()> {
+    let session = context.reader().await?;
+    session.chain.market(market).await?;
+    let events = session.events().await?;
+    let history = History::replay(&events);
+    let record = history.slot(market, id).cloned().ok_or_else(|| {
+        fail(
+            Code::SlotNotFound,
+            format!(
+                "market {market} has no slot {id}; `provery slot list --market {market}` shows those it has"
+            ),
+        )
+    })?;
+    let terms = history.terms(record.terms_hash).cloned();
+    let now = session.head().await?.timestamp;
+    let explanation = match &terms {
+        Some(terms) if terms.mechanism == session.deployment().lottery() => {
+            let before = History::before_opening(&events, market, id);
+            Some(explain(&session, &history, &before, &record, terms).await?)
+        }
+        _ => None,
+    };
+    let mut json = describe(&record, terms.as_ref(), now);
+    json["passed_over"] = json!(record.passed_over);
+    json["draw"] = explanation.as_ref().map_or(Value::Null, draw_json);
+    context.out.result(&json, || {
+        let mut text = fields(&summary(&record, terms.as_ref(), now));
+        text.push('\n');
+        match &explanation {
+            Some(explanation) => text.push_str(&why(explanation)),
+            None => text.push_str("its mechanism is not the stake lottery, so there is no draw to replay\n"),
+        }
+        text
+    });
+    Ok(())
+}
+
+/// The draw once more, from what was public when the slot opened.
+async fn explain(
+    session: &Session,
+    history: &History,
+    before: &History,
+    record: &SlotHistory,
+    terms: &Terms,
+) -> Result<Explanation> {
+    let registry = session.chain.registry_params().await?;
+    let epoch = record.slot.opened_at() / registry.epoch_length;
+    let seed = history.seeds.get(&epoch).copied().ok_or_else(|| {
+        fail(
+            Code::Internal,
+            format!("epoch {epoch} has no seed in the chain's logs; is the endpoint's history pruned?"),
+        )
+    })?;
+    let market = record.slot.market;
+    let weights = history.markets.get(&market).map(|market| market.weights.clone()).unwrap_or_default();
+    let draw = Draw {
+        market,
+        slot: record.slot.id,
+        epoch,
+        seed,
+        weights: &weights,
+        bond: terms.bond.to::<u128>(),
+        winner: record.slot.prover,
+        max_draws: session.chain.max_draws().await?,
+    };
+    Ok(lottery::explain(
+        &draw,
+        |id| history.prover_by_id(id),
+        |prover| before.record(prover, market, registry.stake_unit),
+    ))
+}
+
+fn draw_json(explanation: &Explanation) -> Value {
+    json!({
+        "epoch": explanation.epoch,
+        "seed": format!("{:#066x}", explanation.seed),
+        "total_weight": explanation.total_weight,
+        "attempts": explanation.attempts.iter().map(|attempt| json!({
+            "random": format!("{:#066x}", attempt.random),
+            "point": attempt.drawn.point,
+            "prover": attempt.prover,
+            "id": attempt.drawn.id,
+            "weight": attempt.drawn.weight,
+            "passed_over": attempt.passed_over.as_ref().map(ToString::to_string),
+        })).collect::<Vec<_>>(),
+        "winner": explanation.winner,
+        "chance": explanation.chance(),
+        "agrees": explanation.agrees,
+    })
+}
+
+fn summary(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> Vec<(&'static str, String)> {
+    let slot = &record.slot;
+    let since = |at: u64| match at.checked_sub(now) {
+        Some(left) if left > 0 => format!("{at} (in {left} s)"),
+        _ => format!("{at} ({} s ago)", now.saturating_sub(at)),
+    };
+    let mut rows = vec![
+        ("slot", format!("{} of market {}", slot.id, slot.market)),
+        ("phase", phase(record, terms, now).to_string()),
+        ("allocated to", shown(slot.prover)),
+        ("price", human(slot.price_wei())),
+        ("opened", format!("{}, block {}", since(slot.opened_at()), record.opened_block)),
+        ("exclusive until", since(slot.exclusive_until())),
+    ];
+    if let Some(terms) = terms {
+        rows.push(("expires", since(slot.expires_at(terms))));
+        if record.outcome == Outcome::Open {
+            let elapsed = now.saturating_sub(slot.started_at());
+            rows.push(("pays now", human(U256::from(Curve::of(slot, terms).reward(elapsed)))));
+        }
+    }
+    match &record.outcome {
+        Outcome::Open => {}
+        Outcome::Proven { payee, reward, premium, missed_by, at, tx } => {
+            rows.push(("paid", format!("{} to {payee}", human(*reward + *premium))));
+            if let Some(missed_by) = missed_by {
+                rows.push(("missed by", missed_by.to_string()));
+                rows.push(("premium", format!("{} of its bond", human(*premium))));
+            }
+            rows.push(("proven", format!("{at}, {} s after opening", at.saturating_sub(slot.opened_at()))));
+            rows.push(("transaction", tx.to_string()));
+        }
+        Outcome::Expired { forfeited, at, tx } => {
+            rows.push(("ended", format!("{at}, {} forfeited", human(*forfeited))));
+            rows.push(("transaction", tx.to_string()));
+        }
+        Outcome::Cancelled { at, tx } => {
+            rows.push(("ended", at.to_string()));
+            rows.push(("transaction", tx.to_string()));
+        }
+    }
+    rows
+}
+
+/// The draw in words.
+fn why(explanation: &Explanation) -> String {
+    let mut text = format!(
+        "the draw, replayed\nepoch {} has the seed {:#066x} and {} units of frozen weight\n",
+        explanation.epoch, explanation.seed, explanation.total_weight
+    );
+    if explanation.attempts.is_empty() {
+        text.push_str("nobody had weight in this epoch, so the slot was open to all from the start\n");
+    }
+    for (index, attempt) in explanation.attempts.iter().enumerate() {
+        let drawn = &attempt.drawn;
+        text.push_str(&format!(
+            "attempt {}: {} of {} fell to prover {} ({}), which holds {} units",
+            index + 1,
+            drawn.point,
+            drawn.total,
+            drawn.id,
+            attempt.prover,
+            drawn.weight
+        ));
+        match &attempt.passed_over {
+            Some(reason) => text.push_str(&format!("; it was passed over because {reason}\n")),
+            None => text.push_str(": it won\n"),
+        }
+    }
+    if explanation.winner.is_none() && !explanation.attempts.is_empty() {
+        text.push_str(
+            "no attempt found a prover that could back the bond, so the slot was open to all \
+         from the start\n",
+        );
+    }
+    if explanation.winner.is_some() {
+        text.push_str(&format!("its chance was {:.1}% a draw\n", 100.0 * explanation.chance()));
+    }
+    text.push_str(if explanation.agrees {
+        "this is what the chain did\n"
+    } else {
+        "the chain did otherwise: its logs and this replay disagree, which should be reported\n"
+    });
+    text
+}

@@ -1,0 +1,53 @@
+//! The wish to stop.
+
+use eyre::Result;
+use tokio_util::sync::CancellationToken;
+
+/// Cancelled by SIGTERM or Ctrl-C. A second Ctrl-C ends the program at once.
+pub fn stop_token() -> Result<CancellationToken> {
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    let mut terminate = terminations()?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            () = terminate.next() => {}
+        }
+        tracing::info!("stopping");
+        cancel.cancel();
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    Ok(token)
+}
+
+#[cfg(unix)]
+struct Terminations(tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+fn terminations() -> Result<Terminations> {
+    Ok(Terminations(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?))
+}
+
+#[cfg(unix)]
+impl Terminations {
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
+
+#[cfg(not(unix))]
+struct Terminations;
+
+#[cfg(not(unix))]
+fn terminations() -> Result<Terminations> {
+    Ok(Terminations)
+}
+
+#[cfg(not(unix))]
+impl Terminations {
+    async fn next(&mut self) {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,374 @@
+//! The node's book: facts, the work they lead to, and the store that keeps both. No effects but on disk.
+//!
+//! Work is reconciled with the facts whenever they change: by a block, a reorg or a restart. The same few lines serve
+//! all three, since [`crate::slots::step`] does not mind being told twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use alloy::primitives::{Address, U256};
+use provery_mechanisms::phase::rescue_rank;
+use provery_mechanisms::{Decision, Mechanism, Reason, SlotView};
+use provery_types::{BlockRef, Deployment, LoggedEvent, Slot, Terms};
+
+use crate::error::NodeError;
+use crate::facts::{Ending, Facts, SlotFact, SlotKey, obsolete};
+use crate::slots::{Action, Input, SlotStage, Work, step};
+use crate::store::{Changes, KEEP_BLOCKS, Loaded, Store, StoreError, StoredProof, WorkRecord};
+
+#[cfg(test)]
+mod tests;
+
+/// Blocks between two compactions of the store.
+const COMPACT_EVERY: u64 = 128;
+
+/// A slot's work moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    pub key: SlotKey,
+    /// Nothing if the slot is new.
+    pub before: Option<SlotStage>,
+    pub after: SlotStage,
+    pub actions: Vec<Action>,
+    /// The slot has just become this prover's, and is open.
+    pub won: bool,
+}
+
+/// What a decision takes into account apart from the slot.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Chain time in unix seconds.
+    pub now: u64,
+    pub estimated_proving_seconds: u64,
+    pub rescue: bool,
+    pub minimum_reward: u128,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Book {
+    store: Store,
+    deployment: Deployment,
+    me: Address,
+    markets: Option<Vec<U256>>,
+    facts: Facts,
+    work: BTreeMap<SlotKey, WorkRecord>,
+    head: Option<BlockRef>,
+    compacted: u64,
+}
+
+impl Book {
+    /// Read the store and reconcile. The answer includes the cursor to follow the chain from, oldest block first.
+    pub fn open(
+        store: Store,
+        deployment: Deployment,
+        me: Address,
+        markets: Option<Vec<U256>>,
+    ) -> Result<(Self, Vec<BlockRef>), NodeError> {
+        let loaded = store.load()?;
+        let facts = fold(&deployment, &loaded)?;
+        let Loaded { blocks, work, .. } = loaded;
+        let head = blocks.last().copied();
+        let compacted = head.map_or(0, |head| head.number);
+        let work = work.into_iter().collect();
+        let mut book = Self { store, deployment, me, markets, facts, work, head, compacted };
+        let mut changes = Changes::default();
+        for key in book.work.keys().copied().collect::<Vec<_>>() {
+            let has_proof = book.has_proof(key)?;
+            book.advance(key, &Input::Restarted { has_proof }, &mut changes);
+        }
+        let everything = book.keys();
+        book.reconcile(everything, &mut changes)?;
+        book.store.commit_work(&changes)?;
+        Ok((book, blocks))
+    }
+
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub fn facts_mut(&mut self) -> &mut Facts {
+        &mut self.facts
+    }
+
+    /// The last block taken in.
+    pub fn head(&self) -> Option<BlockRef> {
+        self.head
+    }
+
+    /// Every slot's work, in order.
+    pub fn work(&self) -> impl Iterator<Item = (SlotKey, &WorkRecord)> {
+        self.work.iter().map(|(key, record)| (*key, record))
+    }
+
+    pub fn record(&self, key: SlotKey) -> Option<&WorkRecord> {
+        self.work.get(&key)
+    }
+
+    /// A slot that is open, and its terms.
+    pub fn open_slot(&self, key: SlotKey) -> Option<(&Slot, &Terms)> {
+        let fact = self.facts.slot(key).filter(|fact| fact.ended.is_none())?;
+        Some((&fact.slot, self.facts.terms(fact.terms_hash)?))
+    }
+
+    /// Whether this node serves a market.
+    pub fn serves(&self, market: U256) -> bool {
+        match &self.markets {
+            Some(markets) => markets.contains(&market),
+            None => self.deployment.rollup_of_market(market).is_some(),
+        }
+    }
+
+    /// The client's side of the mechanism whose contract is at `address`.
+    pub fn mechanism(&self, address: Address) -> Option<&'static dyn Mechanism> {
+        let named = |name: &str| {
+            self.deployment.code_hashes().iter().any(|(it, (at, _))| it == name && *at == address)
+        };
+        provery_mechanisms::registry().iter().copied().find(|mechanism| named(mechanism.name()))
+    }
+
+    /// The stored proof of a slot, if it proves what the slot states and pays this prover.
+    pub fn proof(&self, key: SlotKey) -> Result<Option<StoredProof>, StoreError> {
+        let Some(fact) = self.facts.slot(key) else { return Ok(None) };
+        let proof = self.store.proof(key)?;
+        Ok(proof.filter(|proof| proof.statement == fact.slot.statement && proof.payee == self.me))
+    }
+
+    fn has_proof(&self, key: SlotKey) -> Result<bool, StoreError> {
+        Ok(self.proof(key)?.is_some())
+    }
+
+    /// Take in a block. Events, work and cursor are on disk when this returns.
+    pub fn block(&mut self, block: BlockRef, events: &[LoggedEvent]) -> Result<Vec<Moved>, NodeError> {
+        let wanted: Vec<LoggedEvent> =
+            events.iter().filter(|logged| Facts::wants(&logged.event)).cloned().collect();
+        let touched: BTreeSet<SlotKey> =
+            wanted.iter().filter_map(|logged| self.facts.apply(logged)).collect();
+        let mut changes = Changes::default();
+        let moved = self.reconcile(touched, &mut changes)?;
+        self.store.commit_block(&block, &wanted, &changes)?;
+        self.head = Some(block);
+        if block.number >= self.compacted.saturating_add(COMPACT_EVERY) {
+            self.compact(block.number)?;
+        }
+        Ok(moved)
+    }
+
+    /// Take back every block after `to`.
+    pub fn reorg(&mut self, to: BlockRef) -> Result<Vec<Moved>, NodeError> {
+        let mut loaded = self.store.load()?;
+        loaded.events.retain(|logged| logged.block.number <= to.number);
+        self.facts = fold(&self.deployment, &loaded)?;
+        let mut changes = Changes::default();
+        let everything = self.keys();
+        let moved = self.reconcile(everything, &mut changes)?;
+        self.store.roll_back(to.number, &changes)?;
+        self.head = Some(to);
+        Ok(moved)
+    }
+
+    /// Something happened to a slot on this side of the chain.
+    pub fn input(&mut self, key: SlotKey, input: &Input) -> Result<Option<Moved>, StoreError> {
+        let mut changes = Changes::default();
+        let moved = self.advance(key, input, &mut changes);
+        if !changes.is_empty() {
+            self.store.commit_work(&changes)?;
+        }
+        Ok(moved)
+    }
+
+    /// A proof is finished: store it with the work it completes.
+    pub fn proved(&mut self, key: SlotKey, proof: &StoredProof) -> Result<Option<Moved>, StoreError> {
+        let mut changes = Changes::default();
+        let moved = self.advance(key, &Input::ProofDone, &mut changes);
+        self.store.commit_proof(key, proof, &changes)?;
+        Ok(moved)
+    }
+
+    /// Ask the mechanisms about every slot that a decision could move.
+    pub fn decide(&mut self, policy: &Policy) -> Result<Vec<(Moved, Decision)>, NodeError> {
+        let due = |record: &WorkRecord| match record.work.stage {
+            SlotStage::Seen | SlotStage::Queued | SlotStage::Proving | SlotStage::Proved { .. } => true,
+            SlotStage::Waiting { until } => until <= policy.now,
+            _ => false,
+        };
+        let keys: Vec<SlotKey> =
+            self.work.iter().filter(|(_, record)| due(record)).map(|(key, _)| *key).collect();
+        let mut moved = Vec::new();
+        let mut changes = Changes::default();
+        for key in keys {
+            let Some(decision) = self.decision(key, policy) else { continue };
+            let idle = self.work.get(&key).is_some_and(|record| !record.work.stage.engaged());
+            let has_proof = idle && matches!(decision, Decision::Prove { .. }) && self.has_proof(key)?;
+            if let Some(step) = self.advance(key, &Input::Decided { decision, has_proof }, &mut changes) {
+                moved.push((step, decision));
+            }
+        }
+        if !changes.is_empty() {
+            self.store.commit_work(&changes)?;
+        }
+        Ok(moved)
+    }
+
+    /// The decision about one slot; nothing if its mechanism is not one this client knows.
+    pub fn decision(&self, key: SlotKey, policy: &Policy) -> Option<Decision> {
+        let (slot, terms) = self.open_slot(key)?;
+        let mechanism = self.mechanism(terms.mechanism)?;
+        if !policy.rescue && slot.prover != self.me {
+            return Some(Decision::Ignore { reason: Reason::PaysTooLittle });
+        }
+        let candidates = self.facts.candidates(key.market);
+        Some(mechanism.decide(&SlotView {
+            slot,
+            terms,
+            me: self.me,
+            now: policy.now,
+            estimated_proving_seconds: policy.estimated_proving_seconds,
+            rescue_rank: rescue_rank(slot, self.me, &candidates),
+            minimum_reward: policy.minimum_reward,
+        }))
+    }
+
+    fn keys(&self) -> BTreeSet<SlotKey> {
+        self.work.keys().copied().chain(self.facts.slots().map(|(key, _)| key)).collect()
+    }
+
+    fn reconcile(
+        &mut self,
+        keys: impl IntoIterator<Item = SlotKey>,
+        changes: &mut Changes,
+    ) -> Result<Vec<Moved>, NodeError> {
+        let mut moved = Vec::new();
+        for key in keys {
+            let Some(fact) = self.facts.slot(key).cloned() else {
+                // A reorg took the slot back. Its proof stays: the slot may well be opened again as it was.
+                if let Some(record) = self.work.remove(&key) {
+                    changes.forget.push(key);
+                    let step = step(record.work, &Input::Replaced);
+                    let actions =
+                        step.actions.into_iter().filter(|action| *action == Action::CancelProof).collect();
+                    let (before, after) = (Some(record.work.stage), step.work.stage);
+                    moved.push(Moved { key, before, after, actions, won: false });
+                }
+                continue;
+            };
+            if !self.serves(key.market) {
+                continue;
+            }
+            moved.extend(self.reconcile_one(key, &fact, changes)?);
+        }
+        Ok(moved)
+    }
+
+    fn reconcile_one(
+        &mut self,
+        key: SlotKey,
+        fact: &SlotFact,
+        changes: &mut Changes,
+    ) -> Result<Option<Moved>, NodeError> {
+        let known = self.work.get(&key).cloned();
+        let before = known.as_ref().map(|record| record.work.stage);
+        let held_before = known.as_ref().is_some_and(|record| record.slot.prover == self.me);
+        let mut record = known.unwrap_or_else(|| WorkRecord {
+            work: Work::default(),
+            slot: fact.slot.clone(),
+            seen_ms: unix_millis(),
+        });
+        let mut inputs = Vec::new();
+        if record.slot.statement != fact.slot.statement {
+            inputs.push(Input::Replaced);
+        } else if record.slot != fact.slot {
+            inputs.push(Input::Changed);
+        }
+        match &fact.ended {
+            Some(ended) => inputs.push(self.ending_input(&ended.how)),
+            None if record.work.stage.ended() => {
+                inputs.push(Input::Reopened { has_proof: self.has_proof(key)? })
+            }
+            None => {}
+        }
+        record.slot = fact.slot.clone();
+        let mut actions = Vec::new();
+        for input in &inputs {
+            let next = step(record.work, input);
+            record.work = next.work;
+            actions.extend(next.actions);
+        }
+        let after = record.work.stage;
+        let won = fact.ended.is_none() && fact.slot.prover == self.me && !held_before;
+        if self.work.get(&key) != Some(&record) {
+            changes.work.push((key, record.clone()));
+            if actions.contains(&Action::DropProof) {
+                changes.drop_proofs.push(key);
+            }
+            self.work.insert(key, record);
+        }
+        let news = before != Some(after) || !actions.is_empty() || won;
+        Ok(news.then_some(Moved { key, before, after, actions, won }))
+    }
+
+    fn ending_input(&self, ending: &Ending) -> Input {
+        match ending {
+            Ending::Proven { payee, .. } => Input::Proven { payee: *payee, by_me: *payee == self.me },
+            Ending::Expired => Input::Expired,
+            Ending::Cancelled => Input::Cancelled,
+        }
+    }
+
+    fn advance(&mut self, key: SlotKey, input: &Input, changes: &mut Changes) -> Option<Moved> {
+        let record = self.work.get_mut(&key)?;
+        let before = record.work;
+        let step = step(before, input);
+        if step.work == before && step.actions.is_empty() {
+            return None;
+        }
+        record.work = step.work;
+        changes.work.push((key, record.clone()));
+        if step.actions.contains(&Action::DropProof) {
+            changes.drop_proofs.push(key);
+        }
+        Some(Moved {
+            key,
+            before: Some(before.stage),
+            after: step.work.stage,
+            actions: step.actions,
+            won: false,
+        })
+    }
+
+    /// Forget what no reorg can bring back and no decision needs.
+    fn compact(&mut self, head: u64) -> Result<(), NodeError> {
+        let deep = head.saturating_sub(KEEP_BLOCKS);
+        let forget = self.facts.prune(deep);
+        for key in &forget {
+            self.work.remove(key);
+        }
+        let events = self.store.events_until(deep)?;
+        let gone = obsolete(&events, &self.facts);
+        let bases: Vec<_> = self
+            .facts
+            .rollups()
+            .filter_map(|(address, rollup)| {
+                rollup.base().map(|(number, state)| (address, number, state.to_bytes()))
+            })
+            .collect();
+        self.store.compact(&gone, &bases, &Changes { forget, ..Changes::default() })?;
+        self.compacted = head;
+        Ok(())
+    }
+}
+
+fn fold(deployment: &Deployment, loaded: &Loaded) -> Result<Facts, NodeError> {
+    let mut facts = Facts::new(deployment);
+    for (rollup, number, state) in &loaded.bases {
+        facts.restore_rollup(*rollup, *number, state).map_err(NodeError::Base)?;
+    }
+    for logged in &loaded.events {
+        facts.apply(logged);
+    }
+    Ok(facts)
+}
+
+pub(crate) fn unix_millis() -> u64 {
+    crate::report::millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}

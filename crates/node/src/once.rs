@@ -1,0 +1,119 @@
+//! One slot, by hand: proven and delivered whatever allocated it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use alloy::primitives::{Address, U256};
+use provery_chain::{Chain, Mined, Sender, history};
+use provery_proving::{Phase, Progress, ProofBackend};
+use provery_types::{Event, SlotState, terms_hash};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::error::NodeError;
+use crate::facts::{Ending, Facts, SlotKey};
+use crate::rollup::RollupError;
+use crate::worker::phase_name;
+
+/// A slot that was proven by hand.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    pub mined: Mined,
+    pub timings: Vec<(Phase, Duration)>,
+    /// Asset wei from the escrow and, where this was a rescue, from the bond.
+    pub reward: U256,
+    pub premium: U256,
+    /// Whose bond was slashed.
+    pub missed_by: Option<Address>,
+    /// Whether the block leads to the root that the sequencer claims.
+    pub claim_correct: bool,
+}
+
+/// Prove one slot and deliver the proof, paying `payee`. Reads the chain's history and keeps nothing. `on_phase` is told
+/// of each phase as it begins.
+pub async fn prove_one(
+    chain: &Chain,
+    sender: &Sender,
+    backends: &[Arc<dyn ProofBackend>],
+    payee: Address,
+    key: SlotKey,
+    on_phase: Arc<dyn Fn(Phase) + Send + Sync>,
+    cancel: CancellationToken,
+) -> Result<Delivered, NodeError> {
+    // Fails at once, and by name, if there is no such market.
+    chain.market(key.market).await?;
+    let head = chain.rpc().head().await?;
+    let mut facts = Facts::new(chain.deployment());
+    for logged in &history(chain, chain.deployment().block, head.number).await? {
+        facts.apply(logged);
+    }
+    let fact = facts.slot(key).cloned().ok_or(NodeError::SlotNotFound(key))?;
+    if let Some(ended) = &fact.ended {
+        let state = match ended.how {
+            Ending::Proven { .. } => SlotState::Proven,
+            Ending::Expired => SlotState::Expired,
+            Ending::Cancelled => SlotState::Cancelled,
+        };
+        return Err(NodeError::SlotEnded { key, state });
+    }
+    let terms = facts.terms(fact.terms_hash).cloned().ok_or(NodeError::TermsNotFound(key))?;
+    debug_assert_eq!(terms_hash(&terms), fact.terms_hash);
+    if head.timestamp >= provery_mechanisms::view::expires_at(&fact.slot, &terms) {
+        return Err(NodeError::SlotOver { key });
+    }
+    let until = fact.slot.exclusiveUntil.to::<u64>();
+    if head.timestamp < until && fact.slot.prover != payee {
+        let holder = if fact.slot.prover.is_zero() {
+            "its mechanism".to_owned()
+        } else {
+            fact.slot.prover.to_string()
+        };
+        return Err(NodeError::SlotHeld { key, holder, until });
+    }
+    let rollup = facts.rollup_of_market(key.market).ok_or(RollupError::UnknownMarket(key.market))?;
+    let prepared = rollup.prepare(&fact, payee)?;
+    let backend = backends.iter().find(|backend| backend.circuit() == prepared.circuit).cloned();
+    let backend = backend.ok_or_else(|| NodeError::NoBackend { circuit: prepared.circuit.clone() })?;
+    info!(market = %key.market, slot = key.id, claim_correct = prepared.correct, "proof started");
+    let watched = Watched { stop: Arc::new(AtomicBool::new(false)), on_phase };
+    let stop = watched.stop.clone();
+    let mut proof = tokio::task::spawn_blocking(move || backend.prove(&prepared.job, &watched));
+    let output = tokio::select! {
+        output = &mut proof => output,
+        () = cancel.cancelled() => {
+            stop.store(true, Ordering::Relaxed);
+            return Err(NodeError::Stopped);
+        }
+    };
+    let output = output.map_err(|_| NodeError::Stopped)??;
+    let inputs = output.public_inputs.iter().map(|word| U256::from_be_bytes(*word)).collect();
+    let call = chain.calls().prove(&fact.slot, &terms, inputs, output.proof.into());
+    let mined = sender.send(call).await?;
+    let (mut reward, mut premium, mut missed) = (U256::ZERO, U256::ZERO, None);
+    for logged in &history(chain, mined.block.number, mined.block.number).await? {
+        if let Event::SlotProven { market, id, reward: paid, premium: extra, missed_by, .. } = &logged.event
+            && (*market, *id) == (key.market, key.id)
+        {
+            (reward, premium, missed) = (*paid, *extra, *missed_by);
+        }
+    }
+    let claim_correct = prepared.correct;
+    Ok(Delivered { mined, timings: output.timings, reward, premium, missed_by: missed, claim_correct })
+}
+
+struct Watched {
+    stop: Arc<AtomicBool>,
+    on_phase: Arc<dyn Fn(Phase) + Send + Sync>,
+}
+
+impl Progress for Watched {
+    fn phase(&self, phase: Phase) {
+        info!(phase = phase_name(phase), "proving");
+        (self.on_phase)(phase);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,91 @@
+//! What a failed send means: losing a race is normal, failing is not.
+
+use provery_chain::SendError;
+
+use crate::slots::Input;
+
+/// A failed send, classified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Someone else was first, or time ran out: the chain's events say so too.
+    Raced,
+    /// The chain is not there yet, or the connection was not: send again soon.
+    NotYet,
+    /// The proof is no good.
+    Refused,
+    /// Something is wrong that this node cannot mend by itself, such as an empty account. It goes on trying, slowly.
+    Failing,
+}
+
+/// Seconds before a send that came too soon is tried again.
+const SOON: u64 = 2;
+/// Seconds before a send that fails for a reason of its own is tried again.
+const LATER: u64 = 15;
+
+/// Classify by the contract's named error, or by the kind of failure.
+pub fn classify(error: &SendError) -> Class {
+    match error.revert_name() {
+        Some(name) => classify_revert(name),
+        None if error.is_transient() => Class::NotYet,
+        None => Class::Failing,
+    }
+}
+
+fn classify_revert(name: &str) -> Class {
+    match name {
+        "SlotNotOpen" | "SlotHasExpired" => Class::Raced,
+        "NotAllocatedProver" | "SlotNotExpired" => Class::NotYet,
+        "ProofInvalid" | "StatementMismatch" | "PayeeInvalid" => Class::Refused,
+        _ => Class::Failing,
+    }
+}
+
+impl Class {
+    /// What it means for a slot whose proof was being sent at `now` (unix seconds).
+    pub fn input(self, now: u64) -> Input {
+        match self {
+            Self::Raced => Input::SendRaced,
+            Self::NotYet => Input::SendFailed { retry_at: now + SOON },
+            Self::Refused => Input::ProofRefused { retry_at: now + SOON },
+            Self::Failing => Input::SendFailed { retry_at: now + LATER },
+        }
+    }
+
+    /// A stable word for reports.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Raced => "raced",
+            Self::NotYet => "not_yet",
+            Self::Refused => "proof_refused",
+            Self::Failing => "send_failing",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losing_is_not_failing() {
+        let reverted = |name: &str| SendError::Reverted {
+            kind: "prove",
+            name: name.to_owned(),
+            detail: String::new(),
+            tx_hash: None,
+        };
+        for (error, class) in [
+            (reverted("SlotNotOpen"), Class::Raced),
+            (reverted("SlotHasExpired"), Class::Raced),
+            (reverted("NotAllocatedProver"), Class::NotYet),
+            (reverted("ProofInvalid"), Class::Refused),
+            (reverted("SomethingElse"), Class::Failing),
+            (SendError::NonceTaken { kind: "prove", account: Default::default(), nonce: 1 }, Class::NotYet),
+            (SendError::GasTooHigh { kind: "prove", needed: 2, limit: 1 }, Class::Failing),
+        ] {
+            assert_eq!(classify(&error), class, "{error}");
+        }
+        assert_eq!(Class::NotYet.input(10), Input::SendFailed { retry_at: 12 });
+        assert_eq!(Class::Raced.input(10), Input::SendRaced);
+    }
+}

@@ -1,0 +1,38 @@
+//! The follower as a task of its own, so that nothing the loop does interrupts a request half-way.
+
+use std::future::Future;
+use std::time::Duration;
+
+use provery_chain::{Chain, ChainError, Follower, FollowerConfig, Health, Update};
+use provery_types::BlockRef;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Updates, one at a time. The cursor moves when the update's `stored` is answered.
+pub(super) struct Feed {
+    pub updates: mpsc::Receiver<(Update, oneshot::Sender<()>)>,
+    pub health: watch::Receiver<Health>,
+}
+
+impl Feed {
+    /// The feed and the task that feeds it.
+    pub fn new(
+        chain: Chain,
+        cursor: Vec<BlockRef>,
+        poll: Duration,
+    ) -> (Self, impl Future<Output = Result<(), ChainError>> + Send) {
+        let mut follower = Follower::new(chain, cursor, FollowerConfig::new(poll));
+        let health = follower.health();
+        let (send, updates) = mpsc::channel(1);
+        let task = async move {
+            loop {
+                let update = follower.next().await?;
+                let (stored, answer) = oneshot::channel();
+                if send.send((update, stored)).await.is_err() || answer.await.is_err() {
+                    return Ok(());
+                }
+                follower.stored();
+            }
+        };
+        (Self { updates, health }, task)
+    }
+}

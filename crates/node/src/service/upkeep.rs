@@ -1,0 +1,181 @@
+//! Upkeep's effects: what [`provery_mechanisms::upkeep`] says is due is sent, one of a kind at a time.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use alloy::primitives::U256;
+use provery_chain::{Call, Chain, ChainError};
+use provery_mechanisms::upkeep::{
+    Standing, expire_at, should_poke, should_resume, should_sync, should_withdraw,
+};
+use tracing::warn;
+
+use super::sends::Sent;
+use super::{Service, UNWELL_AFTER};
+use crate::facts::SlotKey;
+
+/// How often the prover's record and credit are read.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How long a kind of upkeep rests after it was sent, so that its event is seen before it is decided about again.
+const REST: Duration = Duration::from_secs(5);
+/// How long it rests after it failed.
+const REST_AFTER_FAILURE: Duration = Duration::from_secs(30);
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Task {
+    Poke,
+    Expire(SlotKey),
+    Resume,
+    Sync(U256),
+    Withdraw,
+}
+
+impl Task {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Poke => "poke",
+            Self::Expire(_) => "expire",
+            Self::Resume => "resume",
+            Self::Sync(_) => "sync",
+            Self::Withdraw => "withdraw",
+        }
+    }
+}
+
+/// A look at what events do not tell: the prover's record and its credit.
+pub(super) struct Look(Result<(Standing, U256), ChainError>);
+
+/// What is under way and what was last seen.
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    epoch_length: u64,
+    running: HashSet<Task>,
+    resting: HashMap<Task, Instant>,
+    seen: Option<(Standing, U256)>,
+    next_look: Instant,
+    looking: bool,
+}
+
+impl Upkeep {
+    pub fn new(epoch_length: u64) -> Self {
+        Self {
+            epoch_length,
+            running: HashSet::new(),
+            resting: HashMap::new(),
+            seen: None,
+            next_look: Instant::now(),
+            looking: false,
+        }
+    }
+
+    fn may(&mut self, task: &Task) -> bool {
+        let now = Instant::now();
+        self.resting.retain(|_, until| *until > now);
+        !self.running.contains(task) && !self.resting.contains_key(task)
+    }
+
+    /// A task's transaction is through, or failed.
+    pub fn ended(&mut self, task: &Task, well: bool) {
+        self.running.remove(task);
+        let rest = if well { REST } else { REST_AFTER_FAILURE };
+        self.resting.insert(task.clone(), Instant::now() + rest);
+        // What was seen is no longer so.
+        if matches!(task, Task::Resume | Task::Withdraw) {
+            self.seen = None;
+        }
+    }
+
+    /// A look is back.
+    pub fn looked(&mut self, look: Look) {
+        self.looking = false;
+        match look.0 {
+            Ok(seen) => self.seen = Some(seen),
+            Err(error) => {
+                warn!(error = %error, "the prover's record could not be read; it is read again later")
+            }
+        }
+    }
+}
+
+impl Service {
+    /// Send whatever upkeep is due at `now` (unix seconds).
+    pub(super) fn start_upkeep(&mut self, now: u64) {
+        self.look();
+        for task in self.due(now) {
+            if !self.upkeep.may(&task) {
+                continue;
+            }
+            let Some(call) = self.call(&task) else { continue };
+            self.upkeep.running.insert(task.clone());
+            let sender = self.sender.clone();
+            self.sends.spawn(async move { Sent::Upkeep { result: sender.send(call).await, task } });
+        }
+    }
+
+    fn due(&mut self, now: u64) -> Vec<Task> {
+        let me = self.config.prover;
+        let facts = self.book.facts();
+        let mut due = Vec::new();
+        let everyone = facts.all_candidates();
+        if should_poke(now, self.upkeep.epoch_length, facts.seeded_epoch(), me, &everyone)
+            && !everyone.is_empty()
+        {
+            due.push(Task::Poke);
+        }
+        let open = facts.slots().filter(|(key, fact)| fact.ended.is_none() && self.book.serves(key.market));
+        for (key, fact) in open {
+            if let Some(terms) = facts.terms(fact.terms_hash)
+                && now >= expire_at(&fact.slot, terms, me, &facts.candidates(key.market))
+            {
+                due.push(Task::Expire(key));
+            }
+        }
+        let Some((standing, credit)) = self.upkeep.seen else { return due };
+        if should_resume(&standing, self.unwell < UNWELL_AFTER) {
+            due.push(Task::Resume);
+        }
+        let leaves = self.book.facts().leaves(me).into_iter();
+        let crooked = leaves.filter(|(_, allocation, weight)| should_sync(&standing, *allocation, *weight));
+        due.extend(crooked.map(|(market, ..)| Task::Sync(market)));
+        if self.sender.address() == me && should_withdraw(credit, self.config.withdraw_at).is_some() {
+            due.push(Task::Withdraw);
+        }
+        due
+    }
+
+    fn call(&self, task: &Task) -> Option<Call> {
+        let calls = self.chain.calls();
+        Some(match task {
+            Task::Poke => calls.poke(),
+            Task::Expire(key) => {
+                let (slot, terms) = self.book.open_slot(*key)?;
+                calls.expire(slot, terms)
+            }
+            Task::Resume => calls.resume(),
+            Task::Sync(market) => calls.sync(*market, self.config.prover),
+            Task::Withdraw => {
+                let (_, credit) = self.upkeep.seen?;
+                calls.withdraw(self.config.prover, credit)
+            }
+        })
+    }
+
+    fn look(&mut self) {
+        if self.upkeep.looking || Instant::now() < self.upkeep.next_look {
+            return;
+        }
+        self.upkeep.looking = true;
+        self.upkeep.next_look = Instant::now() + LOOK_EVERY;
+        let (chain, prover) = (self.chain.clone(), self.config.prover);
+        self.sends.spawn(async move { Sent::Look(Look(look(&chain, prover).await)) });
+    }
+}
+
+async fn look(chain: &Chain, prover: alloy::primitives::Address) -> Result<(Standing, U256), ChainError> {
+    let record = chain.prover(prover).await?;
+    let credit = chain.credits(prover).await?;
+    let standing =
+        Standing { registered: record.id != 0, paused: record.paused, suspended: record.suspended };
+    Ok((standing, credit))
+}

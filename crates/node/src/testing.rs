@@ -1,0 +1,169 @@
+//! A chain made up for tests: a deployment with one rollup, and the events that its contracts would emit.
+
+use alloy::primitives::aliases::{U40, U96};
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use provery_circuits::{BlockContext, Params, State, Workload, word};
+use provery_types::{
+    BlockRef, ContractRecord, Deployment, Event, LoggedEvent, RollupRecord, Slot, Terms, statement_hash,
+    terms_hash,
+};
+
+use crate::rollup::domain;
+
+pub const ME: Address = Address::repeat_byte(0x11);
+pub const OTHER: Address = Address::repeat_byte(0x22);
+pub const ROLLUP: Address = Address::repeat_byte(0x33);
+pub const MARKET: U256 = U256::ONE;
+pub const BLOCK_TXS: u64 = 2;
+
+const LOTTERY: Address = Address::repeat_byte(0x44);
+const CHAIN: u64 = 31337;
+
+pub fn deployment() -> Deployment {
+    let record = |address| ContractRecord { address, code_hash: B256::ZERO, block: 1 };
+    let names = ["ProofMarket", "ProverRegistry", "CircuitRegistry", "StakeLottery"];
+    let addresses =
+        [Address::repeat_byte(0x51), Address::repeat_byte(0x52), Address::repeat_byte(0x53), LOTTERY];
+    Deployment {
+        chain_id: CHAIN,
+        development: true,
+        block: 1,
+        compiler: "0.8.30".to_owned(),
+        asset: Address::repeat_byte(0x54),
+        contracts: names.iter().map(|name| name.to_string()).zip(addresses.map(record)).collect(),
+        rollups: vec![RollupRecord {
+            name: "payments".to_owned(),
+            address: ROLLUP,
+            code_hash: B256::ZERO,
+            block: 1,
+            market: MARKET,
+            circuit: B256::repeat_byte(9),
+            block_txs: BLOCK_TXS,
+            key_hash: B256::ZERO,
+            sequencer: OTHER,
+            sequencer_url: None,
+        }],
+    }
+}
+
+pub fn terms() -> Terms {
+    Terms {
+        requester: ROLLUP,
+        mechanism: LOTTERY,
+        mechanismParams: B256::ZERO,
+        circuit: B256::repeat_byte(9),
+        verifier: Address::repeat_byte(0x55),
+        price: U96::from(1_000),
+        bond: U96::from(2_000),
+        fastWindow: 20,
+        exclusiveWindow: 100,
+        expiryWindow: 400,
+        floorBps: 6_000,
+        rescuerBps: 5_000,
+        requesterBps: 2_000,
+        forfeitBps: 1_000,
+        outputs: 1,
+        callbackGas: 0,
+    }
+}
+
+pub fn block(number: u64) -> BlockRef {
+    BlockRef {
+        number,
+        hash: B256::from(U256::from(number)),
+        parent_hash: B256::from(U256::from(number.saturating_sub(1))),
+        timestamp: 1_000 + number,
+    }
+}
+
+/// Emits a rollup's history, block by block.
+pub struct World {
+    pub workload: Workload,
+    /// The state after the last block posted.
+    pub state: State,
+    last: u64,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let workload = Workload::new(1, 4);
+        let state = State::new(&workload.accounts()).expect("a state");
+        Self { workload, state, last: 0 }
+    }
+
+    fn at(number: u64, index: u64, event: Event) -> LoggedEvent {
+        let address = match event {
+            Event::GenesisSet { .. } | Event::BlockPosted { .. } | Event::BlockFinalized { .. } => ROLLUP,
+            _ => Address::repeat_byte(0x51),
+        };
+        LoggedEvent {
+            event,
+            address,
+            block: block(number),
+            tx_hash: B256::repeat_byte(number as u8),
+            log_index: index,
+        }
+    }
+
+    /// Genesis, terms, and two provers with stake, in block 1.
+    pub fn beginning(&self) -> Vec<LoggedEvent> {
+        let root = U256::from_be_bytes(self.state.root_word());
+        let accounts = Bytes::from(self.workload.genesis_bytes());
+        let mut events = vec![
+            Event::GenesisSet { root, accounts },
+            Event::TermsSet { market: MARKET, terms_hash: terms_hash(&terms()), terms: terms() },
+        ];
+        for (id, prover) in [(1, ME), (2, OTHER)] {
+            events.push(Event::ProverRegistered { prover, id, uri: String::new() });
+            events.push(Event::AllocationSet { prover, market: MARKET, units: 5 });
+            events.push(Event::WeightSet { market: MARKET, id, weight: 5, epoch: 2 });
+        }
+        (0..).zip(events).map(|(index, event)| Self::at(1, index, event)).collect()
+    }
+
+    /// A rollup block and its slot, held by `prover`, in chain block `number`. `claim` replaces the claimed root.
+    pub fn post(&mut self, number: u64, prover: Address, claim: Option<U256>) -> Vec<LoggedEvent> {
+        let params = Params::new(BLOCK_TXS as usize).expect("a size");
+        let domain = domain(CHAIN, ROLLUP);
+        let data = self.workload.next_block(&self.state, 2, &domain.to_be_bytes()).expect("a block");
+        let old_root = U256::from_be_bytes(self.state.root_word());
+        let field = word::to_field(&domain.to_be_bytes()).expect("a field element");
+        self.state.apply_block(&data, &BlockContext { params, domain: field }).expect("applied");
+        let new_root = claim.unwrap_or_else(|| U256::from_be_bytes(self.state.root_word()));
+        let parent = self.last;
+        self.last += 1;
+        let inputs = vec![old_root, new_root, U256::from_be_bytes(keccak256(&data).0), domain];
+        let slot = Slot {
+            market: MARKET,
+            id: self.last,
+            statement: statement_hash(&inputs),
+            prover,
+            price: U96::from(1_000),
+            openedAt: U40::from(block(number).timestamp),
+            startedAt: U40::from(block(number).timestamp),
+            exclusiveUntil: U40::from(block(number).timestamp + 100),
+            capacity: 16,
+        };
+        let posted = Event::BlockPosted { number: self.last, parent, old_root, new_root, data: data.into() };
+        let opened = Event::SlotOpened { slot, terms_hash: terms_hash(&terms()), statement_inputs: inputs };
+        vec![Self::at(number, 0, opened), Self::at(number, 1, posted)]
+    }
+
+    /// A slot proven by `payee` and its block finalised, in chain block `number`.
+    pub fn prove(
+        &self,
+        number: u64,
+        id: u64,
+        payee: Address,
+        missed_by: Option<Address>,
+    ) -> Vec<LoggedEvent> {
+        let (reward, premium) = (U256::from(600), U256::from(if missed_by.is_some() { 1_000 } else { 0 }));
+        let proven = Event::SlotProven { market: MARKET, id, payee, reward, premium, missed_by };
+        let finalized = Event::BlockFinalized { number: id, root: U256::ZERO };
+        vec![Self::at(number, 0, finalized), Self::at(number, 1, proven)]
+    }
+
+    pub fn expire(&self, number: u64, id: u64) -> Vec<LoggedEvent> {
+        vec![Self::at(number, 0, Event::SlotExpired { market: MARKET, id, forfeited: U256::ONE })]
+    }
+}

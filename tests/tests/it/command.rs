@@ -1,0 +1,174 @@
+//! `provery` from the outside: bad input gets one sentence and loses nothing; a slot can be proven by hand.
+
+use std::fs;
+
+use eyre::{Result, ensure};
+use provery_tests::{Anvil, Provery, Town, program};
+
+#[tokio::test]
+async fn bad_input_before_there_is_a_deployment() -> Result<()> {
+    let anvil = Anvil::start().await?;
+    let key = provery_tests::key(1).to_bytes().to_string();
+    let provery = Provery::new(&anvil.url())?;
+    provery.fails(Some(&key), &["prover", "register"], "deployment_not_found").await?;
+    provery.fails(None, &["deploy"], "no_key").await?;
+
+    let nowhere = Provery::new("http://127.0.0.1:9")?;
+    let message = nowhere.fails(Some(&key), &["deploy"], "rpc_unavailable").await?;
+    ensure!(message.contains("127.0.0.1:9"), "{message}");
+
+    // A keystore: the right password works, a wrong one says so.
+    let keystore = provery.dir.path().join("key.json").display().to_string();
+    let mut command = provery.command(Some(&key), &["keystore", "import", "--out", &keystore])?;
+    command.env("PROVERY_KEYSTORE_PASSWORD", "right");
+    let said = provery.finish(command).await?;
+    ensure!(said.code == 0, "{said:?}");
+    for (password, code) in [("right", 0), ("wrong", 1)] {
+        let mut command = provery.command(None, &["keystore", "address", "--keystore", &keystore])?;
+        command.env("PROVERY_KEYSTORE_PASSWORD", password);
+        let said = provery.finish(command).await?;
+        ensure!(said.code == code, "{password}: {said:?}");
+        if code == 1 {
+            said.must_fail("wrong_password")?;
+        }
+        ensure!(!said.stderr.contains(key.trim_start_matches("0x")), "the key is in the output");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn bad_input_of_a_prover_loses_nothing() -> Result<()> {
+    let town = Town::build().await?;
+    let provery = &town.provery;
+    let key = Some(town.prover.as_str());
+
+    let message = provery.fails(key, &["prover", "stake", "--amount", "1ether"], "insufficient_balance").await?;
+    ensure!(message.contains("mint") || message.contains("balance"), "{message}");
+    provery.fails(key, &["market", "show", "--market", "7"], "market_not_found").await?;
+    provery.fails(key, &["market", "fund", "--market", "7", "--amount", "1"], "market_not_found").await?;
+    provery.fails(key, &["prove", "--market", "1", "--slot", "9"], "slot_not_found").await?;
+    provery.fails(key, &["prover", "allocate", "--market", "1", "--units", "51"], "insufficient_stake").await?;
+    provery.fails(key, &["prover", "register"], "already_registered").await?;
+    provery.fails(key, &["credit", "withdraw", "--amount", "1"], "insufficient_credit").await?;
+    provery.fails(Some(&town.stranger), &["prover", "stake", "--amount", "1"], "not_registered").await?;
+
+    // A deployment of another chain, and one whose contracts are not there.
+    let good = fs::read_to_string(provery.deployment())?;
+    fs::write(provery.deployment(), good.replace("\"chain_id\": 31337", "\"chain_id\": 1337"))?;
+    let message = provery.fails(key, &["status"], "wrong_chain").await?;
+    ensure!(message.contains("31337") && message.contains("1337"), "{message}");
+    let at = good.find("\"code_hash\": \"0x").map_or(0, |at| at + 16);
+    let mut other = good.clone();
+    other.replace_range(at..at + 4, if &good[at..at + 4] == "0000" { "1111" } else { "0000" });
+    fs::write(provery.deployment(), other)?;
+    provery.fails(key, &["status"], "code_mismatch").await?;
+    fs::write(provery.deployment(), "{")?;
+    provery.fails(key, &["status"], "deployment_invalid").await?;
+    fs::write(provery.deployment(), &good)?;
+
+    // Keys that are cut short, or not the ones that the circuit was registered with.
+    let copy = provery.dir.path().join("keys");
+    let circuit = fs::read_dir(provery.keys_dir())?
+        .filter_map(|entry| entry.ok())
+        .find(|entry| entry.file_name().to_string_lossy().ends_with("-n1"))
+        .ok_or_else(|| eyre::eyre!("no keys"))?;
+    let into = copy.join(circuit.file_name());
+    fs::create_dir_all(&into)?;
+    for entry in fs::read_dir(circuit.path())? {
+        let entry = entry?;
+        fs::copy(entry.path(), into.join(entry.file_name()))?;
+    }
+    let cut = fs::File::options().write(true).open(into.join("proving.key"))?;
+    cut.set_len(cut.metadata()?.len() - 100)?;
+    town.post(1).await?;
+    let keys = copy.display().to_string();
+    let message =
+        provery.fails(key, &["prove", "--market", "1", "--slot", "1", "--keys", &keys], "key_file_invalid").await?;
+    ensure!(message.contains("provery keys generate"), "{message}");
+    fs::remove_dir_all(&into)?;
+    provery.ok(None, &["keys", "generate", "--block-txs", "1", "--seed", "2", "--dir", &keys]).await?;
+    provery.fails(key, &["prove", "--market", "1", "--slot", "1", "--keys", &keys], "key_hash_mismatch").await?;
+    provery.fails(key, &["prove", "--market", "1", "--slot", "1", "--keys", "nowhere"], "key_file_missing").await?;
+
+    // After all this the prover still has what it staked, and nothing is bonded but the slot it won.
+    let status = provery.ok(key, &["prover", "status"]).await?;
+    ensure!(status["stake"].to_string().contains("50000000000000000000"), "{status}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_slot_is_proven_by_hand_and_only_once() -> Result<()> {
+    let town = Town::build().await?;
+    let provery = &town.provery;
+    town.post(2).await?;
+
+    // Drawn, and the replay says so.
+    let shown = provery.ok(None, &["slot", "show", "--market", "1", "--slot", "1"]).await?;
+    let prover = provery_tests::key(2).address().to_string();
+    ensure!(shown.to_string().to_lowercase().contains(&prover.to_lowercase()), "{shown}");
+
+    // During the exclusive window a stranger's proof is not taken.
+    provery
+        .fails(Some(&town.stranger), &["prove", "--market", "1", "--slot", "1"], "slot_not_allocated")
+        .await?;
+    let proven = provery.ok(Some(&town.prover), &["prove", "--market", "1", "--slot", "1"]).await?;
+    ensure!(proven["slot"] == 1, "{proven}");
+    provery.fails(Some(&town.prover), &["prove", "--market", "1", "--slot", "1"], "slot_proven").await?;
+    let credit = provery.ok(Some(&town.prover), &["credit", "show"]).await?;
+    ensure!(credit.to_string().contains("10000000000000000000"), "the whole price within the fast window: {credit}");
+
+    // The second slot is missed; the stranger, who never registered, rescues it and takes part of the bond.
+    town.pass(Town::EXCLUSIVE + 1).await?;
+    provery.ok(Some(&town.stranger), &["prove", "--market", "1", "--slot", "2"]).await?;
+    let status = provery.ok(Some(&town.prover), &["prover", "status"]).await?;
+    ensure!(status["stake"].to_string().contains("42000000000000000000"), "8 of 50 were slashed: {status}");
+    let state = provery.ok(None, &["rollup", "status", "--name", "town"]).await?;
+    ensure!(state["finalized"] == 2, "{state}");
+
+    // A slot that nobody proves expires, and then cannot be proven.
+    town.post(1).await?;
+    town.pass(4 * Town::EXCLUSIVE).await?;
+    provery.fails(Some(&town.prover), &["prove", "--market", "1", "--slot", "3"], "slot_expired").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_data_directory_serves_one_node() -> Result<()> {
+    let town = Town::build().await?;
+    let args = ["node", "--data-dir", "node", "--market", "1"];
+    let mut first = town.provery.spawn(&town.prover, &args)?;
+    // Its first line says that it runs, and so that it holds the directory.
+    let stdout = first.stdout.take().ok_or_else(|| eyre::eyre!("no output"))?;
+    let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(stdout));
+    let line = lines.next_line().await?.unwrap_or_default();
+    ensure!(line.contains("\"started\""), "{line}");
+    let message = town.provery.fails(Some(&town.prover), &args, "data_dir_busy").await?;
+    ensure!(message.contains("--data-dir"), "{message}");
+
+    // SIGTERM ends it well.
+    let pid = first.id().ok_or_else(|| eyre::eyre!("ended"))?;
+    tokio::process::Command::new("kill").arg(pid.to_string()).status().await?;
+    let status = first.wait().await?;
+    ensure!(status.success(), "{status}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stake_below_the_bond_is_said_at_once() -> Result<()> {
+    let town = Town::build().await?;
+    let key = Some(town.prover.as_str());
+    town.provery.ok(key, &["prover", "allocate", "--market", "1", "--units", "7"]).await?;
+    town.provery
+        .fails(key, &["node", "--data-dir", "node", "--market", "1", "--no-rescue"], "stake_below_bond")
+        .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_command_has_help() -> Result<()> {
+    let output = tokio::process::Command::new(program("provery")?).args(["slot", "show", "--help"]).output().await?;
+    ensure!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("Example:"));
+    let output = tokio::process::Command::new(program("provery")?).args(["slot", "show"]).output().await?;
+    ensure!(output.status.code() == Some(2), "a wrong command line exits with 2");
+    Ok(())
+}

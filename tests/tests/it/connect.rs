@@ -1,0 +1,150 @@
+//! What a client refuses to connect to, and what it says.
+
+use alloy::primitives::{B256, U256};
+use eyre::Result;
+use provery_chain::{Chain, ChainError, Rpc, load_deployment};
+use provery_tests::{Anvil, Wire, deploy_core, terms};
+use provery_types::{DeploymentError, PROOF_MARKET, RollupRecord, SlotState};
+
+#[tokio::test]
+async fn an_rpc_that_is_down_is_named() -> Result<()> {
+    let anvil = Anvil::start().await?;
+    let url = anvil.url();
+    anvil.stop().await?;
+    let error = Rpc::connect(&url).await.expect_err("nobody listens");
+    assert!(matches!(error, ChainError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains(&url), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_url_that_is_none_is_named_and_its_secret_is_not() -> Result<()> {
+    for url in ["localhost:8545", "ws://localhost:8545", "not a url"] {
+        let error = Rpc::connect(url).await.expect_err("not an HTTP URL");
+        assert!(matches!(error, ChainError::UrlInvalid { .. }), "{error:?}");
+    }
+    let anvil = Anvil::start().await?;
+    let rpc = Rpc::connect(&format!("{}/v3/secret", anvil.url())).await;
+    let shown = match rpc {
+        Ok(rpc) => rpc.name().to_string(),
+        Err(error) => error.to_string(),
+    };
+    assert!(!shown.contains("secret"), "{shown}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deployment_of_another_chain_names_both() -> Result<()> {
+    let anvil = Anvil::start().await?;
+    let chain = deploy_core(&anvil.sender(0).await?).await?;
+    let other = Anvil::start_with(&["--chain-id", "1337"]).await?;
+    let error =
+        Chain::connect(other.rpc().await?, chain.deployment().clone()).await.expect_err("another chain");
+    assert!(matches!(error, ChainError::WrongChain { deployment: 31337, rpc: 1337, .. }), "{error:?}");
+    assert!(error.to_string().contains("31337") && error.to_string().contains("1337"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn code_that_differs_or_is_missing_names_the_contract() -> Result<()> {
+    let anvil = Anvil::start().await?;
+    let chain = deploy_core(&anvil.sender(0).await?).await?;
+
+    let mut deployment = chain.deployment().clone();
+    deployment.contracts.get_mut(PROOF_MARKET).expect("in every deployment").code_hash = B256::repeat_byte(7);
+    let error = Chain::connect(anvil.rpc().await?, deployment).await.expect_err("another hash");
+    assert!(
+        matches!(&error, ChainError::CodeDiffers { contract, .. } if contract == PROOF_MARKET),
+        "{error:?}"
+    );
+
+    let empty = Anvil::start().await?;
+    let error =
+        Chain::connect(empty.rpc().await?, chain.deployment().clone()).await.expect_err("an empty chain");
+    assert!(matches!(error, ChainError::CodeMissing { .. }), "{error:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn development_keys_are_refused_elsewhere() -> Result<()> {
+    let anvil = Anvil::start_with(&["--chain-id", "999"]).await?;
+    let sender = anvil.sender(0).await?;
+    let error = deploy_core(&sender).await.expect_err("a development deployment on chain 999");
+    let error = error.downcast_ref::<ChainError>().expect("a chain error");
+    assert!(matches!(error, ChainError::Deployment(DeploymentError::DevelopmentKeys(999))), "{error:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rollup_is_checked_against_its_circuit() -> Result<()> {
+    let anvil = Anvil::start().await?;
+    let sender = anvil.sender(0).await?;
+    let chain = deploy_core(&sender).await?;
+    let terms = terms(&chain, &sender).await?;
+    let mut deployment = chain.deployment().clone();
+    deployment.rollups.push(RollupRecord {
+        name: "payments".to_string(),
+        address: deployment.asset,
+        code_hash: chain.rpc().code_hash(deployment.asset).await?.expect("the token has code"),
+        block: deployment.block,
+        market: U256::from(1),
+        circuit: terms.circuit,
+        block_txs: 8,
+        key_hash: B256::repeat_byte(9),
+        sequencer: sender.address(),
+        sequencer_url: None,
+    });
+    let error = Chain::connect(anvil.rpc().await?, deployment).await.expect_err("another key");
+    assert!(matches!(error, ChainError::KeyHashDiffers { .. }), "{error:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn reads_say_what_is_not_there() -> Result<()> {
+    let anvil = Anvil::start().await?;
+    let sender = anvil.sender(0).await?;
+    let chain = deploy_core(&sender).await?;
+    let none = U256::from(7);
+    assert!(matches!(chain.market(none).await, Err(ChainError::MarketNotFound(market)) if market == none));
+    assert!(matches!(chain.terms(none).await, Err(ChainError::MarketNotFound(market)) if market == none));
+    assert_eq!(chain.prover(sender.address()).await?.id, 0);
+    assert_eq!(chain.prover_by_id(1).await?, None);
+    assert_eq!(chain.slot_state(none, 1).await.unwrap_or_default(), SlotState::None);
+
+    let terms = terms(&chain, &sender).await?;
+    sender.send(chain.calls().create_market(&terms, 16)).await?;
+    let market = U256::from(1);
+    assert_eq!(chain.terms(market).await?, terms);
+    let changed = provery_types::Terms { fastWindow: 6, ..terms };
+    sender.send(chain.calls().set_terms(market, &changed)).await?;
+    assert_eq!(chain.terms(market).await?, changed);
+    assert_eq!(chain.market(market).await?.capacity, 16);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deployment_file_is_read_back() -> Result<()> {
+    let anvil = Anvil::start().await?;
+    let chain = deploy_core(&anvil.sender(0).await?).await?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("31337.json");
+    assert!(matches!(load_deployment(&path), Err(ChainError::DeploymentUnreadable { .. })));
+    std::fs::write(&path, chain.deployment().to_json())?;
+    assert_eq!(&load_deployment(&path)?, chain.deployment());
+    std::fs::write(&path, "{")?;
+    assert!(matches!(load_deployment(&path), Err(ChainError::Deployment(DeploymentError::Syntax(_)))));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cut_wire_is_transient() -> Result<()> {
+    let anvil = Anvil::start().await?;
+    let wire = Wire::to(anvil.port()).await?;
+    let rpc = Rpc::connect(&wire.url()).await?;
+    wire.cut();
+    let error = rpc.head().await.expect_err("the wire is cut");
+    assert!(error.is_transient(), "{error:?}");
+    wire.join();
+    rpc.head().await?;
+    Ok(())
+}

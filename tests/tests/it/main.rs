@@ -1,0 +1,7 @@
+//! Against a real anvil.
+
+mod command;
+mod connect;
+mod demo;
+mod follow;
+mod send;
