@@ -30,8 +30,8 @@ contract ProofMarketFuzzTest is MarketFixture {
         terms.fastWindow = uint32(bound(s.fast, 0, terms.exclusiveWindow));
         terms.expiryWindow = terms.exclusiveWindow * 3;
         terms.floorBps = uint16(bound(s.floorBps, 1, 10_000));
-        terms.rescuerBps = uint16(bound(s.rescuerBps, 0, 9500));
-        terms.requesterBps = uint16(bound(s.requesterBps, 0, 9500 - terms.rescuerBps));
+        terms.rescuerBps = uint16(bound(s.rescuerBps, 0, 10_000));
+        terms.requesterBps = uint16(bound(s.requesterBps, 0, 10_000 - terms.rescuerBps));
         terms.forfeitBps = uint16(bound(s.forfeitBps, 100, 10_000));
         // What is missing for a rescue to pay more than the fee, the price gives up.
         if (s.price % 4 != 0) {

@@ -71,7 +71,7 @@ abstract contract GasFixture is Test {
 
         _enter(payee, PAYEE_UNITS);
         for (uint256 i = 1; i < provers; ++i) {
-            _enter(address(uint160(0x100000 + i)), 20 + i % 7);
+            _enter(address(uint160(0x100000 + i)), 1);
         }
         _nextEpoch();
     }
@@ -83,8 +83,8 @@ abstract contract GasFixture is Test {
             mechanismParams: 0,
             circuit: circuit,
             verifier: address(verifier),
-            price: 10 ether,
-            bond: 20 ether,
+            price: 0.1 ether,
+            bond: 0.2 ether,
             fastWindow: 60,
             exclusiveWindow: 300,
             expiryWindow: 900,

@@ -87,7 +87,7 @@ contract MarketGasTest is GasFixture {
 
         _prove(_openForPayee());
         vm.prank(payee);
-        market.withdraw(payee, 1 ether);
+        market.withdraw(payee, 0.01 ether);
         _snapshot("withdraw");
     }
 

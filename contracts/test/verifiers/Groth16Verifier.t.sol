@@ -328,10 +328,9 @@ abstract contract Groth16VerifierTest is Test {
             assertTrue(_verify(inputs, proof));
             vm.mockCallRevert(address(precompile), bytes(""), "");
             assertFalse(_verify(inputs, proof));
-            // As much as was asked for, but a failure.
-            vm.mockCallRevert(address(precompile), bytes(""), new bytes(64));
-            assertFalse(_verify(inputs, proof));
-            vm.mockCallRevert(address(precompile), bytes(""), abi.encode(uint256(1)));
+            // A failure that comes with what success would return.
+            bytes memory answer = precompile == 8 ? abi.encode(uint256(1)) : new bytes(64);
+            vm.mockCallRevert(address(precompile), bytes(""), answer);
             assertFalse(_verify(inputs, proof));
             vm.clearMockedCalls();
         }

@@ -1,6 +1,6 @@
 //! Logs go to stderr, so that stdout holds results alone. `PROVERY_LOG` filters them (`PROVERY_LOG=debug`).
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
@@ -11,9 +11,6 @@ pub fn init(service: bool) {
     let default = if service { "info,alloy=warn,hyper=warn,reqwest=warn" } else { "warn" };
     let filter = EnvFilter::try_from_env(ENV_LOG).unwrap_or_else(|_| EnvFilter::new(default));
     // Already set only in tests.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_target(service)
-        .try_init();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(service);
+    let _ = logs.with_ansi(io::stderr().is_terminal()).try_init();
 }

@@ -16,6 +16,8 @@ use tracing::{debug, error, warn};
 /// A task's error, whatever it is.
 pub type TaskError = Box<dyn std::error::Error + Send + Sync>;
 
+type TaskResult = Result<(), TaskError>;
+
 /// The first pause before a restart.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest.
@@ -35,7 +37,7 @@ pub enum SupervisorError {
 /// See the module.
 #[derive(Debug)]
 pub struct Supervisor {
-    tasks: JoinSet<Result<(), TaskError>>,
+    tasks: JoinSet<TaskResult>,
     names: HashMap<Id, &'static str>,
     token: CancellationToken,
     bound: Duration,
@@ -118,10 +120,7 @@ impl Supervisor {
         result
     }
 
-    fn ended(
-        &self,
-        ended: Option<Result<(Id, Result<(), TaskError>), JoinError>>,
-    ) -> Result<(), SupervisorError> {
+    fn ended(&self, ended: Option<Result<(Id, TaskResult), JoinError>>) -> Result<(), SupervisorError> {
         let name = |id: Id| self.names.get(&id).copied().unwrap_or("unnamed");
         match ended {
             None => Ok(()),

@@ -22,7 +22,7 @@ const SEED: u64 = 1;
 fn main() -> Result<(), Box<dyn Error>> {
     let keys = std::env::args().nth(1).ok_or("pass a directory for keys")?;
     let params = Params::new(BLOCK_TXS)?;
-    block::generate_keys(&params, SEED.to_string().as_bytes(), Path::new(&keys))?;
+    block::generate_keys(&params, &SEED.to_be_bytes(), Path::new(&keys))?;
     let keys = block::load_keys(&params, Path::new(&keys), None)?;
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let source = solidity::generate(&keys.verifying.key, "BlockGroth16Verifier")?;
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let state = State::from_genesis(&genesis)?;
     let data = workload.next_block(&state, BLOCK_TXS, &domain)?;
     let mut after = state.clone();
-    let context = provery_circuits::BlockContext { params, domain };
+    let context = provery_circuits::BlockContext { params, domain: word::reduce(&domain) };
     after.apply_block(&data, &context)?;
     let terms = JobTerms { params, payee: PAYEE, domain, claimed_root: after.root_word() };
     let job = BlockJob::from_state(&state, &data, &terms)?;

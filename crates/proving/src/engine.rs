@@ -4,9 +4,8 @@ use std::fmt;
 
 use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::VariableBaseMSM;
-use ark_ff::{Field, One};
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
-use halo2curves::{fft::best_fft, group::Curve, msm::msm_best};
+use halo2curves::{group::Curve, msm::msm_best};
 use rayon::prelude::*;
 
 use crate::raw::{self, RawG1, RawG2};
@@ -32,21 +31,10 @@ pub trait Engine: Send + Sync + fmt::Debug {
     fn ifft(&self, domain: &Domain, values: &mut Vec<Fr>);
 }
 
-/// halo2curves throughout: points are borrowed from the key file as they lie.
+/// halo2curves' multiplications, with points borrowed from the key file as they lie, and ark-poly's transforms, which are
+/// the faster ones.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Halo2curves;
-
-impl Halo2curves {
-    fn transform(domain: &Domain, root: &Fr, values: &mut [Fr], scale: impl Fn(usize, Fr) -> Fr + Sync) {
-        let mut work: Vec<_> = values.par_iter().map(raw::fr_to_halo).collect();
-        best_fft(&mut work, raw::fr_to_halo(root), domain.log_size_of_group);
-        values
-            .par_iter_mut()
-            .zip(&work)
-            .enumerate()
-            .for_each(|(i, (value, new))| *value = scale(i, raw::fr_from_halo(new)));
-    }
-}
 
 impl Engine for Halo2curves {
     fn name(&self) -> &'static str {
@@ -64,30 +52,12 @@ impl Engine for Halo2curves {
     }
 
     fn fft(&self, domain: &Domain, values: &mut Vec<Fr>) {
-        if !domain.offset.is_one() {
-            scale_by_powers(values, domain.offset);
-        }
-        Self::transform(domain, &domain.group_gen, values, |_, value| value);
+        domain.fft_in_place(values);
     }
 
     fn ifft(&self, domain: &Domain, values: &mut Vec<Fr>) {
-        Self::transform(domain, &domain.group_gen_inv, values, |_, value| value * domain.size_inv);
-        if !domain.offset.is_one() {
-            scale_by_powers(values, domain.offset_inv);
-        }
+        domain.ifft_in_place(values);
     }
-}
-
-/// `values[i] *= base^i`.
-fn scale_by_powers(values: &mut [Fr], base: Fr) {
-    const CHUNK: usize = 1 << 12;
-    values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, values)| {
-        let mut power = base.pow([(chunk * CHUNK) as u64]);
-        for value in values {
-            *value *= power;
-            power *= base;
-        }
-    });
 }
 
 /// ark-ec and ark-poly throughout: points are converted from the key file.

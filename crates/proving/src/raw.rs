@@ -80,10 +80,6 @@ pub(crate) fn fr_to_halo(value: &Fr) -> bn256::Fr {
     bn256::Fr(value.0.0)
 }
 
-pub(crate) fn fr_from_halo(value: &bn256::Fr) -> Fr {
-    Fr::new_unchecked(BigInt(value.0))
-}
-
 pub(crate) fn g1_from_halo(point: &bn256::G1Affine) -> G1Affine {
     G1Affine::from(&RawG1 { x: point.x.0, y: point.y.0 })
 }
@@ -179,7 +175,7 @@ mod tests {
         assert_eq!(g2_from_halo(&bn256::G2Affine::generator()), g2);
         assert_eq!(g1_from_halo(&bn256::G1Affine::identity()), G1Affine::identity());
         assert_eq!(g2_from_halo(&bn256::G2Affine::identity()), G2Affine::identity());
-        assert_eq!(fr_from_halo(&(fr_to_halo(&Fr::from(6)) * bn256::Fr::from(7))), Fr::from(42));
+        assert_eq!(fr_to_halo(&Fr::from(6)) * bn256::Fr::from(7), bn256::Fr::from(42));
     }
 
     #[test]

@@ -160,6 +160,11 @@ fn engines_agree() {
             Halo2curves.fft(&domain, &mut halo);
             Arkworks.fft(&domain, &mut ark);
             assert_eq!(halo, ark);
+            let x = domain.element(domain.size() - 1);
+            assert_eq!(
+                halo.last().copied(),
+                Some(values.iter().rev().fold(Fr::ZERO, |sum, value| sum * x + value))
+            );
             Halo2curves.ifft(&domain, &mut halo);
             assert_eq!(halo, values);
             Arkworks.ifft(&domain, &mut ark);
