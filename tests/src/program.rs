@@ -158,7 +158,7 @@ impl Town {
             .ok(
                 key,
                 &[
-                    "rollup", "create", "--name", "town", "--block-txs", "1", "--price", "10ether", "--bond", "8ether",
+                    "rollup", "create", "--name", "town", "--block-txs", "1", "--price", "10ether", "--bond", "12ether",
                     "--fast", &exclusive, "--exclusive", &exclusive, "--expiry", &expiry,
                 ],
             )

@@ -48,7 +48,7 @@ fn of_chain(error: &ChainError) -> Failure {
             Code::RpcRejected
         }
         ChainError::WrongChain { .. } => Code::WrongChain,
-        ChainError::CodeMissing { .. } | ChainError::CodeDiffers { .. } => Code::CodeMismatch,
+        ChainError::CodeMissing { .. } | ChainError::CodeDiffers { .. } => Code::WrongContract,
         ChainError::DevelopmentKey { .. } => Code::DevelopmentKey,
         ChainError::KeyHashDiffers { .. } => Code::KeyHashMismatch,
         ChainError::DeploymentUnreadable { .. } => Code::DeploymentNotFound,
@@ -62,7 +62,7 @@ fn of_chain(error: &ChainError) -> Failure {
         }
         ChainError::TermsNotFound { .. } => Code::RpcRejected,
         ChainError::ReorgTooDeep { .. } => Code::DataDirInvalid,
-        ChainError::Decode(_) => Code::CodeMismatch,
+        ChainError::Decode(_) => Code::WrongContract,
     };
     Failure::new(code, one_line(&error.to_string()))
 }

@@ -150,7 +150,7 @@ fn read_password_file(path: &PathBuf) -> Result<Secret> {
     let text = fs::read_to_string(path).map_err(|error| {
         fail(Code::Io, format!("the password file {} cannot be read: {error}", path.display()))
     })?;
-    Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_string()))
+    Ok(Secret::new(text.lines().next().unwrap_or_default().to_string()))
 }
 
 #[cfg(test)]
@@ -193,6 +193,15 @@ mod tests {
         let key = PrivateKeySigner::random();
         create(&path, Some(&key), &Secret::new("pw".into())).expect("creates");
         assert_eq!(load(&keystore(&path, "pw")).expect("opens").address(), key.address());
+    }
+
+    #[test]
+    fn a_password_file_is_its_first_line() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let path = folder.path().join("password.txt");
+        fs::write(&path, "two words \r\nand a remark\n").expect("writes");
+        let password = read_password(&Password::File(path), "").expect("reads");
+        assert_eq!(password.expose(), "two words ");
     }
 
     #[cfg(unix)]

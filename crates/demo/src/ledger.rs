@@ -31,11 +31,8 @@ pub struct SlotRow {
     pub winner: Option<Address>,
     /// Why the winner won.
     pub why: String,
-    /// Unix seconds, chain time.
-    pub opened_at: u64,
     /// Milliseconds of this machine's clock at which the slot was first seen.
     pub seen_ms: u64,
-    pub open_tx: B256,
     /// The newest phase any node reported.
     pub phase: String,
     /// Milliseconds the accepted proof took, by its prover's report.
@@ -112,9 +109,7 @@ impl Ledger {
                     block_bytes: self.bytes_of_block.get(&slot.id).copied().unwrap_or(0),
                     winner,
                     why: self.why(slot.market, slot.id, slot.opened_at(), slot.prover),
-                    opened_at: slot.opened_at(),
                     seen_ms: now_ms,
-                    open_tx: logged.tx_hash,
                     phase: "opened".into(),
                     proving_ms: None,
                     settled_ms: None,

@@ -22,7 +22,7 @@ const FREEZE: u64 = 2;
 const SUSPEND_AFTER: u64 = 1;
 /// Whole tokens: a slot's price and bond, and a prover's stake by rank.
 const PRICE: u64 = 10;
-const BOND: u64 = 8;
+const BOND: u64 = 12;
 const STAKES: [u64; 8] = [500, 300, 200, 150, 100, 80, 60, 40];
 pub const ROLLUP: &str = "demo";
 

@@ -121,7 +121,7 @@ async fn a_slot_is_proven_by_hand_and_only_once() -> Result<()> {
     town.pass(Town::EXCLUSIVE + 1).await?;
     provery.ok(Some(&town.stranger), &["prove", "--market", "1", "--slot", "2"]).await?;
     let status = provery.ok(Some(&town.prover), &["prover", "status"]).await?;
-    ensure!(status["stake"].to_string().contains("42000000000000000000"), "8 of 50 were slashed: {status}");
+    ensure!(status["stake"].to_string().contains("38000000000000000000"), "12 of 50 were slashed: {status}");
     let state = provery.ok(None, &["rollup", "status", "--name", "town"]).await?;
     ensure!(state["finalized"] == 2, "{state}");
 

@@ -57,7 +57,7 @@ pub enum MarketCommand {
 #[command(group(ArgGroup::new("source").required(true).args(["terms", "circuit"])))]
 pub struct CreateArgs {
     /// The terms, as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "TermsArgs")]
     pub terms: Option<PathBuf>,
     /// What is proven: a circuit's id in the CircuitRegistry
     #[arg(long, value_name = "ID")]
@@ -304,6 +304,16 @@ async fn list(context: &Context) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn terms_come_from_a_file_or_from_flags() {
+        use clap::Parser;
+        let parse = |line: &str| crate::args::Cli::try_parse_from(line.split(' '));
+        assert!(parse("provery market create --terms t.json --capacity 4").is_ok());
+        assert!(parse("provery market create --terms t.json --price 5").is_err());
+        let circuit = format!("provery market create --price 5 --circuit {}", B256::ZERO);
+        assert!(parse(&circuit).is_ok());
+    }
 
     #[test]
     fn a_capacity_is_a_power_of_two() {
