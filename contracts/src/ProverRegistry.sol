@@ -228,32 +228,31 @@ contract ProverRegistry is IProverRegistry {
 
     /// @inheritdoc IProverRegistry
     function reserve(address prover, uint256 marketId, uint256 amount) external onlyMarket {
-        Position storage position = _positions[marketId][prover];
-        uint256 bonded = position.bonded;
-        uint256 available = _committed(position.units, bonded) - bonded;
+        Position storage stored = _positions[marketId][prover];
+        Position memory position = stored;
+        uint256 available = _committed(position.units, position.bonded) - position.bonded;
         if (amount > available) revert InsufficientStake(available, amount);
         unchecked {
-            position.bonded = uint96(bonded + amount);
+            stored.bonded = uint96(position.bonded + amount);
         }
-        emit BondReserved(prover, marketId, amount);
     }
 
     /// @inheritdoc IProverRegistry
     function release(address prover, uint256 marketId, uint256 amount, bool proven) external onlyMarket {
-        Position storage position = _positions[marketId][prover];
+        Position storage stored = _positions[marketId][prover];
+        Position memory position = stored;
         uint256 bonded = position.bonded;
         if (amount > bonded) revert InsufficientStake(bonded, amount);
         uint256 left = bonded - amount;
-        position.bonded = uint96(left);
+        stored.bonded = uint96(left);
         // Only bonds that outlived their allocation commit more than the allocation.
-        uint256 units = position.units;
-        uint256 freed = _committed(units, bonded) - _committed(units, left);
-        if (freed != 0) _accounts[prover].committed -= uint96(freed);
+        if (bonded > position.units * STAKE_UNIT) {
+            _accounts[prover].committed -= uint96(bonded - _committed(position.units, left));
+        }
         if (proven && position.missed) {
-            position.missed = false;
+            stored.missed = false;
             _identities[_accounts[prover].id].misses = 0;
         }
-        emit BondReleased(prover, marketId, amount);
     }
 
     /// @inheritdoc IProverRegistry

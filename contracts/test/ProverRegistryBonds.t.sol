@@ -38,8 +38,6 @@ contract ProverRegistryBondsTest is RegistryFixture {
     function test_Reserve_UpToTheAllocation() public {
         assertTrue(_able(4 * UNIT));
         assertFalse(_able(4 * UNIT + 1));
-        vm.expectEmit(address(registry));
-        emit IProverRegistry.BondReserved(alice, MARKET, 3 * UNIT);
         harness.reserve(alice, MARKET, 3 * UNIT);
         assertEq(registry.bondedOf(MARKET, alice), 3 * UNIT);
         assertTrue(_able(UNIT));
@@ -47,8 +45,6 @@ contract ProverRegistryBondsTest is RegistryFixture {
         _insufficient(UNIT, UNIT + 1);
         harness.reserve(alice, MARKET, UNIT + 1);
         harness.reserve(alice, MARKET, UNIT);
-        vm.expectEmit(address(registry));
-        emit IProverRegistry.BondReleased(alice, MARKET, 3 * UNIT);
         harness.release(alice, MARKET, 3 * UNIT, true);
         assertEq(registry.bondedOf(MARKET, alice), UNIT);
         assertTrue(_able(3 * UNIT));

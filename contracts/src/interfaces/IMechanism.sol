@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {Terms} from "./IProofMarket.sol";
+import { Terms } from "./IProofMarket.sol";
 
 /// @notice What a mechanism answers when a slot opens.
 /// @param prover Who is allocated the slot; zero if nobody is, yet or at all.

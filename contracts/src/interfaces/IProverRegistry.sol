@@ -58,8 +58,6 @@ interface IProverRegistry {
     event ProverPaused(address indexed prover);
     event ProverSuspended(address indexed prover);
     event ProverResumed(address indexed prover);
-    event BondReserved(address indexed prover, uint256 indexed market, uint256 amount);
-    event BondReleased(address indexed prover, uint256 indexed market, uint256 amount);
     event BondSlashed(address indexed prover, uint256 indexed market, uint256 amount);
 
     error NotMarket();

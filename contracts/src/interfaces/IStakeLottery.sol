@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {IMechanism} from "./IMechanism.sol";
-import {IProverRegistry} from "./IProverRegistry.sol";
+import { IMechanism } from "./IMechanism.sol";
+import { IProverRegistry } from "./IProverRegistry.sol";
 
 /// @title Stake lottery: a slot goes to a prover drawn in proportion to the stake it allocated to the market
 /// @notice Weights are frozen before the seed exists (see IProverRegistry), so nothing done after the seed is known

@@ -33,6 +33,8 @@ impl Rpc {
             return Err(invalid(format!("its scheme is {}", parsed.scheme())));
         }
         let name = shown(&parsed);
+        // https needs a provider of cryptography; one that is already installed stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .timeout(REQUEST_TIMEOUT)
             .connect_timeout(REQUEST_TIMEOUT / 4)

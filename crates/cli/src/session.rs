@@ -121,6 +121,18 @@ impl Session {
         given.map_or_else(|| self.me(), Ok)
     }
 
+    /// The given market, or that of the deployment's only rollup.
+    pub fn market(&self, given: Option<u64>) -> Result<U256> {
+        match (given, self.deployment().rollups.as_slice()) {
+            (Some(id), _) => Ok(U256::from(id)),
+            (None, [rollup]) => Ok(rollup.market),
+            (None, rollups) => Err(fail(
+                Code::Usage,
+                format!("the deployment has {} rollups, so which market is meant is not clear; say it with --market", rollups.len()),
+            )),
+        }
+    }
+
     pub fn sender(&self) -> Result<&Sender> {
         self.sender
             .as_ref()

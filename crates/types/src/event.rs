@@ -149,14 +149,6 @@ pub enum Event {
     ProverResumed {
         prover: Address,
     },
-    BondReserved {
-        prover: Address,
-        amount: U256,
-    },
-    BondReleased {
-        prover: Address,
-        amount: U256,
-    },
     /// The registry's account of a missed slot: what left the prover's stake.
     StakeSlashed {
         prover: Address,
@@ -298,8 +290,6 @@ impl Event {
             Self::ProverPaused { .. } => "prover_paused",
             Self::ProverSuspended { .. } => "prover_suspended",
             Self::ProverResumed { .. } => "prover_resumed",
-            Self::BondReserved { .. } => "bond_reserved",
-            Self::BondReleased { .. } => "bond_released",
             Self::StakeSlashed { .. } => "stake_slashed",
             Self::EpochSeeded { .. } => "epoch_seeded",
             Self::ProversPassedOver { .. } => "provers_passed_over",
@@ -397,8 +387,6 @@ fn registry(event: ProverRegistry::ProverRegistryEvents) -> Result<Event, Decode
         E::ProverPaused(e) => Event::ProverPaused { prover: e.prover },
         E::ProverSuspended(e) => Event::ProverSuspended { prover: e.prover },
         E::ProverResumed(e) => Event::ProverResumed { prover: e.prover },
-        E::BondReserved(e) => Event::BondReserved { prover: e.prover, amount: e.amount },
-        E::BondReleased(e) => Event::BondReleased { prover: e.prover, amount: e.amount },
         E::BondSlashed(e) => Event::StakeSlashed { prover: e.prover, market: e.market, amount: e.amount },
     })
 }

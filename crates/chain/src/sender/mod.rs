@@ -40,6 +40,10 @@ pub struct SenderConfig {
     pub max_gas: u64,
 }
 
+/// What a call may cost more than its estimate if an epoch begins in between: seeding it, and a fresh version of every
+/// tree node that the call changes.
+const NEXT_EPOCH_GAS: u64 = 150_000;
+
 impl SenderConfig {
     pub fn new(poll: Duration) -> Self {
         Self {
@@ -105,7 +109,7 @@ impl Sender {
         if needed > most {
             return Err(SendError::GasTooHigh { kind: call.kind, needed, limit: most });
         }
-        Ok(most.min(needed + needed / 5))
+        Ok(most.min(needed + needed / 5 + NEXT_EPOCH_GAS))
     }
 
     /// Send a call and wait until it is mined in a canonical block.

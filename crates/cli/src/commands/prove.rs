@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::Address;
 use clap::Args;
 use eyre::Result;
 use provery_node::{SlotKey, prove_one};
@@ -21,11 +21,11 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: provery prove --market 1 --slot 3 --keystore prover.json")]
+#[command(after_help = "Example: provery prove --slot 3 --keystore prover.json")]
 pub struct ProveArgs {
-    /// The market's id
+    /// The market's id [default: the market of the deployment's only rollup]
     #[arg(long, value_name = "N")]
-    pub market: u64,
+    pub market: Option<u64>,
     /// The slot's id within the market
     #[arg(long, value_name = "N")]
     pub slot: u64,
@@ -39,7 +39,7 @@ pub struct ProveArgs {
 
 pub async fn run(context: &Context, args: ProveArgs) -> Result<()> {
     let session = context.signer().await?;
-    let market = U256::from(args.market);
+    let market = session.market(args.market)?;
     session.chain.market(market).await?;
     let rollup = session.deployment().rollup_of_market(market).ok_or_else(|| {
         fail(

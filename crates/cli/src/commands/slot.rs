@@ -24,9 +24,9 @@ pub enum SlotCommand {
     /// A market's slots, newest last
     #[command(after_help = "Example: provery slot list --market 1 --last 10")]
     List {
-        /// The market's id
+        /// The market's id [default: the market of the deployment's only rollup]
         #[arg(long, value_name = "N")]
-        market: u64,
+        market: Option<u64>,
         /// Only so many of the newest
         #[arg(long, value_name = "N", default_value_t = 20)]
         last: usize,
@@ -34,9 +34,9 @@ pub enum SlotCommand {
     /// One slot, and its draw replayed: why this prover won
     #[command(after_help = "Example: provery slot show --market 1 --slot 3")]
     Show {
-        /// The market's id
+        /// The market's id [default: the market of the deployment's only rollup]
         #[arg(long, value_name = "N")]
-        market: u64,
+        market: Option<u64>,
         /// The slot's id within the market
         #[arg(long, value_name = "N")]
         slot: u64,
@@ -45,8 +45,8 @@ pub enum SlotCommand {
 
 pub async fn run(context: &Context, command: SlotCommand) -> Result<()> {
     match command {
-        SlotCommand::List { market, last } => list(context, U256::from(market), last).await,
-        SlotCommand::Show { market, slot } => show(context, U256::from(market), slot).await,
+        SlotCommand::List { market, last } => list(context, market, last).await,
+        SlotCommand::Show { market, slot } => show(context, market, slot).await,
     }
 }
 
@@ -64,8 +64,9 @@ fn phase(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> &'static str 
     }
 }
 
-async fn list(context: &Context, market: U256, last: usize) -> Result<()> {
+async fn list(context: &Context, market: Option<u64>, last: usize) -> Result<()> {
     let session = context.reader().await?;
+    let market = session.market(market)?;
     session.chain.market(market).await?;
     let history = session.history().await?;
     let now = session.head().await?.timestamp;
@@ -153,8 +154,9 @@ fn describe(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> Value {
     json
 }
 
-async fn show(context: &Context, market: U256, id: u64) -> Result<()> {
+async fn show(context: &Context, market: Option<u64>, id: u64) -> Result<()> {
     let session = context.reader().await?;
+    let market = session.market(market)?;
     session.chain.market(market).await?;
     let events = session.events().await?;
     let history = History::replay(&events);
