@@ -148,9 +148,7 @@ impl Town {
         }
         let [deployer, prover, stranger] = <[String; 3]>::try_from(keys).map_err(|_| eyre!("three keys"))?;
         let key = Some(deployer.as_str());
-        provery
-            .ok(key, &["deploy", "--epoch-length", "60", "--freeze", "10", "--unbonding", "120"])
-            .await?;
+        provery.ok(key, &["deploy", "--epoch-length", "60", "--freeze", "10", "--unbonding", "120"]).await?;
         provery.ok(None, &["keys", "generate", "--block-txs", "1"]).await?;
         let exclusive = Self::EXCLUSIVE.to_string();
         let expiry = (4 * Self::EXCLUSIVE).to_string();
@@ -158,8 +156,22 @@ impl Town {
             .ok(
                 key,
                 &[
-                    "rollup", "create", "--name", "town", "--block-txs", "1", "--price", "10ether", "--bond", "12ether",
-                    "--fast", &exclusive, "--exclusive", &exclusive, "--expiry", &expiry,
+                    "rollup",
+                    "create",
+                    "--name",
+                    "town",
+                    "--block-txs",
+                    "1",
+                    "--price",
+                    "10ether",
+                    "--bond",
+                    "12ether",
+                    "--fast",
+                    &exclusive,
+                    "--exclusive",
+                    &exclusive,
+                    "--expiry",
+                    &expiry,
                 ],
             )
             .await?;

@@ -128,7 +128,10 @@ impl Session {
             (None, [rollup]) => Ok(rollup.market),
             (None, rollups) => Err(fail(
                 Code::Usage,
-                format!("the deployment has {} rollups, so which market is meant is not clear; say it with --market", rollups.len()),
+                format!(
+                    "the deployment has {} rollups, so which market is meant is not clear; say it with --market",
+                    rollups.len()
+                ),
             )),
         }
     }

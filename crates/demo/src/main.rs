@@ -180,7 +180,8 @@ impl Show {
         Ok(())
     }
 
-    /// Take in a node's line; kill the first node that proves an allocation of its own, once there is something to lose.
+    /// Take in a node's line. Once a slot has been proven in time, kill the first node that proves another of its own; at
+    /// the last slot, in any case.
     async fn reported(&mut self, args: &Args, line: Line) -> Result<()> {
         if args.json {
             println!("{}", json!({ "from": line.from, "report": line.value }));
@@ -189,7 +190,8 @@ impl Show {
         let proving = line.value["event"] == "proving" && line.value["reason"] == "allocated";
         let slot = line.value["slot"].as_u64().unwrap_or(0);
         let may_kill = !args.no_kill && self.killed.is_none() && self.nodes.len() > 1;
-        if may_kill && proving && slot >= args.slots.min(2) {
+        let time_has_come = self.ledger.proven() > 0 || slot >= args.slots;
+        if may_kill && proving && time_has_come {
             let Some(index) = self.nodes.iter().position(|node| node.name == line.from) else {
                 return Ok(());
             };

@@ -42,12 +42,15 @@ async fn bad_input_of_a_prover_loses_nothing() -> Result<()> {
     let provery = &town.provery;
     let key = Some(town.prover.as_str());
 
-    let message = provery.fails(key, &["prover", "stake", "--amount", "1ether"], "insufficient_balance").await?;
+    let message =
+        provery.fails(key, &["prover", "stake", "--amount", "1ether"], "insufficient_balance").await?;
     ensure!(message.contains("needs 1000000000000000000"), "{message}");
     provery.fails(key, &["market", "show", "--market", "7"], "market_not_found").await?;
     provery.fails(key, &["market", "fund", "--market", "7", "--amount", "1"], "market_not_found").await?;
     provery.fails(key, &["prove", "--market", "1", "--slot", "9"], "slot_not_found").await?;
-    provery.fails(key, &["prover", "allocate", "--market", "1", "--units", "51"], "insufficient_stake").await?;
+    provery
+        .fails(key, &["prover", "allocate", "--market", "1", "--units", "51"], "insufficient_stake")
+        .await?;
     provery.fails(key, &["prover", "register"], "already_registered").await?;
     provery.fails(key, &["credit", "withdraw", "--amount", "1"], "insufficient_credit").await?;
     provery.fails(Some(&town.stranger), &["prover", "stake", "--amount", "1"], "not_registered").await?;
@@ -61,7 +64,7 @@ async fn bad_input_of_a_prover_loses_nothing() -> Result<()> {
     let mut other = good.clone();
     other.replace_range(at..at + 4, if &good[at..at + 4] == "0000" { "1111" } else { "0000" });
     fs::write(provery.deployment(), other)?;
-    provery.fails(key, &["status"], "code_mismatch").await?;
+    provery.fails(key, &["status"], "wrong_contract").await?;
     fs::write(provery.deployment(), "{")?;
     provery.fails(key, &["status"], "deployment_invalid").await?;
     fs::write(provery.deployment(), &good)?;
@@ -82,13 +85,18 @@ async fn bad_input_of_a_prover_loses_nothing() -> Result<()> {
     cut.set_len(cut.metadata()?.len() - 100)?;
     town.post(1).await?;
     let keys = copy.display().to_string();
-    let message =
-        provery.fails(key, &["prove", "--market", "1", "--slot", "1", "--keys", &keys], "key_file_invalid").await?;
+    let message = provery
+        .fails(key, &["prove", "--market", "1", "--slot", "1", "--keys", &keys], "key_file_invalid")
+        .await?;
     ensure!(message.contains("provery keys generate"), "{message}");
     fs::remove_dir_all(&into)?;
     provery.ok(None, &["keys", "generate", "--block-txs", "1", "--seed", "2", "--dir", &keys]).await?;
-    provery.fails(key, &["prove", "--market", "1", "--slot", "1", "--keys", &keys], "key_hash_mismatch").await?;
-    provery.fails(key, &["prove", "--market", "1", "--slot", "1", "--keys", "nowhere"], "key_file_missing").await?;
+    provery
+        .fails(key, &["prove", "--market", "1", "--slot", "1", "--keys", &keys], "key_hash_mismatch")
+        .await?;
+    provery
+        .fails(key, &["prove", "--market", "1", "--slot", "1", "--keys", "nowhere"], "key_file_missing")
+        .await?;
 
     // After all this the prover still has what it staked, and nothing is bonded but the slot it won.
     let status = provery.ok(key, &["prover", "status"]).await?;
@@ -115,7 +123,10 @@ async fn a_slot_is_proven_by_hand_and_only_once() -> Result<()> {
     ensure!(proven["slot"] == 1, "{proven}");
     provery.fails(Some(&town.prover), &["prove", "--market", "1", "--slot", "1"], "slot_proven").await?;
     let credit = provery.ok(Some(&town.prover), &["credit", "show"]).await?;
-    ensure!(credit.to_string().contains("10000000000000000000"), "the whole price within the fast window: {credit}");
+    ensure!(
+        credit.to_string().contains("10000000000000000000"),
+        "the whole price within the fast window: {credit}"
+    );
 
     // The second slot is missed; the stranger, who never registered, rescues it and takes part of the bond.
     town.pass(Town::EXCLUSIVE + 1).await?;
@@ -166,7 +177,8 @@ async fn a_stake_below_the_bond_is_said_at_once() -> Result<()> {
 
 #[tokio::test]
 async fn every_command_has_help() -> Result<()> {
-    let output = tokio::process::Command::new(program("provery")?).args(["slot", "show", "--help"]).output().await?;
+    let output =
+        tokio::process::Command::new(program("provery")?).args(["slot", "show", "--help"]).output().await?;
     ensure!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("Example:"));
     let output = tokio::process::Command::new(program("provery")?).args(["slot", "show"]).output().await?;
     ensure!(output.status.code() == Some(2), "a wrong command line exits with 2");

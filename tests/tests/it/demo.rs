@@ -29,6 +29,9 @@ async fn a_killed_prover_is_rescued_and_the_money_adds_up() -> Result<()> {
     ensure!(summary["rescued"].as_u64() >= Some(1) && summary["missed"] == summary["rescued"], "{summary}");
     ensure!(summary["slashed_wei"].as_u64() > Some(0), "{summary}");
     ensure!(summary["conserved"] == true && summary["finalized"] == 4, "{summary}");
-    ensure!(summary["gas"]["open"].as_u64() > Some(0) && summary["gas"]["prove"].as_u64() > Some(0), "{summary}");
+    ensure!(
+        summary["gas"]["open"].as_u64() > Some(0) && summary["gas"]["prove"].as_u64() > Some(0),
+        "{summary}"
+    );
     Ok(())
 }
