@@ -53,6 +53,7 @@ pub struct Ledger {
     pub burned: U256,
     /// Transactions by kind, to ask their gas.
     pub transactions: Vec<(&'static str, B256)>,
+    ids: BTreeMap<u32, Address>,
     bytes_of_block: BTreeMap<u64, usize>,
     weights: Weights,
     seeds: BTreeMap<u64, U256>,
@@ -154,7 +155,10 @@ impl Ledger {
                 self.finalized_root = *root;
             }
             Event::BlocksDropped { from, to, .. } => self.dropped += to - from + 1,
-            Event::ProverRegistered { .. } => self.transactions.push(("register", logged.tx_hash)),
+            Event::ProverRegistered { prover, id, .. } => {
+                self.ids.insert(*id, *prover);
+                self.transactions.push(("register", logged.tx_hash));
+            }
             Event::Staked { .. } => self.transactions.push(("stake", logged.tx_hash)),
             Event::AllocationSet { .. } => self.transactions.push(("allocate", logged.tx_hash)),
             _ => {}
@@ -195,12 +199,7 @@ impl Ledger {
             winner,
             max_draws: 4,
         };
-        // Ids count from 1 in the order of registration, which is the order of the demo's provers.
-        let explanation = lottery::explain(
-            &draw,
-            |id| self.provers.get(id as usize - 1).map(|prover| prover.address),
-            |_| None,
-        );
+        let explanation = lottery::explain(&draw, |id| self.ids.get(&id).copied(), |_| None);
         match explanation.attempts.last() {
             Some(last) if explanation.winner.is_some() => {
                 let passed = explanation.attempts.len() - 1;

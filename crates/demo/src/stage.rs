@@ -134,23 +134,17 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     let rollup = deployment.rollup(ROLLUP)?.clone();
 
     let market = rollup.market.to_string();
-    let mut provers = Vec::new();
     let mut staked = 0;
+    let mut provers = Vec::new();
     for rank in 0..args.provers {
         let key = key()?;
-        let address = address_of(&key)?;
         let units = STAKES[rank as usize % STAKES.len()];
-        let name = format!("P{}", rank + 1);
-        say(&format!("{name} registers, stakes {units} tokens and allocates them to the market"));
-        let (amount, units_text) = (format!("{units}ether"), units.to_string());
-        let uri = format!("demo:{name}");
-        provery.run(Some(&key), &["token", "mint", "--amount", &amount]).await?;
-        provery.run(Some(&key), &["prover", "register", "--uri", &uri]).await?;
-        provery.run(Some(&key), &["prover", "stake", "--amount", &amount]).await?;
-        provery.run(Some(&key), &["prover", "allocate", "--market", &market, "--units", &units_text]).await?;
         staked += units;
-        provers.push((Prover { name, address, units }, key));
+        provers.push((Prover { name: format!("P{}", rank + 1), address: address_of(&key)?, units }, key));
     }
+    say(&format!("{} provers register, stake and allocate to the market", provers.len()));
+    futures::future::try_join_all(provers.iter().map(|(prover, key)| enter(&provery, &market, prover, key)))
+        .await?;
     say(&format!("the stage is set after {:.1} s", started.elapsed().as_secs_f64()));
     Ok(Stage {
         anvil,
@@ -164,6 +158,18 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
         bond: parse_ether(&BOND.to_string())?.to::<u128>(),
         epoch_length: EPOCH_LENGTH,
     })
+}
+
+/// Make a prover of an account.
+async fn enter(provery: &Provery, market: &str, prover: &Prover, key: &str) -> Result<()> {
+    let (amount, units) = (format!("{}ether", prover.units), prover.units.to_string());
+    let uri = format!("demo:{}", prover.name);
+    let key = Some(key);
+    provery.run(key, &["token", "mint", "--amount", &amount]).await?;
+    provery.run(key, &["prover", "register", "--uri", &uri]).await?;
+    provery.run(key, &["prover", "stake", "--amount", &amount]).await?;
+    provery.run(key, &["prover", "allocate", "--market", market, "--units", &units]).await?;
+    Ok(())
 }
 
 /// The demo's folder, emptied of what an earlier run left, except its proving keys.

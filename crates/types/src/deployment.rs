@@ -34,7 +34,7 @@ pub struct RollupRecord {
     pub circuit: B256,
     /// Transfers a block may have; decides the circuit.
     pub block_txs: u64,
-    /// sha256 of the proving key file.
+    /// sha256 of the verifying key file.
     pub key_hash: B256,
     /// Who posts its blocks.
     pub sequencer: Address,
