@@ -27,7 +27,7 @@ async fn a_killed_prover_is_rescued_and_the_money_adds_up() -> Result<()> {
     ensure!(output.status.success(), "{last} {}", String::from_utf8_lossy(&output.stderr));
     ensure!(summary["slots"] == 4 && summary["proven"] == 4, "{summary}");
     ensure!(summary["rescued"].as_u64() >= Some(1) && summary["missed"] == summary["rescued"], "{summary}");
-    ensure!(summary["slashed_wei"].as_u64() > Some(0), "{summary}");
+    ensure!(summary["slashed_wei"].as_f64() > Some(0.0), "{summary}");
     ensure!(summary["conserved"] == true && summary["finalized"] == 4, "{summary}");
     ensure!(
         summary["gas"]["open"].as_u64() > Some(0) && summary["gas"]["prove"].as_u64() > Some(0),
