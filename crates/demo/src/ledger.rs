@@ -19,7 +19,7 @@ pub struct Prover {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Open,
-    Proven { by: Address, reward: U256, premium: U256, missed_by: Option<Address>, at: u64, tx: B256 },
+    Proven { by: Address, reward: U256, premium: U256, missed_by: Option<Address>, tx: B256 },
     Expired,
 }
 
@@ -48,7 +48,6 @@ pub struct Ledger {
     pub slots: BTreeMap<u64, SlotRow>,
     pub finalized: u64,
     pub finalized_root: U256,
-    pub dropped: u64,
     pub slashed: U256,
     pub burned: U256,
     /// Transactions by kind, to ask their gas.
@@ -127,7 +126,6 @@ impl Ledger {
                         reward: *reward,
                         premium: *premium,
                         missed_by: *missed_by,
-                        at: logged.block.timestamp,
                         tx: logged.tx_hash,
                     };
                     row.proving_ms = proving_ms;
@@ -154,7 +152,6 @@ impl Ledger {
                 self.finalized = *number;
                 self.finalized_root = *root;
             }
-            Event::BlocksDropped { from, to, .. } => self.dropped += to - from + 1,
             Event::ProverRegistered { prover, id, .. } => {
                 self.ids.insert(*id, *prover);
                 self.transactions.push(("register", logged.tx_hash));

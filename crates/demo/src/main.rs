@@ -56,7 +56,7 @@ async fn run(args: Args) -> Result<bool> {
     })
     .await?;
     let mut show = Show::new(&args, &stage).await?;
-    show.run(&args, &stage).await?;
+    show.run(&args).await?;
     show.finish(&args, &stage).await
 }
 
@@ -136,7 +136,7 @@ impl Show {
     }
 
     /// Watch until every slot has ended.
-    async fn run(&mut self, args: &Args, stage: &Stage) -> Result<()> {
+    async fn run(&mut self, args: &Args) -> Result<()> {
         let mut check = tokio::time::interval(Duration::from_millis(500));
         while !self.done(args) {
             tokio::select! {
@@ -155,7 +155,6 @@ impl Show {
                 });
             }
         }
-        let _ = stage;
         Ok(())
     }
 
