@@ -2,18 +2,21 @@
 pragma solidity 0.8.30;
 
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import { EIP712 } from "solady/utils/EIP712.sol";
 import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
+import { SignatureCheckerLib } from "solady/utils/SignatureCheckerLib.sol";
 
 import { ProverRegistry } from "./ProverRegistry.sol";
 import { ICircuitRegistry } from "./interfaces/ICircuitRegistry.sol";
 import { Allocation, IMechanism } from "./interfaces/IMechanism.sol";
-import { IProofMarket, Slot, SlotState, Terms } from "./interfaces/IProofMarket.sol";
+import { HandOver, IProofMarket, Slot, SlotState, Terms } from "./interfaces/IProofMarket.sol";
 import { IProverRegistry } from "./interfaces/IProverRegistry.sol";
 import { IRequester } from "./interfaces/IRequester.sol";
 import { IVerifier } from "./interfaces/IVerifier.sol";
 import { MarketWord, MarketWordLib } from "./libraries/MarketWord.sol";
 import { RewardCurve } from "./libraries/RewardCurve.sol";
 import { SlashSplit } from "./libraries/SlashSplit.sol";
+import { SlotHooks } from "./libraries/SlotHooks.sol";
 import { SlotRing } from "./libraries/SlotRing.sol";
 import { TermsRules } from "./libraries/TermsRules.sol";
 
@@ -23,8 +26,9 @@ import { TermsRules } from "./libraries/TermsRules.sol";
 ///
 /// One transient lock covers everything that moves money, so neither a mechanism nor a requester nor the asset can come
 /// back in. Settlements change state first and call the requester last; verifiers are called statically.
-contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
+contract ProofMarket is IProofMarket, EIP712, ReentrancyGuardTransient {
     using SafeTransferLib for address;
+    using SlotHooks for Terms;
     using SlotRing for Terms;
 
     /// @param creator May change the terms and take back funds.
@@ -41,6 +45,15 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
         uint256 word;
     }
 
+    /// @dev Whether an offer stands, by its digest. A signed one does until it is revoked.
+    enum OfferState {
+        Unknown,
+        Offered,
+        Revoked
+    }
+
+    bytes32 private constant HAND_OVER_TYPEHASH =
+        keccak256("HandOver(bytes32 slot,address to,int96 price,uint40 validUntil)");
     uint256 private constant MAX_CAPACITY = 65_536;
     address private constant DEAD = 0x000000000000000000000000000000000000dEaD;
 
@@ -65,6 +78,8 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
     mapping(uint256 market => Market) private _markets;
     /// @dev Only the first word of each ring has a name: the others follow it, up to the market's capacity.
     mapping(uint256 market => SlotWord first) private _rings;
+
+    mapping(bytes32 digest => OfferState) private _offers;
 
     /// @param circuits_ The circuits that terms may name.
     /// @param params The registry's parameters; its asset is this market's asset. The registry is created here, so each
@@ -165,7 +180,7 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
 
         place.word = SlotRing.commitment(slot, termsHash);
         record.word = word.opened(slot.price);
-        if (slot.prover != address(0)) _reserve(slot.prover, market, terms.bond);
+        if (slot.prover != address(0)) _reserve(slot.prover, slot, terms);
         emit SlotOpened(market, slot.id, slot.prover, termsHash, slot, statementInputs);
     }
 
@@ -185,7 +200,7 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
 
         place.word = SlotRing.commitment(allocated, terms.hash());
         if (price < slot.price) _returnFunds(slot.market, slot.price - price);
-        _reserve(prover, slot.market, terms.bond);
+        _reserve(prover, slot, terms);
         emit SlotAllocated(slot.market, slot.id, prover, allocated);
     }
 
@@ -206,6 +221,7 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
 
         place.word = SlotRing.ended(slot.id, SlotState.Proven);
         _pay(slot, terms, payee);
+        _tellMechanism(slot, terms, SlotState.Proven, payee);
         _notify(slot, terms, SlotState.Proven, publicInputs);
     }
 
@@ -223,6 +239,7 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
             IProverRegistry(registry).release(slot.prover, slot.market, terms.bond, false);
         }
         emit SlotExpired(slot.market, slot.id, forfeited);
+        _tellMechanism(slot, terms, SlotState.Expired, address(0));
         _notify(slot, terms, SlotState.Expired, _none());
     }
 
@@ -235,7 +252,55 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
         place.word = SlotRing.ended(slot.id, SlotState.Cancelled);
         _returnFunds(slot.market, slot.price);
         emit SlotCancelled(slot.market, slot.id);
+        _tellMechanism(slot, terms, SlotState.Cancelled, address(0));
         _notify(slot, terms, SlotState.Cancelled, _none());
+    }
+
+    /// @inheritdoc IProofMarket
+    function handOver(Slot calldata slot, Terms calldata terms, HandOver calldata offer)
+        external
+        returns (bytes32 digest)
+    {
+        digest = _offerOf(slot, terms, offer);
+        _requireHolder(slot, offer.price < 0);
+        if (block.timestamp > offer.validUntil) revert HandOverExpired(offer.validUntil);
+        _offers[digest] = OfferState.Offered;
+        emit HandOverOffered(slot.market, slot.id, slot.prover, digest, offer);
+    }
+
+    /// @inheritdoc IProofMarket
+    function revokeHandOver(Slot calldata slot, Terms calldata terms, HandOver calldata offer) external {
+        bytes32 digest = _offerOf(slot, terms, offer);
+        _requireHolder(slot, false);
+        _offers[digest] = OfferState.Revoked;
+        emit HandOverRevoked(slot.prover, digest);
+    }
+
+    /// @inheritdoc IProofMarket
+    function takeOver(
+        Slot calldata slot,
+        Terms calldata terms,
+        HandOver calldata offer,
+        address taker,
+        bytes calldata signature
+    ) external nonReentrant {
+        bytes32 digest = _offerOf(slot, terms, offer);
+        if (block.timestamp > offer.validUntil) revert HandOverExpired(offer.validUntil);
+        if (offer.to != address(0) && offer.to != taker) revert NotTaker();
+        if (msg.sender != taker && (offer.price > 0 || !IProverRegistry(registry).actsFor(msg.sender, taker))) {
+            revert NotTaker();
+        }
+        if (!_isOffered(digest, slot.prover, signature)) revert HandOverNotOffered();
+
+        Slot memory handedOver = slot;
+        handedOver.prover = taker;
+        _place(slot.market, slot.id, slot.capacity).word = SlotRing.commitment(handedOver, terms.hash());
+        if (offer.price > 0) _moveCredit(taker, slot.prover, uint96(offer.price));
+        if (offer.price < 0) _moveCredit(slot.prover, taker, uint256(-int256(offer.price)));
+        // The taker's bond first: at no time is the slot without one.
+        _reserve(taker, handedOver, terms);
+        if (terms.bond != 0) IProverRegistry(registry).release(slot.prover, slot.market, terms.bond, false);
+        emit SlotHandedOver(slot.market, slot.id, slot.prover, offer.price, handedOver);
     }
 
     /// @inheritdoc IProofMarket
@@ -331,21 +396,39 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
         emit BondSlashed(slot.market, slot.id, slot.prover, toRescuer, toRequester, toBurn);
     }
 
+    /// @dev Tells the mechanism how a slot ended, if the terms say so. What it answers counts only while nobody holds the
+    /// slot, and never against an expiry.
+    function _tellMechanism(Slot calldata slot, Terms calldata terms, SlotState state, address payee) private {
+        if (!terms.wantsEnded()) return;
+        IMechanism mechanism = IMechanism(terms.mechanism);
+        if (slot.prover == address(0) && state != SlotState.Expired) {
+            mechanism.onEnded(slot, terms, state, payee);
+            return;
+        }
+        if (!_tryCall(
+                address(mechanism), SlotHooks.GAS, abi.encodeCall(mechanism.onEnded, (slot, terms, state, payee))
+            )) {
+            emit HookFailed(slot.market, slot.id);
+        }
+    }
+
+    /// @dev Calls with exactly `callGas`, or reverts if too little is left to promise it. What comes back is ignored.
+    function _tryCall(address target, uint256 callGas, bytes memory message) private returns (bool success) {
+        // A call gets at most 63/64 of what is left. Asking for more than that gives it less, silently.
+        if (gasleft() < callGas * 64 / 63 + CALLBACK_OVERHEAD) revert InsufficientCallbackGas();
+        assembly ("memory-safe") {
+            success := call(callGas, target, 0, add(message, 32), mload(message), 0, 0)
+        }
+    }
+
     /// @dev Tells the requester, with exactly the gas promised and ignoring what it returns.
     function _notify(Slot calldata slot, Terms calldata terms, SlotState state, uint256[] calldata publicInputs)
         private
     {
         uint256 callbackGas = terms.callbackGas;
         if (callbackGas == 0) return;
-        address requester = terms.requester;
         bytes memory message = abi.encodeCall(IRequester.onSlotEnded, (slot.market, slot.id, state, publicInputs));
-        // A call gets at most 63/64 of what is left. Asking for more than that gives it less, silently.
-        if (gasleft() < callbackGas * 64 / 63 + CALLBACK_OVERHEAD) revert InsufficientCallbackGas();
-        bool success;
-        assembly ("memory-safe") {
-            success := call(callbackGas, requester, 0, add(message, 32), mload(message), 0, 0)
-        }
-        if (!success) emit CallbackFailed(slot.market, slot.id);
+        if (!_tryCall(terms.requester, callbackGas, message)) emit CallbackFailed(slot.market, slot.id);
     }
 
     function _returnFunds(uint256 market, uint256 amount) private {
@@ -353,8 +436,9 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
         record.word = record.word.credited(amount);
     }
 
-    function _reserve(address prover, uint256 market, uint96 bond) private {
-        if (bond != 0) IProverRegistry(registry).reserve(prover, market, bond);
+    function _reserve(address prover, Slot memory slot, Terms calldata terms) private {
+        if (terms.bond == 0) return;
+        IProverRegistry(registry).reserve(prover, slot.market, terms.bond, uint256(slot.openedAt) + terms.expiryWindow);
     }
 
     /// @dev Asks the verifier: `IVerifier.verify(publicInputs, proof)`, encoded by hand because this is on the path of every
@@ -419,6 +503,42 @@ contract ProofMarket is IProofMarket, ReentrancyGuardTransient {
         place = _place(slot.market, slot.id, slot.capacity);
         uint256 word = place.word;
         if (word != SlotRing.commitment(slot, terms)) revert SlotNotOpen(SlotRing.stateOf(word, slot.id));
+    }
+
+    /// @dev The digest of an offer for a slot that is open and still held.
+    function _offerOf(Slot calldata slot, Terms calldata terms, HandOver calldata offer)
+        private
+        view
+        returns (bytes32)
+    {
+        uint256 word = _requireOpen(slot, terms).word;
+        if (slot.prover == address(0) || block.timestamp >= slot.exclusiveUntil) revert SlotNotHeld();
+        return _hashTypedData(keccak256(abi.encode(HAND_OVER_TYPEHASH, word, offer.to, offer.price, offer.validUntil)));
+    }
+
+    function _requireHolder(Slot calldata slot, bool inPerson) private view {
+        if (msg.sender == slot.prover) return;
+        if (inPerson || !IProverRegistry(registry).actsFor(msg.sender, slot.prover)) revert NotHolder();
+    }
+
+    function _isOffered(bytes32 digest, address prover, bytes calldata signature) private view returns (bool) {
+        OfferState state = _offers[digest];
+        if (state != OfferState.Unknown) return state == OfferState.Offered;
+        return signature.length != 0 && SignatureCheckerLib.isValidSignatureNowCalldata(prover, digest, signature);
+    }
+
+    function _moveCredit(address from, address to, uint256 amount) private {
+        uint256 credit = credits[from];
+        if (credit < amount) revert InsufficientCredit(credit, amount);
+        unchecked {
+            credits[from] = credit - amount;
+        }
+        credits[to] += amount;
+    }
+
+    /// @dev EIP-712.
+    function _domainNameAndVersion() internal pure override returns (string memory, string memory) {
+        return ("Provery", "1");
     }
 
     /// @dev The first second at which the slot can be expired and no longer proven.

@@ -45,10 +45,12 @@ contract ProverRegistry is IProverRegistry {
     /// @dev One word, by market and prover.
     /// @param missed Whether the prover missed a slot of this market since it last proved one: only then does proving
     /// one have misses to forget.
+    /// @param dutyUntil Unix seconds: the latest at which a bond reserved so far can be slashed.
     struct Position {
         uint16 units;
         uint96 bonded;
         bool missed;
+        uint40 dutyUntil;
     }
 
     uint8 private constant PAUSED = 1;
@@ -227,14 +229,17 @@ contract ProverRegistry is IProverRegistry {
     // ---------------------------------------------------------------- bonds
 
     /// @inheritdoc IProverRegistry
-    function reserve(address prover, uint256 marketId, uint256 amount) external onlyMarket {
+    function reserve(address prover, uint256 marketId, uint256 amount, uint256 until) external onlyMarket {
         Position storage stored = _positions[marketId][prover];
         Position memory position = stored;
         uint256 available = _committed(position.units, position.bonded) - position.bonded;
         if (amount > available) revert InsufficientStake(available, amount);
         unchecked {
-            stored.bonded = uint96(position.bonded + amount);
+            position.bonded = uint96(position.bonded + amount);
         }
+        // Expiry windows have 32 bits and block times 40, so the sum fits until the year 36,000.
+        if (until > position.dutyUntil) position.dutyUntil = uint40(until);
+        _positions[marketId][prover] = position;
     }
 
     /// @inheritdoc IProverRegistry
@@ -295,9 +300,25 @@ contract ProverRegistry is IProverRegistry {
         if (!found) return (address(0), false);
         Identity storage identity = _identities[uint32(index + 1)];
         prover = identity.prover;
+        able = identity.halted == 0 && _bondable(marketId, prover) >= bond;
+    }
+
+    /// @inheritdoc IProverRegistry
+    function isAble(uint256 marketId, address prover, uint256 bond) external view returns (bool) {
+        uint32 id = _accounts[prover].id;
+        return id != 0 && _identities[id].halted == 0 && _bondable(marketId, prover) >= bond;
+    }
+
+    /// @inheritdoc IProverRegistry
+    function actsFor(address key, address prover) external view returns (bool) {
+        if (proverOfSubmitter[key] == prover) return prover != address(0);
+        return key == prover && _accounts[prover].id != 0;
+    }
+
+    /// @inheritdoc IProverRegistry
+    function dutyUntil(uint256 marketId, address prover) external view returns (uint256) {
         Position storage position = _positions[marketId][prover];
-        uint256 bonded = position.bonded;
-        able = identity.halted == 0 && _committed(position.units, bonded) - bonded >= bond;
+        return position.bonded == 0 ? 0 : position.dutyUntil;
     }
 
     /// @inheritdoc IProverRegistry
@@ -369,6 +390,13 @@ contract ProverRegistry is IProverRegistry {
         uint256 weight = _identities[id].halted == 0 ? units : 0;
         uint256 target = (block.timestamp + FREEZE) / EPOCH_LENGTH + 1;
         if (_trees[marketId].set(id - 1, weight, epoch(), target)) emit WeightSet(marketId, id, weight, target);
+    }
+
+    /// @dev Asset wei that can still be asked of a prover as bonds in a market.
+    function _bondable(uint256 marketId, address prover) private view returns (uint256) {
+        Position storage position = _positions[marketId][prover];
+        uint256 bonded = position.bonded;
+        return _committed(position.units, bonded) - bonded;
     }
 
     /// @dev Asset wei that a position ties up. What of it is not bonded can still be asked for as bonds.

@@ -28,7 +28,7 @@ contract ProverRegistryBondsTest is RegistryFixture {
 
     function test_RevertBonds_WhenNotMarket() public {
         vm.expectRevert(IProverRegistry.NotMarket.selector);
-        registry.reserve(alice, MARKET, 1);
+        registry.reserve(alice, MARKET, 1, block.timestamp);
         vm.expectRevert(IProverRegistry.NotMarket.selector);
         registry.release(alice, MARKET, 1, true);
         vm.expectRevert(IProverRegistry.NotMarket.selector);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Terms } from "./IProofMarket.sol";
+import { Slot, SlotState, Terms } from "./IProofMarket.sol";
 
 /// @notice What a mechanism answers when a slot opens.
 /// @param prover Who is allocated the slot; zero if nobody is, yet or at all.
@@ -18,6 +18,9 @@ struct Allocation {
 /// @notice The market knows mechanisms by this interface alone.
 interface IMechanism {
     error NotMarket();
+    /// @notice The terms do not suit the mechanism; `field` names what is wrong: a field of `Terms`, or one packed into
+    /// `mechanismParams`.
+    error MechanismTermsRejected(bytes32 field);
 
     /// @notice Revert with a named error unless this mechanism can serve these terms.
     function validateTerms(Terms calldata terms) external view;
@@ -26,4 +29,11 @@ interface IMechanism {
     function onOpen(uint256 market, uint64 slot, Terms calldata terms, bytes calldata data)
         external
         returns (Allocation memory);
+
+    /// @notice A slot ended. Market only, and only under terms whose `mechanismParams` have the bit `SlotHooks.ENDED`.
+    /// While nobody holds the slot, the mechanism may refuse a proof or a cancellation by reverting. Otherwise it is told with
+    /// at most `SlotHooks.GAS` gas and cannot object: whoever holds a slot, and an expiry, depend on no mechanism.
+    /// @param slot The slot as it was when it ended; `slot.prover` is its last holder.
+    /// @param payee Who is paid; zero unless `state` is `Proven`.
+    function onEnded(Slot calldata slot, Terms calldata terms, SlotState state, address payee) external;
 }

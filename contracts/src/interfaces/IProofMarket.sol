@@ -13,7 +13,8 @@ enum SlotState {
 /// read them from `TermsSet`. An open slot is bound to the terms it was opened under, so a change never reaches it.
 /// @param requester The contract or account that opens slots; told how each slot ended when `callbackGas` > 0.
 /// @param mechanism Decides who may prove a slot and at what price.
-/// @param mechanismParams One word for the mechanism; its NatSpec says how it is packed.
+/// @param mechanismParams One word for the mechanism; its NatSpec says how it is packed. The highest bit is the market's:
+/// see `IMechanism.onEnded`.
 /// @param circuit Id in the CircuitRegistry.
 /// @param verifier The circuit's verifier, copied here so that settling reads no registry.
 /// @param price Highest reward for one slot, in asset wei; escrowed when the slot opens.
@@ -68,6 +69,17 @@ struct Slot {
     uint40 startedAt;
     uint40 exclusiveUntil;
     uint32 capacity;
+}
+
+/// @notice An offer to hand a slot over, made by the prover that holds it: on-chain, or by its EIP-712 signature (EOA or
+/// ERC-1271) over `HandOver(bytes32 slot,address to,int96 price,uint40 validUntil)` with the slot's word for `slot`.
+/// @param to Who may take it; zero for anyone.
+/// @param price Asset wei of credit that the taker pays the holder; below zero, that the holder pays the taker.
+/// @param validUntil Unix seconds of the last block in which it may be taken.
+struct HandOver {
+    address to;
+    int96 price;
+    uint40 validUntil;
 }
 
 /// @title The proof market: slots, escrow, settlement
@@ -137,6 +149,22 @@ interface IProofMarket {
     /// @notice The requester's callback reverted or ran out of its gas; the settlement stands.
     event CallbackFailed(uint256 indexed market, uint64 indexed id);
 
+    /// @notice A mechanism failed to take in how a slot ended; the settlement stands.
+    event HookFailed(uint256 indexed market, uint64 indexed id);
+
+    /// @notice The prover that holds a slot offers it.
+    event HandOverOffered(
+        uint256 indexed market, uint64 indexed id, address indexed prover, bytes32 digest, HandOver offer
+    );
+
+    /// @notice An offer, made on-chain or signed, can no longer be taken.
+    event HandOverRevoked(address indexed prover, bytes32 digest);
+
+    /// @notice A slot changed hands: right, bond and duty are now those of `slot.prover`.
+    /// @param from Whose bond was freed.
+    /// @param price As in the offer.
+    event SlotHandedOver(uint256 indexed market, uint64 indexed id, address indexed from, int96 price, Slot slot);
+
     /// @notice Credit was withdrawn.
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
 
@@ -163,6 +191,15 @@ interface IProofMarket {
     /// @notice Too late to allocate: anyone may prove the slot since `since`.
     error SlotOpenToAll(uint256 since);
     error SlotNotCancellable();
+    /// @notice Only the prover that holds a slot, or, where it costs that prover nothing, one of its submitters.
+    error NotHolder();
+    /// @notice Nobody holds the slot, or its exclusive window is over: there is nothing left to hand over.
+    error SlotNotHeld();
+    /// @notice The offer is for another taker, or the sender may not act for (or spend the credit of) this one.
+    error NotTaker();
+    error HandOverExpired(uint256 validUntil);
+    /// @notice There is no such offer: not made on-chain, not signed by the holder, or revoked.
+    error HandOverNotOffered();
     /// @notice The public inputs are not those of the slot's statement.
     error StatementMismatch();
     /// @notice The last public input is not an address.
@@ -224,6 +261,29 @@ interface IProofMarket {
 
     /// @notice Take back a slot that is not allocated and not yet open to all. Requester only.
     function cancel(Slot calldata slot, Terms calldata terms) external;
+
+    /// @notice Offer a slot that the caller holds, or that a prover holds for which the caller is a submitter (then at no
+    /// price below zero: a submitter never spends a prover's credit). It can be taken until the exclusive window is over.
+    /// @return digest The offer's EIP-712 hash, for `revokeHandOver`.
+    function handOver(Slot calldata slot, Terms calldata terms, HandOver calldata offer)
+        external
+        returns (bytes32 digest);
+
+    /// @notice Make an offer void that the caller holds the slot of, made on-chain or signed. Holder or its submitter.
+    function revokeHandOver(Slot calldata slot, Terms calldata terms, HandOver calldata offer) external;
+
+    /// @notice Take a slot that its holder offered: `taker`'s bond is reserved, the holder's is free again, and the price
+    /// moves from credit to credit, all at once. The reward and every deadline stay as they are.
+    /// @param taker The prover that takes it: the caller, or, unless it has a price above zero, one whose submitter
+    /// the caller is.
+    /// @param signature The holder's; empty for an offer made on-chain.
+    function takeOver(
+        Slot calldata slot,
+        Terms calldata terms,
+        HandOver calldata offer,
+        address taker,
+        bytes calldata signature
+    ) external;
 
     /// @notice Send `amount` asset wei of the caller's credit to `to`.
     function withdraw(address to, uint256 amount) external;

@@ -111,10 +111,11 @@ interface IProverRegistry {
     /// @notice Bring a leaf in line with its prover: 0 while paused or suspended, its allocation otherwise. Anyone.
     function sync(uint256 market, address prover) external;
 
-    /// @notice Reserve a bond for a slot of `market`. Market contract only. Reverts with `InsufficientStake` unless what
+    /// @notice Reserve a bond for a slot of `market` that can be proven until `until` (unix seconds), and the bond slashed
+    /// no later. Market contract only. Reverts with `InsufficientStake` unless what
     /// the prover allocated to `market`, less the bonds already reserved there, covers it: whoever creates a market
     /// chooses its mechanism, so consent and exposure are bounded by the prover's own allocation, market by market.
-    function reserve(address prover, uint256 market, uint256 amount) external;
+    function reserve(address prover, uint256 market, uint256 amount, uint256 until) external;
 
     /// @notice Release a bond of `market`. Market contract only.
     /// @param proven True when the prover proved the slot itself, which forgets its misses.
@@ -139,6 +140,16 @@ interface IProverRegistry {
 
     /// @notice Asset wei of a prover reserved by its open slots of a market.
     function bondedOf(uint256 market, address prover) external view returns (uint256);
+
+    /// @notice Whether a prover is active and `reserve` of `bond` asset wei for a slot of `market` would succeed.
+    function isAble(uint256 market, address prover, uint256 bond) external view returns (bool);
+
+    /// @notice Whether `key` may act for `prover`: it is the registered prover itself or one of its submitters.
+    function actsFor(address key, address prover) external view returns (bool);
+
+    /// @notice Unix seconds from which no bond that a prover has open in a market can be slashed any more; 0 without an
+    /// open bond. May be later than need be, never sooner.
+    function dutyUntil(uint256 market, address prover) external view returns (uint256);
 
     /// @notice Allocation of a prover to a market, in units; what its weight will be once it took effect.
     function allocationOf(uint256 market, address prover) external view returns (uint256);

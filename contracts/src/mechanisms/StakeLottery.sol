@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
-import { Terms } from "../interfaces/IProofMarket.sol";
+import { Slot, SlotState, Terms } from "../interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { IStakeLottery } from "../interfaces/IStakeLottery.sol";
 
@@ -31,6 +31,7 @@ contract StakeLottery is IStakeLottery {
     /// @inheritdoc IMechanism
     function validateTerms(Terms calldata terms) external pure {
         if (terms.bond == 0) revert BondZero();
+        if (terms.mechanismParams != 0) revert MechanismTermsRejected("mechanismParams");
     }
 
     /// @inheritdoc IMechanism
@@ -55,6 +56,10 @@ contract StakeLottery is IStakeLottery {
         }
         if (passed != 0) emit ProversPassedOver(market, slot, passed);
     }
+
+    /// @inheritdoc IMechanism
+    /// @dev Never called: the terms cannot ask for it.
+    function onEnded(Slot calldata, Terms calldata, SlotState, address) external pure { }
 
     /// @inheritdoc IStakeLottery
     function poke() public returns (uint256 seed) {

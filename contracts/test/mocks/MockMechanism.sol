@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { Allocation, IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { IProofMarket, Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarket, Slot, SlotState, Terms } from "../../src/interfaces/IProofMarket.sol";
 
 /// @notice For tests: allocates as it was told.
 contract MockMechanism is IMechanism {
@@ -14,6 +14,13 @@ contract MockMechanism is IMechanism {
     uint64 public lastSlot;
     bytes public lastData;
 
+    /// @notice What `onEnded` was last told.
+    SlotState public endedState;
+    address public endedPayee;
+    address public endedProver;
+    bool public refusesEnd;
+    bool public burnsGas;
+
     address private _target;
     bytes private _attack;
     bytes4 public attackError;
@@ -24,6 +31,14 @@ contract MockMechanism is IMechanism {
 
     function setRefuses(bool refuses_) external {
         refuses = refuses_;
+    }
+
+    function setRefusesEnd(bool refuses_) external {
+        refusesEnd = refuses_;
+    }
+
+    function setBurnsGas(bool burns) external {
+        burnsGas = burns;
     }
 
     /// @dev During the next `onOpen`, call `target` with `data` and remember the error.
@@ -46,6 +61,12 @@ contract MockMechanism is IMechanism {
             attackError = success ? bytes4(0) : bytes4(answer);
         }
         return _next;
+    }
+
+    function onEnded(Slot calldata slot, Terms calldata, SlotState state, address payee) external {
+        if (refusesEnd) revert Refused();
+        while (burnsGas) { }
+        (endedState, endedPayee, endedProver) = (state, payee, slot.prover);
     }
 
     function allocate(IProofMarket market, Slot calldata slot, Terms calldata terms, address prover, uint96 price)

@@ -18,9 +18,13 @@ contract RegistryHarness {
         lottery = new StakeLottery(registry, address(this));
     }
 
+    /// @notice A day in which slots of this stand-in can be proven.
+    uint256 public constant DUTY = 1 days;
+
     function reserve(address prover, uint256 market, uint256 amount) external returns (uint256 spent) {
+        uint256 until = block.timestamp + DUTY;
         uint256 gas = gasleft();
-        registry.reserve(prover, market, amount);
+        registry.reserve(prover, market, amount, until);
         spent = gas - gasleft();
     }
 
@@ -48,6 +52,6 @@ contract RegistryHarness {
     /// @notice Opens a slot and reserves its bond, as a market does.
     function openAndReserve(uint256 market, uint64 slot, Terms calldata terms) external returns (address prover) {
         prover = lottery.onOpen(market, slot, terms, "").prover;
-        if (prover != address(0)) registry.reserve(prover, market, terms.bond);
+        if (prover != address(0)) registry.reserve(prover, market, terms.bond, block.timestamp + DUTY);
     }
 }
