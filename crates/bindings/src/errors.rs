@@ -9,7 +9,10 @@ use alloy::{
     sol_types::{Panic, Revert, SolError},
 };
 
-use crate::{CircuitRegistry, DevelopmentToken, ProofMarket, ProverRegistry, StakeLottery, TransferRollup};
+use crate::{
+    Agreement, CircuitRegistry, DelegationPool, DelegationPools, DevelopmentToken, Mining, ProofMarket,
+    ProverRegistry, Race, ReverseDutchAuction, SealedBidAuction, StakeLottery, TransferRollup,
+};
 
 /// A revert, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,13 @@ static ERRORS: LazyLock<BTreeMap<Selector, Error>> = LazyLock::new(|| {
         ProofMarket::abi::errors(),
         ProverRegistry::abi::errors(),
         StakeLottery::abi::errors(),
+        Race::abi::errors(),
+        Mining::abi::errors(),
+        ReverseDutchAuction::abi::errors(),
+        SealedBidAuction::abi::errors(),
+        Agreement::abi::errors(),
+        DelegationPool::abi::errors(),
+        DelegationPools::abi::errors(),
         CircuitRegistry::abi::errors(),
         TransferRollup::abi::errors(),
         DevelopmentToken::abi::errors(),

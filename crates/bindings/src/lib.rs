@@ -15,8 +15,10 @@ pub use others::circuits::ICircuitRegistry::Circuit;
 /// A prover as the registry stores it.
 pub use others::registry::IProverRegistry::Prover;
 pub use others::{
-    block_verifier::BlockVerifier, circuits::CircuitRegistry, lottery::StakeLottery,
-    registry::ProverRegistry, rollup::TransferRollup, token::DevelopmentToken, verifier::IVerifier,
+    agreement::Agreement, block_verifier::BlockVerifier, circuits::CircuitRegistry,
+    dutch::ReverseDutchAuction, lottery::StakeLottery, mining::Mining, pool::DelegationPool,
+    pools::DelegationPools, race::Race, registry::ProverRegistry, rollup::TransferRollup,
+    sealed_bid::SealedBidAuction, token::DevelopmentToken, verifier::IVerifier,
 };
 
 /// Each contract has a module of its own, since `sol!` puts types that contracts share next to the contract.
@@ -36,11 +38,18 @@ macro_rules! contract {
 contract!(market, ProofMarket, "abi/ProofMarket.json");
 
 mod others {
+    contract!(agreement, Agreement, "abi/Agreement.json");
     contract!(block_verifier, BlockVerifier, "abi/BlockVerifier.json");
     contract!(circuits, CircuitRegistry, "abi/CircuitRegistry.json");
+    contract!(dutch, ReverseDutchAuction, "abi/ReverseDutchAuction.json");
     contract!(lottery, StakeLottery, "abi/StakeLottery.json");
+    contract!(mining, Mining, "abi/Mining.json");
+    contract!(pool, DelegationPool, "abi/DelegationPool.json");
+    contract!(pools, DelegationPools, "abi/DelegationPools.json");
+    contract!(race, Race, "abi/Race.json");
     contract!(registry, ProverRegistry, "abi/ProverRegistry.json");
     contract!(rollup, TransferRollup, "abi/TransferRollup.json");
+    contract!(sealed_bid, SealedBidAuction, "abi/SealedBidAuction.json");
     contract!(token, DevelopmentToken, "abi/DevelopmentToken.json");
     contract!(verifier, IVerifier, "abi/IVerifier.json");
 }

@@ -98,22 +98,15 @@ fn turn_hash(slot: &Slot, prover: Address) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{slot, terms};
+    use crate::testing::{slot, terms, view};
 
     const ME: Address = Address::repeat_byte(0x11);
     const OTHER: Address = Address::repeat_byte(0x22);
 
     /// The decision at `now` for a slot held by `prover`, with a proof taking 30 seconds.
     fn at(prover: Address, now: u64, rescue_rank: u64, minimum_reward: u128) -> Decision {
-        decide(&SlotView {
-            slot: &slot(prover),
-            terms: &terms(),
-            me: ME,
-            now,
-            estimated_proving_seconds: 30,
-            rescue_rank,
-            minimum_reward,
-        })
+        let (slot, terms) = (slot(prover), terms());
+        decide(&SlotView { rescue_rank, minimum_reward, ..view(&slot, &terms, ME, now, &[]) })
     }
 
     #[test]
@@ -158,15 +151,7 @@ mod tests {
     fn a_slot_its_mechanism_may_still_allocate_is_left_alone() {
         let mut undecided = slot(Address::ZERO);
         undecided.exclusiveUntil = slot(OTHER).exclusiveUntil;
-        let decision = decide(&SlotView {
-            slot: &undecided,
-            terms: &terms(),
-            me: ME,
-            now: 1_050,
-            estimated_proving_seconds: 30,
-            rescue_rank: 0,
-            minimum_reward: 0,
-        });
+        let decision = decide(&view(&undecided, &terms(), ME, 1_050, &[]));
         assert_eq!(decision, Decision::Wait { until: 1_100, reason: Reason::Undecided });
     }
 

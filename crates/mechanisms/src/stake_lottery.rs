@@ -15,6 +15,10 @@ impl Mechanism for StakeLottery {
         "StakeLottery"
     }
 
+    fn word(&self) -> &'static str {
+        "lottery"
+    }
+
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         phase::decide(view)
     }

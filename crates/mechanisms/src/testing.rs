@@ -1,14 +1,24 @@
 //! What the tests of several modules need.
 
 use alloy::primitives::aliases::{U40, U96};
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256, LogData, U256};
 use provery_types::{Slot, Terms};
 use serde_json::Value;
+
+use crate::SlotView;
 
 /// The cases of a file of shared vectors.
 pub fn cases(text: &str) -> Vec<Value> {
     let file: Value = serde_json::from_str(text).expect("vectors are JSON");
     let cases = file["cases"].as_array().expect("vectors have cases").clone();
+    assert!(!cases.is_empty());
+    cases
+}
+
+/// The cases of one section of a file of shared vectors.
+pub fn cases_of(text: &str, section: &str) -> Vec<Value> {
+    let file: Value = serde_json::from_str(text).expect("vectors are JSON");
+    let cases = file[section]["cases"].as_array().expect("the section has cases").clone();
     assert!(!cases.is_empty());
     cases
 }
@@ -40,6 +50,25 @@ pub fn terms() -> Terms {
         forfeitBps: 1_000,
         outputs: 1,
         callbackGas: 0,
+    }
+}
+
+/// A slot as `me` sees it at `now`, with a proof taking 30 seconds and nothing in the queue.
+pub fn view<'a>(slot: &'a Slot, terms: &'a Terms, me: Address, now: u64, log: &'a [LogData]) -> SlotView<'a> {
+    SlotView {
+        slot,
+        terms,
+        me,
+        now,
+        estimated_proving_seconds: 30,
+        rescue_rank: 0,
+        minimum_reward: 0,
+        queue_seconds: 0,
+        taking: true,
+        key: me,
+        chain_id: 31337,
+        secret: B256::repeat_byte(0x5e),
+        log,
     }
 }
 

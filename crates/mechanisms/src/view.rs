@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256, Bytes, LogData, U256};
+use alloy::sol_types::SolCall;
 use provery_types::{Slot, Terms};
+
+use crate::reward::Curve;
 
 /// An open slot as one prover sees it.
 #[derive(Clone, Debug)]
@@ -19,14 +22,62 @@ pub struct SlotView<'a> {
     pub estimated_proving_seconds: u64,
     /// This prover's place among those who may rescue the slot (see [`crate::phase::rescue_rank`]); 0 goes first.
     pub rescue_rank: u64,
-    /// Asset wei below which a slot that nobody reserved for this prover is not worth a proof.
+    /// Asset wei below which a slot that this prover does not hold is not worth a proof: what it costs, and what it wants
+    /// on top.
     pub minimum_reward: u128,
+    /// Seconds until a worker is free to start another proof.
+    pub queue_seconds: u64,
+    /// Whether this prover takes on slots at all: not while its proofs or sends fail.
+    pub taking: bool,
+    /// The key that sends, on behalf of `me`.
+    pub key: Address,
+    pub chain_id: u64,
+    /// Known to this prover alone; sealed bids are derived from it, so that they survive the loss of its disk.
+    pub secret: B256,
+    /// What the slot's mechanism has said about it, in order.
+    pub log: &'a [LogData],
 }
 
 impl SlotView<'_> {
     /// The second from which the slot can be expired and no longer proven.
     pub fn expires_at(&self) -> u64 {
         expires_at(self.slot, self.terms)
+    }
+
+    /// Seconds from now until a proof started after those in the queue is delivered.
+    pub fn delivery_seconds(&self) -> u64 {
+        self.queue_seconds.saturating_add(self.estimated_proving_seconds)
+    }
+
+    /// Whether to take the slot on at `price` (asset wei) if that starts its clock now: only what pays, and what is
+    /// finished within the exclusive window, the queue included.
+    pub fn worth_taking(&self, price: u128) -> bool {
+        self.taking
+            && self.delivery_seconds() < u64::from(self.terms.exclusiveWindow)
+            && self.curve(price).reward(self.delivery_seconds()) >= self.minimum_reward
+    }
+
+    /// The least price (asset wei, at most the terms') at which [`SlotView::worth_taking`] holds.
+    pub fn least_price(&self) -> Option<u128> {
+        let most = self.terms.price.to::<u128>();
+        if !self.worth_taking(most) {
+            return None;
+        }
+        // The reward never falls as the price rises, so halving finds the least.
+        let (mut low, mut high) = (0, most);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.worth_taking(middle) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Some(high)
+    }
+
+    fn curve(&self, price: u128) -> Curve {
+        Curve { price, ..Curve::of(self.slot, self.terms) }
     }
 
     /// The second from which anyone may prove.
@@ -38,6 +89,56 @@ impl SlotView<'_> {
 /// The second from which a slot can be expired and no longer proven.
 pub fn expires_at(slot: &Slot, terms: &Terms) -> u64 {
     slot.openedAt.to::<u64>().saturating_add(u64::from(terms.expiryWindow))
+}
+
+/// A market between two slots, as one prover sees it.
+#[derive(Clone, Debug)]
+pub struct MarketView<'a> {
+    pub market: U256,
+    /// The terms of slots opened from now on.
+    pub terms: &'a Terms,
+    /// The slot that opens next.
+    pub next_slot: u64,
+    pub me: Address,
+    pub key: Address,
+    pub taking: bool,
+    /// What the mechanism has said about the next slot.
+    pub log: &'a [LogData],
+}
+
+/// Something to compute for the right to a slot: a nonce whose output is below the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Puzzle {
+    pub market: U256,
+    /// The slot that the right is to.
+    pub slot: u64,
+    pub seed: B256,
+    /// Outputs below this win.
+    pub target: U256,
+    pub prover: Address,
+}
+
+/// A puzzle's solution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Solution {
+    pub nonce: U256,
+    pub output: U256,
+    pub proof: Bytes,
+}
+
+/// A transaction that a mechanism calls for, apart from the proof itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Errand {
+    /// What it is, in logs, reports and gas tables.
+    pub kind: &'static str,
+    pub to: Address,
+    pub data: Bytes,
+}
+
+impl Errand {
+    pub fn new(kind: &'static str, to: Address, call: &impl SolCall) -> Self {
+        Self { kind, to, data: call.abi_encode().into() }
+    }
 }
 
 /// What to do about a slot.
@@ -74,6 +175,10 @@ pub enum Reason {
     HeldByAnother,
     /// Its mechanism may still allocate it.
     Undecided,
+    /// This prover leads its auction: the proof is begun before the slot is settled.
+    Leading,
+    /// Its mechanism makes this prover wait because it won more than its share of late.
+    Handicapped,
     /// It is open to all, and others go first so that proofs are not wasted.
     OthersFirst,
     /// It has expired.
@@ -94,6 +199,8 @@ impl Reason {
             Self::OpenToAll => "open_to_all",
             Self::HeldByAnother => "held_by_another",
             Self::Undecided => "undecided",
+            Self::Leading => "leading",
+            Self::Handicapped => "handicapped",
             Self::OthersFirst => "others_first",
             Self::Expired => "expired",
             Self::TooLate => "too_late",

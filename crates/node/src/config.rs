@@ -1,9 +1,11 @@
 //! What a node is told. The command line builds it; nothing here is parsed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
+use provery_proving::puzzle::PuzzleProver;
 
 /// A node's settings. Keys are not among them: they live in the sender.
 #[derive(Clone, Debug)]
@@ -20,8 +22,17 @@ pub struct NodeConfig {
     pub first_estimate: Duration,
     /// Whether to prove slots that are open to all and not this prover's.
     pub rescue: bool,
-    /// Asset wei below which an open slot is left alone.
+    /// Asset wei below which no slot is taken on, bid for or rescued: what one costs, and what is wanted on top.
     pub minimum_reward: u128,
+    /// Asset wei for which a slot that cannot be proven in time is offered to others (below zero, what is paid to whoever
+    /// takes it); never, if not given.
+    pub hand_over: Option<i128>,
+    /// Whether to take slots that others offer, if they pay.
+    pub take_over: bool,
+    /// Proves mining tickets; without it none are mined.
+    pub puzzle: Option<Arc<PuzzleProver>>,
+    /// Known to this node alone, the same at every start: sealed bids are derived from it.
+    pub secret: B256,
     /// Asset wei of credit at which it is withdrawn to the prover; never, if not given. Works only where the sender is
     /// the prover itself.
     pub withdraw_at: Option<U256>,
@@ -46,6 +57,10 @@ impl NodeConfig {
             first_estimate: Duration::from_secs(20),
             rescue: true,
             minimum_reward: 0,
+            hand_over: None,
+            take_over: false,
+            puzzle: None,
+            secret: B256::ZERO,
             withdraw_at: None,
             upkeep: true,
             poll: Duration::from_millis(250),

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256, LogData, U256};
+use provery_mechanisms::hand_over::HandOver;
 use provery_types::{Deployment, Event, LoggedEvent, Slot, Terms};
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,12 @@ pub struct Facts {
     weights: BTreeMap<(U256, u32), u64>,
     seeded_epoch: Option<u64>,
     rollups: BTreeMap<Address, Rollup>,
+    /// What mechanisms said about slots, also about ones that have not opened yet.
+    logs: BTreeMap<(SlotKey, Address), Vec<LogData>>,
+    /// The newest slot of each market.
+    newest: BTreeMap<U256, u64>,
+    /// Standing offers to hand a slot over, by digest.
+    offers: BTreeMap<SlotKey, BTreeMap<B256, HandOver>>,
 }
 
 impl Facts {
@@ -95,6 +102,10 @@ impl Facts {
             Event::TermsSet { .. }
                 | Event::SlotOpened { .. }
                 | Event::SlotAllocated { .. }
+                | Event::SlotHandedOver { .. }
+                | Event::HandOverOffered { .. }
+                | Event::HandOverRevoked { .. }
+                | Event::MechanismLog { .. }
                 | Event::SlotProven { .. }
                 | Event::SlotExpired { .. }
                 | Event::SlotCancelled { .. }
@@ -124,11 +135,30 @@ impl Facts {
                 let inputs = statement_inputs.clone();
                 let fact = SlotFact { slot: slot.clone(), terms_hash: *terms_hash, inputs, ended: None };
                 self.slots.insert(key, fact);
+                self.newest.insert(key.market, key.id);
                 return Some(key);
             }
-            Event::SlotAllocated { slot } => {
+            Event::SlotAllocated { slot } | Event::SlotHandedOver { slot, .. } => {
                 let key = SlotKey::of(slot);
+                // An offer is of the slot as its holder had it.
+                self.offers.remove(&key);
                 self.slots.get_mut(&key)?.slot = slot.clone();
+                return Some(key);
+            }
+            Event::HandOverOffered { market, id, digest, to, price, valid_until, .. } => {
+                let key = SlotKey { market: *market, id: *id };
+                let offer = HandOver { to: *to, price: *price, valid_until: *valid_until };
+                self.offers.entry(key).or_default().insert(*digest, offer);
+                return Some(key);
+            }
+            Event::HandOverRevoked { digest, .. } => {
+                self.offers.values_mut().for_each(|offers| {
+                    offers.remove(digest);
+                });
+            }
+            Event::MechanismLog { market, slot, log } => {
+                let key = SlotKey { market: *market, id: *slot };
+                self.logs.entry((key, logged.address)).or_default().push(log.clone());
                 return Some(key);
             }
             Event::SlotProven { market, id, payee, reward, premium, missed_by } => {
@@ -180,6 +210,26 @@ impl Facts {
     /// The terms with this hash.
     pub fn terms(&self, hash: B256) -> Option<&Terms> {
         self.terms.get(&hash)
+    }
+
+    /// The hash of a market's current terms.
+    pub fn market_terms(&self, market: U256) -> Option<&Terms> {
+        self.terms.get(self.market_terms.get(&market)?)
+    }
+
+    /// What the mechanism at `mechanism` said about a slot, in order.
+    pub fn log(&self, key: SlotKey, mechanism: Address) -> &[LogData] {
+        self.logs.get(&(key, mechanism)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The number of the slot that opens next in a market.
+    pub fn next_slot(&self, market: U256) -> u64 {
+        self.newest.get(&market).map_or(1, |newest| newest.saturating_add(1))
+    }
+
+    /// Standing offers to hand a slot over.
+    pub fn offers(&self, key: SlotKey) -> impl Iterator<Item = &HandOver> {
+        self.offers.get(&key).into_iter().flat_map(BTreeMap::values)
     }
 
     /// The last epoch known to have a seed.
@@ -249,7 +299,9 @@ impl Facts {
             self.slots.iter().filter(|(_, fact)| over(fact)).map(|(key, _)| *key).collect();
         for key in &gone {
             self.slots.remove(key);
+            self.offers.remove(key);
         }
+        self.logs.retain(|(key, _), _| !gone.contains(key));
         for rollup in self.rollups.values_mut() {
             let market = rollup.market();
             let open = self.slots.range(SlotKey { market, id: 0 }..=SlotKey { market, id: u64::MAX });
@@ -271,8 +323,13 @@ pub fn obsolete(events: &[LoggedEvent], facts: &Facts) -> Vec<(u64, u64)> {
             facts.rollups.get(&logged.address).and_then(Rollup::base).is_some_and(|(base, _)| number <= base)
         };
         let useless = match &logged.event {
-            Event::SlotOpened { slot: opened, .. } | Event::SlotAllocated { slot: opened } => {
-                slot(&opened.market, &opened.id)
+            Event::SlotOpened { slot: opened, .. }
+            | Event::SlotAllocated { slot: opened }
+            | Event::SlotHandedOver { slot: opened, .. } => slot(&opened.market, &opened.id),
+            Event::HandOverOffered { market, id, .. } => slot(market, id),
+            // About a slot to come: kept.
+            Event::MechanismLog { market, slot: id, .. } => {
+                slot(market, id) && *id < facts.next_slot(*market)
             }
             Event::SlotProven { market, id, .. }
             | Event::SlotExpired { market, id, .. }

@@ -17,6 +17,24 @@ pub enum Class {
     Failing,
 }
 
+/// What an errand meets when another was faster, or its time has passed.
+const ERRAND_RACED: [&str; 14] = [
+    "SlotAlreadyAllocated",
+    "SlotOpenToAll",
+    "SlotNotHeld",
+    "HandOverNotOffered",
+    "HandOverExpired",
+    "RightTaken",
+    "TargetMissed",
+    "AuctionNotOpen",
+    "AlreadyCommitted",
+    "AlreadyRevealed",
+    "CommitmentMismatch",
+    "CommitOver",
+    "NotRevealTime",
+    "NotSettleTime",
+];
+
 /// Seconds before a send that came too soon is tried again.
 const SOON: u64 = 2;
 /// Seconds before a send that fails for a reason of its own is tried again.
@@ -34,7 +52,8 @@ pub fn classify(error: &SendError) -> Class {
 fn classify_revert(name: &str) -> Class {
     match name {
         "SlotNotOpen" | "SlotHasExpired" => Class::Raced,
-        "NotAllocatedProver" | "SlotNotExpired" => Class::NotYet,
+        "NotAllocatedProver" | "SlotNotExpired" | "HandicapNotOver" => Class::NotYet,
+        _ if ERRAND_RACED.contains(&name) => Class::Raced,
         "ProofInvalid" | "StatementMismatch" | "PayeeInvalid" => Class::Refused,
         _ => Class::Failing,
     }
@@ -78,6 +97,9 @@ mod tests {
             (reverted("SlotNotOpen"), Class::Raced),
             (reverted("SlotHasExpired"), Class::Raced),
             (reverted("NotAllocatedProver"), Class::NotYet),
+            (reverted("HandicapNotOver"), Class::NotYet),
+            (reverted("RightTaken"), Class::Raced),
+            (reverted("InsufficientDeposit"), Class::Failing),
             (reverted("ProofInvalid"), Class::Refused),
             (reverted("SomethingElse"), Class::Failing),
             (SendError::NonceTaken { kind: "prove", account: Default::default(), nonce: 1 }, Class::NotYet),

@@ -20,7 +20,7 @@ const LOTTERY: Address = Address::repeat_byte(0x44);
 const CHAIN: u64 = 31337;
 
 pub fn deployment() -> Deployment {
-    let record = |address| ContractRecord { address, code_hash: B256::ZERO, block: 1 };
+    let record = |address| ContractRecord { address, code_hash: B256::ZERO, block: 1, mechanism: false };
     let names = ["ProofMarket", "ProverRegistry", "CircuitRegistry", "StakeLottery"];
     let addresses =
         [Address::repeat_byte(0x51), Address::repeat_byte(0x52), Address::repeat_byte(0x53), LOTTERY];

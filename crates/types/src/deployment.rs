@@ -16,6 +16,9 @@ pub struct ContractRecord {
     pub code_hash: B256,
     /// The block in which it was deployed.
     pub block: u64,
+    /// It is a mechanism: markets may name it, and its logs tell about slots.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mechanism: bool,
 }
 
 /// A rollup that opens slots in one of the deployment's markets.
@@ -172,10 +175,10 @@ impl Deployment {
 
     /// The contracts whose logs tell the deployment's history, and how to decode each one's.
     pub fn sources(&self) -> BTreeMap<Address, Source> {
-        let contracts = self
-            .contracts
-            .iter()
-            .filter_map(|(name, record)| Source::of_contract(name).map(|source| (record.address, source)));
+        let contracts = self.contracts.iter().filter_map(|(name, record)| {
+            let source = Source::of_contract(name).or(record.mechanism.then_some(Source::Mechanism));
+            source.map(|source| (record.address, source))
+        });
         contracts.chain(self.rollups.iter().map(|rollup| (rollup.address, Source::Rollup))).collect()
     }
 }
@@ -189,6 +192,7 @@ mod tests {
             address: Address::repeat_byte(byte),
             code_hash: B256::repeat_byte(byte),
             block: u64::from(byte),
+            mechanism: false,
         };
         let contracts = REQUIRED_CONTRACTS.into_iter().map(str::to_string).zip((1..).map(record)).collect();
         Deployment {

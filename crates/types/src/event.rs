@@ -1,7 +1,7 @@
 //! Everything the contracts say, decoded.
 
 use alloy::{
-    primitives::{Address, B256, Bytes, LogData, U256},
+    primitives::{Address, B256, Bytes, LogData, U256, aliases::I96},
     sol_types::SolEventInterface,
 };
 use provery_bindings::{CircuitRegistry, ProofMarket, ProverRegistry, StakeLottery, TransferRollup};
@@ -27,6 +27,8 @@ pub enum Source {
     Lottery,
     Circuits,
     Rollup,
+    /// A mechanism other than the lottery: its logs are kept as they are, for the mechanism's own code to read.
+    Mechanism,
 }
 
 /// An event of one of the contracts. Amounts are asset wei, times unix seconds.
@@ -90,6 +92,31 @@ pub enum Event {
     CallbackFailed {
         market: U256,
         id: u64,
+    },
+    HookFailed {
+        market: U256,
+        id: u64,
+    },
+    HandOverOffered {
+        market: U256,
+        id: u64,
+        prover: Address,
+        digest: B256,
+        /// Who may take it; anyone if not given.
+        to: Option<Address>,
+        /// What the taker pays; below zero, what the holder does.
+        price: i128,
+        valid_until: u64,
+    },
+    HandOverRevoked {
+        prover: Address,
+        digest: B256,
+    },
+    /// A slot's new holder is `slot.prover`.
+    SlotHandedOver {
+        slot: Slot,
+        from: Address,
+        price: i128,
     },
     Withdrawn {
         account: Address,
@@ -175,6 +202,13 @@ pub enum Event {
         uri: String,
     },
 
+    /// A mechanism's word about a slot, undecoded.
+    MechanismLog {
+        market: U256,
+        slot: u64,
+        log: LogData,
+    },
+
     GenesisSet {
         root: U256,
         accounts: Bytes,
@@ -237,6 +271,7 @@ impl Source {
             Self::Lottery => "StakeLottery",
             Self::Circuits => "CircuitRegistry",
             Self::Rollup => "TransferRollup",
+            Self::Mechanism => "mechanism",
         }
     }
 }
@@ -260,6 +295,7 @@ impl Event {
             Source::Rollup => {
                 Ok(parse(source, log, TransferRollup::TransferRollupEvents::SELECTORS)?.map(rollup))
             }
+            Source::Mechanism => Ok(mechanism(log)),
         }
     }
 
@@ -277,6 +313,11 @@ impl Event {
             Self::SlotExpired { .. } => "slot_expired",
             Self::SlotCancelled { .. } => "slot_cancelled",
             Self::CallbackFailed { .. } => "callback_failed",
+            Self::HookFailed { .. } => "hook_failed",
+            Self::HandOverOffered { .. } => "hand_over_offered",
+            Self::HandOverRevoked { .. } => "hand_over_revoked",
+            Self::SlotHandedOver { .. } => "slot_handed_over",
+            Self::MechanismLog { .. } => "mechanism_log",
             Self::Withdrawn { .. } => "withdrawn",
             Self::BurnedSwept { .. } => "burned_swept",
             Self::ProverRegistered { .. } => "prover_registered",
@@ -323,6 +364,19 @@ fn address_or_none(address: Address) -> Option<Address> {
     (!address.is_zero()).then_some(address)
 }
 
+/// 96 bits always fit.
+fn signed(price: I96) -> i128 {
+    i128::try_from(price).unwrap_or_default()
+}
+
+/// By convention a mechanism's event about a slot has the market and the slot as its first two indexed arguments. Others are
+/// not followed.
+fn mechanism(log: &LogData) -> Option<Event> {
+    let &[_, market, slot, ..] = log.topics() else { return None };
+    let slot = u64::try_from(U256::from_be_bytes(slot.0)).ok()?;
+    Some(Event::MechanismLog { market: U256::from_be_bytes(market.0), slot, log: log.clone() })
+}
+
 fn market(event: ProofMarket::ProofMarketEvents) -> Result<Event, DecodeError> {
     use ProofMarket::ProofMarketEvents as E;
     Ok(match event {
@@ -355,6 +409,18 @@ fn market(event: ProofMarket::ProofMarketEvents) -> Result<Event, DecodeError> {
         E::SlotExpired(e) => Event::SlotExpired { market: e.market, id: e.id, forfeited: e.forfeited },
         E::SlotCancelled(e) => Event::SlotCancelled { market: e.market, id: e.id },
         E::CallbackFailed(e) => Event::CallbackFailed { market: e.market, id: e.id },
+        E::HookFailed(e) => Event::HookFailed { market: e.market, id: e.id },
+        E::HandOverOffered(e) => Event::HandOverOffered {
+            market: e.market,
+            id: e.id,
+            prover: e.prover,
+            digest: e.digest,
+            to: address_or_none(e.offer.to),
+            price: signed(e.offer.price),
+            valid_until: e.offer.validUntil.to(),
+        },
+        E::HandOverRevoked(e) => Event::HandOverRevoked { prover: e.prover, digest: e.digest },
+        E::SlotHandedOver(e) => Event::SlotHandedOver { slot: e.slot, from: e.from, price: signed(e.price) },
         E::Withdrawn(e) => Event::Withdrawn { account: e.account, to: e.to, amount: e.amount },
         E::BurnedSwept(e) => Event::BurnedSwept { amount: e.amount },
     })

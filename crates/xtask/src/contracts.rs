@@ -14,12 +14,19 @@ use serde_json::{Value, json};
 
 /// What the bindings are made from: contracts that are deployed, and interfaces that anyone may implement.
 const EXPORTED: &[&str] = &[
+    "Agreement",
     "BlockVerifier",
     "CircuitRegistry",
+    "DelegationPool",
+    "DelegationPools",
     "DevelopmentToken",
     "IVerifier",
+    "Mining",
     "ProofMarket",
     "ProverRegistry",
+    "Race",
+    "ReverseDutchAuction",
+    "SealedBidAuction",
     "StakeLottery",
     "TransferRollup",
 ];

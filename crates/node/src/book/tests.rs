@@ -21,7 +21,18 @@ fn stage(book: &Book, id: u64) -> SlotStage {
 }
 
 fn policy(now: u64) -> Policy {
-    Policy { now, estimated_proving_seconds: 10, rescue: true, minimum_reward: 0 }
+    Policy {
+        now,
+        estimated_proving_seconds: 10,
+        rescue: true,
+        minimum_reward: 0,
+        workers: 1,
+        taking: true,
+        hand_over: None,
+        take_over: false,
+        key: ME,
+        secret: B256::ZERO,
+    }
 }
 
 fn proof_of(book: &Book, id: u64) -> StoredProof {

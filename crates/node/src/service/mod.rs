@@ -1,6 +1,7 @@
 //! The loop: chain updates, finished proofs and finished sends come in; proofs and transactions go out. Everything that
 //! is decided is decided by [`crate::book`]; everything that is done is done here.
 
+mod errands;
 mod feed;
 mod pace;
 mod report;
@@ -32,6 +33,7 @@ use crate::store::{DataDir, Identity, Store, StoredProof};
 use crate::supervisor::{Supervisor, TaskError};
 use crate::worker::{Finished, Job, Outcome, Workers, phase_name};
 
+use errands::Mine;
 use feed::Feed;
 use pace::Pace;
 use sends::Sent;
@@ -127,6 +129,8 @@ async fn supervise(
         unconfirmed: HashMap::new(),
         reasons: HashMap::new(),
         unwell: 0,
+        mine: None,
+        effort: HashMap::new(),
         shutdown,
     };
     supervisor.spawn("service", async move { service.run(results).await.map_err(TaskError::from) });
@@ -155,6 +159,10 @@ struct Service {
     reasons: HashMap<SlotKey, Reason>,
     /// Proofs and sends that failed since the last that did not.
     unwell: u32,
+    /// The mining puzzle that is being worked on.
+    mine: Option<Mine>,
+    /// When the proof of a slot was begun, and how long it took if it is done.
+    effort: HashMap<SlotKey, (Instant, Option<Duration>)>,
     shutdown: CancellationToken,
 }
 
@@ -230,6 +238,8 @@ impl Service {
         self.retry_unconfirmed(policy.now)?;
         self.start_proofs()?;
         self.start_deliveries(policy.now)?;
+        self.start_errands(&policy);
+        self.start_mining(&policy);
         if self.config.upkeep {
             self.start_upkeep(policy.now);
         }
@@ -242,6 +252,12 @@ impl Service {
             estimated_proving_seconds: self.pace.estimate_seconds(),
             rescue: self.config.rescue,
             minimum_reward: self.config.minimum_reward,
+            workers: self.config.workers.max(1) as u64,
+            taking: self.unwell < UNWELL_AFTER,
+            hand_over: self.config.hand_over,
+            take_over: self.config.take_over,
+            key: self.sender.address(),
+            secret: self.config.secret,
         }
     }
 
@@ -254,6 +270,9 @@ impl Service {
             self.unconfirmed.remove(&step.key);
         }
         self.report(step);
+        if step.after.ended() {
+            self.effort.remove(&step.key);
+        }
     }
 
     fn input(&mut self, key: SlotKey, input: &Input) -> Result<(), NodeError> {
@@ -292,6 +311,7 @@ impl Service {
                 return Ok(());
             }
             info!(market = %key.market, slot = key.id, reason = reason.name(), claim_correct = correct, "proof started");
+            self.effort.insert(key, (Instant::now(), None));
             self.reporter.slot("proving", key, self.since_seen(key), json!({ "reason": reason.name() }));
             self.input(key, &Input::ProofStarted)?;
         }
@@ -317,6 +337,9 @@ impl Service {
             Outcome::Proved(output) => {
                 self.unwell = 0;
                 self.pace.proved(took);
+                if let Some(effort) = self.effort.get_mut(&key) {
+                    effort.1 = Some(took);
+                }
                 self.keep(key, statement, &output, took)
             }
             Outcome::Cancelled => self.input(key, &Input::ProofCancelled),
@@ -363,6 +386,7 @@ impl Service {
     async fn wind_down(mut self) -> Result<(), NodeError> {
         info!("node is stopping");
         self.workers.cancel_all();
+        self.stop_mining();
         self.start_deliveries(self.pace.now())?;
         let deadline = Instant::now() + self.config.shutdown_bound;
         while !self.sends.is_empty() {

@@ -7,6 +7,7 @@ use super::Service;
 use super::sends::{wei, whole_millis};
 use crate::book::Moved;
 use crate::facts::Ending;
+use crate::report::millis;
 use crate::slots::SlotStage;
 
 impl Service {
@@ -42,9 +43,13 @@ impl Service {
                 if slashed {
                     warn!(market = %key.market, slot = key.id, to = %payee, "slot was missed and the bond slashed");
                 }
-                if slashed || matches!(step.after, SlotStage::Lost { .. }) {
-                    info!(market = %key.market, slot = key.id, to = %payee, slashed, "slot lost");
-                    self.reporter.slot("lost", key, None, json!({ "to": payee, "slashed": slashed }));
+                let wasted =
+                    self.effort.get(&key).map(|(since, took)| took.unwrap_or_else(|| since.elapsed()));
+                if slashed || wasted.is_some() || matches!(step.after, SlotStage::Lost { .. }) {
+                    let wasted_ms = wasted.map(millis);
+                    info!(market = %key.market, slot = key.id, to = %payee, slashed, wasted_ms, "slot lost");
+                    let fields = json!({ "to": payee, "slashed": slashed, "wasted_ms": wasted_ms });
+                    self.reporter.slot("lost", key, None, fields);
                 }
             }
             Ending::Expired => {

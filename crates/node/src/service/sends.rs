@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use alloy::primitives::Address;
 use provery_chain::{Mined, SendError};
+use provery_mechanisms::{Puzzle, Solution};
 use serde_json::json;
 use tokio::task::JoinError;
 use tracing::{debug, info, warn};
@@ -20,9 +22,22 @@ const CONFIRM_WITHIN: u64 = 3;
 
 /// A task of the loop's that has ended.
 pub(super) enum Sent {
-    Proof { key: SlotKey, took: Duration, result: Result<Mined, SendError> },
-    Upkeep { task: Task, result: Result<Mined, SendError> },
+    Proof {
+        key: SlotKey,
+        took: Duration,
+        result: Result<Mined, SendError>,
+    },
+    Upkeep {
+        task: Task,
+        result: Result<Mined, SendError>,
+    },
     Look(Look),
+    /// A puzzle was solved, or given up.
+    Mined {
+        mechanism: Address,
+        puzzle: Puzzle,
+        solution: Option<Solution>,
+    },
 }
 
 impl Service {
@@ -77,6 +92,10 @@ impl Service {
                 self.upkeep.looked(look);
                 Ok(())
             }
+            Ok(Sent::Mined { mechanism, puzzle, solution }) => {
+                self.mined(mechanism, puzzle, solution);
+                Ok(())
+            }
             Err(join) if join.is_cancelled() => Ok(()),
             Err(panic) => {
                 // The slot is left in Submitting; its event, or the next start, moves it.
@@ -123,7 +142,9 @@ impl Service {
                 info!(action = task.name(), tx = %mined.tx_hash, gas = mined.gas_used, "upkeep done");
                 let fields = json!({ "action": task.name(), "tx": mined.tx_hash, "gas": mined.gas_used });
                 match task {
-                    Task::Expire(key) => self.reporter.slot("upkeep", *key, None, fields),
+                    Task::Expire(key) | Task::Errand(key, _) => {
+                        self.reporter.slot("upkeep", *key, None, fields)
+                    }
                     _ => self.reporter.node("upkeep", fields),
                 }
                 self.upkeep.ended(task, true);

@@ -20,6 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_secs(5);
 /// How long it rests after it failed.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(30);
+/// How long an errand rests after it failed: its time may be short.
+const ERRAND_REST_AFTER_FAILURE: Duration = Duration::from_secs(3);
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +31,8 @@ pub(super) enum Task {
     Resume,
     Sync(U256),
     Withdraw,
+    /// A mechanism's or the secondary market's, by name.
+    Errand(SlotKey, &'static str),
 }
 
 impl Task {
@@ -39,6 +43,7 @@ impl Task {
             Self::Resume => "resume",
             Self::Sync(_) => "sync",
             Self::Withdraw => "withdraw",
+            Self::Errand(_, kind) => kind,
         }
     }
 }
@@ -69,16 +74,25 @@ impl Upkeep {
         }
     }
 
-    fn may(&mut self, task: &Task) -> bool {
+    pub fn may(&mut self, task: &Task) -> bool {
         let now = Instant::now();
         self.resting.retain(|_, until| *until > now);
         !self.running.contains(task) && !self.resting.contains_key(task)
     }
 
+    /// A task's transaction is under way.
+    pub fn began(&mut self, task: &Task) {
+        self.running.insert(task.clone());
+    }
+
     /// A task's transaction is through, or failed.
     pub fn ended(&mut self, task: &Task, well: bool) {
         self.running.remove(task);
-        let rest = if well { REST } else { REST_AFTER_FAILURE };
+        let rest = match task {
+            _ if well => REST,
+            Task::Errand(..) => ERRAND_REST_AFTER_FAILURE,
+            _ => REST_AFTER_FAILURE,
+        };
         self.resting.insert(task.clone(), Instant::now() + rest);
         // What was seen is no longer so.
         if matches!(task, Task::Resume | Task::Withdraw) {
@@ -107,7 +121,7 @@ impl Service {
                 continue;
             }
             let Some(call) = self.call(&task) else { continue };
-            self.upkeep.running.insert(task.clone());
+            self.upkeep.began(&task);
             let sender = self.sender.clone();
             self.sends.spawn(async move { Sent::Upkeep { result: sender.send(call).await, task } });
         }
@@ -158,6 +172,8 @@ impl Service {
                 let (_, credit) = self.upkeep.seen?;
                 calls.withdraw(self.config.prover, credit)
             }
+            // Errands bring their own call.
+            Task::Errand(..) => return None,
         })
     }
 

@@ -1,0 +1,122 @@
+//! The secondary market: a slot that its holder cannot prove in time is offered to others, and one that others offer is
+//! taken if it pays.
+
+use alloy::primitives::{Address, aliases::I96, aliases::U40};
+use provery_bindings::ProofMarket;
+
+use crate::reward::Curve;
+use crate::view::{Errand, SlotView};
+
+/// An offer as its event tells it. The price is asset wei that the taker pays; below zero, that it is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandOver {
+    /// Anyone may take it if not given.
+    pub to: Option<Address>,
+    pub price: i128,
+    /// Unix seconds of the last block in which it can be taken.
+    pub valid_until: u64,
+}
+
+impl HandOver {
+    fn sol(self) -> Option<ProofMarket::HandOver> {
+        Some(ProofMarket::HandOver {
+            to: self.to.unwrap_or_default(),
+            price: I96::try_from(self.price).ok()?,
+            validUntil: U40::checked_from_limbs_slice(&[self.valid_until])?,
+        })
+    }
+}
+
+/// Offer a slot of this prover's that it cannot deliver in time, at `price`, to anyone, for as long as somebody else could
+/// still be allocated it. `unable` is that no proof of it can be made here at all.
+pub fn offer(view: &SlotView<'_>, market: Address, price: i128, unable: bool) -> Option<Errand> {
+    let held = view.slot.prover == view.me && view.now < view.exclusive_until();
+    let late = view.now.saturating_add(view.delivery_seconds()) >= view.exclusive_until();
+    if !held || !(late || unable) {
+        return None;
+    }
+    let valid_until = view.exclusive_until().saturating_sub(1);
+    let call = ProofMarket::handOverCall {
+        slot: view.slot.clone(),
+        terms: view.terms.clone(),
+        offer: HandOver { to: None, price, valid_until }.sol()?,
+    };
+    Some(Errand::new("hand_over", market, &call))
+}
+
+/// Take a slot that another offers, if what it pays by the time it can be delivered covers the price and the least this
+/// prover works for, and it can be delivered within what is left of the exclusive window.
+pub fn take(view: &SlotView<'_>, market: Address, offer: &HandOver) -> Option<Errand> {
+    let offered = !view.slot.prover.is_zero()
+        && view.slot.prover != view.me
+        && view.now <= offer.valid_until
+        && offer.to.is_none_or(|to| to == view.me);
+    let delivered = view.now.saturating_add(view.delivery_seconds());
+    if !offered || !view.taking || delivered >= view.exclusive_until() {
+        return None;
+    }
+    let elapsed = delivered.saturating_sub(view.slot.startedAt.to::<u64>());
+    let reward = i128::try_from(Curve::of(view.slot, view.terms).reward(elapsed)).ok()?;
+    let wanted = i128::try_from(view.minimum_reward).ok()?;
+    if reward.checked_sub(offer.price)? < wanted {
+        return None;
+    }
+    // A submitter may not spend its prover's credit.
+    if offer.price > 0 && view.key != view.me {
+        return None;
+    }
+    let call = ProofMarket::takeOverCall {
+        slot: view.slot.clone(),
+        terms: view.terms.clone(),
+        offer: offer.sol()?,
+        taker: view.me,
+        signature: Default::default(),
+    };
+    Some(Errand::new("take_over", market, &call))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{slot, terms, view};
+
+    const ME: Address = Address::repeat_byte(0x11);
+    const OTHER: Address = Address::repeat_byte(0x22);
+    const MARKET: Address = Address::repeat_byte(0x33);
+
+    #[test]
+    fn what_cannot_be_delivered_in_time_is_offered() {
+        let (mine, others, terms) = (slot(ME), slot(OTHER), terms());
+        let offered = |view: &SlotView<'_>, unable| offer(view, MARKET, 0, unable).is_some();
+        let at = |now| view(&mine, &terms, ME, now, &[]);
+        assert!(!offered(&at(1_000), false));
+        assert!(offered(&at(1_000), true), "no key for its circuit");
+        assert!(!offered(&at(1_069), false));
+        assert!(offered(&at(1_070), false), "30 seconds are left of 100, and a proof takes them");
+        assert!(offered(&SlotView { queue_seconds: 70, ..at(1_000) }, false), "the queue counts");
+        assert!(!offered(&at(1_100), true), "too late");
+        assert!(!offered(&view(&others, &terms, ME, 1_090, &[]), true), "not this prover's");
+    }
+
+    #[test]
+    fn what_pays_is_taken() {
+        let (others, terms) = (slot(OTHER), terms());
+        let at = view(&others, &terms, ME, 1_000, &[]);
+        let open = HandOver { to: None, price: 0, valid_until: 1_099 };
+        let taken = |view: &SlotView<'_>, offer: HandOver| take(view, MARKET, &offer).is_some();
+        assert!(taken(&at, open));
+        assert!(!taken(&at, HandOver { to: Some(OTHER), ..open }));
+        assert!(taken(&at, HandOver { to: Some(ME), ..open }));
+        assert!(!taken(&at, HandOver { valid_until: 999, ..open }));
+        // Delivered after 30 of 100 seconds it pays 950.
+        let wants = |minimum_reward| SlotView { minimum_reward, ..at.clone() };
+        assert!(taken(&wants(900), HandOver { price: 50, ..open }));
+        assert!(!taken(&wants(900), HandOver { price: 51, ..open }));
+        assert!(taken(&wants(1_000), HandOver { price: -50, ..open }));
+        assert!(!taken(&SlotView { now: 1_070, ..at.clone() }, open), "too late to deliver");
+        assert!(!taken(&SlotView { taking: false, ..at.clone() }, open));
+        let submitter = SlotView { key: OTHER, ..at };
+        assert!(taken(&submitter, open));
+        assert!(!taken(&submitter, HandOver { price: 1, ..open }));
+    }
+}

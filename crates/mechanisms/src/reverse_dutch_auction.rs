@@ -1,0 +1,130 @@
+//! The reverse Dutch auction: wait until the price pays, then lock before the others do.
+
+use alloy::primitives::U256;
+use provery_bindings::ReverseDutchAuction as Contract;
+use provery_types::{Slot, Terms};
+
+use crate::view::{Decision, Errand, SlotView};
+use crate::{Mechanism, phase};
+
+/// See the module.
+#[derive(Debug)]
+pub struct ReverseDutchAuction;
+
+pub const MECHANISM: ReverseDutchAuction = ReverseDutchAuction;
+
+/// What the terms' `mechanismParams` hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Params {
+    /// Asset wei.
+    pub floor_price: u128,
+    /// Seconds in which the price climbs from the floor to the terms' price.
+    pub rise: u32,
+}
+
+impl Params {
+    pub fn of(terms: &Terms) -> Self {
+        let word = U256::from_be_bytes(terms.mechanismParams.0);
+        Self {
+            floor_price: (word & U256::from((1_u128 << 96) - 1)).to::<u128>(),
+            rise: (word >> 96_usize & U256::from(u32::MAX)).to::<u32>(),
+        }
+    }
+
+    pub fn pack(self) -> U256 {
+        U256::from(self.floor_price) | U256::from(self.rise) << 96
+    }
+
+    /// The price (asset wei) `elapsed` seconds after the opening: floor + (cap - floor) * elapsed / rise, rounded down.
+    pub fn price(self, cap: u128, elapsed: u64) -> u128 {
+        let rise = u64::from(self.rise);
+        if elapsed >= rise {
+            return cap;
+        }
+        // 96 bits times 32 fit into 128.
+        self.floor_price
+            + cap.saturating_sub(self.floor_price) * u128::from(elapsed) / u128::from(rise.max(1))
+    }
+}
+
+/// The price at `now` (unix seconds) of a slot that nobody has locked.
+pub fn price_at(slot: &Slot, terms: &Terms, now: u64) -> u128 {
+    Params::of(terms).price(terms.price.to::<u128>(), now.saturating_sub(slot.openedAt.to::<u64>()))
+}
+
+impl Mechanism for ReverseDutchAuction {
+    fn name(&self) -> &'static str {
+        "ReverseDutchAuction"
+    }
+
+    fn word(&self) -> &'static str {
+        "dutch"
+    }
+
+    fn decide(&self, view: &SlotView<'_>) -> Decision {
+        phase::decide(view)
+    }
+
+    fn errand(&self, view: &SlotView<'_>) -> Option<Errand> {
+        let undecided = view.slot.prover.is_zero() && view.now < view.exclusive_until();
+        if !undecided || !view.worth_taking(price_at(view.slot, view.terms, view.now)) {
+            return None;
+        }
+        let call = Contract::lockCall {
+            slot: view.slot.clone().into(),
+            terms: view.terms.clone().into(),
+            prover: view.me,
+        };
+        Some(Errand::new("lock", view.terms.mechanism, &call))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{Address, B256, aliases::U40};
+
+    use super::*;
+    use crate::testing::{cases_of, number, slot, terms, view};
+
+    const ME: Address = Address::repeat_byte(0x11);
+
+    #[test]
+    fn shared_vectors() {
+        for case in cases_of(include_str!("../../../tests/vectors/mechanisms.json"), "dutch") {
+            let params = Params { floor_price: number(&case["floor"]), rise: number(&case["rise"]) as u32 };
+            let elapsed = (number(&case["time"]) as u64).saturating_sub(number(&case["openedAt"]) as u64);
+            assert_eq!(params.price(number(&case["cap"]), elapsed), number(&case["price"]), "{case}");
+        }
+    }
+
+    #[test]
+    fn locks_when_the_price_pays_and_never_below() {
+        let params = Params { floor_price: 100, rise: 90 };
+        let terms = Terms { mechanismParams: B256::from(params.pack()), ..terms() };
+        assert_eq!(Params::of(&terms), params);
+        let slot = Slot { exclusiveUntil: U40::from(1_090), ..slot(Address::ZERO) };
+        let locks = |now, minimum_reward| {
+            let view = SlotView { minimum_reward, ..view(&slot, &terms, ME, now, &[]) };
+            MECHANISM.errand(&view).is_some()
+        };
+        // Delivered after 30 of 100 seconds, a price p pays p less an eighth of its 40% above the floor: 0.95 p.
+        assert!(!locks(1_000, 96));
+        assert!(locks(1_000, 95));
+        let first = (1_000..1_090).find(|now| locks(*now, 500)).expect("it pays before the end");
+        assert_eq!(first, 1_043);
+        assert!(!locks(1_090, 0), "open to all");
+    }
+
+    #[test]
+    fn takes_nothing_it_cannot_finish_or_should_not_take() {
+        let params = Params { floor_price: 1_000, rise: 90 };
+        let terms = Terms { mechanismParams: B256::from(params.pack()), ..terms() };
+        let undecided = Slot { exclusiveUntil: U40::from(1_090), ..slot(Address::ZERO) };
+        let view = view(&undecided, &terms, ME, 1_000, &[]);
+        assert!(MECHANISM.errand(&view).is_some());
+        assert!(MECHANISM.errand(&SlotView { queue_seconds: 70, ..view.clone() }).is_none(), "too late");
+        assert!(MECHANISM.errand(&SlotView { taking: false, ..view.clone() }).is_none(), "unwell");
+        let held = slot(Address::repeat_byte(9));
+        assert!(MECHANISM.errand(&SlotView { slot: &held, ..view }).is_none(), "locked");
+    }
+}

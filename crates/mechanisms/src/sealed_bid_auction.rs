@@ -1,0 +1,315 @@
+//! The sealed second-price auction: bid what the slot is worth, reveal, settle. Bidding the truth is never worse than another
+//! bid, so there is nothing to be clever about.
+//!
+//! Price and salt of a bid are not stored: the salt is derived from the node's secret, and the price travels with the
+//! commitment as a memo that only the secret opens. So a node that lost its disk can still reveal.
+
+use alloy::primitives::aliases::U96;
+use alloy::primitives::{Address, B256, LogData, U256, keccak256};
+use alloy::sol_types::{SolEvent, SolValue};
+use provery_bindings::SealedBidAuction as Contract;
+use provery_types::Terms;
+
+use crate::view::{Decision, Errand, Reason, SlotView};
+use crate::{Mechanism, phase};
+
+/// See the module.
+#[derive(Debug)]
+pub struct SealedBidAuction;
+
+pub const MECHANISM: SealedBidAuction = SealedBidAuction;
+
+/// What the terms' `mechanismParams` hold. Windows are seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Params {
+    pub commit_window: u32,
+    pub reveal_window: u16,
+    pub settle_window: u16,
+    /// Asset wei, at most 80 bits.
+    pub bid_bond: u128,
+}
+
+impl Params {
+    pub fn of(terms: &Terms) -> Self {
+        let word = U256::from_be_bytes(terms.mechanismParams.0);
+        Self {
+            commit_window: (word & U256::from(u32::MAX)).to::<u32>(),
+            reveal_window: (word >> 32_usize & U256::from(u16::MAX)).to::<u16>(),
+            settle_window: (word >> 48_usize & U256::from(u16::MAX)).to::<u16>(),
+            bid_bond: (word >> 64_usize & U256::from((1_u128 << 80) - 1)).to::<u128>(),
+        }
+    }
+
+    pub fn pack(self) -> U256 {
+        crate::HOOK_ENDED
+            | U256::from(self.commit_window)
+            | U256::from(self.reveal_window) << 32
+            | U256::from(self.settle_window) << 48
+            | U256::from(self.bid_bond) << 64
+    }
+}
+
+/// A revealed bid, or one sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bid {
+    pub key: Address,
+    /// Asset wei.
+    pub price: u128,
+    pub commitment: B256,
+}
+
+/// Who wins among the bids revealed and at which price, with a reserve (asset wei): the lowest at or below the reserve, of
+/// equals the one with the lower commitment; paid the lowest of the others, the reserve if that is less.
+pub fn resolve(reserve: u128, revealed: &[Bid]) -> Option<(usize, u128)> {
+    let order = |bid: &Bid| (bid.price, bid.commitment);
+    let (winner, lowest) = revealed
+        .iter()
+        .enumerate()
+        .filter(|(_, bid)| bid.price <= reserve)
+        .min_by_key(|(_, bid)| order(bid))?;
+    let others = revealed.iter().enumerate().filter(|(index, _)| *index != winner);
+    let second = others.map(|(_, bid)| bid.price).min().unwrap_or(reserve).min(reserve);
+    debug_assert!(second >= lowest.price);
+    Some((winner, second))
+}
+
+/// What the events of an auction say.
+#[derive(Clone, Debug, Default)]
+struct Auction {
+    /// Memos of the bids committed and not yet revealed.
+    sealed: Vec<(Address, B256)>,
+    /// Who leads of those revealed.
+    leader: Option<Address>,
+    over: bool,
+}
+
+impl Auction {
+    fn of(log: &[LogData]) -> Self {
+        let mut auction = Self::default();
+        for log in log {
+            if let Ok(bid) = Contract::BidCommitted::decode_log_data(log) {
+                auction.sealed.push((bid.key, bid.memo));
+            } else if let Ok(bid) = Contract::BidRevealed::decode_log_data(log) {
+                auction.sealed.retain(|(key, _)| *key != bid.key);
+                if bid.leads {
+                    auction.leader = Some(bid.key);
+                }
+            } else if Contract::AuctionSettled::decode_log_data(log).is_ok()
+                || Contract::AuctionLapsed::decode_log_data(log).is_ok()
+            {
+                auction.over = true;
+            }
+        }
+        auction
+    }
+}
+
+/// The secret side of a bid: see the module.
+fn salt(view: &SlotView<'_>) -> B256 {
+    keccak256((view.secret, "salt", view.slot.market, view.slot.id, view.key).abi_encode())
+}
+
+fn memo(view: &SlotView<'_>, price: u128) -> B256 {
+    let pad = keccak256((view.secret, "memo", view.slot.market, view.slot.id, view.key).abi_encode());
+    pad ^ B256::from(U256::from(price))
+}
+
+/// The price in a memo of this very node's; nothing that fits 96 bits otherwise.
+fn price_in(view: &SlotView<'_>, sealed: B256) -> Option<U96> {
+    U96::checked_from_limbs_slice(U256::from_be_bytes((memo(view, 0) ^ sealed).0).as_limbs())
+}
+
+impl SealedBidAuction {
+    fn commit(view: &SlotView<'_>) -> Option<Errand> {
+        let price = view.least_price()?;
+        let sealed = (
+            U256::from(view.chain_id),
+            view.terms.mechanism,
+            view.slot.market,
+            U256::from(view.slot.id),
+            view.key,
+            U256::from(price),
+            salt(view),
+        );
+        let call = Contract::commitCall {
+            market: view.slot.market,
+            slot: view.slot.id,
+            commitment: keccak256(sealed.abi_encode()),
+            memo: memo(view, price),
+        };
+        Some(Errand::new("commit", view.terms.mechanism, &call))
+    }
+
+    fn reveal(view: &SlotView<'_>, sealed: B256) -> Option<Errand> {
+        let call = Contract::revealCall {
+            market: view.slot.market,
+            slot: view.slot.id,
+            price: price_in(view, sealed)?,
+            salt: salt(view),
+        };
+        Some(Errand::new("reveal", view.terms.mechanism, &call))
+    }
+
+    fn settle(view: &SlotView<'_>) -> Errand {
+        let call = Contract::settleCall {
+            slot: view.slot.clone().into(),
+            terms: view.terms.clone().into(),
+            prover: view.me,
+        };
+        Errand::new("settle", view.terms.mechanism, &call)
+    }
+}
+
+impl Mechanism for SealedBidAuction {
+    fn name(&self) -> &'static str {
+        "SealedBidAuction"
+    }
+
+    fn word(&self) -> &'static str {
+        "vickrey"
+    }
+
+    /// Like every slot's; but whoever leads begins to prove before the auction is settled.
+    fn decide(&self, view: &SlotView<'_>) -> Decision {
+        let undecided = view.slot.prover.is_zero() && view.now < view.exclusive_until();
+        if undecided && view.taking {
+            let auction = Auction::of(view.log);
+            if auction.leader == Some(view.key) && !auction.over {
+                return Decision::Prove { reason: Reason::Leading };
+            }
+        }
+        phase::decide(view)
+    }
+
+    fn errand(&self, view: &SlotView<'_>) -> Option<Errand> {
+        if !view.slot.prover.is_zero() || view.now >= view.exclusive_until() {
+            return None;
+        }
+        let auction = Auction::of(view.log);
+        if auction.over {
+            return None;
+        }
+        let params = Params::of(view.terms);
+        let commit_end = view.slot.openedAt.to::<u64>().saturating_add(u64::from(params.commit_window));
+        let reveal_end = commit_end.saturating_add(u64::from(params.reveal_window));
+        let mine = auction.sealed.iter().find(|(key, _)| *key == view.key).map(|(_, memo)| *memo);
+        let bid_before = mine.is_some() || view.log.iter().any(|log| is_bid_of(log, view.key));
+        if view.now < commit_end {
+            return if bid_before { None } else { Self::commit(view) };
+        }
+        if let Some(sealed) = mine.filter(|_| view.now < reveal_end) {
+            return Self::reveal(view, sealed);
+        }
+        let settled_by_all = auction.sealed.is_empty() || view.now >= reveal_end;
+        (auction.leader == Some(view.key) && settled_by_all).then(|| Self::settle(view))
+    }
+}
+
+fn is_bid_of(log: &LogData, key: Address) -> bool {
+    Contract::BidCommitted::decode_log_data(log).is_ok_and(|bid| bid.key == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::aliases::U40;
+    use alloy::sol_types::SolCall;
+    use provery_types::Slot;
+
+    use super::*;
+    use crate::testing::{cases_of, number, slot, terms, view};
+
+    const ME: Address = Address::repeat_byte(0x11);
+    const OTHER: Address = Address::repeat_byte(0x22);
+
+    #[test]
+    fn shared_vectors() {
+        for case in cases_of(include_str!("../../../tests/vectors/mechanisms.json"), "secondPrice") {
+            let bids: Vec<(usize, Bid)> = case["bids"]
+                .as_array()
+                .expect("bids")
+                .iter()
+                .enumerate()
+                .filter(|(_, bid)| bid["revealed"].as_bool().expect("a bool"))
+                .map(|(index, bid)| {
+                    let commitment = bid["commitment"].as_str().expect("hex").parse().expect("a hash");
+                    (index, Bid { key: ME, price: number(&bid["price"]), commitment })
+                })
+                .collect();
+            let revealed: Vec<Bid> = bids.iter().map(|(_, bid)| *bid).collect();
+            let outcome = resolve(number(&case["reserve"]), &revealed);
+            let winner = outcome.map(|(winner, _)| bids[winner].0 as u64);
+            assert_eq!(winner, case["winner"].as_u64(), "{case}");
+            if let Some((_, price)) = outcome {
+                assert_eq!(price, number(&case["price"]), "{case}");
+            }
+        }
+    }
+
+    fn auction() -> (Slot, Terms) {
+        let params = Params { commit_window: 20, reveal_window: 10, settle_window: 10, bid_bond: 7 };
+        let terms = Terms { mechanismParams: B256::from(params.pack()), ..terms() };
+        assert_eq!(Params::of(&terms), params);
+        (Slot { exclusiveUntil: U40::from(1_040), ..slot(Address::ZERO) }, terms)
+    }
+
+    fn committed(key: Address, memo: B256) -> LogData {
+        Contract::BidCommitted { market: U256::ONE, slot: 1, key, memo }.encode_log_data()
+    }
+
+    fn revealed(key: Address, leads: bool) -> LogData {
+        Contract::BidRevealed { market: U256::ONE, slot: 1, key, price: U96::from(5), leads }.encode_log_data()
+    }
+
+    #[test]
+    fn a_whole_auction_as_its_winner_sees_it() {
+        let (slot, terms) = auction();
+        let kind = |now, log: &[LogData]| {
+            MECHANISM.errand(&view(&slot, &terms, ME, now, log)).map(|errand| errand.kind)
+        };
+        let cost = SlotView { minimum_reward: 500, ..view(&slot, &terms, ME, 1_000, &[]) };
+        let errand = MECHANISM.errand(&cost).expect("bids");
+        let call = Contract::commitCall::abi_decode(&errand.data).expect("a commit");
+        let mut log = vec![committed(ME, call.memo), committed(OTHER, B256::ZERO)];
+        assert_eq!(kind(1_019, &log), None, "one bid");
+        assert_eq!(kind(1_020, &log), Some("reveal"));
+        assert_eq!(kind(1_030, &log), None, "too late to reveal");
+
+        // The revealed price is the one bid, whatever the slot would be worth now.
+        let later = SlotView { now: 1_020, minimum_reward: 900, log: &log, ..cost.clone() };
+        let reveal = MECHANISM.errand(&later).expect("reveals");
+        let reveal = Contract::revealCall::abi_decode(&reveal.data).expect("a reveal");
+        // 500 is the reward after 30 of 100 seconds of a price of 527: 527 less an eighth of its 210 above the floor.
+        assert_eq!(reveal.price, U96::from(527));
+
+        log.push(revealed(ME, true));
+        assert_eq!(kind(1_021, &log), None, "the other may still lead");
+        assert_eq!(
+            MECHANISM.decide(&view(&slot, &terms, ME, 1_021, &log)),
+            Decision::Prove { reason: Reason::Leading }
+        );
+        assert_eq!(kind(1_030, &log), Some("settle"));
+        log.push(revealed(OTHER, false));
+        assert_eq!(kind(1_022, &log), Some("settle"), "all are revealed");
+        assert_eq!(kind(1_040, &log), None, "too late");
+    }
+
+    #[test]
+    fn whoever_is_outbid_stops() {
+        let (slot, terms) = auction();
+        let log =
+            [committed(ME, B256::ZERO), committed(OTHER, B256::ZERO), revealed(ME, true), revealed(OTHER, true)];
+        let view = view(&slot, &terms, ME, 1_030, &log);
+        assert_eq!(MECHANISM.errand(&view), None);
+        assert_eq!(MECHANISM.decide(&view), Decision::Wait { until: 1_040, reason: Reason::Undecided });
+    }
+
+    #[test]
+    fn nobody_bids_on_what_it_cannot_finish_or_at_a_loss() {
+        let (slot, terms) = auction();
+        let view = view(&slot, &terms, ME, 1_000, &[]);
+        assert!(MECHANISM.errand(&view).is_some());
+        assert!(MECHANISM.errand(&SlotView { queue_seconds: 70, ..view.clone() }).is_none());
+        assert!(MECHANISM.errand(&SlotView { minimum_reward: 951, ..view.clone() }).is_none());
+        assert!(MECHANISM.errand(&SlotView { taking: false, ..view }).is_none());
+    }
+}

@@ -1,0 +1,116 @@
+//! What mechanisms call for apart from proofs: locks, bids, tickets, and slots that change hands. Each is sent once and then
+//! rests until its event is in the facts.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use alloy::primitives::{Address, U256};
+use provery_chain::Call;
+use provery_circuits::puzzle::Miner;
+use provery_mechanisms::{Errand, Puzzle, Solution};
+use provery_proving::puzzle::PuzzleProver;
+use provery_proving::{Phase, Progress};
+use tracing::info;
+
+use super::Service;
+use super::sends::Sent;
+use super::upkeep::Task;
+use crate::book::Policy;
+use crate::facts::SlotKey;
+
+/// The puzzle that is being worked on.
+#[derive(Debug)]
+pub(super) struct Mine {
+    puzzle: Puzzle,
+    cancel: Arc<AtomicBool>,
+    solved: bool,
+}
+
+impl Service {
+    /// Send whatever mechanisms call for.
+    pub(super) fn start_errands(&mut self, policy: &Policy) {
+        for (key, errand) in self.book.errands(policy) {
+            self.run_errand(key, errand);
+        }
+    }
+
+    fn run_errand(&mut self, key: SlotKey, errand: Errand) {
+        let task = Task::Errand(key, errand.kind);
+        if !self.upkeep.may(&task) {
+            return;
+        }
+        self.upkeep.began(&task);
+        info!(market = %key.market, slot = key.id, action = errand.kind, "errand");
+        let call =
+            Call { to: Some(errand.to), data: errand.data, value: U256::ZERO, kind: errand.kind, gas: None };
+        let sender = self.sender.clone();
+        self.sends.spawn(async move { Sent::Upkeep { result: sender.send(call).await, task } });
+    }
+
+    /// Work on the puzzle that is worth working on, and on no other.
+    pub(super) fn start_mining(&mut self, policy: &Policy) {
+        let Some(prover) = self.config.puzzle.clone() else { return };
+        let wanted = self.book.puzzles(policy).into_iter().next();
+        let wanted_puzzle = wanted.as_ref().map(|(_, puzzle)| *puzzle);
+        if let Some(mine) = &self.mine
+            && Some(mine.puzzle) != wanted_puzzle
+        {
+            mine.cancel.store(true, Ordering::Relaxed);
+            self.mine = None;
+        }
+        let (None, Some((mechanism, puzzle))) = (&self.mine, wanted) else { return };
+        let cancel = Arc::new(AtomicBool::new(false));
+        self.mine = Some(Mine { puzzle, cancel: cancel.clone(), solved: false });
+        info!(market = %puzzle.market, slot = puzzle.slot, "mining");
+        self.sends.spawn(async move {
+            let found = tokio::task::spawn_blocking(move || solve(&prover, &puzzle, &cancel)).await;
+            Sent::Mined { mechanism, puzzle, solution: found.unwrap_or_default() }
+        });
+    }
+
+    /// A search has ended: hand the solution in, if the round is still on.
+    pub(super) fn mined(&mut self, mechanism: Address, puzzle: Puzzle, solution: Option<Solution>) {
+        let current = self.mine.as_mut().filter(|mine| mine.puzzle == puzzle && !mine.solved);
+        let (Some(mine), Some(solution)) = (current, solution) else { return };
+        mine.solved = true;
+        let kind = self.book.mechanism(mechanism);
+        let errand = kind.and_then(|kind| kind.ticket(mechanism, &puzzle, &solution));
+        if let Some(errand) = errand {
+            self.run_errand(SlotKey { market: puzzle.market, id: puzzle.slot }, errand);
+        }
+    }
+
+    /// Stop working on a puzzle.
+    pub(super) fn stop_mining(&mut self) {
+        if let Some(mine) = self.mine.take() {
+            mine.cancel.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// On one thread: proofs of slots go first.
+fn solve(prover: &PuzzleProver, puzzle: &Puzzle, cancel: &Arc<AtomicBool>) -> Option<Solution> {
+    let miner = Miner {
+        seed: puzzle.seed.0,
+        market: puzzle.market.to_be_bytes(),
+        prover: puzzle.prover.into_array(),
+    };
+    let ticket = miner.search(&puzzle.target.to_be_bytes(), 0, NonZeroUsize::MIN, cancel)?;
+    let proof = prover.prove(&ticket.challenge, &Stop(cancel.clone())).ok()?;
+    Some(Solution {
+        nonce: U256::from(ticket.nonce),
+        output: U256::from_be_bytes(ticket.output),
+        proof: proof.proof.to_vec().into(),
+    })
+}
+
+struct Stop(Arc<AtomicBool>);
+
+impl Progress for Stop {
+    fn phase(&self, _: Phase) {}
+
+    fn cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
