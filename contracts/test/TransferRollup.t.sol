@@ -49,7 +49,7 @@ contract TransferRollupTest is MarketFixture {
     function _post(uint256 root) private returns (uint64 number) {
         vm.recordLogs();
         vm.prank(sequencer);
-        number = rollup.postBlock(abi.encode("data", root), root, terms);
+        number = rollup.postBlock(abi.encode("data", root), root, terms, "");
         VmSafe.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i; i < logs.length; ++i) {
             if (logs[i].topics[0] != IProofMarket.SlotOpened.selector) continue;
@@ -137,7 +137,7 @@ contract TransferRollupTest is MarketFixture {
         vm.expectEmit(address(rollup));
         emit ITransferRollup.BlockPosted(1, 0, GENESIS, 5, data);
         vm.prank(sequencer);
-        assertEq(rollup.postBlock(data, 5, terms), 1);
+        assertEq(rollup.postBlock(data, 5, terms, ""), 1);
         _assertState(0, GENESIS, 1, 5);
 
         _post(6);
@@ -152,18 +152,18 @@ contract TransferRollupTest is MarketFixture {
 
     function test_RevertPostBlock_WhenNotAllowed() public {
         vm.expectRevert(ITransferRollup.NotSequencer.selector);
-        rollup.postBlock("", 1, terms);
+        rollup.postBlock("", 1, terms, "");
         vm.startPrank(sequencer);
         vm.expectRevert(abi.encodeWithSelector(ITransferRollup.BlockTooLarge.selector, MAX_BYTES + 1, MAX_BYTES));
-        rollup.postBlock(new bytes(MAX_BYTES + 1), 1, terms);
-        rollup.postBlock(new bytes(MAX_BYTES), 1, terms);
+        rollup.postBlock(new bytes(MAX_BYTES + 1), 1, terms, "");
+        rollup.postBlock(new bytes(MAX_BYTES), 1, terms, "");
         uint256 field = rollup.FIELD();
         vm.expectRevert(ITransferRollup.RootNotInField.selector);
-        rollup.postBlock("", field, terms);
-        rollup.postBlock("", field - 1, terms);
+        rollup.postBlock("", field, terms, "");
+        rollup.postBlock("", field - 1, terms, "");
         terms.price += 1;
         vm.expectRevert(IProofMarket.TermsMismatch.selector);
-        rollup.postBlock("", 1, terms);
+        rollup.postBlock("", 1, terms, "");
     }
 
     function test_RevertOnSlotEnded_WhenNotTheMarket() public {
@@ -261,11 +261,11 @@ contract TransferRollupTest is MarketFixture {
         vm.expectEmit(address(rollup));
         emit ITransferRollup.BlockPosted(6, 2, GENESIS + 2, 9, "x");
         vm.prank(sequencer);
-        rollup.postBlock("x", 9, terms);
+        rollup.postBlock("x", 9, terms, "");
         vm.expectEmit(address(rollup));
         emit ITransferRollup.BlockPosted(7, 6, 9, 10, "y");
         vm.prank(sequencer);
-        rollup.postBlock("y", 10, terms);
+        rollup.postBlock("y", 10, terms, "");
     }
 
     function test_FirstBlockWrongGoesBackToTheFinalisedRoot() public {
@@ -386,7 +386,7 @@ contract TransferRollupTest is MarketFixture {
         _right(2);
         vm.prank(sequencer);
         vm.expectRevert(IProofMarket.RingFull.selector);
-        rollup.postBlock("", 1, terms);
+        rollup.postBlock("", 1, terms, "");
 
         _deployRollup(16);
         _post(16, 1);
@@ -401,7 +401,7 @@ contract TransferRollupTest is MarketFixture {
         }
         vm.prank(sequencer);
         vm.expectRevert(ITransferRollup.FinalizeFirst.selector);
-        rollup.postBlock("", 1, terms);
+        rollup.postBlock("", 1, terms, "");
         rollup.finalize(100);
         _assertState(40, 40);
         _post();

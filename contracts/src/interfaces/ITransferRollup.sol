@@ -57,8 +57,11 @@ interface ITransferRollup is IRequester {
     /// @param data At most `MAX_BLOCK_BYTES`; any content.
     /// @param newRoot The root the sequencer claims the block leads to.
     /// @param terms The market's terms, which never change.
+    /// @param mechanismData What the market's mechanism wants to know of a slot as it opens: nothing, for most.
     /// @return number The block's number.
-    function postBlock(bytes calldata data, uint256 newRoot, Terms calldata terms) external returns (uint64 number);
+    function postBlock(bytes calldata data, uint256 newRoot, Terms calldata terms, bytes calldata mechanismData)
+        external
+        returns (uint64 number);
 
     /// @notice Finalise blocks that were proven before their parents were. Anyone; proving does it too.
     /// @param most How many at the most.

@@ -89,7 +89,10 @@ contract TransferRollup is ITransferRollup {
     }
 
     /// @inheritdoc ITransferRollup
-    function postBlock(bytes calldata data, uint256 newRoot, Terms calldata terms) external returns (uint64 number) {
+    function postBlock(bytes calldata data, uint256 newRoot, Terms calldata terms, bytes calldata mechanismData)
+        external
+        returns (uint64 number)
+    {
         if (msg.sender != SEQUENCER) revert NotSequencer();
         if (data.length > MAX_BLOCK_BYTES) revert BlockTooLarge(data.length, MAX_BLOCK_BYTES);
         if (newRoot >= FIELD) revert RootNotInField();
@@ -109,7 +112,7 @@ contract TransferRollup is ITransferRollup {
         inputs[2] = uint256(keccak256(data));
         inputs[3] = DOMAIN;
         // Only this contract opens slots in its market, one for each block, so their numbers agree.
-        _MARKET.openSlot(_MARKET_ID, terms, inputs, "");
+        _MARKET.openSlot(_MARKET_ID, terms, inputs, mechanismData);
         emit BlockPosted(number, parent, oldRoot, newRoot, data);
     }
 

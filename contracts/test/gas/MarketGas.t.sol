@@ -122,7 +122,7 @@ contract MarketGasTest is GasFixture {
         _nextEpoch();
 
         vm.recordLogs();
-        TransferRollup(rollup).postBlock(data, statement[1], rollupTerms);
+        TransferRollup(rollup).postBlock(data, statement[1], rollupTerms, "");
         _snapshot("post_block_first_lap");
         Slot memory slot = _lastSlot();
         assertEq(slot.prover, payee);

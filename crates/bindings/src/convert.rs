@@ -1,60 +1,34 @@
-//! `Slot` and `Terms` across the ABI boundaries of contracts that repeat them.
+//! `Terms` across the ABI boundary of the rollup.
 
-use crate::{ReverseDutchAuction, SealedBidAuction, Slot, Terms, TransferRollup};
+use crate::{Terms, TransferRollup};
 
-/// Field by field, so that a change of a struct stops the build.
-macro_rules! same_struct {
-    ($from:ident => $to:path { $($field:ident),+ $(,)? }) => {
-        impl From<$from> for $to {
-            fn from(value: $from) -> Self {
-                let $from { $($field),+ } = value;
+/// Field by field, so that a change of the struct stops the build.
+macro_rules! same {
+    ($($field:ident),+ $(,)?) => {
+        impl From<Terms> for TransferRollup::Terms {
+            fn from(terms: Terms) -> Self {
+                let Terms { $($field),+ } = terms;
                 Self { $($field),+ }
             }
         }
     };
 }
 
-macro_rules! same_terms {
-    ($to:path) => {
-        same_struct!(Terms => $to {
-            requester,
-            mechanism,
-            mechanismParams,
-            circuit,
-            verifier,
-            price,
-            bond,
-            fastWindow,
-            exclusiveWindow,
-            expiryWindow,
-            floorBps,
-            rescuerBps,
-            requesterBps,
-            forfeitBps,
-            outputs,
-            callbackGas,
-        });
-    };
-}
-
-macro_rules! same_slot {
-    ($to:path) => {
-        same_struct!(Slot => $to {
-            market,
-            id,
-            statement,
-            prover,
-            price,
-            openedAt,
-            startedAt,
-            exclusiveUntil,
-            capacity,
-        });
-    };
-}
-
-same_terms!(TransferRollup::Terms);
-same_terms!(ReverseDutchAuction::Terms);
-same_terms!(SealedBidAuction::Terms);
-same_slot!(ReverseDutchAuction::Slot);
-same_slot!(SealedBidAuction::Slot);
+same!(
+    requester,
+    mechanism,
+    mechanismParams,
+    circuit,
+    verifier,
+    price,
+    bond,
+    fastWindow,
+    exclusiveWindow,
+    expiryWindow,
+    floorBps,
+    rescuerBps,
+    requesterBps,
+    forfeitBps,
+    outputs,
+    callbackGas,
+);

@@ -10,8 +10,8 @@ use alloy::{
 };
 
 use crate::{
-    Agreement, CircuitRegistry, DelegationPool, DelegationPools, DevelopmentToken, Mining, ProofMarket,
-    ProverRegistry, Race, ReverseDutchAuction, SealedBidAuction, StakeLottery, TransferRollup,
+    CircuitRegistry, DelegationPool, DelegationPools, DevelopmentToken, ProofMarket, ProverRegistry,
+    TransferRollup, mechanisms,
 };
 
 /// A revert, by name.
@@ -40,12 +40,6 @@ static ERRORS: LazyLock<BTreeMap<Selector, Error>> = LazyLock::new(|| {
     [
         ProofMarket::abi::errors(),
         ProverRegistry::abi::errors(),
-        StakeLottery::abi::errors(),
-        Race::abi::errors(),
-        Mining::abi::errors(),
-        ReverseDutchAuction::abi::errors(),
-        SealedBidAuction::abi::errors(),
-        Agreement::abi::errors(),
         DelegationPool::abi::errors(),
         DelegationPools::abi::errors(),
         CircuitRegistry::abi::errors(),
@@ -53,6 +47,7 @@ static ERRORS: LazyLock<BTreeMap<Selector, Error>> = LazyLock::new(|| {
         DevelopmentToken::abi::errors(),
     ]
     .into_iter()
+    .chain(mechanisms::errors())
     .flat_map(BTreeMap::into_values)
     .flatten()
     .map(|error| (error.selector(), error))

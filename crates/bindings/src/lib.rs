@@ -10,16 +10,31 @@ mod serde_structs;
 pub use errors::{DecodedError, decode_revert};
 pub use market::ProofMarket;
 pub use market::ProofMarket::{Slot, Terms};
+pub use mechanisms::*;
 /// A registered circuit.
 pub use others::circuits::ICircuitRegistry::Circuit;
 /// A prover as the registry stores it.
 pub use others::registry::IProverRegistry::Prover;
 pub use others::{
-    agreement::Agreement, block_verifier::BlockVerifier, circuits::CircuitRegistry,
-    dutch::ReverseDutchAuction, lottery::StakeLottery, mining::Mining, pool::DelegationPool,
-    pools::DelegationPools, race::Race, registry::ProverRegistry, rollup::TransferRollup,
-    sealed_bid::SealedBidAuction, token::DevelopmentToken, verifier::IVerifier,
+    block_verifier::BlockVerifier, circuits::CircuitRegistry, pool::DelegationPool, pools::DelegationPools,
+    registry::ProverRegistry, rollup::TransferRollup, token::DevelopmentToken, verifier::IVerifier,
 };
+
+/// The one list of mechanisms: a module, its contract and the contract's ABI. Hands it to another macro: here it makes
+/// the bindings and the table of errors, in `provery-mechanisms` the client's side of each.
+#[macro_export]
+macro_rules! for_each_mechanism {
+    ($($then:tt)+) => {
+        $($then)+! {
+            stake_lottery: StakeLottery = "abi/StakeLottery.json",
+            race: Race = "abi/Race.json",
+            mining: Mining = "abi/Mining.json",
+            reverse_dutch_auction: ReverseDutchAuction = "abi/ReverseDutchAuction.json",
+            sealed_bid_auction: SealedBidAuction = "abi/SealedBidAuction.json",
+            agreement: Agreement = "abi/Agreement.json",
+        }
+    };
+}
 
 /// Each contract has a module of its own, since `sol!` puts types that contracts share next to the contract.
 macro_rules! contract {
@@ -37,19 +52,36 @@ macro_rules! contract {
 
 contract!(market, ProofMarket, "abi/ProofMarket.json");
 
+macro_rules! contracts {
+    ($($module:ident: $name:ident = $json:literal),+ $(,)?) => {
+        $(contract!($module, $name, $json);)+
+    };
+}
+
+/// The mechanisms' contracts.
+mod mechanisms {
+    for_each_mechanism!(contracts);
+
+    macro_rules! reexport {
+        ($($module:ident: $name:ident = $json:literal),+ $(,)?) => {
+            $(pub use $module::$name;)+
+
+            /// Every error a mechanism can revert with.
+            pub(crate) fn errors() -> Vec<std::collections::BTreeMap<String, Vec<alloy::json_abi::Error>>> {
+                vec![$($name::abi::errors()),+]
+            }
+        };
+    }
+    for_each_mechanism!(reexport);
+}
+
 mod others {
-    contract!(agreement, Agreement, "abi/Agreement.json");
     contract!(block_verifier, BlockVerifier, "abi/BlockVerifier.json");
     contract!(circuits, CircuitRegistry, "abi/CircuitRegistry.json");
-    contract!(dutch, ReverseDutchAuction, "abi/ReverseDutchAuction.json");
-    contract!(lottery, StakeLottery, "abi/StakeLottery.json");
-    contract!(mining, Mining, "abi/Mining.json");
     contract!(pool, DelegationPool, "abi/DelegationPool.json");
     contract!(pools, DelegationPools, "abi/DelegationPools.json");
-    contract!(race, Race, "abi/Race.json");
     contract!(registry, ProverRegistry, "abi/ProverRegistry.json");
     contract!(rollup, TransferRollup, "abi/TransferRollup.json");
-    contract!(sealed_bid, SealedBidAuction, "abi/SealedBidAuction.json");
     contract!(token, DevelopmentToken, "abi/DevelopmentToken.json");
     contract!(verifier, IVerifier, "abi/IVerifier.json");
 }

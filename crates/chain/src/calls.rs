@@ -5,7 +5,8 @@ use alloy::{
     sol_types::SolCall,
 };
 use provery_bindings::{
-    CircuitRegistry, DevelopmentToken, ProofMarket, ProverRegistry, StakeLottery, TransferRollup,
+    CircuitRegistry, DevelopmentToken, ProofMarket, ProofMarket::HandOver, ProverRegistry, SealedBidAuction,
+    StakeLottery, TransferRollup,
 };
 use provery_types::{Deployment, Slot, Terms};
 
@@ -127,6 +128,44 @@ impl Calls {
         Call::new("sync", self.registry, &ProverRegistry::syncCall { marketId: market, prover })
     }
 
+    // Mechanisms that keep the bonds of bids themselves.
+
+    /// Needs an allowance; [`crate::Sender::deposit`] sees to it.
+    pub fn deposit(&self, mechanism: Address, amount: U256) -> Call {
+        Call::new("deposit", mechanism, &SealedBidAuction::depositCall { amount })
+    }
+
+    pub fn withdraw_deposit(&self, mechanism: Address, to: Address, amount: U256) -> Call {
+        Call::new("withdraw_deposit", mechanism, &SealedBidAuction::withdrawCall { to, amount })
+    }
+
+    // The secondary market.
+
+    /// `price` is asset wei that the taker pays; below zero, that it is paid.
+    pub fn hand_over(&self, slot: &Slot, terms: &Terms, offer: HandOver) -> Call {
+        let call = ProofMarket::handOverCall { slot: slot.clone(), terms: terms.clone(), offer };
+        Call::new("hand_over", self.market, &call)
+    }
+
+    pub fn revoke_hand_over(&self, slot: &Slot, terms: &Terms, offer: HandOver) -> Call {
+        let call = ProofMarket::revokeHandOverCall { slot: slot.clone(), terms: terms.clone(), offer };
+        Call::new("revoke_hand_over", self.market, &call)
+    }
+
+    /// `signature` is the holder's; empty for an offer made on-chain.
+    pub fn take_over(
+        &self,
+        slot: &Slot,
+        terms: &Terms,
+        offer: HandOver,
+        taker: Address,
+        signature: Bytes,
+    ) -> Call {
+        let call =
+            ProofMarket::takeOverCall { slot: slot.clone(), terms: terms.clone(), offer, taker, signature };
+        Call::new("take_over", self.market, &call)
+    }
+
     // The lottery.
 
     pub fn poke(&self) -> Call {
@@ -223,8 +262,21 @@ impl Calls {
 
     // A rollup.
 
-    pub fn post_block(&self, rollup: Address, data: Bytes, new_root: U256, terms: &Terms) -> Call {
-        let call = TransferRollup::postBlockCall { data, newRoot: new_root, terms: terms.clone().into() };
+    /// `mechanism_data` is what the market's mechanism wants to know of a slot as it opens: nothing, or an agreement's offer.
+    pub fn post_block(
+        &self,
+        rollup: Address,
+        data: Bytes,
+        new_root: U256,
+        terms: &Terms,
+        mechanism_data: Bytes,
+    ) -> Call {
+        let call = TransferRollup::postBlockCall {
+            data,
+            newRoot: new_root,
+            terms: terms.clone().into(),
+            mechanismData: mechanism_data,
+        };
         Call::new("post_block", rollup, &call)
     }
 

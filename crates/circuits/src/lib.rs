@@ -14,7 +14,9 @@
 //! | [`payload`] | everything a prover needs for one block, as bytes |
 //! | [`workload`] | deterministic accounts and transfers for demos and tests |
 //!
-//! [`poseidon`] is the one hash of the circuit, [`word`] converts between field elements and EVM words.
+//! [`puzzle`] is a circuit of its own: the work that the mining mechanism asks for.
+//!
+//! [`poseidon`] is the one hash of both circuits, [`word`] converts between field elements and EVM words.
 
 pub mod block;
 pub mod circuit;
@@ -23,6 +25,7 @@ pub mod keys;
 pub mod params;
 pub mod payload;
 pub mod poseidon;
+pub mod puzzle;
 pub mod state;
 pub mod statement;
 pub mod tree;
@@ -36,6 +39,7 @@ pub use circuit::BlockCircuit;
 pub use keys::{KeyPair, PublicKey, Signature};
 pub use params::Params;
 pub use payload::BlockJob;
+pub use puzzle::PuzzleCircuit;
 pub use state::{Account, BlockContext, BlockTrace, RejectReason, State, TransferOutcome};
 pub use statement::BlockStatement;
 pub use word::Word;

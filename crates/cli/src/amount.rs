@@ -2,54 +2,41 @@
 
 use std::{fmt, str::FromStr};
 
-use alloy::primitives::{
-    U256,
-    aliases::U96,
-    utils::{format_units, parse_units},
-};
+use alloy::primitives::{U256, aliases::U96, utils::format_units};
+use provery_types::amount::{AmountError, parse_wei};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-const UNITS: &[(&str, usize)] = &[("ether", 18), ("gwei", 9), ("wei", 0)];
 
 /// Asset wei. In JSON a decimal string, since numbers of this size do not survive a double.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Amount(pub U256);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AmountError(String);
-
-impl fmt::Display for AmountError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for AmountError {}
-
 impl FromStr for Amount {
     type Err = AmountError;
 
     fn from_str(text: &str) -> Result<Self, AmountError> {
-        let text = text.trim();
-        let (number, unit, decimals) = UNITS
-            .iter()
-            .find_map(|(unit, decimals)| Some((text.strip_suffix(unit)?.trim_end(), *unit, *decimals)))
-            .unwrap_or((text, "wei", 0));
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || !digits(whole) || !digits(fraction) || number.ends_with('.') {
-            return Err(AmountError(format!(
-                "`{text}` is not an amount: write wei as a whole number, or a decimal with a unit, such \
-                 as 1.5ether or 20gwei"
-            )));
+        parse_wei(text).map(Self)
+    }
+}
+
+/// Asset wei that may be owed the other way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct SignedAmount(pub i128);
+
+impl FromStr for SignedAmount {
+    type Err = AmountError;
+
+    fn from_str(text: &str) -> Result<Self, AmountError> {
+        let (negative, digits) = match text.trim().strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, text),
+        };
+        // Offers have 96 bits, one of them for the sign.
+        let wei = parse_wei(digits)?;
+        if wei.bit_len() > 95 {
+            return Err(AmountError(format!("`{text}` does not fit 96 bits; choose a smaller amount")));
         }
-        // parse_units would cut off the digits that do not fit.
-        if fraction.len() > decimals {
-            return Err(AmountError(format!("`{text}` is finer than 1 wei: {unit} has {decimals} decimals")));
-        }
-        parse_units(number, unit)
-            .map(|value| Self(value.into()))
-            .map_err(|_| AmountError(format!("`{text}` does not fit 256 bits")))
+        let wei = wei.to::<i128>();
+        Ok(Self(if negative { -wei } else { wei }))
     }
 }
 

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    credit::CreditCommand, deploy::DeployArgs, keys::KeysCommand, keystore::KeystoreCommand,
-    market::MarketCommand, node::NodeArgs, prove::ProveArgs, prover::ProverCommand, rollup::RollupCommand,
-    slot::SlotCommand, token::TokenCommand, verifier::VerifierCommand,
+    calibrate::CalibrateArgs, credit::CreditCommand, deploy::DeployArgs, keys::KeysCommand,
+    keystore::KeystoreCommand, market::MarketCommand, node::NodeArgs, prove::ProveArgs,
+    prover::ProverCommand, rollup::RollupCommand, slot::SlotCommand, token::TokenCommand,
+    verifier::VerifierCommand,
 };
 
 /// A permissionless proof market for rollups: deploy it, run a prover, post blocks and watch them get proven.
@@ -62,6 +63,8 @@ pub enum Command {
     /// Proving keys of the reference rollup's circuit
     #[command(subcommand, after_help = "Example: provery keys show")]
     Keys(KeysCommand),
+    /// Measure this machine: how long a proof takes, how much memory it needs, what a slot costs
+    Calibrate(CalibrateArgs),
     /// Encrypted files for signing keys
     #[command(subcommand, after_help = "Example: provery keystore address --keystore prover.json")]
     Keystore(KeystoreCommand),

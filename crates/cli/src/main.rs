@@ -5,6 +5,7 @@ mod args;
 mod backends;
 mod commands;
 mod config;
+mod cost;
 mod error;
 mod failures;
 mod files;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256, U256};
+use alloy::signers::local::PrivateKeySigner;
 use eyre::Result;
 use provery_chain::{Call, Calls, Chain, Mined, Rpc, Sender, SenderConfig};
 use provery_types::{BlockRef, Deployment, LoggedEvent};
@@ -77,6 +78,7 @@ pub struct Session {
     pub path: PathBuf,
     settings: Settings,
     sender: Option<Sender>,
+    signer: Option<PrivateKeySigner>,
 }
 
 impl Session {
@@ -86,9 +88,10 @@ impl Session {
         let rpc = Rpc::connect(&settings.rpc_url).await?;
         let path = settings.deployment.clone().unwrap_or_else(|| files::default_deployment(rpc.chain_id()));
         let chain = Chain::connect(rpc.clone(), files::read_deployment(&path)?).await?;
-        let sender =
-            signer.map(|signer| Sender::new(rpc.clone(), signer, SenderConfig::new(rpc.poll_interval())));
-        Ok(Self { chain, path, settings: settings.clone(), sender })
+        let sender = signer
+            .clone()
+            .map(|signer| Sender::new(rpc.clone(), signer, SenderConfig::new(rpc.poll_interval())));
+        Ok(Self { chain, path, settings: settings.clone(), sender, signer })
     }
 
     pub fn deployment(&self) -> &Deployment {
@@ -138,6 +141,13 @@ impl Session {
 
     pub fn sender(&self) -> Result<&Sender> {
         self.sender
+            .as_ref()
+            .ok_or_else(|| fail(Code::NoKey, "this command was given no key; pass --keystore FILE"))
+    }
+
+    /// The key itself, for signatures that are no transactions.
+    pub fn signer(&self) -> Result<&PrivateKeySigner> {
+        self.signer
             .as_ref()
             .ok_or_else(|| fail(Code::NoKey, "this command was given no key; pass --keystore FILE"))
     }

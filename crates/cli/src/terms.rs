@@ -5,7 +5,8 @@ use std::{fs, path::Path};
 use alloy::primitives::{Address, B256};
 use clap::Args;
 use eyre::Result;
-use provery_types::Terms;
+use provery_mechanisms::{Choices, Mechanism};
+use provery_types::{Deployment, Terms};
 
 use crate::{
     amount::Amount,
@@ -45,11 +46,67 @@ pub struct TermsArgs {
     pub forfeit_bps: u16,
 }
 
+/// Who decides about a market's slots, and how.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Mechanism")]
+pub struct MechanismArgs {
+    /// The rule that decides who may prove: lottery, race, mining, dutch, vickrey, agreement, or a contract's address
+    #[arg(long, value_name = "NAME", default_value = "lottery")]
+    pub mechanism: String,
+    /// A choice about the mechanism, such as `floor=1ether` (dutch: floor, rise; vickrey: commit, reveal, settle, bid-bond;
+    /// mining: interval, ticket-bond, initial-bits; race: window, delay); may be given more than once
+    #[arg(long = "mechanism-option", value_name = "NAME=VALUE")]
+    pub options: Vec<String>,
+}
+
+impl MechanismArgs {
+    /// The mechanism's contract in a deployment, and the terms' `mechanismParams`.
+    pub fn resolve(&self, deployment: &Deployment) -> Result<(Address, B256)> {
+        if let Ok(address) = self.mechanism.parse::<Address>() {
+            return match self.options.first() {
+                None => Ok((address, B256::ZERO)),
+                Some(option) => Err(fail(
+                    Code::Usage,
+                    format!(
+                        "--mechanism-option {option}: what a contract given by its address can be told is not                          known; write the terms' mechanism_params into a file and pass --terms"
+                    ),
+                )),
+            };
+        }
+        let (mechanism, address) = mechanism(deployment, &self.mechanism)?;
+        let params = Choices::parse(mechanism.options(), &self.options)
+            .and_then(|choices| mechanism.params(&choices))
+            .map_err(|error| fail(Code::Usage, format!("--mechanism-option: {error}")))?;
+        Ok((address, params))
+    }
+}
+
+/// A mechanism by the word people call it, and its contract in a deployment.
+pub fn mechanism(deployment: &Deployment, word: &str) -> Result<(&'static dyn Mechanism, Address)> {
+    let known = provery_mechanisms::registry();
+    let mechanism = provery_mechanisms::by_word(word).ok_or_else(|| {
+        let words: Vec<&str> = known.iter().map(|mechanism| mechanism.word()).collect();
+        fail(Code::Usage, format!("there is no mechanism named {word}; choose one of {}", words.join(", ")))
+    })?;
+    let address = deployment.address(mechanism.name());
+    if address.is_zero() {
+        return Err(fail(
+            Code::DeploymentInvalid,
+            format!(
+                "the deployment has no {}, so no market of it can use {word}; choose another mechanism, or                  deploy anew",
+                mechanism.name()
+            ),
+        ));
+    }
+    Ok((mechanism, address))
+}
+
 /// Who and what the terms are between.
 #[derive(Debug, Clone, Copy)]
 pub struct Parties {
     pub requester: Address,
     pub mechanism: Address,
+    pub mechanism_params: B256,
     pub circuit: B256,
     pub verifier: Address,
 }
@@ -62,7 +119,7 @@ impl TermsArgs {
         Ok(Terms {
             requester: parties.requester,
             mechanism: parties.mechanism,
-            mechanismParams: B256::ZERO,
+            mechanismParams: parties.mechanism_params,
             circuit: parties.circuit,
             verifier: parties.verifier,
             price: u96("price", self.price)?,
@@ -111,6 +168,7 @@ mod tests {
         Parties {
             requester: Address::repeat_byte(1),
             mechanism: Address::repeat_byte(2),
+            mechanism_params: B256::ZERO,
             circuit: B256::repeat_byte(3),
             verifier: Address::repeat_byte(4),
         }

@@ -1,14 +1,18 @@
 //! Options of the demo.
 
 use clap::Parser;
+use provery_mechanisms::Mechanism;
 
 /// A permissionless proof market on a local chain: real blocks, real proofs, one prover killed and rescued.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "demo",
-    after_help = "Example:\n  ./script/demo --slots 8 --provers 4 --seed 7\n  ./script/demo --no-kill --json | tail -n 1"
+    after_help = "Example:\n  ./script/demo --slots 8 --provers 4 --seed 7\n  ./script/demo --mechanism vickrey --json | tail -n 1"
 )]
 pub struct Args {
+    /// How slots are allocated: lottery, race, mining, dutch, vickrey or agreement.
+    #[arg(long, default_value = "lottery", value_parser = mechanism)]
+    pub mechanism: &'static dyn Mechanism,
     /// Blocks to post; each opens one slot.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=500))]
     pub slots: u64,
@@ -36,4 +40,12 @@ pub struct Args {
     /// Where logs, keys and the provers' data go. Emptied of everything but keys at the start.
     #[arg(long, default_value = ".demo")]
     pub dir: std::path::PathBuf,
+}
+
+/// A mechanism by the word people call it.
+fn mechanism(word: &str) -> Result<&'static dyn Mechanism, String> {
+    provery_mechanisms::by_word(word).ok_or_else(|| {
+        let words: Vec<&str> = provery_mechanisms::registry().iter().map(|known| known.word()).collect();
+        format!("there is no mechanism named {word}; choose one of {}", words.join(", "))
+    })
 }

@@ -5,6 +5,7 @@ use alloy::{
     providers::Provider as _,
 };
 use eyre::{Result, eyre};
+use provery_bindings::Mining;
 use provery_chain::{Follower, FollowerConfig, Rpc, Update};
 use provery_types::{Event, LoggedEvent};
 
@@ -72,10 +73,36 @@ impl Chain {
             registry_tokens: chain.asset_balance(stage.deployment.registry()).await?,
             ..Balances::default()
         };
+        if stage.deposited > U256::ZERO {
+            self.escrow(stage, &mut balances).await?;
+        }
+        let chain = &self.chain;
         for (prover, _) in &stage.provers {
             balances.credits += chain.credits(prover.address).await?;
             balances.stakes_left += U256::from(chain.prover(prover.address).await?.stake);
         }
         Ok(balances)
+    }
+
+    /// What the mechanism's own escrow holds.
+    async fn escrow(&self, stage: &Stage, balances: &mut Balances) -> Result<()> {
+        let market = stage.rollup.market;
+        let address = self.chain.terms(market).await?.mechanism;
+        // Any mechanism with an escrow answers these alike.
+        let escrow = Mining::new(address, self.chain.rpc().provider().clone());
+        balances.deposited = stage.deposited;
+        balances.escrow_tokens = self.chain.asset_balance(address).await?;
+        balances.deposits_burned = escrow.burned().call().await?;
+        for (prover, _) in &stage.provers {
+            balances.deposits_left += escrow.balanceOf(prover.address).call().await?;
+        }
+        if address == stage.deployment.address("Mining") {
+            // The next slot may be somebody's already.
+            let round = escrow.round(market).call().await?;
+            if !round.winner.is_zero() {
+                balances.deposits_locked = U256::from(round.ticketBond);
+            }
+        }
+        Ok(())
     }
 }

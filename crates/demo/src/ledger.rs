@@ -1,10 +1,12 @@
 //! What happened, slot by slot, from the chain's events and the nodes' reports. No I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{lottery, weights::Weights};
-use provery_types::{Event, LoggedEvent, SlotExt as _};
+use provery_types::{Event, LoggedEvent, Slot, SlotExt as _};
+
+use crate::table::ether;
 
 /// One prover of the demo.
 #[derive(Clone, Debug)]
@@ -57,13 +59,38 @@ pub struct Ledger {
     weights: Weights,
     seeds: BTreeMap<u64, U256>,
     proving_ms: BTreeMap<(u64, String), u64>,
+    /// Proofs that were begun, by slot and prover.
+    begun: BTreeSet<(u64, String)>,
+    /// Milliseconds spent on proofs that nobody paid for, as far as their provers lived to tell.
+    pub wasted_ms: u64,
+    /// Gas of what nodes sent apart from proofs, by kind.
+    pub errands: Vec<(String, u64)>,
+    mechanism: &'static str,
     epoch_length: u64,
     bond: u128,
 }
 
 impl Ledger {
-    pub fn new(provers: Vec<Prover>, epoch_length: u64, bond: u128) -> Self {
-        Self { provers, epoch_length, bond, ..Self::default() }
+    pub fn new(provers: Vec<Prover>, mechanism: &'static str, epoch_length: u64, bond: u128) -> Self {
+        Self { provers, mechanism, epoch_length, bond, ..Self::default() }
+    }
+
+    /// Proofs that were begun and that nobody paid for.
+    pub fn wasted_proofs(&self) -> usize {
+        let paid = |(slot, prover): &&(u64, String)| {
+            self.slots.get(slot).is_some_and(
+                |row| matches!(&row.outcome, Outcome::Proven { by, .. } if self.name(*by) == *prover),
+            )
+        };
+        self.begun.len() - self.begun.iter().filter(paid).count()
+    }
+
+    /// What all proofs together were paid from the slots' prices.
+    pub fn price_paid(&self) -> U256 {
+        self.slots.values().fold(U256::ZERO, |sum, slot| match &slot.outcome {
+            Outcome::Proven { reward, .. } => sum + *reward,
+            _ => sum,
+        })
     }
 
     /// The demo's name of an address.
@@ -108,7 +135,7 @@ impl Ledger {
                     id: slot.id,
                     block_bytes: self.bytes_of_block.get(&slot.id).copied().unwrap_or(0),
                     winner,
-                    why: self.why(slot.market, slot.id, slot.opened_at(), slot.prover),
+                    why: self.why_opened(slot),
                     seen_ms: now_ms,
                     phase: "opened".into(),
                     proving_ms: None,
@@ -117,6 +144,19 @@ impl Ledger {
                 };
                 self.slots.insert(slot.id, row);
                 self.transactions.push(("open", logged.tx_hash));
+            }
+            Event::SlotAllocated { slot } => {
+                if let Some(row) = self.slots.get_mut(&slot.id) {
+                    row.winner = slot.allocated_to();
+                    row.why = format!("{}, at {}", self.mechanism, ether(slot.price_wei()));
+                }
+            }
+            Event::SlotHandedOver { slot, from, .. } => {
+                let from = self.name(*from);
+                if let Some(row) = self.slots.get_mut(&slot.id) {
+                    row.winner = slot.allocated_to();
+                    row.why = format!("handed over by {from}");
+                }
             }
             Event::SlotProven { id, payee, reward, premium, missed_by, .. } => {
                 let proving_ms = self.proving_ms.get(&(*id, self.name(*payee))).copied();
@@ -128,6 +168,8 @@ impl Ledger {
                         missed_by: *missed_by,
                         tx: logged.tx_hash,
                     };
+                    // Of a slot that nobody held, whoever proved it is the winner.
+                    row.winner = row.winner.or(Some(*payee));
                     row.proving_ms = proving_ms;
                     row.settled_ms = Some(now_ms);
                     row.phase = if missed_by.is_some() { "rescued".into() } else { "proven".into() };
@@ -171,6 +213,18 @@ impl Ledger {
         {
             self.proving_ms.insert((slot, prover.to_string()), ms);
         }
+        match event {
+            "proving" => {
+                self.begun.insert((slot, prover.to_string()));
+            }
+            "lost" => self.wasted_ms += line["wasted_ms"].as_u64().unwrap_or(0),
+            "upkeep" => {
+                if let (Some(action), Some(gas)) = (line["action"].as_str(), line["gas"].as_u64()) {
+                    self.errands.push((action.to_string(), gas));
+                }
+            }
+            _ => {}
+        }
         let Some(row) = self.slots.get_mut(&slot) else { return };
         if row.outcome != Outcome::Open {
             return;
@@ -180,6 +234,16 @@ impl Ledger {
             "proving" | "proved" | "submitted" => format!("{prover}: {event}"),
             _ => return,
         };
+    }
+
+    /// Why the slot opened with this holder, or none.
+    fn why_opened(&self, slot: &Slot) -> String {
+        match (self.mechanism, slot.allocated_to()) {
+            ("lottery", _) => self.why(slot.market, slot.id, slot.opened_at(), slot.prover),
+            (mechanism, Some(_)) => format!("{mechanism}, at {}", ether(slot.price_wei())),
+            (_, None) if slot.exclusive_until() > slot.opened_at() => "not yet decided".into(),
+            (_, None) => "open to all".into(),
+        }
     }
 
     /// Replay the draw and say why this prover holds the slot.

@@ -25,6 +25,7 @@ use crate::{
     ledger::{Ledger, Outcome},
     process::{Line, Running},
     stage::{ROLLUP, Stage},
+    summary::Run,
     table::Table,
 };
 
@@ -80,11 +81,13 @@ impl Show {
         let mut chain = Chain::connect(stage).await?;
         let mut ledger = Ledger::new(
             stage.provers.iter().map(|(prover, _)| prover.clone()).collect(),
+            args.mechanism.word(),
             stage.epoch_length,
             stage.bond,
         );
         let units = stage.provers.iter().map(|(prover, _)| prover.units).sum();
-        while chain.total_weight(stage.rollup.market).await? < units {
+        // Only a draw, or a share of one, looks at weights.
+        while args.mechanism.word() == "lottery" && chain.total_weight(stage.rollup.market).await? < units {
             if let Some(seen) = chain.next().await? {
                 seen.events.iter().for_each(|event| ledger.apply(event, now_ms()));
             }
@@ -92,36 +95,41 @@ impl Show {
         let (sender, lines) = mpsc::unbounded_channel();
         let market = stage.rollup.market.to_string();
         let mut nodes = Vec::new();
-        for (prover, key) in &stage.provers {
+        for (rank, (prover, key)) in stage.provers.iter().enumerate() {
             let data = args.dir.join(format!("node-{}", prover.name)).display().to_string();
-            let args = ["node", "--data-dir", &data, "--market", &market, "--poll-ms", "200"];
-            nodes.push(stage.provery.spawn(key, &args, &prover.name, sender.clone())?);
+            let minimum = stage::minimum_reward(rank);
+            let mut command = vec!["node", "--data-dir", &data, "--market", &market, "--poll-ms", "200"];
+            command.extend(["--min-reward", &minimum]);
+            if args.mechanism.wants_puzzle() {
+                command.push("--mine");
+            }
+            nodes.push(stage.provery.spawn(key, &command, &prover.name, sender.clone())?);
         }
+        let offer = stage.offer.as_ref().map(|path| path.display().to_string());
         let (interval, blocks, txs, seed) = (
             args.interval_ms.to_string(),
             args.slots.to_string(),
             args.block_txs.to_string(),
             args.seed.to_string(),
         );
-        let sequencer = stage.provery.spawn(
-            &stage.sequencer_key,
-            &[
-                "rollup",
-                "sequence",
-                "--name",
-                ROLLUP,
-                "--interval-ms",
-                &interval,
-                "--blocks",
-                &blocks,
-                "--block-txs",
-                &txs,
-                "--seed",
-                &seed,
-            ],
-            "sequencer",
-            sender,
-        )?;
+        let mut command = vec![
+            "rollup",
+            "sequence",
+            "--name",
+            ROLLUP,
+            "--interval-ms",
+            &interval,
+            "--blocks",
+            &blocks,
+            "--block-txs",
+            &txs,
+            "--seed",
+            &seed,
+        ];
+        if let Some(offer) = &offer {
+            command.extend(["--offer", offer]);
+        }
+        let sequencer = stage.provery.spawn(&stage.sequencer_key, &command, "sequencer", sender)?;
         Ok(Self {
             ledger,
             chain,
@@ -171,6 +179,9 @@ impl Show {
                 println!("{}", serde_json::to_string(event)?);
             }
         }
+        for (kind, gas) in std::mem::take(&mut self.ledger.errands) {
+            self.gas.entry(kind).or_default().push(gas);
+        }
         for (kind, tx) in std::mem::take(&mut self.ledger.transactions) {
             let gas = self.chain.gas_used(tx).await?;
             self.gas_of.insert(tx, gas);
@@ -180,7 +191,7 @@ impl Show {
     }
 
     /// Take in a node's line. Once a slot has been proven in time, kill the first node that proves another of its own; at
-    /// the last slot, in any case.
+    /// the last slot, in any case. In a race, nobody holds a slot, and nobody is killed.
     async fn reported(&mut self, args: &Args, line: Line) -> Result<()> {
         if args.json {
             println!("{}", json!({ "from": line.from, "report": line.value }));
@@ -237,8 +248,13 @@ impl Show {
             sequencer.stop(Duration::from_secs(5)).await?;
         }
         let balances = self.chain.balances(stage).await?;
-        let summary =
-            summary::summarise(&self.ledger, &balances, &self.gas, args.slots, self.killed.take(), args.seed);
+        let run = Run {
+            expected: args.slots,
+            mechanism: args.mechanism.word(),
+            killed: self.killed.take(),
+            seed: args.seed,
+        };
+        let summary = summary::summarise(&self.ledger, &balances, &self.gas, run);
         if args.json {
             println!("{}", json!({ "summary": summary }));
         } else {

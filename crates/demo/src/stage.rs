@@ -1,6 +1,10 @@
 //! Sets the stage: a chain, the contracts, a rollup and its market, provers with different stakes.
 
-use std::{fs, path::Path, time::Instant};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use alloy::{
     primitives::{Address, U256, utils::parse_ether},
@@ -24,7 +28,24 @@ const SUSPEND_AFTER: u64 = 1;
 const PRICE: u64 = 10;
 const BOND: u64 = 12;
 const STAKES: [u64; 8] = [500, 300, 200, 150, 100, 80, 60, 40];
+/// Whole tokens in the escrow of a mechanism that keeps the bonds of bids itself, for each prover.
+const DEPOSIT: u64 = 100;
 pub const ROLLUP: &str = "demo";
+
+/// What the demo's market chooses about its mechanism: short windows, and bonds no smaller than the price.
+fn options(mechanism: &str) -> &'static [&'static str] {
+    match mechanism {
+        "dutch" => &["floor=1ether", "rise=15"],
+        "vickrey" => &["commit=4", "reveal=4", "settle=10", "bid-bond=10ether"],
+        "mining" => &["interval=4", "ticket-bond=10ether", "initial-bits=10"],
+        _ => &[],
+    }
+}
+
+/// Asset wei below which the prover of this rank takes nothing on: provers differ in what a proof costs them.
+pub fn minimum_reward(rank: usize) -> String {
+    format!("{}ether", 2 + rank)
+}
 
 /// A stage on which nodes can start.
 #[derive(Debug)]
@@ -40,6 +61,10 @@ pub struct Stage {
     pub staked: U256,
     pub bond: u128,
     pub epoch_length: u64,
+    /// Put into the mechanism's escrow by all provers together.
+    pub deposited: U256,
+    /// The offer under which the sequencer opens slots.
+    pub offer: Option<PathBuf>,
 }
 
 /// Seconds an allocated prover has, alone: several blocks of this size may have to share the machine's cores.
@@ -66,7 +91,7 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     let deployer = key()?;
     let sequencer_key = key()?;
 
-    say("deploying the market, its registries and the stake lottery");
+    say("deploying the market, its registries and every mechanism");
     let out = provery.deployment.display().to_string();
     let (epoch, freeze, suspend) = (EPOCH_LENGTH.to_string(), FREEZE.to_string(), SUSPEND_AFTER.to_string());
     let unbonding = (2 * EPOCH_LENGTH).to_string();
@@ -101,31 +126,30 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     let (price, bond) = (format!("{PRICE}ether"), format!("{BOND}ether"));
     let (fast, expiry) = ((exclusive / 2).to_string(), (8 * exclusive).to_string());
     let exclusive = exclusive.to_string();
-    provery
-        .run(
-            Some(&sequencer_key),
-            &[
-                "rollup",
-                "create",
-                "--name",
-                ROLLUP,
-                "--block-txs",
-                &block_txs,
-                "--seed",
-                &seed,
-                "--price",
-                &price,
-                "--bond",
-                &bond,
-                "--fast",
-                &fast,
-                "--exclusive",
-                &exclusive,
-                "--expiry",
-                &expiry,
-            ],
-        )
-        .await?;
+    let word = args.mechanism.word();
+    let choices = options(word).iter().flat_map(|option| ["--mechanism-option", *option]);
+    let creating = ["rollup", "create", "--mechanism", word].into_iter().chain(choices);
+    let creating: Vec<&str> = creating
+        .chain([
+            "--name",
+            ROLLUP,
+            "--block-txs",
+            &block_txs,
+            "--seed",
+            &seed,
+            "--price",
+            &price,
+            "--bond",
+            &bond,
+            "--fast",
+            &fast,
+            "--exclusive",
+            &exclusive,
+            "--expiry",
+            &expiry,
+        ])
+        .collect();
+    provery.run(Some(&sequencer_key), &creating).await?;
     let funded = args.slots * PRICE;
     let amount = format!("{funded}ether");
     provery.run(Some(&sequencer_key), &["token", "mint", "--amount", &amount]).await?;
@@ -143,8 +167,17 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
         provers.push((Prover { name: format!("P{}", rank + 1), address: address_of(&key)?, units }, key));
     }
     say(&format!("{} provers register, stake and allocate to the market", provers.len()));
-    futures::future::try_join_all(provers.iter().map(|(prover, key)| enter(&provery, &market, prover, key)))
-        .await?;
+    let deposit = args.mechanism.wants_deposit().then_some(word);
+    let entering = provers.iter().map(|(prover, key)| enter(&provery, &market, deposit, prover, key));
+    futures::future::try_join_all(entering).await?;
+    let deposited = if deposit.is_some() { DEPOSIT * args.provers } else { 0 };
+    let offer = match (word, provers.first()) {
+        ("agreement", Some((prover, key))) => {
+            say(&format!("{} signs an offer to the rollup", prover.name));
+            Some(sign_offer(&provery, &market, key, dir.join("offer.json")).await?)
+        }
+        _ => None,
+    };
     say(&format!("the stage is set after {:.1} s", started.elapsed().as_secs_f64()));
     Ok(Stage {
         anvil,
@@ -157,18 +190,40 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
         staked: parse_ether(&staked.to_string())?,
         bond: parse_ether(&BOND.to_string())?.to::<u128>(),
         epoch_length: EPOCH_LENGTH,
+        deposited: parse_ether(&deposited.to_string())?,
+        offer,
     })
 }
 
-/// Make a prover of an account.
-async fn enter(provery: &Provery, market: &str, prover: &Prover, key: &str) -> Result<()> {
-    let (amount, units) = (format!("{}ether", prover.units), prover.units.to_string());
+/// An offer of a prover to prove every slot of the rollup for somewhat less than the price.
+async fn sign_offer(provery: &Provery, market: &str, key: &str, file: PathBuf) -> Result<PathBuf> {
+    let (price, out) = (format!("{}ether", PRICE - 2), file.display().to_string());
+    let args = ["prover", "offer", "sign", "--market", market, "--price", &price, "--capacity", "16"];
+    provery.run(Some(key), &[&args[..], &["--out", &out]].concat()).await?;
+    Ok(file)
+}
+
+/// Make a prover of an account, with a deposit in a mechanism's escrow if it wants one.
+async fn enter(
+    provery: &Provery,
+    market: &str,
+    deposit: Option<&str>,
+    prover: &Prover,
+    key: &str,
+) -> Result<()> {
+    let minted = prover.units + if deposit.is_some() { DEPOSIT } else { 0 };
+    let (minted, amount, units) =
+        (format!("{minted}ether"), format!("{}ether", prover.units), prover.units.to_string());
     let uri = format!("demo:{}", prover.name);
     let key = Some(key);
-    provery.run(key, &["token", "mint", "--amount", &amount]).await?;
+    provery.run(key, &["token", "mint", "--amount", &minted]).await?;
     provery.run(key, &["prover", "register", "--uri", &uri]).await?;
     provery.run(key, &["prover", "stake", "--amount", &amount]).await?;
     provery.run(key, &["prover", "allocate", "--market", market, "--units", &units]).await?;
+    if let Some(mechanism) = deposit {
+        let amount = format!("{DEPOSIT}ether");
+        provery.run(key, &["prover", "deposit", "--mechanism", mechanism, "--amount", &amount]).await?;
+    }
     Ok(())
 }
 

@@ -25,6 +25,25 @@ pub struct Balances {
     pub stakes_left: U256,
     pub market_tokens: U256,
     pub registry_tokens: U256,
+    /// Put into the mechanism's escrow.
+    pub deposited: U256,
+    /// What the escrow's keys can withdraw.
+    pub deposits_left: U256,
+    /// What the escrow has burned.
+    pub deposits_burned: U256,
+    /// What bids and tickets have locked.
+    pub deposits_locked: U256,
+    pub escrow_tokens: U256,
+}
+
+/// What was run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Blocks that were to be posted.
+    pub expected: u64,
+    pub mechanism: &'static str,
+    pub killed: Option<String>,
+    pub seed: u64,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -39,7 +58,7 @@ pub struct ProverSummary {
     pub address: String,
     /// Share of all stake in the market, 0 to 1.
     pub stake_share: f64,
-    /// Share of the draws that found a winner, 0 to 1.
+    /// Share of the slots that went to somebody, 0 to 1: held first, or proven with nobody holding it.
     pub win_share: f64,
     pub won: u64,
     pub proven: u64,
@@ -51,6 +70,7 @@ pub struct ProverSummary {
 /// The last line of `--json` carries this under `summary`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
+    pub mechanism: &'static str,
     pub slots: u64,
     pub proven: u64,
     pub rescued: u64,
@@ -58,6 +78,11 @@ pub struct Summary {
     pub expired: u64,
     pub finalized: u64,
     pub finalized_root: String,
+    /// Proofs begun that nobody paid for, and the milliseconds spent on them as far as their provers told.
+    pub wasted_proofs: u64,
+    pub wasted_ms: u64,
+    /// Asset wei that proofs were paid from the slots' prices, all together.
+    pub price_paid: u128,
     pub slashed_wei: u128,
     pub burned_wei: u128,
     pub posted_to_proven_ms: Percentiles,
@@ -74,15 +99,14 @@ pub struct Summary {
     pub failures: Vec<String>,
 }
 
-/// Sum a run up. `gas` holds every transaction's gas by kind; `expected` is the number of blocks that were to be posted.
+/// Sum a run up. `gas` holds every transaction's gas by kind.
 pub fn summarise(
     ledger: &Ledger,
     balances: &Balances,
     gas: &BTreeMap<String, Vec<u64>>,
-    expected: u64,
-    killed: Option<String>,
-    seed: u64,
+    run: Run,
 ) -> Summary {
+    let Run { expected, mechanism, killed, seed } = run;
     let total_units: u64 = ledger.provers.iter().map(|prover| prover.units).sum();
     let drawn = ledger.slots.values().filter(|slot| slot.winner.is_some()).count().max(1);
     let mut provers = Vec::new();
@@ -127,7 +151,9 @@ pub fn summarise(
         && market_owed == balances.market_tokens
         && balances.stakes_left == balances.registry_tokens
         && balances.staked == balances.stakes_left + ledger.slashed
-        && balances.burned == ledger.burned;
+        && balances.burned == ledger.burned
+        && balances.deposited == balances.escrow_tokens
+        && balances.deposited == balances.deposits_left + balances.deposits_burned + balances.deposits_locked;
 
     let proven = ledger.proven() as u64;
     let mut failures = Vec::new();
@@ -151,6 +177,10 @@ pub fn summarise(
     }
 
     Summary {
+        mechanism,
+        wasted_proofs: ledger.wasted_proofs() as u64,
+        wasted_ms: ledger.wasted_ms,
+        price_paid: ledger.price_paid().to(),
         slots: ledger.slots.len() as u64,
         proven,
         rescued: ledger.rescued() as u64,
@@ -182,8 +212,8 @@ impl Summary {
     /// For people.
     pub fn text(&self) -> String {
         let mut text = format!(
-            "\n{} slots: {} proven, of them {} rescued after a miss; {} expired. The rollup stands at block {}.\n",
-            self.slots, self.proven, self.rescued, self.expired, self.finalized
+            "\n{} slots by {}: {} proven, of them {} rescued after a miss; {} expired. The rollup stands at block {}.\n",
+            self.slots, self.mechanism, self.proven, self.rescued, self.expired, self.finalized
         );
         if let Some(killed) = &self.killed {
             text.push_str(&format!(
@@ -196,6 +226,12 @@ impl Summary {
         text.push_str(&format!(
             "posted to proven: {} ms median, {} ms p95; proving: {} ms median\n",
             self.posted_to_proven_ms.p50, self.posted_to_proven_ms.p95, self.proving_ms.p50
+        ));
+        text.push_str(&format!(
+            "paid {} for them; {} proofs were begun that nobody paid for ({} ms)\n",
+            wei(self.price_paid),
+            self.wasted_proofs,
+            self.wasted_ms
         ));
         let gas: Vec<String> = self.gas.iter().map(|(kind, gas)| format!("{kind} {gas}")).collect();
         text.push_str(&format!("gas a transaction: {}\n\n", gas.join(", ")));
@@ -253,11 +289,12 @@ mod tests {
 
     #[test]
     fn a_wei_too_many_is_not_conserved() {
-        let ledger = Ledger::new(Vec::new(), 10, 0);
+        let ledger = Ledger::new(Vec::new(), "lottery", 10, 0);
         let mut balances =
             Balances { funded: U256::from(7), funds_left: U256::from(7), ..Balances::default() };
         balances.market_tokens = U256::from(7);
-        let sum = |balances: &Balances| summarise(&ledger, balances, &BTreeMap::new(), 0, None, 1);
+        let run = || Run { expected: 0, mechanism: "lottery", killed: None, seed: 1 };
+        let sum = |balances: &Balances| summarise(&ledger, balances, &BTreeMap::new(), run());
         assert!(sum(&balances).conserved);
         balances.market_tokens = U256::from(8);
         assert!(!sum(&balances).conserved);

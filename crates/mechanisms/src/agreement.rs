@@ -4,6 +4,7 @@
 use alloy::primitives::aliases::U96;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::{Eip712Domain, SolStruct, SolValue, eip712_domain};
+use provery_bindings::Agreement as Contract;
 use provery_bindings::Agreement::Offer as SignedOffer;
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +84,10 @@ impl Mechanism for Agreement {
 
     fn word(&self) -> &'static str {
         "agreement"
+    }
+
+    fn code(&self) -> &'static Bytes {
+        &Contract::BYTECODE
     }
 
     fn decide(&self, view: &SlotView<'_>) -> Decision {

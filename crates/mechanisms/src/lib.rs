@@ -5,11 +5,12 @@
 //! mechanisms share: the exclusive window, and the opening to all after it. [`upkeep`] is what keeps a prover in
 //! business apart from proving.
 //!
-//! **Adding a mechanism** takes one file in this folder with a `MECHANISM` of a type that implements [`Mechanism`], and
-//! one word in the list at the end of this file.
+//! **Adding a mechanism** takes a contract in contracts/src/mechanisms, one file in this folder with a `MECHANISM` of a type
+//! that implements [`Mechanism`], and one line in the list in `provery-bindings`.
 
 pub mod hand_over;
 pub mod lottery;
+mod options;
 pub mod phase;
 pub mod reward;
 pub mod split;
@@ -20,9 +21,11 @@ pub mod weights;
 #[cfg(test)]
 mod testing;
 
+pub use options::{Choices, OptionError, OptionSpec};
 pub use view::{Decision, Errand, MarketView, Puzzle, Reason, SlotView, Solution};
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::sol_types::SolValue;
 
 /// The bit of `mechanismParams` by which a mechanism asks the market to tell it how slots end (`SlotHooks.ENDED`).
 pub const HOOK_ENDED: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
@@ -34,6 +37,34 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
 
     /// What people call it: on the command line, in the demo.
     fn word(&self) -> &'static str;
+
+    /// The contract's creation code.
+    fn code(&self) -> &'static Bytes;
+
+    /// The contract's constructor's arguments, encoded.
+    fn constructor(&self, parts: &Parts) -> Vec<u8> {
+        (parts.registry, parts.market).abi_encode_params()
+    }
+
+    /// What a market can choose about it.
+    fn options(&self) -> &'static [OptionSpec] {
+        &[]
+    }
+
+    /// The terms' `mechanismParams` for a market's choices.
+    fn params(&self, _choices: &Choices) -> Result<B256, OptionError> {
+        Ok(B256::ZERO)
+    }
+
+    /// Its contract needs a verifier of the mining puzzle.
+    fn wants_puzzle(&self) -> bool {
+        false
+    }
+
+    /// The account's deposit that bidding needs is asset wei in the contract itself, not in the registry.
+    fn wants_deposit(&self) -> bool {
+        false
+    }
 
     /// What to do about an open slot, now. Called again whenever something changed and whenever a `Wait` has passed.
     fn decide(&self, view: &SlotView<'_>) -> Decision;
@@ -55,6 +86,15 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
     }
 }
 
+/// What a mechanism's contract is deployed with.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts {
+    pub registry: Address,
+    pub market: Address,
+    /// Verifies mining puzzles.
+    pub puzzle: Address,
+}
+
 /// The mechanism whose contract has this name in a deployment.
 pub fn by_name(name: &str) -> Option<&'static dyn Mechanism> {
     registry().iter().copied().find(|mechanism| mechanism.name() == name)
@@ -66,8 +106,8 @@ pub fn by_word(word: &str) -> Option<&'static dyn Mechanism> {
 }
 
 /// Declares each module in the list and puts its `MECHANISM` into [`registry`].
-macro_rules! mechanisms {
-    ($($module:ident),+ $(,)?) => {
+macro_rules! clients {
+    ($($module:ident: $name:ident = $json:literal),+ $(,)?) => {
         $(pub mod $module;)+
 
         /// Every mechanism this client can serve.
@@ -77,4 +117,4 @@ macro_rules! mechanisms {
     };
 }
 
-mechanisms![stake_lottery, race, mining, reverse_dutch_auction, sealed_bid_auction, agreement];
+provery_bindings::for_each_mechanism!(clients);

@@ -1,13 +1,13 @@
 //! Mining: while one slot is open, find a nonce whose puzzle output is below the target, and hand it in for the right to the
 //! next.
 
-use alloy::primitives::{Address, B256, U256, Uint};
-use alloy::sol_types::SolEvent;
+use alloy::primitives::{Address, B256, Bytes, U256, Uint};
+use alloy::sol_types::{SolEvent, SolValue};
 use provery_bindings::Mining as Contract;
 use provery_types::Terms;
 
 use crate::view::{Decision, Errand, MarketView, Puzzle, SlotView, Solution};
-use crate::{Mechanism, phase};
+use crate::{Choices, Mechanism, OptionError, OptionSpec, Parts, phase};
 
 /// See the module.
 #[derive(Debug)]
@@ -66,6 +66,47 @@ impl Mechanism for Mining {
         "mining"
     }
 
+    fn code(&self) -> &'static Bytes {
+        &Contract::BYTECODE
+    }
+
+    fn constructor(&self, parts: &Parts) -> Vec<u8> {
+        (parts.registry, parts.market, parts.puzzle).abi_encode_params()
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        &[
+            OptionSpec {
+                name: "interval",
+                help: "seconds from a round's beginning to its ticket that the target aims at",
+                default: Some("10"),
+            },
+            OptionSpec { name: "ticket-bond", help: "asset locked by a ticket", default: Some("1ether") },
+            OptionSpec {
+                name: "initial-bits",
+                help: "how often the easiest target is halved to begin with",
+                default: Some("8"),
+            },
+        ]
+    }
+
+    fn params(&self, choices: &Choices) -> Result<B256, OptionError> {
+        let params = Params {
+            interval: choices.number("interval")?,
+            ticket_bond: choices.amount("ticket-bond", 96)?,
+            initial_bits: choices.number("initial-bits")?,
+        };
+        Ok(params.pack().into())
+    }
+
+    fn wants_puzzle(&self) -> bool {
+        true
+    }
+
+    fn wants_deposit(&self) -> bool {
+        true
+    }
+
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         phase::decide(view)
     }
@@ -107,7 +148,7 @@ impl Mechanism for Mining {
 #[cfg(test)]
 mod tests {
     use alloy::primitives::aliases::U96;
-    use alloy::primitives::{Address, Bytes, LogData};
+    use alloy::primitives::LogData;
 
     use super::*;
     use crate::testing::{cases_of, number, terms};

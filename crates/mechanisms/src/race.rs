@@ -1,11 +1,12 @@
 //! The race: everyone proves at once, and the first proof wins. With a handicap, whoever won more than its stake's share of
 //! late is heard later.
 
-use alloy::primitives::U256;
+use alloy::primitives::{B256, Bytes, U256};
+use provery_bindings::Race as Contract;
 use provery_types::Terms;
 
 use crate::view::{Decision, Reason, SlotView};
-use crate::{Mechanism, phase};
+use crate::{Choices, Mechanism, OptionError, OptionSpec, phase};
 
 /// See the module.
 #[derive(Debug)]
@@ -54,6 +55,25 @@ impl Mechanism for Race {
         "race"
     }
 
+    fn code(&self) -> &'static Bytes {
+        &Contract::BYTECODE
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        &[
+            OptionSpec {
+                name: "window",
+                help: "slots over which wins are counted for the handicap; 0 for none",
+                default: Some("0"),
+            },
+            OptionSpec { name: "delay", help: "seconds that a payee over its share waits", default: Some("0") },
+        ]
+    }
+
+    fn params(&self, choices: &Choices) -> Result<B256, OptionError> {
+        Ok(Params { window: choices.number("window")?, delay: choices.number("delay")? }.pack().into())
+    }
+
     /// As soon as the slot is open, whoever else may be at it.
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         match phase::decide(view) {
@@ -67,7 +87,7 @@ impl Mechanism for Race {
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::{Address, B256};
+    use alloy::primitives::Address;
 
     use super::*;
     use crate::testing::{cases_of, number, slot, terms, view};

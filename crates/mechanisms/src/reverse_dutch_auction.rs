@@ -1,11 +1,12 @@
 //! The reverse Dutch auction: wait until the price pays, then lock before the others do.
 
-use alloy::primitives::U256;
+use alloy::primitives::{B256, Bytes, U256};
+use alloy::sol_types::{SolCall, SolValue};
 use provery_bindings::ReverseDutchAuction as Contract;
 use provery_types::{Slot, Terms};
 
 use crate::view::{Decision, Errand, SlotView};
-use crate::{Mechanism, phase};
+use crate::{Choices, Mechanism, OptionError, OptionSpec, phase};
 
 /// See the module.
 #[derive(Debug)]
@@ -61,6 +62,26 @@ impl Mechanism for ReverseDutchAuction {
         "dutch"
     }
 
+    fn code(&self) -> &'static Bytes {
+        &Contract::BYTECODE
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        &[
+            OptionSpec { name: "floor", help: "the price at the opening", default: Some("0") },
+            OptionSpec {
+                name: "rise",
+                help: "seconds in which the price climbs to the terms' price",
+                default: Some("30"),
+            },
+        ]
+    }
+
+    fn params(&self, choices: &Choices) -> Result<B256, OptionError> {
+        let params = Params { floor_price: choices.amount("floor", 96)?, rise: choices.number("rise")? };
+        Ok(params.pack().into())
+    }
+
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         phase::decide(view)
     }
@@ -70,18 +91,14 @@ impl Mechanism for ReverseDutchAuction {
         if !undecided || !view.worth_taking(price_at(view.slot, view.terms, view.now)) {
             return None;
         }
-        let call = Contract::lockCall {
-            slot: view.slot.clone().into(),
-            terms: view.terms.clone().into(),
-            prover: view.me,
-        };
-        Some(Errand::new("lock", view.terms.mechanism, &call))
+        let arguments = (view.slot.clone(), view.terms.clone(), view.me).abi_encode_params();
+        Some(Errand::encoded("lock", view.terms.mechanism, Contract::lockCall::SELECTOR, &arguments))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::{Address, B256, aliases::U40};
+    use alloy::primitives::{Address, aliases::U40};
 
     use super::*;
     use crate::testing::{cases_of, number, slot, terms, view};

@@ -5,13 +5,13 @@
 //! commitment as a memo that only the secret opens. So a node that lost its disk can still reveal.
 
 use alloy::primitives::aliases::U96;
-use alloy::primitives::{Address, B256, LogData, U256, keccak256};
-use alloy::sol_types::{SolEvent, SolValue};
+use alloy::primitives::{Address, B256, Bytes, LogData, U256, keccak256};
+use alloy::sol_types::{SolCall, SolEvent, SolValue};
 use provery_bindings::SealedBidAuction as Contract;
 use provery_types::Terms;
 
 use crate::view::{Decision, Errand, Reason, SlotView};
-use crate::{Mechanism, phase};
+use crate::{Choices, Mechanism, OptionError, OptionSpec, phase};
 
 /// See the module.
 #[derive(Debug)]
@@ -151,12 +151,8 @@ impl SealedBidAuction {
     }
 
     fn settle(view: &SlotView<'_>) -> Errand {
-        let call = Contract::settleCall {
-            slot: view.slot.clone().into(),
-            terms: view.terms.clone().into(),
-            prover: view.me,
-        };
-        Errand::new("settle", view.terms.mechanism, &call)
+        let arguments = (view.slot.clone(), view.terms.clone(), view.me).abi_encode_params();
+        Errand::encoded("settle", view.terms.mechanism, Contract::settleCall::SELECTOR, &arguments)
     }
 }
 
@@ -167,6 +163,33 @@ impl Mechanism for SealedBidAuction {
 
     fn word(&self) -> &'static str {
         "vickrey"
+    }
+
+    fn code(&self) -> &'static Bytes {
+        &Contract::BYTECODE
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        &[
+            OptionSpec { name: "commit", help: "seconds in which bids are sealed", default: Some("20") },
+            OptionSpec { name: "reveal", help: "seconds after that in which bids are opened", default: Some("20") },
+            OptionSpec { name: "settle", help: "seconds after that to settle in", default: Some("20") },
+            OptionSpec { name: "bid-bond", help: "asset that an unrevealed bid loses", default: Some("1ether") },
+        ]
+    }
+
+    fn params(&self, choices: &Choices) -> Result<B256, OptionError> {
+        let params = Params {
+            commit_window: choices.number("commit")?,
+            reveal_window: choices.number("reveal")?,
+            settle_window: choices.number("settle")?,
+            bid_bond: choices.amount("bid-bond", 80)?,
+        };
+        Ok(params.pack().into())
+    }
+
+    fn wants_deposit(&self) -> bool {
+        true
     }
 
     /// Like every slot's; but whoever leads begins to prove before the auction is settled.
@@ -212,7 +235,6 @@ fn is_bid_of(log: &LogData, key: Address) -> bool {
 #[cfg(test)]
 mod tests {
     use alloy::primitives::aliases::U40;
-    use alloy::sol_types::SolCall;
     use provery_types::Slot;
 
     use super::*;

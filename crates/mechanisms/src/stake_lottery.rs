@@ -1,6 +1,9 @@
 //! The stake lottery: the contract draws the winner as the slot opens, so all that is left to a prover is to prove what
 //! it won and to rescue what others missed. Why a draw went as it did is [`crate::lottery`]'s to say.
 
+use alloy::primitives::Bytes;
+use provery_bindings::StakeLottery as Contract;
+
 use crate::view::{Decision, SlotView};
 use crate::{Mechanism, phase};
 
@@ -17,6 +20,10 @@ impl Mechanism for StakeLottery {
 
     fn word(&self) -> &'static str {
         "lottery"
+    }
+
+    fn code(&self) -> &'static Bytes {
+        &Contract::BYTECODE
     }
 
     fn decide(&self, view: &SlotView<'_>) -> Decision {

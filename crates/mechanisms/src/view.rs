@@ -139,6 +139,11 @@ impl Errand {
     pub fn new(kind: &'static str, to: Address, call: &impl SolCall) -> Self {
         Self { kind, to, data: call.abi_encode().into() }
     }
+
+    /// Where a contract's own `Slot` and `Terms` would be in the way: the arguments come encoded.
+    pub fn encoded(kind: &'static str, to: Address, selector: [u8; 4], arguments: &[u8]) -> Self {
+        Self { kind, to, data: [selector.as_slice(), arguments].concat().into() }
+    }
 }
 
 /// What to do about a slot.

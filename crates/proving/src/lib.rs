@@ -9,6 +9,7 @@ mod key_file;
 pub mod keys;
 mod matrix;
 pub mod proof;
+pub mod puzzle;
 mod raw;
 pub mod solidity;
 
@@ -18,6 +19,7 @@ pub use engine::{Arkworks, Domain, Engine, Halo2curves};
 pub use error::{KeyError, ProofFormatError, ProveError};
 pub use groth16::{ArkworksBackend, Proven};
 pub use key_file::ProvingKeyFile;
+pub use puzzle::{PuzzleProof, PuzzleProver};
 pub use raw::{RawG1, RawG2};
 
 #[cfg(test)]

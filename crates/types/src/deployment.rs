@@ -70,6 +70,8 @@ pub const PROOF_MARKET: &str = "ProofMarket";
 pub const PROVER_REGISTRY: &str = "ProverRegistry";
 pub const CIRCUIT_REGISTRY: &str = "CircuitRegistry";
 pub const STAKE_LOTTERY: &str = "StakeLottery";
+pub const DELEGATION_POOLS: &str = "DelegationPools";
+pub const PUZZLE_VERIFIER: &str = "PuzzleVerifier";
 
 /// Why a deployment file cannot be used.
 #[derive(Debug, thiserror::Error)]

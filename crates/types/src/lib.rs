@@ -1,5 +1,6 @@
 //! Domain values that every other crate speaks in. No I/O.
 
+pub mod amount;
 mod deployment;
 mod event;
 mod hash;
@@ -7,8 +8,8 @@ mod slot;
 
 pub use alloy::primitives::{Address, B256, U256};
 pub use deployment::{
-    CIRCUIT_REGISTRY, ContractRecord, Deployment, DeploymentError, PROOF_MARKET, PROVER_REGISTRY,
-    REQUIRED_CONTRACTS, RollupRecord, STAKE_LOTTERY, is_development_chain,
+    CIRCUIT_REGISTRY, ContractRecord, DELEGATION_POOLS, Deployment, DeploymentError, PROOF_MARKET,
+    PROVER_REGISTRY, PUZZLE_VERIFIER, REQUIRED_CONTRACTS, RollupRecord, STAKE_LOTTERY, is_development_chain,
 };
 pub use event::{BlockRef, DecodeError, Event, LoggedEvent, Source};
 pub use hash::{slot_hash, statement_hash, terms_hash};

@@ -12,22 +12,17 @@ use foundry_compilers::{
 };
 use serde_json::{Value, json};
 
-/// What the bindings are made from: contracts that are deployed, and interfaces that anyone may implement.
+/// What the bindings are made from, besides every mechanism: contracts that are deployed, and interfaces that anyone may
+/// implement.
 const EXPORTED: &[&str] = &[
-    "Agreement",
     "BlockVerifier",
     "CircuitRegistry",
     "DelegationPool",
     "DelegationPools",
     "DevelopmentToken",
     "IVerifier",
-    "Mining",
     "ProofMarket",
     "ProverRegistry",
-    "Race",
-    "ReverseDutchAuction",
-    "SealedBidAuction",
-    "StakeLottery",
     "TransferRollup",
 ];
 
@@ -40,15 +35,17 @@ pub fn run(root: &Path, solc: &Path, check: bool) -> Result<()> {
     let folder = root.join("crates/bindings/abi");
     fs::create_dir_all(&folder)?;
     let mut drifted = Vec::new();
-    for name in EXPORTED {
-        let artifact = artifacts.get(*name).ok_or_else(|| eyre!("contracts/src has no contract {name}"))?;
+    if let Some(missing) = EXPORTED.iter().find(|name| !artifacts.contains_key(**name)) {
+        bail!("contracts/src has no contract {missing}");
+    }
+    for (name, artifact) in &artifacts {
         let text = serde_json::to_string_pretty(artifact)? + "\n";
         let path = folder.join(format!("{name}.json"));
         if fs::read_to_string(&path).is_ok_and(|committed| committed == text) {
             continue;
         }
         if check {
-            drifted.push(*name);
+            drifted.push(name.as_str());
         } else {
             fs::write(&path, text).wrap_err_with(|| format!("writing {}", path.display()))?;
             println!("wrote crates/bindings/abi/{name}.json");
@@ -78,7 +75,7 @@ fn compile(root: &Path, solc: &Path) -> Result<BTreeMap<String, Value>> {
         ..Default::default()
     };
     settings.optimizer.enabled = Some(true);
-    settings.optimizer.runs = Some(1_000_000);
+    settings.optimizer.runs = Some(10_000);
     settings.metadata = Some(SettingsMetadata {
         use_literal_content: None,
         bytecode_hash: Some(BytecodeHash::None),
@@ -106,7 +103,9 @@ fn compile(root: &Path, solc: &Path) -> Result<BTreeMap<String, Value>> {
     }
     let mut artifacts = BTreeMap::new();
     for (path, name, contract) in output.output().contracts.contracts_with_files() {
-        if !path.starts_with(root.join("contracts/src")) || !EXPORTED.contains(&name.as_str()) {
+        let exported = path.starts_with(root.join("contracts/src")) && EXPORTED.contains(&name.as_str());
+        let mechanism = path.starts_with(root.join("contracts/src/mechanisms"));
+        if !exported && !mechanism {
             continue;
         }
         let abi = contract.abi.as_ref().ok_or_else(|| eyre!("{name} came without an ABI"))?;
@@ -116,6 +115,10 @@ fn compile(root: &Path, solc: &Path) -> Result<BTreeMap<String, Value>> {
             .and_then(|evm| evm.bytecode.as_ref())
             .and_then(|bytecode| bytecode.object.as_bytes())
             .ok_or_else(|| eyre!("{name} came without linked bytecode"))?;
+        // Abstract: nothing to deploy.
+        if mechanism && bytecode.is_empty() {
+            continue;
+        }
         artifacts.insert(name.clone(), json!({ "abi": abi, "bytecode": bytecode }));
     }
     Ok(artifacts)

@@ -150,6 +150,12 @@ impl Sender {
         self.send(chain.calls().fund(market, amount)).await
     }
 
+    /// Deposit asset wei in a mechanism's escrow, for the bonds of this key's bids, with the allowance it needs.
+    pub async fn deposit(&self, chain: &Chain, mechanism: Address, amount: U256) -> Result<Mined, SendError> {
+        self.allow(chain, "deposit", mechanism, amount).await?;
+        self.send(chain.calls().deposit(mechanism, amount)).await
+    }
+
     async fn allow(
         &self,
         chain: &Chain,

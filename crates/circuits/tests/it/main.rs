@@ -1,6 +1,7 @@
-//! The circuit against the native state machine, honest and forged; the statement's shared vectors.
+//! The circuits against their native twins, honest and forged; the shared vectors.
 
 mod agreement;
 mod forgery;
+mod puzzle;
 mod support;
 mod vectors;

@@ -1,31 +1,37 @@
-//! `provery deploy`: the registries, the market and the stake lottery, and the file that says where they are.
+//! `provery deploy`: the registries, the market and every mechanism, and the file that says where they are.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use alloy::{
-    primitives::{Address, U256},
+    primitives::{Address, Bytes, U256},
     sol_types::SolValue,
 };
 use clap::Args;
 use eyre::Result;
 use provery_bindings::{
-    CircuitRegistry, DevelopmentToken, ProofMarket, StakeLottery, market::IProverRegistry,
+    CircuitRegistry, DelegationPools, DevelopmentToken, ProofMarket, market::IProverRegistry,
 };
+use provery_mechanisms::{Mechanism, Parts};
+use provery_proving::{puzzle, solidity};
 use provery_types::{
-    CIRCUIT_REGISTRY, ContractRecord, Deployment, PROOF_MARKET, PROVER_REGISTRY, STAKE_LOTTERY,
-    is_development_chain,
+    CIRCUIT_REGISTRY, ContractRecord, DELEGATION_POOLS, Deployment, PROOF_MARKET, PROVER_REGISTRY,
+    PUZZLE_VERIFIER, is_development_chain,
 };
 use serde_json::json;
 
 use crate::{
     amount::Amount,
     commands::Context,
+    config,
     error::{Code, fail},
     files,
     output::{Steps, fields},
     session::{Deployed, Wire},
     solc,
 };
+
+/// Of the development keys of the mining puzzle: what `provery keys generate --puzzle` takes unless told otherwise.
+const PUZZLE_SEED: u64 = 1;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: provery deploy --epoch-length 60 --freeze 10 --unbonding 600 --keystore \
@@ -49,6 +55,10 @@ pub struct DeployArgs {
     /// Seconds from asking stake back to withdrawing it; at least an epoch and its freeze
     #[arg(long, value_name = "S", default_value_t = 604_800)]
     pub unbonding: u32,
+    /// Where the mining puzzle's keys are; on a development chain they are made if they are missing [env:
+    /// PROVERY_KEYS_DIR] [default: .provery/keys]
+    #[arg(long, value_name = "DIR")]
+    pub keys: Option<PathBuf>,
     /// The file to write [default: deployments/<chainid>.json]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -89,7 +99,14 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
     refuse_to_forget(&wire, &path, args.force).await?;
     files::check_writable(&path)?;
 
-    let mut steps = context.out.steps(if args.asset.is_some() { 3 } else { 4 });
+    let puzzle_code = puzzle_code(context, &args, development)?;
+    let mechanisms: Vec<&dyn Mechanism> = provery_mechanisms::registry()
+        .iter()
+        .copied()
+        .filter(|mechanism| puzzle_code.is_some() || !mechanism.wants_puzzle())
+        .collect();
+    let others = 3 + usize::from(args.asset.is_none()) + usize::from(puzzle_code.is_some());
+    let mut steps = context.out.steps(others + mechanisms.len());
     let (asset, token) = match args.asset {
         Some(asset) => (asset, None),
         None => {
@@ -111,16 +128,35 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
     // The market makes its registry, and a contract's first creation has nonce 1.
     let registry_address = market.address.create(1);
     let registry = wire.born_with(&market, registry_address).await?;
-    let arguments = (registry_address, market.address).abi_encode_params();
-    let lottery = step(&wire, &mut steps, "StakeLottery", &StakeLottery::BYTECODE, &arguments).await?;
+    let mut made = Vec::new();
+    let arguments = (market.address,).abi_encode_params();
+    let pools = step(&wire, &mut steps, DELEGATION_POOLS, &DelegationPools::BYTECODE, &arguments).await?;
+    made.push((DELEGATION_POOLS, pools));
+    let mut puzzle = Address::ZERO;
+    if let Some(code) = &puzzle_code {
+        let verifier = step(&wire, &mut steps, PUZZLE_VERIFIER, code, &[]).await?;
+        puzzle = verifier.address;
+        made.push((PUZZLE_VERIFIER, verifier));
+    }
+    let parts = Parts { registry: registry_address, market: market.address, puzzle };
+    for mechanism in &mechanisms {
+        let arguments = mechanism.constructor(&parts);
+        made.push((
+            mechanism.name(),
+            step(&wire, &mut steps, mechanism.name(), mechanism.code(), &arguments).await?,
+        ));
+    }
 
     let first = token.as_ref().map_or(circuits.block, |token| token.block).min(circuits.block);
-    let contracts = BTreeMap::from([
+    let mut contracts = BTreeMap::from([
         (PROOF_MARKET.to_string(), record(&market)),
         (PROVER_REGISTRY.to_string(), record(&registry)),
         (CIRCUIT_REGISTRY.to_string(), record(&circuits)),
-        (STAKE_LOTTERY.to_string(), record(&lottery)),
     ]);
+    for (name, deployed) in &made {
+        let mechanism = provery_mechanisms::by_name(name).is_some();
+        contracts.insert((*name).to_string(), ContractRecord { mechanism, ..record(deployed) });
+    }
     let deployment = Deployment {
         chain_id,
         development,
@@ -131,10 +167,11 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
         rollups: Vec::new(),
     };
     files::write_deployment(&path, &deployment)?;
-    let gas: u64 = [token.as_ref(), Some(&circuits), Some(&market), Some(&lottery)]
+    let gas: u64 = [token.as_ref(), Some(&circuits), Some(&market)]
         .into_iter()
         .flatten()
-        .map(|made| made.gas)
+        .chain(made.iter().map(|(_, deployed)| deployed))
+        .map(|deployed| deployed.gas)
         .sum();
     report(context, &deployment, &path, gas);
     Ok(())
@@ -216,5 +253,32 @@ async fn step(wire: &Wire, steps: &mut Steps, name: &str, bytecode: &[u8], args:
 }
 
 fn record(deployed: &Deployed) -> ContractRecord {
-    ContractRecord { address: deployed.address, code_hash: deployed.code_hash, block: deployed.block }
+    ContractRecord {
+        address: deployed.address,
+        code_hash: deployed.code_hash,
+        block: deployed.block,
+        mechanism: false,
+    }
+}
+
+/// The creation code of the mining puzzle's verifier; nothing where there are no keys for it that may be used: then there is
+/// no mining on this chain.
+fn puzzle_code(context: &Context, args: &DeployArgs, development: bool) -> Result<Option<Bytes>> {
+    let dir = config::keys_dir(args.keys.clone());
+    if development && puzzle::load_verifying(&dir, None).is_err() {
+        context.out.note("making a development key for the mining puzzle");
+        puzzle::generate_keys(&PUZZLE_SEED.to_be_bytes(), &dir)?;
+    }
+    let verifying = match puzzle::load_verifying(&dir, None) {
+        Ok(verifying) if development || !verifying.manifest.development => verifying,
+        Ok(_) | Err(_) => {
+            context.out.warn(&format!(
+                "{} has no keys of the mining puzzle from a ceremony, so this deployment has no mining",
+                dir.display()
+            ));
+            return Ok(None);
+        }
+    };
+    let source = solidity::generate(&verifying.key, PUZZLE_VERIFIER)?;
+    Ok(Some(solc::compile(&source, PUZZLE_VERIFIER)?))
 }

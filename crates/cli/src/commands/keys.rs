@@ -1,4 +1,5 @@
-//! `provery keys`: proving keys of the reference rollup's circuit, from a seeded development setup.
+//! `provery keys`: proving keys of the reference rollup's circuit and of the mining puzzle, from a seeded development
+//! setup.
 
 use std::{
     fs,
@@ -6,12 +7,13 @@ use std::{
     time::Instant,
 };
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use eyre::Result;
-use provery_circuits::Params;
+use provery_circuits::{Params, puzzle::CIRCUIT_NAME};
 use provery_proving::{
     block,
     keys::{self, Manifest},
+    puzzle,
 };
 use serde_json::json;
 
@@ -25,11 +27,17 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
     /// Make development keys: whoever knows the seed can forge proofs, so they are refused outside development chains
-    #[command(after_help = "Example: provery keys generate --block-txs 8 --seed 1")]
+    #[command(
+        after_help = "Example: provery keys generate --block-txs 8 --seed 1",
+        group(ArgGroup::new("circuit").required(true).args(["block_txs", "puzzle"]))
+    )]
     Generate {
         /// Transfers a block may have: the size of the circuit
         #[arg(long, value_name = "N")]
-        block_txs: usize,
+        block_txs: Option<usize>,
+        /// The mining mechanism's puzzle instead of a block circuit
+        #[arg(long)]
+        puzzle: bool,
         /// Decides the keys; everyone who proves for one circuit needs the same
         #[arg(long, value_name = "S", default_value_t = 1)]
         seed: u64,
@@ -48,7 +56,8 @@ pub enum KeysCommand {
 
 pub fn run(context: &Context, command: KeysCommand) -> Result<()> {
     match command {
-        KeysCommand::Generate { block_txs, seed, dir } => {
+        // Without a block size it is the puzzle: the arguments demand one of the two.
+        KeysCommand::Generate { block_txs, puzzle: _, seed, dir } => {
             generate(context, block_txs, seed, &config::keys_dir(dir))
         }
         KeysCommand::Show { dir } => show(context, &config::keys_dir(dir)),
@@ -60,14 +69,18 @@ pub fn params(block_txs: usize) -> Result<Params> {
     Params::new(block_txs).map_err(|error| fail(Code::Usage, format!("--block-txs: {error}")))
 }
 
-fn generate(context: &Context, block_txs: usize, seed: u64, dir: &Path) -> Result<()> {
-    let params = params(block_txs)?;
-    let name = params.circuit_name();
+fn generate(context: &Context, block_txs: Option<usize>, seed: u64, dir: &Path) -> Result<()> {
+    let params = block_txs.map(params).transpose()?;
+    let name = params.map_or_else(|| CIRCUIT_NAME.to_owned(), |params| params.circuit_name());
     let waiting = spinner(&format!(
         "setting up {name} (minutes for large blocks; nothing to do if the keys are there)"
     ));
     let started = Instant::now();
-    let manifest = block::generate_keys(&params, &seed.to_be_bytes(), dir);
+    let seed = seed.to_be_bytes();
+    let manifest = match &params {
+        Some(params) => block::generate_keys(params, &seed, dir),
+        None => puzzle::generate_keys(&seed, dir),
+    };
     if let Some(waiting) = waiting {
         waiting.finish_and_clear();
     }

@@ -19,7 +19,7 @@ use crate::{
     history::{History, Outcome},
     output::{fields, table},
     session::Session,
-    terms::{self, Parties, TermsArgs},
+    terms::{self, MechanismArgs, Parties, TermsArgs},
 };
 
 #[derive(Debug, Subcommand)]
@@ -57,7 +57,7 @@ pub enum MarketCommand {
 #[command(group(ArgGroup::new("source").required(true).args(["terms", "circuit"])))]
 pub struct CreateArgs {
     /// The terms, as JSON
-    #[arg(long, value_name = "FILE", conflicts_with = "TermsArgs")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["TermsArgs", "MechanismArgs"])]
     pub terms: Option<PathBuf>,
     /// What is proven: a circuit's id in the CircuitRegistry
     #[arg(long, value_name = "ID")]
@@ -65,9 +65,6 @@ pub struct CreateArgs {
     /// Who opens slots and pays [default: the signing account]
     #[arg(long, value_name = "ADDRESS", conflicts_with = "terms")]
     pub requester: Option<Address>,
-    /// The rule that decides who may prove [default: the deployment's stake lottery]
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "terms")]
-    pub mechanism: Option<Address>,
     /// Public inputs that the prover supplies
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "terms")]
     pub outputs: u8,
@@ -77,6 +74,8 @@ pub struct CreateArgs {
     /// How many slots may be open at once: a power of two, 1 to 65536
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = capacity)]
     pub capacity: u32,
+    #[command(flatten)]
+    pub mechanism: MechanismArgs,
     #[command(flatten)]
     pub numbers: TermsArgs,
 }
@@ -108,9 +107,11 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         (None, circuit) => {
             let circuit = circuit.unwrap_or_default();
             let registered = session.chain.circuit(circuit).await?;
+            let (mechanism, mechanism_params) = args.mechanism.resolve(session.deployment())?;
             let parties = Parties {
                 requester: args.requester.unwrap_or(session.me()?),
-                mechanism: args.mechanism.unwrap_or_else(|| session.deployment().lottery()),
+                mechanism,
+                mechanism_params,
                 circuit,
                 verifier: registered.verifier,
             };

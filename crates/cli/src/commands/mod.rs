@@ -1,11 +1,15 @@
 //! One file per command group. Each parses its arguments, does its effects through [`Session`], and prints one result.
 
+pub mod calibrate;
 pub mod credit;
 pub mod deploy;
+pub mod deposit;
+pub mod earnings;
 pub mod keys;
 pub mod keystore;
 pub mod market;
 pub mod node;
+pub mod offer;
 pub mod prove;
 pub mod prover;
 pub mod prover_status;
@@ -50,6 +54,7 @@ pub async fn run(cli: Cli, out: Output) -> Result<()> {
         Command::Deploy(args) => deploy::run(&context, args).await,
         Command::Status => status::run(&context).await,
         Command::Keys(command) => keys::run(&context, command),
+        Command::Calibrate(args) => calibrate::run(&context, args),
         Command::Keystore(command) => keystore::run(&context, command),
         Command::Verifier(command) => verifier::run(&context, command),
         Command::Rollup(command) => rollup::run(&context, command).await,

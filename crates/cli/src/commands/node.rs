@@ -1,18 +1,25 @@
 //! `provery node`: a prover, unattended.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use alloy::primitives::{Address, U256};
+use alloy::{
+    primitives::{Address, B256, U256, keccak256},
+    signers::local::PrivateKeySigner,
+};
 use clap::Args;
 use eyre::Result;
 use provery_node::NodeConfig;
-use provery_proving::ProofBackend;
+use provery_proving::{ProofBackend, puzzle::PuzzleProver};
 use provery_types::RollupRecord;
 
 use crate::{
-    amount::{Amount, human},
+    amount::{Amount, SignedAmount, human},
     backends,
-    commands::{Context, prove},
+    commands::{Context, calibrate::Calibration, prove},
     config,
     error::{Code, fail},
     session::Session,
@@ -48,15 +55,27 @@ pub struct NodeArgs {
     /// Do not poke epochs, expire slots, or resume after a suspension
     #[arg(long)]
     no_upkeep: bool,
-    /// Leave slots of others alone that pay less
-    #[arg(long, value_name = "AMOUNT", default_value = "0")]
-    min_reward: Amount,
+    /// Take on, bid for or rescue nothing that pays less [default: what a slot costs, by --cost-from; else 0]
+    #[arg(long, value_name = "AMOUNT")]
+    min_reward: Option<Amount>,
+    /// What a proof takes and costs on this machine, as `provery calibrate` wrote it
+    #[arg(long, value_name = "FILE")]
+    cost_from: Option<PathBuf>,
+    /// Offer slots that cannot be proven in time to others, for this much (below zero: paid to the taker)
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    hand_over: Option<SignedAmount>,
+    /// Take slots that others offer, if they pay
+    #[arg(long)]
+    take_over: bool,
+    /// Mine the right to slots of markets that are mined; needs the puzzle's keys and a deposit
+    #[arg(long)]
+    mine: bool,
     /// Withdraw credit to the prover whenever it reaches this much [default: never]
     #[arg(long, value_name = "AMOUNT")]
     withdraw_at: Option<Amount>,
-    /// Seconds that a first proof is expected to take; measured from then on
-    #[arg(long, value_name = "S", default_value_t = 20)]
-    first_estimate: u64,
+    /// Seconds that a first proof is expected to take; measured from then on [default: by --cost-from; else 20]
+    #[arg(long, value_name = "S")]
+    first_estimate: Option<u64>,
 }
 
 pub async fn run(context: &Context, args: NodeArgs) -> Result<()> {
@@ -69,14 +88,27 @@ pub async fn run(context: &Context, args: NodeArgs) -> Result<()> {
     check_stake(context, &session, prover, &rollups, !args.no_rescue).await?;
     let dir = config::keys_dir(args.keys.clone());
     let markets: Vec<U256> = rollups.iter().map(|rollup| rollup.market).collect();
-    let backends = tokio::task::spawn_blocking(move || load(&rollups, &dir)).await??;
+    let keys = dir.clone();
+    let backends = tokio::task::spawn_blocking(move || load(&rollups, &keys)).await??;
 
     let mut config = NodeConfig::new(prover, args.data_dir);
     config.markets = Some(markets);
     config.workers = args.workers.max(1);
-    config.first_estimate = Duration::from_secs(args.first_estimate);
+    let calibration = args.cost_from.as_deref().map(Calibration::load).transpose()?;
+    let circuits: Vec<String> = backends.iter().map(|backend| backend.circuit().to_owned()).collect();
+    let measured = calibration.iter().flat_map(|it| circuits.iter().filter_map(|name| it.seconds_of(name)));
+    let first_estimate = args.first_estimate.or(measured.max()).unwrap_or(20);
+    config.first_estimate = Duration::from_secs(first_estimate);
+    let cost = calibration.iter().flat_map(|it| circuits.iter().filter_map(|name| it.cost_of(name))).max();
+    config.minimum_reward =
+        args.min_reward.map(|amount| amount.0).or(cost).unwrap_or_default().saturating_to();
+    config.hand_over = args.hand_over.map(|amount| amount.0);
+    config.take_over = args.take_over;
+    config.secret = secret(session.signer()?);
+    if args.mine {
+        config.puzzle = Some(puzzle(&dir).await?);
+    }
     config.rescue = !args.no_rescue;
-    config.minimum_reward = args.min_reward.0.saturating_to();
     config.withdraw_at = args.withdraw_at.map(|amount| amount.0);
     config.upkeep = !args.no_upkeep;
     config.poll = Duration::from_millis(args.poll_ms.max(1));
@@ -84,6 +116,17 @@ pub async fn run(context: &Context, args: NodeArgs) -> Result<()> {
     let sender = session.sender()?.clone();
     provery_node::run(config, session.chain, sender, backends, stop).await?;
     Ok(())
+}
+
+/// What sealed bids are derived from: the same at every start, and known to nobody who has not the key.
+fn secret(signer: &PrivateKeySigner) -> B256 {
+    keccak256([signer.to_bytes().as_slice(), b"provery sealed bids"].concat())
+}
+
+async fn puzzle(dir: &Path) -> Result<Arc<PuzzleProver>> {
+    let dir = dir.to_owned();
+    let prover = tokio::task::spawn_blocking(move || PuzzleProver::load(&dir, None)).await??;
+    Ok(Arc::new(prover))
 }
 
 /// The rollups whose slots the node proves.
@@ -118,7 +161,7 @@ async fn served(session: &Session, markets: &[u64]) -> Result<Vec<RollupRecord>>
 }
 
 /// One backend a circuit: rollups may share one.
-fn load(rollups: &[RollupRecord], dir: &std::path::Path) -> Result<Vec<Arc<dyn ProofBackend>>> {
+fn load(rollups: &[RollupRecord], dir: &Path) -> Result<Vec<Arc<dyn ProofBackend>>> {
     let mut loaded: Vec<(u64, _)> = Vec::new();
     for rollup in rollups {
         if !loaded.iter().any(|(block_txs, _)| *block_txs == rollup.block_txs) {

@@ -7,7 +7,13 @@ use serde_json::json;
 
 use crate::{
     amount::{Amount, human},
-    commands::{Context, prover_status},
+    commands::{
+        Context,
+        deposit::{self, DepositArgs},
+        earnings::{self, EarningsArgs},
+        offer::{self, OfferCommand},
+        prover_status,
+    },
     error::{Code, fail},
     session::Session,
 };
@@ -68,6 +74,20 @@ pub enum ProverCommand {
         /// Whose [default: the signing account]
         address: Option<Address>,
     },
+    /// What bonds of sealed bids and mining tickets are taken from
+    #[command(
+        after_help = "Example: provery prover deposit --mechanism vickrey --amount 5ether --keystore prover.json"
+    )]
+    Deposit(DepositArgs),
+    /// Standing offers to prove one rollup's slots
+    #[command(
+        subcommand,
+        after_help = "Example: provery prover offer revoke --nonce 1 --keystore prover.json"
+    )]
+    Offer(OfferCommand),
+    /// What a prover earned, lost and paid for gas, by market and day, from the chain's data alone
+    #[command(after_help = "Example: provery prover earnings --days 7 --keystore prover.json")]
+    Earnings(EarningsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -111,6 +131,8 @@ pub async fn run(context: &Context, command: ProverCommand) -> Result<()> {
                 .result(&json!({ "uri": uri, "tx": mined.tx_hash }), || format!("the URI is now {uri}"));
             Ok(())
         }
+        ProverCommand::Deposit(args) => deposit::run(context, args).await,
+        ProverCommand::Offer(command) => offer::run(context, command).await,
         ProverCommand::Stake { amount } => stake(context, amount).await,
         ProverCommand::Allocate { market, units } => allocate(context, market, units).await,
         ProverCommand::Pause => {
@@ -144,6 +166,7 @@ pub async fn run(context: &Context, command: ProverCommand) -> Result<()> {
         ProverCommand::Exit(args) => exit(context, args).await,
         ProverCommand::Submitter(command) => submitter(context, command).await,
         ProverCommand::Status { address } => prover_status::run(context, address).await,
+        ProverCommand::Earnings(args) => earnings::run(context, args).await,
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     output::fields,
     session::Session,
     solc,
-    terms::{Parties, TermsArgs},
+    terms::{MechanismArgs, Parties, TermsArgs},
 };
 
 /// The generated contract's name.
@@ -101,6 +101,8 @@ pub struct CreateArgs {
     #[arg(long, value_name = "AMOUNT")]
     pub fund: Option<Amount>,
     #[command(flatten)]
+    pub mechanism: MechanismArgs,
+    #[command(flatten)]
     pub terms: TermsArgs,
 }
 
@@ -137,6 +139,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         ));
     }
     files::check_writable(session.path())?;
+    let (mechanism, mechanism_params) = args.mechanism.resolve(session.deployment())?;
     let plan = plan(&session, &args)?;
     let wanted = args.fund.map(|amount| amount.0).unwrap_or_default();
     let me = session.me()?;
@@ -165,12 +168,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
     step.finish(&circuit.to_string());
 
     let step = steps.start("TransferRollup");
-    let parties = Parties {
-        requester: me,
-        mechanism: session.deployment().lottery(),
-        circuit,
-        verifier: verifier.address,
-    };
+    let parties = Parties { requester: me, mechanism, mechanism_params, circuit, verifier: verifier.address };
     // The contract itself fills in the requester, the outputs and the callback's gas.
     let template = TransferRollup::Terms::from(args.terms.to_terms(parties, 1, 0)?);
     let sequencer = args.sequencer.unwrap_or(me);

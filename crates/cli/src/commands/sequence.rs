@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -20,7 +21,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    commands::{Context, rollup::AccountsArgs},
+    commands::{Context, offer::SignedOffer, rollup::AccountsArgs},
     error::{Code, fail},
     session::Session,
     signals,
@@ -40,6 +41,10 @@ pub struct SequenceArgs {
     /// Transfers in a block [default: as many as fit]
     #[arg(long, value_name = "N")]
     block_txs: Option<usize>,
+    /// Open slots for the prover that signed this offer (`provery prover offer sign`); without it, or once it is no longer
+    /// good, slots of a market with agreements are open to all
+    #[arg(long, value_name = "FILE")]
+    offer: Option<PathBuf>,
     #[command(flatten)]
     accounts: AccountsArgs,
 }
@@ -160,12 +165,23 @@ pub async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
     let workload = args.accounts.workload();
     check_accounts(&tracker, &workload)?;
     let terms = session.chain.terms(record.market).await?;
+    let mechanism_data = match &args.offer {
+        Some(path) => {
+            let signed = SignedOffer::read(path)?;
+            signed
+                .offer
+                .open_data(&signed.signature)
+                .map_err(|error| fail(Code::Usage, format!("--offer: {error}")))?
+        }
+        None => Bytes::new(),
+    };
     let stop = signals::stop_token()?;
     let mut sequencer = Sequencer {
         context,
         session: &session,
         record,
         terms,
+        mechanism_data,
         domain: domain.to_be_bytes(),
         tracker,
         workload,
@@ -211,6 +227,8 @@ struct Sequencer<'a> {
     session: &'a Session,
     record: RollupRecord,
     terms: Terms,
+    /// What the market's mechanism is told of each slot.
+    mechanism_data: Bytes,
     domain: [u8; 32],
     tracker: Tracker,
     workload: Workload,
@@ -294,6 +312,7 @@ impl Sequencer<'_> {
             Bytes::from(data.clone()),
             root(&claimed),
             &self.terms,
+            self.mechanism_data.clone(),
         );
         let mined = self.session.send(call).await?;
         self.posted(&mined, &data)

@@ -1,6 +1,7 @@
 mod blocks;
 mod key_files;
 mod proofs;
+mod puzzles;
 
 use std::path::Path;
 

@@ -4,14 +4,14 @@ pragma solidity 0.8.30;
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
 
-import { ProofMarket } from "../src/ProofMarket.sol";
-import { IProofMarket, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
-import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
-import { MarketFixture } from "./MarketFixture.sol";
-import { FalseToken, HookToken } from "./mocks/HostileTokens.sol";
-import { MockRequester } from "./mocks/MockRequester.sol";
-import { MockProof } from "./mocks/MockVerifier.sol";
-import { FeeToken } from "./mocks/TestToken.sol";
+import { ProofMarket } from "../../src/ProofMarket.sol";
+import { IProofMarket, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
+import { MarketFixture } from "../MarketFixture.sol";
+import { FalseToken, HookToken } from "../mocks/HostileTokens.sol";
+import { MockRequester } from "../mocks/MockRequester.sol";
+import { MockProof } from "../mocks/MockVerifier.sol";
+import { FeeToken } from "../mocks/TestToken.sol";
 
 /// @notice Requesters, mechanisms and assets that misbehave.
 contract ProofMarketAttacksTest is MarketFixture {
@@ -88,6 +88,7 @@ contract ProofMarketAttacksTest is MarketFixture {
     function test_ACallbackThatFailsChangesNothing() public {
         MockRequester.Mode[3] memory modes =
             [MockRequester.Mode.Revert, MockRequester.Mode.RevertBomb, MockRequester.Mode.BurnGas];
+        uint256 fundsBefore = _funds();
         for (uint256 i; i < modes.length; ++i) {
             caller.setMode(modes[i]);
             Slot memory slot = _open(alice);
@@ -106,6 +107,8 @@ contract ProofMarketAttacksTest is MarketFixture {
             _assertState(slot, SlotState.Expired);
         }
         assertEq(market.credits(alice), 3 * PRICE);
+        // The requester paid for three proofs and forfeited a tenth of three prices, as one that behaves would.
+        assertEq(_funds(), fundsBefore - 3 * PRICE - 3 * PRICE / 10);
     }
 
     /// @dev The answer is not copied: what it costs is bounded by the callback's own gas.
@@ -114,10 +117,13 @@ contract ProofMarketAttacksTest is MarketFixture {
         _setTerms();
         caller.setMode(MockRequester.Mode.ReturnBomb);
         Slot memory slot = _open(alice);
+        uint256 fundsBefore = _funds();
         uint256 gasBefore = gasleft();
         _prove(slot, alice);
         assertLt(gasBefore - gasleft(), 350_000);
         _assertState(slot, SlotState.Proven);
+        assertEq(_funds(), fundsBefore);
+        assertEq(market.credits(alice), PRICE);
     }
 
     function test_RevertProve_WhenTooLittleGasIsLeftForTheCallback() public {

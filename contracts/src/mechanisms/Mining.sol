@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
+import { IMining } from "../interfaces/IMining.sol";
+import { IProofMarket, Slot, SlotState, Terms } from "../interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
+import { IVerifier } from "../interfaces/IVerifier.sol";
+import { SlotHooks } from "../libraries/SlotHooks.sol";
+import { SlotRing } from "../libraries/SlotRing.sol";
+import { BondEscrow } from "./BondEscrow.sol";
+
+/// @title Mining: the right to a slot is earned by a puzzle, while the slot before it is open
+/// @dev Three words a market, and one a ticket. A ticket is kept by its slot, so that opening the slot need not move it.
+contract Mining is IMining, BondEscrow {
+    using SlotHooks for Terms;
+    using SlotRing for Terms;
+
+    /// @dev Three words, all zero before the market's first slot under this mechanism.
+    /// @param seed See IMining.
+    /// @param termsTag The low 64 bits of the hash of the terms the round began under.
+    /// @param units The target in units of MIN_TARGET.
+    /// @param bond What a ticket of this round locks, in asset wei.
+    /// @param ticketAt Unix seconds; 0 as long as nobody has the right.
+    struct Record {
+        uint128 seed;
+        uint64 slot;
+        uint64 termsTag;
+        uint160 units;
+        uint96 bond;
+        address winner;
+        uint40 startedAt;
+        uint40 ticketAt;
+    }
+
+    /// @dev One word.
+    struct Ticket {
+        address key;
+        uint96 bond;
+    }
+
+    /// @dev The fields of `mechanismParams`.
+    struct Params {
+        uint32 interval;
+        uint96 ticketBond;
+        uint8 initialBits;
+    }
+
+    uint256 private constant PARAMS_BITS = 32 + 96 + 8;
+    uint256 private constant MODULUS = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
+    uint256 private constant UNIT_BITS = 94;
+    uint256 private constant MAX_UNITS = MODULUS >> UNIT_BITS;
+    uint256 private constant MAX_INITIAL_BITS = 159;
+    /// @dev A target changes by at most this factor from round to round.
+    uint256 private constant MAX_STEP = 4;
+
+    /// @inheritdoc IMining
+    uint256 public constant MIN_TARGET = 1 << UNIT_BITS;
+    /// @inheritdoc IMining
+    uint256 public constant MAX_TARGET = MAX_UNITS << UNIT_BITS;
+    /// @inheritdoc IMining
+    uint256 public constant TICKET_HOLD = 1 days;
+
+    /// @inheritdoc IMining
+    IProverRegistry public immutable registry;
+    /// @inheritdoc IMining
+    IVerifier public immutable puzzle;
+
+    address private immutable _market;
+
+    mapping(uint256 market => Record) private _rounds;
+    mapping(uint256 market => mapping(uint64 slot => Ticket)) private _tickets;
+
+    /// @param registry_ The registry whose provers mine; its asset is what bonds are in.
+    /// @param market_ The market contract that opens slots.
+    /// @param puzzle_ Verifies that the second public input is the puzzle's output for the first.
+    constructor(IProverRegistry registry_, address market_, IVerifier puzzle_) BondEscrow(registry_.asset()) {
+        registry = registry_;
+        _market = market_;
+        puzzle = puzzle_;
+    }
+
+    /// @inheritdoc IMechanism
+    function validateTerms(Terms calldata terms) external pure {
+        if (!terms.wantsEnded() || (uint256(terms.mechanismParams) & ~SlotHooks.ENDED) >> PARAMS_BITS != 0) {
+            revert MechanismTermsRejected("mechanismParams");
+        }
+        Params memory params = _paramsOf(terms);
+        if (params.interval == 0) revert MechanismTermsRejected("interval");
+        if (params.ticketBond == 0) revert MechanismTermsRejected("ticketBond");
+        if (params.initialBits > MAX_INITIAL_BITS) revert MechanismTermsRejected("initialBits");
+        if (terms.bond == 0) revert MechanismTermsRejected("bond");
+    }
+
+    /// @inheritdoc IMechanism
+    function onOpen(uint256 market, uint64 slot, Terms calldata terms, bytes calldata)
+        external
+        returns (Allocation memory allocation)
+    {
+        _onlyMarket();
+        Params memory params = _paramsOf(terms);
+        Record memory record = _rounds[market];
+        allocation.price = terms.price;
+
+        bool stale = record.slot != slot;
+        uint64 termsTag = uint64(uint256(terms.hash()));
+        address winner = record.winner;
+        if (winner != address(0)) {
+            if (stale || record.termsTag != termsTag) _return(market, record.slot);
+            else if (registry.isAble(market, winner, terms.bond)) allocation.prover = winner;
+            else _forfeit(market, slot);
+        }
+
+        record.units = stale ? uint160(MAX_UNITS >> params.initialBits) : _retarget(record, params.interval);
+        bytes32 random =
+            keccak256(abi.encode(record.seed, block.prevrandao, block.chainid, address(this), market, slot));
+        record.seed = uint128(uint256(random) >> 128);
+        record.termsTag = termsTag;
+        record.slot = slot + 1;
+        record.bond = params.ticketBond;
+        record.winner = address(0);
+        record.startedAt = uint40(block.timestamp);
+        record.ticketAt = 0;
+        _rounds[market] = record;
+        emit RoundStarted(market, record.slot, record.seed, uint256(record.units) << UNIT_BITS, record.bond);
+    }
+
+    /// @inheritdoc IMechanism
+    /// @dev A ticket that stands for a slot means that the slot was allocated when it opened. Who holds it now proved it, or
+    /// nobody did, or the right was not used.
+    function onEnded(Slot calldata slot, Terms calldata, SlotState state, address payee) external {
+        _onlyMarket();
+        if (_tickets[slot.market][slot.id].key == address(0)) return;
+        if (state == SlotState.Proven && payee != slot.prover) _forfeit(slot.market, slot.id);
+        else _return(slot.market, slot.id);
+    }
+
+    /// @inheritdoc IMining
+    function submitTicket(uint256 market, address prover, uint256 nonce, uint256 output, bytes calldata proof)
+        external
+    {
+        Record storage stored = _rounds[market];
+        Record memory record = stored;
+        if (record.startedAt == 0) revert RoundNotStarted();
+        if (record.winner != address(0)) revert RightTaken(record.winner);
+        uint256 target = uint256(record.units) << UNIT_BITS;
+        if (output >= target) revert TargetMissed(output, target);
+        if (!registry.actsFor(msg.sender, prover)) revert NotAuthorised();
+
+        uint256[] memory inputs = new uint256[](2);
+        (inputs[0], inputs[1]) = (_challenge(record.seed, market, prover, nonce), output);
+        if (!puzzle.verify(inputs, proof)) revert ProofInvalid();
+
+        _lock(msg.sender, record.bond);
+        _tickets[market][record.slot] = Ticket(msg.sender, record.bond);
+        stored.winner = prover;
+        stored.ticketAt = uint40(block.timestamp);
+        emit TicketTaken(market, record.slot, prover, msg.sender);
+    }
+
+    /// @inheritdoc IMining
+    function reclaimTicket(uint256 market) external {
+        Record storage stored = _rounds[market];
+        Record memory record = stored;
+        if (record.winner == address(0)) revert TicketNotFound();
+        (,,, uint64 slots,) = IProofMarket(_market).markets(market);
+        // Had the slot opened under this mechanism, the round would be a later one's.
+        if (slots < record.slot) {
+            uint256 until = record.ticketAt + TICKET_HOLD;
+            if (block.timestamp < until) revert TicketHeld(until);
+            if (msg.sender != _tickets[market][record.slot].key) revert NotAuthorised();
+        }
+        stored.winner = address(0);
+        stored.ticketAt = 0;
+        _return(market, record.slot);
+    }
+
+    /// @inheritdoc IMining
+    function round(uint256 market) external view returns (Round memory) {
+        Record memory record = _rounds[market];
+        return Round({
+            slot: record.slot,
+            seed: record.seed,
+            target: uint256(record.units) << UNIT_BITS,
+            startedAt: record.startedAt,
+            winner: record.winner,
+            ticketBond: record.bond
+        });
+    }
+
+    /// @inheritdoc IMining
+    function challengeOf(uint256 market, address prover, uint256 nonce) external view returns (uint256) {
+        return _challenge(_rounds[market].seed, market, prover, nonce);
+    }
+
+    /// @inheritdoc IMining
+    function ticketOf(uint256 market, uint64 slot) external view returns (address key, uint96 bond) {
+        Ticket memory ticket = _tickets[market][slot];
+        return (ticket.key, ticket.bond);
+    }
+
+    /// @dev Gives the ticket bond of a slot back to the key it came from.
+    function _return(uint256 market, uint64 slot) private {
+        Ticket memory ticket = _tickets[market][slot];
+        delete _tickets[market][slot];
+        _free(ticket.key, ticket.bond);
+        emit TicketReturned(market, slot, ticket.key, ticket.bond);
+    }
+
+    /// @dev Burns the ticket bond of a slot.
+    function _forfeit(uint256 market, uint64 slot) private {
+        Ticket memory ticket = _tickets[market][slot];
+        delete _tickets[market][slot];
+        _burn(ticket.bond);
+        emit TicketForfeited(market, slot, ticket.key, ticket.bond);
+    }
+
+    /// @dev The next round's target. Products are below 2^160 * 2^41.
+    function _retarget(Record memory record, uint256 interval) private view returns (uint160) {
+        uint256 old = record.units;
+        uint256 time =
+            record.ticketAt == 0 ? interval + block.timestamp - record.startedAt : record.ticketAt - record.startedAt;
+        uint256 units = old * time / interval;
+        if (units < old / MAX_STEP) units = old / MAX_STEP;
+        if (units > old * MAX_STEP) units = old * MAX_STEP;
+        if (units > MAX_UNITS) units = MAX_UNITS;
+        return uint160(units == 0 ? 1 : units);
+    }
+
+    function _onlyMarket() private view {
+        if (msg.sender != _market) revert NotMarket();
+    }
+
+    /// @dev Below 2^248, so a field element.
+    function _challenge(uint256 seed, uint256 market, address prover, uint256 nonce) private pure returns (uint256) {
+        return uint256(keccak256(abi.encode(seed, market, prover, nonce))) >> 8;
+    }
+
+    function _paramsOf(Terms calldata terms) private pure returns (Params memory) {
+        uint256 word = uint256(terms.mechanismParams);
+        return Params({ interval: uint32(word), ticketBond: uint96(word >> 32), initialBits: uint8(word >> 128) });
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
+import { IProofMarket, Slot, SlotState, Terms } from "../interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
+import { IReverseDutchAuction } from "../interfaces/IReverseDutchAuction.sol";
+
+/// @title Reverse Dutch auction: the price climbs from a floor to the terms' price, and the first to lock gets the slot
+/// @dev No state: the price follows from the slot's opening, and the market knows whether the slot is still to be had.
+contract ReverseDutchAuction is IReverseDutchAuction {
+    uint256 private constant RISE_SHIFT = 96;
+    uint256 private constant PARAMS_BITS = 128;
+
+    /// @inheritdoc IReverseDutchAuction
+    IProverRegistry public immutable registry;
+
+    IProofMarket private immutable _market;
+
+    /// @param registry_ The registry that says who may act for whom.
+    /// @param market_ The market contract that opens slots.
+    constructor(IProverRegistry registry_, address market_) {
+        registry = registry_;
+        _market = IProofMarket(market_);
+    }
+
+    /// @inheritdoc IMechanism
+    function validateTerms(Terms calldata terms) external pure {
+        if (uint256(terms.mechanismParams) >> PARAMS_BITS != 0) revert MechanismTermsRejected("mechanismParams");
+        (uint256 floorPrice, uint256 rise) = _unpack(terms);
+        if (floorPrice > terms.price) revert MechanismTermsRejected("floorPrice");
+        if (rise == 0) revert MechanismTermsRejected("rise");
+        if (terms.bond == 0) revert MechanismTermsRejected("bond");
+        if (rise + 2 * uint256(terms.exclusiveWindow) > terms.expiryWindow) {
+            revert MechanismTermsRejected("expiryWindow");
+        }
+    }
+
+    /// @inheritdoc IMechanism
+    function onOpen(uint256, uint64, Terms calldata terms, bytes calldata)
+        external
+        view
+        returns (Allocation memory allocation)
+    {
+        if (msg.sender != address(_market)) revert NotMarket();
+        (, uint256 rise) = _unpack(terms);
+        allocation.price = terms.price;
+        allocation.undecidedUntil = uint40(block.timestamp + rise);
+    }
+
+    /// @inheritdoc IMechanism
+    /// @dev Never called: the terms cannot ask for it.
+    function onEnded(Slot calldata, Terms calldata, SlotState, address) external pure { }
+
+    /// @inheritdoc IReverseDutchAuction
+    /// @dev The market first: whoever comes second finds out before anything else is read. It is also who checks that the
+    /// slot and the terms, which give the price, are what they claim to be.
+    function lock(Slot calldata slot, Terms calldata terms, address prover) external {
+        _market.allocate(slot, terms, prover, priceAt(slot, terms, block.timestamp));
+        if (!registry.actsFor(msg.sender, prover)) revert NotAuthorised();
+    }
+
+    /// @inheritdoc IReverseDutchAuction
+    /// @dev Slots and terms that no market would accept get some price: refusing them is the market's.
+    function priceAt(Slot calldata slot, Terms calldata terms, uint256 time) public pure returns (uint96) {
+        (uint256 floorPrice, uint256 rise) = _unpack(terms);
+        uint256 cap = terms.price;
+        if (time <= slot.openedAt) return uint96(floorPrice);
+        unchecked {
+            uint256 elapsed = time - slot.openedAt;
+            if (elapsed >= rise) return uint96(cap);
+            // 96 and 32 bits: the product cannot overflow.
+            return uint96(floorPrice + (cap - floorPrice) * elapsed / rise);
+        }
+    }
+
+    function _unpack(Terms calldata terms) private pure returns (uint256 floorPrice, uint256 rise) {
+        uint256 params = uint256(terms.mechanismParams);
+        return (uint96(params), uint32(params >> RISE_SHIFT));
+    }
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
+import { Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { PoolFixture } from "../PoolFixture.sol";
+
+/// @notice What everybody could claim of a pool is there, and what is there is somebody's, but for dust.
+contract PoolInvariantTest is PoolFixture {
+    address[3] private actors;
+    Slot private pending;
+    Terms private pendingTerms;
+    mapping(bytes32 action => uint256) private done;
+
+    function setUp() public override {
+        super.setUp();
+        actors = [dora, emil, carol];
+        _fund(id, 1_000_000 ether);
+        bytes4[] memory selectors = new bytes4[](12);
+        (selectors[0], selectors[1], selectors[2]) = (this.delegate.selector, this.exit.selector, this.claim.selector);
+        (selectors[3], selectors[4], selectors[5]) = (this.own.selector, this.ownExit.selector, this.credit.selector);
+        (selectors[6], selectors[7], selectors[8]) = (this.open.selector, this.end.selector, this.allocation.selector);
+        (selectors[9], selectors[10], selectors[11]) =
+        (this.advance.selector, this.freeUp.selector, this.withdraw.selector);
+        targetContract(address(this));
+        targetSelector(FuzzSelector(address(this), selectors));
+    }
+
+    // ------------------------------------------------------------------ what may happen
+
+    function delegate(uint256 jump, uint256 who, uint256 amount) external {
+        _jump(jump);
+        _provide(actors[who % 3], amount = _amount(amount));
+        vm.prank(actors[who % 3]);
+        try pool.delegate(amount) {
+            ++done["delegate"];
+        } catch (bytes memory reason) {
+            assertEq(bytes4(reason), IDelegationPool.AmountTooSmall.selector);
+        }
+    }
+
+    function exit(uint256 jump, uint256 who, uint256 shares) external {
+        _jump(jump);
+        address actor = actors[who % 3];
+        shares = shares % 3 == 0 ? pool.sharesOf(actor) : bound(shares, 0, pool.sharesOf(actor));
+        vm.prank(actor);
+        try pool.requestExit(shares) {
+            ++done["exit"];
+        } catch (bytes memory reason) {
+            assertEq(bytes4(reason), IDelegationPool.AmountTooSmall.selector);
+        }
+    }
+
+    function claim(uint256 jump, uint256 who, uint256 batch) external {
+        _jump(jump);
+        (uint256 last,) = pool.currentBatches();
+        batch = bound(batch, 1, last);
+        (uint256 worth,,, uint256 all) = pool.batches(batch);
+        address actor = actors[who % 3];
+        uint256 mine = pool.exitSharesOf(batch, actor);
+        vm.prank(actor);
+        try pool.claim(batch, actor) returns (uint256 assets) {
+            assertLe(assets, worth * mine / all);
+            ++done["claim"];
+        } catch { }
+    }
+
+    function own(uint256 jump, uint256 amount) external {
+        _jump(jump);
+        _stakeOwn(_amount(amount));
+        ++done["own"];
+    }
+
+    function ownExit(uint256 jump, uint256 amount) external {
+        _jump(jump);
+        uint256 active = pool.totals().own;
+        if (active == 0) return;
+        vm.prank(operator);
+        pool.requestOwnExit(bound(amount, 1, active));
+        ++done["ownExit"];
+    }
+
+    function credit(uint256 jump, uint256 amount) external {
+        _jump(jump);
+        _credit(_amount(amount) / 10 + 1);
+        if (amount % 2 == 0) pool.harvest();
+        ++done["credit"];
+    }
+
+    function open(uint256 jump, uint256 bond) external {
+        _jump(jump);
+        uint256 most = registry.allocationOf(id, address(pool)) * UNIT;
+        if (pending.id != 0 || most < 2) return;
+        pending = _openForPool(uint96(bond % 3 == 0 ? most : bound(bond, 2, most)));
+        pendingTerms = terms;
+        ++done["open"];
+    }
+
+    function end(uint256 jump, uint256 how) external {
+        if (pending.id == 0) return;
+        (Slot memory slot, Terms memory current) = (pending, terms);
+        terms = pendingTerms;
+        uint256 expiresAt = slot.openedAt + EXPIRY;
+        if (how % 4 == 0 && vm.getBlockTimestamp() < expiresAt) {
+            _prove(slot, address(pool));
+            ++done["prove"];
+        } else if (how % 4 != 1 && vm.getBlockTimestamp() < expiresAt) {
+            if (vm.getBlockTimestamp() < slot.exclusiveUntil) vm.warp(slot.exclusiveUntil);
+            _prove(slot, stranger);
+            ++done["slash"];
+        } else {
+            if (vm.getBlockTimestamp() < expiresAt) vm.warp(expiresAt);
+            market.expire(slot, terms);
+        }
+        terms = current;
+        delete pending;
+        _jump(jump);
+    }
+
+    function allocation(uint256 jump, uint256 units) external {
+        _jump(jump);
+        uint256 most = (registry.freeStake(address(pool)) / UNIT) + registry.allocationOf(id, address(pool));
+        if (most > 511) most = 511;
+        vm.prank(operator);
+        try pool.allocate(id, bound(units, most / 2, most)) {
+            ++done["allocate"];
+        } catch { }
+    }
+
+    function advance(uint256 jump) external {
+        _jump(jump);
+        try pool.advance() {
+            ++done["advance"];
+        } catch { }
+    }
+
+    function freeUp(uint256 jump) external {
+        _jump(jump);
+        try pool.freeUp(id) {
+            ++done["freeUp"];
+        } catch { }
+    }
+
+    function withdraw(uint256 jump) external {
+        _jump(jump);
+        if (pool.owedToOperator() == 0) return;
+        vm.prank(operator);
+        pool.withdrawOperator(operator);
+    }
+
+    function _jump(uint256 jump) private {
+        if (jump % 2 == 0) _skip(jump % (jump % 8 == 0 ? UNBONDING : 300));
+    }
+
+    function _amount(uint256 amount) private pure returns (uint256) {
+        return amount % 5 == 0 ? bound(amount, 1, 1e6) : bound(amount, 0.1 ether, 100 ether);
+    }
+
+    // ------------------------------------------------------------------ what must hold
+
+    function invariant_TheBookIsTheStake() public view {
+        _assertBooked();
+    }
+
+    function invariant_SharesAreBackedUpToDust() public view {
+        IDelegationPool.Totals memory t = pool.totals();
+        uint256 worth;
+        uint256 shares;
+        for (uint256 i; i < 3; ++i) {
+            worth += pool.assetsOf(actors[i]);
+            shares += pool.sharesOf(actors[i]);
+        }
+        assertEq(shares, t.shares, "shares");
+        uint256 priced = t.delegated - t.undripped;
+        assertLe(worth, priced, "backed");
+        // Rounding, and what the virtual shares hold.
+        if (shares != 0) assertLe(priced - worth, 4 + (priced + 1) * 1e6 / (shares + 1e6), "dust");
+        else assertEq(t.delegated, 0, "nobody's");
+    }
+
+    function invariant_ExitsAreBacked() public view {
+        (uint256 last, uint256 unbonding) = pool.currentBatches();
+        uint256 idle = pool.owedToOperator();
+        for (uint256 batch = 1; batch <= last; ++batch) {
+            (uint256 assets,,, uint256 all) = pool.batches(batch);
+            uint256 claims;
+            uint256 shares;
+            for (uint256 i; i < 3; ++i) {
+                uint256 mine = pool.exitSharesOf(batch, actors[i]);
+                shares += mine;
+                if (mine != 0) claims += assets * mine / all;
+            }
+            assertEq(shares, all, "exit shares");
+            assertLe(claims, assets, "exits backed");
+            if (batch != last && batch != unbonding) idle += assets;
+        }
+        assertEq(token.balanceOf(address(pool)), idle, "the pool holds what it owes");
+    }
+
+    /// @dev The actions are worth something only if they succeed often.
+    function test_TheActionsReachEverything() public {
+        for (uint256 i; i < 1500; ++i) {
+            uint256 random = uint256(keccak256(abi.encode(i)));
+            (uint256 jump, uint256 a, uint256 b) = (random >> 8, random >> 40, random >> 96);
+            uint256 kind = random % 13;
+            if (kind < 2) this.delegate(jump, a, b);
+            if (kind == 2) this.exit(jump, a, b);
+            if (kind == 3) this.claim(jump, a, b);
+            if (kind == 4) this.own(jump, b);
+            if (kind == 5) this.ownExit(jump, b);
+            if (kind == 6) this.credit(jump, b);
+            if (kind == 7) this.open(jump, b);
+            if (kind == 8) this.end(jump, b);
+            if (kind == 9) this.allocation(jump, b);
+            if (kind == 10) this.advance(jump);
+            if (kind == 11) this.freeUp(jump);
+            if (kind == 12) this.withdraw(jump);
+            invariant_TheBookIsTheStake();
+            if (i % 50 == 0) {
+                invariant_SharesAreBackedUpToDust();
+                invariant_ExitsAreBacked();
+            }
+        }
+        bytes32[11] memory kinds = [
+            bytes32("delegate"),
+            "exit",
+            "claim",
+            "own",
+            "ownExit",
+            "credit",
+            "open",
+            "prove",
+            "slash",
+            "allocate",
+            "freeUp"
+        ];
+        for (uint256 i; i < kinds.length; ++i) {
+            assertGe(done[kinds[i]], 3, string(abi.encodePacked(kinds[i])));
+        }
+    }
+}

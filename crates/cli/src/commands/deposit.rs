@@ -1,0 +1,82 @@
+//! `provery prover deposit`: the asset that bonds of bids and tickets come from, in a mechanism's own escrow.
+
+use alloy::primitives::{Address, U256};
+use clap::Args;
+use eyre::Result;
+use provery_bindings::SealedBidAuction;
+use serde_json::json;
+
+use crate::{
+    amount::{Amount, human},
+    commands::Context,
+    error::{Code, fail},
+    session::Session,
+    terms,
+};
+
+#[derive(Debug, Args)]
+pub struct DepositArgs {
+    /// Which mechanism's escrow: vickrey or mining
+    #[arg(long, value_name = "NAME")]
+    mechanism: String,
+    /// Wei, or a decimal with a unit; without it the deposit is shown
+    #[arg(long)]
+    amount: Option<Amount>,
+    /// Take it out instead of putting it in
+    #[arg(long, requires = "amount")]
+    withdraw: bool,
+    /// Who receives what is taken out [default: the signing account]
+    #[arg(long, value_name = "ADDRESS", requires = "withdraw")]
+    to: Option<Address>,
+}
+
+pub async fn run(context: &Context, args: DepositArgs) -> Result<()> {
+    let session = context.signer().await?;
+    let (mechanism, escrow) = terms::mechanism(session.deployment(), &args.mechanism)?;
+    if !mechanism.wants_deposit() {
+        return Err(fail(
+            Code::Usage,
+            format!("{} needs no deposit: only vickrey and mining keep bonds of their own", args.mechanism),
+        ));
+    }
+    let me = session.me()?;
+    let before = balance(&session, escrow, me).await?;
+    let tx = match args.amount {
+        None => None,
+        Some(amount) if amount.0 == U256::ZERO => {
+            return Err(fail(Code::Usage, "--amount must be above 0"));
+        }
+        Some(amount) if args.withdraw => {
+            if amount.0 > before {
+                return Err(fail(
+                    Code::InsufficientCredit,
+                    format!("{me} has {before} wei there, less than {}; ask for less", amount.0),
+                ));
+            }
+            let to = args.to.unwrap_or(me);
+            Some(session.send(session.calls().withdraw_deposit(escrow, to, amount.0)).await?.tx_hash)
+        }
+        Some(amount) => Some(session.sender()?.deposit(&session.chain, escrow, amount.0).await?.tx_hash),
+    };
+    let deposit = balance(&session, escrow, me).await?;
+    context.out.result(
+        &json!({
+            "mechanism": args.mechanism,
+            "escrow": escrow,
+            "key": me,
+            "deposit": deposit.to_string(),
+            "tx": tx,
+        }),
+        || format!("{me} has {} in the escrow of {}", human(deposit), args.mechanism),
+    );
+    Ok(())
+}
+
+async fn balance(session: &Session, escrow: Address, key: Address) -> Result<U256> {
+    let escrow = SealedBidAuction::new(escrow, session.chain.rpc().provider().clone());
+    escrow
+        .balanceOf(key)
+        .call()
+        .await
+        .map_err(|error| fail(Code::RpcRejected, format!("the escrow does not answer ({error}); try again")))
+}

@@ -1,0 +1,581 @@
+//! `provery prover earnings`: what a prover earned and spent, by market and day, from the chain's data alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::AddAssign,
+};
+
+use alloy::{
+    primitives::{Address, B256, I256, U256},
+    providers::Provider,
+};
+use clap::Args;
+use eyre::Result;
+use provery_chain::Rpc;
+use provery_types::{Event, LoggedEvent};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::{
+    amount::human,
+    commands::Context,
+    error::{Code, fail},
+    output::{spinner, table},
+};
+
+const DAY: u64 = 86_400;
+
+/// Receipts asked for at once.
+const CONCURRENT: usize = 8;
+
+#[derive(Debug, Args)]
+pub struct EarningsArgs {
+    /// Whose [default: the signing account]
+    #[arg(long, value_name = "ADDRESS")]
+    prover: Option<Address>,
+    /// Leave out what happened before this block
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    from_block: u64,
+    /// Only the last D days in UTC, the newest block's day included [default: all]
+    #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..))]
+    days: Option<u32>,
+}
+
+/// What counts.
+#[derive(Debug, Clone, Copy)]
+struct Scope {
+    prover: Address,
+    from_block: u64,
+    /// Days since 1970.
+    from_day: u64,
+}
+
+/// Who paid for a transaction, and how much.
+#[derive(Debug, Clone, Copy)]
+struct Receipt {
+    from: Address,
+    gas: u64,
+    /// Wei of the chain's own coin for a unit of gas.
+    price: u128,
+}
+
+/// A market's day; without a market, what concerns none or all of them, such as pokes and withdrawals.
+type Key = (Option<U256>, u64);
+
+/// Amounts are asset wei, but for `gas_wei`, which is the chain's own coin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Row {
+    slots: u64,
+    income: U256,
+    premium: U256,
+    /// What rights to slots brought when they changed hands, less what they cost.
+    handed_over: I256,
+    slashed: U256,
+    gas_used: u64,
+    gas_wei: U256,
+}
+
+impl AddAssign for Row {
+    fn add_assign(&mut self, other: Self) {
+        self.slots += other.slots;
+        self.income += other.income;
+        self.premium += other.premium;
+        self.handed_over += other.handed_over;
+        self.slashed += other.slashed;
+        self.gas_used += other.gas_used;
+        self.gas_wei += other.gas_wei;
+    }
+}
+
+impl Row {
+    /// In asset wei, so without the gas.
+    fn net(&self) -> I256 {
+        signed(self.income) + signed(self.premium) + self.handed_over - signed(self.slashed)
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "slots": self.slots,
+            "income_wei": self.income.to_string(),
+            "premium_wei": self.premium.to_string(),
+            "handed_over_wei": self.handed_over.to_string(),
+            "gas_used": self.gas_used,
+            "gas_wei": self.gas_wei.to_string(),
+            "slashed_wei": self.slashed.to_string(),
+            "net_wei": self.net().to_string(),
+        })
+    }
+
+    fn cells(&self) -> [String; 7] {
+        let net = self.net();
+        let minus = if net.is_negative() { "-" } else { "" };
+        [
+            self.slots.to_string(),
+            human(self.income),
+            human(self.premium),
+            human(self.slashed),
+            format!("{minus}{}", human(net.unsigned_abs())),
+            self.gas_used.to_string(),
+            human(self.gas_wei),
+        ]
+    }
+}
+
+pub async fn run(context: &Context, args: EarningsArgs) -> Result<()> {
+    let session = context.reader().await?;
+    let prover = session.account(args.prover)?;
+    let today = session.head().await?.timestamp / DAY;
+    let from_day = args.days.map_or(0, |days| today.saturating_sub(u64::from(days) - 1));
+    let scope = Scope { prover, from_block: args.from_block, from_day };
+
+    let waiting = spinner("reading the chain's logs");
+    // All of them: who may sign for the prover was said long ago.
+    let events = session.events().await?;
+    let wanted = scope.candidates(&events);
+    if let Some(waiting) = &waiting {
+        waiting.set_message(format!("reading {} receipts", wanted.len()));
+    }
+    let receipts = receipts(session.chain.rpc(), wanted).await?;
+    if let Some(waiting) = waiting {
+        waiting.finish_and_clear();
+    }
+    let rows = scope.fold(&events, &receipts);
+    show(context, &scope, &rows);
+    Ok(())
+}
+
+fn show(context: &Context, scope: &Scope, rows: &BTreeMap<Key, Row>) {
+    let mut total = Row::default();
+    rows.values().for_each(|row| total += *row);
+    let json_rows: Vec<Value> = rows
+        .iter()
+        .map(|((market, day), row)| {
+            let mut json = row.json();
+            json["market"] = json!(market.map(|market| market.to_string()));
+            json["day"] = json!(date(*day));
+            json
+        })
+        .collect();
+    let json = json!({
+        "prover": scope.prover,
+        "from_block": scope.from_block,
+        "rows": json_rows,
+        "total": total.json(),
+    });
+    context.out.result(&json, || {
+        if rows.is_empty() {
+            return format!("{} earned and spent nothing in this time", scope.prover);
+        }
+        let heading = [
+            "market",
+            "day",
+            "slots",
+            "rewards",
+            "premiums",
+            "slashed",
+            "net",
+            "gas",
+            "gas fees (chain's coin)",
+        ];
+        let line =
+            |market: String, day: String, row: &Row| [vec![market, day], row.cells().to_vec()].concat();
+        let mut lines: Vec<_> = rows
+            .iter()
+            .map(|((market, day), row)| {
+                let market = market.map_or_else(|| "-".to_owned(), |market| market.to_string());
+                line(market, date(*day), row)
+            })
+            .collect();
+        lines.push(line("total".to_owned(), String::new(), &total));
+        let mut text = table(&heading, &lines);
+        text.push_str(
+            "\nNet is in the asset: rewards and premiums, less what was slashed; gas fees are not in it.\n\
+             Transactions that failed left no trace in the logs, and their gas is not counted.\n",
+        );
+        if total.handed_over != I256::ZERO {
+            text.push_str(&format!("Net holds {} wei from rights that changed hands.\n", total.handed_over));
+        }
+        text
+    });
+}
+
+impl Scope {
+    fn holds(&self, event: &LoggedEvent) -> bool {
+        event.block.number >= self.from_block && event.block.timestamp / DAY >= self.from_day
+    }
+
+    /// The transactions that the prover, or a key of its, may have paid for.
+    fn candidates(&self, events: &[LoggedEvent]) -> Vec<B256> {
+        let id = events.iter().find_map(|event| match &event.event {
+            Event::ProverRegistered { prover, id, .. } if *prover == self.prover => Some(*id),
+            _ => None,
+        });
+        transactions(events)
+            .filter(|logs| logs.iter().all(|event| self.holds(event)))
+            // Opening slots is the requester's expense, whoever it is.
+            .filter(|logs| !logs.iter().any(|event| matches!(event.event, Event::SlotOpened { .. })))
+            .filter(|logs| logs.iter().any(|event| self.concerns(&event.event, id)))
+            .map(|logs| logs[0].tx_hash)
+            .collect()
+    }
+
+    /// Whether an event may stem from the prover's own work. The receipt tells.
+    fn concerns(&self, event: &Event, id: Option<u32>) -> bool {
+        let me = |account: &Address| *account == self.prover;
+        match event {
+            Event::SlotProven { payee, .. } => me(payee),
+            Event::SlotAllocated { slot } | Event::SlotHandedOver { slot, .. } => me(&slot.prover),
+            Event::Withdrawn { account, .. } => me(account),
+            Event::ProverRegistered { prover, .. }
+            | Event::UriSet { prover, .. }
+            | Event::SubmitterSet { prover, .. }
+            | Event::Staked { prover, .. }
+            | Event::UnstakeRequested { prover, .. }
+            | Event::Unstaked { prover, .. }
+            | Event::AllocationSet { prover, .. }
+            | Event::ProverPaused { prover }
+            | Event::ProverResumed { prover }
+            | Event::HandOverOffered { prover, .. }
+            | Event::HandOverRevoked { prover, .. } => me(prover),
+            Event::WeightSet { id: other, .. } => Some(*other) == id,
+            // Anyone may have done these, and the event does not say who.
+            Event::SlotExpired { .. } | Event::EpochSeeded { .. } | Event::MechanismLog { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Income, losses and gas by market and day. `receipts` are those of [`Scope::candidates`].
+    fn fold(&self, events: &[LoggedEvent], receipts: &BTreeMap<B256, Receipt>) -> BTreeMap<Key, Row> {
+        let mut rows: BTreeMap<Key, Row> = BTreeMap::new();
+        // Who may sign for the prover, as of each transaction.
+        let mut signers = BTreeSet::from([self.prover]);
+        for logs in transactions(events) {
+            if let Some(first) = logs.first().filter(|event| self.holds(event)) {
+                let day = first.block.timestamp / DAY;
+                for event in logs {
+                    if let Some((market, row)) = self.amounts(&event.event) {
+                        *rows.entry((Some(market), day)).or_default() += row;
+                    }
+                }
+                if let Some(receipt) =
+                    receipts.get(&first.tx_hash).filter(|receipt| signers.contains(&receipt.from))
+                {
+                    let market = logs.iter().find_map(|event| market_of(&event.event));
+                    let gas_wei = U256::from(receipt.gas) * U256::from(receipt.price);
+                    *rows.entry((market, day)).or_default() +=
+                        Row { gas_used: receipt.gas, gas_wei, ..Row::default() };
+                }
+            }
+            for event in logs {
+                match &event.event {
+                    Event::SubmitterSet { prover, submitter, allowed } if *prover == self.prover => {
+                        if *allowed {
+                            signers.insert(*submitter);
+                        } else if *submitter != self.prover {
+                            signers.remove(submitter);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        rows
+    }
+
+    /// What an event earns the prover or costs it, and in which market.
+    fn amounts(&self, event: &Event) -> Option<(U256, Row)> {
+        let none = Row::default();
+        match event {
+            Event::SlotProven { market, payee, reward, premium, .. } if *payee == self.prover => {
+                Some((*market, Row { slots: 1, income: *reward, premium: *premium, ..none }))
+            }
+            Event::StakeSlashed { prover, market, amount } if *prover == self.prover => {
+                Some((*market, Row { slashed: *amount, ..none }))
+            }
+            Event::SlotHandedOver { slot, from, price } if slot.prover != *from => {
+                let price = I256::try_from(*price).unwrap_or_default();
+                let handed_over = match self.prover {
+                    me if me == *from => price,
+                    me if me == slot.prover => -price,
+                    _ => return None,
+                };
+                Some((slot.market, Row { handed_over, ..none }))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The market that an event is about, if it is about one.
+fn market_of(event: &Event) -> Option<U256> {
+    match event {
+        Event::SlotProven { market, .. }
+        | Event::SlotExpired { market, .. }
+        | Event::SlotCancelled { market, .. }
+        | Event::HandOverOffered { market, .. }
+        | Event::AllocationSet { market, .. }
+        | Event::WeightSet { market, .. }
+        | Event::MechanismLog { market, .. } => Some(*market),
+        Event::SlotAllocated { slot } | Event::SlotHandedOver { slot, .. } => Some(slot.market),
+        _ => None,
+    }
+}
+
+/// The events of each transaction.
+fn transactions(events: &[LoggedEvent]) -> impl Iterator<Item = &[LoggedEvent]> {
+    events.chunk_by(|a, b| a.tx_hash == b.tx_hash)
+}
+
+async fn receipts(rpc: &Rpc, wanted: Vec<B256>) -> Result<BTreeMap<B256, Receipt>> {
+    let mut found = BTreeMap::new();
+    let mut tasks = JoinSet::new();
+    let mut wanted = wanted.into_iter();
+    loop {
+        while tasks.len() < CONCURRENT {
+            let Some(hash) = wanted.next() else { break };
+            let provider = rpc.provider().clone();
+            tasks.spawn(async move { (hash, provider.get_transaction_receipt(hash).await) });
+        }
+        let Some(answer) = tasks.join_next().await else { return Ok(found) };
+        let (hash, receipt) = answer?;
+        let receipt = receipt
+            .map_err(|error| {
+                fail(
+                    Code::RpcUnavailable,
+                    format!(
+                        "the RPC at {} gave no receipt of transaction {hash} ({error}); run this again, or use another \
+                         node",
+                        rpc.name()
+                    ),
+                )
+            })?
+            .ok_or_else(|| {
+                fail(
+                    Code::RpcRejected,
+                    format!(
+                        "the RPC at {} has no receipt of transaction {hash}: the chain changed meanwhile, or the node \
+                         prunes receipts; run this again, or with a later --from-block",
+                        rpc.name()
+                    ),
+                )
+            })?;
+        let price = receipt.effective_gas_price;
+        found.insert(hash, Receipt { from: receipt.from, gas: receipt.gas_used, price });
+    }
+}
+
+/// No amount on a chain comes near 255 bits.
+fn signed(amount: U256) -> I256 {
+    I256::try_from(amount).unwrap_or(I256::MAX)
+}
+
+/// `2026-11-22`, of days since 1970.
+fn date(day: u64) -> String {
+    // Civil from days: years that begin in March have their leap day at the end.
+    let day = day + 719_468;
+    let (era, of_era) = (day / 146_097, day % 146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let of_month = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    format!("{:04}-{month:02}-{of_month:02}", era * 400 + year + u64::from(month <= 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use provery_types::BlockRef;
+
+    use super::*;
+
+    const ME: Address = Address::repeat_byte(1);
+    const KEY: Address = Address::repeat_byte(2);
+    const OTHER: Address = Address::repeat_byte(3);
+
+    /// Events by transaction: each is a block of its own, a quarter of a day after the one before.
+    fn log(transactions: Vec<Vec<Event>>) -> Vec<LoggedEvent> {
+        let mut logged = Vec::new();
+        for (number, events) in (0..).zip(transactions) {
+            for (log_index, event) in (0..).zip(events) {
+                logged.push(LoggedEvent {
+                    event,
+                    address: Address::ZERO,
+                    block: BlockRef { number, timestamp: number * DAY / 4, ..Default::default() },
+                    tx_hash: B256::with_last_byte(number as u8),
+                    log_index,
+                });
+            }
+        }
+        logged
+    }
+
+    fn scope() -> Scope {
+        Scope { prover: ME, from_block: 0, from_day: 0 }
+    }
+
+    fn proven(market: u64, payee: Address, reward: u64, premium: u64) -> Event {
+        let (market, reward, premium) = (U256::from(market), U256::from(reward), U256::from(premium));
+        let missed_by = (!premium.is_zero()).then_some(OTHER);
+        Event::SlotProven { market, id: 1, payee, reward, premium, missed_by }
+    }
+
+    fn submitter(allowed: bool) -> Event {
+        Event::SubmitterSet { prover: ME, submitter: KEY, allowed }
+    }
+
+    fn expired(market: u64) -> Event {
+        Event::SlotExpired { market: U256::from(market), id: 2, forfeited: U256::ZERO }
+    }
+
+    fn slashed(prover: Address, amount: u64) -> Event {
+        Event::StakeSlashed { prover, market: U256::from(1), amount: U256::from(amount) }
+    }
+
+    fn seeded() -> Event {
+        Event::EpochSeeded { epoch: 1, seed: U256::ZERO }
+    }
+
+    /// Everything that was asked for, from `from`: 100 gas at 3 wei.
+    fn receipts(scope: &Scope, events: &[LoggedEvent], from: Address) -> BTreeMap<B256, Receipt> {
+        let receipt = Receipt { from, gas: 100, price: 3 };
+        scope.candidates(events).into_iter().map(|hash| (hash, receipt)).collect()
+    }
+
+    fn row(rows: &BTreeMap<Key, Row>, market: u64, day: u64) -> Row {
+        rows[&(Some(U256::from(market)), day)]
+    }
+
+    #[test]
+    fn income_and_losses_go_to_their_market_and_day() {
+        let events = log(vec![
+            vec![proven(1, ME, 10, 0)],
+            vec![slashed(OTHER, 9), proven(1, ME, 5, 4)],
+            vec![proven(2, ME, 7, 0)],
+            vec![proven(1, OTHER, 100, 0)],
+            vec![slashed(ME, 40), proven(1, OTHER, 1, 2)],
+        ]);
+        let scope = scope();
+        let rows = scope.fold(&events, &receipts(&scope, &events, ME));
+        assert_eq!(rows.len(), 3);
+        let first = row(&rows, 1, 0);
+        assert_eq!((first.slots, first.income, first.premium), (2, U256::from(15), U256::from(4)));
+        assert_eq!((first.gas_used, first.gas_wei), (200, U256::from(600)));
+        assert_eq!(first.net(), I256::unchecked_from(19));
+        assert_eq!(row(&rows, 2, 0).income, U256::from(7));
+        let lost = row(&rows, 1, 1);
+        assert_eq!((lost.slots, lost.slashed, lost.gas_used), (0, U256::from(40), 0));
+        assert_eq!(lost.net(), I256::unchecked_from(-40));
+    }
+
+    #[test]
+    fn only_receipts_that_may_matter_are_asked_for() {
+        let opened = Event::SlotOpened {
+            slot: provery_types::Slot { prover: ME, ..slot(ME) },
+            terms_hash: B256::ZERO,
+            statement_inputs: Vec::new(),
+        };
+        let events = log(vec![
+            vec![Event::ProverRegistered { prover: ME, id: 7, uri: String::new() }],
+            vec![seeded(), opened],
+            vec![proven(1, OTHER, 1, 0)],
+            vec![proven(1, ME, 1, 0)],
+            vec![expired(1)],
+            vec![Event::WeightSet { market: U256::from(1), id: 8, weight: 1, epoch: 1 }],
+            vec![Event::WeightSet { market: U256::from(1), id: 7, weight: 1, epoch: 1 }],
+            vec![seeded()],
+            vec![Event::Staked { prover: OTHER, amount: U256::from(1) }],
+        ]);
+        let asked: Vec<u8> = scope().candidates(&events).iter().map(|hash| hash[31]).collect();
+        assert_eq!(asked, [0, 3, 4, 6, 7]);
+    }
+
+    #[test]
+    fn gas_counts_when_a_key_of_the_prover_paid_it() {
+        let events = log(vec![
+            vec![expired(1)],
+            vec![submitter(true)],
+            vec![expired(1)],
+            vec![seeded()],
+            vec![submitter(false)],
+            vec![expired(1)],
+        ]);
+        let scope = scope();
+        let gas = |from| -> Vec<(Key, u64)> {
+            let rows = scope.fold(&events, &receipts(&scope, &events, from));
+            rows.into_iter().map(|(key, row)| (key, row.gas_used)).collect()
+        };
+        // Before it was allowed it paid for itself or another; its removal it could have sent itself.
+        assert_eq!(gas(KEY), [((None, 0), 100), ((None, 1), 100), ((Some(U256::from(1)), 0), 100)]);
+        assert_eq!(gas(OTHER), []);
+        assert_eq!(gas(ME).iter().map(|row| row.1).sum::<u64>(), 600);
+    }
+
+    #[test]
+    fn a_transaction_is_paid_once() {
+        let events = log(vec![vec![proven(1, ME, 1, 0), proven(2, ME, 2, 0), proven(2, ME, 3, 0)]]);
+        let scope = scope();
+        let rows = scope.fold(&events, &receipts(&scope, &events, ME));
+        assert_eq!((row(&rows, 1, 0).gas_used, row(&rows, 2, 0).gas_used), (100, 0));
+        assert_eq!((row(&rows, 2, 0).slots, row(&rows, 2, 0).income), (2, U256::from(5)));
+    }
+
+    #[test]
+    fn time_limits_leave_out_all_but_the_keys() {
+        let events = log(vec![
+            vec![submitter(true)],
+            vec![proven(1, ME, 1, 0)],
+            vec![proven(1, ME, 2, 0)],
+            vec![proven(1, ME, 4, 0)],
+            vec![proven(1, ME, 8, 0)],
+        ]);
+        for (scope, income) in [
+            (Scope { from_block: 2, ..scope() }, 14),
+            (Scope { from_day: 1, ..scope() }, 8),
+            (Scope { from_day: 2, ..scope() }, 0),
+        ] {
+            let rows = scope.fold(&events, &receipts(&scope, &events, KEY));
+            let mut total = Row::default();
+            rows.values().for_each(|row| total += *row);
+            assert_eq!(total.income, U256::from(income));
+            assert_eq!(total.gas_used, 100 * total.slots, "its key pays");
+        }
+    }
+
+    fn slot(prover: Address) -> provery_types::Slot {
+        use alloy::primitives::aliases::{U40, U96};
+        provery_types::Slot {
+            market: U256::from(1),
+            id: 1,
+            statement: B256::ZERO,
+            prover,
+            price: U96::from(1),
+            openedAt: U40::from(1),
+            startedAt: U40::from(1),
+            exclusiveUntil: U40::from(1),
+            capacity: 4,
+        }
+    }
+
+    #[test]
+    fn a_right_that_changes_hands_has_its_price() {
+        let moved = |from, to, price| Event::SlotHandedOver { slot: slot(to), from, price };
+        let net = |events: Vec<Event>| {
+            let events = log(vec![events]);
+            scope().fold(&events, &BTreeMap::new()).values().map(Row::net).sum::<I256>()
+        };
+        assert_eq!(net(vec![moved(ME, OTHER, 5)]), I256::unchecked_from(5));
+        assert_eq!(net(vec![moved(OTHER, ME, 5)]), I256::unchecked_from(-5));
+        assert_eq!(net(vec![moved(ME, OTHER, -3)]), I256::unchecked_from(-3));
+        assert_eq!(net(vec![moved(OTHER, KEY, 5), moved(ME, ME, 5)]), I256::ZERO);
+    }
+
+    #[test]
+    fn days_have_dates() {
+        let at = |seconds: u64| date(seconds / DAY);
+        assert_eq!(at(0), "1970-01-01");
+        assert_eq!(at(951_782_400), "2000-02-29");
+        assert_eq!(at(1_795_366_350), "2026-11-22");
+        assert_eq!(at(4_107_542_399), "2100-02-28");
+        assert_eq!(at(4_107_542_400), "2100-03-01");
+    }
+}

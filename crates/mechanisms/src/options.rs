@@ -1,0 +1,120 @@
+//! A market's choices about its mechanism, as words: `floor=1ether`, `rise=60`.
+
+use std::collections::BTreeMap;
+
+use provery_types::amount::parse_wei;
+
+/// One thing to choose.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionSpec {
+    pub name: &'static str,
+    pub help: &'static str,
+    /// Must be given if there is none.
+    pub default: Option<&'static str>,
+}
+
+/// Why choices cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionError {
+    #[error("{text} is not NAME=VALUE")]
+    NotAPair { text: String },
+    #[error("{name} is given twice")]
+    Twice { name: String },
+    #[error("the mechanism has no option {name}; it has: {known}")]
+    Unknown { name: String, known: String },
+    #[error("the mechanism needs the option {name}: {help}")]
+    Missing { name: &'static str, help: &'static str },
+    #[error("{name}={value} is not {wanted}")]
+    Invalid { name: &'static str, value: String, wanted: &'static str },
+}
+
+/// A market's choices, defaults included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choices(BTreeMap<String, String>);
+
+impl Choices {
+    /// Check `NAME=VALUE` pairs against what there is to choose.
+    pub fn parse(specs: &[OptionSpec], pairs: &[String]) -> Result<Self, OptionError> {
+        let mut chosen = BTreeMap::new();
+        for pair in pairs {
+            let (name, value) =
+                pair.split_once('=').ok_or_else(|| OptionError::NotAPair { text: pair.clone() })?;
+            if !specs.iter().any(|spec| spec.name == name) {
+                let known: Vec<&str> = specs.iter().map(|spec| spec.name).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                return Err(OptionError::Unknown { name: name.to_owned(), known });
+            }
+            if chosen.insert(name.to_owned(), value.to_owned()).is_some() {
+                return Err(OptionError::Twice { name: name.to_owned() });
+            }
+        }
+        for spec in specs {
+            if !chosen.contains_key(spec.name) {
+                let default =
+                    spec.default.ok_or(OptionError::Missing { name: spec.name, help: spec.help })?;
+                chosen.insert(spec.name.to_owned(), default.to_owned());
+            }
+        }
+        Ok(Self(chosen))
+    }
+
+    fn get<T>(
+        &self,
+        name: &'static str,
+        wanted: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, OptionError> {
+        let value = self.0.get(name).map(String::as_str).unwrap_or_default();
+        parse(value).ok_or_else(|| OptionError::Invalid { name, value: value.to_owned(), wanted })
+    }
+
+    /// A whole number that fits `T`.
+    pub fn number<T: TryFrom<u64>>(&self, name: &'static str) -> Result<T, OptionError> {
+        self.get(name, "a whole number in range", |value| T::try_from(value.parse().ok()?).ok())
+    }
+
+    /// Asset wei: a whole number, or a decimal with a unit such as `1.5ether`; of at most `bits` bits.
+    pub fn amount(&self, name: &'static str, bits: usize) -> Result<u128, OptionError> {
+        self.get(name, "an amount in range: wei, or a decimal with a unit", |value| {
+            let wei = parse_wei(value).ok()?;
+            (wei.bit_len() <= bits).then(|| u128::try_from(wei).ok())?
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPECS: [OptionSpec; 2] = [
+        OptionSpec { name: "floor", help: "the least", default: None },
+        OptionSpec { name: "rise", help: "seconds", default: Some("60") },
+    ];
+
+    fn parse(pairs: &[&str]) -> Result<Choices, OptionError> {
+        Choices::parse(&SPECS, &pairs.iter().map(|pair| (*pair).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn choices_have_defaults_units_and_ranges() {
+        let choices = parse(&["floor=1.5ether"]).expect("good");
+        assert_eq!(choices.amount("floor", 96), Ok(1_500_000_000_000_000_000));
+        assert_eq!(choices.number::<u32>("rise"), Ok(60));
+        assert!(choices.amount("floor", 8).is_err());
+        assert_eq!(parse(&["floor=12", "rise=1"]).expect("good").amount("floor", 8), Ok(12));
+        for bad in ["floor=", "floor=-1", "floor=x", "floor=1.5", "floor=1foo"] {
+            assert!(parse(&[bad]).expect("pairs").amount("floor", 96).is_err(), "{bad}");
+        }
+        for bad in ["rise=-1", "rise=4294967296", "rise=1.0", "rise="] {
+            assert!(parse(&["floor=1", bad]).expect("pairs").number::<u32>("rise").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert!(matches!(parse(&[]), Err(OptionError::Missing { name: "floor", .. })));
+        assert!(matches!(parse(&["floor"]), Err(OptionError::NotAPair { .. })));
+        assert!(matches!(parse(&["flour=1"]), Err(OptionError::Unknown { .. })));
+        assert!(matches!(parse(&["floor=1", "floor=2"]), Err(OptionError::Twice { .. })));
+    }
+}
