@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import { IMechanism } from "../../src/interfaces/IMechanism.sol";
+import { HandOver, IProofMarket, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
+import { RewardCurve } from "../../src/libraries/RewardCurve.sol";
+import { SlashSplit } from "../../src/libraries/SlashSplit.sol";
+import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
+import { MockProof } from "../mocks/MockVerifier.sol";
+import { ConformanceHooks } from "./ConformanceHooks.sol";
+
+/// @notice What every mechanism must keep, whatever its rule. To run it for one more, derive from this, say in the hooks
+/// how to deploy it and how a prover comes to hold a slot, and that is all.
+abstract contract MechanismConformance is ConformanceHooks {
+    // ---------------------------------------------------------------- the seam
+
+    function test_RevertOnOpen_WhenNotMarket() public {
+        bytes memory data = _openData(alice);
+        vm.prank(stranger);
+        vm.expectRevert(IMechanism.NotMarket.selector);
+        tested.onOpen(id, 1, terms, data);
+    }
+
+    /// @dev A mechanism without the hook may as well do nothing.
+    function test_OnEnded_IsTheMarketsAlone() public {
+        Slot memory slot = _openUnsold();
+        vm.record();
+        vm.recordLogs();
+        bytes memory call = abi.encodeCall(tested.onEnded, (slot, terms, SlotState.Proven, stranger));
+        vm.prank(stranger);
+        (bool success, bytes memory answer) = address(tested).call(call);
+        assertEq(vm.getRecordedLogs().length, 0);
+        if (success) {
+            assertEq(uint256(terms.mechanismParams) & SlotHooks.ENDED, 0, "hook open to all");
+            (, bytes32[] memory writes) = vm.accesses(address(tested));
+            assertEq(writes.length, 0);
+        } else {
+            assertEq(bytes4(answer), IMechanism.NotMarket.selector);
+        }
+    }
+
+    function test_RevertSetTerms_WhenParamsHaveUnknownBits() public {
+        terms.mechanismParams |= bytes32(uint256(1) << 250);
+        _setTermsFails();
+    }
+
+    function test_RevertSetTerms_WhenTheEndedBitIsWrong() public {
+        terms.mechanismParams ^= bytes32(SlotHooks.ENDED);
+        _setTermsFails();
+    }
+
+    /// @dev Else an allocation late in the windows would leave a rescuer no time.
+    function test_RevertSetTerms_WhenWindowsDoNotFit() public {
+        Slot memory slot = _openUnsold();
+        uint32 undecided = uint32(slot.exclusiveUntil - slot.openedAt);
+        terms.expiryWindow = 2 * terms.exclusiveWindow + undecided - 1;
+        _setTermsFails();
+        ++terms.expiryWindow;
+        _setTerms();
+        _openUnsold();
+        terms.exclusiveWindow = type(uint32).max / 2;
+        terms.expiryWindow = type(uint32).max - 1 + (undecided == 0 ? 1 : 0);
+        if (undecided != 0) _setTermsFails();
+        else _setTerms();
+    }
+
+    function test_RevertSetTerms_WhenBondIsZero() public {
+        terms.bond = 0;
+        if (_allocates()) _setTermsFails();
+        else _setTerms();
+    }
+
+    // ---------------------------------------------------------------- nobody takes it
+
+    function test_UnsoldSlotIsOpenToAllInTimeAndPaysTheCap() public {
+        Slot memory slot = _openUnsold();
+        assertEq(slot.price, terms.price);
+        assertEq(slot.startedAt, slot.exclusiveUntil);
+        assertLe(uint256(slot.exclusiveUntil) + 2 * EXCLUSIVE, uint256(slot.openedAt) + terms.expiryWindow);
+        if (block.timestamp < slot.exclusiveUntil) {
+            vm.warp(slot.exclusiveUntil - 1);
+            _proveFails(
+                slot,
+                stranger,
+                abi.encodeWithSelector(IProofMarket.NotAllocatedProver.selector, address(0), slot.exclusiveUntil)
+            );
+        }
+        _warpToOpenToAll(slot);
+        assertLe(block.timestamp, slot.startedAt + FAST);
+        _assertAccounted(slot.price);
+        _prove(slot, stranger);
+        assertEq(market.credits(stranger), terms.price);
+        _assertEnded(slot, SlotState.Proven);
+        _assertAccounted(0);
+        _assertNothingTakes(slot, slot);
+    }
+
+    function test_UnsoldSlotExpires() public {
+        uint256 funds = _funds();
+        Slot memory slot = _openUnsold();
+        _warpToOpenToAll(slot);
+        _assertNothingTakes(slot, slot);
+        _warpToExpiry(slot);
+        _assertNothingTakes(slot, slot);
+        market.expire(slot, terms);
+        uint256 forfeit = SlashSplit.forfeit(terms.price, terms.forfeitBps);
+        assertEq(_funds(), funds - forfeit);
+        assertEq(market.burned(), forfeit);
+        _assertEnded(slot, SlotState.Expired);
+        _assertAccounted(0);
+        _assertNothingTakes(slot, slot);
+    }
+
+    /// @dev The requester can take back what the mechanism has not decided yet, and nothing else.
+    function test_CancelBeforeTheDecisionOnly() public {
+        uint256 funds = _funds();
+        Slot memory slot = _openUnsold();
+        if (block.timestamp < slot.exclusiveUntil) {
+            vm.prank(requester);
+            market.cancel(slot, terms);
+            _assertEnded(slot, SlotState.Cancelled);
+            assertEq(_funds(), funds);
+            _assertNothingTakes(slot, slot);
+        } else {
+            vm.prank(requester);
+            vm.expectRevert(IProofMarket.SlotNotCancellable.selector);
+            market.cancel(slot, terms);
+            _prove(slot, bob, _handicap());
+        }
+        _assertAccounted(0);
+    }
+
+    function _prove(Slot memory slot, address payee, uint256 later) private {
+        vm.warp(vm.getBlockTimestamp() + later);
+        _prove(slot, payee);
+    }
+
+    // ---------------------------------------------------------------- somebody holds it
+
+    function test_HolderProvesAndIsPaid() public {
+        uint256 funds = _funds();
+        (bool held, Slot memory slot) = _hold(alice);
+        if (!held) return;
+        assertLe(slot.price, terms.price);
+        assertEq(slot.startedAt, block.timestamp);
+        assertEq(slot.exclusiveUntil, slot.startedAt + EXCLUSIVE);
+        assertLe(uint256(slot.exclusiveUntil) + EXCLUSIVE, uint256(slot.openedAt) + terms.expiryWindow);
+        assertEq(registry.bondedOf(id, alice), terms.bond);
+        _assertAccounted(slot.price);
+        vm.warp(slot.exclusiveUntil - 1);
+        _proveFails(
+            slot, bob, abi.encodeWithSelector(IProofMarket.NotAllocatedProver.selector, alice, slot.exclusiveUntil)
+        );
+        vm.warp(slot.startedAt + FAST);
+        _prove(slot, alice);
+        assertEq(market.credits(alice), slot.price);
+        assertEq(registry.bondedOf(id, alice), 0);
+        assertEq(_funds(), funds - slot.price);
+        _assertEnded(slot, SlotState.Proven);
+        _assertAccounted(0);
+    }
+
+    /// @dev Late but first is still accepted, for the floor.
+    function test_HolderProvesLate() public {
+        (bool held, Slot memory slot) = _hold(alice);
+        if (!held) return;
+        vm.warp(uint256(slot.openedAt) + terms.expiryWindow - 1);
+        _prove(slot, alice);
+        assertEq(market.credits(alice), RewardCurve.floorOf(slot.price, terms.floorBps));
+        assertEq(registry.bondedOf(id, alice), 0);
+        _assertEnded(slot, SlotState.Proven);
+        _assertAccounted(0);
+    }
+
+    function test_MissedSlotIsRescuedAndTheSlashSplitsToTheWei() public {
+        uint256 funds = _funds();
+        uint256 stake = registry.proverOf(alice).stake;
+        (bool held, Slot memory slot) = _hold(alice);
+        if (!held) return;
+        _warpToOpenToAll(slot);
+        _prove(slot, stranger);
+
+        uint256 reward = RewardCurve.floorOf(slot.price, terms.floorBps);
+        (uint256 premium, uint256 toRequester, uint256 toBurn) =
+            SlashSplit.split(terms.bond, terms.rescuerBps, terms.requesterBps);
+        assertEq(premium + toRequester + toBurn, terms.bond);
+        assertEq(market.credits(stranger), reward + premium);
+        assertGt(reward + premium, slot.price, "a rescue pays more than the fee");
+        assertEq(market.burned(), toBurn);
+        assertEq(_funds(), funds - reward + toRequester);
+        assertEq(registry.proverOf(alice).stake, stake - terms.bond);
+        assertEq(registry.bondedOf(id, alice), 0);
+        _assertEnded(slot, SlotState.Proven);
+        _assertAccounted(0);
+    }
+
+    function test_ExpiredSlotReleasesTheBond() public {
+        uint256 funds = _funds();
+        uint256 stake = registry.proverOf(alice).stake;
+        (bool held, Slot memory slot) = _hold(alice);
+        if (!held) return;
+        vm.warp(uint256(slot.openedAt) + terms.expiryWindow - 1);
+        vm.expectRevert(abi.encodeWithSelector(IProofMarket.SlotNotExpired.selector, slot.openedAt + EXPIRY));
+        market.expire(slot, terms);
+        _warpToExpiry(slot);
+        _proveFails(slot, alice, abi.encodeWithSelector(IProofMarket.SlotHasExpired.selector, slot.openedAt + EXPIRY));
+        market.expire(slot, terms);
+
+        uint256 forfeit = SlashSplit.forfeit(slot.price, terms.forfeitBps);
+        assertEq(registry.proverOf(alice).stake, stake);
+        assertEq(registry.bondedOf(id, alice), 0);
+        assertEq(market.burned(), forfeit);
+        assertEq(_funds(), funds - forfeit);
+        _assertEnded(slot, SlotState.Expired);
+        _assertAccounted(0);
+    }
+
+    // ---------------------------------------------------------------- hostile orders
+
+    function test_Attack_TakeTwice() public {
+        Slot memory open = _openFor(alice);
+        vm.recordLogs();
+        if (!_take(open, alice)) return;
+        Slot memory slot = open.prover == address(0) ? _lastAllocated() : open;
+        _assertNothingTakes(open, slot);
+        assertEq(registry.bondedOf(id, alice), terms.bond, "reserved twice");
+        assertEq(registry.bondedOf(id, bob), 0);
+        vm.prank(requester);
+        vm.expectRevert(IProofMarket.SlotNotCancellable.selector);
+        market.cancel(slot, terms);
+
+        vm.warp(slot.exclusiveUntil);
+        _assertNothingTakes(open, slot);
+        assertEq(registry.bondedOf(id, alice), terms.bond);
+        _prove(slot, alice);
+        _assertNothingTakes(open, slot);
+        assertEq(registry.bondedOf(id, alice), 0);
+        assertEq(registry.bondedOf(id, bob), 0);
+        _assertAccounted(0);
+    }
+
+    function test_Attack_TakeAfterTheSlotExpired() public {
+        Slot memory open = _openFor(alice);
+        vm.recordLogs();
+        if (!_take(open, alice)) return;
+        Slot memory slot = open.prover == address(0) ? _lastAllocated() : open;
+        _warpToExpiry(slot);
+        _assertNothingTakes(open, slot);
+        market.expire(slot, terms);
+        _assertNothingTakes(open, slot);
+        assertEq(registry.bondedOf(id, alice), 0);
+        assertEq(registry.bondedOf(id, bob), 0);
+        _assertAccounted(0);
+    }
+
+    /// @dev A slot of the same ring's place, one lap later, is another slot.
+    function test_SlotsFollowEachOther() public {
+        (,,, uint64 opened,) = market.markets(id);
+        for (uint256 i = 0; i < 2 * CAPACITY; ++i) {
+            (bool held, Slot memory slot) = _hold(i % 2 == 0 ? alice : bob);
+            assertEq(slot.id, ++opened);
+            if (!held) _warpToOpenToAll(slot);
+            _prove(slot, i % 2 == 0 ? alice : bob);
+            _assertEnded(slot, SlotState.Proven);
+            _assertAccounted(0);
+        }
+        assertEq(registry.bondedOf(id, alice), 0);
+        assertEq(registry.bondedOf(id, bob), 0);
+    }
+
+    /// @dev A bond stands until its slot ends, with however many others.
+    function test_BondsOfSlotsOpenAtOnceAddUp() public {
+        (bool held, Slot memory first) = _hold(alice);
+        if (!held) return;
+        uint256 funds = _funds();
+        (, Slot memory second) = _hold(alice);
+        if (block.timestamp >= uint256(first.openedAt) + terms.expiryWindow) return;
+        assertEq(registry.bondedOf(id, alice), 2 * uint256(terms.bond));
+        _assertAccounted(uint256(first.price) + second.price);
+        assertEq(_funds(), funds - second.price);
+        _prove(first, alice);
+        assertEq(registry.bondedOf(id, alice), terms.bond);
+        _prove(second, alice);
+        assertEq(registry.bondedOf(id, alice), 0);
+        _assertAccounted(0);
+    }
+
+    // ---------------------------------------------------------------- hand-over
+
+    function _handOver(Slot memory slot, address taker) private returns (Slot memory handedOver) {
+        HandOver memory offer = HandOver({ to: taker, price: 0, validUntil: type(uint40).max });
+        vm.prank(slot.prover);
+        market.handOver(slot, terms, offer);
+        vm.prank(taker);
+        market.takeOver(slot, terms, offer, taker, "");
+        handedOver = slot;
+        handedOver.prover = taker;
+    }
+
+    function test_HandedOverSlotIsProvenByItsTaker() public {
+        (bool held, Slot memory slot) = _hold(alice);
+        if (!held) return;
+        _enable(carol);
+        Slot memory taken = _handOver(slot, carol);
+        assertEq(registry.bondedOf(id, alice), 0);
+        assertEq(registry.bondedOf(id, carol), terms.bond);
+        _assertNothingTakes(slot, taken);
+        _prove(taken, carol);
+        assertEq(market.credits(carol), slot.price);
+        assertEq(registry.bondedOf(id, carol), 0);
+        _assertEnded(taken, SlotState.Proven);
+        _assertAccounted(0);
+    }
+
+    function test_HandedOverSlotIsMissedByItsTaker() public {
+        (bool held, Slot memory slot) = _hold(alice);
+        if (!held) return;
+        _enable(carol);
+        uint256 stake = registry.proverOf(alice).stake;
+        uint256 stakeOfTaker = registry.proverOf(carol).stake;
+        Slot memory taken = _handOver(slot, carol);
+        _warpToOpenToAll(taken);
+        _prove(taken, stranger);
+        assertEq(registry.proverOf(alice).stake, stake);
+        assertEq(registry.proverOf(carol).stake, stakeOfTaker - terms.bond);
+        _assertEnded(taken, SlotState.Proven);
+        _assertAccounted(0);
+    }
+
+    function test_HandedOverSlotExpires() public {
+        (bool held, Slot memory slot) = _hold(alice);
+        if (!held) return;
+        _enable(carol);
+        Slot memory taken = _handOver(slot, carol);
+        _warpToExpiry(taken);
+        market.expire(taken, terms);
+        assertEq(registry.bondedOf(id, carol), 0);
+        _assertEnded(taken, SlotState.Expired);
+        _assertAccounted(0);
+    }
+
+    /// @dev Gives a prover an allocation to the market again, should the mechanism's hooks have taken it.
+    function _enable(address prover) private {
+        vm.prank(prover);
+        registry.allocate(id, 100);
+    }
+
+    // ---------------------------------------------------------------- any order
+
+    /// @dev One slot, held or not, ended by whoever at whatever time.
+    function testFuzz_SlotEndsInExactlyOneState(bool take, uint8 who, uint32 delay) public {
+        Slot memory slot;
+        bool held;
+        if (take) (held, slot) = _hold(alice);
+        else slot = _openUnsold();
+        delay = uint32(bound(delay, 0, EXPIRY + 100));
+        vm.warp(vm.getBlockTimestamp() + delay);
+        address payee = [alice, bob, stranger][who % 3];
+
+        uint256[] memory inputs = _inputs(payee);
+        bytes memory proof = MockProof.make(inputs);
+        bool expired = block.timestamp >= uint256(slot.openedAt) + EXPIRY;
+        uint256 free = slot.exclusiveUntil + (held ? 0 : _handicap());
+        bool provable = !expired && (block.timestamp >= free || (held && payee == alice));
+        try market.prove(slot, terms, inputs, proof) {
+            assertTrue(!expired && (provable || (!held && block.timestamp >= slot.exclusiveUntil)), "too early");
+            _assertEnded(slot, SlotState.Proven);
+        } catch {
+            assertFalse(provable, "refused");
+            _assertState(slot, SlotState.None);
+            _assertAccounted(slot.price);
+            _warpToExpiry(slot);
+            market.expire(slot, terms);
+            _assertEnded(slot, SlotState.Expired);
+        }
+        assertEq(registry.bondedOf(id, alice), 0);
+        assertEq(registry.bondedOf(id, bob), 0);
+        _assertAccounted(0);
+    }
+}
