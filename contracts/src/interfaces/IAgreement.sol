@@ -49,6 +49,8 @@ interface IAgreement is IMechanism {
     /// @notice Offers of `prover` with a nonce below this open no more slots.
     event NoncesRevokedBelow(address indexed prover, uint256 nonce);
 
+    /// @notice Only the prover or one of its submitters revokes its offers.
+    error NotAuthorised();
     error OfferExpired(uint256 expiry);
     /// @notice The offer is to another requester.
     error WrongRequester(address requester);
@@ -66,11 +68,12 @@ interface IAgreement is IMechanism {
     /// @notice All nonces below `minNonce` are revoked already.
     error NonceTooLow(uint256 minNonce);
 
-    /// @notice Revoke the caller's offers with `nonce`. Open slots are untouched.
-    function revoke(uint256 nonce) external;
+    /// @notice Revoke a prover's offers with `nonce`. The prover or one of its submitters. Open slots are untouched.
+    function revoke(address prover, uint256 nonce) external;
 
-    /// @notice Revoke all the caller's offers with a nonce below `nonce`. Open slots are untouched.
-    function revokeAllBelow(uint256 nonce) external;
+    /// @notice Revoke all a prover's offers with a nonce below `nonce`. The prover or one of its submitters. Open slots are
+    /// untouched.
+    function revokeAllBelow(address prover, uint256 nonce) external;
 
     /// @notice Whether offers of `prover` with `nonce` are revoked, one by one or with all below.
     function isRevoked(address prover, uint256 nonce) external view returns (bool);

@@ -63,17 +63,19 @@ contract Agreement is IAgreement, EIP712 {
     function onEnded(Slot calldata, Terms calldata, SlotState, address) external pure { }
 
     /// @inheritdoc IAgreement
-    function revoke(uint256 nonce) external {
-        _revoked[msg.sender][nonce >> 8] |= 1 << (nonce & 0xff);
-        emit NonceRevoked(msg.sender, nonce);
+    function revoke(address prover, uint256 nonce) external {
+        _requireActsFor(prover);
+        _revoked[prover][nonce >> 8] |= 1 << (nonce & 0xff);
+        emit NonceRevoked(prover, nonce);
     }
 
     /// @inheritdoc IAgreement
-    function revokeAllBelow(uint256 nonce) external {
-        uint256 current = minNonce[msg.sender];
+    function revokeAllBelow(address prover, uint256 nonce) external {
+        _requireActsFor(prover);
+        uint256 current = minNonce[prover];
         if (nonce <= current) revert NonceTooLow(current);
-        minNonce[msg.sender] = nonce;
-        emit NoncesRevokedBelow(msg.sender, nonce);
+        minNonce[prover] = nonce;
+        emit NoncesRevokedBelow(prover, nonce);
     }
 
     /// @inheritdoc IAgreement
@@ -105,5 +107,10 @@ contract Agreement is IAgreement, EIP712 {
     /// @dev EIP-712.
     function _domainNameAndVersion() internal pure override returns (string memory, string memory) {
         return ("Provery Agreement", "1");
+    }
+
+    /// @dev A prover may always, registered or not: an offer can be signed before.
+    function _requireActsFor(address prover) private view {
+        if (msg.sender != prover && !registry.actsFor(msg.sender, prover)) revert NotAuthorised();
     }
 }

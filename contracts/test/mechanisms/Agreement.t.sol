@@ -230,7 +230,7 @@ contract AgreementTest is MarketFixture {
         vm.expectEmit(address(agreement));
         emit IAgreement.NonceRevoked(alice, 300);
         vm.prank(alice);
-        agreement.revoke(300);
+        agreement.revoke(alice, 300);
         assertTrue(agreement.isRevoked(alice, 300));
         assertFalse(agreement.isRevoked(alice, 299));
         assertFalse(agreement.isRevoked(alice, 301));
@@ -248,7 +248,7 @@ contract AgreementTest is MarketFixture {
         vm.prank(alice);
         vm.expectEmit(address(agreement));
         emit IAgreement.NoncesRevokedBelow(alice, 301);
-        agreement.revokeAllBelow(301);
+        agreement.revokeAllBelow(alice, 301);
         assertEq(agreement.minNonce(alice), 301);
         assertTrue(agreement.isRevoked(alice, 0));
         assertTrue(agreement.isRevoked(alice, 300));
@@ -260,11 +260,11 @@ contract AgreementTest is MarketFixture {
 
     function test_RevertRevokeAllBelow_WhenNotAboveThePresent() public {
         vm.startPrank(alice);
-        agreement.revokeAllBelow(301);
+        agreement.revokeAllBelow(alice, 301);
         vm.expectRevert(abi.encodeWithSelector(IAgreement.NonceTooLow.selector, 301));
-        agreement.revokeAllBelow(301);
+        agreement.revokeAllBelow(alice, 301);
         vm.expectRevert(abi.encodeWithSelector(IAgreement.NonceTooLow.selector, 301));
-        agreement.revokeAllBelow(0);
+        agreement.revokeAllBelow(alice, 0);
     }
 
     // ---------------------------------------------------------------- attacks
@@ -272,17 +272,33 @@ contract AgreementTest is MarketFixture {
     function test_Attack_RevokedOfferIsUsed() public {
         bytes memory data = _data();
         vm.prank(alice);
-        agreement.revoke(300);
+        agreement.revoke(alice, 300);
         _openFails(data, abi.encodeWithSelector(IAgreement.OfferRevoked.selector));
     }
 
-    /// @dev Who revokes does so for itself alone.
+    /// @dev Who revokes does so for itself, or for whom it is a submitter of.
     function test_Attack_AnothersOfferIsRevoked() public {
         vm.startPrank(stranger);
-        agreement.revoke(300);
-        agreement.revokeAllBelow(1000);
+        vm.expectRevert(IAgreement.NotAuthorised.selector);
+        agreement.revoke(alice, 300);
+        vm.expectRevert(IAgreement.NotAuthorised.selector);
+        agreement.revokeAllBelow(alice, 1000);
+        agreement.revoke(stranger, 300);
+        agreement.revokeAllBelow(stranger, 1000);
         vm.stopPrank();
         assertEq(_openWith(_data()).prover, alice);
+    }
+
+    /// @dev So that a prover that is a contract, such as a pool, can.
+    function test_SubmitterRevokes() public {
+        vm.prank(alice);
+        registry.setSubmitter(stranger, true);
+        vm.startPrank(stranger);
+        agreement.revoke(alice, 300);
+        agreement.revokeAllBelow(alice, 7);
+        vm.stopPrank();
+        assertTrue(agreement.isRevoked(alice, 300));
+        assertTrue(agreement.isRevoked(alice, 6));
     }
 
     /// @dev The same terms in another market, where alice has stake as well.
@@ -396,7 +412,7 @@ contract AgreementTest is MarketFixture {
         _prove(slot, address(wallet));
         assertEq(market.credits(address(wallet)), 8 ether);
 
-        wallet.execute(address(agreement), abi.encodeCall(agreement.revoke, (300)));
+        wallet.execute(address(agreement), abi.encodeCall(agreement.revoke, (address(wallet), 300)));
         _openFails(_dataOfWallet(aliceKey), abi.encodeWithSelector(IAgreement.OfferRevoked.selector));
     }
 

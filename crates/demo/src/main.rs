@@ -94,12 +94,13 @@ impl Show {
         }
         let (sender, lines) = mpsc::unbounded_channel();
         let market = stage.rollup.market.to_string();
+        let first_estimate = (3 + args.block_txs).to_string();
         let mut nodes = Vec::new();
         for (rank, (prover, key)) in stage.provers.iter().enumerate() {
             let data = args.dir.join(format!("node-{}", prover.name)).display().to_string();
             let minimum = stage::minimum_reward(rank);
             let mut command = vec!["node", "--data-dir", &data, "--market", &market, "--poll-ms", "200"];
-            command.extend(["--min-reward", &minimum]);
+            command.extend(["--min-reward", &minimum, "--first-estimate", &first_estimate]);
             if args.mechanism.wants_puzzle() {
                 command.push("--mine");
             }
@@ -197,7 +198,9 @@ impl Show {
             println!("{}", json!({ "from": line.from, "report": line.value }));
         }
         self.ledger.report(&line.from, &line.value);
-        let proving = line.value["event"] == "proving" && line.value["reason"] == "allocated";
+        // A bidder may have begun before the slot was its own.
+        let proving = line.value["event"] == "slot_won" && args.mechanism.word() == "vickrey"
+            || line.value["event"] == "proving" && line.value["reason"] == "allocated";
         let slot = line.value["slot"].as_u64().unwrap_or(0);
         let may_kill = !args.no_kill && self.killed.is_none() && self.nodes.len() > 1;
         let time_has_come = self.ledger.proven() > 0 || slot >= args.slots;

@@ -37,7 +37,7 @@ fn options(mechanism: &str) -> &'static [&'static str] {
     match mechanism {
         "dutch" => &["floor=1ether", "rise=15"],
         "vickrey" => &["commit=4", "reveal=4", "settle=10", "bid-bond=10ether"],
-        "mining" => &["interval=4", "ticket-bond=10ether", "initial-bits=10"],
+        "mining" => &["interval=4", "ticket-bond=10ether", "initial-bits=7"],
         _ => &[],
     }
 }

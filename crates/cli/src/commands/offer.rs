@@ -7,7 +7,7 @@ use std::{
 };
 
 use alloy::{
-    primitives::{Bytes, U256},
+    primitives::{Address, Bytes, U256},
     signers::SignerSync,
 };
 use clap::{Args, Subcommand};
@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::{
     amount::{Amount, human},
-    commands::Context,
+    commands::{Context, prove},
     error::{Code, fail},
     terms,
 };
@@ -42,6 +42,9 @@ pub enum OfferCommand {
         /// Every offer with a lower nonce instead
         #[arg(long)]
         all_below: bool,
+        /// Whose [default: the prover that the signing account is, or is a submitter of]
+        #[arg(long, value_name = "ADDRESS")]
+        prover: Option<Address>,
     },
 }
 
@@ -95,7 +98,7 @@ impl SignedOffer {
 pub async fn run(context: &Context, command: OfferCommand) -> Result<()> {
     match command {
         OfferCommand::Sign(args) => sign(context, args).await,
-        OfferCommand::Revoke { nonce, all_below } => revoke(context, nonce, all_below).await,
+        OfferCommand::Revoke { nonce, all_below, prover } => revoke(context, nonce, all_below, prover).await,
     }
 }
 
@@ -155,18 +158,19 @@ async fn sign(context: &Context, args: SignArgs) -> Result<()> {
     Ok(())
 }
 
-async fn revoke(context: &Context, nonce: u64, all_below: bool) -> Result<()> {
+async fn revoke(context: &Context, nonce: u64, all_below: bool, prover: Option<Address>) -> Result<()> {
     let session = context.signer().await?;
     let (_, contract) = terms::mechanism(session.deployment(), "agreement")?;
     let nonce = U256::from(nonce);
+    let prover = prove::payee(&session, prover).await?;
     let call = if all_below {
-        Call::new("revoke_offers", contract, &Agreement::revokeAllBelowCall { nonce })
+        Call::new("revoke_offers", contract, &Agreement::revokeAllBelowCall { prover, nonce })
     } else {
-        Call::new("revoke_offer", contract, &Agreement::revokeCall { nonce })
+        Call::new("revoke_offer", contract, &Agreement::revokeCall { prover, nonce })
     };
     let mined = session.send(call).await?;
     context.out.result(
-        &json!({ "nonce": nonce.to_string(), "all_below": all_below, "tx": mined.tx_hash }),
+        &json!({ "prover": prover, "nonce": nonce.to_string(), "all_below": all_below, "tx": mined.tx_hash }),
         || {
             format!(
                 "offers with a nonce {} {nonce} open no more slots",
