@@ -8,7 +8,7 @@ use provery_bindings::{
     CircuitRegistry, DevelopmentToken, ProofMarket, ProofMarket::HandOver, ProverRegistry, SealedBidAuction,
     StakeLottery, TransferRollup,
 };
-use provery_types::{Deployment, Slot, Terms};
+use provery_types::{DELEGATION_POOLS, Deployment, Slot, Terms};
 
 /// A transaction before it has a nonce, fees and a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,7 @@ pub struct Calls {
     circuits: Address,
     lottery: Address,
     asset: Address,
+    pub(crate) pools: Address,
 }
 
 impl Calls {
@@ -65,6 +66,7 @@ impl Calls {
             circuits: deployment.circuits(),
             lottery: deployment.lottery(),
             asset: deployment.asset,
+            pools: deployment.address(DELEGATION_POOLS),
         }
     }
 

@@ -55,6 +55,7 @@ macro_rules! read {
             .map_err(|error| ChainError::contract($chain.rpc().name(), stringify!($method), error))
     };
 }
+pub(crate) use read;
 
 impl Chain {
     /// A prover's record; all zero if it never registered.
@@ -229,7 +230,7 @@ impl Chain {
         DevelopmentToken::new(self.deployment().asset, self.rpc().provider().clone())
     }
 
-    fn number(&self, method: &'static str, value: U256) -> Result<u64, ChainError> {
+    pub(crate) fn number(&self, method: &'static str, value: U256) -> Result<u64, ChainError> {
         u64::try_from(value).map_err(|_| self.senseless(method, value.to_string()))
     }
 

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     calibrate::CalibrateArgs, credit::CreditCommand, deploy::DeployArgs, keys::KeysCommand,
-    keystore::KeystoreCommand, market::MarketCommand, node::NodeArgs, prove::ProveArgs,
+    keystore::KeystoreCommand, market::MarketCommand, node::NodeArgs, pool::PoolCommand, prove::ProveArgs,
     prover::ProverCommand, rollup::RollupCommand, slot::SlotCommand, token::TokenCommand,
     verifier::VerifierCommand,
 };
@@ -83,6 +83,9 @@ pub enum Command {
     /// This account as a prover: identity, stake, allocations
     #[command(subcommand, after_help = "Example: provery prover status --keystore prover.json")]
     Prover(ProverCommand),
+    /// Provers whose stake many put up together: delegate, or operate one
+    #[command(subcommand, after_help = "Example: provery pool list")]
+    Pool(PoolCommand),
     /// Markets and their terms
     #[command(subcommand, after_help = "Example: provery market list")]
     Market(MarketCommand),

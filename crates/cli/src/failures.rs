@@ -141,9 +141,11 @@ fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
         "AllocationTooLarge" => {
             (Code::InsufficientStake, "the allocation is above the most a market takes; use less")
         }
-        "NotRegistered" | "NotAuthorised" => {
-            (Code::NotRegistered, "this account is no prover; run `provery prover register` first")
-        }
+        "NotRegistered" | "NotAuthorised" => (
+            Code::NotRegistered,
+            "this account is no prover and no submitter of the one it acts for; run `provery prover \
+             register`, or let the prover add it with `provery prover submitter add`",
+        ),
         "AlreadyRegistered" => {
             (Code::AlreadyRegistered, "this account is a prover already; there is nothing to do")
         }
@@ -182,10 +184,171 @@ fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
         "ERC20InsufficientBalance" => {
             (Code::InsufficientBalance, "the account has less of the asset than that; get more first")
         }
-        _ => (Code::Reverted, "the contract refused it; nothing was changed"),
+        _ => of_newer_revert(name),
     };
     let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
     Failure::new(code, one_line(&format!("{kind} failed, {advice} ({name}{detail})")))
+}
+
+/// The errors of deposits, pools, hand-overs and the mechanisms other than the lottery.
+fn of_newer_revert(name: &str) -> (Code, &'static str) {
+    match name {
+        // Deposits, and amounts of any kind.
+        "AmountZero" => (Code::Usage, "the amount must be above 0"),
+        "InsufficientDeposit" => (
+            Code::InsufficientCredit,
+            "the deposit in the mechanism's escrow does not cover it; add to it with `provery prover \
+             deposit`",
+        ),
+        "RecipientInvalid" => {
+            (Code::Usage, "neither the zero address nor the contract itself can receive; choose another")
+        }
+        "SubmitterTaken" => {
+            (Code::BadKey, "that key acts for another prover already; use a key of its own for this one")
+        }
+        "ERC20InsufficientAllowance" => {
+            (Code::InsufficientBalance, "the allowance was used up meanwhile; run this again")
+        }
+        // Pools.
+        "NotOperator" => {
+            (Code::NotOperator, "only the pool's operator may do this; sign with the operator's key")
+        }
+        "BpsTooLarge" => (Code::Usage, "a share is at most 10000 bps; choose a smaller one"),
+        "AmountTooSmall" => {
+            (Code::Usage, "that is worth less than one share, or less than one wei; use a larger amount")
+        }
+        "InsufficientShares" => {
+            (Code::InsufficientShares, "there are not that many shares; ask for less, or for --all")
+        }
+        "InsufficientOwn" => {
+            (Code::InsufficientStake, "the operator's own stake is less than that; ask for less")
+        }
+        "CommissionNotAnnounced" => (
+            Code::NotReady,
+            "no higher commission is announced; announce one with `provery pool commission` first",
+        ),
+        "CommissionNotDue" => {
+            (Code::NotReady, "the higher commission is not due yet; run this again from the second named")
+        }
+        "TooManyMarkets" => (
+            Code::InsufficientStake,
+            "the pool serves as many markets as it may; leave one with `provery pool allocate --units 0`",
+        ),
+        "ExitsWaiting" => (
+            Code::InsufficientStake,
+            "that stake is what exits wait for; allocate less, or more stake first",
+        ),
+        "NothingWaiting" => (Code::NotReady, "no exit waits for stake, so there is nothing to do"),
+        "NothingToFree" => (
+            Code::NotReady,
+            "allocations leave enough for the exits, or this market has none to lower; open bonds may have \
+             to end first, then run `provery pool advance`",
+        ),
+        "StakeNotFree" => (
+            Code::NotReady,
+            "allocations and bonds tie up the stake that exits wait for; lower one with `provery pool \
+             free-up`, or wait until bonds end",
+        ),
+        "BatchNotReady" => (
+            Code::NotReady,
+            "the batch that is unbonding is not ready; run this again from the second named",
+        ),
+        "BatchNotSettled" => (
+            Code::NotReady,
+            "the batch still waits or unbonds; `provery pool show` says until when, `provery pool advance` \
+             moves it on",
+        ),
+        "NothingToClaim" => {
+            (Code::NothingToClaim, "there is nothing to claim there; see `provery pool show`")
+        }
+        // Hand-overs.
+        "NotHolder" => (
+            Code::NotHolder,
+            "only the prover that holds the slot, or a submitter of it where it costs nothing, may do \
+             this; sign with the holder's key",
+        ),
+        "SlotNotHeld" => (
+            Code::SlotNotHeld,
+            "nobody holds the slot alone any more, so there is nothing to hand over; anyone may prove it \
+             once it is open to all",
+        ),
+        "NotTaker" => (
+            Code::NotTaker,
+            "the offer is for another taker, or this key may not spend the taker's credit; sign with the \
+             taker's key",
+        ),
+        "HandOverExpired" => {
+            (Code::OfferExpired, "the offer has ended; ask the slot's holder for a new one")
+        }
+        "HandOverNotOffered" => (
+            Code::OfferInvalid,
+            "the slot's holder made no such offer, did not sign it like this, or revoked it; ask for a new \
+             one",
+        ),
+        // Agreements.
+        "OfferExpired" => (Code::OfferExpired, "the offer has ended; ask the prover for a new one"),
+        "WrongRequester" | "WrongMarket" => {
+            (Code::OfferInvalid, "the offer is for another requester or market; ask the prover for one")
+        }
+        "PriceAboveTerms" | "PenaltyMismatch" => (
+            Code::OfferInvalid,
+            "the offer does not fit the market's terms; ask the prover for one with this price and bond",
+        ),
+        "OfferRevoked" => (Code::OfferInvalid, "the prover revoked the offer; ask it for a new one"),
+        "SignatureInvalid" => {
+            (Code::OfferInvalid, "the offer is not signed by its prover, or was altered; ask for it again")
+        }
+        "CapacityReached" => (
+            Code::NotReady,
+            "the prover holds as many slots as it offered to; wait until one ends, or open without its \
+             offer",
+        ),
+        "NonceTooLow" => (Code::AlreadyDone, "these offers are revoked already; there is nothing to do"),
+        // Auctions and mining.
+        "SlotAlreadyAllocated" => (Code::SlotNotAllocated, "another prover has the slot already"),
+        "SlotOpenToAll" => {
+            (Code::WrongTime, "the slot is open to all by now; prove it with `provery prove`")
+        }
+        "SlotMismatch" => {
+            (Code::SlotNotFound, "there is no such open slot; `provery slot list` shows those there are")
+        }
+        "SlotNotCancellable" => {
+            (Code::SlotNotAllocated, "the slot is allocated, or open to all, and cannot be taken back")
+        }
+        "BidsCommitted" => {
+            (Code::WrongTime, "bids stand, so the slot cannot be taken back; let the auction end")
+        }
+        "AuctionNotOpen" => (Code::WrongTime, "no auction runs for the slot: there was none, or it is over"),
+        "CommitOver" => (Code::WrongTime, "it is too late to bid; bids can only be revealed now"),
+        "NotRevealTime" | "NotSettleTime" | "AuctionNotOver" => (
+            Code::WrongTime,
+            "the auction is in another phase; run this again between the seconds named",
+        ),
+        "AlreadyCommitted" | "AlreadyRevealed" => {
+            (Code::AlreadyDone, "this key's bid is in already; there is one bid a key")
+        }
+        "AuctionFull" => (Code::WrongTime, "the auction takes no more bids; wait for the next slot"),
+        "CommitmentZero" | "CommitmentMismatch" => {
+            (Code::OfferInvalid, "this key committed to no such bid, or has revealed it")
+        }
+        "NoBids" => (Code::WrongTime, "nobody revealed a bid at or below the reserve; the slot opens to all"),
+        "NotLeader" => (Code::NotHolder, "the leading bid is for another prover; settle for that one"),
+        "RoundNotStarted" => {
+            (Code::WrongTime, "no round runs: the market has opened no slot under this mechanism")
+        }
+        "RightTaken" => {
+            (Code::WrongTime, "the right to the next slot is another's; mine for the one after")
+        }
+        "TargetMissed" => (Code::ProofInvalid, "the ticket misses the target; mine on"),
+        "TicketNotFound" | "TicketHeld" => {
+            (Code::NotReady, "there is no ticket to give up, or its slot may still open; try again later")
+        }
+        "HandicapNotOver" => (
+            Code::NotReady,
+            "the payee has won more than its share of late; its proof is taken from the second named",
+        ),
+        _ => (Code::Reverted, "the contract refused it; nothing was changed"),
+    }
 }
 
 /// `SlotNotOpen(state)`, by how the slot ended.
@@ -302,7 +465,21 @@ mod tests {
         };
         assert_eq!(reverted("ProofInvalid", ""), Code::ProofInvalid);
         assert_eq!(reverted("StatementMismatch", ""), Code::ProofForAnother);
+        assert_eq!(reverted("HandOverNotOffered", ""), Code::OfferInvalid);
+        assert_eq!(reverted("StakeNotFree", "available = 1, needed = 2"), Code::NotReady);
         assert_eq!(reverted("SomethingNew", "x = 1"), Code::Reverted);
+    }
+
+    /// Every error that a pool can revert with is told in words of its own.
+    #[test]
+    fn no_error_of_a_pool_is_left_to_its_name() {
+        use provery_bindings::DelegationPool;
+        // Of libraries, or about the deployment itself.
+        const INTERNAL: [&str; 3] = ["Overflow", "ReentrancyGuardReentrantCall", "AssetTakesFee"];
+        for name in DelegationPool::abi::errors().into_keys() {
+            let told = of_newer_revert(&name).0 != Code::Reverted;
+            assert!(told || INTERNAL.contains(&name.as_str()), "{name}");
+        }
     }
 
     /// The slot's state is read from the decoded argument, so the decoder's spelling matters.

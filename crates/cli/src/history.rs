@@ -17,8 +17,10 @@ pub enum Outcome {
 
 #[derive(Debug, Clone)]
 pub struct SlotHistory {
-    /// As last told: an allocation after opening changes it.
+    /// As last told: an allocation after opening changes it, and a hand-over.
     pub slot: Slot,
+    /// Whom the mechanism gave it to, whoever holds it now; zero if nobody.
+    pub allocated: Address,
     pub terms_hash: B256,
     pub statement_inputs: Vec<U256>,
     pub opened_block: u64,
@@ -119,6 +121,7 @@ impl History {
                 let market = self.markets.entry(slot.market).or_default();
                 let opened = SlotHistory {
                     slot: slot.clone(),
+                    allocated: slot.prover,
                     terms_hash: *terms_hash,
                     statement_inputs: statement_inputs.clone(),
                     opened_block: logged.block.number,
@@ -130,6 +133,15 @@ impl History {
                 self.bond(slot.market, slot.id, true);
             }
             Event::SlotAllocated { slot } => {
+                if let Some(record) = self.markets.entry(slot.market).or_default().slots.get_mut(&slot.id) {
+                    record.slot = slot.clone();
+                    record.allocated = slot.prover;
+                }
+                self.bond(slot.market, slot.id, true);
+            }
+            Event::SlotHandedOver { slot, .. } => {
+                // The old holder's bond is free again, the new one's is bound.
+                self.bond(slot.market, slot.id, false);
                 if let Some(record) = self.markets.entry(slot.market).or_default().slots.get_mut(&slot.id) {
                     record.slot = slot.clone();
                 }
@@ -312,6 +324,20 @@ mod tests {
         assert_eq!(free(&History::before_opening(&events, MARKET, 2)), 470);
         assert_eq!(free(&History::replay(&events[..8])), 440);
         assert_eq!(free(&History::replay(&events)), 470);
+    }
+
+    #[test]
+    fn a_hand_over_moves_the_bond_and_not_the_draw() {
+        let taker = Address::repeat_byte(8);
+        let mut events = events();
+        events.truncate(8);
+        let handed = Event::SlotHandedOver { slot: Slot { prover: taker, ..slot(2) }, from: PROVER, price: 0 };
+        events.extend(log(vec![handed]));
+        let history = History::replay(&events);
+        let bond = U256::from(30);
+        assert_eq!((history.bonded(PROVER, MARKET), history.bonded(taker, MARKET)), (bond, bond));
+        let record = history.slot(MARKET, 2).expect("is known");
+        assert_eq!((record.slot.prover, record.allocated), (taker, PROVER));
     }
 
     #[test]

@@ -1,29 +1,72 @@
 //! The secondary market: a slot that its holder cannot prove in time is offered to others, and one that others offer is
 //! taken if it pays.
 
-use alloy::primitives::{Address, aliases::I96, aliases::U40};
+use alloy::primitives::{Address, B256, aliases::I96, aliases::U40};
+use alloy::sol_types::{SolStruct, eip712_domain};
 use provery_bindings::ProofMarket;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::reward::Curve;
 use crate::view::{Errand, SlotView};
 
 /// An offer as its event tells it. The price is asset wei that the taker pays; below zero, that it is paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HandOver {
     /// Anyone may take it if not given.
     pub to: Option<Address>,
+    #[serde(with = "decimal")]
     pub price: i128,
     /// Unix seconds of the last block in which it can be taken.
     pub valid_until: u64,
 }
 
+mod signed {
+    alloy::sol! {
+        /// What the holder signs.
+        struct HandOver {
+            bytes32 slot;
+            address to;
+            int96 price;
+            uint40 validUntil;
+        }
+    }
+}
+
 impl HandOver {
-    fn sol(self) -> Option<ProofMarket::HandOver> {
+    /// As the contract takes it; nothing if a number has no room there.
+    pub fn sol(self) -> Option<ProofMarket::HandOver> {
         Some(ProofMarket::HandOver {
             to: self.to.unwrap_or_default(),
             price: I96::try_from(self.price).ok()?,
             validUntil: U40::checked_from_limbs_slice(&[self.valid_until])?,
         })
+    }
+
+    /// The offer's EIP-712 hash for the market contract at `market`: what its slot's holder signs. `word` is the slot's hash
+    /// under its terms, so an offer is void once the slot changed in any way. Nothing if a number has no room.
+    pub fn digest(self, word: B256, chain_id: u64, market: Address) -> Option<B256> {
+        let ProofMarket::HandOver { to, price, validUntil } = self.sol()?;
+        let domain = eip712_domain! {
+            name: "Provery",
+            version: "1",
+            chain_id: chain_id,
+            verifying_contract: market,
+        };
+        Some(signed::HandOver { slot: word, to, price, validUntil }.eip712_signing_hash(&domain))
+    }
+}
+
+/// A decimal string: JSON's numbers do not hold as many digits.
+mod decimal {
+    use super::{Deserialize, Deserializer, Error, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -83,6 +126,40 @@ mod tests {
     const ME: Address = Address::repeat_byte(0x11);
     const OTHER: Address = Address::repeat_byte(0x22);
     const MARKET: Address = Address::repeat_byte(0x33);
+
+    const SIGNED: HandOver = HandOver { to: Some(ME), price: -5, valid_until: 7 };
+
+    #[test]
+    fn every_field_the_slot_and_the_contract_are_signed() {
+        let word = B256::repeat_byte(1);
+        let good = SIGNED.digest(word, 1, MARKET).expect("fits");
+        let others = [
+            HandOver { to: None, ..SIGNED },
+            HandOver { price: 5, ..SIGNED },
+            HandOver { valid_until: 8, ..SIGNED },
+        ];
+        assert!(others.iter().all(|other| other.digest(word, 1, MARKET) != Some(good)));
+        assert_ne!(SIGNED.digest(B256::ZERO, 1, MARKET), Some(good));
+        assert_ne!(SIGNED.digest(word, 2, MARKET), Some(good));
+        assert_ne!(SIGNED.digest(word, 1, OTHER), Some(good));
+        assert_eq!(HandOver { price: i128::MAX, ..SIGNED }.digest(word, 1, MARKET), None, "no room");
+    }
+
+    /// The type as the contract spells it: a name or a type off by a letter is another hash.
+    #[test]
+    fn the_type_is_the_contracts() {
+        assert_eq!(
+            signed::HandOver::eip712_root_type(),
+            "HandOver(bytes32 slot,address to,int96 price,uint40 validUntil)"
+        );
+    }
+
+    #[test]
+    fn an_offer_comes_back_from_its_file() {
+        let text = serde_json::to_string(&SIGNED).expect("serialises");
+        assert!(text.contains("\"price\":\"-5\""), "{text}");
+        assert_eq!(serde_json::from_str::<HandOver>(&text).expect("its own"), SIGNED);
+    }
 
     #[test]
     fn what_cannot_be_delivered_in_time_is_offered() {

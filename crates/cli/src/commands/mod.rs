@@ -5,11 +5,15 @@ pub mod credit;
 pub mod deploy;
 pub mod deposit;
 pub mod earnings;
+pub mod hand_over;
 pub mod keys;
 pub mod keystore;
 pub mod market;
 pub mod node;
 pub mod offer;
+pub mod pool;
+pub mod pool_operator;
+pub mod pool_show;
 pub mod prove;
 pub mod prover;
 pub mod prover_status;
@@ -60,6 +64,7 @@ pub async fn run(cli: Cli, out: Output) -> Result<()> {
         Command::Rollup(command) => rollup::run(&context, command).await,
         Command::Token(command) => token::run(&context, command).await,
         Command::Prover(command) => prover::run(&context, command).await,
+        Command::Pool(command) => pool::run(&context, command).await,
         Command::Market(command) => market::run(&context, command).await,
         Command::Slot(command) => slot::run(&context, command).await,
         Command::Prove(args) => prove::run(&context, args).await,

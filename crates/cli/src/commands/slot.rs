@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 
 use crate::{
     amount::human,
-    commands::Context,
+    commands::{
+        Context,
+        hand_over::{self, HandOverArgs, RevokeArgs, TakeOverArgs},
+    },
     error::{Code, fail},
     history::{History, Outcome, SlotHistory},
     output::{fields, table},
@@ -41,12 +44,31 @@ pub enum SlotCommand {
         #[arg(long, value_name = "N")]
         slot: u64,
     },
+    /// Offer a slot that this prover holds to others: its right, bond and duty
+    #[command(
+        after_help = "Example: provery slot hand-over --market 1 --slot 3 --price 1ether --keystore prover.json"
+    )]
+    HandOver(HandOverArgs),
+    /// Take a slot that its holder offers; the taker's bond takes the place of the holder's
+    #[command(
+        after_help = "Example: provery slot take-over --market 1 --slot 3 --offer offer.json --keystore \
+         taker.json"
+    )]
+    TakeOver(TakeOverArgs),
+    /// Make offers of a slot void, made on the chain or signed
+    #[command(
+        after_help = "Example: provery slot revoke-hand-over --market 1 --slot 3 --keystore prover.json"
+    )]
+    RevokeHandOver(RevokeArgs),
 }
 
 pub async fn run(context: &Context, command: SlotCommand) -> Result<()> {
     match command {
         SlotCommand::List { market, last } => list(context, market, last).await,
         SlotCommand::Show { market, slot } => show(context, market, slot).await,
+        SlotCommand::HandOver(args) => hand_over::offer(context, args).await,
+        SlotCommand::TakeOver(args) => hand_over::take(context, args).await,
+        SlotCommand::RevokeHandOver(args) => hand_over::revoke(context, args).await,
     }
 }
 
@@ -100,7 +122,7 @@ async fn list(context: &Context, market: Option<u64>, last: usize) -> Result<()>
                 ]
             })
             .collect();
-        table(&["slot", "phase", "allocated to", "paid", "reward", "after"], &rows)
+        table(&["slot", "phase", "held by", "paid", "reward", "after"], &rows)
     });
     Ok(())
 }
@@ -116,6 +138,7 @@ fn describe(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> Value {
         "market": slot.market.to_string(),
         "phase": phase(record, terms, now),
         "prover": slot.allocated_to(),
+        "handed_over_by": (record.allocated != slot.prover).then_some(record.allocated),
         "price": slot.price_wei().to_string(),
         "statement": slot.statement,
         "statement_inputs": record.statement_inputs.iter().map(|input| format!("{input:#066x}")).collect::<Vec<_>>(),
@@ -217,7 +240,7 @@ async fn explain(
         seed,
         weights: &weights,
         bond: terms.bond.to::<u128>(),
-        winner: record.slot.prover,
+        winner: record.allocated,
         max_draws: session.chain.max_draws().await?,
     };
     Ok(lottery::explain(
@@ -255,11 +278,14 @@ fn summary(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> Vec<(&'stat
     let mut rows = vec![
         ("slot", format!("{} of market {}", slot.id, slot.market)),
         ("phase", phase(record, terms, now).to_string()),
-        ("allocated to", shown(slot.prover)),
+        ("allocated to", shown(record.allocated)),
         ("price", human(slot.price_wei())),
         ("opened", format!("{}, block {}", since(slot.opened_at()), record.opened_block)),
         ("exclusive until", since(slot.exclusive_until())),
     ];
+    if record.allocated != slot.prover {
+        rows.insert(3, ("handed over to", shown(slot.prover)));
+    }
     if let Some(terms) = terms {
         rows.push(("expires", since(slot.expires_at(terms))));
         if record.outcome == Outcome::Open {

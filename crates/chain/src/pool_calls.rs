@@ -1,0 +1,99 @@
+//! What to send to pools of delegated stake, and to their factory. Pure.
+
+use alloy::primitives::{Address, U256};
+use provery_bindings::{DelegationPool, DelegationPools};
+
+use crate::calls::{Call, Calls};
+
+/// Builders of the calls to one pool. Shares are the pool's own, amounts are asset wei.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolCalls {
+    pool: Address,
+}
+
+impl Calls {
+    /// Create a pool that the sender operates, for good.
+    pub fn create_pool(&self, first_loss_bps: u16, commission_bps: u16, uri: &str) -> Call {
+        let call = DelegationPools::createCall {
+            firstLossBps: first_loss_bps,
+            commissionBps: commission_bps,
+            uri: uri.to_string(),
+        };
+        Call::new("create_pool", self.pools, &call)
+    }
+
+    pub fn pool(&self, pool: Address) -> PoolCalls {
+        PoolCalls { pool }
+    }
+}
+
+impl PoolCalls {
+    // Delegators.
+
+    /// Needs an allowance; [`crate::Sender::delegate`] sees to it.
+    pub fn delegate(&self, amount: U256) -> Call {
+        Call::new("pool_delegate", self.pool, &DelegationPool::delegateCall { amount })
+    }
+
+    pub fn request_exit(&self, shares: U256) -> Call {
+        Call::new("pool_exit", self.pool, &DelegationPool::requestExitCall { shares })
+    }
+
+    pub fn claim(&self, batch: U256, to: Address) -> Call {
+        Call::new("pool_claim", self.pool, &DelegationPool::claimCall { batch, to })
+    }
+
+    // Anyone.
+
+    pub fn harvest(&self) -> Call {
+        Call::new("pool_harvest", self.pool, &DelegationPool::harvestCall {})
+    }
+
+    /// Settle the batch that is unbonding if it is ready, and start the next.
+    pub fn advance(&self) -> Call {
+        Call::new("pool_advance", self.pool, &DelegationPool::advanceCall {})
+    }
+
+    /// Lower the allocation to a market by what waiting exits need.
+    pub fn free_up(&self, market: U256) -> Call {
+        Call::new("pool_free_up", self.pool, &DelegationPool::freeUpCall { marketId: market })
+    }
+
+    // The operator.
+
+    /// Needs an allowance; [`crate::Sender::stake_own`] sees to it.
+    pub fn stake_own(&self, amount: U256) -> Call {
+        Call::new("pool_stake", self.pool, &DelegationPool::stakeOwnCall { amount })
+    }
+
+    pub fn request_own_exit(&self, amount: U256) -> Call {
+        Call::new("pool_own_exit", self.pool, &DelegationPool::requestOwnExitCall { amount })
+    }
+
+    pub fn withdraw_operator(&self, to: Address) -> Call {
+        Call::new("pool_withdraw", self.pool, &DelegationPool::withdrawOperatorCall { to })
+    }
+
+    /// A lower commission holds at once; a higher one is announced.
+    pub fn set_commission(&self, bps: u16) -> Call {
+        Call::new("pool_commission", self.pool, &DelegationPool::setCommissionCall { bps })
+    }
+
+    /// Apply the rise that was announced.
+    pub fn raise_commission(&self) -> Call {
+        Call::new("pool_raise_commission", self.pool, &DelegationPool::raiseCommissionCall {})
+    }
+
+    pub fn allocate(&self, market: U256, units: U256) -> Call {
+        Call::new("pool_allocate", self.pool, &DelegationPool::allocateCall { marketId: market, units })
+    }
+
+    pub fn set_submitter(&self, submitter: Address, allowed: bool) -> Call {
+        let call = DelegationPool::setSubmitterCall { submitter, allowed };
+        Call::new("pool_set_submitter", self.pool, &call)
+    }
+
+    pub fn set_uri(&self, uri: &str) -> Call {
+        Call::new("pool_set_uri", self.pool, &DelegationPool::setUriCall { uri: uri.to_string() })
+    }
+}

@@ -1,0 +1,547 @@
+//! `provery slot hand-over`, `take-over` and `revoke-hand-over`: a slot's right, bond and duty go to another prover, by an
+//! offer on the chain or one that the holder signed.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use alloy::{
+    primitives::{Address, B256, Bytes, U256},
+    signers::SignerSync,
+};
+use clap::Args;
+use eyre::Result;
+use provery_bindings::ProofMarket;
+use provery_mechanisms::hand_over::HandOver;
+use provery_types::{Event, LoggedEvent, Slot, SlotExt, Terms, slot_hash};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    amount::{SignedAmount, human},
+    commands::{Context, prove},
+    error::{Code, fail},
+    files,
+    history::{History, Outcome},
+    session::Session,
+};
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct SlotArg {
+    /// The market's id [default: the market of the deployment's only rollup]
+    #[arg(long, value_name = "N")]
+    market: Option<u64>,
+    /// The slot's id within the market
+    #[arg(long, value_name = "N")]
+    slot: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct HandOverArgs {
+    #[command(flatten)]
+    slot: SlotArg,
+    /// The only prover that may take it [default: any]
+    #[arg(long, value_name = "ADDRESS")]
+    to: Option<Address>,
+    /// What the taker pays from its credit (below zero: is paid from the holder's)
+    #[arg(long, value_name = "AMOUNT", default_value = "0", allow_hyphen_values = true)]
+    price: SignedAmount,
+    /// Seconds for which it can be taken [default: as long as the slot is the holder's alone]
+    #[arg(long, value_name = "S")]
+    valid_for: Option<u64>,
+    /// Send nothing: sign the offer and write it to this file, for the taker
+    #[arg(long, value_name = "FILE")]
+    sign: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct TakeOverArgs {
+    #[command(flatten)]
+    slot: SlotArg,
+    /// An offer that the holder signed [default: the cheapest one on the chain]
+    #[arg(long, value_name = "FILE")]
+    offer: Option<PathBuf>,
+    /// Who takes it [default: the prover that the signing account is, or is a submitter of]
+    #[arg(long, value_name = "ADDRESS")]
+    taker: Option<Address>,
+}
+
+#[derive(Debug, Args)]
+pub struct RevokeArgs {
+    #[command(flatten)]
+    slot: SlotArg,
+    /// An offer that was signed [default: every one of the slot's on the chain]
+    #[arg(long, value_name = "FILE")]
+    offer: Option<PathBuf>,
+}
+
+/// A signed offer, as its file has it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignedHandOver {
+    slot: Slot,
+    terms_hash: B256,
+    offer: HandOver,
+    signature: Bytes,
+}
+
+impl SignedHandOver {
+    fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            fail(Code::Io, format!("the offer {} cannot be read: {error}", path.display()))
+        })?;
+        serde_json::from_str(&text).map_err(|error| {
+            fail(
+                Code::OfferInvalid,
+                format!(
+                    "{} is not an offer of a slot ({error}); its holder makes one with `provery slot \
+                     hand-over --sign FILE`",
+                    path.display()
+                ),
+            )
+        })
+    }
+}
+
+/// A slot that somebody holds, with what it is bound to.
+struct Held {
+    slot: Slot,
+    terms: Terms,
+    terms_hash: B256,
+    /// Offers on the chain, by digest.
+    offers: BTreeMap<B256, HandOver>,
+    /// Asset wei of bonds by prover, in this market.
+    history: History,
+    /// Unix seconds of the head.
+    now: u64,
+}
+
+impl Held {
+    fn holder(&self) -> Address {
+        self.slot.prover
+    }
+
+    fn name(&self) -> String {
+        format!("slot {} of market {}", self.slot.id, self.slot.market)
+    }
+
+    fn digest(&self, session: &Session, offer: HandOver) -> Result<B256> {
+        let deployment = session.deployment();
+        let word = slot_hash(&self.slot, self.terms_hash);
+        offer.digest(word, deployment.chain_id, deployment.market()).ok_or_else(too_large)
+    }
+}
+
+fn too_large() -> eyre::Report {
+    fail(Code::Usage, "the offer's price or time is larger than the contract can hold; choose a smaller one")
+}
+
+fn for_contract(offer: HandOver) -> Result<ProofMarket::HandOver> {
+    offer.sol().ok_or_else(too_large)
+}
+
+async fn find(session: &Session, arg: SlotArg) -> Result<Held> {
+    let market = session.market(arg.market)?;
+    session.chain.market(market).await?;
+    let events = session.events().await?;
+    let history = History::replay(&events);
+    let record = history.slot(market, arg.slot).cloned().ok_or_else(|| {
+        fail(
+            Code::SlotNotFound,
+            format!(
+                "market {market} has no slot {}; `provery slot list --market {market}` shows those it has",
+                arg.slot
+            ),
+        )
+    })?;
+    let name = format!("slot {} of market {market}", arg.slot);
+    let ended = match record.outcome {
+        Outcome::Open => None,
+        Outcome::Proven { .. } => Some((Code::SlotProven, "has been proven")),
+        Outcome::Expired { .. } => Some((Code::SlotExpired, "has expired")),
+        Outcome::Cancelled { .. } => Some((Code::SlotCancelled, "was cancelled")),
+    };
+    if let Some((code, how)) = ended {
+        return Err(fail(code, format!("{name} {how}, so there is nothing left to hand over")));
+    }
+    let terms = history.terms(record.terms_hash).cloned().ok_or_else(|| {
+        fail(
+            Code::RpcRejected,
+            format!("the terms of {name} are not in the chain's logs; is the endpoint's history pruned?"),
+        )
+    })?;
+    let now = session.head().await?.timestamp;
+    if record.slot.prover.is_zero() || now >= record.slot.exclusive_until() {
+        return Err(fail(
+            Code::SlotNotHeld,
+            format!("{name} is nobody's alone at this time, so there is nothing to hand over; anyone may \
+                     prove it once it is open to all"),
+        ));
+    }
+    let offers = standing(&events, market, arg.slot);
+    Ok(Held { slot: record.slot, terms, terms_hash: record.terms_hash, offers, history, now })
+}
+
+/// The offers of a slot on the chain that nobody took or revoked. Whoever gets the slot has made none yet.
+fn standing(events: &[LoggedEvent], of_market: U256, of_slot: u64) -> BTreeMap<B256, HandOver> {
+    let mut offers = BTreeMap::new();
+    for logged in events {
+        match &logged.event {
+            Event::HandOverOffered { market, id, digest, to, price, valid_until, .. }
+                if (*market, *id) == (of_market, of_slot) =>
+            {
+                offers.insert(*digest, HandOver { to: *to, price: *price, valid_until: *valid_until });
+            }
+            Event::HandOverRevoked { digest, .. } => {
+                offers.remove(digest);
+            }
+            Event::SlotHandedOver { slot, .. } if (slot.market, slot.id) == (of_market, of_slot) => {
+                offers.clear();
+            }
+            _ => {}
+        }
+    }
+    offers
+}
+
+/// Whether `key` is the prover's, or one of its submitters'.
+async fn acts_for(session: &Session, key: Address, prover: Address) -> Result<bool> {
+    Ok(key == prover || session.chain.prover_of_submitter(key).await? == Some(prover))
+}
+
+fn not_holder(held: &Held, me: Address, advice: &str) -> eyre::Report {
+    fail(
+        Code::NotHolder,
+        format!("{me} may not offer {}, which {} holds; {advice}", held.name(), held.holder()),
+    )
+}
+
+pub async fn offer(context: &Context, args: HandOverArgs) -> Result<()> {
+    if args.valid_for == Some(0) {
+        return Err(fail(Code::Usage, "--valid-for must be above 0"));
+    }
+    if args.to.is_some_and(|to| to.is_zero()) {
+        return Err(fail(Code::Usage, "--to must not be the zero address; leave it out for anyone"));
+    }
+    let session = context.signer().await?;
+    let held = find(&session, args.slot).await?;
+    let last = held.slot.exclusive_until() - 1;
+    let valid_until = args.valid_for.map_or(last, |seconds| held.now.saturating_add(seconds).min(last));
+    let offer = HandOver { to: args.to, price: args.price.0, valid_until };
+    let digest = held.digest(&session, offer)?;
+    let (me, holder) = (session.me()?, held.holder());
+    if offer.price < 0 {
+        let (credit, pays) = (session.chain.credits(holder).await?, U256::from(offer.price.unsigned_abs()));
+        if credit < pays {
+            context.out.warn(&format!(
+                "{holder} has {credit} wei of credit, less than the {pays} it offers to pay; nobody can \
+                 take the slot until it has more"
+            ));
+        }
+    }
+    let (tx, file) = match &args.sign {
+        Some(path) => {
+            sign(&session, &held, offer, digest, path).await?;
+            (None, Some(path))
+        }
+        None => {
+            if !acts_for(&session, me, holder).await? {
+                return Err(not_holder(&held, me, "sign with the holder's key, or a submitter's of it"));
+            }
+            if me != holder && offer.price < 0 {
+                return Err(not_holder(
+                    &held,
+                    me,
+                    "a submitter never spends its prover's credit: offer it for 0 or more, or sign with \
+                     the holder's key",
+                ));
+            }
+            let call = session.calls().hand_over(&held.slot, &held.terms, for_contract(offer)?);
+            (Some(session.send(call).await?.tx_hash), None)
+        }
+    };
+    context.out.result(
+        &json!({
+            "market": held.slot.market.to_string(),
+            "slot": held.slot.id,
+            "prover": holder,
+            "to": offer.to,
+            "price": offer.price.to_string(),
+            "valid_until": valid_until,
+            "digest": digest,
+            "tx": tx,
+            "file": file,
+        }),
+        || {
+            let who = offer.to.map_or("anyone".to_string(), |to| to.to_string());
+            let price = U256::from(offer.price.unsigned_abs());
+            let terms = match offer.price {
+                0 => "for nothing".to_string(),
+                1.. => format!("for {}", human(price)),
+                _ => format!("and is paid {} for it", human(price)),
+            };
+            let how = match file {
+                Some(path) => format!("with `provery slot take-over --offer {}`", path.display()),
+                None => "with `provery slot take-over`".to_string(),
+            };
+            format!("{who} may take {} {terms}, {how}, up to unix second {valid_until}", held.name())
+        },
+    );
+    Ok(())
+}
+
+/// Sign an offer as the holder, or as the operator of the pool that holds the slot, and write it down.
+async fn sign(session: &Session, held: &Held, offer: HandOver, digest: B256, path: &Path) -> Result<()> {
+    let (me, holder) = (session.me()?, held.holder());
+    let may = me == holder
+        || (session.chain.is_pool(holder).await? && session.chain.pool(holder).await?.operator == me);
+    if !may {
+        return Err(not_holder(
+            held,
+            me,
+            "sign with the holder's key (a pool's operator's, if it is a pool), or offer it on the chain \
+             without --sign",
+        ));
+    }
+    let signature = session
+        .signer()?
+        .sign_hash_sync(&digest)
+        .map_err(|error| fail(Code::BadKey, format!("the key does not sign: {error}")))?;
+    let signed = SignedHandOver {
+        slot: held.slot.clone(),
+        terms_hash: held.terms_hash,
+        offer,
+        signature: signature.as_bytes().to_vec().into(),
+    };
+    let text = serde_json::to_string_pretty(&signed)? + "\n";
+    files::write(path, text.as_bytes())
+}
+
+/// A signed offer that is about the slot as it is now.
+fn signed_offer(held: &Held, path: &Path) -> Result<SignedHandOver> {
+    let signed = SignedHandOver::read(path)?;
+    if signed.slot != held.slot || signed.terms_hash != held.terms_hash {
+        return Err(fail(
+            Code::OfferInvalid,
+            format!(
+                "the offer {} is not of {} as {} holds it; ask the holder for a new one",
+                path.display(),
+                held.name(),
+                held.holder()
+            ),
+        ));
+    }
+    Ok(signed)
+}
+
+pub async fn take(context: &Context, args: TakeOverArgs) -> Result<()> {
+    let session = context.signer().await?;
+    let held = find(&session, args.slot).await?;
+    let me = session.me()?;
+    let taker = prove::payee(&session, args.taker).await?;
+    let (offer, signature) = match &args.offer {
+        Some(path) => {
+            let signed = signed_offer(&held, path)?;
+            (signed.offer, signed.signature)
+        }
+        None => (cheapest(&held, taker)?, Bytes::new()),
+    };
+    check_taker(&session, &held, offer, taker, me).await?;
+    let call = session.calls().take_over(&held.slot, &held.terms, for_contract(offer)?, taker, signature);
+    let mined = session.send(call).await?;
+    context.out.result(
+        &json!({
+            "market": held.slot.market.to_string(),
+            "slot": held.slot.id,
+            "from": held.holder(),
+            "taker": taker,
+            "price": offer.price.to_string(),
+            "exclusive_until": held.slot.exclusive_until(),
+            "tx": mined.tx_hash,
+        }),
+        || {
+            format!(
+                "{} is {taker}'s now, to prove before unix second {}",
+                held.name(),
+                held.slot.exclusive_until()
+            )
+        },
+    );
+    Ok(())
+}
+
+fn cheapest(held: &Held, taker: Address) -> Result<HandOver> {
+    let open = held.offers.values().filter(|offer| held.now <= offer.valid_until);
+    let mine = open.filter(|offer| offer.to.is_none_or(|to| to == taker));
+    mine.min_by_key(|offer| offer.price).copied().ok_or_else(|| {
+        fail(
+            Code::OfferNotFound,
+            format!(
+                "{} holds {} and has no offer on the chain that {taker} may take; give a signed one with \
+                 --offer FILE",
+                held.holder(),
+                held.name()
+            ),
+        )
+    })
+}
+
+/// What the contract would refuse, said with what to do about it.
+async fn check_taker(
+    session: &Session,
+    held: &Held,
+    offer: HandOver,
+    taker: Address,
+    me: Address,
+) -> Result<()> {
+    if held.now > offer.valid_until {
+        return Err(fail(
+            Code::OfferExpired,
+            format!("the offer ended at unix second {}; ask the holder for a new one", offer.valid_until),
+        ));
+    }
+    if let Some(to) = offer.to.filter(|to| *to != taker) {
+        return Err(fail(
+            Code::NotTaker,
+            format!("the offer is to {to}, not to {taker}; ask the holder for one to this prover"),
+        ));
+    }
+    if session.chain.prover(taker).await?.id == 0 {
+        return Err(fail(
+            Code::NotRegistered,
+            format!("{taker} is not a prover, so it cannot take a slot; run `provery prover register` first"),
+        ));
+    }
+    if me != taker && (offer.price > 0 || !acts_for(session, me, taker).await?) {
+        return Err(fail(
+            Code::NotTaker,
+            format!(
+                "{me} may not take this for {taker}: a submitter may, but only where it costs its prover \
+                 nothing; sign with the taker's key"
+            ),
+        ));
+    }
+    let price = U256::from(offer.price.unsigned_abs());
+    let payer = if offer.price > 0 { taker } else { held.holder() };
+    let credit = session.chain.credits(payer).await?;
+    if credit < price {
+        return Err(fail(
+            Code::InsufficientCredit,
+            format!(
+                "the price of {price} wei is paid from the credit of {payer}, which is {credit} wei; a \
+                 proof earns credit"
+            ),
+        ));
+    }
+    let market = held.slot.market;
+    let bond = held.terms.bond.to::<U256>();
+    let unit = session.chain.registry_params().await?.stake_unit;
+    let bonded = held.history.bonded(taker, market);
+    let allocated = unit.saturating_mul(session.chain.allocation(market, taker).await?);
+    let available = allocated.saturating_sub(bonded);
+    if available < bond {
+        return Err(fail(
+            Code::InsufficientStake,
+            format!(
+                "{taker} has {available} wei in market {market} that no bond ties up, less than the bond of \
+                 {bond}; allocate at least {} units with `provery prover allocate` (or `provery pool \
+                 allocate`)",
+                (bonded + bond).div_ceil(unit)
+            ),
+        ));
+    }
+    Ok(())
+}
+
+pub async fn revoke(context: &Context, args: RevokeArgs) -> Result<()> {
+    let session = context.signer().await?;
+    let held = find(&session, args.slot).await?;
+    let me = session.me()?;
+    let offers: Vec<HandOver> = match &args.offer {
+        Some(path) => vec![signed_offer(&held, path)?.offer],
+        None => held.offers.values().copied().collect(),
+    };
+    if offers.is_empty() {
+        return Err(fail(
+            Code::OfferNotFound,
+            format!(
+                "{} has no offer on the chain; give a signed one with --offer FILE to make it void",
+                held.name()
+            ),
+        ));
+    }
+    if !acts_for(&session, me, held.holder()).await? {
+        return Err(not_holder(&held, me, "sign with the holder's key, or a submitter's of it"));
+    }
+    let mut revoked = Vec::new();
+    for offer in offers {
+        let digest = held.digest(&session, offer)?;
+        let call = session.calls().revoke_hand_over(&held.slot, &held.terms, for_contract(offer)?);
+        revoked.push((digest, session.send(call).await?.tx_hash));
+    }
+    context.out.result(
+        &json!({
+            "market": held.slot.market.to_string(),
+            "slot": held.slot.id,
+            "prover": held.holder(),
+            "revoked": revoked.iter().map(|(digest, tx)| json!({ "digest": digest, "tx": tx })).collect::<Vec<_>>(),
+        }),
+        || format!("{} of {} can no longer be taken", count(revoked.len()), held.name()),
+    );
+    Ok(())
+}
+
+fn count(offers: usize) -> String {
+    if offers == 1 { "the offer".to_string() } else { format!("{offers} offers") }
+}
+
+#[cfg(test)]
+mod tests {
+    use provery_types::BlockRef;
+
+    use super::*;
+
+    const MARKET: U256 = U256::from_limbs([1, 0, 0, 0]);
+
+    fn offered(id: u64, digest: u8, price: i128) -> Event {
+        Event::HandOverOffered {
+            market: MARKET,
+            id,
+            prover: Address::ZERO,
+            digest: B256::repeat_byte(digest),
+            to: None,
+            price,
+            valid_until: 9,
+        }
+    }
+
+    fn prices(events: Vec<Event>) -> Vec<i128> {
+        let logged: Vec<LoggedEvent> = events
+            .into_iter()
+            .map(|event| LoggedEvent {
+                event,
+                address: Address::ZERO,
+                block: BlockRef::default(),
+                tx_hash: B256::ZERO,
+                log_index: 0,
+            })
+            .collect();
+        standing(&logged, MARKET, 3).values().map(|offer| offer.price).collect()
+    }
+
+    #[test]
+    fn offers_stand_until_revoked_or_taken() {
+        let revoked = Event::HandOverRevoked { prover: Address::ZERO, digest: B256::repeat_byte(1) };
+        let taken = Event::SlotHandedOver {
+            slot: Slot { market: MARKET, id: 3, ..Default::default() },
+            from: Address::ZERO,
+            price: 5,
+        };
+        assert_eq!(prices(vec![offered(3, 1, 5), offered(4, 2, 6), offered(3, 3, -7)]), [5, -7]);
+        assert_eq!(prices(vec![offered(3, 1, 5), revoked.clone(), offered(3, 3, 7)]), [7]);
+        assert_eq!(prices(vec![offered(3, 1, 5), revoked, offered(3, 1, 5)]), [5], "offered again");
+        assert_eq!(prices(vec![offered(3, 1, 5), taken]), [] as [i128; 0]);
+    }
+}

@@ -1,0 +1,263 @@
+//! `provery pool show` and `list`: what a pool consists of, and what of it is whose.
+
+use alloy::primitives::{Address, U256};
+use eyre::Result;
+use provery_chain::{PoolBatch, PoolRecord};
+use serde_json::{Value, json};
+
+use crate::{
+    amount::human,
+    commands::{Context, pool},
+    error::{Code, Failure},
+    output::{fields, table},
+    session::Session,
+};
+
+/// A delegator's part in a batch.
+struct Exit {
+    batch: U256,
+    amount: U256,
+    state: &'static str,
+    ready_at: Option<u64>,
+}
+
+struct Holding {
+    delegator: Address,
+    shares: U256,
+    worth: U256,
+    exits: Vec<Exit>,
+}
+
+pub async fn list(context: &Context) -> Result<()> {
+    let session = context.reader().await?;
+    let mut rows = Vec::new();
+    for found in session.chain.pools().await? {
+        let record = session.chain.pool(found.pool).await?;
+        rows.push((found, record));
+    }
+    let json: Vec<Value> = rows
+        .iter()
+        .map(|(found, record)| {
+            json!({
+                "pool": found.pool,
+                "operator": found.operator,
+                "first_loss_bps": found.first_loss_bps,
+                "commission_bps": record.commission_bps.saturating_to::<u64>(),
+                "own": record.own.to_string(),
+                "delegated": record.delegated.to_string(),
+            })
+        })
+        .collect();
+    context.out.result(&json!({ "pools": json }), || {
+        if rows.is_empty() {
+            return "there is no pool yet; make one with `provery pool create`".to_string();
+        }
+        let rows: Vec<Vec<String>> = rows
+            .iter()
+            .map(|(found, record)| {
+                vec![
+                    found.pool.to_string(),
+                    found.operator.to_string(),
+                    found.first_loss_bps.to_string(),
+                    record.commission_bps.to_string(),
+                    human(record.own),
+                    human(record.delegated),
+                ]
+            })
+            .collect();
+        table(&["pool", "operator", "first loss bps", "commission bps", "own", "delegated"], &rows)
+    });
+    Ok(())
+}
+
+pub async fn show(context: &Context, address: Address, delegator: Option<Address>) -> Result<()> {
+    let session = context.reader().await?;
+    let record = pool::find(&session, address).await?;
+    let prover = session.chain.prover(address).await?;
+    let credit = session.chain.credits(address).await?;
+    let free = session.chain.free_stake(address).await?;
+    let history = session.history().await?;
+    let known = history.provers.get(&address).cloned().unwrap_or_default();
+    let mut markets = Vec::new();
+    for market in &record.markets {
+        let units = session.chain.allocation(*market, address).await?;
+        markets.push((*market, units, history.bonded(address, *market)));
+    }
+    let open = session.chain.pool_batch(address, record.open_batch).await?;
+    let unbonding = match record.unbonding_batch {
+        Some(batch) => Some((batch, session.chain.pool_batch(address, batch).await?)),
+        None => None,
+    };
+    let holding = match whose(&session, delegator)? {
+        Some(delegator) => Some(holding(&session, address, &record, delegator).await?),
+        None => None,
+    };
+    let (next_bps, next_from) = record
+        .next_commission
+        .map_or((None, None), |(bps, from)| (Some(bps.saturating_to::<u64>()), Some(from)));
+    let json = json!({
+        "pool": address,
+        "id": prover.id,
+        "operator": record.operator,
+        "uri": known.uri,
+        "submitters": known.submitters,
+        "paused": prover.paused,
+        "suspended": prover.suspended,
+        "first_loss_bps": record.first_loss_bps.saturating_to::<u64>(),
+        "commission_bps": record.commission_bps.saturating_to::<u64>(),
+        "next_commission_bps": next_bps,
+        "next_commission_from": next_from,
+        "stake": prover.stake.to_string(),
+        "free": free.to_string(),
+        "own": record.own.to_string(),
+        "delegated": record.delegated.to_string(),
+        "undripped": record.undripped.to_string(),
+        "exiting": record.exiting.to_string(),
+        "own_exiting": record.own_exiting.to_string(),
+        "shares": record.shares.to_string(),
+        "share_price": price(&record),
+        "unharvested": credit.to_string(),
+        "owed_to_operator": record.owed_to_operator.to_string(),
+        "markets": markets.iter().map(|(market, units, bonded)| json!({
+            "market": market.to_string(), "units": units.to_string(), "bonded": bonded.to_string(),
+        })).collect::<Vec<_>>(),
+        "open_batch": batch_json(record.open_batch, &open),
+        "unbonding_batch": unbonding.as_ref().map(|(batch, found)| batch_json(*batch, found)),
+        "delegator": holding.as_ref().map(|it| json!({
+            "address": it.delegator,
+            "shares": it.shares.to_string(),
+            "worth": it.worth.to_string(),
+            "exits": it.exits.iter().map(|exit| json!({
+                "batch": exit.batch.to_string(),
+                "amount": exit.amount.to_string(),
+                "state": exit.state,
+                "ready_at": exit.ready_at,
+            })).collect::<Vec<_>>(),
+        })),
+    });
+    context.out.result(&json, || {
+        let mut text = fields(&[
+            ("pool", format!("{address} (prover {})", prover.id)),
+            ("operator", record.operator.to_string()),
+            ("uri", known.uri.clone()),
+            ("first loss", format!("{} bps on the operator's own stake", record.first_loss_bps)),
+            (
+                "commission",
+                match record.next_commission {
+                    Some((bps, from)) => {
+                        format!("{} bps; {bps} bps from unix second {from} on", record.commission_bps)
+                    }
+                    None => format!("{} bps", record.commission_bps),
+                },
+            ),
+            ("own", human(record.own)),
+            (
+                "delegated",
+                format!("{}, of which {} still drip", human(record.delegated), human(record.undripped)),
+            ),
+            (
+                "exiting",
+                format!("{}, and {} of the operator's", human(record.exiting), human(record.own_exiting)),
+            ),
+            ("free", human(free)),
+            ("share price", price(&record)),
+            ("unharvested", human(credit)),
+            ("owed to operator", human(record.owed_to_operator)),
+            (
+                "batches",
+                match &unbonding {
+                    Some((batch, found)) => format!(
+                        "{} takes exits, {batch} unbonds until unix second {}",
+                        record.open_batch,
+                        found.ready_at.unwrap_or_default()
+                    ),
+                    None => format!("{} takes exits", record.open_batch),
+                },
+            ),
+        ]);
+        if !markets.is_empty() {
+            let rows: Vec<Vec<String>> = markets
+                .iter()
+                .map(|(market, units, bonded)| vec![market.to_string(), units.to_string(), human(*bonded)])
+                .collect();
+            text.push('\n');
+            text.push_str(&table(&["market", "units", "bonded"], &rows));
+        }
+        if let Some(holding) = &holding {
+            text.push('\n');
+            text.push_str(&format!(
+                "{} has {} shares, worth {}\n",
+                holding.delegator,
+                holding.shares,
+                human(holding.worth)
+            ));
+            for exit in &holding.exits {
+                let when = exit.ready_at.map(|at| format!(" (unix second {at})")).unwrap_or_default();
+                text.push_str(&format!(
+                    "batch {}: {} {}{when}\n",
+                    exit.batch,
+                    human(exit.amount),
+                    exit.state
+                ));
+            }
+        }
+        text
+    });
+    Ok(())
+}
+
+/// The delegator asked about, or the account that would sign; nobody if there is no key.
+fn whose(session: &Session, given: Option<Address>) -> Result<Option<Address>> {
+    match session.account(given) {
+        Ok(delegator) => Ok(Some(delegator)),
+        Err(report) if report.downcast_ref::<Failure>().is_some_and(|it| it.code == Code::NoKey) => Ok(None),
+        Err(report) => Err(report),
+    }
+}
+
+async fn holding(
+    session: &Session,
+    pool: Address,
+    record: &PoolRecord,
+    delegator: Address,
+) -> Result<Holding> {
+    let (shares, worth) = session.chain.pool_shares(pool, delegator).await?;
+    let now = session.head().await?.timestamp;
+    let mut exits = Vec::new();
+    for batch in session.chain.pool_exits(pool, delegator).await? {
+        let part = session.chain.pool_exit_shares(pool, batch, delegator).await?;
+        if part == U256::ZERO {
+            continue;
+        }
+        let found = session.chain.pool_batch(pool, batch).await?;
+        let amount =
+            found.assets.saturating_mul(part).checked_div(found.exit_shares).unwrap_or_default();
+        let state = if batch == record.open_batch {
+            "waiting"
+        } else if record.unbonding_batch != Some(batch) {
+            "settled"
+        } else if found.ready_at.is_some_and(|at| now < at) {
+            "unbonding"
+        } else {
+            "ready"
+        };
+        exits.push(Exit { batch, amount, state, ready_at: found.ready_at });
+    }
+    Ok(Holding { delegator, shares, worth, exits })
+}
+
+/// What a first delegation's shares for an asset wei are worth now: 1 until there were rewards or losses.
+fn price(record: &PoolRecord) -> String {
+    let nano = record.share_price_nano();
+    let unit = U256::from(1_000_000_000);
+    format!("{}.{:0>9}", nano / unit, (nano % unit).to_string())
+}
+
+fn batch_json(batch: U256, found: &PoolBatch) -> Value {
+    json!({
+        "batch": batch.to_string(),
+        "assets": found.assets.to_string(),
+        "own": found.own.to_string(),
+        "ready_at": found.ready_at,
+    })
+}
