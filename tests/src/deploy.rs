@@ -47,7 +47,10 @@ pub async fn deploy_core(sender: &Sender) -> Result<Chain> {
         (STAKE_LOTTERY, lottery),
     ] {
         let code_hash = rpc.code_hash(address).await?.ok_or_else(|| eyre!("{name} was not deployed"))?;
-        contracts.insert(name.to_string(), ContractRecord { address, code_hash, block });
+        contracts.insert(
+            name.to_string(),
+            ContractRecord { address, code_hash, block, mechanism: name == "StakeLottery" },
+        );
     }
     let deployment = Deployment {
         chain_id: rpc.chain_id(),

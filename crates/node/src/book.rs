@@ -18,6 +18,8 @@ use crate::slots::{Action, Input, SlotStage, Work, step};
 use crate::store::{Changes, KEEP_BLOCKS, Loaded, Store, StoreError, StoredProof, WorkRecord};
 
 #[cfg(test)]
+mod errand_tests;
+#[cfg(test)]
 mod tests;
 
 /// Blocks between two compactions of the store.

@@ -1,7 +1,7 @@
 //! A chain made up for tests: a deployment with one rollup, and the events that its contracts would emit.
 
 use alloy::primitives::aliases::{U40, U96};
-use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::primitives::{Address, B256, Bytes, LogData, U256, keccak256};
 use provery_circuits::{BlockContext, Params, State, Workload, word};
 use provery_types::{
     BlockRef, ContractRecord, Deployment, Event, LoggedEvent, RollupRecord, Slot, Terms, statement_hash,
@@ -17,13 +17,22 @@ pub const MARKET: U256 = U256::ONE;
 pub const BLOCK_TXS: u64 = 2;
 
 const LOTTERY: Address = Address::repeat_byte(0x44);
+pub const AUCTION: Address = Address::repeat_byte(0x45);
+pub const MINING: Address = Address::repeat_byte(0x46);
 const CHAIN: u64 = 31337;
 
 pub fn deployment() -> Deployment {
     let record = |address| ContractRecord { address, code_hash: B256::ZERO, block: 1, mechanism: false };
-    let names = ["ProofMarket", "ProverRegistry", "CircuitRegistry", "StakeLottery"];
-    let addresses =
-        [Address::repeat_byte(0x51), Address::repeat_byte(0x52), Address::repeat_byte(0x53), LOTTERY];
+    let names =
+        ["ProofMarket", "ProverRegistry", "CircuitRegistry", "StakeLottery", "SealedBidAuction", "Mining"];
+    let addresses = [
+        Address::repeat_byte(0x51),
+        Address::repeat_byte(0x52),
+        Address::repeat_byte(0x53),
+        LOTTERY,
+        AUCTION,
+        MINING,
+    ];
     Deployment {
         chain_id: CHAIN,
         development: true,
@@ -78,6 +87,8 @@ pub fn block(number: u64) -> BlockRef {
 
 /// Emits a rollup's history, block by block.
 pub struct World {
+    /// Of the market.
+    pub terms: Terms,
     pub workload: Workload,
     /// The state after the last block posted.
     pub state: State,
@@ -88,7 +99,13 @@ impl World {
     pub fn new() -> Self {
         let workload = Workload::new(1, 4);
         let state = State::new(&workload.accounts()).expect("a state");
-        Self { workload, state, last: 0 }
+        Self { terms: terms(), workload, state, last: 0 }
+    }
+
+    /// A slot's mechanism says something about it, in chain block `number`.
+    pub fn says(&self, number: u64, slot: u64, log: LogData) -> LoggedEvent {
+        let event = Event::MechanismLog { market: MARKET, slot, log };
+        LoggedEvent { address: self.terms.mechanism, ..Self::at(number, 9, event) }
     }
 
     fn at(number: u64, index: u64, event: Event) -> LoggedEvent {
@@ -111,7 +128,11 @@ impl World {
         let accounts = Bytes::from(self.workload.genesis_bytes());
         let mut events = vec![
             Event::GenesisSet { root, accounts },
-            Event::TermsSet { market: MARKET, terms_hash: terms_hash(&terms()), terms: terms() },
+            Event::TermsSet {
+                market: MARKET,
+                terms_hash: terms_hash(&self.terms),
+                terms: self.terms.clone(),
+            },
         ];
         for (id, prover) in [(1, ME), (2, OTHER)] {
             events.push(Event::ProverRegistered { prover, id, uri: String::new() });
@@ -145,7 +166,8 @@ impl World {
             capacity: 16,
         };
         let posted = Event::BlockPosted { number: self.last, parent, old_root, new_root, data: data.into() };
-        let opened = Event::SlotOpened { slot, terms_hash: terms_hash(&terms()), statement_inputs: inputs };
+        let opened =
+            Event::SlotOpened { slot, terms_hash: terms_hash(&self.terms), statement_inputs: inputs };
         vec![Self::at(number, 0, opened), Self::at(number, 1, posted)]
     }
 

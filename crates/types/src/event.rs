@@ -105,6 +105,7 @@ pub enum Event {
         /// Who may take it; anyone if not given.
         to: Option<Address>,
         /// What the taker pays; below zero, what the holder does.
+        #[serde(with = "decimal")]
         price: i128,
         valid_until: u64,
     },
@@ -116,6 +117,7 @@ pub enum Event {
     SlotHandedOver {
         slot: Slot,
         from: Address,
+        #[serde(with = "decimal")]
         price: i128,
     },
     Withdrawn {
@@ -230,6 +232,19 @@ pub enum Event {
         to: u64,
         root: U256,
     },
+}
+
+/// Signed amounts as decimal strings: JSON's numbers have no room for them.
+mod decimal {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(value: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
 }
 
 /// An event and where it was emitted.
@@ -527,6 +542,18 @@ mod tests {
     }
 
     #[test]
+    fn a_mechanisms_log_is_kept_if_it_is_about_a_slot() {
+        let word = |number: u64| B256::from(U256::from(number));
+        let log = |topics: Vec<B256>| LogData::new_unchecked(topics, Bytes::from(vec![7]));
+        let about = log(vec![B256::repeat_byte(9), word(1), word(2), word(3)]);
+        let kept = Event::MechanismLog { market: U256::from(1), slot: 2, log: about.clone() };
+        assert_eq!(Event::decode(Source::Mechanism, &about), Ok(Some(kept)));
+        for other in [vec![], vec![word(1), word(2)], vec![word(9), word(1), B256::repeat_byte(0xff)]] {
+            assert_eq!(Event::decode(Source::Mechanism, &log(other)), Ok(None));
+        }
+    }
+
+    #[test]
     fn cut_data_and_numbers_too_large_are_errors() {
         let event = StakeLottery::EpochSeeded { epoch: U256::MAX, seed: U256::from(1) };
         let mut log = event.encode_log_data();
@@ -544,6 +571,21 @@ mod tests {
             Event::SlotCancelled { market: U256::from(1), id: 2 },
             Event::BurnedSwept { amount: U256::from(3) },
             Event::StakeSlashed { prover: Address::ZERO, market: U256::from(1), amount: U256::from(2) },
+            Event::SlotHandedOver { slot: Slot::default(), from: Address::ZERO, price: -(1 << 94) },
+            Event::HandOverOffered {
+                market: U256::from(1),
+                id: 2,
+                prover: Address::ZERO,
+                digest: B256::ZERO,
+                to: None,
+                price: 1 << 94,
+                valid_until: 3,
+            },
+            Event::MechanismLog {
+                market: U256::from(1),
+                slot: 2,
+                log: LogData::new_unchecked(vec![B256::repeat_byte(1)], Bytes::from(vec![2])),
+            },
         ];
         for event in events {
             let json = serde_json::to_value(&event).expect("an event has a JSON form");

@@ -1,4 +1,4 @@
-//! The demo, small: three provers, one of them killed.
+//! The demo, small, by every mechanism: three provers, one of them killed where somebody holds a slot.
 
 use std::process::Stdio;
 
@@ -7,14 +7,14 @@ use provery_tests::program;
 use serde_json::Value;
 use tokio::process::Command;
 
-#[tokio::test]
-async fn a_killed_prover_is_rescued_and_the_money_adds_up() -> Result<()> {
+/// The summary of a run that went well.
+async fn demo(mechanism: &str, slots: u64) -> Result<Value> {
     let demo = program("provery-demo")?;
     // Keys are kept from run to run, in a folder of their own.
-    let dir = demo.with_file_name("test-demo");
+    let dir = demo.with_file_name(format!("test-demo-{mechanism}"));
     let output = Command::new(&demo)
-        .args(["--slots", "4", "--provers", "3", "--block-txs", "1", "--interval-ms", "500", "--json"])
-        .arg("--dir")
+        .args(["--mechanism", mechanism, "--slots", &slots.to_string(), "--provers", "3", "--block-txs", "1"])
+        .args(["--interval-ms", "500", "--json", "--dir"])
         .arg(&dir)
         .env("PROVERY_SOLC", concat!(env!("CARGO_MANIFEST_DIR"), "/../script/solc"))
         .env("PROVERY_ANVIL", provery_tests::anvil_program()?)
@@ -23,15 +23,60 @@ async fn a_killed_prover_is_rescued_and_the_money_adds_up() -> Result<()> {
         .await?;
     let stdout = String::from_utf8_lossy(&output.stdout);
     let last: Value = serde_json::from_str(stdout.lines().last().unwrap_or("null"))?;
-    let summary = &last["summary"];
     ensure!(output.status.success(), "{last} {}", String::from_utf8_lossy(&output.stderr));
-    ensure!(summary["slots"] == 4 && summary["proven"] == 4, "{summary}");
-    ensure!(summary["rescued"].as_u64() >= Some(1) && summary["missed"] == summary["rescued"], "{summary}");
+    let summary = last["summary"].clone();
+    ensure!(summary["mechanism"] == mechanism, "{summary}");
+    ensure!(summary["slots"] == slots && summary["proven"] == slots, "{summary}");
+    ensure!(summary["conserved"] == true && summary["finalized"] == slots, "{summary}");
+    ensure!(summary["missed"] == summary["rescued"], "{summary}");
+    ensure!(summary["wasted_proofs"].is_u64() && summary["price_paid"].as_f64() > Some(0.0), "{summary}");
+    let shares = summary["provers"].as_array().into_iter().flatten();
+    let won: f64 = shares.filter_map(|prover| prover["win_share"].as_f64()).sum();
+    ensure!((won - 1.0).abs() < 1e-9, "every slot went to somebody: {summary}");
+    for kind in ["open", "prove"] {
+        ensure!(summary["gas"][kind].as_u64() > Some(0), "{kind}: {summary}");
+    }
+    Ok(summary)
+}
+
+#[tokio::test]
+async fn lottery_a_killed_prover_is_rescued_and_the_money_adds_up() -> Result<()> {
+    let summary = demo("lottery", 4).await?;
+    ensure!(summary["rescued"].as_u64() >= Some(1), "{summary}");
     ensure!(summary["slashed_wei"].as_f64() > Some(0.0), "{summary}");
-    ensure!(summary["conserved"] == true && summary["finalized"] == 4, "{summary}");
-    ensure!(
-        summary["gas"]["open"].as_u64() > Some(0) && summary["gas"]["prove"].as_u64() > Some(0),
-        "{summary}"
-    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn race_everyone_proves_and_one_is_paid() -> Result<()> {
+    let summary = demo("race", 2).await?;
+    ensure!(summary["killed"].is_null() && summary["slashed_wei"].as_f64() == Some(0.0), "{summary}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn mining_finds_tickets() -> Result<()> {
+    demo("mining", 4).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn dutch_is_locked_below_the_cap() -> Result<()> {
+    let summary = demo("dutch", 3).await?;
+    ensure!(summary["gas"]["lock"].as_u64() > Some(0), "{summary}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn vickrey_is_bid_for_and_settled() -> Result<()> {
+    let summary = demo("vickrey", 3).await?;
+    ensure!(summary["gas"]["commit"].as_u64() > Some(0), "{summary}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn agreement_goes_to_whoever_signed() -> Result<()> {
+    let summary = demo("agreement", 3).await?;
+    ensure!(summary["provers"][0]["won"].as_u64() >= Some(1), "{summary}");
     Ok(())
 }

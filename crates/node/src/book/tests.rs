@@ -6,21 +6,21 @@ use super::*;
 use crate::store::{DataDir, Identity};
 use crate::testing::{MARKET, ME, OTHER, World, block, deployment};
 
-fn open(path: &Path) -> (Book, Vec<BlockRef>) {
+pub(super) fn open(path: &Path) -> (Book, Vec<BlockRef>) {
     let identity = Identity { chain_id: 31337, market: deployment().market(), prover: ME };
     let store = Store::open(DataDir::open(path).expect("free"), &identity).expect("a store");
     Book::open(store, deployment(), ME, None).expect("a book")
 }
 
-fn key(id: u64) -> SlotKey {
+pub(super) fn key(id: u64) -> SlotKey {
     SlotKey { market: MARKET, id }
 }
 
-fn stage(book: &Book, id: u64) -> SlotStage {
+pub(super) fn stage(book: &Book, id: u64) -> SlotStage {
     book.record(key(id)).expect("a record").work.stage
 }
 
-fn policy(now: u64) -> Policy {
+pub(super) fn policy(now: u64) -> Policy {
     Policy {
         now,
         estimated_proving_seconds: 10,

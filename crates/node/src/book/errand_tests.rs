@@ -1,0 +1,185 @@
+//! What mechanisms and the secondary market make a node do apart from proving.
+
+use alloy::primitives::aliases::U96;
+use alloy::sol_types::{SolCall, SolEvent};
+use provery_bindings::{Mining, ProofMarket, SealedBidAuction};
+use provery_mechanisms::{mining, sealed_bid_auction};
+use provery_types::Event;
+
+use std::path::Path;
+
+use super::tests::{key, open, policy, stage};
+use super::*;
+use crate::testing::{AUCTION, MARKET, ME, MINING, OTHER, World, block, terms};
+
+fn auction_world() -> World {
+    let params =
+        sealed_bid_auction::Params { commit_window: 40, reveal_window: 30, settle_window: 30, bid_bond: 7 };
+    let terms = Terms { mechanism: AUCTION, mechanismParams: B256::from(params.pack()), ..terms() };
+    let mut world = World::new();
+    world.terms = terms;
+    world
+}
+
+/// Slots 1 and 2 open in blocks 2 and 3 and are undecided for 100 seconds.
+fn auctions(path: &Path) -> (Book, World) {
+    let (mut book, _) = open(path);
+    let mut world = auction_world();
+    book.block(block(1), &world.beginning()).expect("stored");
+    for number in [2, 3] {
+        book.block(block(number), &world.post(number, Address::ZERO, None)).expect("stored");
+    }
+    (book, world)
+}
+
+fn kinds(book: &Book, policy: &Policy) -> Vec<(u64, &'static str)> {
+    book.errands(policy).into_iter().map(|(key, errand)| (key.id, errand.kind)).collect()
+}
+
+fn committed(slot: u64, key: Address) -> alloy::primitives::LogData {
+    SealedBidAuction::BidCommitted { market: MARKET, slot, key, memo: B256::ZERO }.encode_log_data()
+}
+
+#[test]
+fn bids_count_as_work_that_may_come() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, world) = auctions(directory.path());
+    // A proof takes 60 of 100 seconds: one can be finished, two cannot.
+    let slow = Policy { estimated_proving_seconds: 60, ..policy(1_010) };
+    assert_eq!(kinds(&book, &slow), [(1, "commit"), (2, "commit")]);
+    book.block(block(4), &[world.says(4, 1, committed(1, ME))]).expect("stored");
+    assert_eq!(kinds(&book, &slow), [], "the second would be late if the first is won");
+    assert_eq!(kinds(&book, &Policy { workers: 2, ..slow }), [(2, "commit")]);
+    assert_eq!(kinds(&book, &policy(1_010)), [(2, "commit")], "fast enough for both");
+    assert_eq!(kinds(&book, &Policy { taking: false, ..policy(1_010) }), []);
+}
+
+#[test]
+fn what_a_mechanism_said_survives_a_restart_and_not_a_reorg() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    {
+        let (mut book, world) = auctions(directory.path());
+        book.block(block(4), &[world.says(4, 1, committed(1, ME))]).expect("stored");
+    }
+    let (mut book, _) = open(directory.path());
+    assert_eq!(kinds(&book, &policy(1_010)), [(2, "commit")]);
+    book.reorg(block(3)).expect("rolled back");
+    assert_eq!(kinds(&book, &policy(1_010)), [(1, "commit"), (2, "commit")]);
+}
+
+#[test]
+fn another_contract_cannot_speak_for_the_mechanism() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, world) = auctions(directory.path());
+    let forged = LoggedEvent { address: MINING, ..world.says(4, 1, committed(1, ME)) };
+    book.block(block(4), &[forged]).expect("stored");
+    assert_eq!(kinds(&book, &policy(1_010)), [(1, "commit"), (2, "commit")]);
+}
+
+#[test]
+fn whoever_leads_begins_to_prove_before_the_settlement() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, world) = auctions(directory.path());
+    let revealed =
+        SealedBidAuction::BidRevealed { market: MARKET, slot: 1, key: ME, price: U96::from(5), leads: true };
+    let said = [committed(1, ME), revealed.encode_log_data()];
+    book.block(block(4), &said.map(|log| world.says(4, 1, log))).expect("stored");
+    book.decide(&policy(1_050)).expect("decided");
+    assert_eq!(stage(&book, 1), SlotStage::Queued);
+    assert_eq!(kinds(&book, &policy(1_050)), [(1, "settle")], "too late to bid on the other");
+}
+
+#[test]
+fn a_round_is_known_before_its_slot_and_kept() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = open(directory.path());
+    let params = mining::Params { interval: 9, ticket_bond: 7, initial_bits: 1 };
+    let terms = Terms { mechanism: MINING, mechanismParams: B256::from(params.pack()), ..terms() };
+    let mut world = World::new();
+    world.terms = terms;
+    book.block(block(1), &world.beginning()).expect("stored");
+    book.block(block(2), &world.post(2, ME, None)).expect("stored");
+    let started = Mining::RoundStarted {
+        market: MARKET,
+        slot: 2,
+        seed: U256::from(3),
+        target: U256::from(4),
+        ticketBond: U96::from(7),
+    };
+    book.block(block(3), &[world.says(3, 2, started.encode_log_data())]).expect("stored");
+    book.block(block(4), &world.prove(4, 1, ME, None)).expect("stored");
+    // Long after, when everything that is over has been forgotten.
+    book.block(block(4 + 2 * KEEP_BLOCKS), &[]).expect("stored");
+    drop(book);
+    let (book, _) = open(directory.path());
+    let puzzles = book.puzzles(&policy(1_010));
+    assert!(puzzles.is_empty() || puzzles[0].1.slot == 2);
+    let log = book.facts().log(key(2), MINING);
+    assert_eq!(log.len(), 1, "of a slot to come, nothing is forgotten");
+}
+
+#[test]
+fn a_slot_that_cannot_be_proven_in_time_is_offered_once() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = open(directory.path());
+    let mut world = World::new();
+    book.block(block(1), &world.beginning()).expect("stored");
+    for number in [2, 3] {
+        book.block(block(number), &world.post(number, ME, None)).expect("stored");
+    }
+    book.decide(&policy(1_004)).expect("decided");
+    book.input(key(1), &Input::ProofStarted).expect("stored");
+    // Both end around 1,100: a proof of 60 seconds at 1,010 leaves no time for another.
+    let slow = Policy { estimated_proving_seconds: 60, hand_over: Some(-5), ..policy(1_010) };
+    let errands = book.errands(&slow);
+    assert_eq!(kinds(&book, &slow), [(2, "hand_over")]);
+    let call = ProofMarket::handOverCall::abi_decode(&errands[0].1.data).expect("an offer");
+    assert_eq!((call.slot.id, i128::try_from(call.offer.price)), (2, Ok(-5)));
+    assert_eq!(kinds(&book, &Policy { hand_over: None, ..slow }), []);
+
+    let offered = Event::HandOverOffered {
+        market: MARKET,
+        id: 2,
+        prover: ME,
+        digest: B256::ZERO,
+        to: None,
+        price: -5,
+        valid_until: 1_102,
+    };
+    let logged = LoggedEvent { event: offered, ..world.says(4, 2, committed(2, ME)) };
+    book.block(block(4), &[logged]).expect("stored");
+    assert_eq!(kinds(&book, &slow), [], "one offer stands");
+}
+
+#[test]
+fn an_offer_that_pays_is_taken_and_the_slot_is_then_mine() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = open(directory.path());
+    let mut world = World::new();
+    book.block(block(1), &world.beginning()).expect("stored");
+    book.block(block(2), &world.post(2, OTHER, None)).expect("stored");
+    let offered = Event::HandOverOffered {
+        market: MARKET,
+        id: 1,
+        prover: OTHER,
+        digest: B256::ZERO,
+        to: None,
+        price: 0,
+        valid_until: 1_101,
+    };
+    let logged = LoggedEvent { event: offered, ..world.says(3, 1, committed(1, ME)) };
+    book.block(block(3), &[logged]).expect("stored");
+    let taker = Policy { take_over: true, ..policy(1_010) };
+    assert_eq!(kinds(&book, &taker), [(1, "take_over")]);
+    assert_eq!(kinds(&book, &policy(1_010)), []);
+    assert_eq!(kinds(&book, &Policy { minimum_reward: 2_000, ..taker }), [], "at a loss");
+
+    let slot = Slot { prover: ME, ..book.facts().slot(key(1)).expect("a slot").slot.clone() };
+    let taken = Event::SlotHandedOver { slot, from: OTHER, price: 0 };
+    let logged = LoggedEvent { event: taken, ..world.says(4, 1, committed(1, ME)) };
+    let moved = book.block(block(4), &[logged]).expect("stored");
+    assert!(moved.iter().any(|step| step.won));
+    assert_eq!(kinds(&book, &taker), []);
+    book.decide(&policy(1_010)).expect("decided");
+    assert_eq!(stage(&book, 1), SlotStage::Queued);
+}
