@@ -108,8 +108,9 @@ impl Chain {
         let head = self.rpc().head().await?.number;
         logs::each_range(self.rpc(), filter, self.deployment().block, head, |log| {
             if let Ok(event) = DelegationPools::PoolCreated::decode_log(&log.inner) {
-                let DelegationPools::PoolCreated { pool, operator, firstLossBps: first_loss_bps, uri, .. } =
-                    event.data;
+                let DelegationPools::PoolCreated {
+                    pool, operator, firstLossBps: first_loss_bps, uri, ..
+                } = event.data;
                 pools.push(PoolSummary { pool, operator, first_loss_bps, uri });
             }
         })
@@ -171,11 +172,7 @@ impl Chain {
     }
 
     /// The batches in which a delegator ever had a part.
-    pub async fn pool_exits(
-        &self,
-        pool: Address,
-        delegator: Address,
-    ) -> Result<BTreeSet<U256>, ChainError> {
+    pub async fn pool_exits(&self, pool: Address, delegator: Address) -> Result<BTreeSet<U256>, ChainError> {
         let filter = Filter::new()
             .address(pool)
             .event_signature(DelegationPool::ExitRequested::SIGNATURE_HASH)

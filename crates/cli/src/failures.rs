@@ -234,10 +234,9 @@ fn of_newer_revert(name: &str) -> (Code, &'static str) {
             Code::InsufficientStake,
             "the pool serves as many markets as it may; leave one with `provery pool allocate --units 0`",
         ),
-        "ExitsWaiting" => (
-            Code::InsufficientStake,
-            "that stake is what exits wait for; allocate less, or more stake first",
-        ),
+        "ExitsWaiting" => {
+            (Code::InsufficientStake, "that stake is what exits wait for; allocate less, or more stake first")
+        }
         "NothingWaiting" => (Code::NotReady, "no exit waits for stake, so there is nothing to do"),
         "NothingToFree" => (
             Code::NotReady,
@@ -249,10 +248,9 @@ fn of_newer_revert(name: &str) -> (Code, &'static str) {
             "allocations and bonds tie up the stake that exits wait for; lower one with `provery pool \
              free-up`, or wait until bonds end",
         ),
-        "BatchNotReady" => (
-            Code::NotReady,
-            "the batch that is unbonding is not ready; run this again from the second named",
-        ),
+        "BatchNotReady" => {
+            (Code::NotReady, "the batch that is unbonding is not ready; run this again from the second named")
+        }
         "BatchNotSettled" => (
             Code::NotReady,
             "the batch still waits or unbonds; `provery pool show` says until when, `provery pool advance` \
@@ -277,9 +275,7 @@ fn of_newer_revert(name: &str) -> (Code, &'static str) {
             "the offer is for another taker, or this key may not spend the taker's credit; sign with the \
              taker's key",
         ),
-        "HandOverExpired" => {
-            (Code::OfferExpired, "the offer has ended; ask the slot's holder for a new one")
-        }
+        "HandOverExpired" => (Code::OfferExpired, "the offer has ended; ask the slot's holder for a new one"),
         "HandOverNotOffered" => (
             Code::OfferInvalid,
             "the slot's holder made no such offer, did not sign it like this, or revoked it; ask for a new \
@@ -306,9 +302,7 @@ fn of_newer_revert(name: &str) -> (Code, &'static str) {
         "NonceTooLow" => (Code::AlreadyDone, "these offers are revoked already; there is nothing to do"),
         // Auctions and mining.
         "SlotAlreadyAllocated" => (Code::SlotNotAllocated, "another prover has the slot already"),
-        "SlotOpenToAll" => {
-            (Code::WrongTime, "the slot is open to all by now; prove it with `provery prove`")
-        }
+        "SlotOpenToAll" => (Code::WrongTime, "the slot is open to all by now; prove it with `provery prove`"),
         "SlotMismatch" => {
             (Code::SlotNotFound, "there is no such open slot; `provery slot list` shows those there are")
         }
@@ -320,10 +314,9 @@ fn of_newer_revert(name: &str) -> (Code, &'static str) {
         }
         "AuctionNotOpen" => (Code::WrongTime, "no auction runs for the slot: there was none, or it is over"),
         "CommitOver" => (Code::WrongTime, "it is too late to bid; bids can only be revealed now"),
-        "NotRevealTime" | "NotSettleTime" | "AuctionNotOver" => (
-            Code::WrongTime,
-            "the auction is in another phase; run this again between the seconds named",
-        ),
+        "NotRevealTime" | "NotSettleTime" | "AuctionNotOver" => {
+            (Code::WrongTime, "the auction is in another phase; run this again between the seconds named")
+        }
         "AlreadyCommitted" | "AlreadyRevealed" => {
             (Code::AlreadyDone, "this key's bid is in already; there is one bid a key")
         }
@@ -336,9 +329,7 @@ fn of_newer_revert(name: &str) -> (Code, &'static str) {
         "RoundNotStarted" => {
             (Code::WrongTime, "no round runs: the market has opened no slot under this mechanism")
         }
-        "RightTaken" => {
-            (Code::WrongTime, "the right to the next slot is another's; mine for the one after")
-        }
+        "RightTaken" => (Code::WrongTime, "the right to the next slot is another's; mine for the one after"),
         "TargetMissed" => (Code::ProofInvalid, "the ticket misses the target; mine on"),
         "TicketNotFound" | "TicketHeld" => {
             (Code::NotReady, "there is no ticket to give up, or its slot may still open; try again later")

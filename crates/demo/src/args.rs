@@ -31,9 +31,10 @@ pub struct Args {
     /// One JSON object a line for events; the last line is the summary.
     #[arg(long)]
     pub json: bool,
-    /// Milliseconds between two blocks of the rollup.
-    #[arg(long, default_value_t = 4000)]
-    pub interval_ms: u64,
+    /// Milliseconds between two blocks of the rollup; 4000 if not given, 10000 for mining, where the next slot is mined in
+    /// between.
+    #[arg(long)]
+    pub interval_ms: Option<u64>,
     /// Port of the local chain; a free one if not given.
     #[arg(long)]
     pub port: Option<u16>,
@@ -48,4 +49,11 @@ fn mechanism(word: &str) -> Result<&'static dyn Mechanism, String> {
         let words: Vec<&str> = provery_mechanisms::registry().iter().map(|known| known.word()).collect();
         format!("there is no mechanism named {word}; choose one of {}", words.join(", "))
     })
+}
+
+impl Args {
+    /// Milliseconds between two blocks.
+    pub fn interval(&self) -> u64 {
+        self.interval_ms.unwrap_or(if self.mechanism.wants_puzzle() { 10_000 } else { 4_000 })
+    }
 }

@@ -108,7 +108,7 @@ impl Show {
         }
         let offer = stage.offer.as_ref().map(|path| path.display().to_string());
         let (interval, blocks, txs, seed) = (
-            args.interval_ms.to_string(),
+            args.interval().to_string(),
             args.slots.to_string(),
             args.block_txs.to_string(),
             args.seed.to_string(),

@@ -1,17 +1,19 @@
 //! Domain values that every other crate speaks in. No I/O.
 
 pub mod amount;
+mod decode;
 mod deployment;
 mod event;
 mod hash;
 mod slot;
 
 pub use alloy::primitives::{Address, B256, U256};
+pub use decode::{DecodeError, Source};
 pub use deployment::{
     CIRCUIT_REGISTRY, ContractRecord, DELEGATION_POOLS, Deployment, DeploymentError, PROOF_MARKET,
     PROVER_REGISTRY, PUZZLE_VERIFIER, REQUIRED_CONTRACTS, RollupRecord, STAKE_LOTTERY, is_development_chain,
 };
-pub use event::{BlockRef, DecodeError, Event, LoggedEvent, Source};
+pub use event::{BlockRef, Event, LoggedEvent};
 pub use hash::{slot_hash, statement_hash, terms_hash};
 pub use provery_bindings::{Slot, Terms};
 pub use slot::{SlotExt, SlotState, TermsExt};

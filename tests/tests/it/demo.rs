@@ -8,13 +8,13 @@ use serde_json::Value;
 use tokio::process::Command;
 
 /// The summary of a run that went well.
-async fn demo(mechanism: &str, slots: u64) -> Result<Value> {
+async fn demo(mechanism: &str, slots: u64, interval_ms: u64) -> Result<Value> {
     let demo = program("provery-demo")?;
     // Keys are kept from run to run, in a folder of their own.
     let dir = demo.with_file_name(format!("test-demo-{mechanism}"));
     let output = Command::new(&demo)
         .args(["--mechanism", mechanism, "--slots", &slots.to_string(), "--provers", "3", "--block-txs", "1"])
-        .args(["--interval-ms", "500", "--json", "--dir"])
+        .args(["--interval-ms", &interval_ms.to_string(), "--json", "--dir"])
         .arg(&dir)
         .env("PROVERY_SOLC", concat!(env!("CARGO_MANIFEST_DIR"), "/../script/solc"))
         .env("PROVERY_ANVIL", provery_tests::anvil_program()?)
@@ -41,7 +41,7 @@ async fn demo(mechanism: &str, slots: u64) -> Result<Value> {
 
 #[tokio::test]
 async fn lottery_a_killed_prover_is_rescued_and_the_money_adds_up() -> Result<()> {
-    let summary = demo("lottery", 4).await?;
+    let summary = demo("lottery", 4, 500).await?;
     ensure!(summary["rescued"].as_u64() >= Some(1), "{summary}");
     ensure!(summary["slashed_wei"].as_f64() > Some(0.0), "{summary}");
     Ok(())
@@ -49,34 +49,34 @@ async fn lottery_a_killed_prover_is_rescued_and_the_money_adds_up() -> Result<()
 
 #[tokio::test]
 async fn race_everyone_proves_and_one_is_paid() -> Result<()> {
-    let summary = demo("race", 2).await?;
+    let summary = demo("race", 2, 500).await?;
     ensure!(summary["killed"].is_null() && summary["slashed_wei"].as_f64() == Some(0.0), "{summary}");
     Ok(())
 }
 
 #[tokio::test]
 async fn mining_finds_tickets() -> Result<()> {
-    demo("mining", 4).await?;
+    demo("mining", 4, 6000).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn dutch_is_locked_below_the_cap() -> Result<()> {
-    let summary = demo("dutch", 3).await?;
+    let summary = demo("dutch", 3, 1500).await?;
     ensure!(summary["gas"]["lock"].as_u64() > Some(0), "{summary}");
     Ok(())
 }
 
 #[tokio::test]
 async fn vickrey_is_bid_for_and_settled() -> Result<()> {
-    let summary = demo("vickrey", 3).await?;
+    let summary = demo("vickrey", 3, 1500).await?;
     ensure!(summary["gas"]["commit"].as_u64() > Some(0), "{summary}");
     Ok(())
 }
 
 #[tokio::test]
 async fn agreement_goes_to_whoever_signed() -> Result<()> {
-    let summary = demo("agreement", 3).await?;
+    let summary = demo("agreement", 3, 500).await?;
     ensure!(summary["provers"][0]["won"].as_u64() >= Some(1), "{summary}");
     Ok(())
 }

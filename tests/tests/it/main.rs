@@ -4,4 +4,5 @@ mod command;
 mod connect;
 mod demo;
 mod follow;
+mod pool;
 mod send;

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Name of the file in the keys' directory.
-const FILE: &str = "calibration.json";
+pub const FILE: &str = "calibration.json";
 /// Format of the file.
 const VERSION: u32 = 1;
 /// Accounts of the measured block's state.

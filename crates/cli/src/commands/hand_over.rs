@@ -176,8 +176,10 @@ async fn find(session: &Session, arg: SlotArg) -> Result<Held> {
     if record.slot.prover.is_zero() || now >= record.slot.exclusive_until() {
         return Err(fail(
             Code::SlotNotHeld,
-            format!("{name} is nobody's alone at this time, so there is nothing to hand over; anyone may \
-                     prove it once it is open to all"),
+            format!(
+                "{name} is nobody's alone at this time, so there is nothing to hand over; anyone may \
+                     prove it once it is open to all"
+            ),
         ));
     }
     let offers = standing(&events, market, arg.slot);

@@ -19,7 +19,11 @@ use provery_types::RollupRecord;
 use crate::{
     amount::{Amount, SignedAmount, human},
     backends,
-    commands::{Context, calibrate::Calibration, prove},
+    commands::{
+        Context,
+        calibrate::{self, Calibration},
+        prove,
+    },
     config,
     error::{Code, fail},
     session::Session,
@@ -58,7 +62,8 @@ pub struct NodeArgs {
     /// Take on, bid for or rescue nothing that pays less [default: what a slot costs, by --cost-from; else 0]
     #[arg(long, value_name = "AMOUNT")]
     min_reward: Option<Amount>,
-    /// What a proof takes and costs on this machine, as `provery calibrate` wrote it
+    /// What a proof takes and costs on this machine, as `provery calibrate` wrote it [default: calibration.json beside the
+    /// keys, if it is there]
     #[arg(long, value_name = "FILE")]
     cost_from: Option<PathBuf>,
     /// Offer slots that cannot be proven in time to others, for this much (below zero: paid to the taker)
@@ -94,7 +99,9 @@ pub async fn run(context: &Context, args: NodeArgs) -> Result<()> {
     let mut config = NodeConfig::new(prover, args.data_dir);
     config.markets = Some(markets);
     config.workers = args.workers.max(1);
-    let calibration = args.cost_from.as_deref().map(Calibration::load).transpose()?;
+    let measured_here = dir.join(calibrate::FILE);
+    let cost_from = args.cost_from.or_else(|| measured_here.exists().then_some(measured_here));
+    let calibration = cost_from.as_deref().map(Calibration::load).transpose()?;
     let circuits: Vec<String> = backends.iter().map(|backend| backend.circuit().to_owned()).collect();
     let measured = calibration.iter().flat_map(|it| circuits.iter().filter_map(|name| it.seconds_of(name)));
     let first_estimate = args.first_estimate.or(measured.max()).unwrap_or(20);

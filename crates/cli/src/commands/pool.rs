@@ -25,10 +25,8 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum PoolCommand {
     /// Create a pool that this account operates, for good; it is a prover from the start
-    #[command(
-        after_help = "Example: provery pool create --first-loss-bps 5000 --commission-bps 1000 --uri \
-         https://pool.example --keystore operator.json"
-    )]
+    #[command(after_help = "Example: provery pool create --first-loss-bps 5000 --commission-bps 1000 --uri \
+         https://pool.example --keystore operator.json")]
     Create {
         /// Share of every loss that the operator's own stake bears before anyone else
         #[arg(long, value_name = "BPS", value_parser = clap::value_parser!(u16).range(..=10_000))]
@@ -44,9 +42,7 @@ pub enum PoolCommand {
     #[command(after_help = "Example: provery pool list")]
     List,
     /// A pool's stake, commission, markets and exits; and what of it is whose
-    #[command(
-        after_help = "Example: provery pool show --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-    )]
+    #[command(after_help = "Example: provery pool show --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8")]
     Show {
         #[command(flatten)]
         pool: PoolArg,
@@ -55,8 +51,10 @@ pub enum PoolCommand {
         delegator: Option<Address>,
     },
     /// Put stake into a pool
-    #[command(after_help = "Example: provery pool delegate --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
-         --amount 10ether --keystore delegator.json")]
+    #[command(
+        after_help = "Example: provery pool delegate --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
+         --amount 10ether --keystore delegator.json"
+    )]
     Delegate {
         #[command(flatten)]
         pool: PoolArg,
@@ -82,16 +80,22 @@ pub enum PoolCommand {
         to: Option<Address>,
     },
     /// Turn what the pool earned into commission and stake; anyone may
-    #[command(after_help = "Example: provery pool harvest --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
-         --keystore delegator.json")]
+    #[command(
+        after_help = "Example: provery pool harvest --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
+         --keystore delegator.json"
+    )]
     Harvest(PoolArg),
     /// Settle the batch that is ready, and start the next; anyone may
-    #[command(after_help = "Example: provery pool advance --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
-         --keystore delegator.json")]
+    #[command(
+        after_help = "Example: provery pool advance --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
+         --keystore delegator.json"
+    )]
     Advance(PoolArg),
     /// Lower the allocation to a market by what waiting exits need; anyone may
-    #[command(after_help = "Example: provery pool free-up --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
-         --market 1 --keystore delegator.json")]
+    #[command(
+        after_help = "Example: provery pool free-up --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
+         --market 1 --keystore delegator.json"
+    )]
     FreeUp {
         #[command(flatten)]
         pool: PoolArg,
@@ -156,10 +160,8 @@ pub enum PoolCommand {
     )]
     Submitter(PoolSubmitterCommand),
     /// As the operator: replace the metadata URI
-    #[command(
-        after_help = "Example: provery pool uri https://pool.example/v2 --pool \
-         0x70997970C51812dc3A010C7d01b50e0d17dc79C8 --keystore operator.json"
-    )]
+    #[command(after_help = "Example: provery pool uri https://pool.example/v2 --pool \
+         0x70997970C51812dc3A010C7d01b50e0d17dc79C8 --keystore operator.json")]
     Uri {
         /// Where the prover's metadata are
         uri: String,
@@ -363,7 +365,14 @@ async fn exit(context: &Context, args: ExitArgs) -> Result<()> {
             "left": (held - shares).to_string(),
             "tx": mined.tx_hash,
         }),
-        || format!("{} are in batch {}; {}", human(asked.assets), asked.batch, next(pool, asked.batch, ready_at)),
+        || {
+            format!(
+                "{} are in batch {}; {}",
+                human(asked.assets),
+                asked.batch,
+                next(pool, asked.batch, ready_at)
+            )
+        },
     );
     Ok(())
 }
@@ -493,7 +502,9 @@ async fn advance(context: &Context, pool: Address) -> Result<()> {
         || {
             let mut lines = Vec::new();
             if let Some(batch) = settled {
-                lines.push(format!("batch {batch} is settled: `provery pool claim --pool {pool} --batch {batch}`"));
+                lines.push(format!(
+                    "batch {batch} is settled: `provery pool claim --pool {pool} --batch {batch}`"
+                ));
             }
             if let Some(batch) = started {
                 lines.push(format!("batch {batch} unbonds; {}", next(pool, batch, ready_at)));

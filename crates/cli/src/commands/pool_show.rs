@@ -230,8 +230,7 @@ async fn holding(
             continue;
         }
         let found = session.chain.pool_batch(pool, batch).await?;
-        let amount =
-            found.assets.saturating_mul(part).checked_div(found.exit_shares).unwrap_or_default();
+        let amount = found.assets.saturating_mul(part).checked_div(found.exit_shares).unwrap_or_default();
         let state = if batch == record.open_batch {
             "waiting"
         } else if record.unbonding_batch != Some(batch) {
