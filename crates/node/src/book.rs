@@ -120,6 +120,15 @@ impl Book {
         self.work.get(&key)
     }
 
+    /// Whether a proof of a slot at hand has failed and is to be tried again.
+    pub fn failing(&self) -> bool {
+        self.work.values().any(|record| {
+            let over = record.work.stage.ended()
+                || matches!(record.work.stage, SlotStage::Failed | SlotStage::Ignored);
+            record.work.attempts > 0 && !over
+        })
+    }
+
     /// A slot that is open, and its terms.
     pub fn open_slot(&self, key: SlotKey) -> Option<(&Slot, &Terms)> {
         let fact = self.facts.slot(key).filter(|fact| fact.ended.is_none())?;

@@ -3,6 +3,7 @@
 
 mod errands;
 mod feed;
+mod health;
 mod pace;
 mod report;
 mod sends;
@@ -35,14 +36,13 @@ use crate::worker::{Finished, Job, Outcome, Workers, phase_name};
 
 use errands::Mine;
 use feed::Feed;
+use health::Health;
 use pace::Pace;
 use sends::Sent;
 use upkeep::Upkeep;
 
 /// Seconds before a proof that failed is tried again.
 const PROOF_RETRY: u64 = 5;
-/// Failures in a row after which the node does not come back from a suspension by itself.
-const UNWELL_AFTER: u32 = 3;
 /// What the loop's own end may take on top of the bound for a last delivery.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -128,7 +128,7 @@ async fn supervise(
         sends: JoinSet::new(),
         unconfirmed: HashMap::new(),
         reasons: HashMap::new(),
-        unwell: 0,
+        health: Health::default(),
         mine: None,
         effort: HashMap::new(),
         shutdown,
@@ -157,8 +157,7 @@ struct Service {
     /// Proofs that were mined, or refused because the slot had ended, and the block by which an event must have said so.
     unconfirmed: HashMap<SlotKey, u64>,
     reasons: HashMap<SlotKey, Reason>,
-    /// Proofs and sends that failed since the last that did not.
-    unwell: u32,
+    health: Health,
     /// The mining puzzle that is being worked on.
     mine: Option<Mine>,
     /// When the proof of a slot was begun, and how long it took if it is done.
@@ -253,7 +252,7 @@ impl Service {
             rescue: self.config.rescue,
             minimum_reward: self.config.minimum_reward,
             workers: self.config.workers.max(1) as u64,
-            taking: self.unwell < UNWELL_AFTER,
+            taking: self.health.taking(self.book.failing()),
             hand_over: self.config.hand_over,
             take_over: self.config.take_over,
             key: self.sender.address(),
@@ -335,7 +334,7 @@ impl Service {
         self.workers.done(key);
         match outcome {
             Outcome::Proved(output) => {
-                self.unwell = 0;
+                self.health.succeeded();
                 self.pace.proved(took);
                 if let Some(effort) = self.effort.get_mut(&key) {
                     effort.1 = Some(took);
@@ -344,7 +343,7 @@ impl Service {
             }
             Outcome::Cancelled => self.input(key, &Input::ProofCancelled),
             Outcome::Failed(message) => {
-                self.unwell = self.unwell.saturating_add(1);
+                self.health.failed();
                 self.trouble(Some(key), "proof_failed", &message, true);
                 let retry_at = self.pace.now().saturating_add(PROOF_RETRY);
                 self.input(key, &Input::ProofFailed { retry_at })

@@ -75,7 +75,7 @@ impl Service {
     pub(super) fn sent(&mut self, sent: Result<Sent, JoinError>) -> Result<(), NodeError> {
         match sent {
             Ok(Sent::Proof { key, took, result: Ok(mined) }) => {
-                self.unwell = 0;
+                self.health.succeeded();
                 self.unconfirmed.insert(key, mined.block.number + CONFIRM_WITHIN);
                 info!(market = %key.market, slot = key.id, tx = %mined.tx_hash, gas = mined.gas_used, "proof mined");
                 let fields =
@@ -117,7 +117,7 @@ impl Service {
                 warn!(market = %key.market, slot = key.id, error = %error, "proof is sent again")
             }
             Class::Refused | Class::Failing => {
-                self.unwell = self.unwell.saturating_add(1);
+                self.health.failed();
                 self.trouble(Some(key), class.code(), &error.to_string(), true);
             }
         }
@@ -147,11 +147,12 @@ impl Service {
                     }
                     _ => self.reporter.node("upkeep", fields),
                 }
-                self.upkeep.ended(task, true);
+                self.upkeep.ended(task, None);
             }
             Err(error) => {
-                self.upkeep.ended(task, false);
-                match classify(&error) {
+                let class = classify(&error);
+                self.upkeep.ended(task, Some(class));
+                match class {
                     Class::Raced | Class::NotYet => {
                         debug!(action = task.name(), error = %error, "upkeep is not needed, or not yet");
                     }

@@ -11,8 +11,9 @@ use provery_mechanisms::upkeep::{
 use tracing::warn;
 
 use super::sends::Sent;
-use super::{Service, UNWELL_AFTER};
+use super::Service;
 use crate::facts::SlotKey;
+use crate::outcome::Class;
 
 /// How often the prover's record and credit are read.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -20,8 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_secs(5);
 /// How long it rests after it failed.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(30);
-/// How long an errand rests after it failed: its time may be short.
-const ERRAND_REST_AFTER_FAILURE: Duration = Duration::from_secs(3);
+/// How long an errand rests after it came too soon or too late: its time may be short.
+const ERRAND_REST: Duration = Duration::from_secs(3);
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -85,12 +86,12 @@ impl Upkeep {
         self.running.insert(task.clone());
     }
 
-    /// A task's transaction is through, or failed.
-    pub fn ended(&mut self, task: &Task, well: bool) {
+    /// A task's transaction is through, or failed in this way.
+    pub fn ended(&mut self, task: &Task, failure: Option<Class>) {
         self.running.remove(task);
-        let rest = match task {
-            _ if well => REST,
-            Task::Errand(..) => ERRAND_REST_AFTER_FAILURE,
+        let rest = match (task, failure) {
+            (_, None) => REST,
+            (Task::Errand(..), Some(Class::Raced | Class::NotYet)) => ERRAND_REST,
             _ => REST_AFTER_FAILURE,
         };
         self.resting.insert(task.clone(), Instant::now() + rest);
@@ -146,7 +147,7 @@ impl Service {
             }
         }
         let Some((standing, credit)) = self.upkeep.seen else { return due };
-        if should_resume(&standing, self.unwell < UNWELL_AFTER) {
+        if should_resume(&standing, self.health.well()) {
             due.push(Task::Resume);
         }
         let leaves = self.book.facts().leaves(me).into_iter();
