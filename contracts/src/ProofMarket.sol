@@ -2,10 +2,9 @@
 pragma solidity 0.8.30;
 
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import { EIP712 } from "solady/utils/EIP712.sol";
 import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
-import { SignatureCheckerLib } from "solady/utils/SignatureCheckerLib.sol";
 
+import { HandOverOffers } from "./HandOverOffers.sol";
 import { ProverRegistry } from "./ProverRegistry.sol";
 import { ICircuitRegistry } from "./interfaces/ICircuitRegistry.sol";
 import { Allocation, IMechanism } from "./interfaces/IMechanism.sol";
@@ -26,7 +25,7 @@ import { TermsRules } from "./libraries/TermsRules.sol";
 ///
 /// One transient lock covers everything that moves money, so neither a mechanism nor a requester nor the asset can come
 /// back in. Settlements change state first and call the requester last; verifiers are called statically.
-contract ProofMarket is IProofMarket, EIP712, ReentrancyGuardTransient {
+contract ProofMarket is IProofMarket, HandOverOffers, ReentrancyGuardTransient {
     using SafeTransferLib for address;
     using SlotHooks for Terms;
     using SlotRing for Terms;
@@ -45,15 +44,6 @@ contract ProofMarket is IProofMarket, EIP712, ReentrancyGuardTransient {
         uint256 word;
     }
 
-    /// @dev Whether an offer stands, by its digest. A signed one does until it is revoked.
-    enum OfferState {
-        Unknown,
-        Offered,
-        Revoked
-    }
-
-    bytes32 private constant HAND_OVER_TYPEHASH =
-        keccak256("HandOver(bytes32 slot,address to,int96 price,uint40 validUntil)");
     uint256 private constant MAX_CAPACITY = 65_536;
     address private constant DEAD = 0x000000000000000000000000000000000000dEaD;
 
@@ -78,8 +68,6 @@ contract ProofMarket is IProofMarket, EIP712, ReentrancyGuardTransient {
     mapping(uint256 market => Market) private _markets;
     /// @dev Only the first word of each ring has a name: the others follow it, up to the market's capacity.
     mapping(uint256 market => SlotWord first) private _rings;
-
-    mapping(bytes32 digest => OfferState) private _offers;
 
     /// @param circuits_ The circuits that terms may name.
     /// @param params The registry's parameters; its asset is this market's asset. The registry is created here, so each
@@ -264,7 +252,7 @@ contract ProofMarket is IProofMarket, EIP712, ReentrancyGuardTransient {
         digest = _offerOf(slot, terms, offer);
         _requireHolder(slot, offer.price < 0);
         if (block.timestamp > offer.validUntil) revert HandOverExpired(offer.validUntil);
-        _offers[digest] = OfferState.Offered;
+        _offer(digest);
         emit HandOverOffered(slot.market, slot.id, slot.prover, digest, offer);
     }
 
@@ -272,7 +260,7 @@ contract ProofMarket is IProofMarket, EIP712, ReentrancyGuardTransient {
     function revokeHandOver(Slot calldata slot, Terms calldata terms, HandOver calldata offer) external {
         bytes32 digest = _offerOf(slot, terms, offer);
         _requireHolder(slot, false);
-        _offers[digest] = OfferState.Revoked;
+        _revoke(digest);
         emit HandOverRevoked(slot.prover, digest);
     }
 
@@ -287,10 +275,12 @@ contract ProofMarket is IProofMarket, EIP712, ReentrancyGuardTransient {
         bytes32 digest = _offerOf(slot, terms, offer);
         if (block.timestamp > offer.validUntil) revert HandOverExpired(offer.validUntil);
         if (offer.to != address(0) && offer.to != taker) revert NotTaker();
-        if (msg.sender != taker && (offer.price > 0 || !IProverRegistry(registry).actsFor(msg.sender, taker))) {
-            revert NotTaker();
+        if (msg.sender != taker) {
+            // With less time left a submitter could make its prover miss the slot, and be the one to rescue it.
+            bool late = slot.exclusiveUntil - block.timestamp < terms.exclusiveWindow / 2;
+            if (offer.price > 0 || late || !IProverRegistry(registry).actsFor(msg.sender, taker)) revert NotTaker();
         }
-        if (!_isOffered(digest, slot.prover, signature)) revert HandOverNotOffered();
+        if (!_take(digest, offer.price, slot.prover, signature)) revert HandOverNotOffered();
 
         Slot memory handedOver = slot;
         handedOver.prover = taker;
@@ -513,18 +503,12 @@ contract ProofMarket is IProofMarket, EIP712, ReentrancyGuardTransient {
     {
         uint256 word = _requireOpen(slot, terms).word;
         if (slot.prover == address(0) || block.timestamp >= slot.exclusiveUntil) revert SlotNotHeld();
-        return _hashTypedData(keccak256(abi.encode(HAND_OVER_TYPEHASH, word, offer.to, offer.price, offer.validUntil)));
+        return _digestOf(word, offer);
     }
 
     function _requireHolder(Slot calldata slot, bool inPerson) private view {
         if (msg.sender == slot.prover) return;
         if (inPerson || !IProverRegistry(registry).actsFor(msg.sender, slot.prover)) revert NotHolder();
-    }
-
-    function _isOffered(bytes32 digest, address prover, bytes calldata signature) private view returns (bool) {
-        OfferState state = _offers[digest];
-        if (state != OfferState.Unknown) return state == OfferState.Offered;
-        return signature.length != 0 && SignatureCheckerLib.isValidSignatureNowCalldata(prover, digest, signature);
     }
 
     function _moveCredit(address from, address to, uint256 amount) private {
@@ -534,11 +518,6 @@ contract ProofMarket is IProofMarket, EIP712, ReentrancyGuardTransient {
             credits[from] = credit - amount;
         }
         credits[to] += amount;
-    }
-
-    /// @dev EIP-712.
-    function _domainNameAndVersion() internal pure override returns (string memory, string memory) {
-        return ("Provery", "1");
     }
 
     /// @dev The first second at which the slot can be expired and no longer proven.

@@ -53,39 +53,6 @@ contract ProofMarketFuzzTest is MarketFixture {
         _fund(id, 1_000_000 ether);
     }
 
-    /// @dev All that a prover, its second address and the requester own together, as far as the market and stakes go.
-    function _coalition() private view returns (uint256) {
-        return _funds() + market.credits(alice) + market.credits(carol) + registry.proverOf(alice).stake;
-    }
-
-    /// forge-config: default.fuzz.runs = 512
-    function testFuzz_RescuingOneselfLosesMoney(Seeds memory s) public {
-        _before();
-        vm.assume(_accept(s));
-        uint96 slotPrice = uint96(bound(s.slotPrice, 1, terms.price));
-        uint256 wholeBefore = _coalition();
-        uint256 aloneBefore = market.credits(alice) + market.credits(carol) + registry.proverOf(alice).stake;
-        Slot memory slot = _open(alice, slotPrice, 0);
-
-        uint256 snapshot = vm.snapshotState();
-        vm.warp(slot.startedAt + bound(s.inTime, 0, terms.exclusiveWindow - 1));
-        _prove(slot, alice);
-        uint256 whole = _coalition();
-        uint256 alone = market.credits(alice) + market.credits(carol) + registry.proverOf(alice).stake;
-        uint256 earned = market.credits(alice);
-        assertEq(whole, wholeBefore, "proving in time moves money inside the coalition only");
-        assertGt(alone, aloneBefore);
-        vm.revertToState(snapshot);
-
-        vm.warp(slot.exclusiveUntil + bound(s.late, 0, terms.expiryWindow - terms.exclusiveWindow - 1));
-        _prove(slot, carol);
-        assertLt(_coalition(), whole, "with the requester");
-        assertLt(market.credits(alice) + market.credits(carol) + registry.proverOf(alice).stake, alone, "without it");
-        // The rescuer itself earns more than the fee, and more than proving in time would have paid.
-        assertGt(market.credits(carol), slotPrice);
-        assertGt(market.credits(carol), earned);
-    }
-
     function testFuzz_LaterNeverPaysMore(Seeds memory s) public {
         _before();
         vm.assume(_accept(s));

@@ -72,7 +72,9 @@ struct Slot {
 }
 
 /// @notice An offer to hand a slot over, made by the prover that holds it: on-chain, or by its EIP-712 signature (EOA or
-/// ERC-1271) over `HandOver(bytes32 slot,address to,int96 price,uint40 validUntil)` with the slot's word for `slot`.
+/// ERC-1271) over `HandOver(bytes32 slot,address to,int96 price,uint40 validUntil)` with the slot's word for `slot`. It is
+/// void while another holds the slot, and used up when it is taken; but a signed one with a price of zero or more stands
+/// again if the slot comes back, until `validUntil` or its revocation.
 /// @param to Who may take it; zero for anyone.
 /// @param price Asset wei of credit that the taker pays the holder; below zero, that the holder pays the taker.
 /// @param validUntil Unix seconds of the last block in which it may be taken.
@@ -274,8 +276,8 @@ interface IProofMarket {
 
     /// @notice Take a slot that its holder offered: `taker`'s bond is reserved, the holder's is free again, and the price
     /// moves from credit to credit, all at once. The reward and every deadline stay as they are.
-    /// @param taker The prover that takes it: the caller, or, unless it has a price above zero, one whose submitter
-    /// the caller is.
+    /// @param taker The prover that takes it: the caller; or one whose submitter the caller is, if the price is not above
+    /// zero and half of the exclusive window is left to prove in.
     /// @param signature The holder's; empty for an offer made on-chain.
     function takeOver(
         Slot calldata slot,

@@ -82,8 +82,9 @@ interface IProverRegistry {
     /// @notice Replace the metadata URI.
     function setUri(string calldata uri) external;
 
-    /// @notice Allow or disallow a hot key: it may pause and resume the caller, and never moves money. A key serves
-    /// one prover, and may itself end that by disallowing itself.
+    /// @notice Allow or disallow a hot key. It may pause and resume the caller, take slots for it by mechanisms that ask for
+    /// that, and offer or take them over; so it can bring bonds into play, up to what the caller allocated to a market, and
+    /// never moves stake or credit. A key serves one prover, and may itself end that by disallowing itself.
     function setSubmitter(address submitter, bool allowed) external;
 
     /// @notice Stake `amount` asset wei; needs an allowance to this contract.

@@ -55,12 +55,12 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Deploy the market, its registries and the stake lottery
+    /// Deploy the market, its registries, every mechanism and the factory of pools
     Deploy(DeployArgs),
     /// Chain, deployment, epoch and seed
     #[command(after_help = "Example: provery status --json")]
     Status,
-    /// Proving keys of the reference rollup's circuit
+    /// Proving keys of the reference rollup's circuit and of the mining puzzle
     #[command(subcommand, after_help = "Example: provery keys show")]
     Keys(KeysCommand),
     /// Measure this machine: how long a proof takes, how much memory it needs, what a slot costs

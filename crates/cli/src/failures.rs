@@ -272,8 +272,8 @@ fn of_newer_revert(name: &str) -> (Code, &'static str) {
         ),
         "NotTaker" => (
             Code::NotTaker,
-            "the offer is for another taker, or this key may not spend the taker's credit; sign with the \
-             taker's key",
+            "the offer is for another taker, or this key may not take it for that one (at a price, or late in \
+             the exclusive window); sign with the taker's key",
         ),
         "HandOverExpired" => (Code::OfferExpired, "the offer has ended; ask the slot's holder for a new one"),
         "HandOverNotOffered" => (

@@ -75,7 +75,9 @@ mod decimal {
 pub fn offer(view: &SlotView<'_>, market: Address, price: i128, unable: bool) -> Option<Errand> {
     let held = view.slot.prover == view.me && view.now < view.exclusive_until();
     let late = view.now.saturating_add(view.delivery_seconds()) >= view.exclusive_until();
-    if !held || !(late || unable) {
+    // A submitter may not spend its prover's credit.
+    let may = price >= 0 || view.key == view.me;
+    if !held || !may || !(late || unable) {
         return None;
     }
     let valid_until = view.exclusive_until().saturating_sub(1);
@@ -104,8 +106,10 @@ pub fn take(view: &SlotView<'_>, market: Address, offer: &HandOver) -> Option<Er
     if reward.checked_sub(offer.price)? < wanted {
         return None;
     }
-    // A submitter may not spend its prover's credit.
-    if offer.price > 0 && view.key != view.me {
+    // A submitter may not spend its prover's credit, nor take what is hardly left time to prove.
+    let left = view.exclusive_until().saturating_sub(view.now);
+    let late = left < u64::from(view.terms.exclusiveWindow / 2);
+    if view.key != view.me && (offer.price > 0 || late) {
         return None;
     }
     let call = ProofMarket::takeOverCall {
@@ -172,6 +176,10 @@ mod tests {
         assert!(offered(&at(1_070), false), "30 seconds are left of 100, and a proof takes them");
         assert!(offered(&SlotView { queue_seconds: 70, ..at(1_000) }, false), "the queue counts");
         assert!(!offered(&at(1_100), true), "too late");
+        let submitter = SlotView { key: OTHER, ..at(1_070) };
+        assert!(offered(&submitter, false));
+        assert!(offer(&submitter, MARKET, -1, false).is_none(), "not for its prover's credit");
+        assert!(offer(&at(1_070), MARKET, -1, false).is_some());
         assert!(!offered(&view(&others, &terms, ME, 1_090, &[]), true), "not this prover's");
     }
 
@@ -195,5 +203,7 @@ mod tests {
         let submitter = SlotView { key: OTHER, ..at };
         assert!(taken(&submitter, open));
         assert!(!taken(&submitter, HandOver { price: 1, ..open }));
+        assert!(taken(&SlotView { now: 1_050, ..submitter.clone() }, open), "half the window is left");
+        assert!(!taken(&SlotView { now: 1_051, ..submitter }, open));
     }
 }

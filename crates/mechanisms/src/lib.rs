@@ -56,6 +56,11 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
         Ok(B256::ZERO)
     }
 
+    /// Slots are ever allocated, so that a prover without stake for the bond is left out.
+    fn allocates(&self) -> bool {
+        true
+    }
+
     /// Its contract needs a verifier of the mining puzzle.
     fn wants_puzzle(&self) -> bool {
         false

@@ -59,6 +59,10 @@ impl Mechanism for Race {
         &Contract::BYTECODE
     }
 
+    fn allocates(&self) -> bool {
+        false
+    }
+
     fn options(&self) -> &'static [OptionSpec] {
         &[
             OptionSpec {

@@ -182,8 +182,6 @@ pub enum Reason {
     Undecided,
     /// This prover leads its auction: the proof is begun before the slot is settled.
     Leading,
-    /// Its mechanism makes this prover wait because it won more than its share of late.
-    Handicapped,
     /// It is open to all, and others go first so that proofs are not wasted.
     OthersFirst,
     /// It has expired.
@@ -205,7 +203,6 @@ impl Reason {
             Self::HeldByAnother => "held_by_another",
             Self::Undecided => "undecided",
             Self::Leading => "leading",
-            Self::Handicapped => "handicapped",
             Self::OthersFirst => "others_first",
             Self::Expired => "expired",
             Self::TooLate => "too_late",

@@ -26,7 +26,7 @@ async fn funded(town: &Town, index: u8) -> Result<String> {
 
 async fn balance(provery: &Provery, account: u8) -> Result<u128> {
     let address = key(account).address().to_string();
-    wei(&provery.ok(None, &["token", "balance", &address]).await?["balance"])
+    wei(&provery.ok(None, &["token", "balance", &address]).await?["asset"])
 }
 
 /// What a node says until it says `event`.

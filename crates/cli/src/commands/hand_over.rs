@@ -112,7 +112,7 @@ struct Held {
     terms_hash: B256,
     /// Offers on the chain, by digest.
     offers: BTreeMap<B256, HandOver>,
-    /// Asset wei of bonds by prover, in this market.
+    /// Who has what bonded.
     history: History,
     /// Unix seconds of the head.
     now: u64,
@@ -182,25 +182,31 @@ async fn find(session: &Session, arg: SlotArg) -> Result<Held> {
             ),
         ));
     }
-    let offers = standing(&events, market, arg.slot);
+    let offers = standing(&events, &record.slot);
     Ok(Held { slot: record.slot, terms, terms_hash: record.terms_hash, offers, history, now })
 }
 
-/// The offers of a slot on the chain that nobody took or revoked. Whoever gets the slot has made none yet.
-fn standing(events: &[LoggedEvent], of_market: U256, of_slot: u64) -> BTreeMap<B256, HandOver> {
+/// The offers of a slot on the chain that its holder made, and nobody took or revoked. Those of another are void; should the
+/// slot come back to it, they stand again.
+fn standing(events: &[LoggedEvent], slot: &Slot) -> BTreeMap<B256, HandOver> {
     let mut offers = BTreeMap::new();
     for logged in events {
         match &logged.event {
-            Event::HandOverOffered { market, id, digest, to, price, valid_until, .. }
-                if (*market, *id) == (of_market, of_slot) =>
+            Event::HandOverOffered { market, id, prover, digest, to, price, valid_until }
+                if (*market, *id) == (slot.market, slot.id) && *prover == slot.prover =>
             {
                 offers.insert(*digest, HandOver { to: *to, price: *price, valid_until: *valid_until });
             }
             Event::HandOverRevoked { digest, .. } => {
                 offers.remove(digest);
             }
-            Event::SlotHandedOver { slot, .. } if (slot.market, slot.id) == (of_market, of_slot) => {
-                offers.clear();
+            // The event does not say which offer was taken, only what all that it can have been have in common.
+            Event::SlotHandedOver { slot: handed, from, price }
+                if (handed.market, handed.id) == (slot.market, slot.id) && *from == slot.prover =>
+            {
+                offers.retain(|_, offer| {
+                    offer.price != *price || offer.to.is_some_and(|to| to != handed.prover)
+                });
             }
             _ => {}
         }
@@ -416,12 +422,14 @@ async fn check_taker(
             format!("{taker} is not a prover, so it cannot take a slot; run `provery prover register` first"),
         ));
     }
-    if me != taker && (offer.price > 0 || !acts_for(session, me, taker).await?) {
+    let left = held.slot.exclusive_until().saturating_sub(held.now);
+    let late = left < u64::from(held.terms.exclusiveWindow / 2);
+    if me != taker && (offer.price > 0 || late || !acts_for(session, me, taker).await?) {
         return Err(fail(
             Code::NotTaker,
             format!(
                 "{me} may not take this for {taker}: a submitter may, but only where it costs its prover \
-                 nothing; sign with the taker's key"
+                 nothing and half of the exclusive window is left; sign with the taker's key"
             ),
         ));
     }
@@ -506,12 +514,18 @@ mod tests {
     use super::*;
 
     const MARKET: U256 = U256::from_limbs([1, 0, 0, 0]);
+    const HOLDER: Address = Address::repeat_byte(1);
+    const OTHER: Address = Address::repeat_byte(2);
+
+    fn slot(prover: Address) -> Slot {
+        Slot { market: MARKET, id: 3, prover, ..Default::default() }
+    }
 
     fn offered(id: u64, digest: u8, price: i128) -> Event {
         Event::HandOverOffered {
             market: MARKET,
             id,
-            prover: Address::ZERO,
+            prover: HOLDER,
             digest: B256::repeat_byte(digest),
             to: None,
             price,
@@ -519,7 +533,12 @@ mod tests {
         }
     }
 
-    fn prices(events: Vec<Event>) -> Vec<i128> {
+    fn taken(from: Address, by: Address, price: i128) -> Event {
+        Event::SlotHandedOver { slot: slot(by), from, price }
+    }
+
+    /// Prices of the offers that stand while `holder` has the slot.
+    fn prices(holder: Address, events: Vec<Event>) -> Vec<i128> {
         let logged: Vec<LoggedEvent> = events
             .into_iter()
             .map(|event| LoggedEvent {
@@ -530,20 +549,18 @@ mod tests {
                 log_index: 0,
             })
             .collect();
-        standing(&logged, MARKET, 3).values().map(|offer| offer.price).collect()
+        standing(&logged, &slot(holder)).values().map(|offer| offer.price).collect()
     }
 
     #[test]
     fn offers_stand_until_revoked_or_taken() {
-        let revoked = Event::HandOverRevoked { prover: Address::ZERO, digest: B256::repeat_byte(1) };
-        let taken = Event::SlotHandedOver {
-            slot: Slot { market: MARKET, id: 3, ..Default::default() },
-            from: Address::ZERO,
-            price: 5,
-        };
-        assert_eq!(prices(vec![offered(3, 1, 5), offered(4, 2, 6), offered(3, 3, -7)]), [5, -7]);
-        assert_eq!(prices(vec![offered(3, 1, 5), revoked.clone(), offered(3, 3, 7)]), [7]);
-        assert_eq!(prices(vec![offered(3, 1, 5), revoked, offered(3, 1, 5)]), [5], "offered again");
-        assert_eq!(prices(vec![offered(3, 1, 5), taken]), [] as [i128; 0]);
+        let revoked = Event::HandOverRevoked { prover: HOLDER, digest: B256::repeat_byte(1) };
+        let of_holder = |events| prices(HOLDER, events);
+        assert_eq!(of_holder(vec![offered(3, 1, 5), offered(4, 2, 6), offered(3, 3, -7)]), [5, -7]);
+        assert_eq!(of_holder(vec![offered(3, 1, 5), revoked.clone(), offered(3, 3, 7)]), [7]);
+        assert_eq!(of_holder(vec![offered(3, 1, 5), revoked, offered(3, 1, 5)]), [5], "offered again");
+        let sold = vec![offered(3, 1, 5), offered(3, 3, 7), taken(HOLDER, OTHER, 5)];
+        assert_eq!(prices(OTHER, sold.clone()), [] as [i128; 0], "of another, so void");
+        assert_eq!(of_holder([sold, vec![taken(OTHER, HOLDER, 0)]].concat()), [7], "what was not taken");
     }
 }

@@ -201,14 +201,20 @@ async fn check_stake(
     let mut drawable = false;
     let mut problems = Vec::new();
     for rollup in rollups {
-        let bond = session.chain.terms(rollup.market).await?.bond.to::<U256>();
+        let terms = session.chain.terms(rollup.market).await?;
+        let deployed = |name: &str| session.deployment().address(name) == terms.mechanism;
+        if provery_mechanisms::registry().iter().any(|known| deployed(known.name()) && !known.allocates()) {
+            drawable = true;
+            continue;
+        }
+        let bond = terms.bond.to::<U256>();
         let staked = session.chain.allocation(rollup.market, prover).await? * unit;
         if staked >= bond {
             drawable = true;
         } else {
             problems.push(format!(
-                "{prover} has {} allocated to market {}, below the bond of {}, so no draw there can pick \
-                 it; run `provery prover allocate --market {} --units {}`",
+                "{prover} has {} allocated to market {}, below the bond of {}, so no slot there can be \
+                 allocated to it; run `provery prover allocate --market {} --units {}`",
                 human(staked),
                 rollup.market,
                 human(bond),

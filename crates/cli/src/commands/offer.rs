@@ -65,6 +65,9 @@ pub struct SignArgs {
     /// Names the offer for its revocation
     #[arg(long, value_name = "N", default_value_t = 0)]
     nonce: u64,
+    /// The pool that offers, whose operator the signing account is [default: the signing account]
+    #[arg(long, value_name = "ADDRESS")]
+    prover: Option<Address>,
     /// The file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -127,7 +130,7 @@ async fn sign(context: &Context, args: SignArgs) -> Result<()> {
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let offer = Offer {
-        prover: session.me()?,
+        prover: session.account(args.prover)?,
         requester: terms.requester,
         market,
         price: args.price.0,

@@ -258,6 +258,13 @@ impl Sequencer<'_> {
         match self.post().await {
             Ok(posted) => Ok(posted),
             Err(report) => match report.downcast_ref::<SendError>() {
+                Some(error) if offer_is_over(error) && !self.mechanism_data.is_empty() => {
+                    self.waiting(&format!(
+                        "the offer is no longer good ({error}); slots are open to all from here"
+                    ));
+                    self.mechanism_data = Bytes::new();
+                    Ok(false)
+                }
                 Some(error) if can_wait(error) => {
                     self.waiting(&error.to_string());
                     Ok(false)
@@ -369,5 +376,11 @@ impl Sequencer<'_> {
 
 /// Errors that time mends.
 fn can_wait(error: &SendError) -> bool {
-    error.is_transient() || matches!(error.revert_name(), Some("RingFull" | "FinalizeFirst"))
+    error.is_transient()
+        || matches!(error.revert_name(), Some("RingFull" | "FinalizeFirst" | "CapacityReached"))
+}
+
+/// Errors after which no slot can be opened under an offer any more.
+fn offer_is_over(error: &SendError) -> bool {
+    matches!(error.revert_name(), Some("OfferExpired" | "OfferRevoked"))
 }

@@ -10,8 +10,8 @@ use provery_mechanisms::upkeep::{
 };
 use tracing::warn;
 
-use super::sends::Sent;
 use super::Service;
+use super::sends::Sent;
 use crate::facts::SlotKey;
 use crate::outcome::Class;
 

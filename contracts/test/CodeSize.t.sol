@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import { CircuitRegistry } from "../src/CircuitRegistry.sol";
+import { DelegationPools } from "../src/DelegationPools.sol";
+import { ProofMarket } from "../src/ProofMarket.sol";
+import { Terms } from "../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
+import { IVerifier } from "../src/interfaces/IVerifier.sol";
+import { Agreement } from "../src/mechanisms/Agreement.sol";
+import { Mining } from "../src/mechanisms/Mining.sol";
+import { Race } from "../src/mechanisms/Race.sol";
+import { ReverseDutchAuction } from "../src/mechanisms/ReverseDutchAuction.sol";
+import { SealedBidAuction } from "../src/mechanisms/SealedBidAuction.sol";
+import { StakeLottery } from "../src/mechanisms/StakeLottery.sol";
+import { DevelopmentToken } from "../src/rollup/DevelopmentToken.sol";
+import { TransferRollup } from "../src/rollup/TransferRollup.sol";
+import { BlockVerifier } from "../src/verifiers/BlockVerifier.sol";
+import { BlockGroth16Verifier } from "./verifiers/generated/BlockGroth16Verifier.sol";
+import { PuzzleVerifier } from "./verifiers/generated/PuzzleVerifier.sol";
+import { Test } from "forge-std/Test.sol";
+
+/// @notice Every contract as it is deployed: its code, and what it is created with, are within what a chain accepts.
+contract CodeSizeTest is Test {
+    /// @dev EIP-170.
+    uint256 private constant CODE_MAX = 24_576;
+    /// @dev EIP-3860.
+    uint256 private constant INITCODE_MAX = 2 * CODE_MAX;
+    /// @dev Room for the constructor's arguments.
+    uint256 private constant ARGUMENTS = 2048;
+
+    DevelopmentToken private token = new DevelopmentToken();
+    CircuitRegistry private circuits = new CircuitRegistry();
+    ProofMarket private market = new ProofMarket(
+        address(circuits),
+        IProverRegistry.Params({
+            asset: address(token),
+            stakeUnit: 1 ether,
+            epochLength: 1 hours,
+            freeze: 60,
+            suspendAfter: 3,
+            unbonding: 1 days
+        })
+    );
+    IProverRegistry private registry = IProverRegistry(market.registry());
+
+    function _check(string memory name, address deployed) private view {
+        assertGt(deployed.code.length, 0, name);
+        assertLe(deployed.code.length, CODE_MAX, name);
+        assertLe(vm.getCode(string.concat(name, ".sol:", name)).length + ARGUMENTS, INITCODE_MAX, name);
+    }
+
+    function test_Core() public view {
+        _check("DevelopmentToken", address(token));
+        _check("CircuitRegistry", address(circuits));
+        _check("ProofMarket", address(market));
+        _check("ProverRegistry", address(registry));
+    }
+
+    function test_Mechanisms() public {
+        _check("StakeLottery", address(new StakeLottery(registry, address(market))));
+        _check("Race", address(new Race(registry, address(market))));
+        _check("ReverseDutchAuction", address(new ReverseDutchAuction(registry, address(market))));
+        _check("SealedBidAuction", address(new SealedBidAuction(registry, address(market))));
+        _check("Agreement", address(new Agreement(registry, address(market))));
+        IVerifier puzzle = IVerifier(address(new PuzzleVerifier()));
+        _check("PuzzleVerifier", address(puzzle));
+        _check("Mining", address(new Mining(registry, address(market), puzzle)));
+    }
+
+    function test_Pools() public {
+        DelegationPools pools = new DelegationPools(market);
+        _check("DelegationPools", address(pools));
+        _check("DelegationPool", address(pools.create(5000, 1000, "https://pool.example")));
+    }
+
+    function test_Rollup() public {
+        BlockGroth16Verifier groth16 = new BlockGroth16Verifier();
+        _check("BlockGroth16Verifier", address(groth16));
+        BlockVerifier verifier = new BlockVerifier(IVerifier(address(groth16)));
+        _check("BlockVerifier", address(verifier));
+
+        Terms memory terms = Terms({
+            requester: address(this),
+            mechanism: address(new StakeLottery(registry, address(market))),
+            mechanismParams: 0,
+            circuit: circuits.register(address(verifier), "key", "descriptor", true, "uri"),
+            verifier: address(verifier),
+            price: 0.1 ether,
+            bond: 0.2 ether,
+            fastWindow: 60,
+            exclusiveWindow: 300,
+            expiryWindow: 900,
+            floorBps: 6000,
+            rescuerBps: 5000,
+            requesterBps: 3000,
+            forfeitBps: 1000,
+            outputs: 1,
+            callbackGas: 0
+        });
+        TransferRollup rollup = new TransferRollup(market, terms, 64, address(this), 0, "", 100_000);
+        _check("TransferRollup", address(rollup));
+    }
+}
