@@ -2,7 +2,7 @@
 
 use alloy::{
     primitives::{Address, B256, Bytes, U256},
-    sol_types::SolCall,
+    sol_types::{SolCall, SolValue},
 };
 use provery_bindings::{
     CircuitRegistry, DevelopmentToken, ProofMarket, ProofMarket::HandOver, ProverRegistry, SealedBidAuction,
@@ -128,6 +128,14 @@ impl Calls {
 
     pub fn sync(&self, market: U256, prover: Address) -> Call {
         Call::new("sync", self.registry, &ProverRegistry::syncCall { marketId: market, prover })
+    }
+
+    /// Fails with a named error unless the mechanism can serve the terms. To be checked, not sent.
+    pub fn validate_terms(&self, mechanism: Address, terms: &Terms) -> Call {
+        // Every mechanism's is alike.
+        let selector = StakeLottery::validateTermsCall::SELECTOR;
+        let data = [selector.as_slice(), &(terms.clone(),).abi_encode_params()].concat();
+        Call { to: Some(mechanism), data: data.into(), value: U256::ZERO, kind: "validate_terms", gas: None }
     }
 
     // Mechanisms that keep the bonds of bids themselves.
@@ -289,8 +297,6 @@ impl Calls {
 
 #[cfg(test)]
 mod tests {
-    use alloy::sol_types::SolValue;
-
     use super::*;
 
     #[test]

@@ -126,6 +126,10 @@ fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
         "MarketNotFound" => {
             (Code::MarketNotFound, "the market does not exist; `provery market list` shows those that do")
         }
+        "MechanismTermsRejected" => (
+            Code::TermsRejected,
+            "the terms do not suit the mechanism; change the number or the --mechanism-option that is named",
+        ),
         "TermsRejected" | "BondZero" | "CapacityInvalid" => {
             (Code::TermsRejected, "the terms break a rule of the market; change the number the rule names")
         }

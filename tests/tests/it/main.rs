@@ -4,5 +4,6 @@ mod command;
 mod connect;
 mod demo;
 mod follow;
+mod mechanisms;
 mod pool;
 mod send;

@@ -154,6 +154,12 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         ));
     }
 
+    // Before anything is paid for; what is proven, and how, is of no interest to a mechanism.
+    let nothing =
+        Parties { requester: me, mechanism, mechanism_params, circuit: B256::ZERO, verifier: Address::ZERO };
+    let terms = args.terms.to_terms(nothing, 1, 0)?;
+    session.sender()?.check(&session.calls().validate_terms(mechanism, &terms)).await?;
+
     let mut steps = context.out.steps(4 + usize::from(args.fund.is_some()));
     let step = steps.start("Groth16 verifier");
     let groth16 = session.deploy(&plan.verifier_code, &[]).await?;
