@@ -90,6 +90,7 @@ pub async fn run(context: &Context, args: NodeArgs) -> Result<()> {
     let prover = prove::payee(&session, args.prover).await?;
     let rollups = served(&session, &args.market).await?;
     check_funds(&session).await?;
+    check_key(context, &session, prover).await?;
     check_stake(context, &session, prover, &rollups, !args.no_rescue).await?;
     let dir = config::keys_dir(args.keys.clone());
     let markets: Vec<U256> = rollups.iter().map(|rollup| rollup.market).collect();
@@ -176,6 +177,18 @@ fn load(rollups: &[RollupRecord], dir: &Path) -> Result<Vec<Arc<dyn ProofBackend
         }
     }
     Ok(loaded.into_iter().map(|(_, backend)| backend).collect())
+}
+
+/// Proofs pay whom they name, whoever sends them; everything else is done by the prover or a submitter of its.
+async fn check_key(context: &Context, session: &Session, prover: Address) -> Result<()> {
+    let me = session.me()?;
+    if me != prover && session.chain.prover_of_submitter(me).await? != Some(prover) {
+        context.out.warn(&format!(
+            "{me} is no submitter of {prover}, so it can deliver proofs and nothing else: no lock, bid, ticket or \
+             resume; allow it with `provery prover submitter add {me}` (for a pool: `provery pool submitter add`)"
+        ));
+    }
+    Ok(())
 }
 
 async fn check_funds(session: &Session) -> Result<()> {
