@@ -273,8 +273,6 @@ impl Book {
 
     /// What there is to compute for the right to a market's next slot, and the mechanism's contract that wants it.
     pub fn puzzles(&self, policy: &Policy) -> Vec<(Address, Puzzle)> {
-        let markets: BTreeSet<U256> =
-            self.work.keys().map(|key| key.market).filter(|market| self.serves(*market)).collect();
         let puzzle = |market: U256| {
             let terms = self.facts.market_terms(market)?;
             let next_slot = self.facts.next_slot(market);
@@ -290,7 +288,7 @@ impl Book {
             };
             Some((terms.mechanism, self.mechanism(terms.mechanism)?.puzzle(&view)?))
         };
-        markets.into_iter().filter_map(puzzle).collect()
+        self.facts.markets().filter(|market| self.serves(*market)).filter_map(puzzle).collect()
     }
 
     /// An open slot as its mechanism is shown it.

@@ -158,6 +158,10 @@ impl Facts {
             }
             Event::MechanismLog { market, slot, log } => {
                 let key = SlotKey { market: *market, id: *slot };
+                // A mechanism speaks of a slot from the opening of the one before. So the number is known even when all
+                // that was opened has been forgotten.
+                let newest = self.newest.entry(*market).or_default();
+                *newest = (*newest).max(slot.saturating_sub(1));
                 self.logs.entry((key, logged.address)).or_default().push(log.clone());
                 return Some(key);
             }
@@ -212,7 +216,12 @@ impl Facts {
         self.terms.get(&hash)
     }
 
-    /// The hash of a market's current terms.
+    /// Every market that has terms.
+    pub fn markets(&self) -> impl Iterator<Item = U256> {
+        self.market_terms.keys().copied()
+    }
+
+    /// A market's current terms.
     pub fn market_terms(&self, market: U256) -> Option<&Terms> {
         self.terms.get(self.market_terms.get(&market)?)
     }

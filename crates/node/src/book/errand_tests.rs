@@ -113,9 +113,10 @@ fn a_round_is_known_before_its_slot_and_kept() {
     drop(book);
     let (book, _) = open(directory.path());
     let puzzles = book.puzzles(&policy(1_010));
-    assert!(puzzles.is_empty() || puzzles[0].1.slot == 2);
-    let log = book.facts().log(key(2), MINING);
-    assert_eq!(log.len(), 1, "of a slot to come, nothing is forgotten");
+    assert!(book.record(key(1)).is_none(), "the slot before is forgotten");
+    assert_eq!(puzzles.len(), 1, "of a slot to come, nothing is");
+    let (contract, puzzle) = puzzles[0];
+    assert_eq!((contract, puzzle.slot, puzzle.target), (MINING, 2, U256::from(4)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::U256;
 use provery_chain::Call;
 use provery_circuits::puzzle::Miner;
 use provery_mechanisms::{Errand, Puzzle, Solution};
@@ -24,7 +24,7 @@ use crate::facts::SlotKey;
 pub(super) struct Mine {
     puzzle: Puzzle,
     cancel: Arc<AtomicBool>,
-    solved: bool,
+    solution: Option<Solution>,
 }
 
 impl Service {
@@ -48,36 +48,38 @@ impl Service {
         self.sends.spawn(async move { Sent::Upkeep { result: sender.send(call).await, task } });
     }
 
-    /// Work on the puzzle that is worth working on, and on no other.
+    /// Work on the puzzle that is worth working on, and on no other; hand its solution in until the round is over.
     pub(super) fn start_mining(&mut self, policy: &Policy) {
         let Some(prover) = self.config.puzzle.clone() else { return };
         let wanted = self.book.puzzles(policy).into_iter().next();
         let wanted_puzzle = wanted.as_ref().map(|(_, puzzle)| *puzzle);
-        if let Some(mine) = &self.mine
-            && Some(mine.puzzle) != wanted_puzzle
-        {
-            mine.cancel.store(true, Ordering::Relaxed);
-            self.mine = None;
+        if self.mine.as_ref().is_some_and(|mine| Some(mine.puzzle) != wanted_puzzle) {
+            self.stop_mining();
         }
-        let (None, Some((mechanism, puzzle))) = (&self.mine, wanted) else { return };
+        let Some((mechanism, puzzle)) = wanted else { return };
+        if let Some(mine) = &self.mine {
+            let solution = mine.solution.as_ref();
+            let ticket = solution
+                .zip(self.book.mechanism(mechanism))
+                .and_then(|(solution, kind)| kind.ticket(mechanism, &puzzle, solution));
+            if let Some(errand) = ticket {
+                self.run_errand(SlotKey { market: puzzle.market, id: puzzle.slot }, errand);
+            }
+            return;
+        }
         let cancel = Arc::new(AtomicBool::new(false));
-        self.mine = Some(Mine { puzzle, cancel: cancel.clone(), solved: false });
+        self.mine = Some(Mine { puzzle, cancel: cancel.clone(), solution: None });
         info!(market = %puzzle.market, slot = puzzle.slot, "mining");
         self.sends.spawn(async move {
             let found = tokio::task::spawn_blocking(move || solve(&prover, &puzzle, &cancel)).await;
-            Sent::Mined { mechanism, puzzle, solution: found.unwrap_or_default() }
+            Sent::Mined { puzzle, solution: found.unwrap_or_default() }
         });
     }
 
-    /// A search has ended: hand the solution in, if the round is still on.
-    pub(super) fn mined(&mut self, mechanism: Address, puzzle: Puzzle, solution: Option<Solution>) {
-        let current = self.mine.as_mut().filter(|mine| mine.puzzle == puzzle && !mine.solved);
-        let (Some(mine), Some(solution)) = (current, solution) else { return };
-        mine.solved = true;
-        let kind = self.book.mechanism(mechanism);
-        let errand = kind.and_then(|kind| kind.ticket(mechanism, &puzzle, &solution));
-        if let Some(errand) = errand {
-            self.run_errand(SlotKey { market: puzzle.market, id: puzzle.slot }, errand);
+    /// A search has ended.
+    pub(super) fn mined(&mut self, puzzle: Puzzle, solution: Option<Solution>) {
+        if let Some(mine) = self.mine.as_mut().filter(|mine| mine.puzzle == puzzle) {
+            mine.solution = solution;
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use alloy::primitives::Address;
 use provery_chain::{Mined, SendError};
 use provery_mechanisms::{Puzzle, Solution};
 use serde_json::json;
@@ -34,7 +33,6 @@ pub(super) enum Sent {
     Look(Look),
     /// A puzzle was solved, or given up.
     Mined {
-        mechanism: Address,
         puzzle: Puzzle,
         solution: Option<Solution>,
     },
@@ -92,8 +90,8 @@ impl Service {
                 self.upkeep.looked(look);
                 Ok(())
             }
-            Ok(Sent::Mined { mechanism, puzzle, solution }) => {
-                self.mined(mechanism, puzzle, solution);
+            Ok(Sent::Mined { puzzle, solution }) => {
+                self.mined(puzzle, solution);
                 Ok(())
             }
             Err(join) if join.is_cancelled() => Ok(()),
