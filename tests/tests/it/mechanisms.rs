@@ -52,6 +52,14 @@ async fn deposits_and_offers_refuse_what_they_cannot_use() -> Result<()> {
     let offer =
         ["prover", "offer", "sign", "--market", "1", "--price", "1", "--capacity", "1", "--out", "o.json"];
     provery.fails(key, &offer, "usage").await?;
+    let revoke = ["prover", "offer", "revoke", "--nonce"];
+    let revoked = provery.ok(key, &[&revoke[..], &["1"]].concat()).await?;
+    ensure!(revoked["nonce"] == "1", "{revoked}");
+    provery.ok(key, &[&revoke[..], &["5", "--all-below"]].concat()).await?;
+    provery.fails(key, &[&revoke[..], &["5", "--all-below"]].concat(), "already_done").await?;
+    let prover = provery_tests::key(2).address().to_string();
+    let for_another = [&revoke[..], &["6", "--prover", &prover]].concat();
+    ensure!(provery.run(Some(&town.stranger), &for_another).await?.code == 1, "a stranger revoked an offer");
     provery.fails(key, &["node", "--data-dir", "node", "--cost-from", "nowhere.json"], "io").await?;
     provery.fails(None, &["calibrate", "--block-txs", "3"], "key_file_missing").await?;
 
