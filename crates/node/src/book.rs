@@ -4,6 +4,7 @@
 //! all three, since [`crate::slots::step`] does not mind being told twice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::{Address, B256, U256};
@@ -62,7 +63,7 @@ pub struct Policy {
 /// See the module.
 #[derive(Debug)]
 pub struct Book {
-    store: Store,
+    store: Arc<Store>,
     deployment: Deployment,
     me: Address,
     markets: Option<Vec<U256>>,
@@ -75,7 +76,7 @@ pub struct Book {
 impl Book {
     /// Read the store and reconcile. The answer includes the cursor to follow the chain from, oldest block first.
     pub fn open(
-        store: Store,
+        store: Arc<Store>,
         deployment: Deployment,
         me: Address,
         markets: Option<Vec<U256>>,

@@ -46,6 +46,40 @@ pub struct NodeConfig {
     pub shutdown_bound: Duration,
 }
 
+/// The settings that may change while a node runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tunables {
+    /// Whether to prove slots that are open to all and not this prover's.
+    pub rescue: bool,
+    /// Asset wei below which no slot is taken on, bid for or rescued.
+    pub minimum_reward: u128,
+    /// See [`NodeConfig`].
+    pub hand_over: Option<i128>,
+    /// Whether to take slots that others offer, if they pay.
+    pub take_over: bool,
+    /// Asset wei of credit at which it is withdrawn to the prover; never, if not given.
+    pub withdraw_at: Option<U256>,
+    /// Whether to take on slots at all: without it, what is held is finished and nothing follows.
+    pub taking: bool,
+    /// Most of what a slot is worth (its reward and, where one is held, its bond) that gas for its proof may cost, in bps.
+    /// Near the deadline it is all of it.
+    pub budget_bps: u64,
+}
+
+impl Default for Tunables {
+    fn default() -> Self {
+        Self {
+            rescue: true,
+            minimum_reward: 0,
+            hand_over: None,
+            take_over: false,
+            withdraw_at: None,
+            taking: true,
+            budget_bps: 5_000,
+        }
+    }
+}
+
 impl NodeConfig {
     /// The settings that most nodes want.
     pub fn new(prover: Address, data_dir: PathBuf) -> Self {

@@ -9,7 +9,7 @@ use crate::testing::{MARKET, ME, OTHER, World, block, deployment};
 pub(super) fn open(path: &Path) -> (Book, Vec<BlockRef>) {
     let identity = Identity { chain_id: 31337, market: deployment().market(), prover: ME };
     let store = Store::open(DataDir::open(path).expect("free"), &identity).expect("a store");
-    Book::open(store, deployment(), ME, None).expect("a book")
+    Book::open(Arc::new(store), deployment(), ME, None).expect("a book")
 }
 
 pub(super) fn key(id: u64) -> SlotKey {

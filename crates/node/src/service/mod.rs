@@ -92,7 +92,7 @@ async fn supervise(
     let directory = DataDir::open(&config.data_dir)?;
     let identity =
         Identity { chain_id: deployment.chain_id, market: deployment.market(), prover: config.prover };
-    let store = Store::open(directory, &identity)?;
+    let store = Arc::new(Store::open(directory, &identity)?);
     let (book, cursor) = Book::open(store, deployment, config.prover, config.markets.clone())?;
     let params = chain.registry_params().await?;
     let resumed = book.work().filter(|(_, record)| record.work.stage.engaged()).count();

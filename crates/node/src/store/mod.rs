@@ -8,11 +8,15 @@
 //! | `bases` | rollup | a finalised block and the state after it: where folding starts |
 //! | `work` | market, slot | [`WorkRecord`] |
 //! | `proofs` | market, slot | [`StoredProof`] |
+//! | `intents` | key's address, nonce | [`provery_chain::Intent`]: what was signed, before it is broadcast |
 //!
 //! A block's events, the work they lead to and the cursor are one transaction, so the cursor cannot be ahead of the work.
 //! A reorg deletes the blocks and events it took back, again in one transaction with the work it leads to.
+//! Every write is a crash point ([`crash`]), so that tests can kill the node on either side of it.
 
+pub mod crash;
 mod error;
+mod intents;
 mod lock;
 #[cfg(test)]
 mod tests;
@@ -26,13 +30,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use error::StoreError;
+pub use intents::IntentTable;
 pub use lock::DataDir;
 
 use crate::facts::SlotKey;
 use crate::slots::Work;
+use crash::{CrashPoint, point};
 
-/// Raised with every change of what is stored; a file of another version is refused.
-pub const SCHEMA: u32 = 1;
+/// Raised with every change of what is stored. A file of version 1, which had no intents, is taken over; any other is
+/// refused.
+pub const SCHEMA: u32 = 2;
 /// Blocks kept behind the head; a reorg deeper than this cannot be followed.
 pub const KEEP_BLOCKS: u64 = 256;
 
@@ -44,6 +51,8 @@ const EVENTS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("events"
 const BASES: TableDefinition<[u8; 20], (u64, &[u8])> = TableDefinition::new("bases");
 const WORK: TableDefinition<Place, &[u8]> = TableDefinition::new("work");
 const PROOFS: TableDefinition<Place, &[u8]> = TableDefinition::new("proofs");
+/// In `meta`.
+const PAUSED_BY_NODE: &str = "paused_by_node";
 
 /// What a file is about. A file about something else is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +90,12 @@ pub struct Changes {
 }
 
 impl Changes {
+    /// The crash points of a write of these: what it is apart from work (nothing if empty), and the stages entered.
+    fn points(&self, what: &str) -> Vec<String> {
+        let stages = self.work.iter().map(|(_, record)| format!("work:{}", record.work.stage.name()));
+        Some(what.to_owned()).filter(|what| !what.is_empty()).into_iter().chain(stages).collect()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.work.is_empty() && self.forget.is_empty() && self.drop_proofs.is_empty()
     }
@@ -101,6 +116,7 @@ pub struct Loaded {
 #[derive(Debug)]
 pub struct Store {
     database: Database,
+    crash: CrashPoint,
     // Dropped after the database.
     _directory: DataDir,
 }
@@ -111,7 +127,7 @@ impl Store {
         let path = directory.path().join("node.redb");
         let database =
             Database::create(&path).map_err(|error| StoreError::Open { path, reason: error.to_string() })?;
-        let store = Self { database, _directory: directory };
+        let store = Self { database, crash: CrashPoint::from_env(), _directory: directory };
         store.begin(identity)?;
         Ok(store)
     }
@@ -125,8 +141,11 @@ impl Store {
                     meta.insert("schema", encode(&SCHEMA)?.as_slice())?;
                     meta.insert("identity", encode(identity)?.as_slice())?;
                 }
-                Some(found) if found != SCHEMA => return Err(self.refuse_schema(found)),
-                Some(_) => {
+                Some(found) if found != SCHEMA && found != 1 => return Err(self.refuse_schema(found)),
+                Some(schema) => {
+                    if schema != SCHEMA {
+                        meta.insert("schema", encode(&SCHEMA)?.as_slice())?;
+                    }
                     let found = get::<Identity>(&meta, "identity")?;
                     if found.as_ref() != Some(identity) {
                         return Err(StoreError::Foreign { path: self.path().to_owned() });
@@ -138,8 +157,23 @@ impl Store {
             transaction.open_table(BASES)?;
             transaction.open_table(WORK)?;
             transaction.open_table(PROOFS)?;
+            transaction.open_table(intents::INTENTS)?;
         }
         transaction.commit()?;
+        Ok(())
+    }
+
+    /// One durable write, with its crash points on either side.
+    fn write(
+        &self,
+        points: &[String],
+        fill: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.crash.before(points);
+        let transaction = self.database.begin_write()?;
+        fill(&transaction)?;
+        transaction.commit()?;
+        self.crash.after(points);
         Ok(())
     }
 
@@ -180,8 +214,7 @@ impl Store {
         events: &[LoggedEvent],
         changes: &Changes,
     ) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write()?;
-        {
+        self.write(&changes.points(point::BLOCK), |transaction| {
             let mut blocks = transaction.open_table(BLOCKS)?;
             blocks.insert(block.number, encode(block)?.as_slice())?;
             let keep_from = block.number.saturating_sub(KEEP_BLOCKS);
@@ -190,28 +223,22 @@ impl Store {
             for event in events {
                 table.insert((event.block.number, event.log_index), encode(event)?.as_slice())?;
             }
-        }
-        apply(&transaction, changes)?;
-        transaction.commit()?;
-        Ok(())
+            apply(transaction, changes)
+        })
     }
 
     /// Take back all blocks after `to`.
     pub fn roll_back(&self, to: u64, changes: &Changes) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write()?;
-        transaction.open_table(BLOCKS)?.retain_in(to.saturating_add(1).., |_, _| false)?;
-        transaction.open_table(EVENTS)?.retain_in((to.saturating_add(1), 0).., |_, _| false)?;
-        apply(&transaction, changes)?;
-        transaction.commit()?;
-        Ok(())
+        self.write(&changes.points(point::REORG), |transaction| {
+            transaction.open_table(BLOCKS)?.retain_in(to.saturating_add(1).., |_, _| false)?;
+            transaction.open_table(EVENTS)?.retain_in((to.saturating_add(1), 0).., |_, _| false)?;
+            apply(transaction, changes)
+        })
     }
 
     /// Store work alone.
     pub fn commit_work(&self, changes: &Changes) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write()?;
-        apply(&transaction, changes)?;
-        transaction.commit()?;
-        Ok(())
+        self.write(&changes.points(""), |transaction| apply(transaction, changes))
     }
 
     /// Store a finished proof together with the work that it completes.
@@ -221,11 +248,10 @@ impl Store {
         proof: &StoredProof,
         changes: &Changes,
     ) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write()?;
-        transaction.open_table(PROOFS)?.insert(place(key), encode(proof)?.as_slice())?;
-        apply(&transaction, changes)?;
-        transaction.commit()?;
-        Ok(())
+        self.write(&changes.points(point::PROOF), |transaction| {
+            transaction.open_table(PROOFS)?.insert(place(key), encode(proof)?.as_slice())?;
+            apply(transaction, changes)
+        })
     }
 
     /// The stored proof of a slot.
@@ -242,8 +268,7 @@ impl Store {
         bases: &[(Address, u64, Vec<u8>)],
         changes: &Changes,
     ) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write()?;
-        {
+        self.write(&changes.points(point::COMPACT), |transaction| {
             let mut events = transaction.open_table(EVENTS)?;
             for position in obsolete {
                 events.remove(*position)?;
@@ -252,23 +277,38 @@ impl Store {
             for (rollup, number, state) in bases {
                 table.insert(rollup.into_array(), (*number, state.as_slice()))?;
             }
-        }
-        apply(&transaction, changes)?;
-        // Proofs of slots that a reorg took back for good.
-        let work = transaction.open_table(WORK)?;
-        let mut unowned = Vec::new();
-        for row in transaction.open_table(PROOFS)?.iter()? {
-            let place = row?.0.value();
-            if work.get(place)?.is_none() {
-                unowned.push(place);
+            apply(transaction, changes)?;
+            // Proofs of slots that a reorg took back for good.
+            let work = transaction.open_table(WORK)?;
+            let mut proofs = transaction.open_table(PROOFS)?;
+            let mut unowned = Vec::new();
+            for row in proofs.iter()? {
+                let place = row?.0.value();
+                if work.get(place)?.is_none() {
+                    unowned.push(place);
+                }
             }
-        }
-        drop(work);
-        for place in unowned {
-            transaction.open_table(PROOFS)?.remove(place)?;
-        }
-        transaction.commit()?;
-        Ok(())
+            for place in unowned {
+                proofs.remove(place)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether this node paused its prover by itself, and so may resume it by itself.
+    pub fn paused_by_node(&self) -> Result<bool, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let row = transaction.open_table(META)?.get(PAUSED_BY_NODE)?;
+        Ok(row.map(|row| decode::<bool>(row.value())).transpose()?.unwrap_or(false))
+    }
+
+    /// Note that this node pauses its prover, or has resumed it.
+    pub fn set_paused_by_node(&self, paused: bool) -> Result<(), StoreError> {
+        let point = if paused { point::PAUSED } else { point::RESUMED };
+        self.write(&[point.to_owned()], |transaction| {
+            transaction.open_table(META)?.insert(PAUSED_BY_NODE, encode(&paused)?.as_slice())?;
+            Ok(())
+        })
     }
 
     /// Events up to and including block `to`, in order.

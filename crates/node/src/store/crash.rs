@@ -1,0 +1,97 @@
+//! Crash points: a test kills the node exactly where it is about to write, or has just written, what it goes on from.
+//!
+//! `PROVERY_CRASH=<point>:<before|after>:<n>` makes the process kill itself at the n-th time it comes to a point, as
+//! SIGKILL would: nothing is flushed, dropped or said. Without the variable, points cost a comparison.
+
+use std::sync::Mutex;
+
+use rustix::process::{Signal, getpid, kill_process};
+
+/// The environment variable.
+pub const ENV_CRASH: &str = "PROVERY_CRASH";
+
+/// What is written, apart from `work:<stage>` for every stage that a slot enters.
+pub mod point {
+    pub const BLOCK: &str = "block";
+    pub const REORG: &str = "reorg";
+    pub const PROOF: &str = "proof";
+    pub const COMPACT: &str = "compact";
+    pub const INTENT_SIGNED: &str = "intent:signed";
+    pub const INTENT_REPLACED: &str = "intent:replaced";
+    pub const INTENT_MINED: &str = "intent:mined";
+    pub const INTENT_UNMINED: &str = "intent:unmined";
+    pub const INTENT_REMOVED: &str = "intent:removed";
+    pub const PAUSED: &str = "meta:paused";
+    pub const RESUMED: &str = "meta:resumed";
+}
+
+/// Where to crash, if anywhere.
+#[derive(Debug, Default)]
+pub(super) struct CrashPoint(Option<Target>);
+
+#[derive(Debug)]
+struct Target {
+    point: String,
+    before: bool,
+    /// Times left until it is time.
+    left: Mutex<u64>,
+}
+
+impl CrashPoint {
+    pub fn from_env() -> Self {
+        Self(std::env::var(ENV_CRASH).ok().as_deref().and_then(parse))
+    }
+
+    pub fn before(&self, points: &[String]) {
+        self.at(points, true);
+    }
+
+    pub fn after(&self, points: &[String]) {
+        self.at(points, false);
+    }
+
+    fn at(&self, points: &[String], before: bool) {
+        let Some(target) = self.0.as_ref().filter(|target| target.before == before) else { return };
+        let met = points.iter().filter(|point| **point == target.point).count() as u64;
+        let Ok(mut left) = target.left.lock() else { return };
+        *left = left.saturating_sub(met);
+        if met > 0 && *left == 0 {
+            // Cannot fail for the process itself; if it did, the test would see a node that lives.
+            let _ = kill_process(getpid(), Signal::KILL);
+        }
+    }
+}
+
+fn parse(text: &str) -> Option<Target> {
+    let (rest, times) = text.rsplit_once(':')?;
+    let (point, when) = rest.rsplit_once(':')?;
+    let before = match when {
+        "before" => true,
+        "after" => false,
+        _ => return None,
+    };
+    let left = times.parse().ok().filter(|times| *times > 0)?;
+    Some(Target { point: point.to_owned(), before, left: Mutex::new(left) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_is_named_with_its_side_and_count() {
+        let target = parse("work:proved:after:3").expect("is well-formed");
+        assert_eq!((target.point.as_str(), target.before), ("work:proved", false));
+        assert_eq!(*target.left.lock().expect("is not poisoned"), 3);
+        for wrong in ["", "block", "block:before", "block:amid:1", "block:before:0", "block:before:x"] {
+            assert!(parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn other_points_are_passed() {
+        let crash = CrashPoint(parse("proof:before:1"));
+        crash.before(&["block".to_owned()]);
+        crash.after(&["proof".to_owned()]);
+    }
+}
