@@ -25,4 +25,4 @@ pub use pool_calls::PoolCalls;
 pub use pool_reads::{PoolBatch, PoolRecord, PoolSummary};
 pub use reads::{MarketRecord, RegistryParams, RollupState};
 pub use rpc::Rpc;
-pub use sender::{Mined, SendError, Sender, SenderConfig};
+pub use sender::{Mined, Order, OutboxStatus, SendError, SendTimings, Sender, SenderConfig};

@@ -112,9 +112,12 @@ fn of_send(error: &SendError) -> Failure {
         SendError::Underfunded { .. } => Code::InsufficientGasFunds,
         SendError::AssetUnderfunded { .. } => Code::InsufficientBalance,
         SendError::Rejected { .. } => Code::RpcRejected,
-        SendError::GasTooHigh { .. } | SendError::NonceTaken { .. } | SendError::TimedOut { .. } => {
-            Code::Unsent
-        }
+        SendError::GasTooHigh { .. }
+        | SendError::NonceTaken { .. }
+        | SendError::TimedOut { .. }
+        | SendError::TooDear { .. }
+        | SendError::Abandoned { .. } => Code::Unsent,
+        SendError::Journal(_) => Code::Io,
         SendError::Signing { .. } => Code::BadKey,
     };
     Failure::new(code, one_line(&error.to_string()))
