@@ -5,5 +5,6 @@ mod connect;
 mod demo;
 mod follow;
 mod mechanisms;
+mod outbox;
 mod pool;
 mod send;

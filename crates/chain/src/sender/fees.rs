@@ -170,7 +170,8 @@ mod tests {
             }
             // What is left of the budget is less than one more step.
             let (max, tip) = (step(fees.max).expect("is small"), step(fees.tip).expect("is small"));
-            prop_assert!(cost(Fees { max, tip }, gas) > budget || tip > max);
+            let next = cost(Fees { max, tip }, gas);
+            prop_assert!(next > budget || tip > max);
         }
     }
 
