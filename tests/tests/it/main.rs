@@ -5,5 +5,7 @@ mod connect;
 mod demo;
 mod follow;
 mod mechanisms;
+mod nats;
 mod pool;
 mod send;
+mod worker;
