@@ -2,10 +2,14 @@
 
 mod anvil;
 mod deploy;
+mod jobs;
+mod nats;
 mod program;
 mod wire;
 
 pub use anvil::{Anvil, key, program as anvil_program};
 pub use deploy::{EPOCH_LENGTH, STAKE_UNIT, deploy_core, terms};
+pub use jobs::{CIRCUIT, alive, children, job, keys_dir, kill, until, verifier, wrapper};
+pub use nats::{Nats, Worker};
 pub use program::{Provery, Said, Town, program};
 pub use wire::Wire;

@@ -8,7 +8,7 @@ use crate::commands::{
     calibrate::CalibrateArgs, credit::CreditCommand, deploy::DeployArgs, keys::KeysCommand,
     keystore::KeystoreCommand, market::MarketCommand, node::NodeArgs, pool::PoolCommand, prove::ProveArgs,
     prover::ProverCommand, rollup::RollupCommand, slot::SlotCommand, token::TokenCommand,
-    verifier::VerifierCommand,
+    verifier::VerifierCommand, worker::WorkerArgs,
 };
 
 /// A permissionless proof market for rollups: deploy it, run a prover, post blocks and watch them get proven.
@@ -99,6 +99,8 @@ pub enum Command {
     Credit(CreditCommand),
     /// Run a prover: watch, win slots, prove, submit, collect, unattended
     Node(NodeArgs),
+    /// Make proofs for nodes, without a chain or a key that signs
+    Worker(WorkerArgs),
 }
 
 #[cfg(test)]

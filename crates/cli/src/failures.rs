@@ -2,7 +2,14 @@
 
 use eyre::Report;
 use provery_chain::{ChainError, SendError};
-use provery_node::{NodeError, rollup::RollupError, store::StoreError, supervisor::SupervisorError};
+use provery_node::{
+    NodeError,
+    leader::LeaderError,
+    rollup::RollupError,
+    store::StoreError,
+    supervisor::SupervisorError,
+    worker::{NatsError, stdio::StdioError},
+};
 use provery_proving::{KeyError, ProveError, solidity::SolidityError};
 use provery_types::{DeploymentError, SlotState};
 
@@ -32,6 +39,15 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Failure> {
         of_key(error)
     } else if let Some(error) = cause.downcast_ref::<ProveError>() {
         of_proof(error)
+    } else if let Some(error) = cause.downcast_ref::<NatsError>() {
+        of_nats(error)
+    } else if let Some(error) = cause.downcast_ref::<LeaderError>() {
+        match error {
+            LeaderError::Nats(error) => of_nats(error),
+            LeaderError::Lease(_) => Code::Config,
+        }
+    } else if cause.downcast_ref::<StdioError>().is_some() {
+        Code::Config
     } else if cause.downcast_ref::<SolidityError>().is_some() {
         Code::KeyFileInvalid
     } else {
@@ -389,6 +405,15 @@ fn of_key(error: &KeyError) -> Code {
         KeyError::Hash { .. } | KeyError::KeyHash { .. } => Code::KeyHashMismatch,
         KeyError::Io { .. } => Code::Io,
         _ => Code::KeyFileInvalid,
+    }
+}
+
+fn of_nats(error: &NatsError) -> Code {
+    match error {
+        NatsError::Address(_) | NatsError::Prefix(_) | NatsError::Credentials { .. } => Code::Config,
+        NatsError::Unavailable { .. } | NatsError::Malformed { .. } => Code::NatsUnavailable,
+        NatsError::Key(error) => of_key(error),
+        NatsError::Io { .. } => Code::Io,
     }
 }
 

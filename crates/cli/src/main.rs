@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let out = Output { json: cli.global.json };
-    logs::init(matches!(cli.command, Command::Node(_)));
+    logs::init(matches!(cli.command, Command::Node(_) | Command::Worker(_)));
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -22,6 +22,16 @@ pub fn stop_token() -> Result<CancellationToken> {
     Ok(token)
 }
 
+/// From now on this process ends neither by SIGTERM nor by Ctrl-C: whoever started it ends it.
+pub fn ignore() -> Result<()> {
+    // What is heard stays heard when its listener is gone.
+    drop(terminations()?);
+    tokio::spawn(async {
+        let _ = tokio::signal::ctrl_c().await;
+    });
+    Ok(())
+}
+
 #[cfg(unix)]
 struct Terminations(tokio::signal::unix::Signal);
 

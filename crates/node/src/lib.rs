@@ -8,7 +8,8 @@
 //! | [`slots`] | what to do about one slot: a state machine without effects |
 //! | [`book`] | facts and work together, kept in step with the [`store`] |
 //! | [`store`] | the database, and the lock on its directory |
-//! | [`worker`] | proofs on blocking threads |
+//! | [`worker`] | proofs: in this process, in processes of their own, on other machines |
+//! | [`leader`] | which of several nodes acts |
 //! | [`outcome`] | what a failed send means |
 //! | [`service`] | the loop: updates in, effects out |
 //! | [`once`] | one slot, by hand |
@@ -21,6 +22,7 @@ pub mod book;
 pub mod config;
 pub mod error;
 pub mod facts;
+pub mod leader;
 pub mod once;
 pub mod outcome;
 pub mod report;

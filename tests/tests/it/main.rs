@@ -5,6 +5,8 @@ mod connect;
 mod demo;
 mod follow;
 mod mechanisms;
+mod nats;
 mod outbox;
 mod pool;
 mod send;
+mod worker;

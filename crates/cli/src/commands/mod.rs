@@ -23,6 +23,7 @@ pub mod slot;
 pub mod status;
 pub mod token;
 pub mod verifier;
+pub mod worker;
 
 use eyre::Result;
 
@@ -53,6 +54,10 @@ impl Context {
 }
 
 pub async fn run(cli: Cli, out: Output) -> Result<()> {
+    // A worker needs no settings, and must not stumble over a configuration that is being edited.
+    if let Command::Worker(args) = cli.command {
+        return worker::run(out, args).await;
+    }
     let context = Context { settings: Settings::load(&cli.global)?, out };
     match cli.command {
         Command::Deploy(args) => deploy::run(&context, args).await,
@@ -70,5 +75,6 @@ pub async fn run(cli: Cli, out: Output) -> Result<()> {
         Command::Prove(args) => prove::run(&context, args).await,
         Command::Credit(command) => credit::run(&context, command).await,
         Command::Node(args) => node::run(&context, args).await,
+        Command::Worker(args) => worker::run(out, args).await,
     }
 }

@@ -32,7 +32,7 @@ use crate::report::Reporter;
 use crate::slots::{Action, Input, SlotStage};
 use crate::store::{DataDir, Identity, Store, StoredProof};
 use crate::supervisor::{Supervisor, TaskError};
-use crate::worker::{Finished, Job, Outcome, Workers, phase_name};
+use crate::worker::{Finished, InProcess, Job, Outcome, Workers, phase_name};
 
 use errands::Mine;
 use feed::Feed;
@@ -111,7 +111,8 @@ async fn supervise(
             }
         }
     });
-    let (workers, results) = Workers::new(config.workers, reporter.clone());
+    let runner = Arc::new(InProcess(backends.clone()));
+    let (workers, results) = Workers::new(runner, config.workers, reporter.clone());
     let pace = Pace::new(config.first_estimate);
     let upkeep = Upkeep::new(params.epoch_length);
     let service = Service {
@@ -291,11 +292,12 @@ impl Service {
                 None => Err(crate::rollup::RollupError::UnknownMarket(key.market).into()),
             };
             let job = prepared.and_then(|prepared| {
-                let backend =
-                    self.backends.iter().find(|backend| backend.circuit() == prepared.circuit).cloned();
-                let backend = backend.ok_or(NodeError::NoBackend { circuit: prepared.circuit })?;
+                let circuit = prepared.circuit;
+                if !self.backends.iter().any(|backend| backend.circuit() == circuit) {
+                    return Err(NodeError::NoBackend { circuit });
+                }
                 let statement = fact.slot.statement;
-                Ok((Job { key, statement, backend, bytes: prepared.job }, prepared.correct))
+                Ok((Job { key, statement, circuit, bytes: prepared.job }, prepared.correct))
             });
             let (job, correct) = match job {
                 Ok(job) => job,
