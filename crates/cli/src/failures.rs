@@ -2,7 +2,9 @@
 
 use eyre::Report;
 use provery_chain::{ChainError, SendError};
-use provery_node::{NodeError, rollup::RollupError, store::StoreError, supervisor::SupervisorError};
+use provery_node::{
+    NodeError, observe::ServeError, rollup::RollupError, store::StoreError, supervisor::SupervisorError,
+};
 use provery_proving::{KeyError, ProveError, solidity::SolidityError};
 use provery_types::{DeploymentError, SlotState};
 
@@ -91,6 +93,8 @@ fn of_node(error: &NodeError) -> Failure {
         NodeError::SlotEnded { state: SlotState::Cancelled, .. } => Code::SlotCancelled,
         NodeError::SlotEnded { .. } | NodeError::SlotOver { .. } => Code::SlotExpired,
         NodeError::SlotHeld { .. } => Code::SlotNotAllocated,
+        NodeError::Serve(ServeError::Bind { .. }) => Code::AddressInUse,
+        NodeError::Serve(_) => Code::Internal,
         NodeError::Stopped => Code::Cancelled,
         NodeError::Task(_) | NodeError::Rollup(_) | NodeError::TermsNotFound(_) => Code::Internal,
     };

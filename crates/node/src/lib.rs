@@ -10,6 +10,7 @@
 //! | [`store`] | the database, and the lock on its directory |
 //! | [`worker`] | proofs on blocking threads |
 //! | [`outcome`] | what a failed send means |
+//! | [`observe`] | what can be seen from outside: status, metrics, their HTTP server |
 //! | [`service`] | the loop: updates in, effects out |
 //! | [`once`] | one slot, by hand |
 //! | [`supervisor`] | named tasks that live and die together |
@@ -21,6 +22,7 @@ pub mod book;
 pub mod config;
 pub mod error;
 pub mod facts;
+pub mod observe;
 pub mod once;
 pub mod outcome;
 pub mod report;
@@ -34,7 +36,7 @@ pub mod worker;
 #[cfg(test)]
 mod testing;
 
-pub use config::NodeConfig;
+pub use config::{HiddenUrl, NatsSettings, NodeConfig, Tunables};
 pub use error::NodeError;
 pub use facts::SlotKey;
 pub use once::{Delivered, prove_one};

@@ -29,6 +29,7 @@ use eyre::Result;
 use crate::{
     args::{Cli, Command},
     config::Settings,
+    logs,
     output::Output,
     session::Session,
 };
@@ -53,7 +54,14 @@ impl Context {
 }
 
 pub async fn run(cli: Cli, out: Output) -> Result<()> {
+    if matches!(&cli.command, Command::Node(args) if args.without_settings(out)) {
+        return Ok(());
+    }
     let context = Context { settings: Settings::load(&cli.global)?, out };
+    logs::hide(context.settings.urls());
+    if let Command::Node(args) = &cli.command {
+        logs::hide(args.urls());
+    }
     match cli.command {
         Command::Deploy(args) => deploy::run(&context, args).await,
         Command::Status => status::run(&context).await,
@@ -69,6 +77,6 @@ pub async fn run(cli: Cli, out: Output) -> Result<()> {
         Command::Slot(command) => slot::run(&context, command).await,
         Command::Prove(args) => prove::run(&context, args).await,
         Command::Credit(command) => credit::run(&context, command).await,
-        Command::Node(args) => node::run(&context, args).await,
+        Command::Node(args) => node::run(&context, *args).await,
     }
 }
