@@ -5,6 +5,7 @@ use provery_chain::{ChainError, SendError};
 use provery_node::{
     NodeError,
     leader::LeaderError,
+    observe::ServeError,
     rollup::RollupError,
     store::StoreError,
     supervisor::SupervisorError,
@@ -107,6 +108,8 @@ fn of_node(error: &NodeError) -> Failure {
         NodeError::SlotEnded { state: SlotState::Cancelled, .. } => Code::SlotCancelled,
         NodeError::SlotEnded { .. } | NodeError::SlotOver { .. } => Code::SlotExpired,
         NodeError::SlotHeld { .. } => Code::SlotNotAllocated,
+        NodeError::Serve(ServeError::Bind { .. }) => Code::AddressInUse,
+        NodeError::Serve(_) => Code::Internal,
         NodeError::Stopped => Code::Cancelled,
         NodeError::Task(_) | NodeError::Rollup(_) | NodeError::TermsNotFound(_) => Code::Internal,
     };

@@ -11,6 +11,7 @@
 //! | [`worker`] | proofs: in this process, in processes of their own, on other machines |
 //! | [`leader`] | which of several nodes acts |
 //! | [`outcome`] | what a failed send means |
+//! | [`observe`] | what can be seen from outside: status, metrics, their HTTP server |
 //! | [`service`] | the loop: updates in, effects out |
 //! | [`once`] | one slot, by hand |
 //! | [`supervisor`] | named tasks that live and die together |
@@ -23,6 +24,7 @@ pub mod config;
 pub mod error;
 pub mod facts;
 pub mod leader;
+pub mod observe;
 pub mod once;
 pub mod outcome;
 pub mod report;
@@ -36,7 +38,7 @@ pub mod worker;
 #[cfg(test)]
 mod testing;
 
-pub use config::NodeConfig;
+pub use config::{HiddenUrl, NatsSettings, NodeConfig, Tunables};
 pub use error::NodeError;
 pub use facts::SlotKey;
 pub use once::{Delivered, prove_one};

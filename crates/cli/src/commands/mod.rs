@@ -30,6 +30,7 @@ use eyre::Result;
 use crate::{
     args::{Cli, Command},
     config::Settings,
+    logs,
     output::Output,
     session::Session,
 };
@@ -58,7 +59,14 @@ pub async fn run(cli: Cli, out: Output) -> Result<()> {
     if let Command::Worker(args) = cli.command {
         return worker::run(out, args).await;
     }
+    if matches!(&cli.command, Command::Node(args) if args.without_settings(out)) {
+        return Ok(());
+    }
     let context = Context { settings: Settings::load(&cli.global)?, out };
+    logs::hide(context.settings.urls());
+    if let Command::Node(args) = &cli.command {
+        logs::hide(args.urls());
+    }
     match cli.command {
         Command::Deploy(args) => deploy::run(&context, args).await,
         Command::Status => status::run(&context).await,
@@ -74,7 +82,7 @@ pub async fn run(cli: Cli, out: Output) -> Result<()> {
         Command::Slot(command) => slot::run(&context, command).await,
         Command::Prove(args) => prove::run(&context, args).await,
         Command::Credit(command) => credit::run(&context, command).await,
-        Command::Node(args) => node::run(&context, args).await,
+        Command::Node(args) => node::run(&context, *args).await,
         Command::Worker(args) => worker::run(out, args).await,
     }
 }

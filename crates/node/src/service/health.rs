@@ -28,6 +28,11 @@ impl Health {
         *self = Self::default();
     }
 
+    /// Failures since the last success.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// Whether to come back from a suspension.
     pub fn well(&self) -> bool {
         self.failures < UNWELL_AFTER

@@ -4,6 +4,7 @@
 mod errands;
 mod feed;
 mod health;
+mod observe;
 mod pace;
 mod report;
 mod sends;
@@ -28,6 +29,7 @@ use crate::book::{Book, Moved, Policy};
 use crate::config::NodeConfig;
 use crate::error::NodeError;
 use crate::facts::SlotKey;
+use crate::observe::Observer;
 use crate::report::Reporter;
 use crate::slots::{Action, Input, SlotStage};
 use crate::store::{DataDir, Identity, Store, StoredProof};
@@ -37,6 +39,7 @@ use crate::worker::{Finished, InProcess, Job, Outcome, Workers, phase_name};
 use errands::Mine;
 use feed::Feed;
 use health::Health;
+use observe::Watch;
 use pace::Pace;
 use sends::Sent;
 use upkeep::Upkeep;
@@ -93,6 +96,7 @@ async fn supervise(
     let identity =
         Identity { chain_id: deployment.chain_id, market: deployment.market(), prover: config.prover };
     let store = Arc::new(Store::open(directory, &identity)?);
+    let server = observe::bind(&config)?;
     let (book, cursor) = Book::open(store, deployment, config.prover, config.markets.clone())?;
     let params = chain.registry_params().await?;
     let resumed = book.work().filter(|(_, record)| record.work.stage.engaged()).count();
@@ -110,6 +114,22 @@ async fn supervise(
                 ended = follow => ended.map_err(TaskError::from),
             }
         }
+    });
+    let observer = Observer::new();
+    let (money, seen) = tokio::sync::watch::channel(None);
+    let (key, low) = (sender.address(), config.low_balance_proofs);
+    let watching = observe::watch_money(chain.clone(), key, config.prover, low, money, shutdown.clone());
+    supervisor.spawn("money", async move {
+        watching.await;
+        Ok(())
+    });
+    // The place is given up when the node ends.
+    let _place = server.map(|(server, place)| {
+        let (observer, shutdown) = (observer.clone(), shutdown.clone());
+        supervisor.spawn("status page", async move {
+            server.run(observer, shutdown).await.map_err(TaskError::from)
+        });
+        place
     });
     let runner = Arc::new(InProcess(backends.clone()));
     let (workers, results) = Workers::new(runner, config.workers, reporter.clone());
@@ -132,6 +152,7 @@ async fn supervise(
         health: Health::default(),
         mine: None,
         effort: HashMap::new(),
+        watch: Watch::new(observer, seen),
         shutdown,
     };
     supervisor.spawn("service", async move { service.run(results).await.map_err(TaskError::from) });
@@ -163,6 +184,7 @@ struct Service {
     mine: Option<Mine>,
     /// When the proof of a slot was begun, and how long it took if it is done.
     effort: HashMap<SlotKey, (Instant, Option<Duration>)>,
+    watch: Watch,
     shutdown: CancellationToken,
 }
 
@@ -185,6 +207,7 @@ impl Service {
                 _ = tick.tick() => {}
             }
             self.act()?;
+            self.observe();
         }
         self.wind_down().await
     }
@@ -198,6 +221,8 @@ impl Service {
             }
             Update::Reorg { to } => {
                 warn!(to = to.number, "reorg: blocks were taken back");
+                let head = self.book.head().map_or(to.number, |head| head.number);
+                self.watch.reorg(head.saturating_sub(to.number));
                 self.book.reorg(to)?
             }
         };
@@ -247,15 +272,16 @@ impl Service {
     }
 
     fn policy(&self) -> Policy {
+        let tuned = self.config.tuned();
         Policy {
             now: self.pace.now(),
             estimated_proving_seconds: self.pace.estimate_seconds(),
-            rescue: self.config.rescue,
-            minimum_reward: self.config.minimum_reward,
+            rescue: tuned.rescue,
+            minimum_reward: tuned.minimum_reward,
             workers: self.config.workers.max(1) as u64,
-            taking: self.health.taking(self.book.failing()),
-            hand_over: self.config.hand_over,
-            take_over: self.config.take_over,
+            taking: tuned.taking && self.health.taking(self.book.failing()),
+            hand_over: tuned.hand_over,
+            take_over: tuned.take_over,
             key: self.sender.address(),
             secret: self.config.secret,
         }
@@ -337,6 +363,7 @@ impl Service {
         match outcome {
             Outcome::Proved(output) => {
                 self.health.succeeded();
+                self.watch.observer.phase("proof", took);
                 self.pace.proved(took);
                 if let Some(effort) = self.effort.get_mut(&key) {
                     effort.1 = Some(took);
@@ -386,6 +413,7 @@ impl Service {
     /// Deliver what is ready, within the bound, and stop.
     async fn wind_down(mut self) -> Result<(), NodeError> {
         info!("node is stopping");
+        self.observe_now();
         self.workers.cancel_all();
         self.stop_mining();
         self.start_deliveries(self.pace.now())?;
@@ -406,6 +434,7 @@ impl Service {
 
     /// Say that something is wrong.
     fn trouble(&self, key: Option<SlotKey>, code: &'static str, message: &str, retried: bool) {
+        self.watch.observer.failure(code);
         let fields = json!({ "code": code, "message": message, "retried": retried });
         match key {
             Some(key) => {

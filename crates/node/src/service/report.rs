@@ -27,6 +27,10 @@ impl Service {
         match &ended.how {
             Ending::Proven { payee, reward, premium, missed_by } if *payee == self.config.prover => {
                 let took = self.since_seen(key);
+                self.watch.observer.slot_ended(if missed_by.is_some() { "rescued" } else { "proven" });
+                if let Some(took) = took {
+                    self.watch.observer.phase("slot", took);
+                }
                 let fields = json!({ "reward": wei(*reward), "premium": wei(*premium), "tx": ended.tx });
                 info!(
                     market = %key.market, slot = key.id, %reward, %premium, tx = %ended.tx, ms = whole_millis(took),
@@ -48,6 +52,7 @@ impl Service {
                 if slashed || wasted.is_some() || matches!(step.after, SlotStage::Lost { .. }) {
                     let wasted_ms = wasted.map(millis);
                     info!(market = %key.market, slot = key.id, to = %payee, slashed, wasted_ms, "slot lost");
+                    self.watch.observer.slot_ended(if slashed { "missed" } else { "lost" });
                     let fields = json!({ "to": payee, "slashed": slashed, "wasted_ms": wasted_ms });
                     self.reporter.slot("lost", key, None, fields);
                 }
@@ -55,10 +60,11 @@ impl Service {
             Ending::Expired => {
                 if mine || step.before.is_some_and(|before| before.engaged()) {
                     info!(market = %key.market, slot = key.id, "slot expired");
+                    self.watch.observer.slot_ended("expired");
                     self.reporter.slot("expired", key, None, json!({}));
                 }
             }
-            Ending::Cancelled => {}
+            Ending::Cancelled => self.watch.observer.slot_ended("cancelled"),
         }
     }
 }

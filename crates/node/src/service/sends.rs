@@ -74,6 +74,7 @@ impl Service {
         match sent {
             Ok(Sent::Proof { key, took, result: Ok(mined) }) => {
                 self.health.succeeded();
+                self.watch.observer.phase("send", took);
                 self.unconfirmed.insert(key, mined.block.number + CONFIRM_WITHIN);
                 info!(market = %key.market, slot = key.id, tx = %mined.tx_hash, gas = mined.gas_used, "proof mined");
                 let fields =
@@ -108,6 +109,7 @@ impl Service {
         match class {
             Class::Raced => {
                 debug!(market = %key.market, slot = key.id, "slot had ended before the proof arrived");
+                self.watch.observer.loss("raced");
                 let head = self.book.head().map_or(0, |head| head.number);
                 self.unconfirmed.insert(key, head + CONFIRM_WITHIN);
             }

@@ -153,7 +153,8 @@ impl Service {
         let leaves = self.book.facts().leaves(me).into_iter();
         let crooked = leaves.filter(|(_, allocation, weight)| should_sync(&standing, *allocation, *weight));
         due.extend(crooked.map(|(market, ..)| Task::Sync(market)));
-        if self.sender.address() == me && should_withdraw(credit, self.config.withdraw_at).is_some() {
+        let withdraw_at = self.config.tunables.borrow().withdraw_at;
+        if self.sender.address() == me && should_withdraw(credit, withdraw_at).is_some() {
             due.push(Task::Withdraw);
         }
         due
