@@ -176,7 +176,8 @@ impl Candidate {
     async fn run(&mut self) -> Result<(), NatsError> {
         let store = self.bucket().await?;
         // Everybody must go by what the server does.
-        let kept = self.bus.within(self.patience(), "tell how long leases are", store.status()).await?.max_age();
+        let kept =
+            self.bus.within(self.patience(), "tell how long leases are", store.status()).await?.max_age();
         if !kept.is_zero() && kept != self.lease {
             warn!(lease = ?kept, "leases on this server last otherwise than configured; going by the server");
             self.lease = kept;
@@ -214,7 +215,9 @@ impl Candidate {
         let Some(held) = self.held else { return Ok(false) };
         let asked = Instant::now();
         let value = self.value.clone().into_bytes().into();
-        if let Ok(Ok(revision)) = timeout(self.patience(), store.update(&self.key, value, held.revision)).await {
+        if let Ok(Ok(revision)) =
+            timeout(self.patience(), store.update(&self.key, value, held.revision)).await
+        {
             self.confirm(revision, asked);
             return Ok(true);
         }

@@ -14,6 +14,7 @@
 //! | [`observe`] | what can be seen from outside: status, metrics, their HTTP server |
 //! | [`service`] | the loop: updates in, effects out |
 //! | [`once`] | one slot, by hand |
+//! | [`stop`] | the two ways to end |
 //! | [`supervisor`] | named tasks that live and die together |
 //! | [`report`] | one JSON object a line for whoever watches |
 //!
@@ -31,6 +32,7 @@ pub mod report;
 pub mod rollup;
 pub mod service;
 pub mod slots;
+pub mod stop;
 pub mod store;
 pub mod supervisor;
 pub mod worker;
@@ -42,4 +44,5 @@ pub use config::{HiddenUrl, NatsSettings, NodeConfig, Tunables};
 pub use error::NodeError;
 pub use facts::SlotKey;
 pub use once::{Delivered, prove_one};
-pub use service::run;
+pub use service::{Parts, run};
+pub use stop::Stop;

@@ -1,15 +1,9 @@
-//! What the service tells its [`Observer`], and the task that reads what only the chain knows: balance, stake, credit.
+//! What the service tells its [`Observer`].
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use alloy::primitives::{Address, U256};
-use alloy::providers::Provider as _;
-use provery_chain::{Chain, ChainError};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
-
 use super::Service;
+use super::away::Absence;
 use crate::config::{NodeConfig, shown_url};
 use crate::error::NodeError;
 use crate::observe::{
@@ -18,14 +12,8 @@ use crate::observe::{
 };
 use crate::slots::SlotStage;
 
-/// How often balance, stake and credit are read.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// How soon after a failure.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// A status is made no more often than this.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
-/// Gas that delivering a proof takes, in round numbers; the watchdog's unit.
-const PROOF_GAS: u64 = 600_000;
 
 /// The server's address is taken, and written down, before the node says that it runs.
 pub(super) fn bind(config: &NodeConfig) -> Result<Option<(Server, HttpPlace)>, NodeError> {
@@ -37,98 +25,10 @@ pub(super) fn bind(config: &NodeConfig) -> Result<Option<(Server, HttpPlace)>, N
     Ok(Some((server, place)))
 }
 
-/// What the chain says about the prover's money.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Money {
-    balance: U256,
-    /// Wei a unit of gas.
-    gas_price: u128,
-    free: U256,
-    bonded: U256,
-    credit: U256,
-    paused: bool,
-}
-
-/// Read the money now and then. It warns before the gas funds run out, and never ends by itself.
-pub(super) async fn watch_money(
-    chain: Chain,
-    key: Address,
-    prover: Address,
-    low_balance_proofs: u64,
-    out: watch::Sender<Option<Money>>,
-    shutdown: CancellationToken,
-) {
-    let markets: Vec<U256> = chain.deployment().rollups.iter().map(|rollup| rollup.market).collect();
-    let mut warned = false;
-    loop {
-        let rest = match read_money(&chain, key, prover, &markets).await {
-            Ok(money) => {
-                let left = money.proofs_left();
-                let low = left < low_balance_proofs;
-                if low && !warned {
-                    warn!(code = "low_balance", %key, balance = %money.balance, proofs_left = left, "gas funds run out soon: send the key some of the chain's currency");
-                }
-                warned = low;
-                out.send_replace(Some(money));
-                LOOK_EVERY
-            }
-            Err(error) => {
-                debug!(%error, "balance and stake could not be read; they are read again");
-                LOOK_AGAIN
-            }
-        };
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(rest) => {}
-        }
-    }
-}
-
-async fn read_money(
-    chain: &Chain,
-    key: Address,
-    prover: Address,
-    markets: &[U256],
-) -> Result<Money, ChainError> {
-    let balance = chain.rpc().balance(key).await?;
-    let gas_price = chain.rpc().provider().get_gas_price().await.map_err(|error| {
-        ChainError::Unreachable { url: chain.rpc().name().to_owned(), reason: shown_error(&error) }
-    })?;
-    let record = chain.prover(prover).await?;
-    let mut bonded = U256::ZERO;
-    for market in markets {
-        let reserved = chain.registry_contract().bondedOf(*market, prover).call().await;
-        let reserved = reserved.map_err(|_| ChainError::Unreachable {
-            url: chain.rpc().name().to_owned(),
-            reason: "bondedOf was not answered".to_owned(),
-        })?;
-        bonded = bonded.saturating_add(reserved);
-    }
-    let free = record.stake.to::<U256>().saturating_sub(bonded);
-    let credit = chain.credits(prover).await?;
-    Ok(Money { balance, gas_price, free, bonded, credit, paused: record.paused })
-}
-
-/// A transport's error may quote its URL.
-fn shown_error(error: &alloy::transports::TransportError) -> String {
-    match error.as_error_resp() {
-        Some(answer) => format!("error {}", answer.code),
-        None => "eth_gasPrice was not answered".to_owned(),
-    }
-}
-
-impl Money {
-    fn proofs_left(&self) -> u64 {
-        let cost = U256::from(self.gas_price).saturating_mul(U256::from(PROOF_GAS)).max(U256::from(1));
-        (self.balance / cost).saturating_to()
-    }
-}
-
 /// What makes a status.
 #[derive(Debug)]
 pub(super) struct Watch {
     pub observer: Observer,
-    money: watch::Receiver<Option<Money>>,
     started_at: u64,
     published: Option<Instant>,
     reorgs: u64,
@@ -136,15 +36,24 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub fn new(observer: Observer, money: watch::Receiver<Option<Money>>) -> Self {
+    pub fn new(observer: Observer) -> Self {
         let started_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        Self { observer, money, started_at, published: None, reorgs: 0, deepest: 0 }
+        Self { observer, started_at, published: None, reorgs: 0, deepest: 0 }
     }
 
     pub fn reorg(&mut self, depth: u64) {
         self.reorgs += 1;
         self.deepest = self.deepest.max(depth);
         self.observer.reorg(depth);
+    }
+
+    /// A slot that this node had to do with has ended.
+    pub fn ended(&self, outcome: &'static str, took: Option<Duration>, phases: &[(&'static str, Duration)]) {
+        self.observer.slot_ended(outcome);
+        if let Some(took) = took {
+            self.observer.phase("slot", took);
+        }
+        phases.iter().for_each(|(phase, took)| self.observer.phase(phase, *took));
     }
 }
 
@@ -154,24 +63,20 @@ impl Service {
         self.watch.observer.tick();
         let due = self.watch.published.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY);
         if due {
-            self.observe_now();
+            self.watch.published = Some(Instant::now());
+            self.watch.observer.publish(self.status());
         }
     }
 
-    pub(super) fn observe_now(&mut self) {
-        self.watch.published = Some(Instant::now());
-        self.watch.observer.publish(self.status());
-    }
-
     fn status(&self) -> Status {
-        let tuned = self.config.tunables.borrow().clone();
-        let failing = self.book.failing();
-        let unwell = !self.health.taking(failing);
-        let money = self.watch.money.borrow().clone();
+        let taking = self.policy().taking;
         let facts = self.book.facts();
         let ending = |key| facts.slot(key).and_then(|fact| fact.ended.as_ref()).map(|ended| ended.tx);
         let (slots, open, ended) = disk::slots(self.book.work(), self.config.prover, ending);
         let queue = slots.get(SlotStage::Queued.name()).copied().unwrap_or_default();
+        let seen = self.upkeep.seen();
+        let absence = self.absence.map(Absence::name);
+        let unwell = !self.health.taking(self.book.failing());
         Status {
             node: NodeStatus {
                 prover: self.config.prover,
@@ -179,37 +84,50 @@ impl Service {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 pid: std::process::id(),
                 started_at: self.watch.started_at,
-                role: "alone".to_owned(),
-                draining: self.shutdown.is_cancelled(),
-                taking: tuned.taking && !unwell && !self.shutdown.is_cancelled(),
+                role: self.role().name().to_owned(),
+                draining: self.draining,
+                taking,
                 breaker: BreakerStatus {
                     open: unwell,
-                    reason: unwell.then(|| "proofs or sends failed".to_owned()),
+                    reason: self.health.reason().filter(|_| unwell).or(absence).map(str::to_owned),
                     failures: self.health.failures(),
                 },
-                paused_on_chain: money.as_ref().is_some_and(|money| money.paused),
+                paused_on_chain: facts.standing(self.config.prover).paused,
             },
             chain: self.chain_status(),
             slots,
             open,
             ended,
-            outbox: OutboxView::default(),
+            outbox: self.outbox_view(),
             workers: WorkersStatus {
-                runner: "in-process".to_owned(),
-                most: self.config.workers as u64,
+                runner: self.workers.runner().to_owned(),
+                most: self.workers.most() as u64,
                 running: self.workers.status().borrow().len() as u64,
                 queue,
             },
-            stake: money.as_ref().map(|money| StakeStatus {
-                free: money.free.to_string(),
-                bonded: money.bonded.to_string(),
-                credit: money.credit.to_string(),
+            stake: seen.map(|seen| StakeStatus {
+                free: seen.stake.saturating_sub(seen.bonded).to_string(),
+                bonded: seen.bonded.to_string(),
+                credit: seen.credit.to_string(),
             }),
-            balance: money.as_ref().map(|money| BalanceStatus {
-                wei: money.balance.to_string(),
-                low: money.proofs_left() < self.config.low_balance_proofs,
-                proofs_left: money.proofs_left(),
+            balance: self.funds.balance().map(|balance| BalanceStatus {
+                wei: balance.to_string(),
+                low: self.funds.low(),
+                proofs_left: self.funds.proofs_left(),
             }),
+        }
+    }
+
+    fn outbox_view(&self) -> OutboxView {
+        let outbox = self.sender.status();
+        OutboxView {
+            intents: outbox.intents,
+            oldest_nonce: outbox.oldest_nonce,
+            next_nonce: outbox.next_nonce,
+            unmined_since_block: outbox.unmined_since_block,
+            replaced: outbox.replaced,
+            rebroadcast: outbox.rebroadcast,
+            last_error: outbox.last_error,
         }
     }
 

@@ -7,10 +7,14 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use eyre::Result;
-use provery_node::{HiddenUrl, NodeConfig};
+use provery_node::{
+    HiddenUrl, NodeConfig, Parts,
+    worker::{InProcess, Jetstream, NatsConfig, Processes, ProofRunner},
+};
 use provery_proving::{ProofBackend, puzzle::PuzzleProver};
 use provery_types::RollupRecord;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::reload::{Hangups, Reload};
@@ -20,7 +24,7 @@ use crate::{
     commands::{
         Context,
         calibrate::{self, Calibration},
-        prove,
+        prove, worker,
     },
     config::{self, node::NodeValues},
     error::{Code, fail},
@@ -31,7 +35,7 @@ use crate::{
 /// A node with these flags, on top of the configuration file.
 pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     // Heard from the start: loading keys takes a moment, too.
-    let stop = signals::stop_token()?;
+    let stop = signals::stop()?;
     let hangups = Hangups::new()?;
     let file = &context.settings.node;
     let values = flags.or(file).checked()?;
@@ -76,7 +80,8 @@ pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let development = session.chain.rpc().is_development();
     node.confirmations = values.confirmations.unwrap_or(if development { 1 } else { 3 });
     node.report = context.out.json;
-    let sender = session.sender()?.clone();
+    let runner = runner(&node, backends, &circuits, &dir).await?;
+    let signer = session.signer()?.clone();
     let reload = match &context.settings.file {
         Some(path) => Some(Reload::new(path, flags.clone(), cost, tune)?),
         None => None,
@@ -87,10 +92,33 @@ pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
             None => hangups.ignore().await,
         }
     };
+    let parts = Parts { chain: session.chain, signer, runner, circuits };
     tokio::select! {
-        ended = provery_node::run(node, session.chain, sender, backends, stop) => Ok(ended?),
+        ended = provery_node::run(node, parts, stop) => Ok(ended?),
         () = reloading => Ok(()),
     }
+}
+
+/// Where proofs are made: on other machines if there is NATS, else in processes beside this one, or in it.
+async fn runner(
+    node: &NodeConfig,
+    backends: Vec<Arc<dyn ProofBackend>>,
+    circuits: &[String],
+    keys: &Path,
+) -> Result<Arc<dyn ProofRunner>> {
+    if let Some(nats) = &node.nats {
+        let config = NatsConfig { prefix: nats.prefix.clone(), ..NatsConfig::new(nats.url.expose()) };
+        let jetstream = Jetstream::connect(&config, keys, circuits).await?;
+        let preparing = jetstream.clone();
+        // Ends once the keys are there; until then jobs wait, or find them.
+        tokio::spawn(async move { preparing.prepare(CancellationToken::new()).await });
+        return Ok(Arc::new(jetstream));
+    }
+    if node.worker_processes {
+        let program = worker::this_program()?;
+        return Ok(Arc::new(Processes::new(program, keys.to_owned(), Vec::new(), node.workers)));
+    }
+    Ok(Arc::new(InProcess(backends)))
 }
 
 /// What the values say outright.

@@ -86,9 +86,13 @@ pub enum NatsError {
     Address(String),
     #[error("the NATS prefix {0:?} has characters other than letters, digits, - and _: choose another")]
     Prefix(String),
-    #[error("the NATS credentials in {path} could not be read ({reason}): write user:password or a token on the first line")]
+    #[error(
+        "the NATS credentials in {path} could not be read ({reason}): write user:password or a token on the first line"
+    )]
     Credentials { path: PathBuf, reason: String },
-    #[error("NATS at {host} could not {doing} ({reason}): check that nats-server runs there with JetStream (./script/nats starts one)")]
+    #[error(
+        "NATS at {host} could not {doing} ({reason}): check that nats-server runs there with JetStream (./script/nats starts one)"
+    )]
     Unavailable { host: String, doing: &'static str, reason: String },
     #[error("what NATS holds as {what} makes no sense ({reason}): remove it there, or choose another prefix")]
     Malformed { what: String, reason: String },
