@@ -184,3 +184,36 @@ async fn what_a_node_refuses_uses_no_nonce_and_what_it_may_have_is_kept() -> Res
     order.await??;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_head_from_the_past_takes_nothing_back() -> Result<()> {
+    let bench = Bench::new().await?;
+    let past = bench.anvil.request("eth_getBlockByNumber", json!(["latest", false])).await?;
+    let (looks, stale) = (Arc::new(Mutex::new(0)), Arc::new(AtomicBool::new(false)));
+    let (counted, is_stale) = (looks.clone(), stale.clone());
+    let relay = Relay::new(&bench, move |method, params| {
+        let latest = method == "eth_getBlockByNumber" && params[0] == json!("latest");
+        match latest && is_stale.load(Ordering::SeqCst) {
+            true => {
+                if let Ok(mut looks) = counted.lock() {
+                    *looks += 1;
+                }
+                Fate::Answer(past.clone())
+            }
+            false => Fate::Pass,
+        }
+    })
+    .await?;
+    let sender = bench.open_through(&relay, config()).await?;
+    let _keeper = keep(&sender);
+    let order = deliver(&sender, payment(1));
+    bench.broadcast(0).await?;
+    bench.anvil.mine(1).await?;
+    let mined = order.await??;
+    stale.store(true, Ordering::SeqCst);
+    until("it is told often", || async { Ok(looks.lock().is_ok_and(|looks| *looks > 20).then_some(())) })
+        .await?;
+    assert_eq!(bench.intent(0)?.mined.map(|mined| mined.tx_hash), Some(mined.tx_hash));
+    assert_eq!((relay.sent().len(), sender.status().rebroadcast), (1, 0));
+    Ok(())
+}
