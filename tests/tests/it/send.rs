@@ -111,19 +111,24 @@ async fn fees_are_raised_until_it_is_mined() -> Result<()> {
     let config = SenderConfig::new(Duration::from_millis(20));
     let sender = Sender::new(funded.rpc().clone(), key(0), config);
     let send = sender.deploy(&DevelopmentToken::BYTECODE, &[]);
-    let mine = async {
+    let dear = async {
+        while sender.status().oldest_nonce.is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         loop {
             // Many times as dear as when it was signed.
-            anvil.request("anvil_setNextBlockBaseFeePerGas", serde_json::json!(["0xba43b7400"])).await?;
-            anvil.mine(1).await?;
+            let fee =
+                anvil.request("anvil_setNextBlockBaseFeePerGas", serde_json::json!(["0xba43b7400"])).await;
+            let mined = anvil.mine(1).await;
+            if let Err(error) = fee.and(mined) {
+                return error;
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        #[expect(unreachable_code, reason = "says what the loop's errors are")]
-        Ok::<(), eyre::Report>(())
     };
     let sent = tokio::select! {
         sent = send => sent,
-        mined = mine => return mined,
+        error = dear => return Err(error),
     };
     assert!(sender.status().replaced > 0);
     let (token, mined) = sent?;

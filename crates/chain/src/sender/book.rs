@@ -135,8 +135,8 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(super) struct Book {
     pub entries: BTreeMap<u64, Entry>,
-    /// The newest block seen.
-    pub head: Option<BlockRef>,
+    /// The newest block seen, and when.
+    pub head: Option<(BlockRef, Instant)>,
     /// The head at which the chain's count was last seen to grow.
     pub front_since: u64,
     /// Nonces below were used, by intents that are forgotten.
@@ -161,6 +161,11 @@ impl Book {
         self.last_id += 1;
         let (id, nonce) = (self.last_id, intent.nonce);
         self.entries.entry(nonce).insert_entry(Entry::new(id, intent)).into_mut()
+    }
+
+    /// The newest block, if it was seen within a time; nobody looks while there are no intents.
+    pub fn fresh_head(&self, within: Duration) -> Option<BlockRef> {
+        self.head.filter(|(_, at)| at.elapsed() <= within).map(|(head, _)| head)
     }
 
     pub fn by_id(&mut self, id: u64) -> Option<&mut Entry> {

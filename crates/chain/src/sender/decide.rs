@@ -108,16 +108,16 @@ pub(super) enum MinedAction {
     Forget,
 }
 
-/// `canonical` is the hash that the chain has at the height where it was mined, if it was asked and had one.
+/// `canonical` is the block that the chain has at the height where it was mined.
 pub(super) fn decide_mined(
     mined: &MinedAt,
-    canonical: Option<&BlockRef>,
+    canonical: &BlockRef,
     head: u64,
     settled: bool,
     confirmations: u64,
     keep: u64,
 ) -> MinedAction {
-    if canonical.is_some_and(|block| block.hash != mined.block.hash) {
+    if canonical.hash != mined.block.hash {
         return MinedAction::Unmine;
     }
     let depth = head.checked_sub(mined.block.number);
@@ -245,17 +245,15 @@ mod tests {
     #[test]
     fn mined_means_canonical_and_deep() {
         let mined = MinedAt { tx_hash: B256::ZERO, block: block(10, 1), success: true };
-        let at = |head, settled, canonical: Option<BlockRef>| {
-            decide_mined(&mined, canonical.as_ref(), head, settled, 2, 64)
-        };
-        assert_eq!(at(11, false, Some(block(10, 1))), MinedAction::Wait);
-        assert_eq!(at(12, false, None), MinedAction::Settle);
-        assert_eq!(at(12, true, None), MinedAction::Wait);
-        assert_eq!(at(73, true, None), MinedAction::Wait);
-        assert_eq!(at(74, true, None), MinedAction::Forget);
-        assert_eq!(at(74, false, None), MinedAction::Settle, "its end is told before it is forgotten");
-        assert_eq!(at(90, true, Some(block(10, 2))), MinedAction::Unmine);
-        assert_eq!(at(9, true, None), MinedAction::Wait, "an endpoint that lags proves nothing");
+        let at = |head, settled| decide_mined(&mined, &block(10, 1), head, settled, 2, 64);
+        assert_eq!(at(11, false), MinedAction::Wait);
+        assert_eq!(at(12, false), MinedAction::Settle);
+        assert_eq!(at(12, true), MinedAction::Wait);
+        assert_eq!(at(73, true), MinedAction::Wait);
+        assert_eq!(at(74, true), MinedAction::Forget);
+        assert_eq!(at(74, false), MinedAction::Settle, "its end is told before it is forgotten");
+        assert_eq!(at(9, true), MinedAction::Wait, "an endpoint that lags proves nothing");
+        assert_eq!(decide_mined(&mined, &block(10, 2), 90, true, 2, 64), MinedAction::Unmine);
     }
 
     proptest! {

@@ -67,7 +67,7 @@ impl Inner {
                 let intent = self.intent(order, nonce, &price).await?;
                 self.journal.put(&intent)?;
                 let mut book = self.book();
-                let since = book.head.map(|head| head.number);
+                let since = book.fresh_head(self.config.poll * 2).map(|head| head.number);
                 let entry = book.insert(intent.clone());
                 entry.first_try = true;
                 entry.since = since;
@@ -145,9 +145,9 @@ impl Inner {
         Ok(fees::first(quote, Bounds { gas, budget }, true).unwrap_or(calm))
     }
 
-    /// The head's time; as of the last look, if someone keeps looking.
+    /// The head's time; as of the last look, if that was just now.
     async fn time(&self) -> Result<u64, ChainError> {
-        let seen = self.book().head.filter(|_| self.is_kept());
+        let seen = self.book().fresh_head(self.config.poll * 2);
         match seen {
             Some(head) => Ok(head.timestamp),
             None => Ok(self.rpc.head().await?.timestamp),

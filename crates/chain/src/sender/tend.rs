@@ -74,8 +74,12 @@ impl Inner {
     }
 
     async fn tend_with(&self, watch: &mut Watch) {
-        if self.book().entries.is_empty() {
-            return;
+        {
+            let mut book = self.book();
+            if book.entries.is_empty() {
+                book.last_error = None;
+                return;
+            }
         }
         let outcome = self.look(watch).await;
         watch.looked = Some(Instant::now());
@@ -106,16 +110,15 @@ impl Inner {
         let count = self.count(BlockNumberOrTag::Latest).await?;
         {
             let mut book = self.book();
-            book.head = Some(head);
+            book.head = Some((head, Instant::now()));
             if count > watch.count {
                 book.front_since = head.number;
             }
         }
         watch.count = watch.count.max(count);
         let look = Look { inner: self, head, count, quote: OnceCell::new() };
-        let sure = look.mined(linked).await?;
-        // What went wrong with one intent keeps nobody from the others.
-        let mut outcome = Ok(());
+        // What goes wrong with one intent keeps nobody from the others.
+        let (sure, mut outcome) = look.mined(linked).await;
         for nonce in self.unmined() {
             outcome = outcome.and(look.unmined(nonce).await);
         }
@@ -175,8 +178,8 @@ impl Look<'_> {
     }
 
     /// See to it that what was mined still is, settle what is deep enough, forget what is too deep for a reorg. Whether all
-    /// of it could be checked.
-    async fn mined(&self, linked: bool) -> Result<bool, SendError> {
+    /// of it could be checked, and what went wrong first.
+    async fn mined(&self, linked: bool) -> (bool, Result<(), SendError>) {
         let mined: Vec<(u64, MinedAt, bool)> = {
             let book = self.inner.book();
             let mined = book.entries.iter().filter_map(|(nonce, entry)| {
@@ -185,31 +188,52 @@ impl Look<'_> {
             mined.collect()
         };
         let mut blocks: BTreeMap<u64, Option<BlockRef>> = BTreeMap::new();
-        let mut sure = true;
+        let (mut sure, mut outcome) = (true, Ok(()));
         for (nonce, mined, settled) in mined {
-            let number = mined.block.number;
-            if !linked && !blocks.contains_key(&number) {
-                blocks.insert(number, self.inner.rpc.block(number).await?);
-            }
-            let canonical = blocks.get(&number).copied().flatten();
-            sure &= linked || canonical.is_some();
-            let SenderDepths { confirmations, keep } = self.depths();
-            match decide_mined(&mined, canonical.as_ref(), self.head.number, settled, confirmations, keep) {
-                MinedAction::Wait => {}
-                MinedAction::Unmine => self.unmine(nonce)?,
-                MinedAction::Settle => sure &= self.settle(nonce, &mined).await?,
-                MinedAction::Forget => {
-                    self.inner.forget(nonce)?;
-                    let mut book = self.inner.book();
-                    book.floor = book.floor.max(nonce + 1);
+            let checked = async {
+                let number = mined.block.number;
+                let canonical = match blocks.get(&number) {
+                    _ if linked => Some(mined.block),
+                    Some(known) => *known,
+                    None => *blocks.entry(number).or_insert(self.inner.rpc.block(number).await?),
+                };
+                match canonical {
+                    Some(canonical) => self.mined_one(nonce, &mined, settled, &canonical).await,
+                    // The endpoint lags, which says nothing.
+                    None => Ok(false),
                 }
+            };
+            match checked.await {
+                Ok(checked) => sure &= checked,
+                Err(error) => (sure, outcome) = (false, outcome.and(Err(error))),
             }
         }
-        Ok(sure)
+        (sure, outcome)
     }
 
-    fn depths(&self) -> SenderDepths {
-        SenderDepths { confirmations: self.inner.config.confirmations, keep: self.inner.config.keep }
+    async fn mined_one(
+        &self,
+        nonce: u64,
+        mined: &MinedAt,
+        settled: bool,
+        canonical: &BlockRef,
+    ) -> Result<bool, SendError> {
+        match self.decide_mined(mined, settled, canonical) {
+            MinedAction::Wait => {}
+            MinedAction::Unmine => self.unmine(nonce)?,
+            MinedAction::Settle => return self.settle(nonce, mined).await,
+            MinedAction::Forget => {
+                self.inner.forget(nonce)?;
+                let mut book = self.inner.book();
+                book.floor = book.floor.max(nonce + 1);
+            }
+        }
+        Ok(true)
+    }
+
+    fn decide_mined(&self, mined: &MinedAt, settled: bool, canonical: &BlockRef) -> MinedAction {
+        let config = &self.inner.config;
+        decide_mined(mined, canonical, self.head.number, settled, config.confirmations, config.keep)
     }
 
     fn unmine(&self, nonce: u64) -> Result<(), SendError> {
@@ -399,9 +423,7 @@ impl Look<'_> {
             entry.taken = 0;
             entry.receipt = Some(Box::new(receipt));
         });
-        let SenderDepths { confirmations, keep } = self.depths();
-        let action = decide_mined(&mined, None, self.head.number, false, confirmations, keep);
-        if action == MinedAction::Settle {
+        if self.decide_mined(&mined, false, &block) == MinedAction::Settle {
             self.settle(nonce, &mined).await?;
         }
         Ok(())
@@ -449,7 +471,6 @@ impl Look<'_> {
     /// The nonce is another program's for good: sign the order again with one that is free.
     async fn release(&self, intent: &Intent) -> Result<(), SendError> {
         let inner = self.inner;
-        let _lock = inner.placing.lock().await;
         tracing::warn!(
             nonce = intent.nonce,
             kind = intent.kind,
@@ -474,11 +495,12 @@ impl Look<'_> {
         let last = intent.signed.last().map(Fees::from);
         let fees = fees::first(quote, Bounds { gas: intent.gas, budget: intent.budget }, false).or(last);
         let Some(fees) = fees else { return Ok(()) };
-        let nonce = inner.book().next_nonce(self.count);
-        let signed = inner.sign(intent.into(), nonce, intent.gas, fees).await?;
-        let moved = Intent { nonce, signed: vec![signed.clone()], mined: None, ..intent.clone() };
-        inner.journal.put(&moved)?;
-        {
+        let (nonce, signed) = {
+            let _lock = inner.placing.lock().await;
+            let nonce = inner.book().next_nonce(self.count);
+            let signed = inner.sign(intent.into(), nonce, intent.gas, fees).await?;
+            let moved = Intent { nonce, signed: vec![signed.clone()], mined: None, ..intent.clone() };
+            inner.journal.put(&moved)?;
             let mut book = inner.book();
             let old = book.entries.remove(&intent.nonce);
             let entry = book.insert(moved);
@@ -486,7 +508,8 @@ impl Look<'_> {
             if let Some(old) = old {
                 (entry.id, entry.ended, entry.timings) = (old.id, old.ended, old.timings);
             }
-        }
+            (nonce, signed)
+        };
         inner.journal.remove(intent.account, intent.nonce)?;
         self.broadcast(nonce, &signed).await
     }
@@ -502,7 +525,7 @@ impl Look<'_> {
         watch.gap = gap.map(|nonce| (nonce, looks));
         let Some(nonce) = gap.filter(|_| looks >= GAP_LOOKS) else { return Ok(()) };
         let quote = self.quote().await?;
-        let _lock = inner.placing.lock().await;
+        let lock = inner.placing.lock().await;
         if inner.book().gap(self.count) != Some(nonce) {
             return Ok(());
         }
@@ -525,12 +548,8 @@ impl Look<'_> {
         };
         inner.journal.put(&intent)?;
         inner.book().insert(intent).since = Some(self.head.number);
+        drop(lock);
         watch.gap = None;
         self.broadcast(nonce, &signed).await
     }
-}
-
-struct SenderDepths {
-    confirmations: u64,
-    keep: u64,
 }

@@ -122,6 +122,43 @@ async fn a_reorg_only_makes_it_be_sent_again() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_reorg_while_nobody_looked_is_noticed() -> Result<()> {
+    let bench = Bench::new().await?;
+    let sender = bench.open(config())?;
+    let order = deliver(&sender, payment(1));
+    bench.broadcast(0).await?;
+    bench.anvil.mine(1).await?;
+    let first = order.await??;
+    drop(sender);
+    bench.anvil.mine(2).await?;
+    bench.anvil.reorg(3).await?;
+    assert_eq!(bench.count().await?, 0);
+
+    let again = bench.open(config())?;
+    let _keeper = keep(&again);
+    bench.broadcast(0).await?;
+    let order = deliver(&again, payment(1));
+    bench.anvil.mine(1).await?;
+    assert_eq!(order.await??.tx_hash, first.tx_hash);
+    assert_eq!(paid(&bench, 1).await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_has_waited_too_long_may_wait_again() -> Result<()> {
+    let bench = Bench::new().await?;
+    let sender = bench.open(SenderConfig { give_up_after: Duration::from_millis(100), ..config() })?;
+    let _keeper = keep(&sender);
+    let error = sender.deliver(payment(1)).await.expect_err("nothing is mined");
+    assert!(matches!(error, SendError::TimedOut { .. }) && sender.live("pay:1"), "{error:?}");
+    bench.anvil.mine(1).await?;
+    until("it is seen mined", || async { Ok(bench.intent(0)?.mined) }).await?;
+    sender.deliver(payment(1)).await?;
+    assert_eq!((bench.count().await?, paid(&bench, 1).await?), (1, 1));
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_is_too_deep_for_a_reorg_is_forgotten() -> Result<()> {
     let bench = Bench::new().await?;
     let sender = bench.open(SenderConfig { keep: 4, confirmations: 1, ..config() })?;
