@@ -3,9 +3,11 @@
 mod anvil;
 mod deploy;
 mod program;
+mod relay;
 mod wire;
 
 pub use anvil::{Anvil, key, program as anvil_program};
 pub use deploy::{EPOCH_LENGTH, STAKE_UNIT, deploy_core, terms};
 pub use program::{Provery, Said, Town, program};
+pub use relay::{Faults, Relay};
 pub use wire::Wire;

@@ -60,7 +60,7 @@ pub(crate) struct State {
     pub(crate) head: Option<u64>,
     /// The same at the last look.
     looked: Option<u64>,
-    /// Blocks that the fastest endpoint gained since this one's head last moved.
+    /// Blocks that another endpoint gained above it since this one's head last moved.
     pub(crate) stale: u64,
     pub(crate) lagged: u32,
     pub(crate) contradicted: u32,
@@ -194,11 +194,14 @@ pub(crate) fn trusted(states: &[State], now: Instant) -> Vec<usize> {
     order.into_iter().filter(|at| !states[*at].is_flagged()).collect()
 }
 
-/// Take in the heads that one look saw, and how far each endpoint stands still meanwhile.
+/// Take in the heads that one look saw, and how far each endpoint stands still while another goes on above it.
 pub(crate) fn moved(states: &mut [State], heads: &[(usize, u64)]) {
-    let gained = |state: &State, head: u64| state.looked.map_or(0, |before| head.saturating_sub(before));
-    let most = heads.iter().map(|(at, head)| gained(&states[*at], *head)).max().unwrap_or_default();
+    let before: Vec<Option<u64>> = heads.iter().map(|(at, _)| states[*at].looked).collect();
     for (at, head) in heads {
+        let gained = heads.iter().zip(&before).map(|((_, other), before)| {
+            before.map_or(0, |before| other.saturating_sub(before.max(*head)))
+        });
+        let most = gained.max().unwrap_or_default();
         let state = &mut states[*at];
         state.stale = if state.looked == Some(*head) { state.stale.saturating_add(most) } else { 0 };
         state.looked = Some(*head);
