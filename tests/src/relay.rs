@@ -40,7 +40,6 @@ pub struct Faults {
 struct Shared {
     faults: Faults,
     asked: BTreeMap<String, u64>,
-    latest: u64,
 }
 
 /// A relay on a free port.
@@ -85,11 +84,12 @@ impl Relay {
         self.set(Faults::default());
     }
 
-    /// HTTP requests so far, and how often a method was asked for in them.
+    /// How often a method, or the block "latest", was asked for.
     pub fn asked(&self, method: &str) -> u64 {
         lock(&self.shared).asked.get(method).copied().unwrap_or_default()
     }
 
+    /// HTTP requests so far.
     pub fn requests(&self) -> u64 {
         self.asked("")
     }
@@ -129,8 +129,10 @@ async fn serve(mut stream: TcpStream, target: u16, shared: &Mutex<Shared>) -> Re
                 let mut shared = lock(shared);
                 *shared.asked.entry(method.clone()).or_default() += 1;
                 let is_latest = request["params"][0] == "latest";
-                shared.latest += u64::from(is_latest);
-                is_latest && faults.stale > 0 && shared.latest % 2 == 0
+                if is_latest {
+                    *shared.asked.entry("latest".to_string()).or_default() += 1;
+                }
+                is_latest && faults.stale > 0 && shared.asked["latest"] % 2 == 0
             };
             if stale || (faults.behind.is_some() && request["params"][0] == "latest") {
                 let head = head(target).await?;

@@ -62,6 +62,8 @@ pub(crate) struct State {
     looked: Option<u64>,
     /// Blocks that another endpoint gained above it since this one's head last moved.
     pub(crate) stale: u64,
+    /// Looks at which it gained some: a single jump may be to another chain.
+    still: u32,
     pub(crate) lagged: u32,
     pub(crate) contradicted: u32,
     pub(crate) left: Option<Left>,
@@ -158,7 +160,7 @@ impl State {
 
     /// Whether a vote of this endpoint counts: a node that stands still while another goes on has nothing to say.
     pub(crate) fn may_vote(&self) -> bool {
-        self.stale <= LAG
+        self.stale <= LAG || self.still < LOOKS
     }
 }
 
@@ -203,7 +205,12 @@ pub(crate) fn moved(states: &mut [State], heads: &[(usize, u64)]) {
         });
         let most = gained.max().unwrap_or_default();
         let state = &mut states[*at];
-        state.stale = if state.looked == Some(*head) { state.stale.saturating_add(most) } else { 0 };
+        if state.looked == Some(*head) {
+            state.stale = state.stale.saturating_add(most);
+            state.still = state.still.saturating_add(u32::from(most > 0));
+        } else {
+            (state.stale, state.still) = (0, 0);
+        }
         state.looked = Some(*head);
         state.head = Some(*head);
     }
@@ -313,11 +320,21 @@ mod tests {
         moved(&mut states, &[(0, 12), (1, 10)]);
         assert!(states[1].may_vote());
         moved(&mut states, &[(0, 14), (1, 10)]);
+        assert!(states[1].may_vote(), "it has not stood still for long");
+        moved(&mut states, &[(0, 15), (1, 10)]);
         assert!(!states[1].may_vote() && states[0].may_vote());
         moved(&mut states, &[(0, 14), (1, 14)]);
         assert!(states[1].may_vote());
         moved(&mut states, &[(0, 14), (1, 14)]);
         assert!(states[0].may_vote(), "nobody moved");
+    }
+
+    #[test]
+    fn one_that_jumps_takes_no_vote_from_the_others() {
+        let mut states = states(2);
+        moved(&mut states, &[(0, 10), (1, 10)]);
+        (0..9).for_each(|_| moved(&mut states, &[(0, 10), (1, 1_000)]));
+        assert!(states[0].may_vote());
     }
 
     #[test]
