@@ -5,6 +5,7 @@ mod deploy;
 mod jobs;
 mod nats;
 mod program;
+mod relay;
 mod wire;
 
 pub use anvil::{Anvil, key, program as anvil_program};
@@ -12,4 +13,5 @@ pub use deploy::{EPOCH_LENGTH, STAKE_UNIT, deploy_core, terms};
 pub use jobs::{CIRCUIT, alive, children, job, keys_dir, kill, until, verifier, wrapper};
 pub use nats::{Nats, Worker};
 pub use program::{Provery, Said, Town, program};
+pub use relay::{Faults, Relay};
 pub use wire::Wire;

@@ -9,7 +9,7 @@ use alloy::{
 use provery_bindings::{Circuit, DevelopmentToken, ProofMarket, Prover};
 use provery_types::{Slot, SlotState, Terms, terms_hash};
 
-use crate::{Chain, ChainError, logs};
+use crate::{Chain, ChainError, history};
 
 /// A market's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +174,7 @@ impl Chain {
             .topic2(wanted);
         let head = self.rpc().head().await?.number;
         let mut terms = None;
-        logs::each_range(self.rpc(), filter, self.deployment().block, head, |log| {
+        history::each_range(self.rpc(), filter, self.deployment().block, head, |log| {
             if let Ok(event) = ProofMarket::TermsSet::decode_log(&log.inner) {
                 terms = Some(event.data.terms);
             }

@@ -64,7 +64,7 @@ fn of_chain(error: &ChainError) -> Failure {
         ChainError::Refused { .. } | ChainError::Inconsistent { .. } | ChainError::BlockNotFound(_) => {
             Code::RpcRejected
         }
-        ChainError::WrongChain { .. } => Code::WrongChain,
+        ChainError::WrongChain { .. } | ChainError::ChainsDiffer { .. } => Code::WrongChain,
         ChainError::CodeMissing { .. } | ChainError::CodeDiffers { .. } => Code::WrongContract,
         ChainError::DevelopmentKey { .. } => Code::DevelopmentKey,
         ChainError::KeyHashDiffers { .. } => Code::KeyHashMismatch,

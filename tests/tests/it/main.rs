@@ -3,6 +3,7 @@
 mod command;
 mod connect;
 mod demo;
+mod endpoints;
 mod follow;
 mod mechanisms;
 mod nats;
