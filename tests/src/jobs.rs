@@ -59,7 +59,9 @@ pub fn wrapper(dir: &Path, assignments: &str) -> Result<PathBuf> {
 pub fn children(parent: u32) -> Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
-        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
         // It may be gone by now.
         let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
         let Ok(command) = fs::read_to_string(format!("/proc/{pid}/cmdline")) else { continue };
@@ -86,7 +88,9 @@ pub async fn until<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), found).await.wrap_err_with(|| eyre!("waiting for {what}"))?
+    tokio::time::timeout(Duration::from_secs(60), found)
+        .await
+        .wrap_err_with(|| eyre!("waiting for {what}"))?
 }
 
 /// Send SIGKILL.

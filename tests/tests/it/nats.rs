@@ -6,7 +6,7 @@ use alloy::{hex, primitives::keccak256};
 use eyre::{Result, bail, ensure};
 use provery_node::{
     leader::{Role, lead},
-    worker::{Job, JobWatch, Jetstream, NatsConfig, Outcome, ProofRunner, jetstream},
+    worker::{Jetstream, Job, JobWatch, NatsConfig, Outcome, ProofRunner, jetstream},
 };
 use provery_tests::{CIRCUIT, Nats, Worker, alive, job, keys_dir, until, verifier};
 use tokio::task::JoinHandle;
@@ -40,8 +40,7 @@ const SLOW: (&str, &str) = ("PROVERY_WORKER_FAULT", "slow:3600000");
 #[tokio::test]
 async fn a_job_is_proven_once_whoever_asks() -> Result<()> {
     let nats = Nats::start().await?;
-    let workers =
-        [Worker::start(&nats.url(), "one", &[])?, Worker::start(&nats.url(), "two", &[])?];
+    let workers = [Worker::start(&nats.url(), "one", &[])?, Worker::start(&nats.url(), "two", &[])?];
     let taken = || workers.iter().map(|worker| worker.count("taken")).sum::<usize>();
     let (first, second) = (node(&nats.config()).await?, node(&nats.config()).await?);
     let it = job(1)?;
@@ -72,7 +71,12 @@ async fn a_job_outlives_its_worker() -> Result<()> {
     let mut lost = Worker::start(
         &nats.url(),
         "lost",
-        &[SLOW, ("PROVERY_PRIVATE_KEY", secret), ("PROVERY_KEYSTORE_PASSWORD", "hunter2"), ("SOME_TOKEN", "s3cr3t")],
+        &[
+            SLOW,
+            ("PROVERY_PRIVATE_KEY", secret),
+            ("PROVERY_KEYSTORE_PASSWORD", "hunter2"),
+            ("SOME_TOKEN", "s3cr3t"),
+        ],
     )?;
     let it = job(1)?;
     let (_, proof) = ask(&node, &it);
@@ -109,15 +113,14 @@ async fn a_cancelled_job_stops_its_worker_and_can_be_asked_for_again() -> Result
     drop(slow);
 
     // One that nobody has taken yet is taken back from the queue.
-    let queued = job(2)?;
-    let (cancel, proof) = ask(&node, &queued);
-    let (client, subject) = (async_nats::connect(nats.url()).await?, format!("provery.cancel.{}", id(&queued)?));
-    let mut told = client.subscribe(subject).await?;
-    client.flush().await?;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let js = async_nats::jetstream::new(async_nats::connect(nats.url()).await?);
+    let (cancel, proof) = ask(&node, &job(2)?);
+    while js.get_stream("provery-jobs").await?.cached_info().state.messages == 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     cancel.cancel();
     ensure!(matches!(proof.await?, Outcome::Cancelled));
-    drop(futures::StreamExt::next(&mut told));
+    ensure!(js.get_stream("provery-jobs").await?.cached_info().state.messages == 0, "it is still queued");
 
     let fast = Worker::start(&nats.url(), "fast", &[])?;
     let (_, proof) = ask(&node, &it);
@@ -136,8 +139,7 @@ async fn a_worker_fetches_the_keys_it_lacks() -> Result<()> {
     let theirs = empty.path().join(CIRCUIT).join("manifest.json");
     fs::create_dir_all(theirs.parent().expect("a folder"))?;
     fs::write(&theirs, "{}")?;
-    let worker =
-        Worker::start_with_keys(&nats.url(), "empty", &[], empty.path().to_owned())?;
+    let worker = Worker::start_with_keys(&nats.url(), "empty", &[], empty.path().to_owned())?;
     worker.says("keys_fetched").await?;
     let node = node(&nats.config()).await?;
     let it = job(1)?;
@@ -172,7 +174,8 @@ async fn a_false_result_is_not_believed() -> Result<()> {
     let (_, proof) = ask(&node, &it);
     // Once there is somewhere to leave it.
     let subject = format!("provery.results.{}", id(&it)?);
-    let lie = r#"{"state":"proved","worker":"liar","proof":{"public_inputs":[],"proof":"0x00","timings_us":[]}}"#;
+    let lie =
+        r#"{"state":"proved","worker":"liar","proof":{"public_inputs":[],"proof":"0x00","timings_us":[]}}"#;
     let js = async_nats::jetstream::new(client);
     while js.publish(subject.clone(), lie.into()).await?.await.is_err() {}
     let message = failure(proof).await?;

@@ -75,10 +75,7 @@ struct NatsArgs {
 #[derive(Debug, Subcommand)]
 enum WorkerCommand {
     /// Proving keys on NATS
-    #[command(
-        subcommand,
-        after_help = "Example: provery worker keys push --nats nats://127.0.0.1:4222"
-    )]
+    #[command(subcommand, after_help = "Example: provery worker keys push --nats nats://127.0.0.1:4222")]
     Keys(WorkerKeys),
 }
 

@@ -69,7 +69,12 @@ pub(super) struct Child {
 impl Child {
     pub fn spawn(recipe: &Recipe) -> io::Result<Self> {
         let mut command = Command::new(&recipe.program);
-        command.args(&recipe.args).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        command
+            .args(&recipe.args)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
         for name in ENVIRONMENT {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
@@ -185,7 +190,9 @@ async fn replies(
             Ok(Line::Whole) => {}
             // Half a line is worth nothing: its writer is gone.
             Ok(Line::End) | Err(_) => return End::Died { message: String::new(), taken: *taken },
-            Ok(Line::TooLong) => return nonsense(format!("more than {LONGEST_LINE} bytes in a line"), *taken),
+            Ok(Line::TooLong) => {
+                return nonsense(format!("more than {LONGEST_LINE} bytes in a line"), *taken);
+            }
         }
         let reply: Reply = match serde_json::from_slice(line) {
             Ok(reply) => reply,

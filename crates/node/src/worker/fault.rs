@@ -32,7 +32,9 @@ pub struct Fault {
 
 /// Faults that make no sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("PROVERY_WORKER_FAULT: {0:?} is not one of fail:<percent>, crash:<percent>, slow:<ms>; write it like fail:10")]
+#[error(
+    "PROVERY_WORKER_FAULT: {0:?} is not one of fail:<percent>, crash:<percent>, slow:<ms>; write it like fail:10"
+)]
 pub struct FaultError(String);
 
 /// What happens to one job.
@@ -69,7 +71,8 @@ impl Fault {
 
     /// What happens to this job.
     pub fn fate(&self, request: &Request) -> Fate {
-        let hash = keccak256([&self.seed.to_be_bytes()[..], &request.id.to_be_bytes(), &request.job].concat());
+        let hash =
+            keccak256([&self.seed.to_be_bytes()[..], &request.id.to_be_bytes(), &request.job].concat());
         let roll = |bytes: &[u8]| bytes.iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte)) % 100;
         Fate {
             fail: roll(&hash[..4]) < self.fail_percent,

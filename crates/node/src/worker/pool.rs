@@ -102,7 +102,9 @@ impl Workers {
                 Ok(outcome) => outcome,
                 Err(panic) => {
                     error!(market = %key.market, slot = key.id, error = %panic, "a proof runner panicked");
-                    Outcome::Failed("the proof runner panicked, which is a bug; its message is in the log".into())
+                    Outcome::Failed(
+                        "the proof runner panicked, which is a bug; its message is in the log".into(),
+                    )
                 }
             };
             status.send_modify(|running| running.retain(|proof| proof.key != key));

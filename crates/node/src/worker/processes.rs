@@ -99,7 +99,9 @@ impl Processes {
         while let Some(mut child) = self.kept().await {
             match child.prove(&request, watch).await {
                 // It died in its sleep: that is no attempt.
-                End::Died { message, taken: false } => warn!(error = message, "an idle worker process was gone"),
+                End::Died { message, taken: false } => {
+                    warn!(error = message, "an idle worker process was gone")
+                }
                 end => return self.ended(child, end),
             }
         }

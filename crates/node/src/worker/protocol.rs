@@ -50,7 +50,10 @@ impl Reply {
     /// Which job it is about.
     pub fn id(&self) -> u64 {
         match self {
-            Self::Taken { id } | Self::Phase { id, .. } | Self::Proved { id, .. } | Self::Failed { id, .. } => *id,
+            Self::Taken { id }
+            | Self::Phase { id, .. }
+            | Self::Proved { id, .. }
+            | Self::Failed { id, .. } => *id,
         }
     }
 }

@@ -31,7 +31,9 @@ pub struct StdioConfig {
 /// Why a worker process cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum StdioError {
-    #[error("the memory limit could not be set ({0}): leave out --memory-mib, or ask for less than the system's own limit")]
+    #[error(
+        "the memory limit could not be set ({0}): leave out --memory-mib, or ask for less than the system's own limit"
+    )]
     Limit(io::Error),
     #[error("no thread could be started ({0}): allow this user more processes")]
     Thread(io::Error),
@@ -100,7 +102,11 @@ fn prove(config: &StdioConfig, loaded: &mut Loaded, request: Request) -> Reply {
     }
 }
 
-fn load(dir: &Path, circuit: &str, key_hash: Option<B256>) -> Result<BlockBackend, provery_proving::KeyError> {
+fn load(
+    dir: &Path,
+    circuit: &str,
+    key_hash: Option<B256>,
+) -> Result<BlockBackend, provery_proving::KeyError> {
     let dir = key_hash.map_or_else(|| dir.to_owned(), |hash| keys_under(dir, circuit, hash));
     let keys = keys::load(&dir, circuit, key_hash.as_ref().map(|hash| &hash.0))?;
     info!(circuit, "worker has its keys");

@@ -79,15 +79,17 @@ impl Bus {
                 async move {
                     match event {
                         Event::Connected => info!(host, "connected to NATS"),
-                        Event::Disconnected => warn!(host, "the connection to NATS is lost; connecting again"),
+                        Event::Disconnected => {
+                            warn!(host, "the connection to NATS is lost; connecting again")
+                        }
                         event => warn!(host, %event, "NATS says"),
                     }
                 }
             });
         if let Some(path) = &config.credentials {
-            let unreadable =
-                |reason: String| NatsError::Credentials { path: path.clone(), reason };
-            let text = tokio::fs::read_to_string(path).await.map_err(|error| unreadable(error.to_string()))?;
+            let unreadable = |reason: String| NatsError::Credentials { path: path.clone(), reason };
+            let text =
+                tokio::fs::read_to_string(path).await.map_err(|error| unreadable(error.to_string()))?;
             let line = text.lines().next().map(str::trim).filter(|line| !line.is_empty());
             let line = line.ok_or_else(|| unreadable("its first line is empty".to_owned()))?;
             options = match line.split_once(':') {

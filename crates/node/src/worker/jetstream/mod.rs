@@ -86,9 +86,13 @@ pub enum NatsError {
     Address(String),
     #[error("the NATS prefix {0:?} has characters other than letters, digits, - and _: choose another")]
     Prefix(String),
-    #[error("the NATS credentials in {path} could not be read ({reason}): write user:password or a token on the first line")]
+    #[error(
+        "the NATS credentials in {path} could not be read ({reason}): write user:password or a token on the first line"
+    )]
     Credentials { path: PathBuf, reason: String },
-    #[error("NATS at {host} could not {doing} ({reason}): check that nats-server runs there with JetStream (./script/nats starts one)")]
+    #[error(
+        "NATS at {host} could not {doing} ({reason}): check that nats-server runs there with JetStream (./script/nats starts one)"
+    )]
     Unavailable { host: String, doing: &'static str, reason: String },
     #[error("what NATS holds as {what} makes no sense ({reason}): remove it there, or choose another prefix")]
     Malformed { what: String, reason: String },
@@ -115,8 +119,9 @@ impl Ticket {
         hex::encode(self.id)
     }
 
+    /// Where its bytes are. Each generation has its own, so that one that ends cannot take the next one's away.
     fn blob(&self) -> String {
-        format!("job/{}", self.name())
+        format!("job/{}/{}", self.name(), self.generation)
     }
 
     /// Where a result goes that is too large for a message.

@@ -223,9 +223,9 @@ impl Inner {
                 // It failed before we asked, or another node took it back: it is ours to ask for.
                 _ => asked.ticket.generation = sequence,
             }
-            let due = asked.queued.is_none_or(|(generation, at)| {
-                generation != sequence || at.elapsed() > ASK_AGAIN
-            });
+            let due = asked
+                .queued
+                .is_none_or(|(generation, at)| generation != sequence || at.elapsed() > ASK_AGAIN);
             if due {
                 self.queue(asked, &places).await?;
                 asked.queued = Some((sequence, Instant::now()));
@@ -273,6 +273,9 @@ impl Inner {
     /// Queue a job, unless it is already.
     async fn queue(&self, asked: &Asked, places: &Places) -> Result<(), NatsError> {
         let ticket = &asked.ticket;
+        if !self.bus.has(&places.blobs, &ticket.blob()).await? {
+            self.bus.put(&places.blobs, &ticket.blob(), &asked.bytes).await?;
+        }
         if let Some((sequence, queued)) = self.queued(places, ticket).await {
             if queued.is_some_and(|queued| queued.generation == ticket.generation) {
                 return Ok(());
@@ -281,13 +284,12 @@ impl Inner {
             let delete = places.jobs.delete_message(sequence);
             self.bus.within(super::ANSWER, "take back a job", delete).await?;
         }
-        if !self.bus.has(&places.blobs, &ticket.blob()).await? {
-            self.bus.put(&places.blobs, &ticket.blob(), &asked.bytes).await?;
-        }
         let payload = serde_json::to_vec(ticket).map_err(|error| self.bus.nonsense(ticket.name(), error))?;
-        let message = PublishMessage::build()
-            .payload(payload.into())
-            .message_id(format!("{}:{}", ticket.name(), ticket.generation));
+        let message = PublishMessage::build().payload(payload.into()).message_id(format!(
+            "{}:{}",
+            ticket.name(),
+            ticket.generation
+        ));
         match self.bus.publish("take a job", self.bus.job_subject(ticket), message).await {
             Ok(_) => Ok(()),
             // Another node may have been faster by a moment.

@@ -251,7 +251,9 @@ impl Server {
         }));
         info!(job = %ticket.id, circuit = ticket.circuit, attempt, "job taken");
         let taken = News::Taken { worker: self.config.name.clone() };
-        self.bus.tell(self.bus.progress_subject(&ticket), serde_json::to_vec(&taken).unwrap_or_default()).await;
+        self.bus
+            .tell(self.bus.progress_subject(&ticket), serde_json::to_vec(&taken).unwrap_or_default())
+            .await;
 
         let watch = self.watch(&ticket);
         let stop = watch.cancel.clone();
