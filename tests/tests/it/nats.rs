@@ -113,16 +113,14 @@ async fn a_cancelled_job_stops_its_worker_and_can_be_asked_for_again() -> Result
     drop(slow);
 
     // One that nobody has taken yet is taken back from the queue.
-    let queued = job(2)?;
-    let (cancel, proof) = ask(&node, &queued);
-    let (client, subject) =
-        (async_nats::connect(nats.url()).await?, format!("provery.cancel.{}", id(&queued)?));
-    let mut told = client.subscribe(subject).await?;
-    client.flush().await?;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let js = async_nats::jetstream::new(async_nats::connect(nats.url()).await?);
+    let (cancel, proof) = ask(&node, &job(2)?);
+    while js.get_stream("provery-jobs").await?.cached_info().state.messages == 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     cancel.cancel();
     ensure!(matches!(proof.await?, Outcome::Cancelled));
-    drop(futures::StreamExt::next(&mut told));
+    ensure!(js.get_stream("provery-jobs").await?.cached_info().state.messages == 0, "it is still queued");
 
     let fast = Worker::start(&nats.url(), "fast", &[])?;
     let (_, proof) = ask(&node, &it);

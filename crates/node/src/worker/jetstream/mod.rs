@@ -119,8 +119,9 @@ impl Ticket {
         hex::encode(self.id)
     }
 
+    /// Where its bytes are. Each generation has its own, so that one that ends cannot take the next one's away.
     fn blob(&self) -> String {
-        format!("job/{}", self.name())
+        format!("job/{}/{}", self.name(), self.generation)
     }
 
     /// Where a result goes that is too large for a message.

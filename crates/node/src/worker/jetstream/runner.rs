@@ -273,6 +273,9 @@ impl Inner {
     /// Queue a job, unless it is already.
     async fn queue(&self, asked: &Asked, places: &Places) -> Result<(), NatsError> {
         let ticket = &asked.ticket;
+        if !self.bus.has(&places.blobs, &ticket.blob()).await? {
+            self.bus.put(&places.blobs, &ticket.blob(), &asked.bytes).await?;
+        }
         if let Some((sequence, queued)) = self.queued(places, ticket).await {
             if queued.is_some_and(|queued| queued.generation == ticket.generation) {
                 return Ok(());
@@ -280,9 +283,6 @@ impl Inner {
             // Of a generation that has ended: nobody will work on it, and it is in the way.
             let delete = places.jobs.delete_message(sequence);
             self.bus.within(super::ANSWER, "take back a job", delete).await?;
-        }
-        if !self.bus.has(&places.blobs, &ticket.blob()).await? {
-            self.bus.put(&places.blobs, &ticket.blob(), &asked.bytes).await?;
         }
         let payload = serde_json::to_vec(ticket).map_err(|error| self.bus.nonsense(ticket.name(), error))?;
         let message = PublishMessage::build().payload(payload.into()).message_id(format!(
