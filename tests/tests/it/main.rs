@@ -5,5 +5,6 @@ mod connect;
 mod demo;
 mod follow;
 mod mechanisms;
+mod operations;
 mod pool;
 mod send;
