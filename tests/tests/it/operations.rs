@@ -456,6 +456,7 @@ async fn no_secret_appears_anywhere() -> Result<()> {
     said.extend(files(&dir)?.into_iter().map(|(path, content)| (path.display().to_string(), content)));
     let log = node.log();
     ensure!(log.contains("TRACE") && log.lines().count() > 100, "the log is at its most talkative: {log}");
+    ensure!(log.contains("(hidden)"), "there was something to hide");
 
     let mut needles = key_in_every_form(&provery_tests::key(2).to_bytes().0);
     for text in [PASSWORD, "a-wrong-passphrase", USER_PASSWORD, TOKEN] {
