@@ -39,3 +39,16 @@ fn not_traceable() -> bool {
 fn not_traceable() -> bool {
     true
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
+
+    #[test]
+    fn a_hardened_process_leaves_no_core_and_cannot_be_traced() {
+        super::harden();
+        assert_eq!(getrlimit(Resource::Core).current, Some(0));
+        assert_eq!(getrlimit(Resource::Core).maximum, Some(0));
+        assert_eq!(dumpable_behavior().expect("says"), DumpableBehavior::NotDumpable);
+    }
+}

@@ -8,6 +8,7 @@ mod follow;
 mod mechanisms;
 mod nats;
 mod outbox;
+mod operations;
 mod pool;
 mod send;
 mod worker;

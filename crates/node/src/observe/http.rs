@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Observer;
+use super::guard::Bounded;
 
 /// What answers may still take once the node stops.
 const LINGER: Duration = Duration::from_secs(1);
@@ -98,7 +99,8 @@ pub async fn serve(
         .route("/metrics", get(metrics))
         .route("/status", get(status))
         .with_state(observer);
-    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let server = axum::serve(Bounded::new(listener), router)
+        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tokio::select! {
         ended = server => ended,
         // A client that does not read must not hold the node up.

@@ -42,6 +42,7 @@
 //! | `provery_process_resident_bytes`, `provery_process_open_fds` | gauge | | of the node's process, on Linux |
 
 pub mod disk;
+mod guard;
 mod http;
 mod metrics;
 mod place;
