@@ -124,11 +124,6 @@ impl Settings {
         Self::resolve(global, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
-    /// The endpoint that is asked first.
-    pub fn rpc_url(&self) -> &str {
-        self.rpc_urls.first().map_or(DEFAULT_RPC_URL, String::as_str)
-    }
-
     /// Every URL that may carry a secret.
     pub fn urls(&self) -> impl Iterator<Item = &str> {
         let node = [&self.node.ws_url, &self.node.nats_url].into_iter().flatten();

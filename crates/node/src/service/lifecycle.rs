@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
-use provery_chain::{Chain, JournalError, SendError, Sender, SenderConfig};
+use provery_chain::{Chain, JournalError, SendError, Sender, SenderConfig, hint};
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -138,7 +138,15 @@ async fn supervise(
 
     let token = stop.now.child_token();
     let mut supervisor = Supervisor::new(token.clone(), config.shutdown_bound + GRACE);
-    let (feed, follow) = Feed::new(chain.clone(), cursor, config.poll);
+    let wake = Arc::new(Notify::new());
+    if let Some(url) = &config.ws_url {
+        let hint = hint(url.expose().to_owned(), wake.clone(), token.clone());
+        supervisor.spawn("hint", async move {
+            hint.await;
+            Ok(())
+        });
+    }
+    let (feed, follow) = Feed::new(chain.clone(), cursor, config.poll, wake);
     supervisor.spawn("follower", {
         let token = token.clone();
         async move {

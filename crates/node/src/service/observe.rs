@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use provery_chain::EndpointHealth;
+
 use super::Service;
 use super::away::Absence;
-use crate::config::{NodeConfig, shown_url};
+use crate::config::NodeConfig;
 use crate::error::NodeError;
 use crate::observe::{
     BalanceStatus, BreakerStatus, ChainStatus, EndpointStatus, HttpPlace, NodeStatus, Observer, OutboxView,
@@ -31,19 +33,15 @@ pub(super) struct Watch {
     pub observer: Observer,
     started_at: u64,
     published: Option<Instant>,
-    reorgs: u64,
-    deepest: u64,
 }
 
 impl Watch {
     pub fn new(observer: Observer) -> Self {
         let started_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        Self { observer, started_at, published: None, reorgs: 0, deepest: 0 }
+        Self { observer, started_at, published: None }
     }
 
-    pub fn reorg(&mut self, depth: u64) {
-        self.reorgs += 1;
-        self.deepest = self.deepest.max(depth);
+    pub fn reorg(&self, depth: u64) {
         self.observer.reorg(depth);
     }
 
@@ -140,16 +138,23 @@ impl Service {
             head,
             position,
             lag_blocks: head.unwrap_or_default().saturating_sub(position.unwrap_or_default()),
-            reorgs: self.watch.reorgs,
-            deepest_reorg: self.watch.deepest,
-            endpoints: vec![EndpointStatus {
-                name: shown_url(self.chain.rpc().name()),
-                up: head.is_some() && health.failures == 0,
-                head,
-                failures: health.failures,
-                last_error: health.last_error.clone(),
-                ..EndpointStatus::default()
-            }],
+            reorgs: health.reorgs,
+            deepest_reorg: health.deepest_reorg,
+            endpoints: self.chain.rpc().endpoints().into_iter().map(endpoint).collect(),
         }
+    }
+}
+
+fn endpoint(health: EndpointHealth) -> EndpointStatus {
+    EndpointStatus {
+        name: health.name,
+        up: health.up,
+        head: health.head,
+        lag_blocks: health.lag_blocks,
+        failures: health.failures,
+        total_failures: health.total_failures,
+        requests: health.requests,
+        last_error: health.last_error,
+        left_because: health.left_because.map(str::to_owned),
     }
 }
