@@ -4,8 +4,9 @@
 //! until its receipt's block is too deep for a reorg. [`Sender::keep`] tends the intents at every block; where no such task
 //! runs, whoever waits for an intent tends them all.
 //!
-//! `fees` and `decide` say what to do, and are pure; `place` signs, `tend` looks and acts, `wire` asks the node.
+//! `fees` and `decide` say what to do, and are pure; `place` signs, `tend` looks, `act` acts, `wire` asks the node.
 
+mod act;
 mod book;
 mod decide;
 mod error;

@@ -5,11 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::{
-    eips::BlockNumberOrTag,
-    primitives::{Bytes, U256},
-    rpc::types::TransactionReceipt,
-};
+use alloy::{eips::BlockNumberOrTag, rpc::types::TransactionReceipt};
 use provery_types::BlockRef;
 use tokio::sync::OnceCell;
 
@@ -17,22 +13,18 @@ use super::{
     Inner, Mined, SendError,
     book::{Ended, Entry},
     decide::{Action, MinedAction, Unmined, decide, decide_mined, is_late},
-    fees::{self, Bounds, Fees, Quote, TRANSFER_GAS},
-    wire::{Broadcast, Known},
+    fees::Quote,
+    wire::Known,
 };
 use crate::{
     ChainError,
-    journal::{Intent, MinedAt, Signed},
+    journal::{Intent, MinedAt},
 };
 
 /// Looks in a row at a head lower than the last before it is believed.
 const LOWER_LOOKS: u32 = 5;
-/// Looks in a row that must find a nonce missing before it is filled.
-const GAP_LOOKS: u32 = 2;
 /// Without a block for this many polls, what was accepted is looked for all the same.
 const IDLE_POLLS: u32 = 20;
-/// What a transfer is called that fills a nonce which nothing has.
-const FILL: &str = "fill";
 
 /// Where the last look left off.
 #[derive(Debug, Default)]
@@ -46,15 +38,15 @@ pub(super) struct Watch {
     again: bool,
     count: u64,
     /// A nonce that nothing has, and looks in a row that found it so.
-    gap: Option<(u64, u32)>,
+    pub(super) gap: Option<(u64, u32)>,
 }
 
 /// One look at the chain.
-struct Look<'a> {
-    inner: &'a Inner,
-    head: BlockRef,
+pub(super) struct Look<'a> {
+    pub(super) inner: &'a Inner,
+    pub(super) head: BlockRef,
     /// Transactions of the key up to the head, as an endpoint counts.
-    count: u64,
+    pub(super) count: u64,
     quote: OnceCell<Quote>,
 }
 
@@ -150,7 +142,7 @@ impl Inner {
     }
 
     /// Change an intent: on disk first.
-    fn change(&self, nonce: u64, change: impl FnOnce(&mut Intent)) -> Result<(), SendError> {
+    pub(super) fn change(&self, nonce: u64, change: impl FnOnce(&mut Intent)) -> Result<(), SendError> {
         let Some(mut intent) = self.book().entries.get(&nonce).map(|entry| entry.intent.clone()) else {
             return Ok(());
         };
@@ -160,20 +152,20 @@ impl Inner {
         Ok(())
     }
 
-    fn note(&self, nonce: u64, note: impl FnOnce(&mut Entry)) {
+    pub(super) fn note(&self, nonce: u64, note: impl FnOnce(&mut Entry)) {
         if let Some(entry) = self.book().entries.get_mut(&nonce) {
             note(entry);
         }
     }
 
-    fn forget(&self, nonce: u64) -> Result<Option<Entry>, SendError> {
+    pub(super) fn forget(&self, nonce: u64) -> Result<Option<Entry>, SendError> {
         self.journal.remove(self.signer.address(), nonce)?;
         Ok(self.book().entries.remove(&nonce))
     }
 }
 
 impl Look<'_> {
-    async fn quote(&self) -> Result<Quote, ChainError> {
+    pub(super) async fn quote(&self) -> Result<Quote, ChainError> {
         self.quote.get_or_try_init(|| self.inner.quote()).await.copied()
     }
 
@@ -427,129 +419,5 @@ impl Look<'_> {
             self.settle(nonce, &mined).await?;
         }
         Ok(())
-    }
-
-    async fn broadcast(&self, nonce: u64, signed: &Signed) -> Result<(), SendError> {
-        let poll = self.inner.config.poll;
-        let (refused, error) = match self.inner.broadcast(signed).await {
-            Broadcast::Taken => {
-                self.inner.note(nonce, |entry| {
-                    entry.was_taken();
-                    entry.resent = entry.resent.saturating_add(1);
-                });
-                return Ok(());
-            }
-            Broadcast::Refused(error) => (true, error),
-            Broadcast::Unanswered(error) => (false, error),
-        };
-        self.inner.note(nonce, |entry| {
-            entry.accepted = false;
-            entry.not_taken(refused, poll);
-        });
-        Err(self.inner.rpc.error("eth_sendRawTransaction", error).into())
-    }
-
-    /// Sign an intent's nonce again with other fees, write that down, broadcast it.
-    async fn replace(&self, intent: &Intent, cancel: bool, fees: Fees) -> Result<(), SendError> {
-        let (inner, nonce) = (self.inner, intent.nonce);
-        let signed = match cancel {
-            true => inner.sign_cancel(&intent.kind, nonce, fees).await?,
-            false => inner.sign(intent.into(), nonce, intent.gas, fees).await?,
-        };
-        tracing::info!(nonce, kind = intent.kind, tx = %signed.hash, max_fee = fees.max, tip = fees.tip, "fees raised");
-        inner.change(nonce, |intent| intent.signed.push(signed.clone()))?;
-        inner.note(nonce, |entry| {
-            entry.since = Some(self.head.number);
-            entry.resent = 0;
-            entry.refused = false;
-            entry.accepted = false;
-        });
-        inner.book().replaced += 1;
-        self.broadcast(nonce, &signed).await
-    }
-
-    /// The nonce is another program's for good: sign the order again with one that is free.
-    async fn release(&self, intent: &Intent) -> Result<(), SendError> {
-        let inner = self.inner;
-        tracing::warn!(
-            nonce = intent.nonce,
-            kind = intent.kind,
-            "the nonce went to a transaction of another program; let only one use a key"
-        );
-        let worthless = is_late(intent.deadline, self.head.timestamp)
-            || intent.signed.last().is_some_and(|signed| signed.cancels);
-        // A program that died amid this has signed it again already.
-        let signed_again = inner.book().entries.values().any(|entry| {
-            let other = &entry.intent;
-            other.nonce != intent.nonce && other.tag == intent.tag && other.data == intent.data
-        });
-        if worthless || signed_again {
-            if let Some(entry) = inner.forget(intent.nonce)?
-                && worthless
-            {
-                entry.ended.send_replace(Some(Ended::Abandoned));
-            }
-            return Ok(());
-        }
-        let quote = self.quote().await?;
-        let last = intent.signed.last().map(Fees::from);
-        let fees = fees::first(quote, Bounds { gas: intent.gas, budget: intent.budget }, false).or(last);
-        let Some(fees) = fees else { return Ok(()) };
-        let (nonce, signed) = {
-            let _lock = inner.placing.lock().await;
-            let nonce = inner.book().next_nonce(self.count);
-            let signed = inner.sign(intent.into(), nonce, intent.gas, fees).await?;
-            let moved = Intent { nonce, signed: vec![signed.clone()], mined: None, ..intent.clone() };
-            inner.journal.put(&moved)?;
-            let mut book = inner.book();
-            let old = book.entries.remove(&intent.nonce);
-            let entry = book.insert(moved);
-            entry.since = Some(self.head.number);
-            if let Some(old) = old {
-                (entry.id, entry.ended, entry.timings) = (old.id, old.ended, old.timings);
-            }
-            (nonce, signed)
-        };
-        inner.journal.remove(intent.account, intent.nonce)?;
-        self.broadcast(nonce, &signed).await
-    }
-
-    /// Fill a nonce that intents wait for and that nothing has.
-    async fn gap(&self, watch: &mut Watch) -> Result<(), SendError> {
-        let inner = self.inner;
-        let gap = inner.book().gap(self.count);
-        let looks = match (gap, watch.gap) {
-            (Some(now), Some((before, looks))) if now == before => looks + 1,
-            _ => 1,
-        };
-        watch.gap = gap.map(|nonce| (nonce, looks));
-        let Some(nonce) = gap.filter(|_| looks >= GAP_LOOKS) else { return Ok(()) };
-        let quote = self.quote().await?;
-        let lock = inner.placing.lock().await;
-        if inner.book().gap(self.count) != Some(nonce) {
-            return Ok(());
-        }
-        tracing::warn!(nonce, "nothing has this nonce and others wait for it, an empty transaction fills it");
-        let signed = inner.sign_cancel(FILL, nonce, quote.fees()).await?;
-        let account = inner.signer.address();
-        let intent = Intent {
-            account,
-            nonce,
-            tag: format!("{FILL}:{nonce}"),
-            kind: FILL.to_owned(),
-            to: Some(account),
-            data: Bytes::new(),
-            value: U256::ZERO,
-            gas: TRANSFER_GAS,
-            budget: None,
-            deadline: None,
-            signed: vec![signed.clone()],
-            mined: None,
-        };
-        inner.journal.put(&intent)?;
-        inner.book().insert(intent).since = Some(self.head.number);
-        drop(lock);
-        watch.gap = None;
-        self.broadcast(nonce, &signed).await
     }
 }
