@@ -82,9 +82,7 @@ impl Pool {
         let each = if unique.len() > 1 { (timeout / 2).max(SHORTEST).min(timeout) } else { timeout };
         let endpoints: Vec<Endpoint> = unique
             .into_iter()
-            .map(|url| {
-                Ok(Endpoint { wire: Wire::new(url, each)?, batch: AtomicUsize::new(batch::MOST) })
-            })
+            .map(|url| Ok(Endpoint { wire: Wire::new(url, each)?, batch: AtomicUsize::new(batch::MOST) }))
             .collect::<Result<_, ChainError>>()?;
         let states = Mutex::new(vec![State::default(); endpoints.len()]);
         Ok(Self { endpoints, chain_id: OnceLock::new(), states })
@@ -122,7 +120,9 @@ impl Pool {
                 Ok(id)
             }
             (None, Some(error)) => Err(error),
-            (None, None) => Err(ChainError::UrlInvalid { url: String::new(), reason: "none is given".into() }),
+            (None, None) => {
+                Err(ChainError::UrlInvalid { url: String::new(), reason: "none is given".into() })
+            }
         }
     }
 
@@ -291,7 +291,8 @@ impl Pool {
 
     /// What each of these endpoints has at a height. Those that say nothing are left out.
     pub(crate) async fn hashes(&self, of: &[usize], height: u64) -> Vec<(usize, B256)> {
-        let answers = join_all(of.iter().map(|at| async move { Some((*at, self.hash_at(*at, height).await?)) }));
+        let answers =
+            join_all(of.iter().map(|at| async move { Some((*at, self.hash_at(*at, height).await?)) }));
         answers.await.into_iter().flatten().collect()
     }
 

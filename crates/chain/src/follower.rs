@@ -54,7 +54,13 @@ pub struct FollowerConfig {
 
 impl FollowerConfig {
     pub fn new(poll: Duration) -> Self {
-        Self { poll, keep: 256, max_backoff: Duration::from_secs(15), look: poll.saturating_mul(10), wake: None }
+        Self {
+            poll,
+            keep: 256,
+            max_backoff: Duration::from_secs(15),
+            look: poll.saturating_mul(10),
+            wake: None,
+        }
     }
 }
 
@@ -302,9 +308,13 @@ impl Follower {
                     self.doubt.clear();
                     return Ok(false); // It spoke of two chains in one breath; look again.
                 }
-                Fork::Torn => return Err(view.inconsistent("eth_getBlockByNumber", "blocks that are no chain")),
+                Fork::Torn => {
+                    return Err(view.inconsistent("eth_getBlockByNumber", "blocks that are no chain"));
+                }
                 Fork::Deeper => {}
-                Fork::After { to, first } => return self.leave_chain(view, head, to, first, &canonical).await,
+                Fork::After { to, first } => {
+                    return self.leave_chain(view, head, to, first, &canonical).await;
+                }
             }
         }
         self.too_deep(view, head, &canonical).await
@@ -345,11 +355,17 @@ impl Follower {
             }
         }
         if is_doubtful && !self.doubt.persists(first.hash) {
-            tracing::debug!(rpc = view.name(), to = to.number, depth, "a reorganisation is doubtful, looking again");
+            tracing::debug!(
+                rpc = view.name(),
+                to = to.number,
+                depth,
+                "a reorganisation is doubtful, looking again"
+            );
             return Ok(false);
         }
         tracing::info!(to = to.number, hash = %to.hash, depth, "chain reorganised");
-        self.doubt.abandon(self.cursor.iter().filter(|known| known.number > to.number).map(|known| known.hash));
+        self.doubt
+            .abandon(self.cursor.iter().filter(|known| known.number > to.number).map(|known| known.hash));
         self.health.send_modify(|health| {
             health.head = Some(head);
             health.reorgs += 1;

@@ -37,7 +37,9 @@ pub(crate) fn find(known: &[BlockRef], canonical: &BTreeMap<u64, BlockRef>) -> F
         None => Fork::Deeper,
         Some(0) => Fork::None,
         Some(at) => match canonical.get(&known[at - 1].number) {
-            Some(first) if first.number == known[at].number + 1 && first.parent_hash != known[at].hash => Fork::Torn,
+            Some(first) if first.number == known[at].number + 1 && first.parent_hash != known[at].hash => {
+                Fork::Torn
+            }
             Some(first) => Fork::After { to: known[at], first: *first },
             None => Fork::Torn,
         },

@@ -12,12 +12,7 @@ use alloy::{
 };
 use provery_types::{BlockRef, Event, LoggedEvent, Source};
 
-use crate::{
-    Chain, ChainError, Rpc,
-    endpoints::Because,
-    headers::Header,
-    view::View,
-};
+use crate::{Chain, ChainError, Rpc, endpoints::Because, headers::Header, view::View};
 
 /// Blocks asked for at once. A node that finds this too much is asked for less.
 pub(crate) const RANGE: u64 = 2_000;

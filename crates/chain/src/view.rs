@@ -73,7 +73,8 @@ impl View {
     /// Its blocks of these heights, in their order. One it does not have is an error: it may be behind.
     pub(crate) async fn headers(&self, heights: &[u64]) -> Result<Vec<Header>, ChainError> {
         const METHOD: &str = "eth_getBlockByNumber";
-        let params: Vec<Value> = heights.iter().map(|height| json!([format!("{height:#x}"), false])).collect();
+        let params: Vec<Value> =
+            heights.iter().map(|height| json!([format!("{height:#x}"), false])).collect();
         let found: Vec<Option<RawHeader>> = batched(&self.pool, &self.provider, self.at, METHOD, &params)
             .await
             .map_err(|error| self.error(METHOD, error))?;
@@ -103,7 +104,12 @@ impl View {
     }
 
     /// The logs that match from block `from` to block `to`, in requests as large as the node will answer.
-    pub(crate) async fn logs_from(&self, from: u64, to: u64, filter: &Filter) -> Result<Vec<Log>, ChainError> {
+    pub(crate) async fn logs_from(
+        &self,
+        from: u64,
+        to: u64,
+        filter: &Filter,
+    ) -> Result<Vec<Log>, ChainError> {
         let mut found = Vec::new();
         let mut size = to.saturating_sub(from) + 1;
         let mut next = from;

@@ -200,7 +200,9 @@ async fn one_that_is_down_at_first_joins_later_and_one_of_another_chain_never() 
     assert!(matches!(error, ChainError::ChainsDiffer { chain: 1337, other: 31337, .. }), "{error:?}");
 
     late.heal();
-    following.until(|| chain.rpc().endpoints()[0].up && chain.rpc().endpoints()[0].left_because.is_none()).await?;
+    following
+        .until(|| chain.rpc().endpoints()[0].up && chain.rpc().endpoints()[0].left_because.is_none())
+        .await?;
     following.to(field.head().await?).await
 }
 
@@ -425,7 +427,8 @@ async fn reorgs_while_the_client_is_down_or_slow_are_followed() -> Result<()> {
 async fn a_chain_without_our_blocks_is_final_only_if_all_say_so() -> Result<()> {
     let field = Field::with(2).await?;
     field.anvil.mine(10).await?;
-    let stranger = BlockRef { number: 5, hash: alloy::primitives::B256::repeat_byte(5), ..BlockRef::default() };
+    let stranger =
+        BlockRef { number: 5, hash: alloy::primitives::B256::repeat_byte(5), ..BlockRef::default() };
     field.relays[1].set(Faults { refuse: true, ..Faults::default() });
     let mut follower = Follower::new(field.chain.clone(), [stranger], config());
     let health = follower.health();

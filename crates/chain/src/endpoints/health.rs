@@ -200,9 +200,10 @@ pub(crate) fn trusted(states: &[State], now: Instant) -> Vec<usize> {
 pub(crate) fn moved(states: &mut [State], heads: &[(usize, u64)]) {
     let before: Vec<Option<u64>> = heads.iter().map(|(at, _)| states[*at].looked).collect();
     for (at, head) in heads {
-        let gained = heads.iter().zip(&before).map(|((_, other), before)| {
-            before.map_or(0, |before| other.saturating_sub(before.max(*head)))
-        });
+        let gained = heads
+            .iter()
+            .zip(&before)
+            .map(|((_, other), before)| before.map_or(0, |before| other.saturating_sub(before.max(*head))));
         let most = gained.max().unwrap_or_default();
         let state = &mut states[*at];
         if state.looked == Some(*head) {

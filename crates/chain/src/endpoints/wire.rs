@@ -144,11 +144,9 @@ fn answers(request: &RequestPacket, answer: &ResponsePacket) -> bool {
         }
         (RequestPacket::Single(_), ResponsePacket::Batch(_)) => false,
         (RequestPacket::Batch(_), ResponsePacket::Single(response)) => response.is_error(),
-        (RequestPacket::Batch(requests), ResponsePacket::Batch(responses)) => {
-            responses.iter().all(|response| {
-                refused(response) || requests.iter().any(|request| *request.id() == response.id)
-            })
-        }
+        (RequestPacket::Batch(requests), ResponsePacket::Batch(responses)) => responses
+            .iter()
+            .all(|response| refused(response) || requests.iter().any(|request| *request.id() == response.id)),
     }
 }
 
@@ -205,8 +203,10 @@ mod tests {
 
     #[test]
     fn an_error_repeats_no_secret() {
-        let wire = Wire::new("https://node.example/v3/0123456789abcdef", Duration::from_secs(1)).expect("a URL");
-        let refused = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"0123456789abcdef is over"}}"#;
+        let wire =
+            Wire::new("https://node.example/v3/0123456789abcdef", Duration::from_secs(1)).expect("a URL");
+        let refused =
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"0123456789abcdef is over"}}"#;
         let cleaned = wire.clean(answer(refused));
         assert_eq!(cleaned.first_error_message(), Some("… is over"));
         assert!(!format!("{wire:?}").contains("0123456789abcdef"));
