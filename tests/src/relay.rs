@@ -132,7 +132,7 @@ async fn serve(mut stream: TcpStream, target: u16, shared: &Mutex<Shared>) -> Re
                 if is_latest {
                     *shared.asked.entry("latest".to_string()).or_default() += 1;
                 }
-                is_latest && faults.stale > 0 && shared.asked["latest"] % 2 == 0
+                is_latest && faults.stale > 0 && shared.asked["latest"].is_multiple_of(2)
             };
             if stale || (faults.behind.is_some() && request["params"][0] == "latest") {
                 let head = head(target).await?;

@@ -26,6 +26,10 @@ pub(crate) async fn batched<P: RpcSend, R: RpcRecv>(
     params: &[P],
 ) -> Result<Vec<R>, TransportError> {
     let Some(endpoint) = pool.endpoints.get(at) else { return Err(RpcError::NullResp) };
+    if params.len() > 1 {
+        // One that refused every batch may have had a bad moment.
+        endpoint.batch.fetch_max(2, Ordering::Relaxed);
+    }
     let mut answers = Vec::with_capacity(params.len());
     while answers.len() < params.len() {
         let size = endpoint.batch.load(Ordering::Relaxed).clamp(1, MOST);
