@@ -140,14 +140,14 @@ fn processes(program: PathBuf, count: usize) -> Processes {
 #[tokio::test]
 async fn strange_children_are_failed_proofs() {
     for (text, expected) in [
-        ("echo hello; sleep 3600", "wrote \"hello\" instead of a reply"),
-        ("echo '{\"event\":\"taken\",\"id\":9}'; sleep 3600", "a reply to job 9"),
+        ("echo hello; exec sleep 3600", "wrote \"hello\" instead of a reply"),
+        ("echo '{\"event\":\"taken\",\"id\":9}'; exec sleep 3600", "a reply to job 9"),
         (
             "printf '{\"event\":\"taken\",\"id\":1'; exit 3",
             "ended with status 3 (its last words are in the log) before",
         ),
         ("read line; kill -SEGV $$", "crashed (signal 11) before it took the job"),
-        ("exec >&-; sleep 3600", "closed its output"),
+        ("exec >&-; exec sleep 3600", "closed its output"),
     ] {
         let dir = tempfile::tempdir().expect("a folder");
         let message = refusal(&processes(script(dir.path(), text), 1), job(1, 10)).await;
