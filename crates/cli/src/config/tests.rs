@@ -1,0 +1,174 @@
+//! Order, checks and secrecy of settings.
+
+use super::*;
+use crate::error::Failure;
+
+struct Case {
+    global: Global,
+    env: Vec<(&'static str, &'static str)>,
+}
+
+impl Case {
+    fn with_file(folder: &Path, text: &str) -> Self {
+        let path = folder.join("provery.toml");
+        fs::write(&path, text).expect("writes");
+        Self { global: Global { config: Some(path), ..Default::default() }, env: Vec::new() }
+    }
+
+    fn resolve(&self) -> Result<Settings> {
+        Settings::resolve(&self.global, |name| {
+            self.env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_string())
+        })
+    }
+}
+
+fn code(result: Result<Settings>) -> Code {
+    result.expect_err("fails").downcast_ref::<Failure>().expect("is a failure").code
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+    let folder = tempfile::tempdir().expect("makes a folder");
+    let mut case = Case::with_file(folder.path(), "rpc_url = \"http://file\"\ndeployment = \"d.json\"\n");
+    let settings = case.resolve().expect("resolves");
+    assert_eq!(settings.rpc_urls, ["http://file"]);
+    assert_eq!(settings.deployment, Some(folder.path().join("d.json")));
+
+    case.env = vec![(ENV_RPC_URL, "http://env"), (ENV_DEPLOYMENT, "env.json")];
+    let settings = case.resolve().expect("resolves");
+    assert_eq!(settings.rpc_urls, ["http://env"]);
+    assert_eq!(settings.deployment, Some("env.json".into()));
+
+    case.global.rpc_url = vec!["http://flag".into(), "http://flag-2".into()];
+    case.global.deployment = Some("flag.json".into());
+    let settings = case.resolve().expect("resolves");
+    assert_eq!(settings.rpc_urls, ["http://flag", "http://flag-2"]);
+    assert_eq!(settings.deployment, Some("flag.json".into()));
+}
+
+#[test]
+fn keys_follow_the_same_order() {
+    let folder = tempfile::tempdir().expect("makes a folder");
+    let mut case = Case::with_file(folder.path(), "keystore = \"file.json\"\npassword_file = \"p\"\n");
+    let password = Password::File(folder.path().join("p"));
+    let keystore = |path: PathBuf, password: &Password| Key::Keystore { path, password: password.clone() };
+    assert_eq!(case.resolve().expect("resolves").key, keystore(folder.path().join("file.json"), &password));
+
+    case.env = vec![(ENV_PRIVATE_KEY, "0xabc")];
+    assert_eq!(case.resolve().expect("resolves").key, Key::Private(Secret::new("0xabc".into())));
+
+    case.env.push((ENV_KEYSTORE, "env.json"));
+    assert_eq!(code(case.resolve()), Code::BadKey);
+
+    case.env.push((ENV_KEYSTORE_PASSWORD, "hunter2"));
+    case.global.keystore = Some("flag.json".into());
+    let given = Password::Given(Secret::new("hunter2".into()));
+    assert_eq!(case.resolve().expect("resolves").key, keystore("flag.json".into(), &given));
+
+    case.global.password_file = Some("flag.pw".into());
+    assert_eq!(case.resolve().expect("resolves").password, Password::File("flag.pw".into()));
+}
+
+#[test]
+fn a_file_with_a_private_key_or_a_typo_is_refused() {
+    let folder = tempfile::tempdir().expect("makes a folder");
+    for text in ["private_key = \"0x1\"", "rpcurl = \"x\"", "rpc_url = 5", "rpc_url"] {
+        assert_eq!(code(Case::with_file(folder.path(), text).resolve()), Code::Config, "{text}");
+    }
+    let mut case = Case::with_file(folder.path(), "");
+    case.global.config = Some(folder.path().join("missing.toml"));
+    assert_eq!(code(case.resolve()), Code::Config);
+}
+
+#[test]
+fn the_node_table_is_read_and_checked() {
+    let folder = tempfile::tempdir().expect("makes a folder");
+    let text = "rpc_urls = ['http://a', 'http://b']\n[node]\ndata_dir = 'd'\nmarket = [1, 2]\nhttp = \
+                '127.0.0.1:9464'\nmin_reward = '0.5ether'\nhand_over = '-1gwei'\nwithdraw_at = 7\nrescue = false\n";
+    let settings = Case::with_file(folder.path(), text).resolve().expect("resolves");
+    assert_eq!(settings.rpc_urls, ["http://a", "http://b"]);
+    let node = settings.node;
+    assert_eq!(node.data_dir, Some(folder.path().join("d")));
+    assert_eq!(node.market, Some(vec![1, 2]));
+    let tunables = node.tunables(Some(alloy::primitives::U256::from(9)));
+    assert_eq!(tunables.minimum_reward, 500_000_000_000_000_000);
+    assert_eq!(tunables.hand_over, Some(-1_000_000_000));
+    assert_eq!(tunables.withdraw_at, Some(alloy::primitives::U256::from(7)));
+    assert!(!tunables.rescue && tunables.taking);
+    let measured = NodeValues::default().tunables(Some(alloy::primitives::U256::from(9)));
+    assert_eq!(measured.minimum_reward, 9, "what a slot costs, if nothing else is said");
+
+    for (text, said) in [
+        ("[node]\nmin_rewrd = 1", "did you mean min_reward?"),
+        ("[node]\nrpc_url = 'http://a'", "belongs above [node]"),
+        ("data_dir = 'd'", "belongs under [node]"),
+        ("[node]\nbudget_bps = 10001", "budget_bps must be from 1 to 10000"),
+        ("[node]\nprover = '0x12'", "line 2: prover is not right"),
+        ("[node]\nmin_reward = '1.5'", "line 2: min_reward is not right"),
+        ("[node]\nhttp = '9464'", "127.0.0.1:9464"),
+        ("[node]\nws_url = 'http://hunter2'", "ws_url does not begin with"),
+        ("[node]\nprivate_key = 'hunter2'", "a secret has no place in it"),
+        ("rpc_urls = ['hunter2']", "a URL in rpc_urls is not a URL"),
+        ("rpc_urls = []", "empty"),
+        ("rpc_url = 'http://a'\nrpc_urls = ['http://b']", "both set"),
+        ("node = 5", "write [node]"),
+    ] {
+        let error = Case::with_file(folder.path(), text).resolve().expect_err(text).to_string();
+        assert!(error.contains(said) && !error.contains("hunter2"), "{text}: {error}");
+    }
+}
+
+#[test]
+fn where_each_setting_comes_from_is_known() {
+    let flags = NodeValues { workers: Some(3), ..NodeValues::default() };
+    let file = NodeValues { workers: Some(2), poll_ms: Some(9), ..NodeValues::default() };
+    let rows = NodeValues::rows(&flags, &[("keys", ENV_KEYS_DIR)], &file);
+    let row = |key: &str| {
+        let row = rows.iter().find(|row| row.key == key).expect(key);
+        (row.value.clone(), row.from)
+    };
+    assert_eq!(row("workers"), (json!(3), Origin::Flag));
+    assert_eq!(row("poll_ms"), (json!(9), Origin::File));
+    assert_eq!(row("keys").1, Origin::Env(ENV_KEYS_DIR));
+    assert_eq!(row("rescue"), (json!(true), Origin::Default));
+    assert_eq!(rows.len(), NodeValues::KEYS.len());
+}
+
+#[test]
+fn the_example_names_every_key_and_is_valid() {
+    let example = crate::commands::node::EXAMPLE;
+    for key in GLOBAL_KEYS.iter().filter(|key| **key != "node" && **key != "rpc_url").chain(NodeValues::KEYS)
+    {
+        let there = |line: &str| {
+            let line = line.trim_start_matches("# ").trim_start_matches('#');
+            line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
+        };
+        assert!(example.lines().any(there), "{key} is not in the example");
+    }
+    parse(Path::new("provery.toml"), example.to_owned()).expect("is valid");
+    // And so it is with everything that is commented out.
+    let set = |line: &str| {
+        let rest = line.strip_prefix("# ")?;
+        let key: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+        let known = NodeValues::KEYS.contains(&key.as_str()) || GLOBAL_KEYS.contains(&key.as_str());
+        (known && rest[key.len()..].starts_with(" = ")).then(|| rest.to_owned())
+    };
+    let all: Vec<String> = example.lines().map(|line| set(line).unwrap_or_else(|| line.to_owned())).collect();
+    let file = parse(Path::new("provery.toml"), all.join("\n")).expect("is valid");
+    let none = NodeValues::default().differences(&file.node);
+    assert_eq!(none.len(), NodeValues::KEYS.len(), "every key is set");
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let folder = tempfile::tempdir().expect("makes a folder");
+    let text = "rpc_url = 'http://u:hunter2@h/hunter2?t=hunter2'\n[node]\nnats_url = 'nats://hunter2@h'\n";
+    let case = Case::with_file(folder.path(), text);
+    let settings = case.resolve().expect("resolves");
+    let rows = NodeValues::rows(&NodeValues::default(), &[], &settings.node);
+    let shown = format!("{settings:?} {:?} {rows:?}", settings.rows);
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(shown.contains("http://h") && shown.contains("nats://h"), "{shown}");
+    let key = Key::Private(Secret::new("0xabc".into()));
+    assert!(!format!("{key:?}").contains("abc"));
+}
