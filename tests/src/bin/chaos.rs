@@ -77,7 +77,11 @@ async fn main() -> ExitCode {
         }
     };
     if failed {
-        eprintln!("failed with seed {}; what was injected: {}", args.seed, args.dir.join("events.jsonl").display());
+        eprintln!(
+            "failed with seed {}; what was injected: {}",
+            args.seed,
+            args.dir.join("events.jsonl").display()
+        );
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS

@@ -38,7 +38,9 @@ pub type Place = (&'static str, &'static str);
 fn frequent(point: &str) -> u64 {
     match point {
         "block" => 40,
-        "work:seen" | "work:queued" | "work:proving" | "work:proved" | "work:submitting" | "work:settled" => 3,
+        "work:seen" | "work:queued" | "work:proving" | "work:proved" | "work:submitting" | "work:settled" => {
+            3
+        }
         "proof" | "intent:signed" | "intent:mined" => 3,
         _ => 1,
     }

@@ -197,7 +197,8 @@ impl Director {
         for node in &self.nodes {
             let known = open_stages(node).await;
             for (key, _) in &done.touched {
-                let stage = known.get(key).map(String::as_str).or_else(|| self.reports.stage(node.index, *key));
+                let stage =
+                    known.get(key).map(String::as_str).or_else(|| self.reports.stage(node.index, *key));
                 let stage = stage.unwrap_or("seen").to_owned();
                 *stages.entry(stage.clone()).or_default() += 1;
                 *self.by_stage.entry(stage).or_default() += 1;
@@ -242,7 +243,9 @@ impl Director {
             }
             Fault::Sigterm => node.kill("sigterm", plain),
             Fault::SlowProver => node.kill("slow_prover", with("slow:1500")),
-            Fault::FailedProof => node.kill("failed_proof", with(if dice.coin() { "fail:25" } else { "crash:25" })),
+            Fault::FailedProof => {
+                node.kill("failed_proof", with(if dice.coin() { "fail:25" } else { "crash:25" }))
+            }
             Fault::WorkerKill => {
                 dice.pick(&proc::children(pid)).is_some_and(|child| proc::signal(*child, Signal::KILL))
             }
@@ -279,7 +282,8 @@ impl Director {
 /// Stages of open slots, by the node's own word.
 async fn open_stages(node: &Node) -> BTreeMap<Key, String> {
     let Some(status) = node.status().await else { return BTreeMap::new() };
-    let rows = ["open", "ended"].into_iter().flat_map(|list| status[list].as_array().cloned().unwrap_or_default());
+    let rows =
+        ["open", "ended"].into_iter().flat_map(|list| status[list].as_array().cloned().unwrap_or_default());
     rows.filter_map(|row| {
         let market = row["market"].as_u64().or_else(|| row["market"].as_str()?.parse().ok())?;
         Some(((market, row["slot"].as_u64()?), row["stage"].as_str()?.to_owned()))

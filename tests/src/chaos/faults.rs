@@ -162,7 +162,11 @@ impl Rates {
     /// Faults that have not reached the quota, and how many of each are still wanted.
     pub fn missing(&self) -> Vec<(&'static str, u64)> {
         let wanted = |fault: Wire| self.quota.saturating_sub(self.row(fault).done.load(Relaxed));
-        Wire::ALL.into_iter().filter(|fault| wanted(*fault) > 0).map(|fault| (fault.name(), wanted(fault))).collect()
+        Wire::ALL
+            .into_iter()
+            .filter(|fault| wanted(*fault) > 0)
+            .map(|fault| (fault.name(), wanted(fault)))
+            .collect()
     }
 
     /// Set the rates anew: `window` has passed since the last time, and `left` of the run is left.

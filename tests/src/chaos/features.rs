@@ -34,7 +34,10 @@ impl Features {
             // Its help says so.
             many_urls: node.contains("PROVERY_RPC_URL") && {
                 let at = node.find("--rpc-url").unwrap_or(0);
-                node[at..].lines().take(3).any(|line| line.contains("more than once") || line.contains("comma"))
+                node[at..]
+                    .lines()
+                    .take(3)
+                    .any(|line| line.contains("more than once") || line.contains("comma"))
             },
             http: node.contains("--http"),
             drain: node.contains("--drain"),

@@ -118,6 +118,11 @@ impl Ledger {
         })
     }
 
+    /// Whether an account is one of the contracts: what it "sent" has no signature.
+    pub fn is_contract(&self, account: Address) -> bool {
+        self.sources.contains_key(&account)
+    }
+
     pub fn head(&self) -> u64 {
         self.blocks.last_key_value().map_or(0, |(number, _)| *number)
     }

@@ -15,7 +15,8 @@ const SLACK: u64 = 16;
 /// The samples of the longest-living process, past its warm-up.
 fn longest(samples: &[Sample]) -> Vec<Sample> {
     let life = |of: &[Sample]| of.last().zip(of.first()).map_or(0, |(last, first)| last.at_ms - first.at_ms);
-    let best = samples.chunk_by(|a, b| a.instance == b.instance).max_by_key(|of| life(of)).unwrap_or_default();
+    let best =
+        samples.chunk_by(|a, b| a.instance == b.instance).max_by_key(|of| life(of)).unwrap_or_default();
     let from = best.first().map_or(0, |first| first.at_ms + WARM_MS);
     let warm: Vec<Sample> = best.iter().filter(|sample| sample.at_ms >= from).copied().collect();
     if life(&warm) >= LEAST_MS { warm } else { Vec::new() }
@@ -29,7 +30,8 @@ pub fn slope(samples: &[Sample]) -> Option<(f64, u64)> {
     let points: Vec<(f64, f64)> =
         samples.iter().map(|sample| (hours(sample.at_ms), sample.resident_kib as f64 / 1024.0)).collect();
     let count = points.len() as f64;
-    let (mean_x, mean_y) = points.iter().fold((0.0, 0.0), |sum, (x, y)| (sum.0 + x / count, sum.1 + y / count));
+    let (mean_x, mean_y) =
+        points.iter().fold((0.0, 0.0), |sum, (x, y)| (sum.0 + x / count, sum.1 + y / count));
     let spread: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
     let shared: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
     (spread > 0.0).then(|| (shared / spread, (last.at_ms - first.at_ms) / 1_000))
@@ -39,7 +41,9 @@ pub fn slope(samples: &[Sample]) -> Option<(f64, u64)> {
 pub fn leaked(samples: &[Sample]) -> u64 {
     let samples = longest(samples);
     let third = samples.len() / 3;
-    let (Some(first), Some(last)) = (samples.get(..third), samples.get(samples.len() - third..)) else { return 0 };
+    let (Some(first), Some(last)) = (samples.get(..third), samples.get(samples.len() - third..)) else {
+        return 0;
+    };
     let most = first.iter().map(|sample| sample.descriptors).max().unwrap_or(0);
     let least = last.iter().map(|sample| sample.descriptors).min().unwrap_or(0);
     let gained = least.saturating_sub(most);

@@ -88,7 +88,9 @@ impl Miner {
             .ledger
             .slots()
             .into_iter()
-            .filter(|(_, row)| row.opened_in > fork || row.end.as_ref().is_some_and(|(block, _)| *block > fork))
+            .filter(|(_, row)| {
+                row.opened_in > fork || row.end.as_ref().is_some_and(|(block, _)| *block > fork)
+            })
             .collect();
         let dropped: Vec<(B256, Address)> = self
             .ledger
@@ -111,7 +113,7 @@ impl Miner {
     async fn pairs(&self, dropped: &[(B256, Address)], depth: u64, dice: &mut Dice) -> Result<Vec<Value>> {
         let mut earliest: BTreeMap<Address, u64> = BTreeMap::new();
         let mut pairs: Vec<(u64, Value)> = Vec::new();
-        for (hash, from) in dropped {
+        for (hash, from) in dropped.iter().filter(|(_, from)| !self.ledger.is_contract(*from)) {
             let raw = self.rpc.call("eth_getRawTransactionByHash", json!([hash])).await?;
             let offset = dice.between(*earliest.get(from).unwrap_or(&0), depth - 1);
             earliest.insert(*from, offset);
@@ -129,7 +131,10 @@ impl Miner {
 }
 
 /// Mine a block each `every` until the run is over. Errors end it: without a chain there is no run.
-pub async fn beat(miner: std::sync::Arc<tokio::sync::Mutex<Miner>>, every: tokio::sync::watch::Receiver<Duration>) -> Result<()> {
+pub async fn beat(
+    miner: std::sync::Arc<tokio::sync::Mutex<Miner>>,
+    every: tokio::sync::watch::Receiver<Duration>,
+) -> Result<()> {
     loop {
         let pause = *every.borrow();
         tokio::time::sleep(pause).await;

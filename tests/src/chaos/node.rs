@@ -94,7 +94,15 @@ pub struct Node {
 impl Node {
     pub fn new(index: usize, prover: Prover, proxies: Vec<Proxy>, dir: &Path, shared: Shared) -> Arc<Self> {
         let data_dir = dir.join(format!("node-{}", prover.name));
-        Arc::new(Self { index, prover, proxies, data_dir, shared, state: Mutex::default(), samples: Mutex::default() })
+        Arc::new(Self {
+            index,
+            prover,
+            proxies,
+            data_dir,
+            shared,
+            state: Mutex::default(),
+            samples: Mutex::default(),
+        })
     }
 
     pub fn name(&self) -> &str {
@@ -161,7 +169,10 @@ impl Node {
     pub fn sample(&self) {
         let (pid, instance) = self.with(|state| (state.pid, state.instance));
         let Some(pid) = pid else { return };
-        let (Some(resident_kib), Some(descriptors)) = (proc::resident_kib(pid), proc::descriptors(pid)) else { return };
+        let (Some(resident_kib), Some(descriptors)) = (proc::resident_kib(pid), proc::descriptors(pid))
+        else {
+            return;
+        };
         if let Ok(mut samples) = self.samples.lock() {
             samples.push(Sample { instance, at_ms: now_ms(), resident_kib, descriptors });
         }
@@ -224,7 +235,8 @@ impl Node {
             }
             _ if self.shared.stop.is_cancelled() && status.success() => {}
             _ => {
-                let text = format!("{}: {status}; {}", self.name(), words.last().cloned().unwrap_or_default());
+                let text =
+                    format!("{}: {status}; {}", self.name(), words.last().cloned().unwrap_or_default());
                 self.shared.log.note("ended_by_itself", self.name(), json!({ "how": text, "said": words }));
                 self.with(|state| state.unexpected.push(text));
             }
@@ -241,7 +253,16 @@ impl Node {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(&self.shared.cli.program).arg("node");
         self.shared.cli.equip(&mut command, Some(&self.prover.key));
-        command.args(["--json", "--poll-ms", "100", "--first-estimate", "3", "--min-reward", "1ether", "--data-dir"]);
+        command.args([
+            "--json",
+            "--poll-ms",
+            "100",
+            "--first-estimate",
+            "3",
+            "--min-reward",
+            "1ether",
+            "--data-dir",
+        ]);
         command.arg(&self.data_dir);
         for market in [LOTTERY, RACE, DUTCH] {
             command.args(["--market", &market.to_string()]);
@@ -260,7 +281,9 @@ impl Node {
             command.env("PROVERY_CRASH", format!("{point}:{side}:{nth}"));
         }
         if let Some(fault) = next.worker_fault {
-            command.env("PROVERY_WORKER_FAULT", fault).env("PROVERY_WORKER_FAULT_SEED", self.shared.seed.to_string());
+            command
+                .env("PROVERY_WORKER_FAULT", fault)
+                .env("PROVERY_WORKER_FAULT_SEED", self.shared.seed.to_string());
         }
         let mut child = command
             .env("PROVERY_LOG", std::env::var("PROVERY_LOG").unwrap_or_else(|_| "info".into()))

@@ -99,7 +99,14 @@ mod tests {
     use super::*;
 
     fn sent(hash: u8, max_fee: u128, tip: u128) -> Sent {
-        Sent { sender: Address::ZERO, nonce: 1, hash: B256::repeat_byte(hash), max_fee, tip, raw: Bytes::new() }
+        Sent {
+            sender: Address::ZERO,
+            nonce: 1,
+            hash: B256::repeat_byte(hash),
+            max_fee,
+            tip,
+            raw: Bytes::new(),
+        }
     }
 
     #[test]

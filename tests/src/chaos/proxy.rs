@@ -149,11 +149,13 @@ impl Inner {
 
     async fn answer(&self, dice: &mut Dice, body: &[u8]) -> io::Result<Answer> {
         let request: Value = serde_json::from_slice(body).map_err(io::Error::other)?;
-        let calls: Vec<&Value> = request.as_array().map_or_else(|| vec![&request], |calls| calls.iter().collect());
+        let calls: Vec<&Value> =
+            request.as_array().map_or_else(|| vec![&request], |calls| calls.iter().collect());
         let methods: Vec<&str> = calls.iter().filter_map(|call| call["method"].as_str()).collect();
-        let fault = Wire::ALL.into_iter().filter(|fault| *fault != Wire::Refused && fault.applies(&methods)).find(
-            |fault| self.shared.rates.roll(*fault, dice),
-        );
+        let fault = Wire::ALL
+            .into_iter()
+            .filter(|fault| *fault != Wire::Refused && fault.applies(&methods))
+            .find(|fault| self.shared.rates.roll(*fault, dice));
         let Some(fault) = fault else { return self.whole(&request).await };
         match fault {
             Wire::Refused => Ok(Answer::Nothing),
@@ -238,9 +240,8 @@ impl Inner {
 
     /// The same error for each call.
     fn refused(&self, request: &Value, message: &str) -> Answer {
-        let answer = each(request, |call| {
-            json!({ "jsonrpc": "2.0", "id": call["id"], "error": error(message) })
-        });
+        let answer =
+            each(request, |call| json!({ "jsonrpc": "2.0", "id": call["id"], "error": error(message) }));
         Answer::Whole(http::answer(200, answer.to_string().as_bytes()))
     }
 
@@ -251,7 +252,11 @@ impl Inner {
             Value::Array(calls) if calls.iter().any(sends) => {
                 let mut answers = Vec::with_capacity(calls.len());
                 for call in calls {
-                    answers.push(if sends(call) { self.send(call).await? } else { self.upstream(call).await? });
+                    answers.push(if sends(call) {
+                        self.send(call).await?
+                    } else {
+                        self.upstream(call).await?
+                    });
                 }
                 Ok(answers.into())
             }

@@ -125,14 +125,19 @@ impl Reports {
             for ((node, key), proofs) in &inner.proved {
                 for pair in proofs.windows(2) {
                     let [first, second] = pair else { continue };
-                    let between = |times: &[u64]| times.iter().any(|ms| (first.at_ms..=second.at_ms).contains(ms));
+                    let between =
+                        |times: &[u64]| times.iter().any(|ms| (first.at_ms..=second.at_ms).contains(ms));
                     let lost_with_process = first.instance != second.instance
                         && inner
                             .ends
                             .get(&(*node, first.instance))
                             .is_some_and(|end| *end < first.at_ms + STORED_AFTER_MS);
                     let dropped = inner.dropped.get(&(*node, *key)).is_some_and(|times| between(times));
-                    if first.statement.is_none() || first.statement != second.statement || lost_with_process || dropped {
+                    if first.statement.is_none()
+                        || first.statement != second.statement
+                        || lost_with_process
+                        || dropped
+                    {
                         continue;
                     }
                     if between(&inner.reorgs_ms) { after_reorg += 1 } else { again += 1 }
@@ -152,7 +157,8 @@ mod tests {
     #[test]
     fn a_statement_proven_twice_by_a_living_node_is_counted() {
         let reports = Reports::default();
-        let proved = json!({ "event": "proved", "market": "1", "slot": 3, "statement": B256::repeat_byte(1) });
+        let proved =
+            json!({ "event": "proved", "market": "1", "slot": 3, "statement": B256::repeat_byte(1) });
         reports.line(0, 1, &proved);
         reports.line(1, 1, &proved);
         assert_eq!(reports.proven_again(), (0, 0), "two nodes may prove the same");
@@ -163,7 +169,8 @@ mod tests {
     #[test]
     fn a_proof_lost_with_its_process_may_be_made_again() {
         let reports = Reports::default();
-        let proved = json!({ "event": "proved", "market": "1", "slot": 3, "statement": B256::repeat_byte(1) });
+        let proved =
+            json!({ "event": "proved", "market": "1", "slot": 3, "statement": B256::repeat_byte(1) });
         reports.line(0, 1, &proved);
         reports.ended(0, 1);
         reports.line(0, 2, &proved);

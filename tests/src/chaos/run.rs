@@ -61,17 +61,15 @@ pub async fn run(options: &Options, say: &dyn Fn(Value)) -> Result<Summary> {
     let log = EventLog::create(&dir.join("events.jsonl"))?;
     let anvil = stage::chain().await?;
     let rpc = Direct::new(anvil.port());
-    let miner = Arc::new(Mutex::new(Miner::new(
-        rpc.clone(),
-        Ledger::new(rpc.clone(), BTreeMap::new()),
-        log.clone(),
-    )));
+    let miner =
+        Arc::new(Mutex::new(Miner::new(rpc.clone(), Ledger::new(rpc.clone(), BTreeMap::new()), log.clone())));
     let (pace, every) = watch::channel(Duration::from_millis(60));
     let beating = tokio::spawn(beat(miner.clone(), every));
     let exclusive = exclusive_window(options);
-    let stage =
-        stage::set(&dir, &rpc, options.provers, exclusive, &|step| say(json!({ "event": "stage", "step": step })))
-            .await?;
+    let stage = stage::set(&dir, &rpc, options.provers, exclusive, &|step| {
+        say(json!({ "event": "stage", "step": step }))
+    })
+    .await?;
     {
         let mut miner = miner.lock().await;
         miner.ledger = Ledger::new(rpc.clone(), stage.deployment.sources());
@@ -163,14 +161,28 @@ impl Run {
         }
         let kept = Mutex::default();
         Ok(Self {
-            options, log, rpc, miner, stage, features, exclusive, rates, pool, reports, crashes, nodes, kept, stop,
+            options,
+            log,
+            rpc,
+            miner,
+            stage,
+            features,
+            exclusive,
+            rates,
+            pool,
+            reports,
+            crashes,
+            nodes,
+            kept,
+            stop,
         })
     }
 
     async fn all(&self, say: &dyn Fn(Value)) -> Result<Summary> {
         let keeping = self.nodes.iter().map(|node| tokio::spawn(node.clone().keep()));
         self.kept.lock().await.extend(keeping);
-        self.until(60, "the nodes do not start", async || Ok(self.nodes.iter().all(|node| node.up_for(0)))).await?;
+        self.until(60, "the nodes do not start", async || Ok(self.nodes.iter().all(|node| node.up_for(0))))
+            .await?;
         say(json!({ "event": "started", "nodes": self.nodes.len() }));
 
         let director = Director {
@@ -299,7 +311,10 @@ impl Run {
         let bound = 2 * self.exclusive + 120;
         let ended = async || {
             let miner = self.miner.lock().await;
-            let open = [LOTTERY, RACE, DUTCH].into_iter().map(|market| miner.ledger.open(market).len()).sum::<usize>();
+            let open = [LOTTERY, RACE, DUTCH]
+                .into_iter()
+                .map(|market| miner.ledger.open(market).len())
+                .sum::<usize>();
             Ok(open == 0)
         };
         if let Err(error) = self.until(bound, "slots stay open", ended).await {
@@ -333,7 +348,11 @@ impl Run {
     async fn until(&self, seconds: u64, what: &str, of: impl AsyncFn() -> Result<bool>) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(seconds);
         while !of().await? {
-            ensure!(Instant::now() < deadline, "{what} within {seconds} s; see {}", self.log.path().display());
+            ensure!(
+                Instant::now() < deadline,
+                "{what} within {seconds} s; see {}",
+                self.log.path().display()
+            );
             sleep(Duration::from_millis(200)).await;
         }
         Ok(())
@@ -382,8 +401,11 @@ impl<'a> Watcher<'a> {
             if !self.calm.is_cancelled() {
                 for sequencer in &self.run.stage.sequencers {
                     let market = sequencer.market();
-                    let open: Vec<&SlotRow> =
-                        slots.iter().filter(|((of, _), row)| *of == market && row.end.is_none()).map(|(_, row)| row).collect();
+                    let open: Vec<&SlotRow> = slots
+                        .iter()
+                        .filter(|((of, _), row)| *of == market && row.end.is_none())
+                        .map(|(_, row)| row)
+                        .collect();
                     self.post(&miner, sequencer, &open).await?;
                 }
             }

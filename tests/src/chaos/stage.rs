@@ -22,6 +22,8 @@ pub const EPOCH_LENGTH: u64 = 20;
 const FREEZE: u64 = 4;
 /// Whole tokens, for each prover.
 pub const STAKE: u64 = 1_000;
+/// Of it, allocated to the lottery.
+const ALLOCATED: u64 = 500;
 /// Whole tokens that a market has to spend.
 const FUNDS: u64 = 1_000_000;
 
@@ -64,7 +66,12 @@ impl Cli {
     }
 
     /// Run a command to its end: its exit code and its last line.
-    pub async fn run(&self, key: Option<&PrivateKeySigner>, url: &str, args: &[&str]) -> Result<(bool, Value)> {
+    pub async fn run(
+        &self,
+        key: Option<&PrivateKeySigner>,
+        url: &str,
+        args: &[&str],
+    ) -> Result<(bool, Value)> {
         let output = self
             .command(key, url, args)
             .output()
@@ -72,9 +79,9 @@ impl Cli {
             .wrap_err("provery does not start; run `cargo build --workspace`")?;
         let stdout = String::from_utf8_lossy(&output.stdout);
         let last = stdout.lines().last().unwrap_or("null");
-        let value = serde_json::from_str(last).unwrap_or_else(|_| {
-            json!({ "error": { "message": String::from_utf8_lossy(&output.stderr).trim() } })
-        });
+        let value = serde_json::from_str(last).unwrap_or_else(
+            |_| json!({ "error": { "message": String::from_utf8_lossy(&output.stderr).trim() } }),
+        );
         Ok((output.status.success(), value))
     }
 
@@ -122,7 +129,13 @@ pub async fn chain() -> Result<Anvil> {
 }
 
 /// Build the stage on a chain whose blocks come. `exclusive` is in seconds of chain time.
-pub async fn set(dir: &Path, rpc: &Direct, provers: u64, exclusive: u64, say: &dyn Fn(&str)) -> Result<Stage> {
+pub async fn set(
+    dir: &Path,
+    rpc: &Direct,
+    provers: u64,
+    exclusive: u64,
+    say: &dyn Fn(&str),
+) -> Result<Stage> {
     let url = rpc.url();
     let program = std::env::current_exe()?.with_file_name("provery");
     ensure!(program.exists(), "{} is not built; run `cargo build --workspace`", program.display());
@@ -148,20 +161,58 @@ pub async fn set(dir: &Path, rpc: &Direct, provers: u64, exclusive: u64, say: &d
     let sequenced = sequencer.to_string();
     let funds = format!("{FUNDS}ether");
     let long = exclusive.to_string();
-    let expiry = (2 * exclusive).to_string();
+    // After the price's climb there must be as much time left as the windows of the lottery have.
+    let expiry = (2 * exclusive + 60).to_string();
     let markets: [(&str, &[&str]); 3] = [
-        ("lottery", &["--price", "10ether", "--bond", "12ether", "--fast", &long, "--exclusive", &long, "--expiry", &expiry]),
+        (
+            "lottery",
+            &[
+                "--price",
+                "10ether",
+                "--bond",
+                "12ether",
+                "--fast",
+                &long,
+                "--exclusive",
+                &long,
+                "--expiry",
+                &expiry,
+            ],
+        ),
         ("race", &["--price", "3ether", "--bond", "0", "--fast", "6", "--exclusive", "6", "--expiry", "14"]),
         (
             "dutch",
             &[
-                "--mechanism-option", "floor=0.01ether", "--mechanism-option", "rise=20", "--price", "4ether", "--bond",
-                "4ether", "--fast", &long, "--exclusive", &long, "--expiry", &expiry,
+                "--mechanism-option",
+                "floor=0.01ether",
+                "--mechanism-option",
+                "rise=20",
+                "--price",
+                "4ether",
+                "--bond",
+                "5ether",
+                "--fast",
+                &long,
+                "--exclusive",
+                &long,
+                "--expiry",
+                &expiry,
             ],
         ),
     ];
     for (name, terms) in markets {
-        let creating = ["rollup", "create", "--name", name, "--mechanism", name, "--block-txs", "1", "--sequencer", &sequenced];
+        let creating = [
+            "rollup",
+            "create",
+            "--name",
+            name,
+            "--mechanism",
+            name,
+            "--block-txs",
+            "1",
+            "--sequencer",
+            &sequenced,
+        ];
         cli.ok(deployer, &url, &[&creating[..], terms].concat()).await?;
         cli.ok(deployer, &url, &["token", "mint", "--amount", &funds]).await?;
         cli.ok(deployer, &url, &["rollup", "fund", "--name", name, "--amount", &funds]).await?;
@@ -177,7 +228,7 @@ pub async fn set(dir: &Path, rpc: &Direct, provers: u64, exclusive: u64, say: &d
         sequencers.push(Sequencer::new(chain.clone(), rpc.clone(), record.clone(), sequencer).await?);
     }
     // Stake counts from the epoch after the next on.
-    let units = STAKE * provers.len() as u64;
+    let units = ALLOCATED * provers.len() as u64;
     while chain.total_weight(sequencers[0].terms_market()).await?.saturating_to::<u64>() < units {
         rpc.call("evm_increaseTime", json!([EPOCH_LENGTH / 2])).await?;
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -188,7 +239,7 @@ pub async fn set(dir: &Path, rpc: &Direct, provers: u64, exclusive: u64, say: &d
 /// Make a prover of an account.
 async fn enter(cli: &Cli, url: &str, index: usize, key: &PrivateKeySigner) -> Result<Prover> {
     let name = format!("P{}", index + 1);
-    let (minted, units) = (format!("{STAKE}ether"), STAKE.to_string());
+    let (minted, units) = (format!("{STAKE}ether"), ALLOCATED.to_string());
     let market = LOTTERY.to_string();
     let of = Some(key);
     cli.ok(of, url, &["token", "mint", "--amount", &minted]).await?;

@@ -82,7 +82,8 @@ impl Summary {
     /// For people.
     pub fn text(&self) -> String {
         let list = |map: &BTreeMap<String, u64>| {
-            let parts: Vec<String> = map.iter().filter(|(_, n)| **n > 0).map(|(name, n)| format!("{name} {n}")).collect();
+            let parts: Vec<String> =
+                map.iter().filter(|(_, n)| **n > 0).map(|(name, n)| format!("{name} {n}")).collect();
             if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
         };
         let slope = self.rss_slope_mib_per_h.map_or_else(

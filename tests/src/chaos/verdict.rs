@@ -123,13 +123,17 @@ impl Case<'_> {
             for tx in block.txs.iter().filter(|tx| tx.to == Some(market)) {
                 let Ok(call) = ProofMarket::proveCall::abi_decode(&tx.input) else { continue };
                 let key = (call.slot.market.saturating_to(), call.slot.id);
-                let Some(SlotRow { end: Some((paid_in, End::Proven { payee, .. })), .. }) = slots.get(&key) else {
+                let Some(SlotRow { end: Some((paid_in, End::Proven { payee, .. })), .. }) = slots.get(&key)
+                else {
                     continue;
                 };
                 // Of its own slot, after the block that paid for it.
                 if *payee == tx.from && number > paid_in {
                     summary.duplicate_proofs += 1;
-                    let text = format!("{} proved slot {} of market {} again in block {number}", tx.from, key.1, key.0);
+                    let text = format!(
+                        "{} proved slot {} of market {} again in block {number}",
+                        tx.from, key.1, key.0
+                    );
                     summary.failures.push(text);
                 }
             }
@@ -154,7 +158,11 @@ impl Case<'_> {
         let book = self.book(node).await?;
         if book.unmined > 0 {
             summary.stuck_nonces += book.unmined;
-            summary.failures.push(format!("{} has {} transactions that are not mined", node.name(), book.unmined));
+            summary.failures.push(format!(
+                "{} has {} transactions that are not mined",
+                node.name(),
+                book.unmined
+            ));
         }
         for (key, (stage, told)) in &book.slots {
             let end = slots.get(key).and_then(|row| row.end.as_ref()).map(|(_, end)| end);
@@ -176,7 +184,12 @@ impl Case<'_> {
             summary.book_compared += 1;
             if !right || (told.is_some() && paid.is_some() && *told != paid) {
                 summary.book_mismatches += 1;
-                let text = format!("{}: slot {} of market {} is {stage}, on the chain {end:?}", node.name(), key.1, key.0);
+                let text = format!(
+                    "{}: slot {} of market {} is {stage}, on the chain {end:?}",
+                    node.name(),
+                    key.1,
+                    key.0
+                );
                 summary.failures.push(text);
             }
         }
@@ -201,7 +214,10 @@ impl Case<'_> {
             let slots = self.ledger.slots().into_keys();
             let stages = slots.filter_map(|key| Some((key, self.reports.stage(node.index, key)?)));
             let over = stages.filter(|(_, stage)| matches!(*stage, "settled" | "lost" | "expired"));
-            return Ok(Book { slots: over.map(|(key, stage)| (key, (stage.to_owned(), None))).collect(), unmined: 0 });
+            return Ok(Book {
+                slots: over.map(|(key, stage)| (key, (stage.to_owned(), None))).collect(),
+                unmined: 0,
+            });
         }
         let data_dir = node.data_dir.display().to_string();
         let args = ["node", "status", "--data-dir", &data_dir];
@@ -211,11 +227,16 @@ impl Case<'_> {
         for list in ["open", "ended"] {
             for row in status[list].as_array().into_iter().flatten() {
                 let market = row["market"].as_u64().or_else(|| row["market"].as_str()?.parse().ok());
-                let (Some(market), Some(slot), Some(stage)) = (market, row["slot"].as_u64(), row["stage"].as_str()) else {
+                let (Some(market), Some(slot), Some(stage)) =
+                    (market, row["slot"].as_u64(), row["stage"].as_str())
+                else {
                     continue;
                 };
                 let payee = row.get("payee").cloned().unwrap_or(Value::Null);
-                book.slots.insert((market, slot), (stage.to_owned(), serde_json::from_value(payee).unwrap_or(None)));
+                book.slots.insert(
+                    (market, slot),
+                    (stage.to_owned(), serde_json::from_value(payee).unwrap_or(None)),
+                );
             }
         }
         Ok(book)

@@ -30,7 +30,13 @@ pub struct Wedges {
 
 impl Wedges {
     /// Look at every node, the chain standing still. `hindered` says which nodes were kept from acting since the last look.
-    pub async fn look(&mut self, miner: &Miner, nodes: &[std::sync::Arc<Node>], pool: &Pool, reorganised: bool) -> Result<()> {
+    pub async fn look(
+        &mut self,
+        miner: &Miner,
+        nodes: &[std::sync::Arc<Node>],
+        pool: &Pool,
+        reorganised: bool,
+    ) -> Result<()> {
         let head = miner.ledger.head();
         let base_fee = miner.ledger.blocks.get(&head).map_or(0, |block| block.base_fee);
         let rising = base_fee > self.base_fee;
