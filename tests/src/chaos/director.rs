@@ -261,6 +261,7 @@ impl Director {
             }
             Fault::DiskFull => {
                 let full = proc::limit_files(pid, Some(1));
+                node.full_for(ms);
                 tokio::spawn(async move {
                     sleep(Duration::from_millis(ms)).await;
                     proc::limit_files(pid, None);

@@ -93,7 +93,7 @@ impl Wire {
     fn cap(self) -> u32 {
         match self {
             Self::EmptyLogs => 400_000,
-            Self::AlreadyKnown | Self::NonceTooLow | Self::Underpriced => 150_000,
+            Self::AlreadyKnown | Self::NonceTooLow | Self::Underpriced => 250_000,
             Self::StaleHead => 60_000,
             _ => 30_000,
         }

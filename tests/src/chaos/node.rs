@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -62,7 +63,12 @@ struct State {
     armed: Option<Place>,
     /// Unix milliseconds until which no other fault is to meet it.
     busy_until: u64,
+    /// Unix milliseconds until which its disk is full.
+    full_until: u64,
     unexpected: Vec<String>,
+    /// Processes that ended before they said that they started, and that ended because their disk was full.
+    failed_starts: u64,
+    disk_ends: u64,
     last_words: Vec<String>,
 }
 
@@ -156,7 +162,17 @@ impl Node {
         pid.is_some_and(|pid| proc::signal(pid, signal))
     }
 
-    /// Starts that went wrong, and ends that nobody caused.
+    /// Its disk is full for a while.
+    pub fn full_for(&self, ms: u64) {
+        self.with(|state| state.full_until = now_ms() + ms);
+    }
+
+    /// Starts that came to nothing, and ends because of a full disk.
+    pub fn forgiven(&self) -> (u64, u64) {
+        self.with(|state| (state.failed_starts, state.disk_ends))
+    }
+
+    /// Ends that nobody caused.
     pub fn unexpected(&self) -> Vec<String> {
         self.with(|state| state.unexpected.clone())
     }
@@ -209,10 +225,12 @@ impl Node {
                 }
             };
             self.shared.reports.ended(self.index, instance);
+            // Its last words are on their way.
+            sleep(Duration::from_millis(50)).await;
             self.ended(instance, status);
             let mut dice = Dice::of(&[self.shared.seed, 77, self.index as u64, instance]);
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(dice.between(50, 1_200))) => {}
+                () = sleep(Duration::from_millis(dice.between(50, 1_200))) => {}
                 () = self.shared.stop.cancelled() => break,
             }
         }

@@ -204,13 +204,18 @@ impl Run {
         let (calm, directing) = (CancellationToken::new(), CancellationToken::new());
         let mut watcher = Watcher::new(self, reorgs, calm.clone());
         self.rates.switch(true);
-        let directed = tokio::spawn(director.run(directing.clone()));
+        let mut directed = tokio::spawn(director.run(directing.clone()));
         let inject = async {
-            let done = self.inject(say).await;
+            tokio::select! {
+                injected = self.inject(say) => injected?,
+                early = &mut directed => {
+                    early??;
+                    bail!("the director went home early");
+                }
+            }
             self.rates.switch(false);
             directing.cancel();
             calm.cancel();
-            done?;
             let director = directed.await??;
             self.settle(say).await?;
             Ok::<_, eyre::Report>(director.by_stage)

@@ -36,6 +36,10 @@ pub struct Summary {
     pub never_ended: u64,
     /// None: nodes that ended by themselves.
     pub unexpected_ends: u64,
+    /// Starts that came to nothing, and ends because the disk was full: whoever runs a node starts it again, and so does
+    /// the run.
+    pub failed_starts: u64,
+    pub ended_by_full_disk: u64,
     /// None: descriptors that processes gained over their lives, beyond what comes and goes.
     pub leaked_fds: u64,
     /// The steepest of the nodes; null if none lived long enough ([`super::memory`]).
@@ -94,7 +98,7 @@ impl Summary {
             "\n{} slots in {} blocks: {} proven, {} expired, {} cancelled\ninjected: {}\ncrashes by point: {}\nslots at reorgs, by stage: {}\n\
              lost stake {} wei, missed {}, paid twice {}, proven twice {}, stuck nonces {}, books that differ {} (of {})\n\
              {} wedged nonces healed, after {} blocks at the median and {} at most; {} replacements\n\
-             descriptors leaked {}, memory slope {slope}\nerrors reported: {}\n",
+             {} starts came to nothing, {} nodes ended because of a full disk\ndescriptors leaked {}, memory slope {slope}\nerrors reported: {}\n",
             self.slots,
             self.blocks,
             self.proven,
@@ -114,6 +118,8 @@ impl Summary {
             self.healed_blocks_p50,
             self.healed_blocks_max,
             self.replacements,
+            self.failed_starts,
+            self.ended_by_full_disk,
             self.leaked_fds,
             list(&self.errors),
         );

@@ -197,6 +197,9 @@ impl Case<'_> {
             summary.unexpected_ends += 1;
             summary.failures.push(text);
         }
+        let (failed_starts, disk_ends) = node.forgiven();
+        summary.failed_starts += failed_starts;
+        summary.ended_by_full_disk += disk_ends;
         let samples = node.samples();
         summary.leaked_fds += memory::leaked(&samples);
         if let Some((slope, window)) = memory::slope(&samples)
