@@ -20,6 +20,8 @@ use super::{
 
 /// The deepest reorganisation that a node must follow.
 const DEEPEST: u64 = 64;
+/// Deeper ones than this come only so often.
+const DEEP: u64 = 10;
 /// A node that crashes nowhere for so long is given another place.
 const ARMED_MS: u64 = 40_000;
 
@@ -88,6 +90,11 @@ impl Fault {
         matches!(self, Self::Reorg | Self::Sigstop | Self::ClockSkew | Self::BaseFeeSpike | Self::Outage)
     }
 
+    /// Whether a run that kills makes sure of it. Crashes come when they come.
+    pub fn sure(self, workers: bool) -> bool {
+        self != Self::CrashPoint && (workers || !self.wants_workers())
+    }
+
     /// What needs provers that prove in processes of their own.
     pub fn wants_workers(self) -> bool {
         matches!(self, Self::WorkerKill | Self::SlowProver | Self::FailedProof)
@@ -118,6 +125,8 @@ pub struct Director {
     /// Told of each reorganisation.
     pub reorgs: tokio::sync::watch::Sender<u64>,
     pub by_stage: BTreeMap<String, u64>,
+    /// The head from which on a reorganisation may be deep again.
+    pub next_deep: u64,
 }
 
 impl Director {
@@ -143,8 +152,7 @@ impl Director {
             choices.sort_by(|a, b| done(a).total_cmp(&done(b)));
             choices.truncate(3);
             let Some(fault) = dice.pick(&choices).copied() else { continue };
-            *tried.entry(fault).or_default() += 1.0;
-            match fault {
+            let done = match fault {
                 Fault::Reorg => self.reorg(&mut dice).await?,
                 Fault::BaseFeeSpike => self.spike().await,
                 Fault::ClockSkew => {
@@ -152,9 +160,12 @@ impl Director {
                     skewed += seconds;
                     self.miner.lock().await.skew(seconds).await?;
                     self.log.injected(fault.name(), "chain", json!({ "seconds": seconds }));
+                    true
                 }
                 other => self.hit_node(other, &mut dice),
-            }
+            };
+            // One that found nobody to meet has its turn again soon, but not before others.
+            *tried.entry(fault).or_default() += if done { 1.0 } else { 0.2 };
         }
     }
 
@@ -172,21 +183,27 @@ impl Director {
         }
     }
 
-    async fn reorg(&mut self, dice: &mut Dice) -> Result<()> {
+    async fn reorg(&mut self, dice: &mut Dice) -> Result<bool> {
         let mut miner = self.miner.lock().await;
         let head = miner.ledger.head();
-        // Shallow ones are more frequent, as everywhere.
-        let mut depth: u64 = 1 + [0, 0, 3, 11, 31, 63][dice.below(6) as usize];
+        // Shallow ones are more frequent, as everywhere, and the chain must get on between two deep ones.
+        let deep = head >= self.next_deep;
+        let mut depth: u64 = [1, 1, 1, 2, 4, 8, if deep { 32 } else { 6 }, if deep { DEEPEST } else { 3 }]
+            [dice.below(8) as usize];
         depth = dice.between(depth.div_ceil(2), depth);
         let mut before_seed = false;
         if let Some(seed) = miner.ledger.seed_block()
+            && deep
             && head >= seed
             && head - seed + 2 <= DEEPEST
-            && dice.coin()
+            && dice.chance(300_000)
         {
             // The first block replaced keeps its randomness, so it must not be the seed's own.
             depth = head - seed + 2;
             before_seed = true;
+        }
+        if depth > DEEP {
+            self.next_deep = head + DEEPEST;
         }
         let put_back = dice.coin();
         let done = miner.reorg(depth, put_back, dice).await?;
@@ -209,37 +226,39 @@ impl Director {
             "stages": stages,
         });
         self.log.injected("reorg", "chain", details);
-        Ok(())
+        Ok(true)
     }
 
-    async fn spike(&self) {
+    async fn spike(&self) -> bool {
         let mut miner = self.miner.lock().await;
-        if !miner.spiking() {
+        let calm = !miner.spiking();
+        if calm {
             miner.spike();
             self.log.injected("base_fee_spike", "chain", json!({}));
         }
+        calm
     }
 
-    fn hit_node(&self, fault: Fault, dice: &mut Dice) {
+    /// Whether it came about.
+    fn hit_node(&self, fault: Fault, dice: &mut Dice) -> bool {
         let ms = match fault {
             Fault::Sigstop => dice.between(400, 4_000),
             Fault::DiskFull => dice.between(1_000, 4_000),
             Fault::Outage => dice.between(2_000, 5_000),
             _ => 1_000,
         };
-        let Some(node) = dice.pick(&self.nodes).cloned() else { return };
+        let Some(node) = dice.pick(&self.nodes).cloned() else { return false };
         if !node.claim(ms + 500) {
-            return;
+            return false;
         }
-        let Some(pid) = node.pid() else { return };
+        let Some(pid) = node.pid() else { return false };
         let plain = Next { arm: self.plan.crash_points, ..Next::default() };
         let with = |worker_fault| Next { worker_fault: Some(worker_fault), ..Next::default() };
         let hit = match fault {
             Fault::Sigkill => node.kill("sigkill", plain),
             Fault::CrashPoint => {
-                // Counted when the node crashes there.
-                node.kill("to be armed", Next { arm: true, ..Next::default() });
-                false
+                // In the log when the node crashes there.
+                return node.kill("to be armed", Next { arm: true, ..Next::default() });
             }
             Fault::Sigterm => node.kill("sigterm", plain),
             Fault::SlowProver => node.kill("slow_prover", with("slow:1500")),
@@ -277,6 +296,7 @@ impl Director {
         if hit {
             self.log.injected(fault.name(), node.name(), json!({ "pid": pid, "ms": ms }));
         }
+        hit
     }
 }
 

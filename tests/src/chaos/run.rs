@@ -52,6 +52,8 @@ pub struct Options {
 
 /// Slots of the lottery that may be open at once.
 const OPEN: usize = 6;
+/// How long the run waits, without any fault, for another slot to end.
+const PATIENCE: Duration = Duration::from_secs(100);
 /// Listeners of each node, once it takes several endpoints.
 const LISTENERS: u64 = 2;
 
@@ -199,6 +201,7 @@ impl Run {
             log: self.log.clone(),
             reorgs: watch::Sender::new(0),
             by_stage: BTreeMap::new(),
+            next_deep: 0,
         };
         let reorgs = director.reorgs.subscribe();
         let (calm, directing) = (CancellationToken::new(), CancellationToken::new());
@@ -257,6 +260,7 @@ impl Run {
             for (fault, wanted) in self.rates.missing() {
                 summary.failures.push(format!("{fault} was to be injected {wanted} more times"));
             }
+            summary.failures.extend(self.unmet().into_iter().map(|fault| format!("{fault} never happened")));
         }
         Ok(summary)
     }
@@ -281,7 +285,8 @@ impl Run {
             sleep(window).await;
             let passed = started.elapsed();
             let missing = self.rates.missing();
-            if passed >= most || passed >= least && (self.options.soak || missing.is_empty()) {
+            let all = self.options.soak || missing.is_empty() && self.unmet().is_empty();
+            if passed >= most || passed >= least && all {
                 return Ok(());
             }
             self.rates.adapt(window, (least * 9 / 10).saturating_sub(passed));
@@ -290,6 +295,13 @@ impl Run {
                 say(self.progress(passed).await);
             }
         }
+    }
+
+    /// Faults of processes and the chain that have not happened yet, though they were to.
+    fn unmet(&self) -> Vec<&'static str> {
+        let counts = self.log.counts();
+        let sure = Fault::ALL.into_iter().filter(|fault| fault.sure(self.features.worker)).map(Fault::name);
+        sure.filter(|name| !counts.contains_key(*name)).collect()
     }
 
     async fn progress(&self, passed: Duration) -> Value {
@@ -313,20 +325,27 @@ impl Run {
                 node.kill("disarmed", node::Next::default());
             }
         }
-        let bound = 2 * self.exclusive + 120;
-        let ended = async || {
+        let open = async || {
             let miner = self.miner.lock().await;
-            let open = [LOTTERY, RACE, DUTCH]
-                .into_iter()
-                .map(|market| miner.ledger.open(market).len())
-                .sum::<usize>();
-            Ok(open == 0)
+            [LOTTERY, RACE, DUTCH].into_iter().map(|market| miner.ledger.open(market).len()).sum::<usize>()
         };
-        if let Err(error) = self.until(bound, "slots stay open", ended).await {
-            // The verdict says which.
-            self.log.note("unsettled", "chain", json!({ "why": error.to_string() }));
+        let (mut before, mut moved) = (usize::MAX, Instant::now());
+        loop {
+            let now = open().await;
+            if now == 0 {
+                break;
+            }
+            if now < before {
+                (before, moved) = (now, Instant::now());
+            }
+            if moved.elapsed() > PATIENCE {
+                // The verdict says which.
+                self.log.note("unsettled", "chain", json!({ "open": now }));
+                break;
+            }
+            sleep(Duration::from_millis(300)).await;
         }
-        let settled = async || Ok(self.log.head() >= self.options.block_ms.min(1) && self.quiet().await);
+        let settled = async || Ok(self.quiet().await);
         if let Err(error) = self.until(60, "nodes are not done", settled).await {
             self.log.note("unsettled", "nodes", json!({ "why": error.to_string() }));
         }
