@@ -252,7 +252,7 @@ impl Director {
             return false;
         }
         let Some(pid) = node.pid() else { return false };
-        let plain = Next { arm: self.plan.crash_points, ..Next::default() };
+        let plain = Next { arm: self.plan.crash_points || dice.coin(), ..Next::default() };
         let with = |worker_fault| Next { worker_fault: Some(worker_fault), ..Next::default() };
         let hit = match fault {
             Fault::Sigkill => node.kill("sigkill", plain),

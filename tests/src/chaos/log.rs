@@ -70,10 +70,6 @@ impl EventLog {
         self.counts.lock().map(|counts| counts.clone()).unwrap_or_default()
     }
 
-    pub fn count(&self, fault: &str) -> u64 {
-        self.counts.lock().ok().and_then(|counts| counts.get(fault).copied()).unwrap_or(0)
-    }
-
     fn line(&self, mut line: Value) {
         line["at_ms"] = now_ms().into();
         line["block"] = self.head().into();

@@ -252,6 +252,15 @@ impl Node {
                 self.shared.log.injected("crash_point", self.name(), details);
             }
             _ if self.shared.stop.is_cancelled() && status.success() => {}
+            // A program that gives up at the start is started again, by whoever runs nodes as by the run.
+            _ if self.shared.reports.started(self.index) != Some(instance) => {
+                self.shared.log.note("did_not_start", self.name(), json!({ "said": words }));
+                self.with(|state| state.failed_starts += 1);
+            }
+            _ if self.with(|state| state.full_until + 500 > now_ms()) => {
+                self.shared.log.note("ended_by_full_disk", self.name(), json!({ "said": words }));
+                self.with(|state| state.disk_ends += 1);
+            }
             _ => {
                 let text =
                     format!("{}: {status}; {}", self.name(), words.last().cloned().unwrap_or_default());

@@ -110,10 +110,6 @@ impl Proxy {
     pub fn hindered_until(&self) -> u64 {
         self.inner.hindered.load(Relaxed).max(self.inner.outage_until.load(Relaxed))
     }
-
-    pub fn requests(&self) -> u64 {
-        self.inner.requests.load(Relaxed)
-    }
 }
 
 impl Drop for Proxy {

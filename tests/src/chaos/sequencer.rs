@@ -35,14 +35,6 @@ impl Sequencer {
         self.record.market.saturating_to()
     }
 
-    pub fn rollup(&self) -> Address {
-        self.record.address
-    }
-
-    pub fn terms(&self) -> &Terms {
-        &self.terms
-    }
-
     /// Post a block of noise. No transfer in it is valid, so it leads from a state to that same state, and the claim is
     /// right whatever came before.
     pub async fn post(&self, dice: &mut Dice) -> Result<()> {
