@@ -1,6 +1,7 @@
 //! What end-to-end tests share: a real anvil, a way to break the wire to it, and a deployment on it.
 
 mod anvil;
+pub mod chaos;
 mod deploy;
 mod jobs;
 mod nats;

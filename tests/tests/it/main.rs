@@ -1,5 +1,6 @@
 //! Against a real anvil.
 
+mod chaos;
 mod command;
 mod connect;
 mod demo;

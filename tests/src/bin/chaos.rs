@@ -1,0 +1,111 @@
+//! The program behind script/chaos.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+use provery_tests::chaos::{Options, run};
+use serde_json::{Value, json};
+
+/// Nodes, a chain and the wire between them, with everything going wrong that can be made to: no stake may be lost, no slot
+/// missed, nothing paid twice.
+#[derive(Debug, Parser)]
+#[command(
+    name = "chaos",
+    after_help = "Example:\n  ./script/chaos --seconds 90 --seed 7\n  ./script/chaos --seconds 3600 --seed 1 --quota 1000 --json | tail -n 1\n  \
+                  ./script/chaos --seconds 3600 --crash-points\n  ./script/chaos --seconds 3600 --soak"
+)]
+struct Args {
+    /// For how long faults are injected; setting the stage and settling come on top, and up to as much again if quotas are
+    /// not reached
+    #[arg(long, value_name = "S", default_value_t = 120, value_parser = clap::value_parser!(u64).range(10..))]
+    seconds: u64,
+    /// Decides which faults happen
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Nodes, each a process with a stake of its own
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=8))]
+    provers: u64,
+    /// How often each fault on the wire is to happen [default: once every 6 seconds]
+    #[arg(long, value_name = "N")]
+    quota: Option<u64>,
+    /// Kill nothing and let faults be rare: measures memory and descriptors
+    #[arg(long)]
+    soak: bool,
+    /// Crash nodes at every point at which they write, before and after, one after the other
+    #[arg(long, conflicts_with = "soak")]
+    crash_points: bool,
+    /// Milliseconds between two blocks
+    #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(50..))]
+    block_ms: u64,
+    /// One JSON object a line; the last one is the summary
+    #[arg(long)]
+    json: bool,
+    /// Where logs, keys and the nodes' data go. Emptied of everything but keys at the start
+    #[arg(long, value_name = "DIR", default_value = ".chaos")]
+    dir: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let options = Options {
+        seconds: args.seconds,
+        seed: args.seed,
+        provers: args.provers,
+        quota: args.quota.unwrap_or(args.seconds.div_ceil(6)),
+        soak: args.soak,
+        crash_points: args.crash_points,
+        block_ms: args.block_ms,
+        dir: args.dir.clone(),
+    };
+    let say = |line: Value| if args.json { println!("{line}") } else { eprintln!("{}", text(&line)) };
+    let failed = match run(&options, &say).await {
+        Ok(summary) => {
+            if args.json {
+                println!("{}", json!({ "summary": summary }));
+            } else {
+                print!("{}", summary.text());
+            }
+            !summary.failures.is_empty()
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if args.json {
+                println!("{}", json!({ "error": { "message": format!("{error:#}") } }));
+            }
+            true
+        }
+    };
+    if failed {
+        eprintln!(
+            "failed with seed {}; what was injected: {}",
+            args.seed,
+            args.dir.join("events.jsonl").display()
+        );
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// A line for people.
+fn text(line: &Value) -> String {
+    let number = |name: &str| line[name].as_u64().unwrap_or(0);
+    match line["event"].as_str().unwrap_or_default() {
+        "stage" => line["step"].as_str().unwrap_or_default().to_owned(),
+        "progress" => format!(
+            "{:>5} s  block {}  slots {} ({} open)  nodes up {}  faults {}{}",
+            number("at_s"),
+            number("block"),
+            number("slots"),
+            number("open"),
+            number("nodes"),
+            number("faults"),
+            match number("missing") {
+                0 => String::new(),
+                missing => format!("  quotas to reach {missing}"),
+            }
+        ),
+        "settling" => "no more faults; waiting for every slot to end".to_owned(),
+        _ => line.to_string(),
+    }
+}

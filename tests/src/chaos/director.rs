@@ -1,0 +1,313 @@
+//! Faults of processes and of the chain, by seed: which, when, to whom.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use eyre::Result;
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::{sync::Mutex, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    dice::Dice,
+    ledger::Key,
+    log::{EventLog, now_ms},
+    miner::Miner,
+    node::{Next, Node},
+    proc,
+    reports::Reports,
+};
+
+/// The deepest reorganisation that a node must follow.
+const DEEPEST: u64 = 64;
+/// Deeper ones than this come only so often.
+const DEEP: u64 = 10;
+/// A node that crashes nowhere for so long is given another place.
+const ARMED_MS: u64 = 40_000;
+
+/// A fault of a process or of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    Reorg,
+    Sigkill,
+    CrashPoint,
+    Sigterm,
+    Sigstop,
+    WorkerKill,
+    DiskFull,
+    ClockSkew,
+    BaseFeeSpike,
+    SlowProver,
+    FailedProof,
+    Outage,
+}
+
+impl Fault {
+    pub const ALL: [Self; 12] = [
+        Self::Reorg,
+        Self::Sigkill,
+        Self::CrashPoint,
+        Self::Sigterm,
+        Self::Sigstop,
+        Self::WorkerKill,
+        Self::DiskFull,
+        Self::ClockSkew,
+        Self::BaseFeeSpike,
+        Self::SlowProver,
+        Self::FailedProof,
+        Self::Outage,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reorg => "reorg",
+            Self::Sigkill => "sigkill",
+            Self::CrashPoint => "crash_point",
+            Self::Sigterm => "sigterm",
+            Self::Sigstop => "sigstop",
+            Self::WorkerKill => "worker_kill",
+            Self::DiskFull => "disk_full",
+            Self::ClockSkew => "clock_skew",
+            Self::BaseFeeSpike => "base_fee_spike",
+            Self::SlowProver => "slow_prover",
+            Self::FailedProof => "failed_proof",
+            Self::Outage => "outage",
+        }
+    }
+
+    /// How often, next to the others.
+    fn weight(self) -> f64 {
+        match self {
+            Self::Reorg => 3.0,
+            Self::Sigkill | Self::CrashPoint | Self::Sigstop => 2.0,
+            Self::Sigterm | Self::SlowProver | Self::FailedProof => 0.5,
+            _ => 1.0,
+        }
+    }
+
+    /// What a measurement of memory is compatible with: nothing that ends a process.
+    fn gentle(self) -> bool {
+        matches!(self, Self::Reorg | Self::Sigstop | Self::ClockSkew | Self::BaseFeeSpike | Self::Outage)
+    }
+
+    /// Whether a run that kills makes sure of it. Crashes come when they come.
+    pub fn sure(self, workers: bool) -> bool {
+        self != Self::CrashPoint && (workers || !self.wants_workers())
+    }
+
+    /// What needs provers that prove in processes of their own.
+    pub fn wants_workers(self) -> bool {
+        matches!(self, Self::WorkerKill | Self::SlowProver | Self::FailedProof)
+    }
+}
+
+/// What a run asks of its director.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    /// No process is killed, and faults are rare.
+    pub soak: bool,
+    /// Mostly crash points.
+    pub crash_points: bool,
+    /// Whether provers prove in processes of their own.
+    pub workers: bool,
+    /// Seconds of chain time that all skews together may take.
+    pub most_skew: u64,
+}
+
+#[derive(Debug)]
+pub struct Director {
+    pub plan: Plan,
+    pub miner: Arc<Mutex<Miner>>,
+    pub nodes: Vec<Arc<Node>>,
+    pub reports: Arc<Reports>,
+    pub log: EventLog,
+    /// Told of each reorganisation.
+    pub reorgs: tokio::sync::watch::Sender<u64>,
+    pub by_stage: BTreeMap<String, u64>,
+    /// The head from which on a reorganisation may be deep again.
+    pub next_deep: u64,
+}
+
+impl Director {
+    /// Inject until told to stop. Every fault is over by then, or soon after by itself.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<Self> {
+        let mut dice = Dice::of(&[self.plan.seed, 1]);
+        let mut tried: BTreeMap<Fault, f64> = BTreeMap::new();
+        let mut skewed = 0;
+        loop {
+            let (least, most) = if self.plan.soak { (8_000, 20_000) } else { (900, 2_600) };
+            tokio::select! {
+                () = sleep(Duration::from_millis(dice.between(least, most))) => {}
+                () = stop.cancelled() => return Ok(self),
+            }
+            self.rotate(&mut dice);
+            let mut choices: Vec<Fault> = Fault::ALL
+                .into_iter()
+                .filter(|fault| !self.plan.soak || fault.gentle())
+                .filter(|fault| self.plan.workers || !fault.wants_workers())
+                .filter(|fault| *fault != Fault::ClockSkew || skewed < self.plan.most_skew)
+                .collect();
+            let done = |fault: &Fault| tried.get(fault).copied().unwrap_or(0.0) / fault.weight();
+            choices.sort_by(|a, b| done(a).total_cmp(&done(b)));
+            choices.truncate(3);
+            let Some(fault) = dice.pick(&choices).copied() else { continue };
+            let done = match fault {
+                Fault::Reorg => self.reorg(&mut dice).await?,
+                Fault::BaseFeeSpike => self.spike().await,
+                Fault::ClockSkew => {
+                    let seconds = dice.between(2, 6);
+                    skewed += seconds;
+                    self.miner.lock().await.skew(seconds).await?;
+                    self.log.injected(fault.name(), "chain", json!({ "seconds": seconds }));
+                    true
+                }
+                other => self.hit_node(other, &mut dice),
+            };
+            // One that found nobody to meet has its turn again soon, but not before others.
+            *tried.entry(fault).or_default() += if done { 1.0 } else { 0.2 };
+        }
+    }
+
+    /// A node that waits too long at its crash point gets another one.
+    fn rotate(&self, dice: &mut Dice) {
+        for node in &self.nodes {
+            if let Some((_, since)) = node.armed()
+                && since + ARMED_MS < now_ms()
+                && node.claim(500)
+            {
+                self.log.note("disarmed", node.name(), json!({}));
+                let arm = self.plan.crash_points || dice.coin();
+                node.kill("rotated", Next { arm, ..Next::default() });
+            }
+        }
+    }
+
+    async fn reorg(&mut self, dice: &mut Dice) -> Result<bool> {
+        let mut miner = self.miner.lock().await;
+        let head = miner.ledger.head();
+        // Shallow ones are more frequent, as everywhere, and the chain must get on between two deep ones.
+        let deep = head >= self.next_deep;
+        let mut depth: u64 = [1, 1, 1, 2, 4, 8, if deep { 32 } else { 6 }, if deep { DEEPEST } else { 3 }]
+            [dice.below(8) as usize];
+        depth = dice.between(depth.div_ceil(2), depth);
+        let mut before_seed = false;
+        if let Some(seed) = miner.ledger.seed_block()
+            && deep
+            && head >= seed
+            && head - seed + 2 <= DEEPEST
+            && dice.chance(300_000)
+        {
+            // The first block replaced keeps its randomness, so it must not be the seed's own.
+            depth = head - seed + 2;
+            before_seed = true;
+        }
+        if depth > DEEP {
+            self.next_deep = head + DEEPEST;
+        }
+        let put_back = dice.coin();
+        let done = miner.reorg(depth, put_back, dice).await?;
+        drop(miner);
+        self.reports.reorganised();
+        self.reorgs.send_modify(|count| *count += 1);
+        let mut stages: BTreeMap<String, u64> = BTreeMap::new();
+        for node in &self.nodes {
+            let known = open_stages(node).await;
+            for (key, _) in &done.touched {
+                let stage =
+                    known.get(key).map(String::as_str).or_else(|| self.reports.stage(node.index, *key));
+                let stage = stage.unwrap_or("seen").to_owned();
+                *stages.entry(stage.clone()).or_default() += 1;
+                *self.by_stage.entry(stage).or_default() += 1;
+            }
+        }
+        let details = json!({
+            "depth": done.depth, "dropped": done.dropped, "put_back": done.put_back, "before_seed": before_seed,
+            "stages": stages,
+        });
+        self.log.injected("reorg", "chain", details);
+        Ok(true)
+    }
+
+    async fn spike(&self) -> bool {
+        let mut miner = self.miner.lock().await;
+        let calm = !miner.spiking();
+        if calm {
+            miner.spike();
+            self.log.injected("base_fee_spike", "chain", json!({}));
+        }
+        calm
+    }
+
+    /// Whether it came about.
+    fn hit_node(&self, fault: Fault, dice: &mut Dice) -> bool {
+        let ms = match fault {
+            Fault::Sigstop => dice.between(400, 4_000),
+            Fault::DiskFull => dice.between(1_000, 4_000),
+            Fault::Outage => dice.between(2_000, 5_000),
+            _ => 1_000,
+        };
+        let Some(node) = dice.pick(&self.nodes).cloned() else { return false };
+        if !node.claim(ms + 500) {
+            return false;
+        }
+        let Some(pid) = node.pid() else { return false };
+        let plain = Next { arm: self.plan.crash_points || dice.coin(), ..Next::default() };
+        let with = |worker_fault| Next { worker_fault: Some(worker_fault), ..Next::default() };
+        let hit = match fault {
+            Fault::Sigkill => node.kill("sigkill", plain),
+            Fault::CrashPoint => {
+                // In the log when the node crashes there.
+                return node.kill("to be armed", Next { arm: true, ..Next::default() });
+            }
+            Fault::Sigterm => node.kill("sigterm", plain),
+            Fault::SlowProver => node.kill("slow_prover", with("slow:1500")),
+            Fault::FailedProof => {
+                node.kill("failed_proof", with(if dice.coin() { "fail:25" } else { "crash:25" }))
+            }
+            Fault::WorkerKill => {
+                dice.pick(&proc::children(pid)).is_some_and(|child| proc::signal(*child, Signal::KILL))
+            }
+            Fault::Sigstop => {
+                let children = proc::children(pid);
+                let target = if dice.coin() { dice.pick(&children).copied().unwrap_or(pid) } else { pid };
+                let stopped = proc::signal(target, Signal::STOP);
+                tokio::spawn(async move {
+                    sleep(Duration::from_millis(ms)).await;
+                    proc::signal(target, Signal::CONT);
+                });
+                stopped
+            }
+            Fault::DiskFull => {
+                let full = proc::limit_files(pid, Some(1));
+                node.full_for(ms);
+                tokio::spawn(async move {
+                    sleep(Duration::from_millis(ms)).await;
+                    proc::limit_files(pid, None);
+                });
+                full
+            }
+            Fault::Outage => {
+                node.proxies.iter().for_each(|proxy| proxy.outage(Duration::from_millis(ms)));
+                true
+            }
+            Fault::Reorg | Fault::ClockSkew | Fault::BaseFeeSpike => false,
+        };
+        if hit {
+            self.log.injected(fault.name(), node.name(), json!({ "pid": pid, "ms": ms }));
+        }
+        hit
+    }
+}
+
+/// Stages of open slots, by the node's own word.
+async fn open_stages(node: &Node) -> BTreeMap<Key, String> {
+    let Some(status) = node.status().await else { return BTreeMap::new() };
+    let rows =
+        ["open", "ended"].into_iter().flat_map(|list| status[list].as_array().cloned().unwrap_or_default());
+    rows.filter_map(|row| {
+        let market = row["market"].as_u64().or_else(|| row["market"].as_str()?.parse().ok())?;
+        Some(((market, row["slot"].as_u64()?), row["stage"].as_str()?.to_owned()))
+    })
+    .collect()
+}

@@ -1,0 +1,185 @@
+//! What the chain says, block by block, read straight from anvil and forgotten as it is taken back.
+
+use std::collections::BTreeMap;
+
+use alloy::{
+    primitives::{Address, B256, U256},
+    rpc::types::Log,
+};
+use eyre::{Result, eyre};
+use provery_types::{Event, Slot, Source};
+use serde_json::{Value, json};
+
+use super::direct::{Direct, quantity};
+
+/// Market and number.
+pub type Key = (u64, u64);
+
+/// A transaction of a block.
+#[derive(Clone, Debug)]
+pub struct Tx {
+    pub hash: B256,
+    pub from: Address,
+    pub to: Option<Address>,
+    pub input: Vec<u8>,
+}
+
+/// A canonical block.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// Unix seconds.
+    pub timestamp: u64,
+    pub base_fee: u128,
+    pub txs: Vec<Tx>,
+    pub events: Vec<Event>,
+}
+
+/// How a slot ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    Proven { payee: Address, paid: U256, missed_by: Option<Address> },
+    Expired,
+    Cancelled,
+}
+
+/// A slot, as the canonical chain has it.
+#[derive(Clone, Debug)]
+pub struct SlotRow {
+    pub slot: Slot,
+    pub opened_in: u64,
+    /// With the block.
+    pub end: Option<(u64, End)>,
+    /// Events that paid for it: more than one is one too many.
+    pub payments: u64,
+}
+
+/// Canonical blocks from the deployment on.
+#[derive(Debug)]
+pub struct Ledger {
+    rpc: Direct,
+    sources: BTreeMap<Address, Source>,
+    pub blocks: BTreeMap<u64, Block>,
+    next: u64,
+}
+
+impl Ledger {
+    pub fn new(rpc: Direct, sources: BTreeMap<Address, Source>) -> Self {
+        Self { rpc, sources, blocks: BTreeMap::new(), next: 0 }
+    }
+
+    /// Forget what came after block `last`.
+    pub fn rewind(&mut self, last: u64) {
+        self.blocks.split_off(&(last + 1));
+        self.next = self.next.min(last + 1);
+    }
+
+    /// Read up to the head, which nothing may move meanwhile.
+    pub async fn read(&mut self) -> Result<u64> {
+        let head = self.rpc.number("eth_blockNumber", json!([])).await?;
+        let numbers: Vec<u64> = (self.next..=head).collect();
+        let asked = numbers.iter().map(|number| json!([format!("{number:#x}"), true])).collect();
+        let blocks = self.rpc.batch("eth_getBlockByNumber", asked).await?;
+        for (number, block) in numbers.into_iter().zip(blocks) {
+            let block = self.block(&block).await?;
+            self.blocks.insert(number, block);
+            self.next = number + 1;
+        }
+        Ok(head)
+    }
+
+    async fn block(&self, block: &Value) -> Result<Block> {
+        let txs = block["transactions"].as_array().ok_or_else(|| eyre!("a block without transactions"))?;
+        let txs: Vec<Tx> = txs
+            .iter()
+            .map(|tx| {
+                let input: alloy::primitives::Bytes = serde_json::from_value(tx["input"].clone())?;
+                Ok(Tx {
+                    hash: serde_json::from_value(tx["hash"].clone())?,
+                    from: serde_json::from_value(tx["from"].clone())?,
+                    to: serde_json::from_value(tx["to"].clone())?,
+                    input: input.to_vec(),
+                })
+            })
+            .collect::<Result<_>>()?;
+        let mut events = Vec::new();
+        if !txs.is_empty() {
+            let logs = self.rpc.call("eth_getLogs", json!([{ "blockHash": block["hash"] }])).await?;
+            let logs: Vec<Log> = serde_json::from_value(logs)?;
+            for log in logs {
+                let Some(source) = self.sources.get(&log.address()) else { continue };
+                events.extend(Event::decode(*source, &log.inner.data)?);
+            }
+        }
+        Ok(Block {
+            timestamp: quantity(&block["timestamp"])?,
+            base_fee: quantity(&block["baseFeePerGas"])?.into(),
+            txs,
+            events,
+        })
+    }
+
+    /// Whether an account is one of the contracts: what it "sent" has no signature.
+    pub fn is_contract(&self, account: Address) -> bool {
+        self.sources.contains_key(&account)
+    }
+
+    pub fn head(&self) -> u64 {
+        self.blocks.last_key_value().map_or(0, |(number, _)| *number)
+    }
+
+    /// Every slot there was, by market and number.
+    pub fn slots(&self) -> BTreeMap<Key, SlotRow> {
+        let mut slots: BTreeMap<Key, SlotRow> = BTreeMap::new();
+        let key = |market: &U256, id: &u64| (market.saturating_to::<u64>(), *id);
+        for (number, block) in &self.blocks {
+            for event in &block.events {
+                match event {
+                    Event::SlotOpened { slot, .. } => {
+                        let row = SlotRow { slot: slot.clone(), opened_in: *number, end: None, payments: 0 };
+                        slots.insert(key(&slot.market, &slot.id), row);
+                    }
+                    Event::SlotAllocated { slot } | Event::SlotHandedOver { slot, .. } => {
+                        if let Some(row) = slots.get_mut(&key(&slot.market, &slot.id)) {
+                            row.slot = slot.clone();
+                        }
+                    }
+                    Event::SlotProven { market, id, payee, reward, premium, missed_by } => {
+                        if let Some(row) = slots.get_mut(&key(market, id)) {
+                            row.payments += 1;
+                            let paid = *reward + *premium;
+                            let end = End::Proven { payee: *payee, paid, missed_by: *missed_by };
+                            row.end = Some((*number, end));
+                        }
+                    }
+                    Event::SlotExpired { market, id, .. } => {
+                        if let Some(row) = slots.get_mut(&key(market, id)) {
+                            row.end = Some((*number, End::Expired));
+                        }
+                    }
+                    Event::SlotCancelled { market, id } => {
+                        if let Some(row) = slots.get_mut(&key(market, id)) {
+                            row.end = Some((*number, End::Cancelled));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        slots
+    }
+
+    /// Slots of a market that have not ended.
+    pub fn open(&self, market: u64) -> Vec<SlotRow> {
+        let slots = self.slots().into_iter();
+        slots.filter(|((of, _), row)| *of == market && row.end.is_none()).map(|(_, row)| row).collect()
+    }
+
+    /// The block of the newest epoch's seed.
+    pub fn seed_block(&self) -> Option<u64> {
+        self.blocks
+            .iter()
+            .rev()
+            .find(|(_, block)| block.events.iter().any(|event| matches!(event, Event::EpochSeeded { .. })))
+            .map(|(number, _)| *number)
+    }
+}

@@ -1,0 +1,143 @@
+//! Makes the blocks: a steady beat, a base fee that behaves as on a busy chain, reorganisations.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use alloy::primitives::{Address, B256};
+use eyre::Result;
+use serde_json::{Value, json};
+
+use super::{
+    dice::Dice,
+    direct::Direct,
+    ledger::{Key, Ledger, SlotRow},
+    log::EventLog,
+};
+
+/// Wei. A spike multiplies it by ten.
+const BASE_FEE: u128 = 1_000_000_000;
+/// Blocks in which a spike climbs, and stays.
+const CLIMB: usize = 5;
+const STAY: usize = 6;
+/// No base fee falls faster than by an eighth a block.
+const FALL: (u128, u128) = (7, 8);
+
+/// The one that moves the chain. Whoever holds it sees a chain that stands still.
+#[derive(Debug)]
+pub struct Miner {
+    pub rpc: Direct,
+    pub ledger: Ledger,
+    log: EventLog,
+    fee: u128,
+    /// What comes next, last first.
+    fees: Vec<u128>,
+}
+
+/// What a reorganisation did.
+#[derive(Debug)]
+pub struct Reorganised {
+    pub depth: u64,
+    pub dropped: usize,
+    pub put_back: usize,
+    /// Slots as they were before it that it touched: opened or ended in a block that was replaced.
+    pub touched: Vec<(Key, SlotRow)>,
+}
+
+impl Miner {
+    pub fn new(rpc: Direct, ledger: Ledger, log: EventLog) -> Self {
+        Self { rpc, ledger, log, fee: BASE_FEE, fees: Vec::new() }
+    }
+
+    /// The next block.
+    pub async fn mine(&mut self) -> Result<()> {
+        self.fee = self.fees.pop().unwrap_or((self.fee * FALL.0 / FALL.1).max(BASE_FEE));
+        self.rpc.call("anvil_setNextBlockBaseFeePerGas", json!([format!("{:#x}", self.fee)])).await?;
+        self.rpc.call("anvil_mine", json!(["0x1"])).await?;
+        self.absorb().await
+    }
+
+    async fn absorb(&mut self) -> Result<()> {
+        let head = self.ledger.read().await?;
+        self.log.set_head(head);
+        Ok(())
+    }
+
+    /// The base fee times ten within five blocks.
+    pub fn spike(&mut self) {
+        let top = self.fee * 10;
+        let step = |i: usize| self.fee + (top - self.fee) * i as u128 / CLIMB as u128;
+        self.fees = std::iter::repeat_n(top, STAY).chain((1..=CLIMB).rev().map(step)).collect();
+    }
+
+    pub fn spiking(&self) -> bool {
+        !self.fees.is_empty() || self.fee > 2 * BASE_FEE
+    }
+
+    /// Move the chain's clock forward.
+    pub async fn skew(&self, seconds: u64) -> Result<()> {
+        self.rpc.call("evm_increaseTime", json!([seconds])).await.map(|_| ())
+    }
+
+    /// Replace the last `depth` blocks. With `put_back`, their transactions come again in other blocks, each sender's in
+    /// order; without it they are gone, as far as the chain is concerned.
+    pub async fn reorg(&mut self, depth: u64, put_back: bool, dice: &mut Dice) -> Result<Reorganised> {
+        let head = self.ledger.head();
+        let depth = depth.min(head);
+        let fork = head - depth;
+        let before = self.ledger.blocks.get(&head).map_or(0, |block| block.timestamp);
+        let touched = self
+            .ledger
+            .slots()
+            .into_iter()
+            .filter(|(_, row)| {
+                row.opened_in > fork || row.end.as_ref().is_some_and(|(block, _)| *block > fork)
+            })
+            .collect();
+        let dropped: Vec<(B256, Address)> = self
+            .ledger
+            .blocks
+            .range(fork + 1..)
+            .flat_map(|(_, block)| block.txs.iter().map(|tx| (tx.hash, tx.from)))
+            .collect();
+        let pairs = if put_back { self.pairs(&dropped, depth, dice).await? } else { Vec::new() };
+        let count = pairs.len();
+        self.rpc.call("anvil_reorg", json!([depth, pairs])).await?;
+        self.ledger.rewind(fork);
+        self.absorb().await?;
+        // anvil's clock goes back to the fork's block and stays behind; a real chain's does not.
+        let after = self.ledger.blocks.last_key_value().map_or(before, |(_, block)| block.timestamp);
+        self.skew(before.saturating_sub(after)).await?;
+        Ok(Reorganised { depth, dropped: dropped.len(), put_back: count, touched })
+    }
+
+    /// Transactions with the offsets of the blocks in which they come again.
+    async fn pairs(&self, dropped: &[(B256, Address)], depth: u64, dice: &mut Dice) -> Result<Vec<Value>> {
+        let mut earliest: BTreeMap<Address, u64> = BTreeMap::new();
+        let mut pairs: Vec<(u64, Value)> = Vec::new();
+        for (hash, from) in dropped.iter().filter(|(_, from)| !self.ledger.is_contract(*from)) {
+            let raw = self.rpc.call("eth_getRawTransactionByHash", json!([hash])).await?;
+            let offset = dice.between(*earliest.get(from).unwrap_or(&0), depth - 1);
+            earliest.insert(*from, offset);
+            pairs.push((offset, json!([raw, offset])));
+        }
+        // Of transactions in one block, the order of the list counts.
+        pairs.sort_by_key(|(offset, _)| *offset);
+        Ok(pairs.into_iter().map(|(_, pair)| pair).collect())
+    }
+
+    /// Transactions of `account` that are mined.
+    pub async fn count(&self, account: Address, tag: &str) -> Result<u64> {
+        self.rpc.number("eth_getTransactionCount", json!([account, tag])).await
+    }
+}
+
+/// Mine a block each `every` until the run is over. Errors end it: without a chain there is no run.
+pub async fn beat(
+    miner: std::sync::Arc<tokio::sync::Mutex<Miner>>,
+    every: tokio::sync::watch::Receiver<Duration>,
+) -> Result<()> {
+    loop {
+        let pause = *every.borrow();
+        tokio::time::sleep(pause).await;
+        miner.lock().await.mine().await?;
+    }
+}

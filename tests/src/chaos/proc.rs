@@ -1,0 +1,57 @@
+//! Processes from the outside: signals, limits, memory, descriptors. Linux tells; elsewhere nothing is known.
+
+use std::{fs, path::PathBuf};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+fn pid_of(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
+}
+
+/// Send a signal; whether there was such a process.
+pub fn signal(pid: u32, signal: Signal) -> bool {
+    pid_of(pid).is_some_and(|pid| kill_process(pid, signal).is_ok())
+}
+
+/// Let files grow to `bytes` and no further; to any size if not given.
+#[cfg(target_os = "linux")]
+pub fn limit_files(pid: u32, bytes: Option<u64>) -> bool {
+    use rustix::process::{Resource, Rlimit, prlimit};
+    let limit = Rlimit { current: bytes, maximum: None };
+    pid_of(pid).is_some_and(|pid| prlimit(Some(pid), Resource::Fsize, limit).is_ok())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn limit_files(_: u32, _: Option<u64>) -> bool {
+    false
+}
+
+/// Child processes.
+pub fn children(pid: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|child| parent(*child) == Some(pid))
+        .collect()
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    field(pid, "PPid:")
+}
+
+/// Resident memory in KiB.
+pub fn resident_kib(pid: u32) -> Option<u64> {
+    field(pid, "VmRSS:").map(u64::from)
+}
+
+fn field(pid: u32, name: &str) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with(name))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Open descriptors.
+pub fn descriptors(pid: u32) -> Option<u64> {
+    let folder = PathBuf::from(format!("/proc/{pid}/fd"));
+    fs::read_dir(folder).ok().map(|entries| entries.count() as u64)
+}

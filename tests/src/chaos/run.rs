@@ -1,0 +1,463 @@
+//! The run from start to end.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use eyre::{Result, bail, ensure};
+use serde_json::{Value, json};
+use tokio::{
+    sync::{Mutex, watch},
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    crash::CrashPlan,
+    dice::Dice,
+    direct::Direct,
+    director::{Director, Fault, Plan},
+    faults::Rates,
+    features::Features,
+    ledger::{Ledger, SlotRow},
+    log::EventLog,
+    miner::{Miner, beat},
+    node::{self, Node},
+    pool::Pool,
+    proxy::{self, Proxy},
+    reports::Reports,
+    sequencer::Sequencer,
+    stage::{self, DUTCH, LOTTERY, RACE, Stage},
+    summary::Summary,
+    verdict::Case,
+    wedge::Wedges,
+};
+
+/// What a run is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// For how long faults are injected, at least.
+    pub seconds: u64,
+    pub seed: u64,
+    pub provers: u64,
+    /// Injections of each fault on the wire that are wanted.
+    pub quota: u64,
+    /// Nothing is killed and faults are rare.
+    pub soak: bool,
+    /// Every start of a node has a crash point.
+    pub crash_points: bool,
+    /// Milliseconds between blocks.
+    pub block_ms: u64,
+    pub dir: PathBuf,
+}
+
+/// Slots of the lottery that may be open at once.
+const OPEN: usize = 6;
+/// How long the run waits, without any fault, for another slot to end.
+const PATIENCE: Duration = Duration::from_secs(100);
+/// Listeners of each node, once it takes several endpoints.
+const LISTENERS: u64 = 2;
+
+/// Run it. `say` is told what goes on, as lines of JSON.
+pub async fn run(options: &Options, say: &dyn Fn(Value)) -> Result<Summary> {
+    let dir = stage::prepare(&options.dir)?;
+    let log = EventLog::create(&dir.join("events.jsonl"))?;
+    let anvil = stage::chain().await?;
+    let rpc = Direct::new(anvil.port());
+    let miner =
+        Arc::new(Mutex::new(Miner::new(rpc.clone(), Ledger::new(rpc.clone(), BTreeMap::new()), log.clone())));
+    let (pace, every) = watch::channel(Duration::from_millis(60));
+    let beating = tokio::spawn(beat(miner.clone(), every));
+    let exclusive = exclusive_window(options);
+    let stage = stage::set(&dir, &rpc, options.provers, exclusive, &|step| {
+        say(json!({ "event": "stage", "step": step }))
+    })
+    .await?;
+    {
+        let mut miner = miner.lock().await;
+        miner.ledger = Ledger::new(rpc.clone(), stage.deployment.sources());
+        miner.ledger.read().await?;
+    }
+    pace.send_replace(Duration::from_millis(options.block_ms));
+    let features = Features::of(&stage.cli).await?;
+    say(json!({ "event": "features", "features": format!("{features:?}") }));
+    let run = Run::new(options.clone(), dir, log, rpc, miner, stage, features, exclusive).await?;
+    let result = tokio::select! {
+        result = run.all(say) => result,
+        stopped = beating => match stopped {
+            Ok(Err(error)) => Err(error.wrap_err("the chain stopped")),
+            _ => bail!("the chain stopped"),
+        },
+    };
+    run.stop.cancel();
+    // Nodes go before the chain does.
+    for kept in run.kept.lock().await.drain(..) {
+        let _ = timeout(Duration::from_secs(30), kept).await;
+    }
+    drop(anvil);
+    result
+}
+
+/// Seconds that a holder has for itself: the deepest reorganisation and the longest row of faults fit in several times.
+fn exclusive_window(options: &Options) -> u64 {
+    (options.seconds / 2).clamp(240, 900)
+}
+
+/// A run whose stage is set.
+struct Run {
+    options: Options,
+    log: EventLog,
+    rpc: Direct,
+    miner: Arc<Mutex<Miner>>,
+    stage: Stage,
+    features: Features,
+    exclusive: u64,
+    rates: Arc<Rates>,
+    pool: Arc<Pool>,
+    reports: Arc<Reports>,
+    crashes: Arc<CrashPlan>,
+    nodes: Vec<Arc<Node>>,
+    kept: Mutex<Vec<JoinHandle<Result<()>>>>,
+    stop: CancellationToken,
+}
+
+impl Run {
+    #[allow(clippy::too_many_arguments)]
+    async fn new(
+        options: Options,
+        dir: PathBuf,
+        log: EventLog,
+        rpc: Direct,
+        miner: Arc<Mutex<Miner>>,
+        stage: Stage,
+        features: Features,
+        exclusive: u64,
+    ) -> Result<Self> {
+        let rates = Arc::new(Rates::new(options.quota, options.soak));
+        let pool = Arc::new(Pool::default());
+        let (reports, crashes) = (Arc::new(Reports::default()), Arc::new(CrashPlan::default()));
+        let stop = CancellationToken::new();
+        let of_nodes = node::Shared {
+            cli: stage.cli.clone(),
+            features,
+            log: log.clone(),
+            reports: reports.clone(),
+            crashes: crashes.clone(),
+            seed: options.seed,
+            always_armed: options.crash_points,
+            stop: stop.clone(),
+        };
+        let of_proxies = proxy::Shared {
+            seed: options.seed,
+            upstream: rpc.address().to_owned(),
+            rates: rates.clone(),
+            pool: pool.clone(),
+            log: log.clone(),
+        };
+        let mut nodes = Vec::new();
+        for (index, prover) in stage.provers.iter().enumerate() {
+            let mut proxies = Vec::new();
+            for listener in 0..LISTENERS {
+                proxies.push(Proxy::start(of_proxies.clone(), &prover.name, index as u64, listener).await?);
+            }
+            nodes.push(Node::new(index, prover.clone(), proxies, &dir, of_nodes.clone()));
+        }
+        let kept = Mutex::default();
+        Ok(Self {
+            options,
+            log,
+            rpc,
+            miner,
+            stage,
+            features,
+            exclusive,
+            rates,
+            pool,
+            reports,
+            crashes,
+            nodes,
+            kept,
+            stop,
+        })
+    }
+
+    async fn all(&self, say: &dyn Fn(Value)) -> Result<Summary> {
+        let keeping = self.nodes.iter().map(|node| tokio::spawn(node.clone().keep()));
+        self.kept.lock().await.extend(keeping);
+        self.until(60, "the nodes do not start", async || Ok(self.nodes.iter().all(|node| node.up_for(0))))
+            .await?;
+        say(json!({ "event": "started", "nodes": self.nodes.len() }));
+
+        let director = Director {
+            plan: Plan {
+                seed: self.options.seed,
+                soak: self.options.soak,
+                crash_points: self.options.crash_points,
+                workers: self.features.worker,
+                most_skew: self.exclusive / 8 * (1 + self.options.seconds / self.exclusive),
+            },
+            miner: self.miner.clone(),
+            nodes: self.nodes.clone(),
+            reports: self.reports.clone(),
+            log: self.log.clone(),
+            reorgs: watch::Sender::new(0),
+            by_stage: BTreeMap::new(),
+            next_deep: 0,
+        };
+        let reorgs = director.reorgs.subscribe();
+        let (calm, directing) = (CancellationToken::new(), CancellationToken::new());
+        let mut watcher = Watcher::new(self, reorgs, calm.clone());
+        self.rates.switch(true);
+        let mut directed = tokio::spawn(director.run(directing.clone()));
+        let inject = async {
+            tokio::select! {
+                injected = self.inject(say) => injected?,
+                early = &mut directed => {
+                    early??;
+                    bail!("the director went home early");
+                }
+            }
+            self.rates.switch(false);
+            directing.cancel();
+            calm.cancel();
+            let director = directed.await??;
+            self.settle(say).await?;
+            Ok::<_, eyre::Report>(director.by_stage)
+        };
+        let by_stage = tokio::select! {
+            by_stage = inject => by_stage?,
+            watched = watcher.watch() => { watched?; bail!("the run is not watched any more") }
+        };
+        let wedges = watcher.wedges;
+        let mut summary = Summary {
+            seed: self.options.seed,
+            seconds: self.options.seconds,
+            healed_blocks_max: wedges.longest(),
+            healed: wedges.healed.len() as u64,
+            reorgs_by_stage: by_stage,
+            injected: self.injected(),
+            crash_points: self.crashes.hits(),
+            replacements: self.pool.replaced() as u64,
+            ..Summary::default()
+        };
+        let mut healed = wedges.healed;
+        healed.sort_unstable();
+        summary.healed_blocks_p50 = healed.get(healed.len() / 2).copied().unwrap_or(0);
+        // The chain stands still from here, and is read anew.
+        let _still = self.miner.lock().await;
+        let mut ledger = Ledger::new(self.rpc.clone(), self.stage.deployment.sources());
+        ledger.read().await?;
+        let case = Case {
+            stage: &self.stage,
+            nodes: &self.nodes,
+            reports: &self.reports,
+            features: self.features,
+            ledger: &ledger,
+            url: self.rpc.url(),
+        };
+        case.judge(&mut summary).await?;
+        summary.judge();
+        if !self.options.soak {
+            for (fault, wanted) in self.rates.missing() {
+                summary.failures.push(format!("{fault} was to be injected {wanted} more times"));
+            }
+            summary.failures.extend(self.unmet().into_iter().map(|fault| format!("{fault} never happened")));
+        }
+        Ok(summary)
+    }
+
+    /// Counts by fault; a fault that never came about counts zero.
+    fn injected(&self) -> BTreeMap<String, u64> {
+        let mut counts: BTreeMap<String, u64> =
+            Fault::ALL.into_iter().map(|fault| (fault.name().to_owned(), 0)).collect();
+        counts.extend(super::faults::Wire::ALL.into_iter().map(|fault| (fault.name().to_owned(), 0)));
+        counts.extend(self.log.counts());
+        counts
+    }
+
+    /// Let faults happen until the time is over and the quotas are reached, or twice the time is.
+    async fn inject(&self, say: &dyn Fn(Value)) -> Result<()> {
+        let started = Instant::now();
+        let window = Duration::from_secs(2);
+        let (least, most) =
+            (Duration::from_secs(self.options.seconds), Duration::from_secs(2 * self.options.seconds));
+        let mut round = 0_u64;
+        loop {
+            sleep(window).await;
+            let passed = started.elapsed();
+            let missing = self.rates.missing();
+            let all = self.options.soak || missing.is_empty() && self.unmet().is_empty();
+            if passed >= most || passed >= least && all {
+                return Ok(());
+            }
+            self.rates.adapt(window, (least * 9 / 10).saturating_sub(passed));
+            round += 1;
+            if round % 2 == 0 {
+                say(self.progress(passed).await);
+            }
+        }
+    }
+
+    /// Faults of processes and the chain that have not happened yet, though they were to.
+    fn unmet(&self) -> Vec<&'static str> {
+        let counts = self.log.counts();
+        let sure = Fault::ALL.into_iter().filter(|fault| fault.sure(self.features.worker)).map(Fault::name);
+        sure.filter(|name| !counts.contains_key(*name)).collect()
+    }
+
+    async fn progress(&self, passed: Duration) -> Value {
+        let miner = self.miner.lock().await;
+        let slots = miner.ledger.slots();
+        let open = slots.values().filter(|row| row.end.is_none()).count();
+        json!({
+            "event": "progress", "at_s": passed.as_secs(), "block": miner.ledger.head(), "slots": slots.len(),
+            "open": open, "faults": self.log.counts().values().sum::<u64>(),
+            "nodes": self.nodes.iter().filter(|node| node.up_for(0)).count(),
+            "missing": self.rates.missing().len(),
+        })
+    }
+
+    /// Without faults, every slot ends, and every node comes to know.
+    async fn settle(&self, say: &dyn Fn(Value)) -> Result<()> {
+        say(json!({ "event": "settling" }));
+        for node in &self.nodes {
+            // One that runs with a crash point would go on to crash.
+            if node.armed().is_some() {
+                node.kill("disarmed", node::Next::default());
+            }
+        }
+        let open = async || {
+            let miner = self.miner.lock().await;
+            [LOTTERY, RACE, DUTCH].into_iter().map(|market| miner.ledger.open(market).len()).sum::<usize>()
+        };
+        let (mut before, mut moved) = (usize::MAX, Instant::now());
+        loop {
+            let now = open().await;
+            if now == 0 {
+                break;
+            }
+            if now < before {
+                (before, moved) = (now, Instant::now());
+            }
+            if moved.elapsed() > PATIENCE {
+                // The verdict says which.
+                self.log.note("unsettled", "chain", json!({ "open": now }));
+                break;
+            }
+            sleep(Duration::from_millis(300)).await;
+        }
+        let settled = async || Ok(self.quiet().await);
+        if let Err(error) = self.until(60, "nodes are not done", settled).await {
+            self.log.note("unsettled", "nodes", json!({ "why": error.to_string() }));
+        }
+        // What is mined becomes deep enough to be told of.
+        let head = self.log.head();
+        self.until(60, "blocks do not come", async || Ok(self.log.head() >= head + 12)).await
+    }
+
+    /// Whether every node is up and, as far as it tells, has nothing left to send.
+    async fn quiet(&self) -> bool {
+        for node in &self.nodes {
+            if !node.up_for(3_000) {
+                return false;
+            }
+            if let Some(status) = node.status().await
+                && status["outbox"]["intents"].as_u64().unwrap_or(0) > 0
+            {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn until(&self, seconds: u64, what: &str, of: impl AsyncFn() -> Result<bool>) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        while !of().await? {
+            ensure!(
+                Instant::now() < deadline,
+                "{what} within {seconds} s; see {}",
+                self.log.path().display()
+            );
+            sleep(Duration::from_millis(200)).await;
+        }
+        Ok(())
+    }
+}
+
+/// Posts blocks and looks at things, all through a run.
+struct Watcher<'a> {
+    run: &'a Run,
+    reorgs: watch::Receiver<u64>,
+    /// No more blocks are posted.
+    calm: CancellationToken,
+    wedges: Wedges,
+    dice: Dice,
+    /// Heads at which a market's next block may be posted.
+    next: BTreeMap<u64, u64>,
+    looked: u64,
+}
+
+impl<'a> Watcher<'a> {
+    fn new(run: &'a Run, reorgs: watch::Receiver<u64>, calm: CancellationToken) -> Self {
+        let dice = Dice::of(&[run.options.seed, 2]);
+        Self { run, reorgs, calm, wedges: Wedges::default(), dice, next: BTreeMap::new(), looked: 0 }
+    }
+
+    async fn watch(&mut self) -> Result<()> {
+        let mut sampled = Instant::now();
+        loop {
+            sleep(Duration::from_millis(100)).await;
+            if sampled.elapsed() >= Duration::from_secs(2) {
+                sampled = Instant::now();
+                self.run.nodes.iter().for_each(|node| node.sample());
+            }
+            let reorganised = self.reorgs.has_changed().unwrap_or(false);
+            if self.run.log.head() == self.looked && !reorganised {
+                continue;
+            }
+            self.reorgs.mark_unchanged();
+            // The chain stands still meanwhile.
+            let miner = self.run.miner.lock().await;
+            self.looked = miner.ledger.head();
+            let slots = miner.ledger.slots();
+            let statements = slots.iter().map(|(key, row)| (*key, row.slot.statement)).collect();
+            self.run.reports.statements(statements);
+            self.wedges.look(&miner, &self.run.nodes, &self.run.pool, reorganised).await?;
+            if !self.calm.is_cancelled() {
+                for sequencer in &self.run.stage.sequencers {
+                    let market = sequencer.market();
+                    let open: Vec<&SlotRow> = slots
+                        .iter()
+                        .filter(|((of, _), row)| *of == market && row.end.is_none())
+                        .map(|(_, row)| row)
+                        .collect();
+                    self.post(&miner, sequencer, &open).await?;
+                }
+            }
+        }
+    }
+
+    /// Post a block, if it is time for one and few enough are open; take back what waits for its price.
+    async fn post(&mut self, miner: &Miner, sequencer: &Sequencer, open: &[&SlotRow]) -> Result<()> {
+        let head = miner.ledger.head();
+        let (most, pause) = match sequencer.market() {
+            LOTTERY => (OPEN, self.dice.between(1, 3)),
+            RACE => (1, self.dice.between(10, 24)),
+            _ => (1, self.dice.between(20, 40)),
+        };
+        if sequencer.market() == DUTCH {
+            for row in open {
+                let waits = row.slot.prover.is_zero() && head >= row.opened_in + 4;
+                if waits && self.dice.chance(300_000) {
+                    sequencer.cancel(&row.slot).await?;
+                }
+            }
+        }
+        let next = self.next.get(&sequencer.market()).copied().unwrap_or(0);
+        // After a reorganisation the head may be lower than it was.
+        if open.len() < most && (head >= next || next > head + 60) {
+            sequencer.post(&mut self.dice).await?;
+            self.next.insert(sequencer.market(), head + pause);
+        }
+        Ok(())
+    }
+}

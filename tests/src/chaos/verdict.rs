@@ -1,0 +1,247 @@
+//! Chain against books, once everything has settled.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use alloy::{
+    primitives::{Address, U256},
+    sol_types::SolCall as _,
+};
+use eyre::Result;
+use provery_bindings::ProofMarket;
+use provery_types::Event;
+use serde_json::{Value, json};
+
+use super::{
+    features::Features,
+    ledger::{End, Key, Ledger, SlotRow},
+    memory,
+    node::Node,
+    reports::Reports,
+    stage::{STAKE, Stage},
+    summary::Summary,
+};
+
+/// What a node's book says of slots.
+#[derive(Debug, Default)]
+struct Book {
+    /// Stage, and who was paid if it says so.
+    slots: BTreeMap<Key, (String, Option<Address>)>,
+    /// Transactions that are signed and not mined.
+    unmined: u64,
+}
+
+/// Everything the verdict is about.
+#[derive(Debug)]
+pub struct Case<'a> {
+    pub stage: &'a Stage,
+    pub nodes: &'a [Arc<Node>],
+    pub reports: &'a Reports,
+    pub features: Features,
+    /// Read anew, from the first block on.
+    pub ledger: &'a Ledger,
+    pub url: String,
+}
+
+impl Case<'_> {
+    /// Fill in what the chain and the books say.
+    pub async fn judge(&self, summary: &mut Summary) -> Result<()> {
+        let slots = self.ledger.slots();
+        summary.blocks = self.ledger.head();
+        summary.slots = slots.len() as u64;
+        for ((market, id), row) in &slots {
+            let name = format!("slot {id} of market {market}");
+            let holder = (!row.slot.prover.is_zero()).then_some(row.slot.prover);
+            match &row.end {
+                Some((_, End::Proven { missed_by, .. })) => {
+                    summary.proven += 1;
+                    if let Some(by) = missed_by {
+                        summary.missed_feasible += 1;
+                        summary.failures.push(format!("{name} was missed by {by}"));
+                    }
+                }
+                Some((_, End::Expired)) => {
+                    summary.expired += 1;
+                    if let Some(by) = holder {
+                        summary.missed_feasible += 1;
+                        summary.failures.push(format!("{name} expired in the hands of {by}"));
+                    }
+                }
+                Some((_, End::Cancelled)) => summary.cancelled += 1,
+                None => {
+                    summary.never_ended += 1;
+                    summary.failures.push(format!("{name} is still open"));
+                }
+            }
+            summary.duplicate_payments += row.payments.saturating_sub(1);
+        }
+        self.money(&slots, summary).await?;
+        self.proofs(&slots, summary);
+        for node in self.nodes {
+            self.node(node, &slots, summary).await?;
+        }
+        summary.errors = self.reports.errors();
+        Ok(())
+    }
+
+    /// Stakes and credits.
+    async fn money(&self, slots: &BTreeMap<Key, SlotRow>, summary: &mut Summary) -> Result<()> {
+        let events = || self.ledger.blocks.values().flat_map(|block| &block.events);
+        let whole = U256::from(10).pow(U256::from(18));
+        let mut slashed = U256::ZERO;
+        for event in events() {
+            if let Event::BondSlashed { to_rescuer, to_requester, burned, .. } = event {
+                slashed += *to_rescuer + *to_requester + *burned;
+            }
+        }
+        let mut missing = U256::ZERO;
+        for prover in &self.stage.provers {
+            let stake = U256::from(self.stage.chain.prover(prover.address).await?.stake);
+            missing += (U256::from(STAKE) * whole).saturating_sub(stake);
+            let earned = slots.values().fold(U256::ZERO, |sum, row| match &row.end {
+                Some((_, End::Proven { payee, paid, .. })) if *payee == prover.address => sum + *paid,
+                _ => sum,
+            });
+            let withdrawn = events().fold(U256::ZERO, |sum, event| match event {
+                Event::Withdrawn { account, amount, .. } if *account == prover.address => sum + *amount,
+                _ => sum,
+            });
+            let credit = self.stage.chain.credits(prover.address).await?;
+            if credit + withdrawn != earned {
+                summary.duplicate_payments += 1;
+                let text = format!("{} earned {earned} and was credited {}", prover.name, credit + withdrawn);
+                summary.failures.push(text);
+            }
+        }
+        summary.lost_stake_wei = slashed.max(missing).saturating_to();
+        Ok(())
+    }
+
+    /// Proofs sent again after they were paid for, and made again.
+    fn proofs(&self, slots: &BTreeMap<Key, SlotRow>, summary: &mut Summary) {
+        let market = self.stage.deployment.market();
+        for (number, block) in &self.ledger.blocks {
+            for tx in block.txs.iter().filter(|tx| tx.to == Some(market)) {
+                let Ok(call) = ProofMarket::proveCall::abi_decode(&tx.input) else { continue };
+                let key = (call.slot.market.saturating_to(), call.slot.id);
+                let Some(SlotRow { end: Some((paid_in, End::Proven { payee, .. })), .. }) = slots.get(&key)
+                else {
+                    continue;
+                };
+                // Of its own slot, after the block that paid for it.
+                if *payee == tx.from && number > paid_in {
+                    summary.duplicate_proofs += 1;
+                    let text = format!(
+                        "{} proved slot {} of market {} again in block {number}",
+                        tx.from, key.1, key.0
+                    );
+                    summary.failures.push(text);
+                }
+            }
+        }
+        let (again, after_reorg) = self.reports.proven_again();
+        summary.duplicate_proofs += again;
+        summary.proven_again_after_reorg = after_reorg;
+    }
+
+    async fn node(&self, node: &Node, slots: &BTreeMap<Key, SlotRow>, summary: &mut Summary) -> Result<()> {
+        let rpc = self.stage.chain.rpc().provider().clone();
+        let count = |tag| {
+            let rpc = rpc.clone();
+            let of = json!([node.prover.address, tag]);
+            async move {
+                let client = alloy::providers::Provider::client(&rpc);
+                client.request::<_, alloy::primitives::U64>("eth_getTransactionCount", of).await
+            }
+        };
+        let (latest, pending) = (count("latest").await?, count("pending").await?);
+        summary.stuck_nonces += pending.saturating_sub(latest).to::<u64>();
+        let book = self.book(node).await?;
+        if book.unmined > 0 {
+            summary.stuck_nonces += book.unmined;
+            summary.failures.push(format!(
+                "{} has {} transactions that are not mined",
+                node.name(),
+                book.unmined
+            ));
+        }
+        for (key, (stage, told)) in &book.slots {
+            let end = slots.get(key).and_then(|row| row.end.as_ref()).map(|(_, end)| end);
+            let paid = match end {
+                Some(End::Proven { payee, .. }) => Some(*payee),
+                _ => None,
+            };
+            let mine = paid == Some(node.prover.address);
+            let right = match stage.as_str() {
+                "settled" => mine,
+                "lost" => paid.is_some() && !mine,
+                "expired" => end == Some(&End::Expired),
+                "cancelled" => end == Some(&End::Cancelled),
+                // Not this node's business any more, however it ended.
+                "failed" | "ignored" => end.is_some(),
+                // Still at work, though the slot is over.
+                _ => end.is_none(),
+            };
+            summary.book_compared += 1;
+            if !right || (told.is_some() && paid.is_some() && *told != paid) {
+                summary.book_mismatches += 1;
+                let text = format!(
+                    "{}: slot {} of market {} is {stage}, on the chain {end:?}",
+                    node.name(),
+                    key.1,
+                    key.0
+                );
+                summary.failures.push(text);
+            }
+        }
+        for text in node.unexpected() {
+            summary.unexpected_ends += 1;
+            summary.failures.push(text);
+        }
+        let (failed_starts, disk_ends) = node.forgiven();
+        summary.failed_starts += failed_starts;
+        summary.ended_by_full_disk += disk_ends;
+        let samples = node.samples();
+        summary.leaked_fds += memory::leaked(&samples);
+        if let Some((slope, window)) = memory::slope(&samples)
+            && summary.rss_slope_mib_per_h.is_none_or(|worst| slope > worst)
+        {
+            summary.rss_slope_mib_per_h = Some((slope * 100.0).round() / 100.0);
+            summary.rss_window_s = window;
+        }
+        Ok(())
+    }
+
+    /// The book as `provery node status` tells it; without that command, as the node's lines did.
+    async fn book(&self, node: &Node) -> Result<Book> {
+        if !self.features.status {
+            let slots = self.ledger.slots().into_keys();
+            let stages = slots.filter_map(|key| Some((key, self.reports.stage(node.index, key)?)));
+            let over = stages.filter(|(_, stage)| matches!(*stage, "settled" | "lost" | "expired"));
+            return Ok(Book {
+                slots: over.map(|(key, stage)| (key, (stage.to_owned(), None))).collect(),
+                unmined: 0,
+            });
+        }
+        let data_dir = node.data_dir.display().to_string();
+        let args = ["node", "status", "--data-dir", &data_dir];
+        let (ok, status) = self.stage.cli.run(None, &self.url, &args).await?;
+        eyre::ensure!(ok, "provery node status failed for {}: {status}", node.name());
+        let mut book = Book { unmined: status["outbox"]["intents"].as_u64().unwrap_or(0), ..Book::default() };
+        for list in ["open", "ended"] {
+            for row in status[list].as_array().into_iter().flatten() {
+                let market = row["market"].as_u64().or_else(|| row["market"].as_str()?.parse().ok());
+                let (Some(market), Some(slot), Some(stage)) =
+                    (market, row["slot"].as_u64(), row["stage"].as_str())
+                else {
+                    continue;
+                };
+                let payee = row.get("payee").cloned().unwrap_or(Value::Null);
+                book.slots.insert(
+                    (market, slot),
+                    (stage.to_owned(), serde_json::from_value(payee).unwrap_or(None)),
+                );
+            }
+        }
+        Ok(book)
+    }
+}

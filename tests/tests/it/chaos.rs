@@ -1,0 +1,60 @@
+//! A short chaos run: everything goes wrong at least a few times, and nothing is lost, missed or paid twice.
+
+use std::process::Stdio;
+
+use eyre::{Result, ensure};
+use provery_tests::program;
+use serde_json::Value;
+use tokio::process::Command;
+
+/// How often each fault on the wire must have happened, and each of processes and the chain.
+const ON_THE_WIRE: u64 = 4;
+const OF_PROCESSES: u64 = 1;
+/// Faults of processes that the run counts; those of workers come with them.
+const PROCESSES: [&str; 7] =
+    ["reorg", "sigkill", "sigstop", "disk_full", "clock_skew", "base_fee_spike", "outage"];
+
+#[tokio::test]
+async fn nothing_is_lost_missed_or_paid_twice_whatever_goes_wrong() -> Result<()> {
+    let chaos = program("chaos")?;
+    // Keys are kept from run to run, in a folder of their own.
+    let dir = chaos.with_file_name("test-chaos");
+    let quota = ON_THE_WIRE.to_string();
+    let output = Command::new(&chaos)
+        .args(["--seconds", "50", "--seed", "4", "--quota", &quota, "--json", "--dir"])
+        .arg(&dir)
+        .env("PROVERY_SOLC", concat!(env!("CARGO_MANIFEST_DIR"), "/../script/solc"))
+        .env("PROVERY_ANVIL", provery_tests::anvil_program()?)
+        .stdin(Stdio::null())
+        .output()
+        .await?;
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let last: Value = serde_json::from_str(stdout.lines().last().unwrap_or("null"))?;
+    let summary = &last["summary"];
+    ensure!(output.status.success(), "{last} {}", String::from_utf8_lossy(&output.stderr));
+    for none in [
+        "lost_stake_wei",
+        "missed_feasible",
+        "duplicate_payments",
+        "duplicate_proofs",
+        "stuck_nonces",
+        "book_mismatches",
+        "never_ended",
+        "unexpected_ends",
+        "leaked_fds",
+    ] {
+        ensure!(summary[none] == 0, "{none}: {summary}");
+    }
+    ensure!(summary["proven"].as_u64() >= Some(5), "{summary}");
+    let injected = summary["injected"].as_object().cloned().unwrap_or_default();
+    for (fault, count) in injected {
+        let least = match fault.as_str() {
+            of_processes if PROCESSES.contains(&of_processes) => OF_PROCESSES,
+            // Which of these come up in a short run is up to the seed and the nodes.
+            "crash_point" | "sigterm" | "worker_kill" | "slow_prover" | "failed_proof" => 0,
+            _ => ON_THE_WIRE,
+        };
+        ensure!(count.as_u64() >= Some(least), "{fault} happened {count} times: {summary}");
+    }
+    Ok(())
+}
