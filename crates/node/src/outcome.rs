@@ -44,6 +44,8 @@ const LATER: u64 = 15;
 pub fn classify(error: &SendError) -> Class {
     match error.revert_name() {
         Some(name) => classify_revert(name),
+        // It was not worth sending any more: time ran out, or it would have reverted.
+        None if matches!(error, SendError::Abandoned { .. }) => Class::Raced,
         None if error.is_transient() => Class::NotYet,
         None => Class::Failing,
     }

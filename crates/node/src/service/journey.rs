@@ -70,6 +70,11 @@ impl Journey {
         self.send = Some(timings);
     }
 
+    /// Whether its transaction is under way.
+    pub fn under_way(&self) -> bool {
+        self.sending.is_some() && self.send.is_none()
+    }
+
     /// Time spent on a proof, whether or not it came back.
     pub fn effort(&self) -> Option<Duration> {
         match (self.proved, self.started) {

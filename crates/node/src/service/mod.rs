@@ -318,8 +318,11 @@ impl Service {
         }
         self.report(step);
         if step.after.ended() || step.after == SlotStage::Ignored {
-            self.journeys.remove(&step.key);
             self.reasons.remove(&step.key);
+            // The event often comes before the receipt.
+            if self.journeys.get(&step.key).is_some_and(|journey| !journey.under_way()) {
+                self.journeys.remove(&step.key);
+            }
         }
     }
 

@@ -19,6 +19,7 @@ use crate::error::NodeError;
 use crate::facts::SlotKey;
 use crate::outcome::{Class, classify};
 use crate::slots::{Input, SlotStage};
+use crate::store::WorkRecord;
 
 /// Seconds before the end of a window from which on a proof may cost all that it is worth.
 const URGENT: u64 = 30;
@@ -82,22 +83,7 @@ impl Service {
 
     pub(super) fn sent(&mut self, sent: Result<Sent, JoinError>) -> Result<(), NodeError> {
         match sent {
-            Ok(Sent::Proof { key, took, result: Ok(mined) }) => {
-                self.health.succeeded();
-                self.watch.observer.phase("send", took);
-                self.unconfirmed.insert(key, mined.block.number + CONFIRM_WITHIN);
-                info!(market = %key.market, slot = key.id, tx = %mined.tx_hash, gas = mined.gas_used, "proof mined");
-                let mut fields =
-                    json!({ "tx": mined.tx_hash, "gas": mined.gas_used, "block": mined.block.number });
-                if let Some(journey) = self.journeys.get_mut(&key) {
-                    journey.sent(mined.timings);
-                    fields["phases"] = in_millis(&journey.phases());
-                    fields["seen_ms"] = json!(journey.seen_ms);
-                    fields["broadcast_ms"] = json!(mined.broadcast_at_ms);
-                }
-                self.reporter.slot("submitted", key, Some(took), fields);
-                self.input(key, &Input::SendMined)
-            }
+            Ok(Sent::Proof { key, took, result: Ok(mined) }) => self.proof_sent(key, took, &mined),
             Ok(Sent::Proof { key, result: Err(error), .. }) => self.proof_not_sent(key, &error),
             Ok(Sent::Upkeep { task, result }) => {
                 self.upkeep_done(&task, result);
@@ -120,10 +106,39 @@ impl Service {
             }
             Err(join) if join.is_cancelled() => Ok(()),
             Err(panic) => {
-                // The slot is left in Submitting; its event, or the next start, moves it.
                 self.trouble(None, "send_panicked", &panic.to_string(), true);
-                Ok(())
+                // Whose it was is not known. An order that is under way is attached to and not sent twice.
+                let submitting = |record: &WorkRecord| record.work.stage == SlotStage::Submitting;
+                let keys: Vec<SlotKey> =
+                    self.book.work().filter(|(_, record)| submitting(record)).map(|(key, _)| key).collect();
+                let retry_at = self.pace.now();
+                keys.into_iter().try_for_each(|key| self.input(key, &Input::SendFailed { retry_at }))
             }
+        }
+    }
+
+    fn proof_sent(&mut self, key: SlotKey, took: Duration, mined: &Mined) -> Result<(), NodeError> {
+        self.health.succeeded();
+        self.watch.observer.phase("send", took);
+        self.unconfirmed.insert(key, mined.block.number + CONFIRM_WITHIN);
+        info!(market = %key.market, slot = key.id, tx = %mined.tx_hash, gas = mined.gas_used, "proof mined");
+        let mut fields = json!({ "tx": mined.tx_hash, "gas": mined.gas_used, "block": mined.block.number });
+        if let Some(journey) = self.journeys.get_mut(&key) {
+            journey.sent(mined.timings);
+            fields["phases"] = in_millis(&journey.phases());
+            fields["seen_ms"] = json!(journey.seen_ms);
+            fields["broadcast_ms"] = json!(mined.broadcast_at_ms);
+        }
+        self.reporter.slot("submitted", key, Some(took), fields);
+        self.forget_journey(key);
+        self.input(key, &Input::SendMined)
+    }
+
+    /// A slot that is over, and whose transaction is through, has nothing more to tell.
+    fn forget_journey(&mut self, key: SlotKey) {
+        if self.book.record(key).is_none_or(|record| record.work.stage.ended()) {
+            self.journeys.remove(&key);
+            self.unconfirmed.remove(&key);
         }
     }
 
@@ -144,6 +159,7 @@ impl Service {
                 self.trouble(Some(key), class.code(), &error.to_string(), true);
             }
         }
+        self.forget_journey(key);
         self.input(key, &class.input(self.pace.now()))
     }
 
