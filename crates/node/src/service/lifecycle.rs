@@ -1,6 +1,7 @@
 //! A node from its start to its end: tasks, and what is begun anew when the disk fails.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,12 @@ pub struct Parts {
     pub circuits: Vec<String>,
 }
 
+/// What is seen from outside, and where.
+struct Page {
+    observer: Observer,
+    at: Option<SocketAddr>,
+}
+
 /// Run a node until it is told to stop or something fails for good.
 ///
 /// A disk that fails is not that: nothing is done whose record cannot be written, and the store is opened again until it
@@ -55,8 +62,8 @@ pub async fn run(config: NodeConfig, parts: Parts, stop: Stop) -> Result<(), Nod
         Reporter::silent(config.prover)
     });
     let observer = Observer::new();
-    // The place is given up when the node ends.
-    let (server, _place) = observe::bind(&config)?.unzip();
+    let server = observe::bind(&config)?;
+    let shown = Page { observer: observer.clone(), at: server.as_ref().map(|server| server.address()) };
     let page = async {
         match server {
             Some(server) => server.run(observer.clone(), CancellationToken::new()).await,
@@ -64,7 +71,7 @@ pub async fn run(config: NodeConfig, parts: Parts, stop: Stop) -> Result<(), Nod
         }
     };
     let result = tokio::select! {
-        result = begin_anew(&config, &parts, &stop, &reporter, &observer) => result,
+        result = begin_anew(&config, &parts, &stop, &reporter, &shown) => result,
         ended = page => ended.map_err(NodeError::from),
     };
     reporter.node("stopped", json!({}));
@@ -77,12 +84,12 @@ async fn begin_anew(
     parts: &Parts,
     stop: &Stop,
     reporter: &Arc<Reporter>,
-    observer: &Observer,
+    page: &Page,
 ) -> Result<(), NodeError> {
     let mut pause = STORE_PAUSE.0;
     let mut begun = false;
     loop {
-        let result = supervise(config, parts, stop, reporter, observer, &mut begun).await;
+        let result = supervise(config, parts, stop, reporter, page, &mut begun).await;
         let Err(error) = &result else { return result };
         // What is wrong from the start is for the operator to mend.
         let again = begun && is_disk(error) && !stop.now.is_cancelled();
@@ -91,7 +98,7 @@ async fn begin_anew(
         if !again {
             return result;
         }
-        observer.failure("store");
+        page.observer.failure("store");
         warn!(error = %error, pause_s = pause.as_secs(), "the disk failed, so the node rests and begins anew");
         tokio::select! {
             () = stop.now.cancelled() => return Ok(()),
@@ -106,7 +113,7 @@ async fn supervise(
     parts: &Parts,
     stop: &Stop,
     reporter: &Arc<Reporter>,
-    observer: &Observer,
+    page: &Page,
     begun: &mut bool,
 ) -> Result<(), NodeError> {
     let Parts { chain, signer, .. } = parts;
@@ -121,6 +128,8 @@ async fn supervise(
         }
     }
     let directory = DataDir::open(&config.data_dir)?;
+    // Given up when this ends, whatever ends it.
+    let _place = observe::place(config, page.at)?;
     let identity =
         Identity { chain_id: deployment.chain_id, market: deployment.market(), prover: config.prover };
     let store = Arc::new(Store::open(directory, &identity)?);
@@ -169,7 +178,7 @@ async fn supervise(
         workers,
         upkeep: Upkeep::new(params.epoch_length),
         reporter: reporter.clone(),
-        watch: Watch::new(observer.clone()),
+        watch: Watch::new(page.observer.clone()),
         roles,
     };
     let service = Service::new(config, parts, wiring);

@@ -274,7 +274,7 @@ impl Service {
         }
         warn!("another node acts from now on");
         self.reporter.node("standby", json!({}));
-        self.workers.cancel_all();
+        self.workers.abandon_all();
         self.stop_mining();
         self.sends.abort_all();
         self.upkeep.abandoned();
@@ -445,7 +445,7 @@ impl Service {
     /// Deliver what is ready, within the bound, and stop.
     async fn wind_down(mut self) -> Result<(), NodeError> {
         info!("node is stopping");
-        self.workers.cancel_all();
+        self.workers.abandon_all();
         self.stop_mining();
         self.start_deliveries(self.pace.now())?;
         let deadline = Instant::now() + self.config.shutdown_bound;

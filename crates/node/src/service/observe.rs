@@ -1,5 +1,6 @@
 //! What the service tells its [`Observer`].
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use provery_chain::EndpointHealth;
@@ -13,18 +14,24 @@ use crate::observe::{
     Server, StakeStatus, Status, WorkersStatus, disk,
 };
 use crate::slots::SlotStage;
+use crate::store::StoreError;
 
 /// A status is made no more often than this.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
 
-/// The server's address is taken, and written down, before the node says that it runs.
-pub(super) fn bind(config: &NodeConfig) -> Result<Option<(Server, HttpPlace)>, NodeError> {
+/// The server, with its address taken.
+pub(super) fn bind(config: &NodeConfig) -> Result<Option<Server>, NodeError> {
+    Ok(config.http.map(Server::bind).transpose()?)
+}
+
+/// Write down where the server is, in the data directory that this node holds.
+pub(super) fn place(config: &NodeConfig, at: Option<SocketAddr>) -> Result<Option<HttpPlace>, NodeError> {
     HttpPlace::clear(&config.data_dir);
-    let Some(address) = config.http else { return Ok(None) };
-    let server = Server::bind(address)?;
-    let place = HttpPlace::write(&config.data_dir, server.address())
-        .map_err(|source| crate::store::StoreError::Directory { path: config.data_dir.clone(), source })?;
-    Ok(Some((server, place)))
+    let write = |address| {
+        HttpPlace::write(&config.data_dir, address)
+            .map_err(|source| StoreError::Directory { path: config.data_dir.clone(), source }.into())
+    };
+    at.map(write).transpose()
 }
 
 /// What makes a status.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use alloy::primitives::B256;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -31,12 +32,19 @@ pub struct Running {
     pub since: Instant,
 }
 
+/// The handles of a proof under way.
+#[derive(Debug)]
+struct Proof {
+    cancel: CancellationToken,
+    task: AbortHandle,
+}
+
 /// A bounded number of workers.
 #[derive(Debug)]
 pub struct Workers {
     runner: Arc<dyn ProofRunner>,
     most: usize,
-    running: HashMap<SlotKey, CancellationToken>,
+    running: HashMap<SlotKey, Proof>,
     finished: mpsc::UnboundedSender<Finished>,
     status: Arc<watch::Sender<Vec<Running>>>,
     reporter: Arc<Reporter>,
@@ -86,7 +94,6 @@ impl Workers {
         }
         let (key, statement) = (job.key, job.statement);
         let cancel = CancellationToken::new();
-        self.running.insert(key, cancel.clone());
         let since = Instant::now();
         self.status.send_modify(|running| running.push(Running { key, phase: None, since }));
         let watch = self.watch(key, since, cancel.clone());
@@ -94,12 +101,14 @@ impl Workers {
         let status = self.status.clone();
         // In a task of its own, so that a panic of the runner is a failed proof too.
         let proof = tokio::spawn(self.runner.run(job, watch));
+        self.running.insert(key, Proof { cancel: cancel.clone(), task: proof.abort_handle() });
         tokio::spawn(async move {
             let outcome = match proof.await {
                 // Even if it was told to stop: a proof that is there may be of use after a reorg.
                 Ok(Outcome::Proved(output)) => Outcome::Proved(output),
                 _ if cancel.is_cancelled() => Outcome::Cancelled,
                 Ok(outcome) => outcome,
+                Err(abandoned) if abandoned.is_cancelled() => Outcome::Cancelled,
                 Err(panic) => {
                     error!(market = %key.market, slot = key.id, error = %panic, "a proof runner panicked");
                     Outcome::Failed(
@@ -131,15 +140,16 @@ impl Workers {
 
     /// Stop the proof of this slot.
     pub fn cancel(&self, key: SlotKey) {
-        if let Some(cancel) = self.running.get(&key) {
+        if let Some(proof) = self.running.get(&key) {
             info!(market = %key.market, slot = key.id, "proof cancelled");
-            cancel.cancel();
+            proof.cancel.cancel();
         }
     }
 
-    /// Stop every proof.
-    pub fn cancel_all(&self) {
-        self.running.values().for_each(CancellationToken::cancel);
+    /// Have nothing more to do with any proof. Those of this machine stop; one that another machine makes goes on, for
+    /// whoever asks for it next.
+    pub fn abandon_all(&self) {
+        self.running.values().for_each(|proof| proof.task.abort());
     }
 
     /// A result was taken off the receiver: its worker is idle again.

@@ -76,7 +76,7 @@ async fn a_pool_is_bounded_and_survives_its_runner() {
     workers.cancel(job(4, 1).key);
     let finished = results.recv().await.expect("a result");
     assert!(matches!((finished.key.id, finished.outcome), (4, Outcome::Cancelled)));
-    workers.cancel_all();
+    workers.abandon_all();
     let finished = results.recv().await.expect("a result");
     assert!(matches!((finished.key.id, finished.outcome), (3, Outcome::Cancelled)));
     assert!(status.borrow().is_empty());
