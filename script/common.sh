@@ -43,3 +43,12 @@ built() {
   [ -x "$program" ] || fail "$program is not built; run ./script/setup"
   echo "$program"
 }
+
+# Print where nats-server is: on PATH, where Debian puts it, or where setup unpacked it.
+find_nats() {
+  local at
+  for at in "${PROVERY_NATS_SERVER:-nats-server}" /usr/sbin/nats-server "$PWD/.provery/tools/usr/sbin/nats-server"; do
+    command -v "$at" && return
+  done
+  return 1
+}

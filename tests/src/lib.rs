@@ -3,10 +3,16 @@
 mod anvil;
 pub mod chaos;
 mod deploy;
+mod jobs;
+mod nats;
 mod program;
+mod relay;
 mod wire;
 
 pub use anvil::{Anvil, key, program as anvil_program};
 pub use deploy::{EPOCH_LENGTH, STAKE_UNIT, deploy_core, terms};
+pub use jobs::{CIRCUIT, alive, children, job, keys_dir, kill, until, verifier, wrapper};
+pub use nats::{Nats, Worker};
 pub use program::{Provery, Said, Town, program};
+pub use relay::{Faults, Relay};
 pub use wire::Wire;

@@ -9,6 +9,8 @@ use alloy::{
 use provery_bindings::{DecodedError, decode_revert};
 use provery_types::{BlockRef, DecodeError, DeploymentError};
 
+use crate::endpoints::Fault;
+
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
     #[error("{url} is not an RPC URL ({reason}); give one like http://127.0.0.1:8545")]
@@ -27,6 +29,10 @@ pub enum ChainError {
         "the deployment file is for chain {deployment}, but the RPC at {url} serves chain {rpc}; use the RPC of chain {deployment} or the file of chain {rpc}"
     )]
     WrongChain { url: String, deployment: u64, rpc: u64 },
+    #[error(
+        "the RPC at {url} serves chain {chain}, but the one at {other_url} serves chain {other}; give RPC URLs of one chain"
+    )]
+    ChainsDiffer { url: String, chain: u64, other_url: String, other: u64 },
     #[error(
         "there is no contract at {address}, where the deployment file has {contract}; deploy again, or use the file of this chain"
     )]
@@ -88,6 +94,11 @@ impl ChainError {
             }
             RpcError::DeserError { err, .. } => Self::Inconsistent { url, method, reason: err.to_string() },
             RpcError::NullResp => Self::Inconsistent { url, method, reason: "null".to_string() },
+            RpcError::Transport(TransportErrorKind::Custom(fault))
+                if matches!(fault.downcast_ref(), Some(Fault::Garbled | Fault::Mismatched)) =>
+            {
+                Self::Inconsistent { url, method, reason: fault.to_string() }
+            }
             other => Self::Unreachable { url, reason: root_cause(&other) },
         }
     }

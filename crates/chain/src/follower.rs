@@ -4,30 +4,63 @@
 //! keeps its history in memory alone (a reorg while the client is down goes unseen), and ends at the first RPC error
 //! with that history lost. This follower asks by hash, resumes from the blocks its caller stored, and outlives errors.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
+use alloy::primitives::B256;
 use provery_types::{BlockRef, LoggedEvent};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 
 use crate::{
     Chain, ChainError,
+    endpoints::{Because, DEEP},
+    fork::{self, Doubt, Fork},
+    headers::{Header, Link, link},
     logs::{RANGE, Reader},
+    view::View,
 };
 
+/// Blocks near the head that are read at once.
+const PIECE: u64 = 64;
+
+/// Known blocks that are compared with the chain's in one request.
+const COMPARED: usize = 100;
+
+/// After a hint the block may take a moment to arrive at the endpoint that is asked: so many looks, so far apart.
+const EAGER: u32 = 4;
+const EAGER_POLL: Duration = Duration::from_millis(250);
+
 /// How a follower follows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FollowerConfig {
     /// Time between two looks at the head.
     pub poll: Duration,
-    /// Blocks remembered; a deeper reorg cannot be followed. Closer to the head than this, blocks are read one by one.
+    /// Blocks remembered; a deeper reorg cannot be followed. Closer to the head than this, every block is told of.
     pub keep: usize,
     /// Longest wait between attempts while the node fails.
     pub max_backoff: Duration,
+    /// Time between two looks at all endpoints, if there are several.
+    pub look: Duration,
+    /// Look at the head at once when this is notified.
+    pub wake: Option<Arc<Notify>>,
 }
 
 impl FollowerConfig {
     pub fn new(poll: Duration) -> Self {
-        Self { poll, keep: 128, max_backoff: Duration::from_secs(15) }
+        Self {
+            poll,
+            keep: 256,
+            max_backoff: Duration::from_secs(15),
+            look: poll.saturating_mul(10),
+            wake: None,
+        }
     }
 }
 
@@ -53,6 +86,11 @@ pub struct Health {
     pub failing_since: Option<Instant>,
     /// The last of them.
     pub last_error: Option<String>,
+    /// Reorganisations followed.
+    pub reorgs: u64,
+    /// Blocks undone by the deepest and by the last of them.
+    pub deepest_reorg: u64,
+    pub last_reorg_depth: u64,
 }
 
 /// Follows a deployment's events.
@@ -68,6 +106,14 @@ pub struct Follower {
     cursor: VecDeque<BlockRef>,
     ready: VecDeque<Update>,
     health: watch::Sender<Health>,
+    doubt: Doubt,
+    /// Old blocks read at once: less while requests fail.
+    span: u64,
+    /// Hurried looks left.
+    eager: u32,
+    /// When all endpoints were looked at last, and the look that is going on.
+    looked: Option<Instant>,
+    looking: JoinSet<()>,
 }
 
 impl Follower {
@@ -77,7 +123,19 @@ impl Follower {
         let reader = Reader::new(&chain);
         let cursor: VecDeque<_> = cursor.into_iter().collect();
         let health = watch::Sender::new(Health { position: cursor.back().copied(), ..Health::default() });
-        Self { chain, reader, config, cursor, ready: VecDeque::new(), health }
+        Self {
+            chain,
+            reader,
+            config,
+            cursor,
+            ready: VecDeque::new(),
+            health,
+            doubt: Doubt::default(),
+            span: RANGE,
+            eager: 0,
+            looked: None,
+            looking: JoinSet::new(),
+        }
     }
 
     /// The blocks to resume from, oldest first.
@@ -97,16 +155,17 @@ impl Follower {
             if let Some(update) = self.ready.front() {
                 return Ok(update.clone());
             }
+            self.look_around().await;
             match self.advance().await {
                 Ok(found) => {
                     self.recovered();
                     if !found {
-                        tokio::time::sleep(self.config.poll).await;
+                        self.idle().await;
                     }
                 }
                 Err(error) if error.is_transient() => {
                     let wait = self.failed(&error);
-                    tokio::time::sleep(wait).await;
+                    sleep(wait).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -129,65 +188,218 @@ impl Follower {
         self.health.send_modify(|health| health.position = position);
     }
 
-    /// Fill `ready` with what comes next; false if there is nothing yet.
-    async fn advance(&mut self) -> Result<bool, ChainError> {
+    /// Wait until the next look is due.
+    async fn idle(&mut self) {
+        let hurried = self.eager > 0;
+        self.eager = self.eager.saturating_sub(1);
+        let wait = if hurried { self.config.poll.min(EAGER_POLL) } else { self.config.poll };
+        match &self.config.wake {
+            None => sleep(wait).await,
+            Some(wake) => tokio::select! {
+                () = sleep(wait) => {}
+                () = wake.notified() => self.eager = EAGER,
+            },
+        }
+    }
+
+    /// With several endpoints, see now and then who lags and who contradicts: beside the following, except at first,
+    /// when it is not known whom to follow.
+    async fn look_around(&mut self) {
         let rpc = self.chain.rpc();
-        let head = rpc.head().await?;
-        self.health.send_modify(|health| health.head = Some(head));
-        let tip = self.cursor.back().copied();
-        if let Some(tip) = tip.filter(|tip| head.number <= tip.number) {
-            if head.hash == tip.hash || self.cursor.contains(&head) {
-                return Ok(false); // Nothing new, or a node that lags behind one that was asked before.
+        while self.looking.try_join_next().is_some() {}
+        if !rpc.is_several() || !self.looking.is_empty() {
+            return;
+        }
+        let due = self.looked.is_none_or(|at| at.elapsed() >= self.config.look) || rpc.is_suspicious();
+        if !due {
+            return;
+        }
+        let known: BTreeMap<u64, B256> = self.cursor.iter().map(|block| (block.number, block.hash)).collect();
+        if self.looked.is_none() {
+            rpc.look(&known).await;
+        } else {
+            let rpc = rpc.clone();
+            self.looking.spawn(async move { rpc.look(&known).await });
+        }
+        self.looked = Some(Instant::now());
+    }
+
+    /// Fill `ready` with what comes next, as the best endpoint has it that gives an answer which makes sense; false if
+    /// there is nothing yet.
+    async fn advance(&mut self) -> Result<bool, ChainError> {
+        let mut failure = None;
+        for view in self.chain.rpc().trusted() {
+            match self.advance_with(&view).await {
+                Ok(found) => return Ok(found),
+                Err(error) if error.is_transient() => {
+                    tracing::debug!(rpc = view.name(), %error, "an endpoint did not help");
+                    failure.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
             }
-            return self.find_fork(head).await;
+        }
+        Err(failure.unwrap_or(ChainError::BlockNotFound(0)))
+    }
+
+    async fn advance_with(&mut self, view: &View) -> Result<bool, ChainError> {
+        let head = view.head().await?;
+        let tip = self.cursor.back().copied();
+        if tip.is_none_or(|tip| tip.number <= head.block.number) {
+            self.health.send_modify(|health| health.head = Some(head.block));
         }
         let next = tip.map_or(self.chain.deployment().block, |tip| tip.number + 1);
-        if next > head.number {
-            return Ok(false);
-        }
-        let first = if next == head.number { head } else { self.block(next).await? };
-        if tip.is_some_and(|tip| first.parent_hash != tip.hash) {
-            return self.find_fork(head).await;
+        if head.block.number < next {
+            let Some(tip) = tip else { return Ok(false) };
+            if head.block.hash == tip.hash {
+                self.doubt.clear();
+                return Ok(false);
+            }
+            if self.cursor.iter().rev().any(|known| known.hash == head.block.hash) {
+                return Ok(false); // An answer from before.
+            }
+            return self.find_fork(view, head.block).await;
         }
         let near = self.config.keep as u64;
-        if head.number - next > near {
-            let end = self.block((next + RANGE - 1).min(head.number - near)).await?;
-            let blocks = self.reader.range(next, end).await?;
-            if self.block(next).await?.hash != first.hash {
-                return Ok(false); // The chain changed since; look again.
-            }
-            self.ready = blocks.into_iter().map(|(block, events)| Update::Block { block, events }).collect();
-        } else {
-            let events = self.reader.block(first).await?;
-            self.ready.push_back(Update::Block { block: first, events });
+        let is_old = head.block.number - next > near;
+        let last = match is_old {
+            true => (next + self.span - 1).min(head.block.number - near),
+            false => (next + PIECE - 1).min(head.block.number),
+        };
+        if is_old {
+            // Before anything can fail or be dropped: what succeeds makes up for it.
+            self.span = (self.span / 2).max(PIECE);
         }
+        let headers = match next == head.block.number {
+            true => vec![head],
+            false => view.headers_of(next..=last).await?,
+        };
+        match link(tip.as_ref(), next, &headers) {
+            Link::Linked => {}
+            Link::Elsewhere => return self.find_fork(view, head.block).await,
+            Link::Torn => return Err(view.inconsistent("eth_getBlockByNumber", "blocks that are no chain")),
+        }
+        let told = match is_old {
+            true => self.reader.range(view, &headers).await?,
+            false => self.reader.blocks(view, &headers).await?,
+        };
+        if is_old {
+            self.span = RANGE.min(self.span * 4);
+        }
+        self.doubt.clear();
+        self.eager = 0;
+        self.ready = told.into_iter().map(|(block, events)| Update::Block { block, events }).collect();
         Ok(true)
     }
 
-    /// The newest block we know that the chain still has.
-    async fn find_fork(&mut self, head: BlockRef) -> Result<bool, ChainError> {
-        for known in self.cursor.iter().rev() {
-            if known.number > head.number {
-                continue;
+    /// Whether the chain left the blocks we know, and where: by what it has at their heights, not by what its head is.
+    async fn find_fork(&mut self, view: &View, head: BlockRef) -> Result<bool, ChainError> {
+        let known: Vec<BlockRef> =
+            self.cursor.iter().rev().filter(|known| known.number <= head.number).copied().collect();
+        let mut canonical = BTreeMap::new();
+        let mut compared = 0;
+        for piece in known.chunks(COMPARED) {
+            let heights: Vec<u64> = piece.iter().rev().map(|known| known.number).collect();
+            for Header { block, .. } in view.headers(&heights).await? {
+                canonical.insert(block.number, block);
             }
-            if self.block(known.number).await?.hash == known.hash {
-                let to = *known;
-                if self.cursor.back() == Some(known) {
-                    return Ok(false); // The node spoke of two chains in one breath; look again.
+            compared += piece.len();
+            match fork::find(&known[..compared], &canonical) {
+                Fork::None => {
+                    self.doubt.clear();
+                    return Ok(false); // It spoke of two chains in one breath; look again.
                 }
-                tracing::info!(to = to.number, hash = %to.hash, "chain reorganised");
-                self.ready.push_back(Update::Reorg { to });
-                return Ok(true);
+                Fork::Torn => {
+                    return Err(view.inconsistent("eth_getBlockByNumber", "blocks that are no chain"));
+                }
+                Fork::Deeper => {}
+                Fork::After { to, first } => {
+                    return self.leave_chain(view, head, to, first, &canonical).await;
+                }
             }
         }
-        match self.cursor.front() {
-            Some(oldest) => Err(ChainError::ReorgTooDeep { oldest: *oldest }),
-            None => Ok(false),
-        }
+        self.too_deep(view, head, &canonical).await
     }
 
-    async fn block(&self, number: u64) -> Result<BlockRef, ChainError> {
-        self.chain.rpc().block(number).await?.ok_or(ChainError::BlockNotFound(number))
+    /// The chain seems to have gone another way after `to`; `first` is what it has at the next height we know.
+    async fn leave_chain(
+        &mut self,
+        view: &View,
+        head: BlockRef,
+        to: BlockRef,
+        first: BlockRef,
+        canonical: &BTreeMap<u64, BlockRef>,
+    ) -> Result<bool, ChainError> {
+        if first.number - to.number > RANGE {
+            return Err(view.inconsistent("eth_getBlockByNumber", "blocks that are no chain"));
+        }
+        if first.number > to.number + 1 {
+            let between = view.headers_of(to.number + 1..=first.number).await?;
+            let leads_here = between.last().is_some_and(|last| last.block.hash == first.hash);
+            if !leads_here || link(Some(&to), to.number + 1, &between) != Link::Linked {
+                return Err(view.inconsistent("eth_getBlockByNumber", "blocks that are no chain"));
+            }
+        }
+        let tip = self.cursor.back().copied().unwrap_or(to);
+        let depth = tip.number - to.number;
+        let replaced = canonical.range(first.number..).map(|(_, block)| block);
+        let mut is_doubtful = head.number < tip.number || self.doubt.knows(replaced);
+        if depth >= DEEP && self.chain.rpc().is_several() {
+            let known = self.cursor.iter().find(|known| known.number == first.number).map(|known| known.hash);
+            let verdict = self.chain.rpc().vote(first.number, known).await;
+            match verdict.agreed {
+                Some(agreed) if agreed != first.hash => {
+                    return Err(view.inconsistent("eth_getBlockByNumber", "a block that others do not have"));
+                }
+                Some(_) => is_doubtful |= verdict.with.len() < 2,
+                None => is_doubtful = true,
+            }
+        }
+        if is_doubtful && !self.doubt.persists(first.hash) {
+            tracing::debug!(
+                rpc = view.name(),
+                to = to.number,
+                depth,
+                "a reorganisation is doubtful, looking again"
+            );
+            return Ok(false);
+        }
+        tracing::info!(to = to.number, hash = %to.hash, depth, "chain reorganised");
+        self.doubt
+            .abandon(self.cursor.iter().filter(|known| known.number > to.number).map(|known| known.hash));
+        self.health.send_modify(|health| {
+            health.head = Some(head);
+            health.reorgs += 1;
+            health.last_reorg_depth = depth;
+            health.deepest_reorg = health.deepest_reorg.max(depth);
+        });
+        self.ready.push_back(Update::Reorg { to });
+        Ok(true)
+    }
+
+    /// The chain has none of the blocks we know. That is final only if nobody else has them.
+    async fn too_deep(
+        &mut self,
+        view: &View,
+        head: BlockRef,
+        canonical: &BTreeMap<u64, BlockRef>,
+    ) -> Result<bool, ChainError> {
+        let Some(oldest) = self.cursor.front().copied() else { return Ok(false) };
+        let Some(instead) = canonical.get(&oldest.number) else {
+            let reason = format!("its chain ends at block {}, before any block we know", head.number);
+            return Err(view.inconsistent("eth_getBlockByNumber", reason));
+        };
+        let (others, hashes) = self.chain.rpc().others(view, oldest.number).await;
+        if hashes.iter().any(|(_, hash)| *hash == oldest.hash) {
+            self.chain.rpc().blame(view, Because::Contradicting);
+            return Err(view.inconsistent("eth_getBlockByNumber", "another chain than the other endpoints"));
+        }
+        if hashes.len() < others {
+            return Err(view.inconsistent("eth_getBlockByNumber", "another chain than before"));
+        }
+        if !self.doubt.persists(instead.hash) {
+            return Ok(false);
+        }
+        Err(ChainError::ReorgTooDeep { oldest })
     }
 
     fn recovered(&self) {

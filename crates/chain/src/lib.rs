@@ -1,12 +1,17 @@
 //! The only crate that talks to a node: reads, the event stream with its reorgs, transactions.
 //!
-//! [`Rpc`] is a connection, [`Chain`] a connection to a checked deployment. [`Follower`] tells what happened, block by
+//! [`Rpc`] is a connection to one or several endpoints, [`Chain`] a connection to a checked deployment. [`Follower`] tells what happened, block by
 //! block, [`history`] what happened before. [`calls::Calls`] says what to send and [`Sender`] sends it.
 
 pub mod calls;
 mod connection;
+mod endpoints;
 mod error;
 mod follower;
+mod fork;
+mod headers;
+mod hint;
+mod history;
 mod journal;
 mod logs;
 mod pool_calls;
@@ -14,15 +19,18 @@ mod pool_reads;
 mod reads;
 mod rpc;
 mod sender;
+mod view;
 
 pub use calls::{Call, Calls};
 pub use connection::{Chain, load_deployment};
+pub use endpoints::EndpointHealth;
 pub use error::ChainError;
 pub use follower::{Follower, FollowerConfig, Health, Update};
+pub use hint::hint;
+pub use history::history;
 pub use journal::{Intent, Journal, JournalError, Memory, MinedAt, Signed};
-pub use logs::history;
 pub use pool_calls::PoolCalls;
 pub use pool_reads::{PoolBatch, PoolRecord, PoolSummary};
 pub use reads::{MarketRecord, RegistryParams, RollupState};
 pub use rpc::Rpc;
-pub use sender::{Mined, SendError, Sender, SenderConfig};
+pub use sender::{Mined, Order, OutboxStatus, SendError, SendTimings, Sender, SenderConfig};

@@ -1,118 +1,181 @@
-//! Logs → events, of one block by its hash or of a range of old blocks.
+//! Logs → events, and whether a node told all of them.
+//!
+//! A node that answers "no logs" may be right, or may not have indexed the block yet, or have lost its index. The block's
+//! logs bloom tells: when it names one of our contracts and no log of it came, the block's receipts decide. A set of
+//! receipts is whole when its logs account for every bit of the bloom.
 
 use std::collections::BTreeMap;
 
 use alloy::{
-    primitives::{Address, B256},
-    providers::Provider,
+    primitives::{Address, Bloom, BloomInput},
     rpc::types::{Filter, Log},
-    transports::RpcError,
 };
-use futures::{StreamExt, TryStreamExt, stream};
 use provery_types::{BlockRef, Event, LoggedEvent, Source};
 
-use crate::{Chain, ChainError, Rpc};
+use crate::{Chain, ChainError, Rpc, endpoints::Because, headers::Header, view::View};
 
 /// Blocks asked for at once. A node that finds this too much is asked for less.
 pub(crate) const RANGE: u64 = 2_000;
 
-/// Block headers asked for at once.
-const CONCURRENT: usize = 8;
+/// Bits of a bloom that are set when it names a quarter of all contracts there are, by coincidence.
+const CROWDED: u32 = 1_290;
 
-/// Everything the deployment's contracts said from block `from` to block `to`, both included, in order.
-pub async fn history(chain: &Chain, from: u64, to: u64) -> Result<Vec<LoggedEvent>, ChainError> {
-    let reader = Reader::new(chain);
-    let mut events = Vec::new();
-    let mut next = from.max(chain.deployment().block);
-    while next <= to {
-        let last = to.min(next + RANGE - 1);
-        let end = chain.rpc().block(last).await?.ok_or(ChainError::BlockNotFound(last))?;
-        for (_, found) in reader.range(next, end).await? {
-            events.extend(found);
-        }
-        next = last + 1;
-    }
-    Ok(events)
-}
+/// Bits set when it names nearly everything: some chains set them all.
+const FULL: u32 = 2_000;
+
+/// A block and what our contracts said in it.
+pub(crate) type Told = (BlockRef, Vec<LoggedEvent>);
 
 /// Reads and decodes the logs of a deployment's contracts.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
     rpc: Rpc,
     sources: BTreeMap<Address, Source>,
+    filter: Filter,
 }
 
 impl Reader {
     pub(crate) fn new(chain: &Chain) -> Self {
-        Self { rpc: chain.rpc().clone(), sources: chain.deployment().sources() }
+        let sources = chain.deployment().sources();
+        let filter = Filter::new().address(sources.keys().copied().collect::<Vec<_>>());
+        Self { rpc: chain.rpc().clone(), sources, filter }
     }
 
-    fn filter(&self) -> Filter {
-        Filter::new().address(self.sources.keys().copied().collect::<Vec<_>>())
+    pub(crate) fn filter(&self) -> &Filter {
+        &self.filter
     }
 
-    /// The events of exactly this block, whether or not it is still canonical.
-    pub(crate) async fn block(&self, block: BlockRef) -> Result<Vec<LoggedEvent>, ChainError> {
-        let filter = self.filter().at_block_hash(block.hash);
-        let logs = self
-            .rpc
-            .provider()
-            .get_logs(&filter)
-            .await
-            .map_err(|error| self.rpc.error("eth_getLogs", error))?;
-        self.decode(&logs, block)
-    }
-
-    /// The events of the blocks from `from` to `end`, grouped by block; blocks without events are left out, `end` is
-    /// not. Fails if the chain changed under the request.
-    pub(crate) async fn range(
-        &self,
-        from: u64,
-        end: BlockRef,
-    ) -> Result<Vec<(BlockRef, Vec<LoggedEvent>)>, ChainError> {
-        let mut logs: BTreeMap<u64, (B256, Vec<Log>)> = BTreeMap::new();
-        let mut moved = false;
-        each_range(&self.rpc, self.filter(), from, end.number, |log| {
-            let (Some(number), Some(hash)) = (log.block_number, log.block_hash) else {
-                moved = true;
-                return;
-            };
-            let entry = logs.entry(number).or_insert_with(|| (hash, Vec::new()));
-            moved |= entry.0 != hash;
-            entry.1.push(log);
-        })
-        .await?;
-        logs.entry(end.number).or_insert_with(|| (end.hash, Vec::new()));
-        // Collected first: with the closure over borrowed logs in the stream, the future would not be `Send`.
-        let hashes: Vec<B256> = logs.values().map(|(hash, _)| *hash).collect();
-        let blocks: Vec<BlockRef> = stream::iter(hashes)
-            .map(|hash| async move {
-                self.rpc
-                    .block_by_hash(hash)
-                    .await?
-                    .ok_or_else(|| self.inconsistent("a log's block is unknown"))
-            })
-            .buffered(CONCURRENT)
-            .try_collect()
-            .await?;
-        let still = self.rpc.block(end.number).await?.map(|block| block.hash);
-        if moved || still != Some(end.hash) || logs.values().last().map(|(hash, _)| *hash) != Some(end.hash) {
-            return Err(self.inconsistent("the chain changed while its logs were read"));
+    /// The events of exactly these blocks, whether or not they are still canonical.
+    pub(crate) async fn blocks(&self, view: &View, headers: &[Header]) -> Result<Vec<Told>, ChainError> {
+        let found = view.logs(headers, &self.filter).await?;
+        let mut told = Vec::with_capacity(headers.len());
+        for (header, logs) in headers.iter().zip(found) {
+            let logs = self.whole(view, header, logs).await?;
+            told.push((header.block, self.decode(view.name(), &logs, header.block)?));
         }
-        logs.into_values()
-            .zip(blocks)
-            .map(|((_, logs), block)| Ok((block, self.decode(&logs, block)?)))
-            .collect()
+        Ok(told)
     }
 
-    fn decode(&self, logs: &[Log], block: BlockRef) -> Result<Vec<LoggedEvent>, ChainError> {
+    /// The events of a range of blocks whose headers are known to hang together. Blocks without events are left out, the
+    /// last one is not.
+    pub(crate) async fn range(&self, view: &View, headers: &[Header]) -> Result<Vec<Told>, ChainError> {
+        let (Some(first), Some(end)) = (headers.first(), headers.last()) else { return Ok(Vec::new()) };
+        let mut logs: BTreeMap<u64, Vec<Log>> = BTreeMap::new();
+        for log in view.logs_from(first.block.number, end.block.number, &self.filter).await? {
+            let Some(number) = log.block_number else {
+                return Err(view.inconsistent("eth_getLogs", "a log has no block"));
+            };
+            logs.entry(number).or_default().push(log);
+        }
+        let doubtful: Vec<Header> = headers
+            .iter()
+            .filter(|header| {
+                let logs = logs.get(&header.block.number).map_or(&[][..], Vec::as_slice);
+                is_withheld(&header.bloom, self.sources.keys(), logs)
+            })
+            .copied()
+            .collect();
+        if !doubtful.is_empty() {
+            self.reread(view, &doubtful, &mut logs).await?;
+        }
+        let mut told = Vec::new();
+        for header in headers {
+            let events = match logs.remove(&header.block.number) {
+                Some(logs) => self.decode(view.name(), &logs, header.block)?,
+                None => Vec::new(),
+            };
+            if !events.is_empty() || header == end {
+                told.push((header.block, events));
+            }
+        }
+        Ok(told)
+    }
+
+    /// Read blocks again by hash, from another endpoint if there is one. Where blooms say little, as on a crowded chain,
+    /// that has to do; elsewhere receipts decide.
+    async fn reread(
+        &self,
+        view: &View,
+        doubtful: &[Header],
+        logs: &mut BTreeMap<u64, Vec<Log>>,
+    ) -> Result<(), ChainError> {
+        let other = self.rpc.trusted().into_iter().find(|other| other.at() != view.at());
+        let again = match &other {
+            Some(other) => match other.logs(doubtful, &self.filter).await {
+                Ok(again) => again,
+                Err(_) => view.logs(doubtful, &self.filter).await?,
+            },
+            None => view.logs(doubtful, &self.filter).await?,
+        };
+        for (header, again) in doubtful.iter().zip(again) {
+            let height = header.block.number;
+            let before = logs.get(&height).map_or(0, Vec::len);
+            if again.len() > before {
+                self.caught(view, header, before, again.len());
+                logs.insert(height, again);
+            }
+            if ones(&header.bloom) < CROWDED {
+                let found = logs.remove(&height).unwrap_or_default();
+                logs.insert(height, self.whole(view, header, found).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The logs of ours in a block, given those that came: more if some were withheld.
+    async fn whole(&self, view: &View, header: &Header, logs: Vec<Log>) -> Result<Vec<Log>, ChainError> {
+        if !is_withheld(&header.bloom, self.sources.keys(), &logs) {
+            return Ok(logs);
+        }
+        let others = self.rpc.trusted().into_iter().filter(|other| other.at() != view.at());
+        for endpoint in std::iter::once(view.clone()).chain(others) {
+            let all = match endpoint.receipt_logs(header.block.hash).await {
+                Ok(Some(all)) if is_whole(&header.bloom, &all) => all,
+                Ok(_) => continue,
+                Err(error) => {
+                    tracing::debug!(%error, "receipts could not be read");
+                    continue;
+                }
+            };
+            let ours: Vec<Log> =
+                all.into_iter().filter(|log| self.sources.contains_key(&log.address())).collect();
+            if ours.len() > logs.len() {
+                self.caught(view, header, logs.len(), ours.len());
+                return Ok(ours);
+            }
+            return Ok(logs); // The bloom named us by coincidence.
+        }
+        Err(view.inconsistent(
+            "eth_getLogs",
+            format!("block {} should have logs, and its receipts are missing", header.block.number),
+        ))
+    }
+
+    fn caught(&self, view: &View, header: &Header, given: usize, found: usize) {
+        let block = header.block.number;
+        tracing::warn!(rpc = view.name(), block, given, found, "an endpoint withheld logs");
+        self.rpc.blame(view, Because::Empty);
+    }
+
+    /// The events in a block's logs. `url` is shown in errors.
+    pub(crate) fn decode(
+        &self,
+        url: &str,
+        logs: &[Log],
+        block: BlockRef,
+    ) -> Result<Vec<LoggedEvent>, ChainError> {
+        let inconsistent = |reason: &str| ChainError::Inconsistent {
+            url: url.to_string(),
+            method: "eth_getLogs",
+            reason: reason.to_string(),
+        };
         let mut events = Vec::with_capacity(logs.len());
         for log in logs {
             if log.removed || log.block_hash != Some(block.hash) {
-                return Err(self.inconsistent("a log is not of the block that was asked for"));
+                return Err(inconsistent("a log is not of the block that was asked for"));
             }
             let (Some(tx_hash), Some(log_index)) = (log.transaction_hash, log.log_index) else {
-                return Err(self.inconsistent("a log has no place in its block"));
+                return Err(inconsistent("a log has no place in its block"));
             };
             let address = log.address();
             let Some(source) = self.sources.get(&address) else { continue };
@@ -121,42 +184,74 @@ impl Reader {
             }
         }
         events.sort_by_key(|event| event.log_index);
+        events.dedup_by_key(|event| event.log_index);
         Ok(events)
-    }
-
-    fn inconsistent(&self, reason: &str) -> ChainError {
-        ChainError::Inconsistent {
-            url: self.rpc.name().to_string(),
-            method: "eth_getLogs",
-            reason: reason.to_string(),
-        }
     }
 }
 
-/// Every log that matches, from block `from` to block `to`, in order, in requests as large as the node will answer.
-pub(crate) async fn each_range(
-    rpc: &Rpc,
-    filter: Filter,
-    from: u64,
-    to: u64,
-    mut found: impl FnMut(Log),
-) -> Result<(), ChainError> {
-    let mut size = RANGE;
-    let mut next = from;
-    while next <= to {
-        let last = to.min(next + size - 1);
-        match rpc.provider().get_logs(&filter.clone().from_block(next).to_block(last)).await {
-            Ok(logs) => {
-                logs.into_iter().for_each(&mut found);
-                next = last + 1;
-                size = RANGE.min(size * 2);
-            }
-            Err(RpcError::ErrorResp(payload)) if size > 1 => {
-                tracing::debug!(size, code = payload.code, message = %payload.message, "log range refused, halving it");
-                size /= 2;
-            }
-            Err(error) => return Err(rpc.error("eth_getLogs", error)),
-        }
+/// Whether the bloom names a contract of which no log came.
+fn is_withheld<'a>(bloom: &Bloom, contracts: impl IntoIterator<Item = &'a Address>, logs: &[Log]) -> bool {
+    contracts.into_iter().any(|contract| {
+        bloom.contains_input(BloomInput::Raw(contract.as_slice()))
+            && !logs.iter().any(|log| log.address() == *contract)
+    })
+}
+
+/// Whether these logs account for every bit of the bloom, as far as it says anything.
+fn is_whole(bloom: &Bloom, logs: &[Log]) -> bool {
+    let mut found = Bloom::ZERO;
+    for log in logs {
+        found.accrue_log(&log.inner);
     }
-    Ok(())
+    ones(bloom) >= FULL || found.contains(bloom)
+}
+
+fn ones(bloom: &Bloom) -> u32 {
+    bloom.iter().map(|byte| byte.count_ones()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::{B256, Bytes, Log as Inner};
+
+    const US: Address = Address::repeat_byte(1);
+    const ALSO_US: Address = Address::repeat_byte(2);
+    const OTHER: Address = Address::repeat_byte(3);
+
+    fn log(address: Address) -> Log {
+        let inner = Inner::new_unchecked(address, vec![B256::repeat_byte(7)], Bytes::new());
+        Log { inner, ..Log::default() }
+    }
+
+    fn bloom(logs: &[Log]) -> Bloom {
+        let mut bloom = Bloom::ZERO;
+        logs.iter().for_each(|log| bloom.accrue_log(&log.inner));
+        bloom
+    }
+
+    #[test]
+    fn a_bloom_that_names_us_contradicts_an_answer_without_us() {
+        let named = bloom(&[log(US), log(OTHER)]);
+        assert!(is_withheld(&named, [&US, &ALSO_US], &[]));
+        assert!(!is_withheld(&named, [&US, &ALSO_US], &[log(US)]));
+        assert!(!is_withheld(&bloom(&[log(OTHER)]), [&US, &ALSO_US], &[]));
+        assert!(!is_withheld(&Bloom::ZERO, [&US], &[]));
+    }
+
+    #[test]
+    fn one_contract_missing_of_two_is_noticed() {
+        let named = bloom(&[log(US), log(ALSO_US)]);
+        assert!(is_withheld(&named, [&US, &ALSO_US], &[log(US), log(US)]));
+    }
+
+    #[test]
+    fn receipts_are_whole_when_they_account_for_the_bloom() {
+        let named = bloom(&[log(US), log(OTHER)]);
+        assert!(is_whole(&named, &[log(OTHER), log(US)]));
+        assert!(is_whole(&named, &[log(OTHER), log(US), log(ALSO_US)]), "some chains' blooms leave logs out");
+        assert!(!is_whole(&named, &[log(OTHER)]));
+        assert!(!is_whole(&named, &[]));
+        assert!(is_whole(&Bloom::repeat_byte(0xff), &[]), "it says nothing");
+    }
 }

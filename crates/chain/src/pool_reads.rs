@@ -11,7 +11,7 @@ use alloy::{
 use provery_bindings::{DelegationPool, DelegationPools};
 use provery_types::DELEGATION_POOLS;
 
-use crate::{Chain, ChainError, logs, reads::read};
+use crate::{Chain, ChainError, history, reads::read};
 
 /// A pool as its creation tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Chain {
         let filter =
             Filter::new().address(factory).event_signature(DelegationPools::PoolCreated::SIGNATURE_HASH);
         let head = self.rpc().head().await?.number;
-        logs::each_range(self.rpc(), filter, self.deployment().block, head, |log| {
+        history::each_range(self.rpc(), filter, self.deployment().block, head, |log| {
             if let Ok(event) = DelegationPools::PoolCreated::decode_log(&log.inner) {
                 let DelegationPools::PoolCreated {
                     pool, operator, firstLossBps: first_loss_bps, uri, ..
@@ -179,7 +179,7 @@ impl Chain {
             .topic1(delegator);
         let head = self.rpc().head().await?.number;
         let mut batches = BTreeSet::new();
-        logs::each_range(self.rpc(), filter, self.deployment().block, head, |log| {
+        history::each_range(self.rpc(), filter, self.deployment().block, head, |log| {
             if let Ok(event) = DelegationPool::ExitRequested::decode_log(&log.inner) {
                 batches.insert(event.data.batch);
             }

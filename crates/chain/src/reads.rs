@@ -2,13 +2,14 @@
 
 use alloy::{
     primitives::{Address, B256, U256},
+    providers::Provider as _,
     rpc::types::Filter,
     sol_types::SolEvent,
 };
 use provery_bindings::{Circuit, DevelopmentToken, ProofMarket, Prover};
 use provery_types::{Slot, SlotState, Terms, terms_hash};
 
-use crate::{Chain, ChainError, logs};
+use crate::{Chain, ChainError, history};
 
 /// A market's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,12 @@ macro_rules! read {
 pub(crate) use read;
 
 impl Chain {
+    /// Wei a unit of gas that a transaction which should be mined soon may cost.
+    pub async fn max_fee(&self) -> Result<u128, ChainError> {
+        let fees = self.rpc().provider().estimate_eip1559_fees().await;
+        Ok(fees.map_err(|error| self.rpc().error("eth_feeHistory", error))?.max_fee_per_gas)
+    }
+
     /// A prover's record; all zero if it never registered.
     pub async fn prover(&self, prover: Address) -> Result<Prover, ChainError> {
         read!(self, self.registry_contract(), proverOf(prover))
@@ -76,6 +83,11 @@ impl Chain {
     /// Asset wei a prover may allocate or ask back.
     pub async fn free_stake(&self, prover: Address) -> Result<U256, ChainError> {
         read!(self, self.registry_contract(), freeStake(prover))
+    }
+
+    /// Asset wei that a prover has in bonds of a market's slots.
+    pub async fn bonded(&self, market: U256, prover: Address) -> Result<U256, ChainError> {
+        read!(self, self.registry_contract(), bondedOf(market, prover))
     }
 
     /// Units that a prover has allocated to a market.
@@ -162,7 +174,7 @@ impl Chain {
             .topic2(wanted);
         let head = self.rpc().head().await?.number;
         let mut terms = None;
-        logs::each_range(self.rpc(), filter, self.deployment().block, head, |log| {
+        history::each_range(self.rpc(), filter, self.deployment().block, head, |log| {
             if let Ok(event) = ProofMarket::TermsSet::decode_log(&log.inner) {
                 terms = Some(event.data.terms);
             }

@@ -1,57 +1,111 @@
-//! A connection to one node.
+//! A connection to a chain, over one endpoint or several.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
     primitives::{Address, B256, U256, keccak256},
     providers::{Provider, RootProvider},
     rpc::{client::RpcClient, types::Block},
-    transports::http::Http,
 };
 use provery_types::{BlockRef, is_development_chain};
 
-use crate::ChainError;
+use crate::{
+    ChainError, EndpointHealth,
+    endpoints::{Because, Pool, Route, Verdict},
+    view::View,
+};
 
-/// No request takes longer than this.
+/// No request takes longer than this unless told otherwise.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A connection to one node. Cheap to clone.
+/// A connection to a chain. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Rpc {
     provider: RootProvider,
-    name: String,
+    pool: Arc<Pool>,
+    /// For each endpoint a provider that asks no other.
+    alone: Arc<[RootProvider]>,
+    name: Arc<str>,
     chain_id: u64,
 }
 
 impl Rpc {
     /// Connect and ask for the chain id.
     pub async fn connect(url: &str) -> Result<Self, ChainError> {
-        let invalid = |reason: String| ChainError::UrlInvalid { url: url.to_string(), reason };
-        let parsed: reqwest::Url = url.parse().map_err(|error| invalid(format!("{error}")))?;
-        if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(invalid(format!("its scheme is {}", parsed.scheme())));
-        }
-        let name = shown(&parsed);
-        // https needs a provider of cryptography; one that is already installed stays.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .timeout(REQUEST_TIMEOUT)
-            .connect_timeout(REQUEST_TIMEOUT / 4)
-            .build()
-            .map_err(|error| invalid(crate::error::root_cause(&error)))?;
-        let local = parsed.host_str().is_some_and(|host| host == "localhost" || host == "127.0.0.1");
-        let provider = RootProvider::new(RpcClient::new(Http::with_client(client, parsed), local));
-        let chain_id =
-            provider.get_chain_id().await.map_err(|error| ChainError::rpc(&name, "eth_chainId", error))?;
-        Ok(Self { provider, name, chain_id })
+        Self::connect_all(&[url.to_string()]).await
+    }
+
+    /// Connect to several endpoints of one chain, the preferred one first. Those that are down join when they are up.
+    pub async fn connect_all(urls: &[String]) -> Result<Self, ChainError> {
+        Self::connect_with(urls, REQUEST_TIMEOUT).await
+    }
+
+    /// As [`Self::connect_all`]; a request to a single endpoint takes at most `timeout`, to each of several half of it.
+    pub async fn connect_with(urls: &[String], timeout: Duration) -> Result<Self, ChainError> {
+        let pool = Arc::new(Pool::new(urls, timeout)?);
+        let chain_id = pool.connect().await?;
+        let provider = |only| {
+            let route = Route { pool: pool.clone(), only };
+            RootProvider::new(RpcClient::new(route, pool.is_local()))
+        };
+        let name = match pool.len() {
+            1 => pool.name(0).to_string(),
+            count => format!("{} and {} more", pool.name(0), count - 1),
+        };
+        let alone = (0..pool.len()).map(|at| provider(Some(at))).collect();
+        Ok(Self { provider: provider(None), alone, name: name.into(), chain_id, pool })
+    }
+
+    /// How each endpoint is doing.
+    pub fn endpoints(&self) -> Vec<EndpointHealth> {
+        self.pool.health()
+    }
+
+    /// The endpoints whose chain may be followed, the best first.
+    pub(crate) fn trusted(&self) -> Vec<View> {
+        self.pool.trusted().into_iter().filter_map(|at| self.view(at)).collect()
+    }
+
+    fn view(&self, at: usize) -> Option<View> {
+        Some(View::new(self.pool.clone(), self.alone.get(at)?.clone(), at))
+    }
+
+    pub(crate) fn is_several(&self) -> bool {
+        self.pool.len() > 1
+    }
+
+    pub(crate) fn is_suspicious(&self) -> bool {
+        self.pool.is_suspicious()
+    }
+
+    /// An endpoint was caught.
+    pub(crate) fn blame(&self, view: &View, because: Because) {
+        self.pool.blame(view.at(), because);
+    }
+
+    /// See who lags and who contradicts.
+    pub(crate) async fn look(&self, known: &BTreeMap<u64, B256>) {
+        self.pool.look(known).await;
+    }
+
+    /// Who is right about the block of a height, of which `known` is what we have stored.
+    pub(crate) async fn vote(&self, height: u64, known: Option<B256>) -> Verdict {
+        self.pool.vote(height, known).await
+    }
+
+    /// How many endpoints there are besides this one, and what those that answer have at a height.
+    pub(crate) async fn others(&self, view: &View, height: u64) -> (usize, Vec<(usize, B256)>) {
+        let others: Vec<usize> = (0..self.pool.len()).filter(|at| *at != view.at()).collect();
+        (others.len(), self.pool.hashes(&others, height).await)
     }
 
     pub fn chain_id(&self) -> u64 {
         self.chain_id
     }
 
-    /// Scheme, host and port of the URL. The rest may be a secret and is never shown.
+    /// Scheme, host and port of the first URL, and how many more there are. The rest of a URL may be a secret and is
+    /// never shown.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -95,7 +149,7 @@ impl Rpc {
         let block = self.provider.get_block_by_hash(hash).await;
         let block = block.map_err(|error| self.error("eth_getBlockByHash", error))?;
         block.map(|block| block.header.inner.mix_hash).ok_or_else(|| ChainError::Inconsistent {
-            url: self.name.clone(),
+            url: self.name.to_string(),
             method: "eth_getBlockByHash",
             reason: format!("no block {hash}"),
         })
@@ -125,9 +179,4 @@ fn block_ref(block: &Block) -> BlockRef {
         parent_hash: block.header.inner.parent_hash,
         timestamp: block.header.inner.timestamp,
     }
-}
-
-fn shown(url: &reqwest::Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }

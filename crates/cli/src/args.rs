@@ -8,7 +8,7 @@ use crate::commands::{
     calibrate::CalibrateArgs, credit::CreditCommand, deploy::DeployArgs, keys::KeysCommand,
     keystore::KeystoreCommand, market::MarketCommand, node::NodeArgs, pool::PoolCommand, prove::ProveArgs,
     prover::ProverCommand, rollup::RollupCommand, slot::SlotCommand, token::TokenCommand,
-    verifier::VerifierCommand,
+    verifier::VerifierCommand, worker::WorkerArgs,
 };
 
 /// A permissionless proof market for rollups: deploy it, run a prover, post blocks and watch them get proven.
@@ -32,13 +32,14 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The chain's JSON-RPC endpoint [env: PROVERY_RPC_URL] [default: http://127.0.0.1:8545]
-    #[arg(long, global = true, value_name = "URL")]
-    pub rpc_url: Option<String>,
+    /// The chain's JSON-RPC endpoint; more than one, or several with commas, stand in for each other [env: PROVERY_RPC_URL]
+    /// [default: http://127.0.0.1:8545]
+    #[arg(long, global = true, value_name = "URL", value_delimiter = ',')]
+    pub rpc_url: Vec<String>,
     /// The deployment's addresses [env: PROVERY_DEPLOYMENT] [default: deployments/<chainid>.json]
     #[arg(long, global = true, value_name = "PATH")]
     pub deployment: Option<PathBuf>,
-    /// TOML with rpc_url, deployment, keystore, password_file [env: PROVERY_CONFIG] [default: ./provery.toml if present]
+    /// TOML with rpc_urls, deployment, keystore, password_file and the [node] table [env: PROVERY_CONFIG] [default: ./provery.toml if present]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Sign with this encrypted keystore [env: PROVERY_KEYSTORE, or a bare key in PROVERY_PRIVATE_KEY]
@@ -98,7 +99,9 @@ pub enum Command {
     #[command(subcommand, after_help = "Example: provery credit withdraw --keystore prover.json")]
     Credit(CreditCommand),
     /// Run a prover: watch, win slots, prove, submit, collect, unattended
-    Node(NodeArgs),
+    Node(Box<NodeArgs>),
+    /// Make proofs for nodes, without a chain or a key that signs
+    Worker(WorkerArgs),
 }
 
 #[cfg(test)]

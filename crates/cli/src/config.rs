@@ -1,15 +1,26 @@
 //! Where settings come from: a flag, else the environment, else the configuration file.
 
+mod document;
+pub mod node;
+pub mod urls;
+
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
 };
 
 use eyre::Result;
-use serde::Deserialize;
+use provery_node::config::shown_url;
+use serde_json::{Value, json};
+use zeroize::Zeroize as _;
 
 use crate::{
     args::Global,
+    config::{
+        document::{Document, Reader},
+        node::{NodeValues, Origin, Row},
+        urls::Kind,
+    },
     error::{Code, fail},
 };
 
@@ -26,9 +37,15 @@ pub const DEFAULT_CONFIG: &str = "provery.toml";
 pub const DEFAULT_RPC_URL: &str = "http://127.0.0.1:8545";
 pub const DEFAULT_KEYS_DIR: &str = ".provery/keys";
 
-/// A value that is never printed.
+/// A value that is never printed, and wiped when it is no longer needed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl Secret {
     pub fn new(value: String) -> Self {
@@ -61,24 +78,45 @@ pub enum Key {
 }
 
 /// What every command needs to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct Settings {
-    pub rpc_url: String,
+    /// Never empty; the first is asked first.
+    pub rpc_urls: Vec<String>,
     /// `deployments/<chainid>.json` unless given.
     pub deployment: Option<PathBuf>,
     pub key: Key,
     /// Where a password for a new keystore comes from.
     pub password: Password,
+    /// The configuration file that was read.
+    pub file: Option<PathBuf>,
+    /// Its `[node]` table.
+    pub node: NodeValues,
+    /// The global settings and where each comes from, without what may be secret.
+    pub rows: Vec<Row>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let urls: Vec<String> = self.rpc_urls.iter().map(|url| shown_url(url)).collect();
+        f.debug_struct("Settings").field("rpc_urls", &urls).field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 /// The configuration file. A private key has no place in it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    rpc_url: Option<String>,
-    deployment: Option<PathBuf>,
-    keystore: Option<PathBuf>,
-    password_file: Option<PathBuf>,
+#[derive(Clone, Default, PartialEq)]
+pub struct File {
+    pub rpc_urls: Option<Vec<String>>,
+    pub deployment: Option<PathBuf>,
+    pub keystore: Option<PathBuf>,
+    pub password_file: Option<PathBuf>,
+    pub node: NodeValues,
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // URLs in it may be secret.
+        f.debug_struct("File").finish_non_exhaustive()
+    }
 }
 
 impl Settings {
@@ -86,38 +124,71 @@ impl Settings {
         Self::resolve(global, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
+    /// Every URL that may carry a secret.
+    pub fn urls(&self) -> impl Iterator<Item = &str> {
+        let node = [&self.node.ws_url, &self.node.nats_url].into_iter().flatten();
+        self.rpc_urls.iter().chain(node).map(String::as_str)
+    }
+
     fn resolve(global: &Global, env: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let file = match global.config.clone().or_else(|| env(ENV_CONFIG).map(PathBuf::from)) {
-            Some(path) => read(&path)?.ok_or_else(|| {
-                fail(
-                    Code::Config,
-                    format!(
-                        "there is no configuration file {}; create it or leave --config out",
-                        path.display()
-                    ),
-                )
-            })?,
-            None => read(Path::new(DEFAULT_CONFIG))?.unwrap_or_default(),
+        let (path, file) = match global.config.clone().or_else(|| env(ENV_CONFIG).map(PathBuf::from)) {
+            Some(path) => {
+                let file = read(&path)?.ok_or_else(|| {
+                    fail(
+                        Code::Config,
+                        format!(
+                            "there is no configuration file {}; create it or leave --config out",
+                            path.display()
+                        ),
+                    )
+                })?;
+                (Some(path), file)
+            }
+            None => {
+                let path = PathBuf::from(DEFAULT_CONFIG);
+                read(&path)?.map_or((None, File::default()), |file| (Some(path), file))
+            }
         };
-        let path = |name: &str| env(name).map(PathBuf::from);
-        let rpc_url = global
-            .rpc_url
-            .clone()
-            .or_else(|| env(ENV_RPC_URL))
-            .or(file.rpc_url)
-            .unwrap_or_else(|| DEFAULT_RPC_URL.to_string());
-        let password = if let Some(path) = global.password_file.clone() {
-            Password::File(path)
+        let mut rows = Vec::new();
+        let mut row = |key, value: Value, from| rows.push(Row { key, value, from });
+        let shown = |path: &Option<PathBuf>| json!(path.as_ref().map(|path| path.display().to_string()));
+
+        let from_env = env(ENV_RPC_URL).map(|urls| urls.split(',').map(str::to_owned).collect());
+        let from_flag = Some(global.rpc_url.clone()).filter(|urls| !urls.is_empty());
+        let default = vec![DEFAULT_RPC_URL.to_string()];
+        let (rpc_urls, from) = first(from_flag, (from_env, ENV_RPC_URL), file.rpc_urls, default);
+        let rpc_urls: Vec<String> = rpc_urls.iter().map(|url| url.trim().to_owned()).collect();
+        if let Some(problem) = rpc_urls.iter().find_map(|url| urls::problem(url, Kind::Rpc)) {
+            return Err(fail(Code::Config, format!("the RPC URL {problem}")));
+        }
+        row("rpc_urls", json!(rpc_urls.iter().map(|url| shown_url(url)).collect::<Vec<_>>()), from);
+
+        let path_of = |name: &str| env(name).map(PathBuf::from).map(Some);
+        let from_flag = global.deployment.clone().map(Some);
+        let from_env = (path_of(ENV_DEPLOYMENT), ENV_DEPLOYMENT);
+        let (deployment, from) = first(from_flag, from_env, file.deployment.map(Some), None);
+        row("deployment", shown(&deployment), from);
+
+        let (password, from) = if let Some(path) = global.password_file.clone() {
+            (Password::File(path), Origin::Flag)
         } else if let Some(password) = env(ENV_KEYSTORE_PASSWORD) {
-            Password::Given(Secret::new(password))
-        } else if let Some(path) = path(ENV_PASSWORD_FILE).or(file.password_file) {
-            Password::File(path)
+            (Password::Given(Secret::new(password)), Origin::Env(ENV_KEYSTORE_PASSWORD))
+        } else if let Some(path) = env(ENV_PASSWORD_FILE) {
+            (Password::File(path.into()), Origin::Env(ENV_PASSWORD_FILE))
+        } else if let Some(path) = file.password_file {
+            (Password::File(path), Origin::File)
         } else {
-            Password::Prompt
+            (Password::Prompt, Origin::Default)
+        };
+        let shown_password = match &password {
+            Password::File(path) => json!(path.display().to_string()),
+            Password::Given(_) => json!("(secret)"),
+            Password::Prompt => Value::Null,
         };
         let keystore = |path| Key::Keystore { path, password: password.clone() };
-        let key = match (&global.keystore, path(ENV_KEYSTORE), env(ENV_PRIVATE_KEY), file.keystore) {
-            (Some(path), ..) => keystore(path.clone()),
+        let (key, key_from) = match (&global.keystore, env(ENV_KEYSTORE), env(ENV_PRIVATE_KEY), file.keystore)
+        {
+            (Some(path), ..) => (keystore(path.clone()), Origin::Flag),
             (None, Some(_), Some(_), _) => {
                 return Err(fail(
                     Code::BadKey,
@@ -127,49 +198,106 @@ impl Settings {
                     ),
                 ));
             }
-            (None, Some(path), None, _) => keystore(path),
-            (None, None, Some(key), _) => Key::Private(Secret::new(key)),
-            (None, None, None, Some(path)) => keystore(path),
-            (None, None, None, None) => Key::None,
+            (None, Some(path), None, _) => (keystore(path.into()), Origin::Env(ENV_KEYSTORE)),
+            (None, None, Some(key), _) => (Key::Private(Secret::new(key)), Origin::Env(ENV_PRIVATE_KEY)),
+            (None, None, None, Some(path)) => (keystore(path), Origin::File),
+            (None, None, None, None) => (Key::None, Origin::Default),
         };
-        Ok(Self {
-            rpc_url,
-            deployment: global.deployment.clone().or_else(|| path(ENV_DEPLOYMENT)).or(file.deployment),
-            key,
-            password,
-        })
+        let shown_key = match &key {
+            Key::Keystore { path, .. } => json!(path.display().to_string()),
+            Key::Private(_) => json!("(secret)"),
+            Key::None => Value::Null,
+        };
+        row("keystore", shown_key, key_from);
+        row("password_file", shown_password, from);
+        Ok(Self { rpc_urls, deployment, key, password, file: path, node: file.node, rows })
     }
 }
 
-/// A file's paths are relative to the file.
+/// The first that is given, and where that is.
+fn first<T>(flag: Option<T>, env: (Option<T>, &'static str), file: Option<T>, default: T) -> (T, Origin) {
+    match (flag, env.0, file) {
+        (Some(value), ..) => (value, Origin::Flag),
+        (None, Some(value), _) => (value, Origin::Env(env.1)),
+        (None, None, Some(value)) => (value, Origin::File),
+        (None, None, None) => (default, Origin::Default),
+    }
+}
+
+/// The file, with paths relative to it; nothing if there is none.
 fn read(path: &Path) -> Result<Option<File>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(fail(Code::Config, format!("{} cannot be read: {error}", path.display()))),
-    };
-    let mut file: File = toml::from_str(&text).map_err(|error| {
-        fail(
-            Code::Config,
-            format!(
-                "{} is not a valid configuration: {}; it may set rpc_url, deployment, keystore and \
-                 password_file",
-                path.display(),
-                error.message().trim()
-            ),
-        )
-    })?;
+    match fs::read_to_string(path) {
+        Ok(text) => parse(path, text).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(fail(Code::Config, format!("{} cannot be read: {error}", path.display()))),
+    }
+}
+
+/// A file's content. Everything that is wrong with it is said at once.
+pub fn parse(path: &Path, text: String) -> Result<File> {
+    let document = Document::new(path, text);
+    let mut file = document
+        .read(|reader| read_tables(path, reader))
+        .map_err(|problems| fail(Code::Config, problems.join("; ")))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     for path in [&mut file.deployment, &mut file.keystore, &mut file.password_file].into_iter().flatten() {
         *path = folder.join(&path);
     }
-    Ok(Some(file))
+    file.node.relative_to(folder);
+    Ok(file)
+}
+
+const GLOBAL_KEYS: [&str; 6] = ["rpc_url", "rpc_urls", "deployment", "keystore", "password_file", "node"];
+
+fn read_tables(path: &Path, mut reader: Reader<'_>) -> (File, Vec<String>) {
+    let mut file = File {
+        rpc_urls: reader.take("rpc_urls"),
+        deployment: reader.take("deployment"),
+        keystore: reader.take("keystore"),
+        password_file: reader.take("password_file"),
+        node: NodeValues::default(),
+    };
+    let one: Option<String> = reader.take("rpc_url");
+    let mut problems = Vec::new();
+    let mut problem = |what: String| problems.push(format!("{}: {what}", path.display()));
+    match (&one, &file.rpc_urls) {
+        (Some(_), Some(_)) => problem("rpc_url and rpc_urls are both set; keep rpc_urls".to_owned()),
+        (None, Some(urls)) if urls.is_empty() => problem("rpc_urls is an empty list; give one".to_owned()),
+        _ => {}
+    }
+    file.rpc_urls = file.rpc_urls.or(one.map(|url| vec![url]));
+    for wrong in file.rpc_urls.iter().flatten().filter_map(|url| urls::problem(url, Kind::Rpc)) {
+        problem(format!("a URL in rpc_urls {wrong}"));
+    }
+    if let Some(mut table) = reader.table("node") {
+        file.node = NodeValues::read(&mut table);
+        // What depends on flags, too, is looked at later.
+        let alone = NodeValues { standby: None, ..file.node.clone() };
+        alone.problems().into_iter().for_each(&mut problem);
+        let elsewhere = |key: &str| GLOBAL_KEYS.contains(&key).then_some("it belongs above [node]");
+        problems.extend(table.finish("[node]", |key| no_secret(key).or_else(|| elsewhere(key))));
+    }
+    let elsewhere = |key: &str| NodeValues::KEYS.contains(&key).then_some("it belongs under [node]");
+    problems.extend(reader.finish("the file", |key| no_secret(key).or_else(|| elsewhere(key))));
+    (file, problems)
+}
+
+fn no_secret(key: &str) -> Option<&'static str> {
+    ["private_key", "key", "password", "secret", "mnemonic", "keystore_password"].contains(&key).then_some(
+        "a secret has no place in it: name an encrypted keystore and a password_file, or use the environment",
+    )
+}
+
+/// The folder of proving keys: the flag, else the environment, else the file, else `.provery/keys`.
+pub fn keys_dir_or(flag: Option<PathBuf>, file: Option<PathBuf>) -> PathBuf {
+    flag.or_else(|| std::env::var_os(ENV_KEYS_DIR).filter(|value| !value.is_empty()).map(PathBuf::from))
+        .or(file)
+        .unwrap_or_else(|| PathBuf::from(DEFAULT_KEYS_DIR))
 }
 
 /// The folder of proving keys: the flag, else the environment, else `.provery/keys`.
 pub fn keys_dir(flag: Option<PathBuf>) -> PathBuf {
-    flag.or_else(|| std::env::var_os(ENV_KEYS_DIR).filter(|value| !value.is_empty()).map(PathBuf::from))
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_KEYS_DIR))
+    keys_dir_or(flag, None)
 }
 
 #[cfg(test)]
@@ -205,18 +333,18 @@ mod tests {
         let folder = tempfile::tempdir().expect("makes a folder");
         let mut case = Case::with_file(folder.path(), "rpc_url = \"http://file\"\ndeployment = \"d.json\"\n");
         let settings = case.resolve().expect("resolves");
-        assert_eq!(settings.rpc_url, "http://file");
+        assert_eq!(settings.rpc_urls, ["http://file"]);
         assert_eq!(settings.deployment, Some(folder.path().join("d.json")));
 
         case.env = vec![(ENV_RPC_URL, "http://env"), (ENV_DEPLOYMENT, "env.json")];
         let settings = case.resolve().expect("resolves");
-        assert_eq!(settings.rpc_url, "http://env");
+        assert_eq!(settings.rpc_urls, ["http://env"]);
         assert_eq!(settings.deployment, Some("env.json".into()));
 
-        case.global.rpc_url = Some("http://flag".into());
+        case.global.rpc_url = vec!["http://flag".into(), "http://flag-2".into()];
         case.global.deployment = Some("flag.json".into());
         let settings = case.resolve().expect("resolves");
-        assert_eq!(settings.rpc_url, "http://flag");
+        assert_eq!(settings.rpc_urls, ["http://flag", "http://flag-2"]);
         assert_eq!(settings.deployment, Some("flag.json".into()));
     }
 
@@ -259,7 +387,97 @@ mod tests {
     }
 
     #[test]
+    fn the_node_table_is_read_and_checked() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let text = "rpc_urls = ['http://a', 'http://b']\n[node]\ndata_dir = 'd'\nmarket = [1, 2]\nhttp = \
+                    '127.0.0.1:9464'\nmin_reward = '0.5ether'\nhand_over = '-1gwei'\nwithdraw_at = 7\nrescue = false\n";
+        let settings = Case::with_file(folder.path(), text).resolve().expect("resolves");
+        assert_eq!(settings.rpc_urls, ["http://a", "http://b"]);
+        let node = settings.node;
+        assert_eq!(node.data_dir, Some(folder.path().join("d")));
+        assert_eq!(node.market, Some(vec![1, 2]));
+        let tunables = node.tunables(Some(alloy::primitives::U256::from(9)));
+        assert_eq!(tunables.minimum_reward, 500_000_000_000_000_000);
+        assert_eq!(tunables.hand_over, Some(-1_000_000_000));
+        assert_eq!(tunables.withdraw_at, Some(alloy::primitives::U256::from(7)));
+        assert!(!tunables.rescue && tunables.taking);
+        let measured = NodeValues::default().tunables(Some(alloy::primitives::U256::from(9)));
+        assert_eq!(measured.minimum_reward, 9, "what a slot costs, if nothing else is said");
+
+        for (text, said) in [
+            ("[node]\nmin_rewrd = 1", "did you mean min_reward?"),
+            ("[node]\nrpc_url = 'http://a'", "belongs above [node]"),
+            ("data_dir = 'd'", "belongs under [node]"),
+            ("[node]\nbudget_bps = 10001", "budget_bps must be from 1 to 10000"),
+            ("[node]\nprover = '0x12'", "line 2: prover is not right"),
+            ("[node]\nmin_reward = '1.5'", "line 2: min_reward is not right"),
+            ("[node]\nhttp = '9464'", "127.0.0.1:9464"),
+            ("[node]\nws_url = 'http://hunter2'", "ws_url does not begin with"),
+            ("[node]\nprivate_key = 'hunter2'", "a secret has no place in it"),
+            ("rpc_urls = ['hunter2']", "a URL in rpc_urls is not a URL"),
+            ("rpc_urls = []", "empty"),
+            ("rpc_url = 'http://a'\nrpc_urls = ['http://b']", "both set"),
+            ("node = 5", "write [node]"),
+        ] {
+            let error = Case::with_file(folder.path(), text).resolve().expect_err(text).to_string();
+            assert!(error.contains(said) && !error.contains("hunter2"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn where_each_setting_comes_from_is_known() {
+        let flags = NodeValues { workers: Some(3), ..NodeValues::default() };
+        let file = NodeValues { workers: Some(2), poll_ms: Some(9), ..NodeValues::default() };
+        let rows = NodeValues::rows(&flags, &[("keys", ENV_KEYS_DIR)], &file);
+        let row = |key: &str| {
+            let row = rows.iter().find(|row| row.key == key).expect(key);
+            (row.value.clone(), row.from)
+        };
+        assert_eq!(row("workers"), (json!(3), Origin::Flag));
+        assert_eq!(row("poll_ms"), (json!(9), Origin::File));
+        assert_eq!(row("keys").1, Origin::Env(ENV_KEYS_DIR));
+        assert_eq!(row("rescue"), (json!(true), Origin::Default));
+        assert_eq!(rows.len(), NodeValues::KEYS.len());
+    }
+
+    #[test]
+    fn the_example_names_every_key_and_is_valid() {
+        let example = crate::commands::node::EXAMPLE;
+        for key in
+            GLOBAL_KEYS.iter().filter(|key| **key != "node" && **key != "rpc_url").chain(NodeValues::KEYS)
+        {
+            let there = |line: &str| {
+                let line = line.trim_start_matches("# ").trim_start_matches('#');
+                line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
+            };
+            assert!(example.lines().any(there), "{key} is not in the example");
+        }
+        parse(Path::new("provery.toml"), example.to_owned()).expect("is valid");
+        // And so it is with everything that is commented out.
+        let set = |line: &str| {
+            let rest = line.strip_prefix("# ")?;
+            let key: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            let known = NodeValues::KEYS.contains(&key.as_str()) || GLOBAL_KEYS.contains(&key.as_str());
+            (known && rest[key.len()..].starts_with(" = ")).then(|| rest.to_owned())
+        };
+        let all: Vec<String> =
+            example.lines().map(|line| set(line).unwrap_or_else(|| line.to_owned())).collect();
+        let file = parse(Path::new("provery.toml"), all.join("\n")).expect("is valid");
+        let none = NodeValues::default().differences(&file.node);
+        assert_eq!(none.len(), NodeValues::KEYS.len(), "every key is set");
+    }
+
+    #[test]
     fn secrets_are_not_printed() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let text =
+            "rpc_url = 'http://u:hunter2@h/hunter2?t=hunter2'\n[node]\nnats_url = 'nats://hunter2@h'\n";
+        let case = Case::with_file(folder.path(), text);
+        let settings = case.resolve().expect("resolves");
+        let rows = NodeValues::rows(&NodeValues::default(), &[], &settings.node);
+        let shown = format!("{settings:?} {:?} {rows:?}", settings.rows);
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("http://h") && shown.contains("nats://h"), "{shown}");
         let key = Key::Private(Secret::new("0xabc".into()));
         assert!(!format!("{key:?}").contains("abc"));
     }

@@ -2,7 +2,15 @@
 
 use eyre::Report;
 use provery_chain::{ChainError, SendError};
-use provery_node::{NodeError, rollup::RollupError, store::StoreError, supervisor::SupervisorError};
+use provery_node::{
+    NodeError,
+    leader::LeaderError,
+    observe::ServeError,
+    rollup::RollupError,
+    store::StoreError,
+    supervisor::SupervisorError,
+    worker::{NatsError, stdio::StdioError},
+};
 use provery_proving::{KeyError, ProveError, solidity::SolidityError};
 use provery_types::{DeploymentError, SlotState};
 
@@ -32,6 +40,15 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Failure> {
         of_key(error)
     } else if let Some(error) = cause.downcast_ref::<ProveError>() {
         of_proof(error)
+    } else if let Some(error) = cause.downcast_ref::<NatsError>() {
+        of_nats(error)
+    } else if let Some(error) = cause.downcast_ref::<LeaderError>() {
+        match error {
+            LeaderError::Nats(error) => of_nats(error),
+            LeaderError::Lease(_) => Code::Config,
+        }
+    } else if cause.downcast_ref::<StdioError>().is_some() {
+        Code::Config
     } else if cause.downcast_ref::<SolidityError>().is_some() {
         Code::KeyFileInvalid
     } else {
@@ -47,7 +64,7 @@ fn of_chain(error: &ChainError) -> Failure {
         ChainError::Refused { .. } | ChainError::Inconsistent { .. } | ChainError::BlockNotFound(_) => {
             Code::RpcRejected
         }
-        ChainError::WrongChain { .. } => Code::WrongChain,
+        ChainError::WrongChain { .. } | ChainError::ChainsDiffer { .. } => Code::WrongChain,
         ChainError::CodeMissing { .. } | ChainError::CodeDiffers { .. } => Code::WrongContract,
         ChainError::DevelopmentKey { .. } => Code::DevelopmentKey,
         ChainError::KeyHashDiffers { .. } => Code::KeyHashMismatch,
@@ -91,6 +108,8 @@ fn of_node(error: &NodeError) -> Failure {
         NodeError::SlotEnded { state: SlotState::Cancelled, .. } => Code::SlotCancelled,
         NodeError::SlotEnded { .. } | NodeError::SlotOver { .. } => Code::SlotExpired,
         NodeError::SlotHeld { .. } => Code::SlotNotAllocated,
+        NodeError::Serve(ServeError::Bind { .. }) => Code::AddressInUse,
+        NodeError::Serve(_) => Code::Internal,
         NodeError::Stopped => Code::Cancelled,
         NodeError::Task(_) | NodeError::Rollup(_) | NodeError::TermsNotFound(_) => Code::Internal,
     };
@@ -112,9 +131,12 @@ fn of_send(error: &SendError) -> Failure {
         SendError::Underfunded { .. } => Code::InsufficientGasFunds,
         SendError::AssetUnderfunded { .. } => Code::InsufficientBalance,
         SendError::Rejected { .. } => Code::RpcRejected,
-        SendError::GasTooHigh { .. } | SendError::NonceTaken { .. } | SendError::TimedOut { .. } => {
-            Code::Unsent
-        }
+        SendError::GasTooHigh { .. }
+        | SendError::NonceTaken { .. }
+        | SendError::TimedOut { .. }
+        | SendError::TooDear { .. }
+        | SendError::Abandoned { .. } => Code::Unsent,
+        SendError::Journal(_) => Code::Io,
         SendError::Signing { .. } => Code::BadKey,
     };
     Failure::new(code, one_line(&error.to_string()))
@@ -386,6 +408,15 @@ fn of_key(error: &KeyError) -> Code {
         KeyError::Hash { .. } | KeyError::KeyHash { .. } => Code::KeyHashMismatch,
         KeyError::Io { .. } => Code::Io,
         _ => Code::KeyFileInvalid,
+    }
+}
+
+fn of_nats(error: &NatsError) -> Code {
+    match error {
+        NatsError::Address(_) | NatsError::Prefix(_) | NatsError::Credentials { .. } => Code::Config,
+        NatsError::Unavailable { .. } | NatsError::Malformed { .. } => Code::NatsUnavailable,
+        NatsError::Key(error) => of_key(error),
+        NatsError::Io { .. } => Code::Io,
     }
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod failures;
 mod files;
 mod history;
+mod hygiene;
 mod logs;
 mod output;
 mod session;
@@ -34,7 +35,12 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let out = Output { json: cli.global.json };
-    logs::init(matches!(cli.command, Command::Node(_)));
+    let service = match &cli.command {
+        Command::Node(args) => args.runs(),
+        Command::Worker(_) => true,
+        _ => false,
+    };
+    logs::init(service);
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

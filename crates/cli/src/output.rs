@@ -8,7 +8,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::error::Failure;
+use crate::{error::Failure, logs};
 
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
@@ -50,6 +50,8 @@ impl Output {
     }
 
     pub fn failure(&self, failure: &Failure) {
+        // What a server answered may quote the URL it was asked at.
+        let failure = &Failure { code: failure.code, message: logs::cleaned(&failure.message).into_owned() };
         stderr(&format!("error: {}", failure.message));
         self.line(&failure.to_json());
     }

@@ -36,7 +36,7 @@ impl Wire {
     /// The key is read first: a wrong password should not need a chain to be noticed.
     pub async fn connect(settings: &Settings) -> Result<Self> {
         let signer = signer::load(settings)?;
-        let rpc = Rpc::connect(&settings.rpc_url).await?;
+        let rpc = Rpc::connect_all(&settings.rpc_urls).await?;
         let sender = Sender::new(rpc.clone(), signer, SenderConfig::new(rpc.poll_interval()));
         Ok(Self { rpc, sender })
     }
@@ -85,7 +85,7 @@ impl Session {
     pub async fn open(settings: &Settings, signing: bool) -> Result<Self> {
         // The key is read first: a wrong password should not need a chain to be noticed.
         let signer = if signing { Some(signer::load(settings)?) } else { None };
-        let rpc = Rpc::connect(&settings.rpc_url).await?;
+        let rpc = Rpc::connect_all(&settings.rpc_urls).await?;
         let path = settings.deployment.clone().unwrap_or_else(|| files::default_deployment(rpc.chain_id()));
         let chain = Chain::connect(rpc.clone(), files::read_deployment(&path)?).await?;
         let sender = signer

@@ -13,9 +13,12 @@ use alloy::signers::{
 use eth_keystore::KeystoreError;
 use eyre::Result;
 
+use zeroize::Zeroizing;
+
 use crate::{
     config::{ENV_KEYSTORE_PASSWORD, ENV_PRIVATE_KEY, Key, Password, Secret, Settings},
     error::{Code, fail},
+    hygiene,
 };
 
 /// The key these settings name, or an error that says how to name one.
@@ -33,6 +36,9 @@ pub fn load(settings: &Settings) -> Result<PrivateKeySigner> {
 
 /// The key, if the settings name one.
 pub fn load_optional(settings: &Settings) -> Result<Option<PrivateKeySigner>> {
+    if settings.key != Key::None {
+        hygiene::harden();
+    }
     match &settings.key {
         Key::None => Ok(None),
         Key::Private(key) => from_hex(key).map(Some),
@@ -76,6 +82,7 @@ fn decrypt(path: &Path, password: &Secret) -> Result<PrivateKeySigner> {
 
 /// A keystore at `path`, with a fresh key or the given one. An existing file is never overwritten.
 pub fn create(path: &Path, key: Option<&PrivateKeySigner>, password: &Secret) -> Result<PrivateKeySigner> {
+    hygiene::harden();
     if password.expose().is_empty() {
         return Err(fail(Code::BadKey, "the password is empty; choose one"));
     }
@@ -96,11 +103,11 @@ pub fn create(path: &Path, key: Option<&PrivateKeySigner>, password: &Secret) ->
         tempfile::Builder::new().prefix(".keystore-").tempdir_in(folder).map_err(|error| io(&error))?;
     let signer = match key {
         Some(signer) => {
-            let secret = signer.credential().to_bytes();
+            let secret = Zeroizing::new(<[u8; 32]>::from(signer.credential().to_bytes()));
             PrivateKeySigner::encrypt_keystore(
                 temporary.path(),
                 &mut OsRng,
-                secret,
+                secret.as_slice(),
                 password.expose(),
                 Some("key"),
             )
@@ -147,9 +154,9 @@ pub fn read_password(source: &Password, prompt: &str) -> Result<Secret> {
 }
 
 fn read_password_file(path: &PathBuf) -> Result<Secret> {
-    let text = fs::read_to_string(path).map_err(|error| {
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| {
         fail(Code::Io, format!("the password file {} cannot be read: {error}", path.display()))
-    })?;
+    })?);
     Ok(Secret::new(text.lines().next().unwrap_or_default().to_string()))
 }
 
@@ -159,7 +166,15 @@ mod tests {
     use crate::error::Failure;
 
     fn settings(key: Key) -> Settings {
-        Settings { rpc_url: String::new(), deployment: None, key, password: Password::Prompt }
+        Settings {
+            rpc_urls: vec![String::new()],
+            deployment: None,
+            key,
+            password: Password::Prompt,
+            file: None,
+            node: Default::default(),
+            rows: Vec::new(),
+        }
     }
 
     fn keystore(path: &Path, password: &str) -> Settings {

@@ -1,5 +1,7 @@
 //! What the demo reads from the chain.
 
+use std::time::Duration;
+
 use alloy::{
     primitives::{B256, U256},
     providers::Provider as _,
@@ -10,6 +12,9 @@ use provery_chain::{Follower, FollowerConfig, Rpc, Update};
 use provery_types::{Event, LoggedEvent};
 
 use crate::{stage::Stage, summary::Balances};
+
+/// Short, so that a block is seen when it is there: what nodes take to notice it is measured from then.
+const POLL: Duration = Duration::from_millis(10);
 
 /// A view of the chain and its events from the deployment on.
 #[derive(Debug)]
@@ -28,9 +33,8 @@ pub struct Seen {
 impl Chain {
     pub async fn connect(stage: &Stage) -> Result<Self> {
         let rpc = Rpc::connect(&stage.anvil.rpc_url).await?;
-        let poll = rpc.poll_interval();
         let chain = provery_chain::Chain::connect(rpc, stage.deployment.clone()).await?;
-        let follower = Follower::new(chain.clone(), [], FollowerConfig::new(poll));
+        let follower = Follower::new(chain.clone(), [], FollowerConfig::new(POLL));
         Ok(Self { chain, follower, withdrawn: U256::ZERO })
     }
 

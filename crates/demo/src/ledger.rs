@@ -6,7 +6,7 @@ use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{lottery, weights::Weights};
 use provery_types::{Event, LoggedEvent, Slot, SlotExt as _};
 
-use crate::table::ether;
+use crate::{overhead::Overhead, table::ether};
 
 /// One prover of the demo.
 #[derive(Clone, Debug)]
@@ -61,8 +61,12 @@ pub struct Ledger {
     proving_ms: BTreeMap<(u64, String), u64>,
     /// Proofs that were begun, by slot and prover.
     begun: BTreeSet<(u64, String)>,
+    /// Those of them by who held the slot.
+    held: BTreeSet<(u64, String)>,
     /// Milliseconds spent on proofs that nobody paid for, as far as their provers lived to tell.
     pub wasted_ms: u64,
+    /// Where the time goes apart from proofs.
+    pub overhead: Overhead,
     /// Gas of what nodes sent apart from proofs, by kind.
     pub errands: Vec<(String, u64)>,
     mechanism: &'static str,
@@ -216,6 +220,14 @@ impl Ledger {
         match event {
             "proving" => {
                 self.begun.insert((slot, prover.to_string()));
+                if line["reason"] == "allocated" {
+                    self.held.insert((slot, prover.to_string()));
+                }
+            }
+            "submitted" if self.held.contains(&(slot, prover.to_string())) => {
+                if let Some(row) = self.slots.get(&slot) {
+                    self.overhead.sent(row.seen_ms, line);
+                }
             }
             "lost" => self.wasted_ms += line["wasted_ms"].as_u64().unwrap_or(0),
             "upkeep" => {

@@ -3,6 +3,7 @@
 mod args;
 mod chain;
 mod ledger;
+mod overhead;
 mod process;
 mod stage;
 mod summary;

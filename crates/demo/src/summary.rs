@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     ledger::{Ledger, Outcome},
+    overhead::OverheadSummary,
     table::ether,
 };
 
@@ -87,6 +88,7 @@ pub struct Summary {
     pub burned_wei: u128,
     pub posted_to_proven_ms: Percentiles,
     pub proving_ms: Percentiles,
+    pub overhead: OverheadSummary,
     /// Median gas of a whole transaction, by kind.
     pub gas: BTreeMap<String, u64>,
     pub provers: Vec<ProverSummary>,
@@ -197,6 +199,7 @@ pub fn summarise(
                 .values()
                 .filter_map(|slot| slot.settled_ms.map(|at| at.saturating_sub(slot.seen_ms))),
         ),
+        overhead: ledger.overhead.summary(),
         proving_ms: percentiles(ledger.slots.values().filter_map(|slot| slot.proving_ms)),
         gas: gas.iter().map(|(kind, all)| (kind.clone(), percentiles(all.iter().copied()).p50)).collect(),
         provers,
@@ -228,6 +231,7 @@ impl Summary {
             "posted to proven: {} ms median, {} ms p95; proving: {} ms median\n",
             self.posted_to_proven_ms.p50, self.posted_to_proven_ms.p95, self.proving_ms.p50
         ));
+        text.push_str(&self.overhead.text());
         text.push_str(&format!(
             "paid {} for them; {} proofs were begun that nobody paid for ({} ms)\n",
             wei(self.price_paid),
@@ -268,7 +272,7 @@ fn wei(amount: u128) -> String {
 }
 
 /// Nearest-rank percentiles; zeros for no values.
-fn percentiles(values: impl Iterator<Item = u64>) -> Percentiles {
+pub fn percentiles(values: impl Iterator<Item = u64>) -> Percentiles {
     let mut values: Vec<u64> = values.collect();
     values.sort_unstable();
     let rank = |percent: usize| {

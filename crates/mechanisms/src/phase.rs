@@ -17,6 +17,8 @@ use crate::view::{Decision, Reason, SlotView};
 
 /// Proving times before expiry at which a waiting prover stops waiting.
 pub const LAST_CALL: u64 = 2;
+/// Seconds after which a prover that takes nothing on looks at an open slot again.
+const LOOK_AGAIN: u64 = 5;
 
 /// The decision for a slot that its mechanism has nothing more to say about: allocated, or open to all.
 pub fn decide(view: &SlotView<'_>) -> Decision {
@@ -47,12 +49,19 @@ fn open_to_all(view: &SlotView<'_>) -> Decision {
     if view.now < turn {
         return Decision::Wait { until: turn, reason: Reason::OthersFirst };
     }
+    if !view.taking {
+        return Decision::Wait { until: view.now.saturating_add(LOOK_AGAIN), reason: Reason::NotTaking };
+    }
     in_time(view, if view.slot.prover.is_zero() { Reason::OpenToAll } else { Reason::Rescue })
 }
 
+/// Only what is delivered before the slot expires, after all that is queued before it.
 fn in_time(view: &SlotView<'_>, reason: Reason) -> Decision {
     if view.now.saturating_add(view.estimated_proving_seconds) >= view.expires_at() {
         Decision::Ignore { reason: Reason::TooLate }
+    } else if view.now.saturating_add(view.delivery_seconds()) >= view.expires_at() {
+        // The queue may yet shrink.
+        Decision::Wait { until: view.now.saturating_add(LOOK_AGAIN), reason: Reason::TooLate }
     } else {
         Decision::Prove { reason }
     }
@@ -99,6 +108,29 @@ fn turn_hash(slot: &Slot, prover: Address) -> [u8; 32] {
 mod tests {
     use super::*;
     use crate::testing::{slot, terms, view};
+
+    #[test]
+    fn a_prover_that_takes_nothing_on_finishes_what_it_holds_and_leaves_the_rest() {
+        let terms = terms();
+        let at = |prover, now| {
+            let slot = slot(prover);
+            decide(&SlotView { taking: false, ..view(&slot, &terms, ME, now, &[]) })
+        };
+        assert_eq!(at(ME, 1_000), Decision::Prove { reason: Reason::Allocated });
+        assert_eq!(at(ME, 1_100), Decision::Prove { reason: Reason::AllocatedLate });
+        for open in [at(OTHER, 1_100), at(Address::ZERO, 1_100)] {
+            assert_eq!(open, Decision::Wait { until: 1_105, reason: Reason::NotTaking });
+        }
+    }
+
+    #[test]
+    fn what_is_queued_counts_against_the_expiry() {
+        let (slot, terms) = (slot(OTHER), terms());
+        let queued =
+            |queue_seconds| decide(&SlotView { queue_seconds, ..view(&slot, &terms, ME, 1_100, &[]) });
+        assert_eq!(queued(269), Decision::Prove { reason: Reason::Rescue });
+        assert_eq!(queued(270), Decision::Wait { until: 1_105, reason: Reason::TooLate });
+    }
 
     const ME: Address = Address::repeat_byte(0x11);
     const OTHER: Address = Address::repeat_byte(0x22);

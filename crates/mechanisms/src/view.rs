@@ -190,6 +190,8 @@ pub enum Reason {
     TooLate,
     /// It pays less than this prover asks for.
     PaysTooLittle,
+    /// This prover takes on nothing at present.
+    NotTaking,
 }
 
 impl Reason {
@@ -207,6 +209,7 @@ impl Reason {
             Self::Expired => "expired",
             Self::TooLate => "too_late",
             Self::PaysTooLittle => "pays_too_little",
+            Self::NotTaking => "not_taking",
         }
     }
 }

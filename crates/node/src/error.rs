@@ -5,6 +5,7 @@ use provery_proving::ProveError;
 use provery_types::SlotState;
 
 use crate::facts::SlotKey;
+use crate::observe::ServeError;
 use crate::rollup::RollupError;
 use crate::store::StoreError;
 use crate::supervisor::SupervisorError;
@@ -42,6 +43,8 @@ pub enum NodeError {
         "the terms of slot {0} were not found on the chain: the deployment file's first block is too late"
     )]
     TermsNotFound(SlotKey),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     #[error("the proof was stopped")]
     Stopped,
 }
@@ -62,6 +65,7 @@ impl NodeError {
             Self::SlotOver { .. } => "slot_over",
             Self::SlotHeld { .. } => "slot_held",
             Self::TermsNotFound(_) => "terms_not_found",
+            Self::Serve(_) => "http",
             Self::Stopped => "stopped",
         }
     }

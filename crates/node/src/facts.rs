@@ -9,6 +9,7 @@ use std::fmt;
 
 use alloy::primitives::{Address, B256, LogData, U256};
 use provery_mechanisms::hand_over::HandOver;
+use provery_mechanisms::upkeep::Standing;
 use provery_types::{Deployment, Event, LoggedEvent, Slot, Terms};
 use serde::{Deserialize, Serialize};
 
@@ -263,7 +264,17 @@ impl Facts {
     }
 
     fn active(&self, prover: Address) -> bool {
-        self.provers.get(&prover).is_some_and(|prover| !prover.paused && !prover.suspended)
+        self.standing(prover).active()
+    }
+
+    /// A prover's record, as events tell it.
+    pub fn standing(&self, prover: Address) -> Standing {
+        let known = self.provers.get(&prover);
+        known.map_or_else(Standing::default, |it| Standing {
+            registered: it.id != 0,
+            paused: it.paused,
+            suspended: it.suspended,
+        })
     }
 
     /// A prover's markets, with what it allocated to each and the newest weight of its leaf, both in units.

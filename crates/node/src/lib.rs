@@ -8,10 +8,13 @@
 //! | [`slots`] | what to do about one slot: a state machine without effects |
 //! | [`book`] | facts and work together, kept in step with the [`store`] |
 //! | [`store`] | the database, and the lock on its directory |
-//! | [`worker`] | proofs on blocking threads |
+//! | [`worker`] | proofs: in this process, in processes of their own, on other machines |
+//! | [`leader`] | which of several nodes acts |
 //! | [`outcome`] | what a failed send means |
+//! | [`observe`] | what can be seen from outside: status, metrics, their HTTP server |
 //! | [`service`] | the loop: updates in, effects out |
 //! | [`once`] | one slot, by hand |
+//! | [`stop`] | the two ways to end |
 //! | [`supervisor`] | named tasks that live and die together |
 //! | [`report`] | one JSON object a line for whoever watches |
 //!
@@ -21,12 +24,15 @@ pub mod book;
 pub mod config;
 pub mod error;
 pub mod facts;
+pub mod leader;
+pub mod observe;
 pub mod once;
 pub mod outcome;
 pub mod report;
 pub mod rollup;
 pub mod service;
 pub mod slots;
+pub mod stop;
 pub mod store;
 pub mod supervisor;
 pub mod worker;
@@ -34,8 +40,9 @@ pub mod worker;
 #[cfg(test)]
 mod testing;
 
-pub use config::NodeConfig;
+pub use config::{HiddenUrl, NatsSettings, NodeConfig, Tunables};
 pub use error::NodeError;
 pub use facts::SlotKey;
 pub use once::{Delivered, prove_one};
-pub use service::run;
+pub use service::{Parts, run};
+pub use stop::Stop;

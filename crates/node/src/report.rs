@@ -18,13 +18,15 @@
 //! | `proving` | `reason`: allocated, allocated_late, rescue, open_to_all, leading, requested | since the slot was seen |
 //! | `phase` | `phase`: witness, fft, msm, verify | since the proof was started |
 //! | `proved` | `phases`: object of milliseconds by phase | the proof |
-//! | `submitted` | `tx`, `gas` (used), `block` | from the sending to the receipt |
+//! | `submitted` | `tx`, `gas` (used), `block`; `seen_ms`, `broadcast_ms`: unix milliseconds at which the slot was seen and the transaction taken by an endpoint; `phases`: milliseconds in between, of decide, queue, prepare, prove, store, wait, estimate, sign, broadcast | from the sending to the receipt |
 //! | `settled` | `reward`, `premium` (asset wei, decimal strings), `tx` | since the slot was seen |
 //! | `rescued` | as `settled`, and `missed_by`: the address whose bond was slashed. Comes after that slot's `settled` | |
 //! | `lost` | `to`: who was paid, `slashed`: whether this prover's bond was, `wasted_ms`: spent on a proof nobody pays for, if one was begun | |
-//! | `expired` | | |
-//! | `upkeep` | `action`: poke, expire, resume, sync, withdraw; lock, commit, reveal, settle, ticket; hand_over, take_over; `tx`, `gas` | |
+//! | `expired`, `cancelled` | | |
+//! | `upkeep` | `action`: poke, expire, pause, resume, sync, withdraw; lock, commit, reveal, settle, ticket; hand_over, take_over; `tx`, `gas` | |
 //! | `error` | `code` (stable), `message`, and whether the node goes on by itself: `retried` | |
+//! | `warning` | `code`: low_balance; `balance` (wei), `proofs_left` | |
+//! | `draining` | `held`: slots to finish before the end | |
 //! | `stopped` | | |
 
 use std::fmt;

@@ -91,6 +91,11 @@ pub enum ProveError {
         "the finished proof does not verify: the proving key does not belong to its verifying key, run `provery keys generate`"
     )]
     Invalid,
+
+    #[error(
+        "the proof that was handed in is not one of this job: whoever made it has other keys, another version, or ill will"
+    )]
+    Foreign,
 }
 
 /// Bytes that are not a proof.

@@ -14,7 +14,7 @@ mod raw;
 pub mod solidity;
 
 pub use backend::{Phase, Progress, ProofBackend, ProofOutput};
-pub use block::BlockBackend;
+pub use block::{BlockBackend, BlockVerifier};
 pub use engine::{Arkworks, Domain, Engine, Halo2curves};
 pub use error::{KeyError, ProofFormatError, ProveError};
 pub use groth16::{ArkworksBackend, Proven};

@@ -108,18 +108,29 @@ async fn fees_are_raised_until_it_is_mined() -> Result<()> {
     let anvil = Anvil::start().await?;
     let funded = anvil.sender(0).await?;
     anvil.request("evm_setAutomine", serde_json::json!([false])).await?;
-    let config = SenderConfig {
-        bump_after: Duration::from_millis(300),
-        ..SenderConfig::new(Duration::from_millis(20))
-    };
+    let config = SenderConfig::new(Duration::from_millis(20));
     let sender = Sender::new(funded.rpc().clone(), key(0), config);
     let send = sender.deploy(&DevelopmentToken::BYTECODE, &[]);
-    let mine = async {
-        tokio::time::sleep(Duration::from_millis(800)).await;
-        anvil.mine(1).await.map_err(|error| error.to_string())
+    let dear = async {
+        while sender.status().oldest_nonce.is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        loop {
+            // Many times as dear as when it was signed.
+            let fee =
+                anvil.request("anvil_setNextBlockBaseFeePerGas", serde_json::json!(["0xba43b7400"])).await;
+            let mined = anvil.mine(1).await;
+            if let Err(error) = fee.and(mined) {
+                return error;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     };
-    let (sent, mined) = tokio::join!(send, mine);
-    mined.map_err(eyre::Report::msg)?;
+    let sent = tokio::select! {
+        sent = send => sent,
+        error = dear => return Err(error),
+    };
+    assert!(sender.status().replaced > 0);
     let (token, mined) = sent?;
     assert!(funded.rpc().code_hash(token).await?.is_some());
     assert_eq!(mined.contract, Some(token));
@@ -138,11 +149,7 @@ async fn fees_are_raised_until_it_is_mined() -> Result<()> {
 async fn a_receipt_counts_only_once_confirmed_on_the_canonical_chain() -> Result<()> {
     let anvil = Anvil::start().await?;
     let funded = anvil.sender(0).await?;
-    let config = SenderConfig {
-        confirmations: 2,
-        bump_after: Duration::from_millis(1_000),
-        ..SenderConfig::new(Duration::from_millis(20))
-    };
+    let config = SenderConfig { confirmations: 2, ..SenderConfig::new(Duration::from_millis(20)) };
     let sender = Sender::new(funded.rpc().clone(), key(0), config);
     let to = Address::repeat_byte(1);
     let send = sender.send(Call::transfer(to, U256::from(1)));

@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, B256, U256};
 use provery_bindings::DecodedError;
 
-use crate::ChainError;
+use crate::{ChainError, JournalError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
@@ -27,7 +27,17 @@ pub enum SendError {
     )]
     TimedOut { kind: &'static str, seconds: u64, tx_hash: B256 },
     #[error("{kind} could not be signed ({reason})")]
-    Signing { kind: &'static str, reason: String },
+    Signing { kind: String, reason: String },
+    #[error(
+        "gas for {kind} costs {needed} wei now and its budget is {budget}; wait until gas is cheaper, or raise the budget"
+    )]
+    TooDear { kind: &'static str, budget: U256, needed: U256 },
+    #[error(
+        "{kind} was given up, as it was no longer of use before it was mined; nothing more needs to be done"
+    )]
+    Abandoned { kind: &'static str },
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     #[error(transparent)]
     Rpc(#[from] ChainError),
 }
@@ -49,7 +59,7 @@ impl SendError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Rpc(error) => error.is_transient(),
-            Self::TimedOut { .. } | Self::NonceTaken { .. } => true,
+            Self::TimedOut { .. } | Self::NonceTaken { .. } | Self::TooDear { .. } | Self::Journal(_) => true,
             _ => false,
         }
     }

@@ -1,59 +1,113 @@
-//! Transactions: one nonce owner for a key. Signed here, sent raw, and followed until their receipt's block is canonical.
+//! Transactions: a durable outbox, the one owner of a key's nonces.
+//!
+//! A call becomes an [`Intent`](crate::Intent), which is signed and in the [`Journal`] before it is first broadcast, and stays there
+//! until its receipt's block is too deep for a reorg. [`Sender::keep`] tends the intents at every block; where no such task
+//! runs, whoever waits for an intent tends them all.
+//!
+//! `fees` and `decide` say what to do, and are pure; `place` signs, `tend` looks and acts, `wire` asks the node.
 
-mod broadcast;
+mod book;
+mod decide;
 mod error;
+mod fees;
+mod funding;
+mod place;
+mod tend;
+mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use alloy::{
-    network::TransactionBuilder,
     primitives::{Address, B256, U256},
-    providers::Provider,
-    rpc::types::{Log, TransactionReceipt, TransactionRequest},
+    rpc::types::Log,
     signers::local::PrivateKeySigner,
-    transports::{RpcError, TransportError},
 };
-use provery_bindings::{DecodedError, decode_revert};
 use provery_types::BlockRef;
-use tokio::{
-    sync::Mutex,
-    time::{Instant, sleep},
-};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 pub use error::SendError;
 
-use crate::{Call, Chain, ChainError, Rpc};
-use broadcast::Attempt;
+use crate::{
+    Call, Rpc,
+    journal::{Journal, Memory},
+};
+use book::Book;
+use tend::Watch;
 
 /// How a sender sends.
 #[derive(Clone, Copy, Debug)]
 pub struct SenderConfig {
-    /// Time between two looks for a receipt.
+    /// Time between two looks at the chain.
     pub poll: Duration,
     /// Blocks on top of the receipt's before it counts.
     pub confirmations: u64,
-    /// A transaction that was not mined in this time is sent again with higher fees.
-    pub bump_after: Duration,
-    /// A transaction that was not mined in this time is given up.
+    /// Blocks on top of the receipt's before the intent is forgotten: a reorg of fewer only makes it be sent again.
+    pub keep: u64,
+    /// A transaction that was not mined in this many blocks in which it could have been is replaced with higher fees.
+    pub bump_after_blocks: u64,
+    /// Nobody waits longer than this for a transaction to be mined. It stays in the outbox.
     pub give_up_after: Duration,
+    /// Time before an order's deadline (in the chain's time) in which it is hurried.
+    pub hurry_within: Duration,
     /// Most gas for one transaction.
     pub max_gas: u64,
 }
-
-/// What a call may cost more than its estimate if an epoch begins in between: seeding it, and a fresh version of every
-/// tree node that the call changes.
-const NEXT_EPOCH_GAS: u64 = 150_000;
 
 impl SenderConfig {
     pub fn new(poll: Duration) -> Self {
         Self {
             poll,
             confirmations: 0,
-            bump_after: Duration::from_secs(45),
+            keep: 64,
+            bump_after_blocks: 2,
             give_up_after: Duration::from_secs(300),
+            hurry_within: Duration::from_secs(24),
             max_gas: 1 << 24,
         }
     }
+}
+
+/// What is to be sent, and how much it may cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    pub call: Call,
+    /// What it is for, such as "prove:1:17": an order with the tag and the calldata of a live intent is that intent.
+    pub tag: String,
+    /// Most wei of the chain's own currency that gas may cost in all (gas limit times max fee). None is no bound.
+    pub budget: Option<U256>,
+    /// Chain time (unix seconds) after which it is worthless.
+    pub deadline: Option<u64>,
+    /// Gas limit to use if no endpoint can estimate it, or if estimating fails near the deadline for a reason other than a
+    /// revert.
+    pub fallback_gas: Option<u64>,
+}
+
+impl Order {
+    /// An order like no other, without bounds.
+    pub fn new(call: Call) -> Self {
+        static ORDERS: AtomicU64 = AtomicU64::new(0);
+        let order = ORDERS.fetch_add(1, Ordering::Relaxed);
+        let tag = format!("{}:{}:{}:{order}", call.kind, std::process::id(), unix_millis());
+        Self { call, tag, budget: None, deadline: None, fallback_gas: None }
+    }
+}
+
+/// How long the phases of a send took, other than waiting for it to be mined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendTimings {
+    /// Gas, fees and nonce.
+    pub estimate: Duration,
+    /// Signing and writing it down.
+    pub sign: Duration,
+    /// Until an endpoint had taken it.
+    pub broadcast: Duration,
 }
 
 /// A transaction that was mined and did what it should.
@@ -68,6 +122,29 @@ pub struct Mined {
     /// The contract it deployed.
     pub contract: Option<Address>,
     pub logs: Vec<Log>,
+    /// Zero if another program placed it.
+    pub timings: SendTimings,
+    /// Unix milliseconds at which an endpoint first took it; 0 if that was in another program's life.
+    pub broadcast_at_ms: u64,
+}
+
+/// What the outbox holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxStatus {
+    /// Intents that are not mined.
+    pub intents: u64,
+    /// The lowest nonce of these.
+    pub oldest_nonce: Option<u64>,
+    /// The nonce after the highest that an intent has; None without intents.
+    pub next_nonce: Option<u64>,
+    /// The head when the longest waiting of these was signed, or taken back by a reorg.
+    pub unmined_since_block: Option<u64>,
+    /// Replacements since the program started.
+    pub replaced: u64,
+    /// Transactions that were broadcast again as they were, since the program started.
+    pub rebroadcast: u64,
+    /// What went wrong last; None once a look at the chain went well.
+    pub last_error: Option<String>,
 }
 
 /// The one owner of a key's nonces. Clones share it.
@@ -81,13 +158,56 @@ struct Inner {
     rpc: Rpc,
     signer: PrivateKeySigner,
     config: SenderConfig,
-    /// The next nonce; None until it is (again) read from the node.
-    nonce: Mutex<Option<u64>>,
+    journal: Arc<dyn Journal>,
+    /// Never held across a request.
+    book: Mutex<Book>,
+    /// Held while a nonce is chosen, signed for and written down.
+    placing: tokio::sync::Mutex<()>,
+    /// Held by whoever tends the intents.
+    watch: tokio::sync::Mutex<Watch>,
+    /// Keeper tasks that run.
+    keepers: AtomicUsize,
 }
 
 impl Sender {
+    /// A sender that remembers nothing after it is gone, for commands.
     pub fn new(rpc: Rpc, signer: PrivateKeySigner, config: SenderConfig) -> Self {
-        Self { inner: Arc::new(Inner { rpc, signer, config, nonce: Mutex::new(None) }) }
+        Self::with(rpc, signer, config, Arc::new(Memory::default()), Book::default())
+    }
+
+    /// A sender that goes on with what its journal holds.
+    pub fn open(
+        rpc: Rpc,
+        signer: PrivateKeySigner,
+        config: SenderConfig,
+        journal: Arc<dyn Journal>,
+    ) -> Result<Self, SendError> {
+        let book = Book::load(journal.load(signer.address())?);
+        if !book.entries.is_empty() {
+            tracing::info!(account = %signer.address(), intents = book.entries.len(), "going on with what was sent");
+        }
+        Ok(Self::with(rpc, signer, config, journal, book))
+    }
+
+    fn with(
+        rpc: Rpc,
+        signer: PrivateKeySigner,
+        config: SenderConfig,
+        journal: Arc<dyn Journal>,
+        book: Book,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                rpc,
+                signer,
+                config,
+                journal,
+                book: Mutex::new(book),
+                placing: tokio::sync::Mutex::default(),
+                watch: tokio::sync::Mutex::default(),
+                keepers: AtomicUsize::new(0),
+            }),
+        }
     }
 
     pub fn address(&self) -> Address {
@@ -100,32 +220,51 @@ impl Sender {
 
     /// What the call would fail with now, at no cost: its gas, or the named error.
     pub async fn check(&self, call: &Call) -> Result<u64, SendError> {
-        let inner = &self.inner;
-        let most = inner.config.max_gas;
-        let needed = match inner.rpc.provider().estimate_gas(inner.request(call)).await {
-            Ok(gas) => gas,
-            Err(error) => return Err(inner.refused(call, error).await),
-        };
-        if needed > most {
-            return Err(SendError::GasTooHigh { kind: call.kind, needed, limit: most });
-        }
-        Ok(most.min(needed + needed / 5 + NEXT_EPOCH_GAS))
+        self.inner.estimate(call).await
     }
 
     /// Send a call and wait until it is mined in a canonical block.
     pub async fn send(&self, call: Call) -> Result<Mined, SendError> {
-        let gas = match call.gas {
-            Some(gas) => gas,
-            None => self.check(&call).await?,
-        };
-        let attempt = self.inner.broadcast(&call, gas).await?;
-        tracing::debug!(kind = call.kind, nonce = attempt.nonce, tx = %attempt.newest(), "transaction sent");
-        let mined = self.inner.wait(&call, attempt).await;
-        if !matches!(mined, Ok(_) | Err(SendError::Reverted { .. })) {
-            // Where the nonce stands is no longer known: ask before the next transaction.
-            *self.inner.nonce.lock().await = None;
+        self.deliver(Order::new(call)).await
+    }
+
+    /// Send an order, or attach to the intent that it already is, and wait until it is mined in a canonical block that is
+    /// deep enough. Dropping this future does not take the order back.
+    pub async fn deliver(&self, order: Order) -> Result<Mined, SendError> {
+        loop {
+            let waiter = match self.inner.attach(&order) {
+                Some(waiter) => waiter,
+                None => self.inner.place(&order).await?,
+            };
+            if let Some(ended) = self.inner.wait(order.call.kind, waiter).await? {
+                return ended.result(order.call.kind);
+            }
+            // Whoever placed it took it back.
         }
-        mined
+    }
+
+    /// Whether there is an intent with this tag that was not mined in vain.
+    pub fn live(&self, tag: &str) -> bool {
+        self.inner.book().is_live(tag)
+    }
+
+    pub fn status(&self) -> OutboxStatus {
+        self.inner.book().status()
+    }
+
+    /// Tend the intents until told to stop. Whatever goes wrong is tried again, and said in [`Sender::status`].
+    pub async fn keep(&self, shutdown: CancellationToken) -> Result<(), SendError> {
+        let _keeper = Keeper::new(&self.inner.keepers);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                () = self.inner.tend() => {}
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                () = tokio::time::sleep(self.inner.config.poll) => {}
+            }
+        }
     }
 
     /// Deploy a contract.
@@ -136,195 +275,36 @@ impl Sender {
             None => Err(SendError::Rpc(self.inner.senseless("a deployment's receipt names no contract"))),
         }
     }
-
-    /// Stake asset wei, with the allowance it needs.
-    pub async fn stake(&self, chain: &Chain, amount: U256) -> Result<Mined, SendError> {
-        self.allow(chain, "stake", chain.deployment().registry(), amount).await?;
-        self.send(chain.calls().stake(amount)).await
-    }
-
-    /// Fund a market, with the allowance it needs.
-    pub async fn fund(&self, chain: &Chain, market: U256, amount: U256) -> Result<Mined, SendError> {
-        chain.market(market).await?;
-        self.allow(chain, "fund", chain.deployment().market(), amount).await?;
-        self.send(chain.calls().fund(market, amount)).await
-    }
-
-    /// Deposit asset wei in a mechanism's escrow, for the bonds of this key's bids, with the allowance it needs.
-    pub async fn deposit(&self, chain: &Chain, mechanism: Address, amount: U256) -> Result<Mined, SendError> {
-        self.allow(chain, "deposit", mechanism, amount).await?;
-        self.send(chain.calls().deposit(mechanism, amount)).await
-    }
-
-    /// Delegate asset wei to a pool, with the allowance it needs. Ask [`Chain::is_pool`] first: an allowance is trust.
-    pub async fn delegate(&self, chain: &Chain, pool: Address, amount: U256) -> Result<Mined, SendError> {
-        self.allow(chain, "pool_delegate", pool, amount).await?;
-        self.send(chain.calls().pool(pool).delegate(amount)).await
-    }
-
-    /// Add asset wei to a pool's own stake of its operator, which is this key, with the allowance it needs.
-    pub async fn stake_own(&self, chain: &Chain, pool: Address, amount: U256) -> Result<Mined, SendError> {
-        self.allow(chain, "pool_stake", pool, amount).await?;
-        self.send(chain.calls().pool(pool).stake_own(amount)).await
-    }
-
-    async fn allow(
-        &self,
-        chain: &Chain,
-        kind: &'static str,
-        spender: Address,
-        needed: U256,
-    ) -> Result<(), SendError> {
-        let account = self.address();
-        let balance = chain.asset_balance(account).await?;
-        if balance < needed {
-            return Err(SendError::AssetUnderfunded { kind, account, balance, needed });
-        }
-        if chain.asset_allowance(account, spender).await? < needed {
-            self.send(chain.calls().approve(spender, needed)).await?;
-        }
-        Ok(())
-    }
 }
 
 impl Inner {
-    fn request(&self, call: &Call) -> TransactionRequest {
-        let request = TransactionRequest::default()
-            .with_from(self.signer.address())
-            .with_input(call.data.clone())
-            .with_value(call.value);
-        match call.to {
-            Some(to) => request.with_to(to),
-            None => request.into_create(),
-        }
+    /// Nothing panics while it is held, and every change to it is whole.
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Poll until one of the attempt's transactions has a receipt in a canonical block.
-    async fn wait(&self, call: &Call, mut attempt: Attempt) -> Result<Mined, SendError> {
-        let started = Instant::now();
-        let mut bump_at = started + self.config.bump_after;
-        loop {
-            let failure = match self.settled(&attempt).await {
-                Ok(Some((receipt, block))) => return self.mined(call, receipt, block).await,
-                Ok(None) => None,
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(%error, kind = call.kind, "looking for a receipt failed");
-                    Some(error)
-                }
-                Err(error) => return Err(error.into()),
-            };
-            if started.elapsed() >= self.config.give_up_after {
-                return Err(match failure {
-                    Some(error) => error.into(),
-                    None if self.nonce_taken(&attempt).await? => SendError::NonceTaken {
-                        kind: call.kind,
-                        account: self.signer.address(),
-                        nonce: attempt.nonce,
-                    },
-                    None => SendError::TimedOut {
-                        kind: call.kind,
-                        seconds: started.elapsed().as_secs(),
-                        tx_hash: attempt.newest(),
-                    },
-                });
-            }
-            if Instant::now() >= bump_at {
-                bump_at = Instant::now() + self.config.bump_after;
-                self.bump(call, &mut attempt).await;
-            }
-            sleep(self.config.poll).await;
-        }
+    fn is_kept(&self) -> bool {
+        self.keepers.load(Ordering::SeqCst) > 0
     }
+}
 
-    /// The receipt of one of the attempt's transactions, once its block is canonical and deep enough.
-    async fn settled(&self, attempt: &Attempt) -> Result<Option<(TransactionReceipt, BlockRef)>, ChainError> {
-        for hash in &attempt.hashes {
-            let receipt = self.rpc.provider().get_transaction_receipt(*hash).await;
-            let Some(receipt) =
-                receipt.map_err(|error| self.rpc.error("eth_getTransactionReceipt", error))?
-            else {
-                continue;
-            };
-            let (Some(number), Some(block_hash)) = (receipt.block_number, receipt.block_hash) else {
-                continue;
-            };
-            let Some(block) = self.rpc.block(number).await?.filter(|block| block.hash == block_hash) else {
-                continue;
-            };
-            if self.config.confirmations == 0
-                || self.rpc.head().await?.number >= number + self.config.confirmations
-            {
-                return Ok(Some((receipt, block)));
-            }
-        }
-        Ok(None)
-    }
+/// Counts a keeper while it lives.
+struct Keeper<'a>(&'a AtomicUsize);
 
-    async fn mined(
-        &self,
-        call: &Call,
-        receipt: TransactionReceipt,
-        block: BlockRef,
-    ) -> Result<Mined, SendError> {
-        if !receipt.status() {
-            let error = self.replay(call, block).await;
-            return Err(SendError::reverted(call.kind, error, Some(receipt.transaction_hash)));
-        }
-        Ok(Mined {
-            kind: call.kind,
-            tx_hash: receipt.transaction_hash,
-            block,
-            gas_used: receipt.gas_used,
-            gas_price: receipt.effective_gas_price,
-            contract: receipt.contract_address,
-            logs: receipt.inner.logs().to_vec(),
-        })
+impl<'a> Keeper<'a> {
+    fn new(keepers: &'a AtomicUsize) -> Self {
+        keepers.fetch_add(1, Ordering::SeqCst);
+        Self(keepers)
     }
+}
 
-    /// Why a mined transaction failed: what it fails with on top of its block, which holds whatever came before it.
-    async fn replay(&self, call: &Call, block: BlockRef) -> DecodedError {
-        let answer = self.rpc.provider().call(self.request(call)).block(block.number.into()).await;
-        let unnamed = || DecodedError { name: "Reverted".to_string(), args: Vec::new() };
-        match answer {
-            Err(RpcError::ErrorResp(payload)) => {
-                payload.as_revert_data().and_then(|data| decode_revert(&data)).unwrap_or_else(unnamed)
-            }
-            _ => unnamed(),
-        }
+impl Drop for Keeper<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
+}
 
-    /// An error answer to a call or to a transaction, named by what it was rather than by its words.
-    async fn refused(&self, call: &Call, error: TransportError) -> SendError {
-        let RpcError::ErrorResp(payload) = error else {
-            return self.rpc.error("eth_estimateGas", error).into();
-        };
-        if let Some(data) = payload.as_revert_data() {
-            let unnamed = || DecodedError {
-                name: "Reverted".to_string(),
-                args: if data.is_empty() { Vec::new() } else { vec![("data".to_string(), data.to_string())] },
-            };
-            return SendError::reverted(call.kind, decode_revert(&data).unwrap_or_else(unnamed), None);
-        }
-        match self.rpc.balance(self.signer.address()).await {
-            Ok(balance) if balance < call.value => SendError::Underfunded {
-                kind: call.kind,
-                account: self.signer.address(),
-                balance,
-                needed: call.value,
-            },
-            _ => SendError::Rejected {
-                kind: call.kind,
-                code: payload.code,
-                message: payload.message.into_owned(),
-            },
-        }
-    }
-
-    fn senseless(&self, reason: &str) -> ChainError {
-        ChainError::Inconsistent {
-            url: self.rpc.name().to_string(),
-            method: "eth_getTransactionReceipt",
-            reason: reason.to_string(),
-        }
-    }
+fn unix_millis() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

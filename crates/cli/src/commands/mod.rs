@@ -23,12 +23,14 @@ pub mod slot;
 pub mod status;
 pub mod token;
 pub mod verifier;
+pub mod worker;
 
 use eyre::Result;
 
 use crate::{
     args::{Cli, Command},
     config::Settings,
+    logs,
     output::Output,
     session::Session,
 };
@@ -53,7 +55,18 @@ impl Context {
 }
 
 pub async fn run(cli: Cli, out: Output) -> Result<()> {
+    // A worker needs no settings, and must not stumble over a configuration that is being edited.
+    if let Command::Worker(args) = cli.command {
+        return worker::run(out, args).await;
+    }
+    if matches!(&cli.command, Command::Node(args) if args.without_settings(out)) {
+        return Ok(());
+    }
     let context = Context { settings: Settings::load(&cli.global)?, out };
+    logs::hide(context.settings.urls());
+    if let Command::Node(args) = &cli.command {
+        logs::hide(args.urls());
+    }
     match cli.command {
         Command::Deploy(args) => deploy::run(&context, args).await,
         Command::Status => status::run(&context).await,
@@ -69,6 +82,7 @@ pub async fn run(cli: Cli, out: Output) -> Result<()> {
         Command::Slot(command) => slot::run(&context, command).await,
         Command::Prove(args) => prove::run(&context, args).await,
         Command::Credit(command) => credit::run(&context, command).await,
-        Command::Node(args) => node::run(&context, args).await,
+        Command::Node(args) => node::run(&context, *args).await,
+        Command::Worker(args) => worker::run(out, args).await,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use alloy::primitives::U256;
-use provery_chain::Call;
+use provery_chain::{Call, Order};
 use provery_circuits::puzzle::Miner;
 use provery_mechanisms::{Errand, Puzzle, Solution};
 use provery_proving::puzzle::PuzzleProver;
@@ -44,8 +44,10 @@ impl Service {
         info!(market = %key.market, slot = key.id, action = errand.kind, "errand");
         let call =
             Call { to: Some(errand.to), data: errand.data, value: U256::ZERO, kind: errand.kind, gas: None };
+        let tag = format!("{}:{}:{}", errand.kind, key.market, key.id);
+        let order = Order { tag, budget: self.errand_budget(key), ..Order::new(call) };
         let sender = self.sender.clone();
-        self.sends.spawn(async move { Sent::Upkeep { result: sender.send(call).await, task } });
+        self.sends.spawn(async move { Sent::Upkeep { result: sender.deliver(order).await, task } });
     }
 
     /// Work on the puzzle that is worth working on, and on no other; hand its solution in until the round is over.

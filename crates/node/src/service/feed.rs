@@ -1,11 +1,12 @@
 //! The follower as a task of its own, so that nothing the loop does interrupts a request half-way.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use provery_chain::{Chain, ChainError, Follower, FollowerConfig, Health, Update};
 use provery_types::BlockRef;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 /// Updates, one at a time. The cursor moves when the update's `stored` is answered.
 pub(super) struct Feed {
@@ -19,8 +20,10 @@ impl Feed {
         chain: Chain,
         cursor: Vec<BlockRef>,
         poll: Duration,
+        wake: Arc<Notify>,
     ) -> (Self, impl Future<Output = Result<(), ChainError>> + Send) {
-        let mut follower = Follower::new(chain, cursor, FollowerConfig::new(poll));
+        let mut follower =
+            Follower::new(chain, cursor, FollowerConfig { wake: Some(wake), ..FollowerConfig::new(poll) });
         let health = follower.health();
         let (send, updates) = mpsc::channel(1);
         let task = async move {

@@ -1,13 +1,19 @@
 //! The loop: chain updates, finished proofs and finished sends come in; proofs and transactions go out. Everything that
 //! is decided is decided by [`crate::book`]; everything that is done is done here.
 
+mod away;
 mod errands;
 mod feed;
+mod funds;
 mod health;
+mod journey;
+mod lifecycle;
+mod observe;
 mod pace;
 mod report;
 mod sends;
 mod upkeep;
+mod worth;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,137 +22,44 @@ use std::time::{Duration, Instant};
 use alloy::primitives::{B256, U256};
 use provery_chain::{Chain, Sender, Update};
 use provery_mechanisms::{Decision, Reason};
-use provery_proving::{ProofBackend, ProofOutput};
+use provery_proving::ProofOutput;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::book::{Book, Moved, Policy};
-use crate::config::NodeConfig;
+use crate::book::{Book, Moved, Policy, unix_millis};
+use crate::config::{NodeConfig, Tunables};
 use crate::error::NodeError;
 use crate::facts::SlotKey;
+use crate::leader::Role;
 use crate::report::Reporter;
 use crate::slots::{Action, Input, SlotStage};
-use crate::store::{DataDir, Identity, Store, StoredProof};
-use crate::supervisor::{Supervisor, TaskError};
+use crate::stop::Stop;
+use crate::store::StoredProof;
 use crate::worker::{Finished, Job, Outcome, Workers, phase_name};
 
+pub use lifecycle::{Parts, run};
+
+use away::Absence;
 use errands::Mine;
 use feed::Feed;
+use funds::Funds;
 use health::Health;
+use journey::Journey;
+use observe::Watch;
 use pace::Pace;
 use sends::Sent;
-use upkeep::Upkeep;
+use upkeep::{Task, Upkeep};
 
 /// Seconds before a proof that failed is tried again.
 const PROOF_RETRY: u64 = 5;
-/// What the loop's own end may take on top of the bound for a last delivery.
-const GRACE: Duration = Duration::from_secs(2);
-
-/// Run a node until `shutdown` is cancelled or something fails for good.
-///
-/// `backends` are the circuits this node can prove. `sender` signs: it may be the prover itself or anyone, since the payee
-/// is a public input of the proof.
-pub async fn run(
-    config: NodeConfig,
-    chain: Chain,
-    sender: Sender,
-    backends: Vec<Arc<dyn ProofBackend>>,
-    shutdown: CancellationToken,
-) -> Result<(), NodeError> {
-    let reporter = Arc::new(if config.report {
-        Reporter::stdout(config.prover)
-    } else {
-        Reporter::silent(config.prover)
-    });
-    let result = supervise(config, chain, sender, backends, shutdown, reporter.clone()).await;
-    if let Err(error) = &result {
-        let fields = json!({ "code": error.code(), "message": error.to_string(), "retried": false });
-        reporter.node("error", fields);
-    }
-    reporter.node("stopped", json!({}));
-    result
-}
-
-async fn supervise(
-    config: NodeConfig,
-    chain: Chain,
-    sender: Sender,
-    backends: Vec<Arc<dyn ProofBackend>>,
-    shutdown: CancellationToken,
-    reporter: Arc<Reporter>,
-) -> Result<(), NodeError> {
-    let deployment = chain.deployment().clone();
-    for rollup in &deployment.rollups {
-        let serves = config.markets.as_ref().is_none_or(|markets| markets.contains(&rollup.market));
-        let known = |circuit: &str| backends.iter().any(|backend| backend.circuit() == circuit);
-        if let Some(circuit) = serves.then(|| circuit_name(rollup.block_txs)).flatten()
-            && !known(&circuit)
-        {
-            return Err(NodeError::NoBackend { circuit });
-        }
-    }
-    let directory = DataDir::open(&config.data_dir)?;
-    let identity =
-        Identity { chain_id: deployment.chain_id, market: deployment.market(), prover: config.prover };
-    let store = Arc::new(Store::open(directory, &identity)?);
-    let (book, cursor) = Book::open(store, deployment, config.prover, config.markets.clone())?;
-    let params = chain.registry_params().await?;
-    let resumed = book.work().filter(|(_, record)| record.work.stage.engaged()).count();
-    info!(prover = %config.prover, data_dir = %config.data_dir.display(), resumed, "node started");
-    let at = book.head().map(|head| head.number);
-    reporter.node("started", json!({ "block": at, "resumed": resumed }));
-
-    let mut supervisor = Supervisor::new(shutdown.clone(), config.shutdown_bound + GRACE);
-    let (feed, follow) = Feed::new(chain.clone(), cursor, config.poll);
-    supervisor.spawn("follower", {
-        let shutdown = shutdown.clone();
-        async move {
-            tokio::select! {
-                () = shutdown.cancelled() => Ok(()),
-                ended = follow => ended.map_err(TaskError::from),
-            }
-        }
-    });
-    let (workers, results) = Workers::new(config.workers, reporter.clone());
-    let pace = Pace::new(config.first_estimate);
-    let upkeep = Upkeep::new(params.epoch_length);
-    let service = Service {
-        config,
-        chain,
-        sender,
-        backends,
-        book,
-        feed,
-        workers,
-        pace,
-        upkeep,
-        reporter,
-        sends: JoinSet::new(),
-        unconfirmed: HashMap::new(),
-        reasons: HashMap::new(),
-        health: Health::default(),
-        mine: None,
-        effort: HashMap::new(),
-        shutdown,
-    };
-    supervisor.spawn("service", async move { service.run(results).await.map_err(TaskError::from) });
-    supervisor.run().await.map_err(NodeError::from)
-}
-
-fn circuit_name(block_txs: u64) -> Option<String> {
-    let params = provery_circuits::Params::new(usize::try_from(block_txs).ok()?).ok()?;
-    Some(params.circuit_name())
-}
-
 struct Service {
     config: NodeConfig,
     chain: Chain,
     sender: Sender,
-    backends: Vec<Arc<dyn ProofBackend>>,
+    circuits: Vec<String>,
     book: Book,
     feed: Feed,
     workers: Workers,
@@ -158,22 +71,87 @@ struct Service {
     unconfirmed: HashMap<SlotKey, u64>,
     reasons: HashMap<SlotKey, Reason>,
     health: Health,
+    funds: Funds,
     /// The mining puzzle that is being worked on.
     mine: Option<Mine>,
-    /// When the proof of a slot was begun, and how long it took if it is done.
-    effort: HashMap<SlotKey, (Instant, Option<Duration>)>,
-    shutdown: CancellationToken,
+    /// Where the time goes, of slots that are not over.
+    journeys: HashMap<SlotKey, Journey>,
+    /// Why nothing is taken on, as last said.
+    absence: Option<Absence>,
+    overloaded: bool,
+    draining: bool,
+    watch: Watch,
+    /// Whether this node is the one that acts, if it is one of several.
+    roles: watch::Receiver<Role>,
+    acting: bool,
+}
+
+/// What a service is made of, apart from its settings.
+struct Wiring {
+    sender: Sender,
+    book: Book,
+    feed: Feed,
+    workers: Workers,
+    upkeep: Upkeep,
+    reporter: Arc<Reporter>,
+    watch: Watch,
+    roles: watch::Receiver<Role>,
 }
 
 impl Service {
-    async fn run(mut self, mut results: mpsc::UnboundedReceiver<Finished>) -> Result<(), NodeError> {
+    fn new(config: &NodeConfig, parts: &Parts, wiring: Wiring) -> Self {
+        let Wiring { sender, book, feed, workers, upkeep, reporter, watch, roles } = wiring;
+        Self {
+            config: config.clone(),
+            chain: parts.chain.clone(),
+            sender,
+            circuits: parts.circuits.clone(),
+            book,
+            feed,
+            workers,
+            pace: Pace::new(config.first_estimate),
+            upkeep,
+            reporter,
+            sends: JoinSet::new(),
+            unconfirmed: HashMap::new(),
+            reasons: HashMap::new(),
+            health: Health::default(),
+            funds: Funds::new(config.low_balance_proofs),
+            mine: None,
+            journeys: HashMap::new(),
+            absence: None,
+            overloaded: false,
+            draining: false,
+            watch,
+            roles,
+            acting: false,
+        }
+    }
+
+    fn role(&self) -> Role {
+        *self.roles.borrow()
+    }
+
+    fn tunables(&self) -> Tunables {
+        self.config.tuned()
+    }
+
+    async fn run(
+        mut self,
+        mut results: mpsc::UnboundedReceiver<Finished>,
+        stop: Stop,
+    ) -> Result<(), NodeError> {
         let mut tick = tokio::time::interval(self.config.poll);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let shutdown = self.shutdown.clone();
+        let mut drained_by: Option<Instant> = None;
         loop {
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => break,
+                () = stop.now.cancelled() => break,
+                () = stop.drain.cancelled(), if !self.draining => {
+                    self.begin_drain();
+                    drained_by = Some(Instant::now() + self.config.drain);
+                }
                 Some(finished) = results.recv() => self.finished(finished)?,
                 Some(sent) = self.sends.join_next() => self.sent(sent)?,
                 Some((update, stored)) = self.feed.updates.recv() => {
@@ -184,8 +162,43 @@ impl Service {
                 _ = tick.tick() => {}
             }
             self.act()?;
+            self.observe();
+            if drained_by.is_some_and(|by| self.drained(by)) {
+                break;
+            }
         }
         self.wind_down().await
+    }
+
+    /// Phase one of an end: nothing new is taken on, and what is held is finished.
+    fn begin_drain(&mut self) {
+        self.draining = true;
+        let held = self.book.to_finish();
+        info!(
+            held,
+            bound_s = self.config.drain.as_secs(),
+            "node takes nothing more on and finishes what it holds"
+        );
+        self.reporter.node("draining", json!({ "held": held }));
+        self.stop_mining();
+    }
+
+    /// Whether all is finished, or the bound is reached.
+    fn drained(&self, by: Instant) -> bool {
+        let held = if self.acting { self.book.to_finish() } else { 0 };
+        if Instant::now() >= by {
+            warn!(held, "slots that are held are left to the next start");
+            return true;
+        }
+        // The pause is waited for, unless it cannot be had.
+        let standing = self.book.facts().standing(self.config.prover);
+        let wanted = self.acting
+            && self.config.upkeep
+            && self.absence.is_some()
+            && standing.registered
+            && !standing.paused;
+        let leaving = self.upkeep.runs(&Task::Pause) || (wanted && !self.upkeep.rests(&Task::Pause));
+        held == 0 && !leaving
     }
 
     fn update(&mut self, update: Update) -> Result<(), NodeError> {
@@ -197,6 +210,8 @@ impl Service {
             }
             Update::Reorg { to } => {
                 warn!(to = to.number, "reorg: blocks were taken back");
+                let head = self.book.head().map_or(to.number, |head| head.number);
+                self.watch.reorg(head.saturating_sub(to.number));
                 self.book.reorg(to)?
             }
         };
@@ -222,6 +237,12 @@ impl Service {
         if !self.caught_up() {
             return Ok(());
         }
+        self.look();
+        if !self.role().may_act() {
+            return self.step_down();
+        }
+        self.acting = true;
+        self.mind_absence_if_kept()?;
         let policy = self.policy();
         for (step, decision) in self.book.decide(&policy)? {
             let key = step.key;
@@ -231,6 +252,7 @@ impl Service {
             );
             if let Decision::Prove { reason } = decision {
                 self.reasons.insert(key, reason);
+                self.journeys.entry(key).or_insert_with(|| Journey::begin(unix_millis())).decided();
             }
             self.follow_up(&step);
         }
@@ -245,16 +267,39 @@ impl Service {
         Ok(())
     }
 
+    /// Another node acts: leave everything to it, and only follow.
+    fn step_down(&mut self) -> Result<(), NodeError> {
+        if !std::mem::take(&mut self.acting) {
+            return Ok(());
+        }
+        warn!("another node acts from now on");
+        self.reporter.node("standby", json!({}));
+        self.workers.cancel_all();
+        self.stop_mining();
+        self.sends.abort_all();
+        self.upkeep.abandoned();
+        self.unconfirmed.clear();
+        for step in self.book.restart()? {
+            self.follow_up(&step);
+        }
+        Ok(())
+    }
+
+    fn mind_absence_if_kept(&mut self) -> Result<(), NodeError> {
+        if self.config.upkeep { Ok(self.mind_absence()?) } else { Ok(()) }
+    }
+
     fn policy(&self) -> Policy {
+        let tunables = self.tunables();
         Policy {
             now: self.pace.now(),
             estimated_proving_seconds: self.pace.estimate_seconds(),
-            rescue: self.config.rescue,
-            minimum_reward: self.config.minimum_reward,
+            rescue: tunables.rescue,
+            minimum_reward: tunables.minimum_reward,
             workers: self.config.workers.max(1) as u64,
-            taking: self.health.taking(self.book.failing()),
-            hand_over: self.config.hand_over,
-            take_over: self.config.take_over,
+            taking: self.absence().is_none() && self.health.taking(self.book.failing()),
+            hand_over: tunables.hand_over,
+            take_over: tunables.take_over,
             key: self.sender.address(),
             secret: self.config.secret,
         }
@@ -268,9 +313,13 @@ impl Service {
         if step.after.ended() || step.after == SlotStage::Seen {
             self.unconfirmed.remove(&step.key);
         }
+        if step.before.is_none() {
+            self.journeys.insert(step.key, Journey::begin(unix_millis()));
+        }
         self.report(step);
-        if step.after.ended() {
-            self.effort.remove(&step.key);
+        if step.after.ended() || step.after == SlotStage::Ignored {
+            self.journeys.remove(&step.key);
+            self.reasons.remove(&step.key);
         }
     }
 
@@ -286,16 +335,18 @@ impl Service {
             let Some(key) = self.next_to_prove() else { return Ok(()) };
             let Some(fact) = self.book.facts().slot(key).cloned() else { return Ok(()) };
             let prover = self.config.prover;
+            let preparing = Instant::now();
             let prepared = match self.book.facts_mut().rollup_of_market(key.market) {
                 Some(rollup) => rollup.prepare(&fact, prover).map_err(NodeError::from),
                 None => Err(crate::rollup::RollupError::UnknownMarket(key.market).into()),
             };
             let job = prepared.and_then(|prepared| {
-                let backend =
-                    self.backends.iter().find(|backend| backend.circuit() == prepared.circuit).cloned();
-                let backend = backend.ok_or(NodeError::NoBackend { circuit: prepared.circuit })?;
+                let circuit = prepared.circuit;
+                if !self.circuits.contains(&circuit) {
+                    return Err(NodeError::NoBackend { circuit });
+                }
                 let statement = fact.slot.statement;
-                Ok((Job { key, statement, backend, bytes: prepared.job }, prepared.correct))
+                Ok((Job { key, statement, circuit, bytes: prepared.job }, prepared.correct))
             });
             let (job, correct) = match job {
                 Ok(job) => job,
@@ -310,7 +361,10 @@ impl Service {
                 return Ok(());
             }
             info!(market = %key.market, slot = key.id, reason = reason.name(), claim_correct = correct, "proof started");
-            self.effort.insert(key, (Instant::now(), None));
+            self.journeys
+                .entry(key)
+                .or_insert_with(|| Journey::begin(unix_millis()))
+                .started(preparing.elapsed());
             self.reporter.slot("proving", key, self.since_seen(key), json!({ "reason": reason.name() }));
             self.input(key, &Input::ProofStarted)?;
         }
@@ -336,14 +390,18 @@ impl Service {
             Outcome::Proved(output) => {
                 self.health.succeeded();
                 self.pace.proved(took);
-                if let Some(effort) = self.effort.get_mut(&key) {
-                    effort.1 = Some(took);
+                if let Some(journey) = self.journeys.get_mut(&key) {
+                    journey.proved(took);
                 }
-                self.keep(key, statement, &output, took)
+                self.keep(key, statement, &output, took)?;
+                if let Some(journey) = self.journeys.get_mut(&key) {
+                    journey.stored();
+                }
+                Ok(())
             }
             Outcome::Cancelled => self.input(key, &Input::ProofCancelled),
             Outcome::Failed(message) => {
-                self.health.failed();
+                self.health.failed("proof_failed");
                 self.trouble(Some(key), "proof_failed", &message, true);
                 let retry_at = self.pace.now().saturating_add(PROOF_RETRY);
                 self.input(key, &Input::ProofFailed { retry_at })

@@ -2,20 +2,26 @@
 
 use std::time::{Duration, Instant};
 
-use provery_chain::{Mined, SendError};
+use alloy::primitives::U256;
+use provery_chain::{Call, Mined, Order, SendError};
+use provery_mechanisms::view::expires_at;
 use provery_mechanisms::{Puzzle, Solution};
+use provery_types::{Slot, Terms};
 use serde_json::json;
 use tokio::task::JoinError;
 use tracing::{debug, info, warn};
 
-use super::Service;
+use super::journey::in_millis;
+use super::report::wei;
 use super::upkeep::{Look, Task};
+use super::{Service, worth};
 use crate::error::NodeError;
 use crate::facts::SlotKey;
 use crate::outcome::{Class, classify};
-use crate::report::millis;
 use crate::slots::{Input, SlotStage};
 
+/// Seconds before the end of a window from which on a proof may cost all that it is worth.
+const URGENT: u64 = 30;
 /// Blocks in which the event of a mined proof must appear before the proof is sent again.
 const CONFIRM_WITHIN: u64 = 3;
 
@@ -59,11 +65,15 @@ impl Service {
                 continue;
             };
             let call = self.chain.calls().prove(&slot, &terms, proof.public_inputs, proof.proof);
+            let order = self.proof_order(&slot, &terms, call, now);
             self.input(key, &Input::SendStarted)?;
+            if let Some(journey) = self.journeys.get_mut(&key) {
+                journey.sending();
+            }
             let sender = self.sender.clone();
             self.sends.spawn(async move {
                 let started = Instant::now();
-                let result = sender.send(call).await;
+                let result = sender.deliver(order).await;
                 Sent::Proof { key, took: started.elapsed(), result }
             });
         }
@@ -74,10 +84,17 @@ impl Service {
         match sent {
             Ok(Sent::Proof { key, took, result: Ok(mined) }) => {
                 self.health.succeeded();
+                self.watch.observer.phase("send", took);
                 self.unconfirmed.insert(key, mined.block.number + CONFIRM_WITHIN);
                 info!(market = %key.market, slot = key.id, tx = %mined.tx_hash, gas = mined.gas_used, "proof mined");
-                let fields =
+                let mut fields =
                     json!({ "tx": mined.tx_hash, "gas": mined.gas_used, "block": mined.block.number });
+                if let Some(journey) = self.journeys.get_mut(&key) {
+                    journey.sent(mined.timings);
+                    fields["phases"] = in_millis(&journey.phases());
+                    fields["seen_ms"] = json!(journey.seen_ms);
+                    fields["broadcast_ms"] = json!(mined.broadcast_at_ms);
+                }
                 self.reporter.slot("submitted", key, Some(took), fields);
                 self.input(key, &Input::SendMined)
             }
@@ -87,7 +104,14 @@ impl Service {
                 Ok(())
             }
             Ok(Sent::Look(look)) => {
-                self.upkeep.looked(look);
+                if let Some(seen) = self.upkeep.looked(look)
+                    && self.funds.looked(seen.balance, seen.max_fee)
+                {
+                    let fields = json!({
+                        "code": "low_balance", "balance": wei(seen.balance), "proofs_left": self.funds.proofs_left()
+                    });
+                    self.reporter.node("warning", fields);
+                }
                 Ok(())
             }
             Ok(Sent::Mined { puzzle, solution }) => {
@@ -108,6 +132,7 @@ impl Service {
         match class {
             Class::Raced => {
                 debug!(market = %key.market, slot = key.id, "slot had ended before the proof arrived");
+                self.watch.observer.loss("raced");
                 let head = self.book.head().map_or(0, |head| head.number);
                 self.unconfirmed.insert(key, head + CONFIRM_WITHIN);
             }
@@ -115,7 +140,7 @@ impl Service {
                 warn!(market = %key.market, slot = key.id, error = %error, "proof is sent again")
             }
             Class::Refused | Class::Failing => {
-                self.health.failed();
+                self.health.failed(class.code());
                 self.trouble(Some(key), class.code(), &error.to_string(), true);
             }
         }
@@ -160,19 +185,33 @@ impl Service {
         }
     }
 
+    /// What the proof of a slot may cost in gas: a part of what it earns and saves; all of it when time runs out.
+    fn proof_order(&self, slot: &Slot, terms: &Terms, call: Call, now: u64) -> Order {
+        let tunables = self.tunables();
+        let held = slot.prover == self.config.prover;
+        let until = if held { slot.exclusiveUntil.to::<u64>() } else { expires_at(slot, terms) };
+        let urgent = now.saturating_add(URGENT) >= until;
+        let worth = worth::of_proof(slot, terms, held, now);
+        let bps = if urgent { worth::ALL } else { tunables.budget_bps };
+        Order {
+            tag: format!("prove:{}:{}:{}", slot.market, slot.id, slot.statement),
+            budget: Some(worth::budget(worth, self.config.gas_wei_per_asset, bps)),
+            deadline: Some(expires_at(slot, terms)),
+            fallback_gas: Some(worth::fallback_gas(terms, call.data.len())),
+            ..Order::new(call)
+        }
+    }
+
+    /// What a transaction may cost that furthers the hold on a slot: a tenth of the slot's price at most.
+    pub(super) fn errand_budget(&self, key: SlotKey) -> Option<U256> {
+        let (_, terms) = self.book.open_slot(key)?;
+        let price = terms.price.to::<U256>();
+        Some(worth::budget(price, self.config.gas_wei_per_asset, worth::ALL / 10))
+    }
+
     /// How long ago this node first saw a slot.
     pub(super) fn since_seen(&self, key: SlotKey) -> Option<Duration> {
         let seen = self.book.record(key)?.seen_ms;
         Some(Duration::from_millis(crate::book::unix_millis().saturating_sub(seen)))
     }
-}
-
-/// Asset wei as reports have it.
-pub(super) fn wei(amount: alloy::primitives::U256) -> serde_json::Value {
-    json!(amount.to_string())
-}
-
-/// For logs.
-pub(super) fn whole_millis(duration: Option<Duration>) -> u64 {
-    duration.map(millis).unwrap_or_default()
 }

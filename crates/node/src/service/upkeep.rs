@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use alloy::primitives::U256;
-use provery_chain::{Call, Chain, ChainError};
+use alloy::primitives::{Address, U256};
+use provery_chain::{Call, Chain, ChainError, Order};
 use provery_mechanisms::upkeep::{
     Standing, expire_at, should_poke, should_resume, should_sync, should_withdraw,
 };
@@ -29,6 +29,7 @@ const ERRAND_REST: Duration = Duration::from_secs(3);
 pub(super) enum Task {
     Poke,
     Expire(SlotKey),
+    Pause,
     Resume,
     Sync(U256),
     Withdraw,
@@ -41,6 +42,7 @@ impl Task {
         match self {
             Self::Poke => "poke",
             Self::Expire(_) => "expire",
+            Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Sync(_) => "sync",
             Self::Withdraw => "withdraw",
@@ -50,7 +52,23 @@ impl Task {
 }
 
 /// A look at what events do not tell: the prover's record and its credit.
-pub(super) struct Look(Result<(Standing, U256), ChainError>);
+pub(super) struct Look(Result<Seen, ChainError>);
+
+/// What such a look sees.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub standing: Standing,
+    /// Asset wei.
+    pub credit: U256,
+    /// Asset wei, bonds included.
+    pub stake: U256,
+    /// Asset wei in bonds, in the deployment's markets.
+    pub bonded: U256,
+    /// Wei of the chain's currency that the key has.
+    pub balance: U256,
+    /// Wei a unit of gas that a transaction may cost now.
+    pub max_fee: u128,
+}
 
 /// What is under way and what was last seen.
 #[derive(Debug)]
@@ -58,7 +76,7 @@ pub(super) struct Upkeep {
     epoch_length: u64,
     running: HashSet<Task>,
     resting: HashMap<Task, Instant>,
-    seen: Option<(Standing, U256)>,
+    seen: Option<Seen>,
     next_look: Instant,
     looking: bool,
 }
@@ -81,6 +99,16 @@ impl Upkeep {
         !self.running.contains(task) && !self.resting.contains_key(task)
     }
 
+    /// Whether a task's transaction is under way.
+    pub fn runs(&self, task: &Task) -> bool {
+        self.running.contains(task)
+    }
+
+    /// Whether a task was sent a moment ago, or failed.
+    pub fn rests(&self, task: &Task) -> bool {
+        self.resting.contains_key(task)
+    }
+
     /// A task's transaction is under way.
     pub fn began(&mut self, task: &Task) {
         self.running.insert(task.clone());
@@ -96,13 +124,19 @@ impl Upkeep {
         };
         self.resting.insert(task.clone(), Instant::now() + rest);
         // What was seen is no longer so.
-        if matches!(task, Task::Resume | Task::Withdraw) {
+        if matches!(task, Task::Pause | Task::Resume | Task::Withdraw) {
             self.seen = None;
         }
     }
 
+    /// What was under way is no longer this node's.
+    pub fn abandoned(&mut self) {
+        self.running.clear();
+        self.looking = false;
+    }
+
     /// A look is back.
-    pub fn looked(&mut self, look: Look) {
+    pub fn looked(&mut self, look: Look) -> Option<Seen> {
         self.looking = false;
         match look.0 {
             Ok(seen) => self.seen = Some(seen),
@@ -110,22 +144,38 @@ impl Upkeep {
                 warn!(error = %error, "the prover's record could not be read; it is read again later")
             }
         }
+        self.seen
+    }
+
+    /// What the last look saw.
+    pub fn seen(&self) -> Option<Seen> {
+        self.seen
     }
 }
 
 impl Service {
     /// Send whatever upkeep is due at `now` (unix seconds).
     pub(super) fn start_upkeep(&mut self, now: u64) {
-        self.look();
         for task in self.due(now) {
             if !self.upkeep.may(&task) {
                 continue;
             }
             let Some(call) = self.call(&task) else { continue };
-            self.upkeep.began(&task);
-            let sender = self.sender.clone();
-            self.sends.spawn(async move { Sent::Upkeep { result: sender.send(call).await, task } });
+            self.send_upkeep(task, call);
         }
+    }
+
+    /// Send something that earns nothing, for a small part of what there is.
+    pub(super) fn send_upkeep(&mut self, task: Task, call: Call) {
+        self.upkeep.began(&task);
+        let order = Order { budget: self.funds.upkeep_budget(), ..Order::new(call) };
+        // What is done once has one tag, so that a restart does not do it twice; a pause may come again.
+        let order = match &task {
+            Task::Expire(key) => Order { tag: format!("expire:{}:{}", key.market, key.id), ..order },
+            _ => order,
+        };
+        let sender = self.sender.clone();
+        self.sends.spawn(async move { Sent::Upkeep { result: sender.deliver(order).await, task } });
     }
 
     fn due(&mut self, now: u64) -> Vec<Task> {
@@ -146,14 +196,14 @@ impl Service {
                 due.push(Task::Expire(key));
             }
         }
-        let Some((standing, credit)) = self.upkeep.seen else { return due };
-        if should_resume(&standing, self.health.well()) {
+        let Some(Seen { standing, credit, .. }) = self.upkeep.seen else { return due };
+        if should_resume(&standing, self.absence.is_none()) {
             due.push(Task::Resume);
         }
         let leaves = self.book.facts().leaves(me).into_iter();
         let crooked = leaves.filter(|(_, allocation, weight)| should_sync(&standing, *allocation, *weight));
         due.extend(crooked.map(|(market, ..)| Task::Sync(market)));
-        if self.sender.address() == me && should_withdraw(credit, self.config.withdraw_at).is_some() {
+        if self.sender.address() == me && should_withdraw(credit, self.tunables().withdraw_at).is_some() {
             due.push(Task::Withdraw);
         }
         due
@@ -167,32 +217,41 @@ impl Service {
                 let (slot, terms) = self.book.open_slot(*key)?;
                 calls.expire(slot, terms)
             }
+            Task::Pause => calls.pause(),
             Task::Resume => calls.resume(),
             Task::Sync(market) => calls.sync(*market, self.config.prover),
-            Task::Withdraw => {
-                let (_, credit) = self.upkeep.seen?;
-                calls.withdraw(self.config.prover, credit)
-            }
+            Task::Withdraw => calls.withdraw(self.config.prover, self.upkeep.seen?.credit),
             // Errands bring their own call.
             Task::Errand(..) => return None,
         })
     }
 
-    fn look(&mut self) {
+    /// Read what events do not tell, now and then.
+    pub(super) fn look(&mut self) {
         if self.upkeep.looking || Instant::now() < self.upkeep.next_look {
             return;
         }
         self.upkeep.looking = true;
         self.upkeep.next_look = Instant::now() + LOOK_EVERY;
-        let (chain, prover) = (self.chain.clone(), self.config.prover);
-        self.sends.spawn(async move { Sent::Look(Look(look(&chain, prover).await)) });
+        let (chain, prover, key) = (self.chain.clone(), self.config.prover, self.sender.address());
+        self.sends.spawn(async move { Sent::Look(Look(look(&chain, prover, key).await)) });
     }
 }
 
-async fn look(chain: &Chain, prover: alloy::primitives::Address) -> Result<(Standing, U256), ChainError> {
+async fn look(chain: &Chain, prover: Address, key: Address) -> Result<Seen, ChainError> {
     let record = chain.prover(prover).await?;
-    let credit = chain.credits(prover).await?;
     let standing =
         Standing { registered: record.id != 0, paused: record.paused, suspended: record.suspended };
-    Ok((standing, credit))
+    let mut bonded = U256::ZERO;
+    for rollup in &chain.deployment().rollups {
+        bonded = bonded.saturating_add(chain.bonded(rollup.market, prover).await?);
+    }
+    Ok(Seen {
+        standing,
+        credit: chain.credits(prover).await?,
+        stake: U256::from(record.stake),
+        bonded,
+        balance: chain.rpc().balance(key).await?,
+        max_fee: chain.max_fee().await?,
+    })
 }

@@ -33,6 +33,13 @@ pub enum StoreError {
     Decode(serde_json::Error),
 }
 
+impl StoreError {
+    /// Whether the disk may be at fault, so that opening the store again later may help.
+    pub fn is_disk(&self) -> bool {
+        matches!(self, Self::Directory { .. } | Self::Open { .. } | Self::Database(_))
+    }
+}
+
 macro_rules! database_errors {
     ($($error:ty),+) => {
         $(impl From<$error> for StoreError {

@@ -3,8 +3,12 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::StoreError;
+
+const LOOKS: u32 = 3;
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A data directory that this process alone may use. The lock goes with the value, and with the process however it ends.
 #[derive(Debug)]
@@ -25,7 +29,16 @@ impl DataDir {
             .write(true)
             .open(path.join("node.lock"))
             .map_err(io)?;
-        match lock.try_lock() {
+        let mut locked = lock.try_lock();
+        // Whoever looks whether a node runs holds the lock for a moment.
+        for _ in 0..LOOKS {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(LOOK);
+            locked = lock.try_lock();
+        }
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();

@@ -18,6 +18,7 @@ pub mod crash;
 mod error;
 mod intents;
 mod lock;
+pub mod snapshot;
 #[cfg(test)]
 mod tests;
 

@@ -1,134 +1,152 @@
-//! `provery node`: a prover, unattended.
+//! The node itself: settings and checks, then [`provery_node::run`].
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use alloy::{
     primitives::{Address, B256, U256, keccak256},
     signers::local::PrivateKeySigner,
 };
-use clap::Args;
 use eyre::Result;
-use provery_node::NodeConfig;
+use provery_node::{
+    HiddenUrl, NodeConfig, Parts,
+    worker::{InProcess, Jetstream, NatsConfig, Processes, ProofRunner},
+};
 use provery_proving::{ProofBackend, puzzle::PuzzleProver};
 use provery_types::RollupRecord;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
+use super::reload::{Hangups, Reload};
 use crate::{
-    amount::{Amount, SignedAmount, human},
+    amount::human,
     backends,
     commands::{
         Context,
         calibrate::{self, Calibration},
-        prove,
+        prove, worker,
     },
-    config,
+    config::{self, node::NodeValues},
     error::{Code, fail},
     session::Session,
     signals,
 };
 
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Example: provery node --data-dir .provery/node-1 --market 1 --keystore prover.json --json"
-)]
-pub struct NodeArgs {
-    /// Where the node keeps its database; one node a directory
-    #[arg(long, value_name = "DIR")]
-    data_dir: PathBuf,
-    /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
-    #[arg(long, value_name = "DIR")]
-    keys: Option<PathBuf>,
-    /// Serve this market; may be given more than once [default: every rollup's of the deployment]
-    #[arg(long, value_name = "N")]
-    market: Vec<u64>,
-    /// Whom the proofs pay [default: the prover that the signing account is, or is a submitter of]
-    #[arg(long, value_name = "ADDRESS")]
-    prover: Option<Address>,
-    /// Milliseconds between two looks at the chain
-    #[arg(long, value_name = "MS", default_value_t = 250)]
-    poll_ms: u64,
-    /// Proofs at a time; one already uses every core
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    workers: usize,
-    /// Prove only what is allocated to this prover
-    #[arg(long)]
-    no_rescue: bool,
-    /// Do not poke epochs, expire slots, or resume after a suspension
-    #[arg(long)]
-    no_upkeep: bool,
-    /// Take on, bid for or rescue nothing that pays less [default: what a slot costs, by --cost-from; else 0]
-    #[arg(long, value_name = "AMOUNT")]
-    min_reward: Option<Amount>,
-    /// What a proof takes and costs on this machine, as `provery calibrate` wrote it [default: calibration.json beside the
-    /// keys, if it is there]
-    #[arg(long, value_name = "FILE")]
-    cost_from: Option<PathBuf>,
-    /// Offer slots that cannot be proven in time to others, for this much (below zero: paid to the taker)
-    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
-    hand_over: Option<SignedAmount>,
-    /// Take slots that others offer, if they pay
-    #[arg(long)]
-    take_over: bool,
-    /// Mine the right to slots of markets that are mined; needs the puzzle's keys and a deposit
-    #[arg(long)]
-    mine: bool,
-    /// Withdraw credit to the prover whenever it reaches this much [default: never]
-    #[arg(long, value_name = "AMOUNT")]
-    withdraw_at: Option<Amount>,
-    /// Seconds that a first proof is expected to take; measured from then on [default: by --cost-from; else 20]
-    #[arg(long, value_name = "S")]
-    first_estimate: Option<u64>,
-}
-
-pub async fn run(context: &Context, args: NodeArgs) -> Result<()> {
+/// A node with these flags, on top of the configuration file.
+pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     // Heard from the start: loading keys takes a moment, too.
-    let stop = signals::stop_token()?;
+    let stop = signals::stop()?;
+    let hangups = Hangups::new()?;
+    let file = &context.settings.node;
+    let values = flags.or(file).checked()?;
+    let data_dir = values.data_dir.clone().ok_or_else(|| {
+        fail(
+            Code::Usage,
+            "the node has no directory to keep its database in; give --data-dir, or set data_dir under [node] in the \
+             configuration",
+        )
+    })?;
+    let dir = config::keys_dir_or(flags.keys.clone(), file.keys.clone());
     let session = context.signer().await?;
-    let prover = prove::payee(&session, args.prover).await?;
-    let rollups = served(&session, &args.market).await?;
+    let prover = prove::payee(&session, values.prover).await?;
+    let rollups = served(&session, values.market.as_deref().unwrap_or_default()).await?;
     check_funds(&session).await?;
     check_key(context, &session, prover).await?;
-    check_stake(context, &session, prover, &rollups, !args.no_rescue).await?;
-    let dir = config::keys_dir(args.keys.clone());
+    check_stake(context, &session, prover, &rollups, values.rescue.unwrap_or(true)).await?;
     let markets: Vec<U256> = rollups.iter().map(|rollup| rollup.market).collect();
     let keys = dir.clone();
     let backends = tokio::task::spawn_blocking(move || load(&rollups, &keys)).await??;
 
-    let mut config = NodeConfig::new(prover, args.data_dir);
-    config.markets = Some(markets);
-    config.workers = args.workers.max(1);
     let measured_here = dir.join(calibrate::FILE);
-    let cost_from = args.cost_from.or_else(|| measured_here.exists().then_some(measured_here));
+    let cost_from = values.cost_from.clone().or_else(|| measured_here.exists().then_some(measured_here));
     let calibration = cost_from.as_deref().map(Calibration::load).transpose()?;
     let circuits: Vec<String> = backends.iter().map(|backend| backend.circuit().to_owned()).collect();
     let measured = calibration.iter().flat_map(|it| circuits.iter().filter_map(|name| it.seconds_of(name)));
-    let first_estimate = args.first_estimate.or(measured.max()).unwrap_or(20);
-    config.first_estimate = Duration::from_secs(first_estimate);
+    let first_estimate = values.first_estimate.or(measured.max());
     let cost = calibration.iter().flat_map(|it| circuits.iter().filter_map(|name| it.cost_of(name))).max();
-    config.minimum_reward =
-        args.min_reward.map(|amount| amount.0).or(cost).unwrap_or_default().saturating_to();
-    config.hand_over = args.hand_over.map(|amount| amount.0);
-    config.take_over = args.take_over;
-    config.secret = secret(session.signer()?);
-    if args.mine {
-        config.puzzle = Some(puzzle(&dir).await?);
+
+    let (tune, tunables) = watch::channel(values.tunables(cost));
+    let mut node = NodeConfig::new(prover, data_dir);
+    apply(&values, &mut node);
+    node.markets = Some(markets);
+    node.tunables = tunables;
+    if let Some(seconds) = first_estimate {
+        node.first_estimate = Duration::from_secs(seconds);
     }
-    config.rescue = !args.no_rescue;
-    config.withdraw_at = args.withdraw_at.map(|amount| amount.0);
-    config.upkeep = !args.no_upkeep;
-    config.poll = Duration::from_millis(args.poll_ms.max(1));
-    config.report = context.out.json;
-    let sender = session.sender()?.clone();
-    provery_node::run(config, session.chain, sender, backends, stop).await?;
-    Ok(())
+    node.secret = secret(session.signer()?);
+    if values.mine == Some(true) {
+        node.puzzle = Some(puzzle(&dir).await?);
+    }
+    let development = session.chain.rpc().is_development();
+    node.confirmations = values.confirmations.unwrap_or(if development { 1 } else { 3 });
+    node.report = context.out.json;
+    let runner = runner(&node, backends, &circuits, &dir).await?;
+    let signer = session.signer()?.clone();
+    let reload = match &context.settings.file {
+        Some(path) => Some(Reload::new(path, flags.clone(), cost, tune)?),
+        None => None,
+    };
+    let reloading = async {
+        match reload {
+            Some(reload) => reload.run(hangups).await,
+            None => hangups.ignore().await,
+        }
+    };
+    let parts = Parts { chain: session.chain, signer, runner, circuits };
+    tokio::select! {
+        ended = provery_node::run(node, parts, stop) => Ok(ended?),
+        () = reloading => Ok(()),
+    }
+}
+
+/// Where proofs are made: on other machines if there is NATS, else in processes beside this one, or in it.
+async fn runner(
+    node: &NodeConfig,
+    backends: Vec<Arc<dyn ProofBackend>>,
+    circuits: &[String],
+    keys: &Path,
+) -> Result<Arc<dyn ProofRunner>> {
+    if let Some(nats) = &node.nats {
+        let config = NatsConfig { prefix: nats.prefix.clone(), ..NatsConfig::new(nats.url.expose()) };
+        let jetstream = Jetstream::connect(&config, keys, circuits).await?;
+        let preparing = jetstream.clone();
+        // Ends once the keys are there; until then jobs wait, or find them.
+        tokio::spawn(async move { preparing.prepare(CancellationToken::new()).await });
+        return Ok(Arc::new(jetstream));
+    }
+    if node.worker_processes {
+        let program = worker::this_program()?;
+        return Ok(Arc::new(Processes::new(program, keys.to_owned(), Vec::new(), node.workers)));
+    }
+    Ok(Arc::new(InProcess(backends)))
+}
+
+/// What the values say outright.
+fn apply(values: &NodeValues, node: &mut NodeConfig) {
+    fn set<T>(into: &mut T, value: Option<T>) {
+        if let Some(value) = value {
+            *into = value;
+        }
+    }
+    set(&mut node.workers, values.workers.map(|workers| usize::try_from(workers).unwrap_or(usize::MAX)));
+    set(&mut node.worker_processes, values.worker_processes);
+    set(&mut node.upkeep, values.upkeep);
+    set(&mut node.poll, values.poll_ms.map(Duration::from_millis));
+    set(&mut node.gas_wei_per_asset, values.gas_wei_per_asset.map(|amount| amount.0));
+    set(&mut node.drain, values.drain_seconds.map(Duration::from_secs));
+    set(&mut node.pause_when_stopping, values.pause_when_stopping);
+    set(&mut node.pause_when_unwell, values.pause_when_unwell);
+    set(&mut node.low_balance_proofs, values.low_balance_proofs);
+    node.http = values.http_address();
+    node.ws_url = values.ws_url.clone().map(HiddenUrl::new);
+    node.nats = values.nats();
 }
 
 /// What sealed bids are derived from: the same at every start, and known to nobody who has not the key.
 fn secret(signer: &PrivateKeySigner) -> B256 {
-    keccak256([signer.to_bytes().as_slice(), b"provery sealed bids"].concat())
+    let key = Zeroizing::new(signer.to_bytes().0);
+    let seed = Zeroizing::new([key.as_slice(), b"provery sealed bids"].concat());
+    keccak256(seed.as_slice())
 }
 
 async fn puzzle(dir: &Path) -> Result<Arc<PuzzleProver>> {

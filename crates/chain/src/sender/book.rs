@@ -1,0 +1,298 @@
+//! The intents in memory, each as its journal has it, and what was seen of it since this program started.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use alloy::{primitives::B256, rpc::types::TransactionReceipt};
+use provery_types::BlockRef;
+use tokio::sync::watch;
+
+use super::{Mined, Order, OutboxStatus, SendError, SendTimings};
+use crate::journal::Intent;
+
+/// Longest pause between two broadcasts of what no endpoint takes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How an intent ended, as far as confirmations tell.
+#[derive(Clone, Debug)]
+pub(super) enum Ended {
+    Mined(Box<Mined>),
+    Reverted {
+        name: String,
+        detail: String,
+        tx_hash: B256,
+    },
+    /// An empty transfer, or a transaction of another program, took the nonce of what had become worthless.
+    Abandoned,
+}
+
+impl Ended {
+    pub fn result(self, kind: &'static str) -> Result<Mined, SendError> {
+        match self {
+            Self::Mined(mined) => Ok(Mined { kind, ..*mined }),
+            Self::Reverted { name, detail, tx_hash } => {
+                Err(SendError::Reverted { kind, name, detail, tx_hash: Some(tx_hash) })
+            }
+            Self::Abandoned => Err(SendError::Abandoned { kind }),
+        }
+    }
+}
+
+/// One intent.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Stays when the order moves to another nonce.
+    pub id: u64,
+    pub intent: Intent,
+    pub ended: watch::Sender<Option<Ended>>,
+    /// The receipt seen last.
+    pub receipt: Option<Box<TransactionReceipt>>,
+    /// The task that placed it is still broadcasting it, and may withdraw it.
+    pub first_try: bool,
+    /// An endpoint took or knew the newest transaction.
+    pub accepted: bool,
+    /// An endpoint refused the newest transaction when it was broadcast last.
+    pub refused: bool,
+    /// Broadcasts since an endpoint last knew it.
+    pub resent: u32,
+    /// When it may be broadcast again although no block came.
+    pub try_at: Option<Instant>,
+    /// The head when the newest transaction was signed.
+    pub since: Option<u64>,
+    /// Looks in a row at which its nonce had gone elsewhere.
+    pub taken: u32,
+    /// It was said that its budget is used up.
+    pub exhausted: bool,
+    pub timings: SendTimings,
+    /// Unix milliseconds; 0 if it was not in this program's life.
+    pub accepted_at_ms: u64,
+}
+
+impl Entry {
+    pub fn new(id: u64, intent: Intent) -> Self {
+        Self {
+            id,
+            intent,
+            ended: watch::Sender::new(None),
+            receipt: None,
+            first_try: false,
+            accepted: false,
+            refused: false,
+            resent: 0,
+            try_at: None,
+            since: None,
+            taken: 0,
+            exhausted: false,
+            timings: SendTimings::default(),
+            accepted_at_ms: 0,
+        }
+    }
+
+    pub fn is_mined(&self) -> bool {
+        self.intent.mined.is_some()
+    }
+
+    /// Whether it is to be broadcast before the next block.
+    pub fn is_urgent(&self, now: Instant) -> bool {
+        !self.is_mined()
+            && !self.first_try
+            && (!self.accepted || self.taken > 0)
+            && self.try_at.is_none_or(|at| at <= now)
+    }
+
+    /// The newest transaction was broadcast in vain.
+    pub fn not_taken(&mut self, refused: bool, poll: Duration) {
+        self.refused = refused;
+        self.resent = self.resent.saturating_add(1);
+        let pause = poll.saturating_mul(1 << self.resent.min(8)).min(LONGEST_PAUSE);
+        self.try_at = Some(Instant::now() + pause);
+    }
+
+    /// An endpoint has the newest transaction.
+    pub fn was_taken(&mut self) {
+        self.accepted = true;
+        self.refused = false;
+        self.try_at = None;
+        if self.accepted_at_ms == 0 {
+            self.accepted_at_ms = super::unix_millis();
+        }
+    }
+
+    /// A reorg took the block it was mined in.
+    pub fn was_unmined(&mut self, head: u64) {
+        self.ended.send_replace(None);
+        self.receipt = None;
+        self.accepted = false;
+        self.resent = 0;
+        self.taken = 0;
+        self.since = Some(head);
+    }
+}
+
+/// Every intent of a key.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    pub entries: BTreeMap<u64, Entry>,
+    /// The newest block seen, and when.
+    pub head: Option<(BlockRef, Instant)>,
+    /// The head at which the chain's count was last seen to grow.
+    pub front_since: u64,
+    /// Nonces below were used, by intents that are forgotten.
+    pub floor: u64,
+    last_id: u64,
+    pub replaced: u64,
+    pub rebroadcast: u64,
+    pub last_error: Option<String>,
+}
+
+impl Book {
+    /// What was on disk.
+    pub fn load(intents: Vec<Intent>) -> Self {
+        let mut book = Self::default();
+        for intent in intents.into_iter().filter(|intent| !intent.signed.is_empty()) {
+            book.insert(intent);
+        }
+        book
+    }
+
+    pub fn insert(&mut self, intent: Intent) -> &mut Entry {
+        self.last_id += 1;
+        let (id, nonce) = (self.last_id, intent.nonce);
+        self.entries.entry(nonce).insert_entry(Entry::new(id, intent)).into_mut()
+    }
+
+    /// The newest block, if it was seen within a time; nobody looks while there are no intents.
+    pub fn fresh_head(&self, within: Duration) -> Option<BlockRef> {
+        self.head.filter(|(_, at)| at.elapsed() <= within).map(|(head, _)| head)
+    }
+
+    pub fn by_id(&mut self, id: u64) -> Option<&mut Entry> {
+        self.entries.values_mut().find(|entry| entry.id == id)
+    }
+
+    /// The intent that an order is, unless it failed.
+    pub fn same(&self, order: &Order) -> Option<&Entry> {
+        let call = &order.call;
+        self.entries.values().find(|entry| {
+            let intent = &entry.intent;
+            intent.tag == order.tag
+                && (intent.to, &intent.data, intent.value) == (call.to, &call.data, call.value)
+                && matches!(&*entry.ended.borrow(), None | Some(Ended::Mined(_)))
+        })
+    }
+
+    pub fn is_live(&self, tag: &str) -> bool {
+        self.entries.values().any(|entry| {
+            entry.intent.tag == tag
+                && entry.intent.mined.is_none_or(|mined| mined.success)
+                && matches!(&*entry.ended.borrow(), None | Some(Ended::Mined(_)))
+        })
+    }
+
+    /// Nonces below are used, given what an endpoint counts, which may be old.
+    pub fn used(&self, count: u64) -> u64 {
+        let mined = self.entries.values().rev().find(|entry| entry.is_mined());
+        let mined = mined.map_or(0, |entry| entry.intent.nonce + 1);
+        count.max(self.floor).max(mined)
+    }
+
+    /// The smallest nonce that is neither used nor an intent's.
+    pub fn next_nonce(&self, count: u64) -> u64 {
+        let mut nonce = self.used(count);
+        while self.entries.contains_key(&nonce) {
+            nonce += 1;
+        }
+        nonce
+    }
+
+    /// A nonce that nothing has and that intents wait for.
+    pub fn gap(&self, count: u64) -> Option<u64> {
+        let nonce = self.next_nonce(count);
+        self.entries.range(nonce..).any(|(_, entry)| !entry.is_mined()).then_some(nonce)
+    }
+
+    pub fn blocks_others(&self, nonce: u64) -> bool {
+        self.entries.range(nonce + 1..).any(|(_, entry)| !entry.is_mined())
+    }
+
+    pub fn status(&self) -> OutboxStatus {
+        let unmined = || self.entries.values().filter(|entry| !entry.is_mined());
+        OutboxStatus {
+            intents: unmined().count() as u64,
+            oldest_nonce: unmined().next().map(|entry| entry.intent.nonce),
+            next_nonce: self.entries.keys().next_back().map(|nonce| nonce + 1),
+            unmined_since_block: unmined().filter_map(|entry| entry.since).min(),
+            replaced: self.replaced,
+            rebroadcast: self.rebroadcast,
+            last_error: self.last_error.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{Address, Bytes, U256};
+
+    use super::*;
+    use crate::journal::{MinedAt, Signed};
+
+    fn intent(nonce: u64, mined: bool) -> Intent {
+        let block = BlockRef { number: 1, hash: B256::ZERO, parent_hash: B256::ZERO, timestamp: 0 };
+        let signed =
+            Signed { hash: B256::ZERO, raw: Bytes::new(), max_fee: 1, max_priority_fee: 1, cancels: false };
+        Intent {
+            account: Address::ZERO,
+            nonce,
+            tag: format!("tag {nonce}"),
+            kind: "prove".to_owned(),
+            to: None,
+            data: Bytes::new(),
+            value: U256::ZERO,
+            gas: 1,
+            budget: None,
+            deadline: None,
+            signed: vec![signed],
+            mined: mined.then_some(MinedAt { tx_hash: B256::ZERO, block, success: true }),
+        }
+    }
+
+    #[test]
+    fn an_old_count_reuses_no_nonce() {
+        let mut book = Book::load(vec![intent(5, true), intent(6, false), intent(8, false)]);
+        assert_eq!(book.next_nonce(2), 7, "what is below a mined nonce is used");
+        assert_eq!(book.next_nonce(6), 7);
+        assert_eq!(book.next_nonce(8), 9);
+        assert_eq!(book.gap(2), Some(7));
+        book.insert(intent(7, false));
+        assert_eq!((book.next_nonce(2), book.gap(2)), (9, None));
+        let mut forgotten = Book { floor: 6, ..Book::default() };
+        assert_eq!(forgotten.next_nonce(2), 6);
+        forgotten.insert(intent(6, false));
+        assert_eq!(forgotten.next_nonce(2), 7);
+    }
+
+    #[test]
+    fn a_nonce_that_a_reorg_took_back_is_still_its_intents() {
+        let mut book = Book::load(vec![intent(5, true)]);
+        if let Some(entry) = book.entries.get_mut(&5) {
+            entry.intent.mined = None;
+            entry.was_unmined(9);
+        }
+        assert_eq!(book.next_nonce(5), 6);
+        assert_eq!(book.status().oldest_nonce, Some(5));
+        assert!(book.is_live("tag 5") && !book.is_live("tag 6"));
+    }
+
+    #[test]
+    fn an_order_is_the_intent_of_its_tag_and_data() {
+        let book = Book::load(vec![intent(5, false)]);
+        let call = crate::Call { to: None, data: Bytes::new(), value: U256::ZERO, kind: "prove", gas: None };
+        let order = Order { tag: "tag 5".to_owned(), ..Order::new(call) };
+        assert!(book.same(&order).is_some());
+        assert!(book.same(&Order { tag: "tag 6".to_owned(), ..order.clone() }).is_none());
+        let other = crate::Call { data: Bytes::from_static(&[1]), ..order.call.clone() };
+        assert!(book.same(&Order { call: other, ..order }).is_none());
+    }
+}

@@ -1,0 +1,293 @@
+//! What to do about an intent, given what the chain says of it. Pure.
+
+use provery_types::BlockRef;
+
+use super::fees::{Bounds, Fees, Quote, TRANSFER_GAS, raised};
+use crate::journal::{Intent, MinedAt};
+
+/// Looks in a row that must find a nonce gone to something else before that is believed: one endpoint may know a count
+/// before another knows the receipt.
+pub(super) const TAKEN_LOOKS: u32 = 3;
+/// Broadcasts in a row that end in nobody knowing the transaction, after which higher fees are tried.
+const LOST_BROADCASTS: u32 = 2;
+
+/// An intent without a receipt, and what was seen of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unmined<'a> {
+    pub intent: &'a Intent,
+    /// The head's, unix seconds.
+    pub time: u64,
+    /// What gas costs now; None if it was not asked for.
+    pub quote: Option<Quote>,
+    /// Whether an endpoint knows the newest of its transactions.
+    pub known: bool,
+    /// Whether one knows an older one while the newest was refused.
+    pub older_known: bool,
+    /// Whether the newest was refused when it was broadcast last.
+    pub refused: bool,
+    /// Broadcasts since an endpoint last knew it.
+    pub resent: u32,
+    /// Blocks in which it could have been mined and was not.
+    pub waited: u64,
+    /// Whether others wait for its nonce.
+    pub blocking: bool,
+    /// Whether it would revert.
+    pub reverts: bool,
+    /// Whether the chain's count is past its nonce, though it has no receipt.
+    pub passed: bool,
+    /// Looks in a row that found this so at the depth that counts.
+    pub taken: u32,
+}
+
+/// What to do about an intent that is not mined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Wait,
+    /// Broadcast the newest bytes again. `exhausted` if the budget forbids to raise them.
+    Rebroadcast,
+    /// Sign the same again with these fees.
+    Replace(Fees),
+    /// Let an empty transfer to oneself take the nonce.
+    Cancel(Fees),
+    /// The nonce went to another transaction, for good.
+    Release,
+}
+
+/// An action, and whether it should have been a replacement that the budget forbids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Decision {
+    pub action: Action,
+    pub exhausted: bool,
+}
+
+/// Whether the chain's time is past what it is worth something until.
+pub(super) fn is_late(deadline: Option<u64>, time: u64) -> bool {
+    deadline.is_some_and(|deadline| time > deadline)
+}
+
+/// `bump_after` is in blocks.
+pub(super) fn decide(seen: &Unmined<'_>, bump_after: u64) -> Decision {
+    let plain = |action| Decision { action, exhausted: false };
+    let Some(newest) = seen.intent.signed.last() else { return plain(Action::Wait) };
+    if seen.taken >= TAKEN_LOOKS {
+        return plain(Action::Release);
+    }
+    if seen.passed {
+        // The receipt is about to be seen, or the nonce about to be given up.
+        return plain(Action::Wait);
+    }
+    let again = if seen.known { Action::Wait } else { Action::Rebroadcast };
+    let late = is_late(seen.intent.deadline, seen.time);
+    let worthless = !newest.cancels && (late || seen.reverts && seen.blocking);
+    // Sent once more as it is before its fees are taken for the reason.
+    let tried = seen.known || seen.refused || seen.resent >= LOST_BROADCASTS;
+    let underpriced = seen.refused && seen.older_known;
+    let stuck = underpriced || seen.waited >= bump_after && tried;
+    let due = stuck && (newest.cancels || !seen.reverts);
+    if !worthless && !due {
+        return plain(again);
+    }
+    let Some(quote) = seen.quote else { return plain(again) };
+    let gas = if worthless || newest.cancels { TRANSFER_GAS } else { seen.intent.gas };
+    match raised(newest.into(), quote, Bounds { gas, budget: seen.intent.budget }) {
+        Some(fees) if worthless => plain(Action::Cancel(fees)),
+        Some(fees) => plain(Action::Replace(fees)),
+        None => Decision { action: again, exhausted: true },
+    }
+}
+
+/// What to do about an intent that was seen mined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MinedAction {
+    Wait,
+    /// Its block was replaced.
+    Unmine,
+    /// Deep enough to count.
+    Settle,
+    /// Too deep for a reorg.
+    Forget,
+}
+
+/// `canonical` is the block that the chain has at the height where it was mined.
+pub(super) fn decide_mined(
+    mined: &MinedAt,
+    canonical: &BlockRef,
+    head: u64,
+    settled: bool,
+    confirmations: u64,
+    keep: u64,
+) -> MinedAction {
+    if canonical.hash != mined.block.hash {
+        return MinedAction::Unmine;
+    }
+    let depth = head.checked_sub(mined.block.number);
+    match depth {
+        Some(depth) if depth >= keep.max(confirmations) && settled => MinedAction::Forget,
+        Some(depth) if depth >= confirmations && !settled => MinedAction::Settle,
+        _ => MinedAction::Wait,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{Address, B256, Bytes, U256};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::journal::Signed;
+
+    const GAS: u64 = 100_000;
+
+    fn intent(budget: Option<u64>, deadline: Option<u64>, cancels: bool) -> Intent {
+        let signed = Signed {
+            hash: B256::repeat_byte(1),
+            raw: Bytes::new(),
+            max_fee: 201,
+            max_priority_fee: 1,
+            cancels,
+        };
+        Intent {
+            account: Address::ZERO,
+            nonce: 3,
+            tag: "prove:1:1".to_owned(),
+            kind: "prove".to_owned(),
+            to: None,
+            data: Bytes::new(),
+            value: U256::ZERO,
+            gas: GAS,
+            budget: budget.map(U256::from),
+            deadline,
+            signed: vec![signed],
+            mined: None,
+        }
+    }
+
+    fn fresh(intent: &Intent) -> Unmined<'_> {
+        Unmined {
+            intent,
+            time: 1_000,
+            quote: Some(Quote::new(100, 1)),
+            known: true,
+            older_known: false,
+            refused: false,
+            resent: 0,
+            waited: 0,
+            blocking: false,
+            reverts: false,
+            passed: false,
+            taken: 0,
+        }
+    }
+
+    #[test]
+    fn what_the_pool_has_is_waited_for_and_what_it_lost_is_sent_again() {
+        let intent = intent(None, None, false);
+        assert_eq!(decide(&fresh(&intent), 2).action, Action::Wait);
+        let lost = Unmined { known: false, ..fresh(&intent) };
+        assert_eq!(decide(&lost, 2).action, Action::Rebroadcast);
+        // Even if it is overdue: it may be the loss that kept it back.
+        assert_eq!(decide(&Unmined { waited: 9, ..lost }, 2).action, Action::Rebroadcast);
+        assert!(matches!(decide(&Unmined { waited: 9, resent: 2, ..lost }, 2).action, Action::Replace(_)));
+    }
+
+    #[test]
+    fn what_is_stuck_is_replaced_by_an_eighth_more() {
+        let intent = intent(None, None, false);
+        let stuck = Unmined { waited: 2, ..fresh(&intent) };
+        assert_eq!(decide(&stuck, 2).action, Action::Replace(Fees { max: 227, tip: 2 }));
+        assert_eq!(decide(&stuck, 3).action, Action::Wait);
+        // A pool that refuses a replacement has the older one: raise from what was signed last.
+        let refused = Unmined { known: false, refused: true, older_known: true, ..fresh(&intent) };
+        assert_eq!(decide(&refused, 2).action, Action::Replace(Fees { max: 227, tip: 2 }));
+    }
+
+    #[test]
+    fn the_budget_is_the_end_of_raising() {
+        let intent = intent(Some(GAS * 210), None, false);
+        let stuck = Unmined { waited: 2, ..fresh(&intent) };
+        assert_eq!(decide(&stuck, 2), Decision { action: Action::Wait, exhausted: true });
+        let lost = Unmined { known: false, resent: 3, ..stuck };
+        assert_eq!(decide(&lost, 2), Decision { action: Action::Rebroadcast, exhausted: true });
+    }
+
+    #[test]
+    fn what_is_worthless_is_cancelled() {
+        let late = intent(Some(GAS * 210), Some(999), false);
+        // An empty transfer needs less gas, so the budget reaches further.
+        assert_eq!(decide(&fresh(&late), 2).action, Action::Cancel(Fees { max: 227, tip: 2 }));
+        let cancelled = intent(None, Some(999), true);
+        assert_eq!(decide(&fresh(&cancelled), 2).action, Action::Wait, "once");
+        let stuck = Unmined { waited: 2, ..fresh(&cancelled) };
+        assert!(matches!(decide(&stuck, 2).action, Action::Replace(_)));
+
+        let timeless = intent(None, None, false);
+        let reverting = Unmined { reverts: true, waited: 5, ..fresh(&timeless) };
+        assert_eq!(decide(&reverting, 2).action, Action::Wait, "no more is paid for it");
+        let blocking = Unmined { blocking: true, ..reverting };
+        assert!(matches!(decide(&blocking, 2).action, Action::Cancel(_)));
+        let due = intent(None, Some(1_000), false);
+        assert_eq!(decide(&fresh(&due), 2).action, Action::Wait, "the deadline itself is in time");
+    }
+
+    #[test]
+    fn a_nonce_that_went_elsewhere_is_given_up_only_when_that_is_sure() {
+        let intent = intent(None, Some(1), false);
+        let passed =
+            Unmined { passed: true, known: false, waited: 9, taken: TAKEN_LOOKS - 1, ..fresh(&intent) };
+        assert_eq!(decide(&passed, 2).action, Action::Wait);
+        assert_eq!(decide(&Unmined { taken: TAKEN_LOOKS, ..passed }, 2).action, Action::Release);
+    }
+
+    fn block(number: u64, hash: u8) -> BlockRef {
+        BlockRef { number, hash: B256::repeat_byte(hash), parent_hash: B256::ZERO, timestamp: 0 }
+    }
+
+    #[test]
+    fn mined_means_canonical_and_deep() {
+        let mined = MinedAt { tx_hash: B256::ZERO, block: block(10, 1), success: true };
+        let at = |head, settled| decide_mined(&mined, &block(10, 1), head, settled, 2, 64);
+        assert_eq!(at(11, false), MinedAction::Wait);
+        assert_eq!(at(12, false), MinedAction::Settle);
+        assert_eq!(at(12, true), MinedAction::Wait);
+        assert_eq!(at(73, true), MinedAction::Wait);
+        assert_eq!(at(74, true), MinedAction::Forget);
+        assert_eq!(at(74, false), MinedAction::Settle, "its end is told before it is forgotten");
+        assert_eq!(at(9, true), MinedAction::Wait, "an endpoint that lags proves nothing");
+        assert_eq!(decide_mined(&mined, &block(10, 2), 90, true, 2, 64), MinedAction::Unmine);
+    }
+
+    proptest! {
+        #[test]
+        fn no_decision_spends_more_than_the_budget(
+            budget in prop::option::of(0..GAS * 1_000),
+            deadline in prop::option::of(0..2_000u64),
+            (cancels, known, older_known, refused) in any::<(bool, bool, bool, bool)>(),
+            (blocking, reverts, passed) in any::<(bool, bool, bool)>(),
+            (resent, waited, taken) in (0..5u32, 0..10u64, 0..5u32),
+            (base, tip) in (0..1_000u128, 0..10u128),
+        ) {
+            let intent = intent(budget, deadline, cancels);
+            let quote = Some(Quote::new(base, tip));
+            let seen = Unmined {
+                known, older_known, refused, resent, waited, blocking, reverts, passed, taken, quote, ..fresh(&intent)
+            };
+            let late = is_late(deadline, seen.time);
+            match decide(&seen, 2).action {
+                Action::Replace(fees) => {
+                    let gas = if cancels { TRANSFER_GAS } else { GAS };
+                    prop_assert!(budget.is_none_or(|budget| fees.max * u128::from(gas) <= u128::from(budget)));
+                    prop_assert!(fees.max * 100 >= 201 * 110 && fees.tip > 1);
+                    prop_assert!(cancels || !late, "what is late is never raised");
+                    prop_assert!(!passed);
+                }
+                Action::Cancel(fees) => {
+                    prop_assert!(!cancels && (late || reverts && blocking));
+                    prop_assert!(budget.is_none_or(|budget| fees.max * u128::from(TRANSFER_GAS) <= u128::from(budget)));
+                }
+                Action::Rebroadcast => prop_assert!(!known && !passed),
+                Action::Release => prop_assert!(taken >= TAKEN_LOOKS),
+                Action::Wait => prop_assert!(known || passed, "what nobody knows is sent"),
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Calls that take asset wei from the key, with the allowance they need.
+
+use alloy::primitives::{Address, U256};
+
+use super::{Mined, SendError, Sender};
+use crate::Chain;
+
+impl Sender {
+    /// Stake asset wei, with the allowance it needs.
+    pub async fn stake(&self, chain: &Chain, amount: U256) -> Result<Mined, SendError> {
+        self.allow(chain, "stake", chain.deployment().registry(), amount).await?;
+        self.send(chain.calls().stake(amount)).await
+    }
+
+    /// Fund a market, with the allowance it needs.
+    pub async fn fund(&self, chain: &Chain, market: U256, amount: U256) -> Result<Mined, SendError> {
+        chain.market(market).await?;
+        self.allow(chain, "fund", chain.deployment().market(), amount).await?;
+        self.send(chain.calls().fund(market, amount)).await
+    }
+
+    /// Deposit asset wei in a mechanism's escrow, for the bonds of this key's bids, with the allowance it needs.
+    pub async fn deposit(&self, chain: &Chain, mechanism: Address, amount: U256) -> Result<Mined, SendError> {
+        self.allow(chain, "deposit", mechanism, amount).await?;
+        self.send(chain.calls().deposit(mechanism, amount)).await
+    }
+
+    /// Delegate asset wei to a pool, with the allowance it needs. Ask [`Chain::is_pool`] first: an allowance is trust.
+    pub async fn delegate(&self, chain: &Chain, pool: Address, amount: U256) -> Result<Mined, SendError> {
+        self.allow(chain, "pool_delegate", pool, amount).await?;
+        self.send(chain.calls().pool(pool).delegate(amount)).await
+    }
+
+    /// Add asset wei to a pool's own stake of its operator, which is this key, with the allowance it needs.
+    pub async fn stake_own(&self, chain: &Chain, pool: Address, amount: U256) -> Result<Mined, SendError> {
+        self.allow(chain, "pool_stake", pool, amount).await?;
+        self.send(chain.calls().pool(pool).stake_own(amount)).await
+    }
+
+    async fn allow(
+        &self,
+        chain: &Chain,
+        kind: &'static str,
+        spender: Address,
+        needed: U256,
+    ) -> Result<(), SendError> {
+        let account = self.address();
+        let balance = chain.asset_balance(account).await?;
+        if balance < needed {
+            return Err(SendError::AssetUnderfunded { kind, account, balance, needed });
+        }
+        if chain.asset_allowance(account, spender).await? < needed {
+            self.send(chain.calls().approve(spender, needed)).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,334 @@
+//! From an order to an intent: gas, fees, a nonce, a signature, the journal, and only then the first broadcast.
+
+use std::time::{Duration, Instant};
+
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::U256,
+    transports::{RpcError, TransportError},
+};
+use tokio::{sync::watch, time::sleep};
+
+use super::{
+    Inner, Order, SendError, SendTimings,
+    book::Ended,
+    decide::is_late,
+    fees::{self, Bounds, Fees, Quote},
+    wire::Broadcast,
+};
+use crate::{ChainError, journal::Intent};
+
+/// Broadcasts before a refusal is reported, or the keeper goes on with what is not answered.
+const BROADCASTS: u32 = 4;
+/// Estimates that may go unanswered before a fallback is used.
+const ESTIMATES: u32 = 2;
+
+/// Someone who waits for an intent.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    id: u64,
+    ended: watch::Receiver<Option<Ended>>,
+}
+
+/// What became of an intent's first broadcast.
+enum First {
+    /// It is under way, and the keeper's.
+    UnderWay,
+    /// Another program's transaction waits with its nonce; nonces from this one on are free.
+    Moved(u64),
+}
+
+/// Gas and fees of an order.
+struct Price {
+    gas: u64,
+    fees: Fees,
+    count: u64,
+    took: Duration,
+}
+
+impl Inner {
+    /// The intent that an order already is.
+    pub(super) fn attach(&self, order: &Order) -> Option<Waiter> {
+        self.book().same(order).map(|entry| Waiter { id: entry.id, ended: entry.ended.subscribe() })
+    }
+
+    /// Sign an order, write it down and broadcast it.
+    pub(super) async fn place(&self, order: &Order) -> Result<Waiter, SendError> {
+        let price = self.price(order).await?;
+        let mut free = price.count;
+        loop {
+            let started = Instant::now();
+            let (waiter, intent) = {
+                let _lock = self.placing.lock().await;
+                if let Some(waiter) = self.attach(order) {
+                    return Ok(waiter);
+                }
+                let nonce = self.book().next_nonce(free);
+                let intent = self.intent(order, nonce, &price).await?;
+                self.journal.put(&intent)?;
+                let mut book = self.book();
+                let since = book.fresh_head(self.config.poll * 2).map(|head| head.number);
+                let entry = book.insert(intent.clone());
+                entry.first_try = true;
+                entry.since = since;
+                entry.timings =
+                    SendTimings { estimate: price.took, sign: started.elapsed(), broadcast: Duration::ZERO };
+                (Waiter { id: entry.id, ended: entry.ended.subscribe() }, intent)
+            };
+            // Whatever happens from here on, also if nobody waits any more, the intent is tended.
+            let _first = FirstTry { inner: self, id: waiter.id };
+            match self.first_broadcast(order, &intent, waiter.id).await? {
+                First::UnderWay => return Ok(waiter),
+                First::Moved(next) => free = next,
+            }
+        }
+    }
+
+    async fn intent(&self, order: &Order, nonce: u64, price: &Price) -> Result<Intent, SendError> {
+        let call = &order.call;
+        let signed = self.sign(call.into(), nonce, price.gas, price.fees).await?;
+        Ok(Intent {
+            account: self.signer.address(),
+            nonce,
+            tag: order.tag.clone(),
+            kind: call.kind.to_owned(),
+            to: call.to,
+            data: call.data.clone(),
+            value: call.value,
+            gas: price.gas,
+            budget: order.budget,
+            deadline: order.deadline,
+            signed: vec![signed],
+            mined: None,
+        })
+    }
+
+    /// Everything that has to be asked for, before any lock is taken.
+    async fn price(&self, order: &Order) -> Result<Price, SendError> {
+        let started = Instant::now();
+        let kind = order.call.kind;
+        let mut hurried = false;
+        if order.deadline.is_some() {
+            let time = self.time().await?;
+            if is_late(order.deadline, time) {
+                return Err(SendError::Abandoned { kind });
+            }
+            let soon = time.saturating_add(self.config.hurry_within.as_secs());
+            hurried = is_late(order.deadline, soon);
+        }
+        let (gas, quote, count) =
+            tokio::join!(self.gas(order, hurried), self.quote(), self.count(BlockNumberOrTag::Latest));
+        let (gas, quote, count) = (gas?, quote?, count?);
+        let fees = self.first_fees(order, gas, quote, hurried).await?;
+        Ok(Price { gas, fees, count, took: started.elapsed() })
+    }
+
+    async fn first_fees(
+        &self,
+        order: &Order,
+        gas: u64,
+        quote: Quote,
+        hurried: bool,
+    ) -> Result<Fees, SendError> {
+        let too_dear = || SendError::TooDear {
+            kind: order.call.kind,
+            budget: order.budget.unwrap_or_default(),
+            needed: U256::from(gas) * U256::from(quote.base.max(1)),
+        };
+        let calm = fees::first(quote, Bounds { gas, budget: order.budget }, false).ok_or_else(too_dear)?;
+        if !hurried || order.budget.is_none() {
+            return Ok(calm);
+        }
+        // A node wants to see what a transaction may cost at most, even if it will cost less.
+        let balance = self.rpc.balance(self.signer.address()).await?.saturating_sub(order.call.value);
+        let budget = order.budget.map(|budget| budget.min(balance));
+        Ok(fees::first(quote, Bounds { gas, budget }, true).unwrap_or(calm))
+    }
+
+    /// The head's time; as of the last look, if that was just now.
+    async fn time(&self) -> Result<u64, ChainError> {
+        let seen = self.book().fresh_head(self.config.poll * 2);
+        match seen {
+            Some(head) => Ok(head.timestamp),
+            None => Ok(self.rpc.head().await?.timestamp),
+        }
+    }
+
+    async fn gas(&self, order: &Order, hurried: bool) -> Result<u64, SendError> {
+        if let Some(gas) = order.call.gas {
+            return Ok(gas);
+        }
+        let mut unanswered = 0;
+        loop {
+            let error = match self.estimate(&order.call).await {
+                Ok(gas) => return Ok(gas),
+                Err(error) => error,
+            };
+            let Some(fallback) = order.fallback_gas else { return Err(error) };
+            let answered = !matches!(&error, SendError::Rpc(error) if error.is_transient());
+            if matches!(error, SendError::Reverted { .. } | SendError::GasTooHigh { .. })
+                || answered && !hurried
+            {
+                return Err(error);
+            }
+            unanswered += 1;
+            if hurried || unanswered >= ESTIMATES {
+                tracing::warn!(kind = order.call.kind, %error, gas = fallback, "gas is not estimated but fixed");
+                return Ok(fallback.min(self.config.max_gas));
+            }
+            sleep(self.config.poll).await;
+        }
+    }
+
+    /// Broadcast a new intent. It is withdrawn only if every answer was a refusal: then no endpoint has it.
+    async fn first_broadcast(&self, order: &Order, intent: &Intent, id: u64) -> Result<First, SendError> {
+        let Some(signed) = intent.signed.first() else { return Ok(First::UnderWay) };
+        let started = Instant::now();
+        let mut may_have_arrived = false;
+        for attempt in 1..=BROADCASTS {
+            match self.broadcast(signed).await {
+                Broadcast::Taken => {
+                    if let Some(entry) = self.book().by_id(id) {
+                        entry.timings.broadcast = started.elapsed();
+                        entry.was_taken();
+                    }
+                    tracing::debug!(kind = order.call.kind, nonce = intent.nonce, tx = %signed.hash, "transaction sent");
+                    return Ok(First::UnderWay);
+                }
+                Broadcast::Unanswered(error) => {
+                    may_have_arrived = true;
+                    tracing::warn!(kind = order.call.kind, error = %self.rpc.error("eth_sendRawTransaction", error), attempt, "broadcast was not answered");
+                }
+                Broadcast::Refused(error) if !may_have_arrived => {
+                    match self.refusal(order, intent, error).await {
+                        // The receipt of whatever took the nonce decides.
+                        Ok(Refusal::Used) => break,
+                        Ok(Refusal::Waiting(next)) if attempt > 1 => {
+                            tracing::warn!(
+                                kind = order.call.kind,
+                                nonce = intent.nonce,
+                                "the nonce is used elsewhere"
+                            );
+                            self.withdraw(intent)?;
+                            return Ok(First::Moved(next));
+                        }
+                        Ok(Refusal::Because(error))
+                            if attempt == BROADCASTS || matches!(error, SendError::Underfunded { .. }) =>
+                        {
+                            self.withdraw(intent)?;
+                            return Err(error);
+                        }
+                        Ok(_) => {}
+                        Err(error) => {
+                            tracing::warn!(kind = order.call.kind, %error, "a refusal could not be explained")
+                        }
+                    }
+                }
+                Broadcast::Refused(_) => {}
+            }
+            if attempt < BROADCASTS {
+                sleep(self.config.poll.min(Duration::from_millis(250)) * attempt).await;
+            }
+        }
+        Ok(First::UnderWay)
+    }
+
+    /// Why a transaction was refused, by the chain's state.
+    async fn refusal(
+        &self,
+        order: &Order,
+        intent: &Intent,
+        error: TransportError,
+    ) -> Result<Refusal, ChainError> {
+        if self.count(BlockNumberOrTag::Latest).await? > intent.nonce {
+            return Ok(Refusal::Used);
+        }
+        let fee = intent.signed.first().map(|signed| signed.max_fee).unwrap_or_default();
+        let needed = intent.value.saturating_add(U256::from(intent.gas) * U256::from(fee));
+        let (kind, account) = (order.call.kind, intent.account);
+        let balance = self.rpc.balance(account).await?;
+        if balance < needed {
+            return Ok(Refusal::Because(SendError::Underfunded { kind, account, balance, needed }));
+        }
+        let pending = self.count(BlockNumberOrTag::Pending).await?;
+        if pending > intent.nonce {
+            return Ok(Refusal::Waiting(pending));
+        }
+        Ok(Refusal::Because(match error {
+            RpcError::ErrorResp(payload) => {
+                SendError::Rejected { kind, code: payload.code, message: payload.message.into_owned() }
+            }
+            other => self.rpc.error("eth_sendRawTransaction", other).into(),
+        }))
+    }
+
+    fn withdraw(&self, intent: &Intent) -> Result<(), SendError> {
+        self.journal.remove(intent.account, intent.nonce)?;
+        self.book().entries.remove(&intent.nonce);
+        Ok(())
+    }
+
+    /// Wait for an intent's end, tending the intents if nobody else does; None if it was withdrawn.
+    pub(super) async fn wait(
+        &self,
+        kind: &'static str,
+        mut waiter: Waiter,
+    ) -> Result<Option<Ended>, SendError> {
+        let started = Instant::now();
+        loop {
+            if !self.is_kept() {
+                self.tend_if_free().await;
+            }
+            if let Some(ended) = waiter.ended.borrow_and_update().clone() {
+                return Ok(Some(ended));
+            }
+            if started.elapsed() >= self.config.give_up_after {
+                return Err(self.given_up(kind, waiter.id, started.elapsed().as_secs()));
+            }
+            tokio::select! {
+                changed = waiter.ended.changed() => if changed.is_err() && waiter.ended.borrow().is_none() {
+                    return Ok(None);
+                },
+                () = sleep(self.config.poll) => {}
+            }
+        }
+    }
+
+    fn given_up(&self, kind: &'static str, id: u64, seconds: u64) -> SendError {
+        let mut book = self.book();
+        let entry = book.by_id(id);
+        match entry {
+            Some(entry) if entry.taken > 0 => {
+                SendError::NonceTaken { kind, account: entry.intent.account, nonce: entry.intent.nonce }
+            }
+            entry => {
+                let newest = entry.and_then(|entry| entry.intent.signed.last());
+                let tx_hash = newest.map(|signed| signed.hash).unwrap_or_default();
+                SendError::TimedOut { kind, seconds, tx_hash }
+            }
+        }
+    }
+}
+
+/// Why a first broadcast was refused.
+enum Refusal {
+    /// The nonce is behind the chain's count.
+    Used,
+    /// Another transaction with this nonce waits to be mined; the next free nonce.
+    Waiting(u64),
+    Because(SendError),
+}
+
+/// Hands an intent to whoever tends, when its first broadcast is over or nobody waits for it any more.
+struct FirstTry<'a> {
+    inner: &'a Inner,
+    id: u64,
+}
+
+impl Drop for FirstTry<'_> {
+    fn drop(&mut self) {
+        if let Some(entry) = self.inner.book().by_id(self.id) {
+            entry.first_try = false;
+        }
+    }
+}

@@ -1,0 +1,555 @@
+//! Looking at the chain and doing for every intent what is to be done.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::{Bytes, U256},
+    rpc::types::TransactionReceipt,
+};
+use provery_types::BlockRef;
+use tokio::sync::OnceCell;
+
+use super::{
+    Inner, Mined, SendError,
+    book::{Ended, Entry},
+    decide::{Action, MinedAction, Unmined, decide, decide_mined, is_late},
+    fees::{self, Bounds, Fees, Quote, TRANSFER_GAS},
+    wire::{Broadcast, Known},
+};
+use crate::{
+    ChainError,
+    journal::{Intent, MinedAt, Signed},
+};
+
+/// Looks in a row at a head lower than the last before it is believed.
+const LOWER_LOOKS: u32 = 5;
+/// Looks in a row that must find a nonce missing before it is filled.
+const GAP_LOOKS: u32 = 2;
+/// Without a block for this many polls, what was accepted is looked for all the same.
+const IDLE_POLLS: u32 = 20;
+/// What a transfer is called that fills a nonce which nothing has.
+const FILL: &str = "fill";
+
+/// Where the last look left off.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// The head that every mined intent was checked against.
+    head: Option<BlockRef>,
+    /// Looks in a row at a lower one.
+    lower: u32,
+    looked: Option<Instant>,
+    /// The last look was not whole.
+    again: bool,
+    count: u64,
+    /// A nonce that nothing has, and looks in a row that found it so.
+    gap: Option<(u64, u32)>,
+}
+
+/// One look at the chain.
+struct Look<'a> {
+    inner: &'a Inner,
+    head: BlockRef,
+    /// Transactions of the key up to the head, as an endpoint counts.
+    count: u64,
+    quote: OnceCell<Quote>,
+}
+
+impl Inner {
+    /// For a keeper.
+    pub(super) async fn tend(&self) {
+        let mut watch = self.watch.lock().await;
+        self.tend_with(&mut watch).await;
+    }
+
+    /// For those who wait: one of them is enough.
+    pub(super) async fn tend_if_free(&self) {
+        let Ok(mut watch) = self.watch.try_lock() else { return };
+        if watch.looked.is_none_or(|at| at.elapsed() * 2 >= self.config.poll) {
+            self.tend_with(&mut watch).await;
+        }
+    }
+
+    async fn tend_with(&self, watch: &mut Watch) {
+        {
+            let mut book = self.book();
+            if book.entries.is_empty() {
+                book.last_error = None;
+                return;
+            }
+        }
+        let outcome = self.look(watch).await;
+        watch.looked = Some(Instant::now());
+        match outcome {
+            Ok(true) => self.book().last_error = None,
+            Ok(false) => {}
+            Err(error) => {
+                watch.again = true;
+                tracing::warn!(%error, "tending what is being sent failed, trying again");
+                self.book().last_error = Some(error.to_string());
+            }
+        }
+    }
+
+    /// Look, and act if there is anything new. Whether there was.
+    async fn look(&self, watch: &mut Watch) -> Result<bool, SendError> {
+        let head = self.rpc.head().await?;
+        if watch.head.is_some_and(|before| head.number < before.number) && watch.lower < LOWER_LOOKS {
+            watch.lower += 1;
+            return Ok(false);
+        }
+        watch.lower = 0;
+        let same = watch.head.is_some_and(|before| before.hash == head.hash);
+        let linked = same || watch.head.is_some_and(|before| before.hash == head.parent_hash);
+        if same && !watch.again && !self.is_due(watch) {
+            return Ok(false);
+        }
+        let count = self.count(BlockNumberOrTag::Latest).await?;
+        {
+            let mut book = self.book();
+            book.head = Some((head, Instant::now()));
+            if count > watch.count {
+                book.front_since = head.number;
+            }
+        }
+        watch.count = watch.count.max(count);
+        let look = Look { inner: self, head, count, quote: OnceCell::new() };
+        // What goes wrong with one intent keeps nobody from the others.
+        let (sure, mut outcome) = look.mined(linked).await;
+        for nonce in self.unmined() {
+            outcome = outcome.and(look.unmined(nonce).await);
+        }
+        outcome = outcome.and(look.gap(watch).await);
+        watch.again = !sure;
+        if sure {
+            watch.head = Some(head);
+        }
+        outcome.map(|()| true)
+    }
+
+    /// Whether there is something to do before the next block.
+    fn is_due(&self, watch: &Watch) -> bool {
+        let now = Instant::now();
+        let pause = self.config.poll.saturating_mul(IDLE_POLLS).max(Duration::from_secs(1));
+        let idle = watch.looked.is_none_or(|at| at.elapsed() >= pause);
+        self.book().entries.values().any(|entry| {
+            entry.is_urgent(now) || !entry.is_mined() && !entry.first_try && (idle || entry.since.is_none())
+        })
+    }
+
+    fn unmined(&self) -> Vec<u64> {
+        let book = self.book();
+        book.entries
+            .iter()
+            .filter(|(_, it)| !it.is_mined() && !it.first_try)
+            .map(|(nonce, _)| *nonce)
+            .collect()
+    }
+
+    /// Change an intent: on disk first.
+    fn change(&self, nonce: u64, change: impl FnOnce(&mut Intent)) -> Result<(), SendError> {
+        let Some(mut intent) = self.book().entries.get(&nonce).map(|entry| entry.intent.clone()) else {
+            return Ok(());
+        };
+        change(&mut intent);
+        self.journal.put(&intent)?;
+        self.note(nonce, |entry| entry.intent = intent);
+        Ok(())
+    }
+
+    fn note(&self, nonce: u64, note: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.book().entries.get_mut(&nonce) {
+            note(entry);
+        }
+    }
+
+    fn forget(&self, nonce: u64) -> Result<Option<Entry>, SendError> {
+        self.journal.remove(self.signer.address(), nonce)?;
+        Ok(self.book().entries.remove(&nonce))
+    }
+}
+
+impl Look<'_> {
+    async fn quote(&self) -> Result<Quote, ChainError> {
+        self.quote.get_or_try_init(|| self.inner.quote()).await.copied()
+    }
+
+    /// See to it that what was mined still is, settle what is deep enough, forget what is too deep for a reorg. Whether all
+    /// of it could be checked, and what went wrong first.
+    async fn mined(&self, linked: bool) -> (bool, Result<(), SendError>) {
+        let mined: Vec<(u64, MinedAt, bool)> = {
+            let book = self.inner.book();
+            let mined = book.entries.iter().filter_map(|(nonce, entry)| {
+                Some((*nonce, entry.intent.mined?, entry.ended.borrow().is_some()))
+            });
+            mined.collect()
+        };
+        let mut blocks: BTreeMap<u64, Option<BlockRef>> = BTreeMap::new();
+        let (mut sure, mut outcome) = (true, Ok(()));
+        for (nonce, mined, settled) in mined {
+            let checked = async {
+                let number = mined.block.number;
+                let canonical = match blocks.get(&number) {
+                    _ if linked => Some(mined.block),
+                    Some(known) => *known,
+                    None => *blocks.entry(number).or_insert(self.inner.rpc.block(number).await?),
+                };
+                match canonical {
+                    Some(canonical) => self.mined_one(nonce, &mined, settled, &canonical).await,
+                    // The endpoint lags, which says nothing.
+                    None => Ok(false),
+                }
+            };
+            match checked.await {
+                Ok(checked) => sure &= checked,
+                Err(error) => (sure, outcome) = (false, outcome.and(Err(error))),
+            }
+        }
+        (sure, outcome)
+    }
+
+    async fn mined_one(
+        &self,
+        nonce: u64,
+        mined: &MinedAt,
+        settled: bool,
+        canonical: &BlockRef,
+    ) -> Result<bool, SendError> {
+        match self.decide_mined(mined, settled, canonical) {
+            MinedAction::Wait => {}
+            MinedAction::Unmine => self.unmine(nonce)?,
+            MinedAction::Settle => return self.settle(nonce, mined).await,
+            MinedAction::Forget => {
+                self.inner.forget(nonce)?;
+                let mut book = self.inner.book();
+                book.floor = book.floor.max(nonce + 1);
+            }
+        }
+        Ok(true)
+    }
+
+    fn decide_mined(&self, mined: &MinedAt, settled: bool, canonical: &BlockRef) -> MinedAction {
+        let config = &self.inner.config;
+        decide_mined(mined, canonical, self.head.number, settled, config.confirmations, config.keep)
+    }
+
+    fn unmine(&self, nonce: u64) -> Result<(), SendError> {
+        tracing::warn!(nonce, "a reorg took a transaction back, it is sent again");
+        self.inner.change(nonce, |intent| intent.mined = None)?;
+        self.inner.note(nonce, |entry| entry.was_unmined(self.head.number));
+        Ok(())
+    }
+
+    /// Tell those who wait how it ended. False if that is not sure yet.
+    async fn settle(&self, nonce: u64, mined: &MinedAt) -> Result<bool, SendError> {
+        let inner = self.inner;
+        let Some(block) = inner.rpc.block(mined.block.number).await? else { return Ok(false) };
+        if block.hash != mined.block.hash {
+            self.unmine(nonce)?;
+            return Ok(false);
+        }
+        let Some((intent, receipt, timings, accepted)) =
+            inner.book().entries.get(&nonce).map(|entry| {
+                (entry.intent.clone(), entry.receipt.clone(), entry.timings, entry.accepted_at_ms)
+            })
+        else {
+            return Ok(true);
+        };
+        let receipt = match receipt {
+            Some(receipt) => *receipt,
+            None => match inner.receipt_of(mined.tx_hash).await? {
+                Some(receipt) if receipt.block_hash == Some(block.hash) => receipt,
+                _ => return Ok(false),
+            },
+        };
+        let cancels = intent.signed.iter().any(|signed| signed.hash == mined.tx_hash && signed.cancels);
+        let ended = if cancels {
+            Ended::Abandoned
+        } else if receipt.status() {
+            Ended::Mined(Box::new(Mined {
+                kind: "",
+                tx_hash: receipt.transaction_hash,
+                block,
+                gas_used: receipt.gas_used,
+                gas_price: receipt.effective_gas_price,
+                contract: receipt.contract_address,
+                logs: receipt.inner.logs().to_vec(),
+                timings,
+                broadcast_at_ms: accepted,
+            }))
+        } else {
+            let error = inner.replay(&intent, block).await;
+            Ended::Reverted { detail: error.detail(), name: error.name, tx_hash: mined.tx_hash }
+        };
+        inner.note(nonce, |entry| {
+            entry.receipt = None;
+            entry.ended.send_replace(Some(ended));
+        });
+        Ok(true)
+    }
+
+    async fn unmined(&self, nonce: u64) -> Result<(), SendError> {
+        let (inner, head) = (self.inner, self.head.number);
+        let (intent, since, front_since, blocking, refused, resent, taken) = {
+            let mut book = inner.book();
+            let (front_since, blocking) = (book.front_since, book.blocks_others(nonce));
+            let Some(entry) = book.entries.get_mut(&nonce).filter(|entry| !entry.is_mined()) else {
+                return Ok(());
+            };
+            let since = *entry.since.get_or_insert(head);
+            (entry.intent.clone(), since, front_since, blocking, entry.refused, entry.resent, entry.taken)
+        };
+        let Some(newest) = intent.signed.last() else { return Ok(()) };
+
+        let mut passed = self.count > nonce;
+        let known = if passed { Known::No } else { inner.known(newest.hash).await? };
+        if (passed || known == Known::InBlock)
+            && let Some((receipt, block)) = inner.receipt(&intent).await?
+        {
+            return self.seen_mined(nonce, receipt, block).await;
+        }
+        let taken = if passed && self.is_taken(&intent).await? { taken + 1 } else { 0 };
+        // Known to be in a block that is not canonical, or not yet: wait.
+        passed |= known == Known::InBlock;
+        let known = known == Known::Pending;
+        inner.note(nonce, |entry| {
+            entry.taken = taken;
+            if known {
+                entry.was_taken();
+                entry.resent = 0;
+            }
+        });
+
+        let older_known = refused && !known && !passed && self.knows_older(&intent).await?;
+        let age = head.saturating_sub(since);
+        let bump_after = inner.config.bump_after_blocks;
+        let late = is_late(intent.deadline, self.head.timestamp);
+        let quote = match age >= bump_after || late || refused {
+            true => Some(self.quote().await?),
+            false => None,
+        };
+        let in_front = self.count == nonce;
+        let cannot_be_mined = quote.is_some_and(|quote| newest.max_fee < quote.base);
+        let waited = match (in_front, cannot_be_mined) {
+            (_, true) => age,
+            (true, false) => head.saturating_sub(since.max(front_since)),
+            (false, false) => 0,
+        };
+        let doubtful = in_front && waited >= bump_after && !newest.cancels && !late;
+        let reverts = doubtful && inner.reverts(&intent).await;
+        let seen = Unmined {
+            intent: &intent,
+            time: self.head.timestamp,
+            quote,
+            known,
+            older_known,
+            refused,
+            resent,
+            waited,
+            blocking,
+            reverts,
+            passed,
+            taken,
+        };
+        let decision = decide(&seen, bump_after);
+        if decision.exhausted {
+            self.say_exhausted(nonce, &intent);
+        }
+        match decision.action {
+            Action::Wait => Ok(()),
+            Action::Rebroadcast => {
+                inner.book().rebroadcast += 1;
+                self.broadcast(nonce, newest).await
+            }
+            Action::Replace(fees) => self.replace(&intent, newest.cancels, fees).await,
+            Action::Cancel(fees) => {
+                tracing::warn!(
+                    nonce,
+                    kind = intent.kind,
+                    late,
+                    "a transaction is no longer of use, an empty one takes its nonce"
+                );
+                self.replace(&intent, true, fees).await
+            }
+            Action::Release => self.release(&intent).await,
+        }
+    }
+
+    /// Whether the nonce is behind the chain's count where that counts, and no endpoint knows a transaction of ours.
+    async fn is_taken(&self, intent: &Intent) -> Result<bool, ChainError> {
+        let depth = self.head.number.saturating_sub(self.inner.config.confirmations);
+        if self.inner.count(BlockNumberOrTag::Number(depth)).await? <= intent.nonce {
+            return Ok(false);
+        }
+        for signed in &intent.signed {
+            if self.inner.known(signed.hash).await? == Known::InBlock {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn knows_older(&self, intent: &Intent) -> Result<bool, ChainError> {
+        for signed in intent.signed.iter().rev().skip(1) {
+            if self.inner.known(signed.hash).await? != Known::No {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn say_exhausted(&self, nonce: u64, intent: &Intent) {
+        let mut said = true;
+        self.inner.note(nonce, |entry| said = std::mem::replace(&mut entry.exhausted, true));
+        if !said {
+            let budget = intent.budget.map(|budget| budget.to_string());
+            tracing::warn!(nonce, kind = intent.kind, budget, "the budget allows no higher fees");
+        }
+    }
+
+    async fn seen_mined(
+        &self,
+        nonce: u64,
+        receipt: TransactionReceipt,
+        block: BlockRef,
+    ) -> Result<(), SendError> {
+        let mined = MinedAt { tx_hash: receipt.transaction_hash, block, success: receipt.status() };
+        self.inner.change(nonce, |intent| intent.mined = Some(mined))?;
+        self.inner.note(nonce, |entry| {
+            entry.was_taken();
+            entry.taken = 0;
+            entry.receipt = Some(Box::new(receipt));
+        });
+        if self.decide_mined(&mined, false, &block) == MinedAction::Settle {
+            self.settle(nonce, &mined).await?;
+        }
+        Ok(())
+    }
+
+    async fn broadcast(&self, nonce: u64, signed: &Signed) -> Result<(), SendError> {
+        let poll = self.inner.config.poll;
+        let (refused, error) = match self.inner.broadcast(signed).await {
+            Broadcast::Taken => {
+                self.inner.note(nonce, |entry| {
+                    entry.was_taken();
+                    entry.resent = entry.resent.saturating_add(1);
+                });
+                return Ok(());
+            }
+            Broadcast::Refused(error) => (true, error),
+            Broadcast::Unanswered(error) => (false, error),
+        };
+        self.inner.note(nonce, |entry| {
+            entry.accepted = false;
+            entry.not_taken(refused, poll);
+        });
+        Err(self.inner.rpc.error("eth_sendRawTransaction", error).into())
+    }
+
+    /// Sign an intent's nonce again with other fees, write that down, broadcast it.
+    async fn replace(&self, intent: &Intent, cancel: bool, fees: Fees) -> Result<(), SendError> {
+        let (inner, nonce) = (self.inner, intent.nonce);
+        let signed = match cancel {
+            true => inner.sign_cancel(&intent.kind, nonce, fees).await?,
+            false => inner.sign(intent.into(), nonce, intent.gas, fees).await?,
+        };
+        tracing::info!(nonce, kind = intent.kind, tx = %signed.hash, max_fee = fees.max, tip = fees.tip, "fees raised");
+        inner.change(nonce, |intent| intent.signed.push(signed.clone()))?;
+        inner.note(nonce, |entry| {
+            entry.since = Some(self.head.number);
+            entry.resent = 0;
+            entry.refused = false;
+            entry.accepted = false;
+        });
+        inner.book().replaced += 1;
+        self.broadcast(nonce, &signed).await
+    }
+
+    /// The nonce is another program's for good: sign the order again with one that is free.
+    async fn release(&self, intent: &Intent) -> Result<(), SendError> {
+        let inner = self.inner;
+        tracing::warn!(
+            nonce = intent.nonce,
+            kind = intent.kind,
+            "the nonce went to a transaction of another program; let only one use a key"
+        );
+        let worthless = is_late(intent.deadline, self.head.timestamp)
+            || intent.signed.last().is_some_and(|signed| signed.cancels);
+        // A program that died amid this has signed it again already.
+        let signed_again = inner.book().entries.values().any(|entry| {
+            let other = &entry.intent;
+            other.nonce != intent.nonce && other.tag == intent.tag && other.data == intent.data
+        });
+        if worthless || signed_again {
+            if let Some(entry) = inner.forget(intent.nonce)?
+                && worthless
+            {
+                entry.ended.send_replace(Some(Ended::Abandoned));
+            }
+            return Ok(());
+        }
+        let quote = self.quote().await?;
+        let last = intent.signed.last().map(Fees::from);
+        let fees = fees::first(quote, Bounds { gas: intent.gas, budget: intent.budget }, false).or(last);
+        let Some(fees) = fees else { return Ok(()) };
+        let (nonce, signed) = {
+            let _lock = inner.placing.lock().await;
+            let nonce = inner.book().next_nonce(self.count);
+            let signed = inner.sign(intent.into(), nonce, intent.gas, fees).await?;
+            let moved = Intent { nonce, signed: vec![signed.clone()], mined: None, ..intent.clone() };
+            inner.journal.put(&moved)?;
+            let mut book = inner.book();
+            let old = book.entries.remove(&intent.nonce);
+            let entry = book.insert(moved);
+            entry.since = Some(self.head.number);
+            if let Some(old) = old {
+                (entry.id, entry.ended, entry.timings) = (old.id, old.ended, old.timings);
+            }
+            (nonce, signed)
+        };
+        inner.journal.remove(intent.account, intent.nonce)?;
+        self.broadcast(nonce, &signed).await
+    }
+
+    /// Fill a nonce that intents wait for and that nothing has.
+    async fn gap(&self, watch: &mut Watch) -> Result<(), SendError> {
+        let inner = self.inner;
+        let gap = inner.book().gap(self.count);
+        let looks = match (gap, watch.gap) {
+            (Some(now), Some((before, looks))) if now == before => looks + 1,
+            _ => 1,
+        };
+        watch.gap = gap.map(|nonce| (nonce, looks));
+        let Some(nonce) = gap.filter(|_| looks >= GAP_LOOKS) else { return Ok(()) };
+        let quote = self.quote().await?;
+        let lock = inner.placing.lock().await;
+        if inner.book().gap(self.count) != Some(nonce) {
+            return Ok(());
+        }
+        tracing::warn!(nonce, "nothing has this nonce and others wait for it, an empty transaction fills it");
+        let signed = inner.sign_cancel(FILL, nonce, quote.fees()).await?;
+        let account = inner.signer.address();
+        let intent = Intent {
+            account,
+            nonce,
+            tag: format!("{FILL}:{nonce}"),
+            kind: FILL.to_owned(),
+            to: Some(account),
+            data: Bytes::new(),
+            value: U256::ZERO,
+            gas: TRANSFER_GAS,
+            budget: None,
+            deadline: None,
+            signed: vec![signed.clone()],
+            mined: None,
+        };
+        inner.journal.put(&intent)?;
+        inner.book().insert(intent).since = Some(self.head.number);
+        drop(lock);
+        watch.gap = None;
+        self.broadcast(nonce, &signed).await
+    }
+}

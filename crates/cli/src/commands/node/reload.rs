@@ -1,0 +1,242 @@
+//! Settings taken over while the node runs: on SIGHUP at once, and when the file has changed and then stayed the same for
+//! one more look, so that a file half-way through being written is not taken for a short one.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use alloy::primitives::U256;
+use eyre::Result;
+use provery_node::Tunables;
+use tokio::{sync::watch, time::MissedTickBehavior};
+use tracing::{error, info, warn};
+
+use crate::{
+    config::{
+        self, File,
+        node::{NodeValues, RELOADED},
+    },
+    logs,
+};
+
+/// How often the file is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// What keeps the tunables up to date.
+#[derive(Debug)]
+pub struct Reload {
+    path: PathBuf,
+    /// The file as it was taken over last.
+    text: String,
+    file: File,
+    flags: NodeValues,
+    /// Asset wei that a slot costs, as measured.
+    cost: Option<U256>,
+    out: watch::Sender<Tunables>,
+}
+
+impl Reload {
+    /// Of a file that was read at the start; nothing if there is none to read again.
+    pub fn new(
+        path: &Path,
+        flags: NodeValues,
+        cost: Option<U256>,
+        out: watch::Sender<Tunables>,
+    ) -> Result<Self> {
+        let text = fs::read_to_string(path)?;
+        let file = config::parse(path, text.clone())?;
+        Ok(Self { path: path.to_owned(), text, file, flags, cost, out })
+    }
+
+    /// Goes on until it is dropped.
+    pub async fn run(mut self, mut hangups: Hangups) {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pending: Option<String> = None;
+        let mut unreadable = false;
+        loop {
+            let asked = tokio::select! {
+                () = hangups.next() => true,
+                _ = look.tick() => false,
+            };
+            let text = match tokio::fs::read_to_string(&self.path).await {
+                Ok(text) => text,
+                Err(error) => {
+                    if asked || !unreadable {
+                        error!(code = "config", path = %self.path.display(), %error, "the configuration cannot be read; nothing changes");
+                    }
+                    unreadable = true;
+                    continue;
+                }
+            };
+            unreadable = false;
+            if asked || (text != self.text && pending.as_ref() == Some(&text)) {
+                pending = None;
+                self.apply(text);
+            } else {
+                pending = (text != self.text).then_some(text);
+            }
+        }
+    }
+
+    /// Take over what can be.
+    fn apply(&mut self, text: String) {
+        self.text = text.clone();
+        let checked = config::parse(&self.path, text)
+            .and_then(|file| self.flags.or(&file.node).checked().map(|merged| (file, merged)));
+        let (file, merged) = match checked {
+            Ok(checked) => checked,
+            Err(report) => {
+                error!(code = "config", error = %report, "the configuration is not valid; nothing changes");
+                return;
+            }
+        };
+        logs::hide(urls(&file));
+        for key in self.fixed_changes(&file) {
+            warn!(code = "config", key, "this setting is taken over at the next start only");
+        }
+        let next = merged.tunables(self.cost);
+        let before = self.out.borrow().clone();
+        if next == before {
+            info!("configuration read again: nothing to take over");
+        } else {
+            let changed = changed(&before, &next).join(", ");
+            info!(changed, "configuration taken over");
+            self.out.send_replace(next);
+        }
+        self.file = file;
+    }
+
+    /// Keys that changed in the file and that a running node does not take over.
+    fn fixed_changes(&self, file: &File) -> Vec<&'static str> {
+        let before = &self.file;
+        let mut keys: Vec<&'static str> =
+            file.node.differences(&before.node).into_iter().filter(|key| !RELOADED.contains(key)).collect();
+        let global = [
+            ("rpc_urls", file.rpc_urls != before.rpc_urls),
+            ("deployment", file.deployment != before.deployment),
+            ("keystore", file.keystore != before.keystore),
+            ("password_file", file.password_file != before.password_file),
+        ];
+        keys.extend(global.iter().filter(|(_, changed)| *changed).map(|(key, _)| *key));
+        keys
+    }
+}
+
+/// URLs that a file names.
+fn urls(file: &File) -> impl Iterator<Item = &str> {
+    let node = [&file.node.ws_url, &file.node.nats_url].into_iter().flatten();
+    file.rpc_urls.iter().flatten().chain(node).map(String::as_str)
+}
+
+/// What differs, as `key: before -> after`.
+fn changed(before: &Tunables, after: &Tunables) -> Vec<String> {
+    let shown = |tunables: &Tunables| {
+        let optional = |amount: Option<String>| amount.unwrap_or_else(|| "never".to_owned());
+        [
+            ("taking", tunables.taking.to_string()),
+            ("rescue", tunables.rescue.to_string()),
+            ("min_reward", tunables.minimum_reward.to_string()),
+            ("hand_over", optional(tunables.hand_over.map(|amount| amount.to_string()))),
+            ("take_over", tunables.take_over.to_string()),
+            ("withdraw_at", optional(tunables.withdraw_at.map(|amount| amount.to_string()))),
+            ("budget_bps", tunables.budget_bps.to_string()),
+        ]
+    };
+    let pairs = shown(before).into_iter().zip(shown(after));
+    let differing = pairs.filter(|((_, before), (_, after))| before != after);
+    differing.map(|((key, before), (_, after))| format!("{key}: {before} -> {after}")).collect()
+}
+
+/// SIGHUP, which would otherwise end the process.
+#[cfg(unix)]
+#[derive(Debug)]
+pub struct Hangups(tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl Hangups {
+    pub fn new() -> Result<Self> {
+        Ok(Self(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?))
+    }
+
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
+
+    /// For a node without a file: say so, and go on.
+    pub async fn ignore(mut self) {
+        loop {
+            self.next().await;
+            warn!(code = "config", "there is no configuration file to read again; nothing changes");
+        }
+    }
+}
+
+#[cfg(not(unix))]
+#[derive(Debug)]
+pub struct Hangups;
+
+#[cfg(not(unix))]
+impl Hangups {
+    pub fn new() -> Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        std::future::pending::<()>().await;
+    }
+
+    pub async fn ignore(self) {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reload(dir: &Path, flags: NodeValues) -> (Reload, watch::Receiver<Tunables>) {
+        let path = dir.join("provery.toml");
+        fs::write(&path, "[node]\nmin_reward = 5\nworkers = 2\n").expect("writes");
+        let file = config::parse(&path, fs::read_to_string(&path).expect("reads")).expect("parses");
+        let (out, tunables) = watch::channel(flags.or(&file.node).tunables(None));
+        (Reload::new(&path, flags, None, out).expect("reads"), tunables)
+    }
+
+    #[test]
+    fn what_is_valid_is_taken_over_and_nothing_else() {
+        let dir = tempfile::tempdir().expect("makes a folder");
+        let (mut reload, tunables) = reload(dir.path(), NodeValues::default());
+        assert_eq!(tunables.borrow().minimum_reward, 5);
+        reload.apply("[node]\nmin_reward = 6\nrescue = false\nworkers = 2\n".to_owned());
+        let taken = tunables.borrow().clone();
+        assert_eq!((taken.minimum_reward, taken.rescue), (6, false));
+        for bad in [
+            "[node]\nmin_reward = 'x'\n",
+            "[node]\nmin_rewrd = 7\n",
+            "[node]\nbudget_bps = 0",
+            "=",
+            "[node]\nstandby = true",
+        ] {
+            reload.apply(bad.to_owned());
+            assert_eq!(*tunables.borrow(), taken, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_flag_still_wins_and_the_rest_waits_for_a_restart() {
+        let dir = tempfile::tempdir().expect("makes a folder");
+        let flags = NodeValues { rescue: Some(true), ..NodeValues::default() };
+        let (mut reload, tunables) = reload(dir.path(), flags);
+        let text =
+            "rpc_urls = ['http://a']\n[node]\nrescue = false\nworkers = 3\nbudget_bps = 9\n".to_owned();
+        let file = config::parse(&reload.path, text.clone()).expect("parses");
+        assert_eq!(reload.fixed_changes(&file), ["workers", "rpc_urls"]);
+        reload.apply(text);
+        let taken = tunables.borrow().clone();
+        assert_eq!((taken.rescue, taken.budget_bps, taken.minimum_reward), (true, 9, 0));
+        assert_eq!(changed(&Tunables::default(), &taken), ["budget_bps: 5000 -> 9"]);
+    }
+}

@@ -1,0 +1,199 @@
+//! `provery node status`: asks the node that runs, or reads what one left on disk.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Args;
+use eyre::Result;
+use provery_node::{
+    config::shown_url,
+    observe::{Status, disk, read_place},
+    store::snapshot,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    amount::human,
+    commands::Context,
+    error::{Code, fail},
+    output::{fields, table},
+};
+
+/// How long a node may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: provery node status --data-dir .provery/node-1 --json")]
+pub struct StatusArgs {
+    /// Ask the node whose status page is here
+    #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
+    url: Option<String>,
+    /// The directory of the node [default: data_dir of the configuration]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+pub async fn run(context: &Context, args: StatusArgs) -> Result<()> {
+    if let Some(url) = args.url {
+        crate::logs::hide([url.as_str()]);
+        let url = if url.contains("://") { url } else { format!("http://{url}") };
+        let status = ask(&url).await.map_err(|why| {
+            let message = format!(
+                "no node answers at {} ({why}); check the address, and that the node runs with --http",
+                shown_url(&url)
+            );
+            fail(Code::NodeUnavailable, message)
+        })?;
+        show(context, &status, true);
+        return Ok(());
+    }
+    let dir = args.data_dir.or_else(|| context.settings.node.data_dir.clone()).ok_or_else(|| {
+        fail(
+            Code::Usage,
+            "which node is not clear; give --data-dir or --url, or set data_dir under [node] in the configuration",
+        )
+    })?;
+    if let Some((address, pid)) = read_place(&dir) {
+        // A node that was killed leaves the address behind, and another may have it now.
+        if let Ok(status) = ask(&format!("http://{address}")).await
+            && status.node.pid == pid
+        {
+            show(context, &status, true);
+            return Ok(());
+        }
+    }
+    if let Some(holder) = snapshot::holder(&dir).map_err(provery_node::NodeError::from)? {
+        return Err(silent(&dir, &holder));
+    }
+    if !dir.join("node.redb").exists() {
+        let message = format!(
+            "no node has ever run in {}; check --data-dir, or start one with `provery node`",
+            dir.display()
+        );
+        return Err(fail(Code::DataDirInvalid, message));
+    }
+    let reading = dir.clone();
+    let status = tokio::task::spawn_blocking(move || disk::status(&reading)).await?;
+    show(context, &status.map_err(provery_node::NodeError::from)?, false);
+    Ok(())
+}
+
+/// A node runs, and cannot be asked.
+fn silent(dir: &Path, holder: &str) -> eyre::Report {
+    let message = match read_place(dir) {
+        Some((address, _)) => format!(
+            "the node in {} runs (pid {holder}), but its status page at {address} does not answer; look at its log",
+            dir.display()
+        ),
+        None => format!(
+            "the node in {} runs (pid {holder}) without a status page; start it with --http 127.0.0.1:9464 to be able \
+             to ask it",
+            dir.display()
+        ),
+    };
+    fail(Code::NodeUnavailable, message)
+}
+
+async fn ask(base: &str) -> Result<Status, String> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(cause)?;
+    let answer = client.get(format!("{}/status", base.trim_end_matches('/'))).send().await.map_err(cause)?;
+    if !answer.status().is_success() {
+        return Err(format!("HTTP {}", answer.status().as_u16()));
+    }
+    answer.json().await.map_err(|_| "the answer is no status of a node".to_owned())
+}
+
+/// The innermost error: the outer ones quote the URL.
+fn cause(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+fn show(context: &Context, status: &Status, running: bool) {
+    let mut json = json!({ "running": running });
+    if let (Value::Object(into), Ok(Value::Object(fields))) = (&mut json, serde_json::to_value(status)) {
+        into.extend(fields);
+    }
+    context.out.result(&json, || text(status, running));
+}
+
+fn text(status: &Status, running: bool) -> String {
+    let node = &status.node;
+    let unready = status.unready();
+    let state = match (running, unready.as_slice()) {
+        (false, _) => "not running; this is what it left on disk".to_owned(),
+        (true, []) => format!("ready ({})", node.role),
+        (true, reasons) => format!("not ready: {}", reasons.join(", ")),
+    };
+    let block = |block: Option<u64>| block.map_or("unknown".to_owned(), |block| block.to_string());
+    let mut rows = vec![("node", state), ("prover", node.prover.to_string())];
+    if let Some(key) = node.key {
+        rows.push(("key", key.to_string()));
+    }
+    if running {
+        rows.push(("taking", if node.taking { "yes" } else { "no" }.to_owned()));
+        if node.breaker.open {
+            let reason = node.breaker.reason.clone().unwrap_or_default();
+            rows.push(("breaker", format!("open after {} failures: {reason}", node.breaker.failures)));
+        }
+        if node.paused_on_chain {
+            rows.push(("paused", "on-chain".to_owned()));
+        }
+        let chain = &status.chain;
+        rows.push(("block", format!("{} of {}", block(chain.position), block(chain.head))));
+    } else {
+        rows.push(("block", block(status.chain.position)));
+    }
+    for endpoint in &status.chain.endpoints {
+        let state = match (&endpoint.left_because, endpoint.up) {
+            (Some(why), _) => format!("left: {why}"),
+            (None, true) => "up".to_owned(),
+            (None, false) => format!("down after {} failures", endpoint.failures),
+        };
+        rows.push(("endpoint", format!("{} {state}", endpoint.name)));
+    }
+    let stages = status.slots.iter().filter(|(_, count)| **count > 0);
+    let stages: Vec<String> = stages.map(|(stage, count)| format!("{count} {stage}")).collect();
+    rows.push(("slots", if stages.is_empty() { "none".to_owned() } else { stages.join(", ") }));
+    rows.push(("unsent", format!("{} transactions signed and not mined", status.outbox.intents)));
+    if running {
+        let workers = &status.workers;
+        rows.push(("proofs", format!("{} of {}, {} waiting", workers.running, workers.most, workers.queue)));
+    }
+    let wei = |amount: &str| amount.parse().map_or_else(|_| amount.to_owned(), human);
+    if let Some(stake) = &status.stake {
+        let (free, bonded, credit) = (wei(&stake.free), wei(&stake.bonded), wei(&stake.credit));
+        rows.push(("stake", format!("{free} free, {bonded} bonded, {credit} earned")));
+    }
+    if let Some(balance) = &status.balance {
+        let low = if balance.low { ": too little" } else { "" };
+        rows.push(("gas", format!("{}, for {} proofs{low}", wei(&balance.wei), balance.proofs_left)));
+    }
+    let mut text = fields(&rows);
+    if !status.open.is_empty() {
+        let cells = status.open.iter().map(|slot| {
+            let mine = if slot.mine { "mine" } else { "" }.to_owned();
+            vec![
+                slot.market.clone(),
+                slot.slot.to_string(),
+                slot.stage.clone(),
+                slot.attempts.to_string(),
+                mine,
+            ]
+        });
+        let heading = ["market", "slot", "stage", "failed", "whose"];
+        text.push('\n');
+        text.push_str(&table(&heading, &cells.collect::<Vec<_>>()));
+    }
+    text
+}

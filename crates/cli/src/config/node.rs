@@ -1,0 +1,439 @@
+//! The settings of `provery node`: one list of keys, which are flags and lines of the configuration file's `[node]` table.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use alloy::primitives::{Address, U256};
+use clap::Args;
+use eyre::Result;
+use provery_node::{HiddenUrl, NatsSettings, Tunables};
+use serde_json::{Value, json};
+use toml::de::DeValue;
+
+use super::{
+    document::{FromToml, Reader, parsed},
+    urls::{self, Kind},
+};
+use crate::{
+    amount::{Amount, SignedAmount},
+    error::{Code, fail},
+};
+
+/// Keys that a running node takes over from the file.
+pub const RELOADED: [&str; 7] =
+    ["budget_bps", "hand_over", "min_reward", "rescue", "take_over", "taking", "withdraw_at"];
+
+/// Settings as a flag or the file gives them: what is not given is decided elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct NodeValues {
+    /// Where the node keeps its database; one node a directory
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
+    #[arg(long, value_name = "DIR")]
+    pub keys: Option<PathBuf>,
+    /// Serve this market; may be given more than once [default: every rollup's of the deployment]
+    #[arg(long, value_name = "N")]
+    pub market: Option<Vec<u64>>,
+    /// Whom the proofs pay [default: the prover that the signing account is, or is a submitter of]
+    #[arg(long, value_name = "ADDRESS")]
+    pub prover: Option<Address>,
+    /// Milliseconds between two looks at the chain [default: 250]
+    #[arg(long, value_name = "MS")]
+    pub poll_ms: Option<u64>,
+    /// Proofs at a time; one already uses every core [default: 1]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<u64>,
+    /// Prove slots that are open to all, too; without it only what is allocated to this prover [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub rescue: Option<bool>,
+    /// Poke epochs, expire slots, resume after a suspension [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub upkeep: Option<bool>,
+    /// Take on, bid for or rescue nothing that pays less [default: what a slot costs, by --cost-from; else 0]
+    #[arg(long, value_name = "AMOUNT")]
+    pub min_reward: Option<Amount>,
+    /// What a proof takes and costs on this machine, as `provery calibrate` wrote it [default: calibration.json beside the
+    /// keys, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub cost_from: Option<PathBuf>,
+    /// Offer slots that cannot be proven in time to others, for this much (below zero: paid to the taker)
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    pub hand_over: Option<SignedAmount>,
+    /// Take slots that others offer, if they pay [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub take_over: Option<bool>,
+    /// Mine the right to slots of markets that are mined; needs the puzzle's keys and a deposit [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub mine: Option<bool>,
+    /// Withdraw credit to the prover whenever it reaches this much [default: never]
+    #[arg(long, value_name = "AMOUNT")]
+    pub withdraw_at: Option<Amount>,
+    /// Seconds that a first proof is expected to take; measured from then on [default: by --cost-from; else 20]
+    #[arg(long, value_name = "S")]
+    pub first_estimate: Option<u64>,
+    /// Serve /healthz, /readyz, /metrics and /status at this address, as 127.0.0.1:9464; `off` serves nothing [default: off]
+    #[arg(long, value_name = "ADDRESS")]
+    pub http: Option<Http>,
+    /// Blocks, its own included, until a transaction counts as done [default: 1 on development chains, else 3]
+    #[arg(long, value_name = "N")]
+    pub confirmations: Option<u64>,
+    /// Wei of the chain's own currency that a whole unit of the asset is worth [default: 1ether]
+    #[arg(long, value_name = "AMOUNT")]
+    pub gas_wei_per_asset: Option<Amount>,
+    /// Most of what a slot is worth that gas for its proof may cost, in bps, until its deadline is near [default: 5000]
+    #[arg(long, value_name = "BPS")]
+    pub budget_bps: Option<u64>,
+    /// Seconds that finishing what is at hand may take once the node is told to stop [default: 120]
+    #[arg(long, value_name = "S")]
+    pub drain_seconds: Option<u64>,
+    /// Pause the prover on-chain when the node stops, so that no draw picks it while it is away [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub pause_when_stopping: Option<bool>,
+    /// Pause the prover on-chain while proofs or sends fail [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub pause_when_unwell: Option<bool>,
+    /// Warn when the key's funds pay for the gas of fewer proofs than this [default: 20]
+    #[arg(long, value_name = "N")]
+    pub low_balance_proofs: Option<u64>,
+    #[arg(skip)]
+    pub taking: Option<bool>,
+    /// Make proofs in processes of their own, which a crash or a lack of memory ends alone [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub worker_processes: Option<bool>,
+    /// Give proofs to the workers of this NATS server, as nats://127.0.0.1:4222
+    #[arg(long, value_name = "URL")]
+    pub nats_url: Option<String>,
+    /// First part of every name on the NATS server [default: provery]
+    #[arg(long, value_name = "NAME")]
+    pub nats_prefix: Option<String>,
+    /// Be one of several nodes of which one works; needs --nats-url [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub standby: Option<bool>,
+    /// A websocket of the chain, as a hint of when to look; never a source
+    #[arg(long, value_name = "URL")]
+    pub ws_url: Option<String>,
+}
+
+/// Where the status page is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Http {
+    Off,
+    At(SocketAddr),
+}
+
+impl FromStr for Http {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "off" => Ok(Self::Off),
+            text => text
+                .parse()
+                .map(Self::At)
+                .map_err(|_| "give an address and a port like 127.0.0.1:9464, or off".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::At(address) => address.fmt(f),
+        }
+    }
+}
+
+/// Where a setting comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Flag,
+    Env(&'static str),
+    File,
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("flag"),
+            Self::Env(name) => f.write_str(name),
+            Self::File => f.write_str("file"),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A setting as `config check` shows it, without what may be secret.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    pub key: &'static str,
+    pub value: Value,
+    pub from: Origin,
+}
+
+trait Shown {
+    fn shown(&self) -> Value;
+}
+
+macro_rules! shown {
+    ($($type:ty: |$it:ident| $value:expr;)*) => {
+        $(impl Shown for $type {
+            fn shown(&self) -> Value {
+                let $it = self;
+                json!($value)
+            }
+        })*
+    };
+}
+
+shown! {
+    PathBuf: |it| it.display().to_string();
+    Vec<u64>: |it| it;
+    Address: |it| it;
+    u64: |it| it;
+    bool: |it| it;
+    Amount: |it| it.0.to_string();
+    SignedAmount: |it| it.0.to_string();
+    Http: |it| it.to_string();
+}
+
+/// Text is a URL or the prefix.
+impl Shown for String {
+    fn shown(&self) -> Value {
+        json!(if self.contains("://") { provery_node::config::shown_url(self) } else { self.clone() })
+    }
+}
+
+macro_rules! amounts {
+    ($($type:ty),*) => {
+        $(impl FromToml for $type {
+            fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
+                parsed(value)
+            }
+        })*
+    };
+}
+
+amounts!(Amount, SignedAmount, Http);
+
+impl FromToml for Address {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
+        let text = String::from_toml(value)?;
+        text.parse().map_err(|_| "it is no address (0x and 40 hexadecimal digits)".to_owned())
+    }
+}
+
+macro_rules! keys {
+    ($($key:ident),* $(,)?) => {
+        impl NodeValues {
+            /// Every key, in the order of the example.
+            pub const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
+
+            /// Read the `[node]` table.
+            pub fn read(reader: &mut Reader<'_>) -> Self {
+                Self { $($key: reader.take(stringify!($key)),)* }
+            }
+
+            /// These, and where they say nothing, the others.
+            pub fn or(&self, other: &Self) -> Self {
+                Self { $($key: self.$key.clone().or_else(|| other.$key.clone()),)* }
+            }
+
+            /// The keys in which these differ from others.
+            pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+                let mut keys = Vec::new();
+                $(if self.$key != other.$key {
+                    keys.push(stringify!($key));
+                })*
+                keys
+            }
+
+            /// What is given, for people.
+            fn given(&self) -> Vec<(&'static str, Option<Value>)> {
+                vec![$((stringify!($key), self.$key.as_ref().map(Shown::shown))),*]
+            }
+        }
+    };
+}
+
+keys!(
+    data_dir,
+    keys,
+    market,
+    prover,
+    poll_ms,
+    workers,
+    worker_processes,
+    first_estimate,
+    cost_from,
+    taking,
+    rescue,
+    min_reward,
+    hand_over,
+    take_over,
+    mine,
+    withdraw_at,
+    upkeep,
+    confirmations,
+    gas_wei_per_asset,
+    budget_bps,
+    low_balance_proofs,
+    http,
+    ws_url,
+    drain_seconds,
+    pause_when_stopping,
+    pause_when_unwell,
+    nats_url,
+    nats_prefix,
+    standby,
+);
+
+impl NodeValues {
+    /// A file's paths are relative to the file.
+    pub fn relative_to(&mut self, folder: &Path) {
+        for path in [&mut self.data_dir, &mut self.keys, &mut self.cost_from].into_iter().flatten() {
+            *path = folder.join(&path);
+        }
+    }
+
+    /// What is wrong with these, whatever the chain says: one sentence each.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut range = |key: &str, value: Option<u64>, least: u64, most: u64| {
+            if value.is_some_and(|value| !(least..=most).contains(&value)) {
+                problems.push(format!("{key} must be from {least} to {most}"));
+            }
+        };
+        range("poll_ms", self.poll_ms, 1, 60_000);
+        range("workers", self.workers, 1, 1_024);
+        range("first_estimate", self.first_estimate, 1, 86_400);
+        range("confirmations", self.confirmations, 1, 64);
+        range("budget_bps", self.budget_bps, 1, 10_000);
+        range("drain_seconds", self.drain_seconds, 0, 86_400);
+        if self.min_reward.is_some_and(|amount| amount.0.bit_len() > 96) {
+            problems
+                .push("min_reward does not fit 96 bits, as rewards do; choose a smaller amount".to_owned());
+        }
+        if self.gas_wei_per_asset.is_some_and(|amount| amount.0.is_zero() || amount.0.bit_len() > 128) {
+            problems.push("gas_wei_per_asset must be above 0 and fit 128 bits".to_owned());
+        }
+        if self.withdraw_at.is_some_and(|amount| amount.0.is_zero()) {
+            problems.push("withdraw_at must be above 0; leave it out to never withdraw".to_owned());
+        }
+        if self.market.as_ref().is_some_and(Vec::is_empty) {
+            problems.push(
+                "market is an empty list; leave it out to serve every market of the deployment".to_owned(),
+            );
+        }
+        if self.prover == Some(Address::ZERO) {
+            problems.push("prover is the zero address, which nobody could be paid at".to_owned());
+        }
+        for (key, url, kind) in
+            [("ws_url", &self.ws_url, Kind::Websocket), ("nats_url", &self.nats_url, Kind::Nats)]
+        {
+            if let Some(problem) = url.as_deref().and_then(|url| urls::problem(url, kind)) {
+                problems.push(format!("{key} {problem}"));
+            }
+        }
+        let word = |text: &str| {
+            !text.is_empty()
+                && text.len() <= 32
+                && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+        };
+        if self.nats_prefix.as_deref().is_some_and(|prefix| !word(prefix)) {
+            problems.push("nats_prefix must be 1 to 32 letters, digits, - or _".to_owned());
+        }
+        if self.standby == Some(true) && self.nats_url.is_none() {
+            problems.push("standby needs nats_url: nodes agree on who leads through it".to_owned());
+        }
+        problems
+    }
+
+    /// These, unless something is wrong with them.
+    pub fn checked(self) -> Result<Self> {
+        let problems = self.problems();
+        if problems.is_empty() { Ok(self) } else { Err(fail(Code::Config, problems.join("; "))) }
+    }
+
+    /// What a running node may be told anew. `cost`: asset wei that a slot costs, as measured.
+    pub fn tunables(&self, cost: Option<U256>) -> Tunables {
+        let default = Tunables::default();
+        Tunables {
+            rescue: self.rescue.unwrap_or(default.rescue),
+            minimum_reward: self
+                .min_reward
+                .map(|amount| amount.0)
+                .or(cost)
+                .unwrap_or_default()
+                .saturating_to(),
+            hand_over: self.hand_over.map(|amount| amount.0),
+            take_over: self.take_over.unwrap_or(default.take_over),
+            withdraw_at: self.withdraw_at.map(|amount| amount.0),
+            taking: self.taking.unwrap_or(default.taking),
+            budget_bps: self.budget_bps.unwrap_or(default.budget_bps),
+        }
+    }
+
+    /// The NATS server, if one is used.
+    pub fn nats(&self) -> Option<NatsSettings> {
+        Some(NatsSettings {
+            url: HiddenUrl::new(self.nats_url.clone()?),
+            prefix: self.nats_prefix.clone().unwrap_or_else(|| "provery".to_owned()),
+            standby: self.standby.unwrap_or(false),
+        })
+    }
+
+    /// The address of the status page, if there is one.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        match self.http? {
+            Http::Off => None,
+            Http::At(address) => Some(address),
+        }
+    }
+
+    /// Every setting, and where it comes from.
+    pub fn rows(flags: &Self, env: &[(&'static str, &'static str)], file: &Self) -> Vec<Row> {
+        let merged = flags.or(file);
+        let given = merged.given().into_iter().zip(flags.given()).zip(file.given());
+        given
+            .map(|(((key, value), (_, flag)), (_, in_file))| {
+                let env = env.iter().find(|(name, _)| *name == key).map(|(_, variable)| *variable);
+                let from = match (flag, env, in_file) {
+                    (Some(_), ..) => Origin::Flag,
+                    (None, Some(variable), _) => Origin::Env(variable),
+                    (None, None, Some(_)) => Origin::File,
+                    _ => Origin::Default,
+                };
+                Row { key, value: value.unwrap_or_else(|| default(key)), from }
+            })
+            .collect()
+    }
+}
+
+/// What a key is if nobody says, for people.
+fn default(key: &str) -> Value {
+    let tunables = Tunables::default();
+    match key {
+        "keys" => json!(super::DEFAULT_KEYS_DIR),
+        "poll_ms" => json!(250),
+        "workers" => json!(1),
+        "taking" => json!(tunables.taking),
+        "rescue" => json!(tunables.rescue),
+        "take_over" => json!(tunables.take_over),
+        "budget_bps" => json!(tunables.budget_bps),
+        "mine" | "standby" => json!(false),
+        "worker_processes" | "upkeep" | "pause_when_stopping" | "pause_when_unwell" => json!(true),
+        "gas_wei_per_asset" => json!("1000000000000000000"),
+        "low_balance_proofs" => json!(20),
+        "drain_seconds" => json!(120),
+        "http" => json!("off"),
+        "nats_prefix" => json!("provery"),
+        _ => Value::Null,
+    }
+}

@@ -1,0 +1,155 @@
+//! What the facts and the work at hand mean for a slot: decisions, errands, and whether there is room for more.
+
+use alloy::primitives::{Address, U256};
+use provery_mechanisms::hand_over;
+use provery_mechanisms::phase::rescue_rank;
+use provery_mechanisms::{Decision, Errand, MarketView, Mechanism, Puzzle, Reason, SlotView};
+
+use super::{Book, Policy};
+use crate::facts::SlotKey;
+use crate::slots::SlotStage;
+use crate::store::WorkRecord;
+
+impl Book {
+    /// The decision about one slot; nothing if its mechanism is not one this client knows.
+    pub fn decision(&self, key: SlotKey, policy: &Policy) -> Option<Decision> {
+        let (mechanism, view) = self.view(key, policy)?;
+        let decision = mechanism.decide(&view);
+        let others = matches!(decision.reason(), Reason::Rescue | Reason::OpenToAll | Reason::OthersFirst);
+        if !policy.rescue && others {
+            return Some(Decision::Ignore { reason: Reason::PaysTooLittle });
+        }
+        Some(decision)
+    }
+
+    /// The transactions that mechanisms and the secondary market call for, now.
+    pub fn errands(&self, policy: &Policy) -> Vec<(SlotKey, Errand)> {
+        let open = self.work.keys().filter_map(|key| Some((*key, self.view(*key, policy)?)));
+        open.filter_map(|(key, (mechanism, view))| {
+            let errand = mechanism.errand(&view).or_else(|| self.hand_over_errand(key, &view, policy))?;
+            Some((key, errand))
+        })
+        .collect()
+    }
+
+    fn hand_over_errand(&self, key: SlotKey, view: &SlotView<'_>, policy: &Policy) -> Option<Errand> {
+        let market = self.deployment.market();
+        let stage = self.work.get(&key)?.work.stage;
+        if let Some(price) = policy.hand_over
+            && matches!(stage, SlotStage::Queued | SlotStage::Ignored | SlotStage::Failed)
+            && self.facts.offers(key).next().is_none()
+        {
+            let unable = stage != SlotStage::Queued;
+            return hand_over::offer(view, market, price, unable);
+        }
+        if !policy.take_over {
+            return None;
+        }
+        self.facts.offers(key).find_map(|offer| hand_over::take(view, market, offer))
+    }
+
+    /// What there is to compute for the right to a market's next slot, and the mechanism's contract that wants it.
+    pub fn puzzles(&self, policy: &Policy) -> Vec<(Address, Puzzle)> {
+        let puzzle = |market: U256| {
+            let terms = self.facts.market_terms(market)?;
+            let next_slot = self.facts.next_slot(market);
+            let log = self.facts.log(SlotKey { market, id: next_slot }, terms.mechanism);
+            let view = MarketView {
+                market,
+                terms,
+                next_slot,
+                me: self.me,
+                key: policy.key,
+                taking: policy.taking,
+                log,
+            };
+            Some((terms.mechanism, self.mechanism(terms.mechanism)?.puzzle(&view)?))
+        };
+        self.facts.markets().filter(|market| self.serves(*market)).filter_map(puzzle).collect()
+    }
+
+    /// An open slot as its mechanism is shown it.
+    fn view(&self, key: SlotKey, policy: &Policy) -> Option<(&'static dyn Mechanism, SlotView<'_>)> {
+        let (slot, terms) = self.open_slot(key)?;
+        let mechanism = self.mechanism(terms.mechanism)?;
+        let candidates = self.facts.candidates(key.market);
+        let view = SlotView {
+            slot,
+            terms,
+            me: self.me,
+            now: policy.now,
+            estimated_proving_seconds: policy.estimated_proving_seconds,
+            rescue_rank: rescue_rank(slot, self.me, &candidates),
+            minimum_reward: policy.minimum_reward,
+            queue_seconds: self.queue_seconds(key, policy),
+            taking: policy.taking,
+            key: policy.key,
+            chain_id: self.deployment.chain_id,
+            secret: policy.secret,
+            log: self.facts.log(key, terms.mechanism),
+        };
+        Some((mechanism, view))
+    }
+
+    /// Seconds until a worker is free for the slot `key`: what is queued or being proven apart from it, and what this node
+    /// may still win because it has bid on it, shared among the workers.
+    fn queue_seconds(&self, key: SlotKey, policy: &Policy) -> u64 {
+        let held_until = self.work.get(&key).filter(|record| record.slot.prover == self.me);
+        let held_until = held_until.map(|record| record.slot.exclusiveUntil);
+        let ahead = self.work.iter().filter(|(other, record)| {
+            let before = match record.work.stage {
+                SlotStage::Proving => true,
+                // Of its own slots the node proves the most urgent first.
+                SlotStage::Queued => held_until.is_none_or(|until| record.slot.exclusiveUntil <= until),
+                _ => held_until.is_none() && self.may_win(**other, policy),
+            };
+            before && **other != key
+        });
+        let ahead = ahead.count() as u64;
+        (ahead * policy.estimated_proving_seconds).div_ceil(policy.workers.max(1))
+    }
+
+    /// Whether this node has bid on a slot that its mechanism has not decided yet: its key is the third thing that a log of
+    /// the mechanism is indexed by.
+    fn may_win(&self, key: SlotKey, policy: &Policy) -> bool {
+        let Some((slot, terms)) = self.open_slot(key) else { return false };
+        let undecided = slot.prover.is_zero() && policy.now < slot.exclusiveUntil.to::<u64>();
+        let mine = policy.key.into_word();
+        undecided && self.facts.log(key, terms.mechanism).iter().any(|log| log.topics().get(3) == Some(&mine))
+    }
+
+    /// Whether a slot that was allocated to this prover now could not be proven within its window, after all that is
+    /// queued. Once that was so (`already`), it is over when half the window would do.
+    pub fn overload(&self, policy: &Policy, already: bool) -> bool {
+        let queued =
+            |record: &&WorkRecord| matches!(record.work.stage, SlotStage::Queued | SlotStage::Proving);
+        let queued = self.work.values().filter(queued).count() as u64;
+        if queued == 0 {
+            return false;
+        }
+        let needed = ((queued + 1) * policy.estimated_proving_seconds).div_ceil(policy.workers.max(1));
+        let mine = self
+            .facts
+            .leaves(self.me)
+            .into_iter()
+            .filter(|(market, units, _)| *units > 0 && self.serves(*market));
+        let windows = mine.filter_map(|(market, ..)| {
+            let terms = self.facts.market_terms(market)?;
+            self.mechanism(terms.mechanism)?.allocates().then_some(u64::from(terms.exclusiveWindow))
+        });
+        let room = |window: u64| if already { window / 2 } else { window };
+        windows.into_iter().any(|window| needed >= room(window))
+    }
+
+    /// Slots that this prover holds and has not proven yet, and proofs of others' that are on their way.
+    pub fn to_finish(&self) -> usize {
+        let held = |record: &&WorkRecord| {
+            let mine = record.slot.prover == self.me;
+            match record.work.stage {
+                SlotStage::Proved { .. } | SlotStage::Submitting => true,
+                stage => mine && !stage.ended() && !matches!(stage, SlotStage::Failed | SlotStage::Ignored),
+            }
+        };
+        self.work.values().filter(held).count()
+    }
+}

@@ -1,0 +1,195 @@
+//! What can be seen of a running node from outside: its [`Status`], its metrics, and the HTTP server that shows them.
+//!
+//! | path | what it answers |
+//! |---|---|
+//! | `/healthz` | 200 while the service loop is alive (it ticked within 30 s), else 503 |
+//! | `/readyz` | 200 when the node can be relied on, else 503 with `{"ready":false,"reasons":[…]}` |
+//! | `/metrics` | OpenMetrics text |
+//! | `/status` | [`Status`] as JSON |
+//!
+//! Reasons not to be ready: `starting`, `stalled` (the loop does not tick), `no_endpoint`, `behind`, `draining`,
+//! `breaker_open`, `standby`.
+//!
+//! The metrics. Labels only have values from closed lists or from the configuration, never slots, addresses or messages.
+//!
+//! | name | type | labels | meaning |
+//! |---|---|---|---|
+//! | `provery_build_info` | info | `version` | 1 |
+//! | `provery_start_time_seconds` | gauge | | unix time of the node's start |
+//! | `provery_tick_age_seconds` | gauge | | since the service loop was last seen alive |
+//! | `provery_ready` | gauge | | 1 if `/readyz` says 200 |
+//! | `provery_role` | gauge | `role` | 1 for the role it has: alone, leader, standby |
+//! | `provery_draining`, `provery_taking`, `provery_paused` | gauge | | 1 if so |
+//! | `provery_breaker_open`, `provery_breaker_failures` | gauge | | the circuit breaker, and failures in a row |
+//! | `provery_chain_head_block`, `provery_chain_position_block` | gauge | | the chain's newest block; the last that is stored |
+//! | `provery_chain_lag_blocks` | gauge | | blocks between them |
+//! | `provery_reorgs_total` | counter | | reorgs followed |
+//! | `provery_reorg_depth_blocks` | histogram | | blocks each took back |
+//! | `provery_reorg_deepest_blocks` | gauge | | the deepest of them |
+//! | `provery_rpc_up`, `provery_rpc_head_block`, `provery_rpc_lag_blocks` | gauge | `endpoint` | its health |
+//! | `provery_rpc_requests_total`, `provery_rpc_failures_total` | counter | `endpoint` | asked, and not answered |
+//! | `provery_slots` | gauge | `stage` | slots in each stage |
+//! | `provery_slots_ended_total` | counter | `outcome` | proven, rescued, lost, missed, expired, cancelled |
+//! | `provery_phase_seconds` | histogram | `phase` | how long each phase took |
+//! | `provery_failures_total` | counter | `code` | what failed: proofs, sends, reads |
+//! | `provery_losses_total` | counter | `code` | races lost, which is no failure |
+//! | `provery_outbox_intents` | gauge | | signed and not mined |
+//! | `provery_outbox_unmined_blocks` | gauge | | for how many blocks the oldest of them has waited |
+//! | `provery_outbox_replaced_total`, `provery_outbox_rebroadcast_total` | counter | | transactions replaced; sent again |
+//! | `provery_workers`, `provery_proofs_running`, `provery_proofs_queued` | gauge | | proofs at a time; now; waiting |
+//! | `provery_stake_free_wei`, `provery_stake_bonded_wei`, `provery_credit_wei` | gauge | | asset wei |
+//! | `provery_balance_wei`, `provery_balance_low`, `provery_balance_proofs` | gauge | | gas funds; too little; proofs they pay for |
+//! | `provery_process_resident_bytes`, `provery_process_open_fds` | gauge | | of the node's process, on Linux |
+
+pub mod disk;
+mod guard;
+mod http;
+mod metrics;
+mod place;
+mod process;
+mod status;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use http::{ServeError, Server, serve};
+pub use place::{HttpPlace, read_place};
+pub use status::{
+    BalanceStatus, BreakerStatus, CAUGHT_UP_WITHIN, ChainStatus, ENDED_KEPT, EndedSlot, EndpointStatus,
+    NodeStatus, OpenSlot, OutboxView, StakeStatus, Status, WorkersStatus,
+};
+
+use metrics::Metrics;
+
+/// A loop that has not ticked for this long is taken for dead.
+pub const ALIVE_WITHIN: Duration = Duration::from_secs(30);
+
+/// Takes what the service says about itself. Cheap to clone; nothing it does waits for a reader.
+#[derive(Clone)]
+pub struct Observer(Arc<Inner>);
+
+struct Inner {
+    /// None until the service has said something.
+    status: Arc<Mutex<Option<Arc<Status>>>>,
+    alive: Arc<Alive>,
+    metrics: Metrics,
+}
+
+/// When the loop last ticked.
+#[derive(Debug)]
+struct Alive {
+    since: Instant,
+    /// Milliseconds after `since`.
+    tick: AtomicU64,
+}
+
+impl Alive {
+    fn age(&self) -> Duration {
+        self.since.elapsed().saturating_sub(Duration::from_millis(self.tick.load(Ordering::Relaxed)))
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer").field("alive", &self.0.alive).finish_non_exhaustive()
+    }
+}
+
+impl Default for Observer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Observer {
+    pub fn new() -> Self {
+        let status = Arc::new(Mutex::new(None));
+        let alive = Arc::new(Alive { since: Instant::now(), tick: AtomicU64::new(0) });
+        let metrics = Metrics::new(status.clone(), alive.clone());
+        Self(Arc::new(Inner { status, alive, metrics }))
+    }
+
+    /// What the node is like now.
+    pub fn publish(&self, mut status: Status) {
+        status.ended.truncate(ENDED_KEPT);
+        let status = Arc::new(status);
+        let before = lock(&self.0.status).replace(status);
+        // Freed outside the lock.
+        drop(before);
+    }
+
+    /// The loop is alive.
+    pub fn tick(&self) {
+        let now = u64::try_from(self.0.alive.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.alive.tick.store(now, Ordering::Relaxed);
+    }
+
+    /// A slot ended: proven, rescued, lost, missed, expired or cancelled.
+    pub fn slot_ended(&self, how: &'static str) {
+        self.0.metrics.slot_ended(how);
+    }
+
+    /// A phase of a slot's life took this long.
+    pub fn phase(&self, phase: &'static str, took: Duration) {
+        self.0.metrics.phase(phase, took);
+    }
+
+    /// Something failed.
+    pub fn failure(&self, code: &'static str) {
+        self.0.metrics.failure(code);
+    }
+
+    /// A race was lost.
+    pub fn loss(&self, code: &'static str) {
+        self.0.metrics.loss(code);
+    }
+
+    /// A reorg took `depth` blocks back.
+    pub fn reorg(&self, depth: u64) {
+        self.0.metrics.reorg(depth);
+    }
+
+    /// What was published last.
+    pub fn status(&self) -> Option<Arc<Status>> {
+        lock(&self.0.status).clone()
+    }
+
+    /// Whether the loop has ticked of late.
+    pub fn alive(&self) -> bool {
+        self.0.alive.age() < ALIVE_WITHIN
+    }
+
+    /// Why the node is not ready; nothing if it is.
+    pub fn unready(&self) -> Vec<&'static str> {
+        unready(self.status().as_deref(), self.alive())
+    }
+
+    /// The metrics as OpenMetrics text.
+    pub fn metrics(&self) -> String {
+        self.0.metrics.encode()
+    }
+
+    #[cfg(test)]
+    fn without_ticks_since(&self, age: Duration) -> Self {
+        let since = Instant::now().checked_sub(age).unwrap_or_else(Instant::now);
+        let alive = Arc::new(Alive { since, tick: AtomicU64::new(0) });
+        let status = self.0.status.clone();
+        let metrics = Metrics::new(status.clone(), alive.clone());
+        Self(Arc::new(Inner { status, alive, metrics }))
+    }
+}
+
+fn unready(status: Option<&Status>, alive: bool) -> Vec<&'static str> {
+    let mut reasons = status.map_or_else(|| vec!["starting"], Status::unready);
+    if !alive {
+        reasons.push("stalled");
+    }
+    reasons
+}
+
+/// Nothing that is locked here can be left half-changed by a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

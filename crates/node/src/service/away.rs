@@ -1,0 +1,121 @@
+//! The prover's pause on-chain: a node that expects not to prove takes its prover out of the draws, and puts it back.
+//!
+//! That it was this node that paused, and not its operator, is on disk before the transaction is sent: an operator's
+//! pause is left alone, and a node that was killed after its own comes back by itself.
+
+use provery_mechanisms::upkeep::Standing;
+use tracing::warn;
+
+use super::Service;
+use super::upkeep::Task;
+use crate::store::StoreError;
+
+/// Why the prover should be out of the draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// The node is about to end.
+    Stopping,
+    /// The breaker is open.
+    Unwell,
+    /// There is hardly gas left to deliver with.
+    Broke,
+    /// A slot won now could not be proven in its window, with all that is queued.
+    Overloaded,
+    /// The operator said so, in the configuration.
+    NotTaking,
+}
+
+impl Absence {
+    /// A stable word for logs and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stopping => "stopping",
+            Self::Unwell => "unwell",
+            Self::Broke => "low_balance",
+            Self::Overloaded => "overloaded",
+            Self::NotTaking => "not_taking",
+        }
+    }
+}
+
+/// What to do about the pause: pause, resume, forget that the node paused, or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Pause,
+    Resume,
+    Forget,
+    Nothing,
+}
+
+fn step(standing: &Standing, ours: bool, away: bool) -> Step {
+    match (standing.registered, standing.paused, ours, away) {
+        (true, false, _, true) => Step::Pause,
+        (true, true, true, false) => Step::Resume,
+        // Somebody resumed; the next pause may be an operator's.
+        (_, false, true, false) => Step::Forget,
+        _ => Step::Nothing,
+    }
+}
+
+impl Service {
+    /// Why the prover should be paused now, if it should.
+    pub(super) fn absence(&self) -> Option<Absence> {
+        if self.draining {
+            return self.config.pause_when_stopping.then_some(Absence::Stopping);
+        }
+        if !self.tunables().taking {
+            return Some(Absence::NotTaking);
+        }
+        if self.config.pause_when_unwell && !self.health.well() {
+            return Some(Absence::Unwell);
+        }
+        if self.funds.broke() {
+            return Some(Absence::Broke);
+        }
+        self.overloaded.then_some(Absence::Overloaded)
+    }
+
+    /// Send a pause or a resumption if one is due.
+    pub(super) fn mind_absence(&mut self) -> Result<(), StoreError> {
+        let queue = self.book.overload(&self.policy(), self.overloaded);
+        self.overloaded = queue;
+        let absence = self.absence();
+        if absence != self.absence {
+            if let Some(absence) = absence {
+                warn!(reason = absence.name(), "nothing new is taken on");
+            }
+            self.absence = absence;
+        }
+        let standing = self.book.facts().standing(self.config.prover);
+        let ours = self.book.store().paused_by_node()?;
+        match step(&standing, ours, absence.is_some()) {
+            Step::Pause if self.upkeep.may(&Task::Pause) => {
+                self.book.store().set_paused_by_node(true)?;
+                self.send_upkeep(Task::Pause, self.chain.calls().pause());
+            }
+            Step::Resume if self.upkeep.may(&Task::Resume) => {
+                self.send_upkeep(Task::Resume, self.chain.calls().resume());
+            }
+            Step::Forget if !self.upkeep.runs(&Task::Pause) => self.book.store().set_paused_by_node(false)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_nodes_own_pause_is_taken_back() {
+        let standing = |paused| Standing { registered: true, paused, suspended: false };
+        assert_eq!(step(&standing(false), false, true), Step::Pause);
+        assert_eq!(step(&standing(true), true, true), Step::Nothing, "it is");
+        assert_eq!(step(&standing(true), true, false), Step::Resume);
+        assert_eq!(step(&standing(true), false, false), Step::Nothing, "the operator's");
+        assert_eq!(step(&standing(false), true, false), Step::Forget, "resumed by the operator");
+        assert_eq!(step(&standing(false), false, false), Step::Nothing);
+        assert_eq!(step(&Standing::default(), false, true), Step::Nothing, "nobody to pause");
+    }
+}

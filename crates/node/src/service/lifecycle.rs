@@ -1,0 +1,275 @@
+//! A node from its start to its end: tasks, and what is begun anew when the disk fails.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy::signers::local::PrivateKeySigner;
+use provery_chain::{Chain, JournalError, SendError, Sender, SenderConfig, hint};
+use serde_json::json;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::feed::Feed;
+use super::observe::{self, Watch};
+use super::upkeep::Upkeep;
+use super::{Service, Wiring};
+use crate::book::Book;
+use crate::config::NodeConfig;
+use crate::error::NodeError;
+use crate::leader::{self, Role};
+use crate::observe::Observer;
+use crate::report::Reporter;
+use crate::stop::Stop;
+use crate::store::{DataDir, Identity, IntentTable, Store, StoreError};
+use crate::supervisor::{Supervisor, SupervisorError, TaskError};
+use crate::worker::{NatsConfig, ProofRunner, Workers};
+
+/// What the loop's own end may take on top of the bound for a last delivery.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long a leader that is gone is waited for.
+const LEASE: Duration = Duration::from_secs(10);
+/// The first pause before the store is opened again, and the longest.
+const STORE_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// What a node works with.
+#[derive(Debug)]
+pub struct Parts {
+    pub chain: Chain,
+    /// The key that sends: the prover itself, a submitter of its, or anyone, since the payee is an input of the proof.
+    pub signer: PrivateKeySigner,
+    pub runner: Arc<dyn ProofRunner>,
+    /// The circuits that the runner proves.
+    pub circuits: Vec<String>,
+}
+
+/// Run a node until it is told to stop or something fails for good.
+///
+/// A disk that fails is not that: nothing is done whose record cannot be written, and the store is opened again until it
+/// can.
+pub async fn run(config: NodeConfig, parts: Parts, stop: Stop) -> Result<(), NodeError> {
+    let reporter = Arc::new(if config.report {
+        Reporter::stdout(config.prover)
+    } else {
+        Reporter::silent(config.prover)
+    });
+    let observer = Observer::new();
+    // The place is given up when the node ends.
+    let (server, _place) = observe::bind(&config)?.unzip();
+    let page = async {
+        match server {
+            Some(server) => server.run(observer.clone(), CancellationToken::new()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let result = tokio::select! {
+        result = begin_anew(&config, &parts, &stop, &reporter, &observer) => result,
+        ended = page => ended.map_err(NodeError::from),
+    };
+    reporter.node("stopped", json!({}));
+    result
+}
+
+/// Run, and run again for as long as it is the disk that fails.
+async fn begin_anew(
+    config: &NodeConfig,
+    parts: &Parts,
+    stop: &Stop,
+    reporter: &Arc<Reporter>,
+    observer: &Observer,
+) -> Result<(), NodeError> {
+    let mut pause = STORE_PAUSE.0;
+    let mut begun = false;
+    loop {
+        let result = supervise(config, parts, stop, reporter, observer, &mut begun).await;
+        let Err(error) = &result else { return result };
+        // What is wrong from the start is for the operator to mend.
+        let again = begun && is_disk(error) && !stop.now.is_cancelled();
+        let fields = json!({ "code": error.code(), "message": error.to_string(), "retried": again });
+        reporter.node("error", fields);
+        if !again {
+            return result;
+        }
+        observer.failure("store");
+        warn!(error = %error, pause_s = pause.as_secs(), "the disk failed, so the node rests and begins anew");
+        tokio::select! {
+            () = stop.now.cancelled() => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = (pause * 2).min(STORE_PAUSE.1);
+    }
+}
+
+async fn supervise(
+    config: &NodeConfig,
+    parts: &Parts,
+    stop: &Stop,
+    reporter: &Arc<Reporter>,
+    observer: &Observer,
+    begun: &mut bool,
+) -> Result<(), NodeError> {
+    let Parts { chain, signer, .. } = parts;
+    let deployment = chain.deployment().clone();
+    for rollup in &deployment.rollups {
+        let serves = config.markets.as_ref().is_none_or(|markets| markets.contains(&rollup.market));
+        let known = |circuit: &String| parts.circuits.contains(circuit);
+        if let Some(circuit) = serves.then(|| circuit_name(rollup.block_txs)).flatten()
+            && !known(&circuit)
+        {
+            return Err(NodeError::NoBackend { circuit });
+        }
+    }
+    let directory = DataDir::open(&config.data_dir)?;
+    let identity =
+        Identity { chain_id: deployment.chain_id, market: deployment.market(), prover: config.prover };
+    let store = Arc::new(Store::open(directory, &identity)?);
+    let confirmations = config.confirmations.saturating_sub(1);
+    let sending = SenderConfig { confirmations, ..SenderConfig::new(config.poll) };
+    let journal = Arc::new(IntentTable::new(store.clone()));
+    let sender = Sender::open(chain.rpc().clone(), signer.clone(), sending, journal)?;
+    let (book, cursor) = Book::open(store, deployment, config.prover, config.markets.clone())?;
+    let params = chain.registry_params().await?;
+    let resumed = book.work().filter(|(_, record)| record.work.stage.engaged()).count();
+    info!(prover = %config.prover, data_dir = %config.data_dir.display(), resumed, "node started");
+    let at = book.head().map(|head| head.number);
+    reporter.node("started", json!({ "block": at, "resumed": resumed }));
+    *begun = true;
+
+    let token = stop.now.child_token();
+    let mut supervisor = Supervisor::new(token.clone(), config.shutdown_bound + GRACE);
+    let wake = Arc::new(Notify::new());
+    if let Some(url) = &config.ws_url {
+        let hint = hint(url.expose().to_owned(), wake.clone(), token.clone());
+        supervisor.spawn("hint", async move {
+            hint.await;
+            Ok(())
+        });
+    }
+    let (feed, follow) = Feed::new(chain.clone(), cursor, config.poll, wake);
+    supervisor.spawn("follower", {
+        let token = token.clone();
+        async move {
+            tokio::select! {
+                () = token.cancelled() => Ok(()),
+                ended = follow => ended.map_err(TaskError::from),
+            }
+        }
+    });
+    let roles = compete(config, &sender, &mut supervisor, &token);
+    supervisor.spawn("outbox", {
+        let (sender, token, roles) = (sender.clone(), token.clone(), roles.clone());
+        async move { keep(sender, roles, token).await.map_err(TaskError::from) }
+    });
+    let (workers, results) = Workers::new(parts.runner.clone(), config.workers, reporter.clone());
+    let wiring = Wiring {
+        sender,
+        book,
+        feed,
+        workers,
+        upkeep: Upkeep::new(params.epoch_length),
+        reporter: reporter.clone(),
+        watch: Watch::new(observer.clone()),
+        roles,
+    };
+    let service = Service::new(config, parts, wiring);
+    let stop = Stop { drain: stop.drain.clone(), now: token };
+    supervisor.spawn("service", async move { service.run(results, stop).await.map_err(TaskError::from) });
+    supervisor.run().await.map_err(NodeError::from)
+}
+
+/// The task that competes for the lease, if this node is one of several.
+fn compete(
+    config: &NodeConfig,
+    sender: &Sender,
+    supervisor: &mut Supervisor,
+    token: &CancellationToken,
+) -> watch::Receiver<Role> {
+    let Some(nats) = config.nats.as_ref().filter(|nats| nats.standby) else { return Role::alone() };
+    let server = NatsConfig { prefix: nats.prefix.clone(), ..NatsConfig::new(nats.url.expose()) };
+    let name = format!("{}-{}", config.prover, sender.address());
+    let node_id = std::process::id().to_string();
+    let (roles, task) = leader::lead(server, name, node_id, LEASE, token.clone());
+    supervisor.spawn("leader", async move { task.await.map_err(TaskError::from) });
+    roles
+}
+
+/// Tend the outbox while this node is the one that acts.
+async fn keep(
+    sender: Sender,
+    mut roles: watch::Receiver<Role>,
+    token: CancellationToken,
+) -> Result<(), SendError> {
+    loop {
+        if roles.borrow_and_update().may_act() {
+            let acting = token.child_token();
+            tokio::select! {
+                kept = sender.keep(acting.clone()) => return kept,
+                () = deposed(&mut roles) => acting.cancel(),
+            }
+        }
+        tokio::select! {
+            () = token.cancelled() => return Ok(()),
+            changed = roles.changed() => if changed.is_err() {
+                token.cancelled().await;
+                return Ok(());
+            },
+        }
+    }
+}
+
+/// Until this node no longer acts.
+async fn deposed(roles: &mut watch::Receiver<Role>) {
+    loop {
+        let role = *roles.borrow_and_update();
+        match role {
+            Role::Alone => std::future::pending().await,
+            Role::Leader { until } if role.may_act() => tokio::time::sleep_until(until.into()).await,
+            Role::Leader { .. } | Role::Standby => return,
+        }
+    }
+}
+
+fn circuit_name(block_txs: u64) -> Option<String> {
+    let params = provery_circuits::Params::new(usize::try_from(block_txs).ok()?).ok()?;
+    Some(params.circuit_name())
+}
+
+/// Whether the disk may be at fault, wherever in the node that was met.
+fn is_disk(error: &NodeError) -> bool {
+    let task = match error {
+        NodeError::Task(SupervisorError::Failed { source, .. }) => source.as_ref(),
+        NodeError::Store(error) => return error.is_disk(),
+        NodeError::Send(SendError::Journal(_)) => return true,
+        _ => return false,
+    };
+    let mut cause: Option<&(dyn Error + 'static)> = Some(task);
+    while let Some(error) = cause {
+        if error.downcast_ref::<JournalError>().is_some()
+            || matches!(error.downcast_ref(), Some(SendError::Journal(_)))
+            || error.downcast_ref::<StoreError>().is_some_and(StoreError::is_disk)
+            || error.downcast_ref::<NodeError>().is_some_and(is_disk)
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_disk_is_seen_through_the_task_that_met_it() {
+        let met = |source: TaskError| is_disk(&SupervisorError::Failed { task: "service", source }.into());
+        let full = || StoreError::Database(Box::new(redb::Error::Io(std::io::ErrorKind::StorageFull.into())));
+        assert!(is_disk(&full().into()));
+        assert!(met(Box::new(NodeError::from(full()))));
+        assert!(met(Box::new(SendError::Journal(JournalError("full".to_owned())))));
+        assert!(!met("something else".into()));
+        assert!(!is_disk(&StoreError::Schema { path: "x".into(), found: 9, expected: 2 }.into()));
+        assert!(!is_disk(&SupervisorError::Panicked { task: "service" }.into()));
+    }
+}

@@ -1,0 +1,160 @@
+//! What the service tells its [`Observer`].
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use provery_chain::EndpointHealth;
+
+use super::Service;
+use super::away::Absence;
+use crate::config::NodeConfig;
+use crate::error::NodeError;
+use crate::observe::{
+    BalanceStatus, BreakerStatus, ChainStatus, EndpointStatus, HttpPlace, NodeStatus, Observer, OutboxView,
+    Server, StakeStatus, Status, WorkersStatus, disk,
+};
+use crate::slots::SlotStage;
+
+/// A status is made no more often than this.
+const PUBLISH_EVERY: Duration = Duration::from_millis(200);
+
+/// The server's address is taken, and written down, before the node says that it runs.
+pub(super) fn bind(config: &NodeConfig) -> Result<Option<(Server, HttpPlace)>, NodeError> {
+    HttpPlace::clear(&config.data_dir);
+    let Some(address) = config.http else { return Ok(None) };
+    let server = Server::bind(address)?;
+    let place = HttpPlace::write(&config.data_dir, server.address())
+        .map_err(|source| crate::store::StoreError::Directory { path: config.data_dir.clone(), source })?;
+    Ok(Some((server, place)))
+}
+
+/// What makes a status.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub observer: Observer,
+    started_at: u64,
+    published: Option<Instant>,
+}
+
+impl Watch {
+    pub fn new(observer: Observer) -> Self {
+        let started_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        Self { observer, started_at, published: None }
+    }
+
+    pub fn reorg(&self, depth: u64) {
+        self.observer.reorg(depth);
+    }
+
+    /// A slot that this node had to do with has ended.
+    pub fn ended(&self, outcome: &'static str, took: Option<Duration>, phases: &[(&'static str, Duration)]) {
+        self.observer.slot_ended(outcome);
+        if let Some(took) = took {
+            self.observer.phase("slot", took);
+        }
+        phases.iter().for_each(|(phase, took)| self.observer.phase(phase, *took));
+    }
+}
+
+impl Service {
+    /// The loop is alive; now and then, say what is so.
+    pub(super) fn observe(&mut self) {
+        self.watch.observer.tick();
+        let due = self.watch.published.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY);
+        if due {
+            self.watch.published = Some(Instant::now());
+            self.watch.observer.publish(self.status());
+        }
+    }
+
+    fn status(&self) -> Status {
+        let taking = self.policy().taking;
+        let facts = self.book.facts();
+        let ending = |key| facts.slot(key).and_then(|fact| fact.ended.as_ref()).map(|ended| ended.tx);
+        let (slots, open, ended) = disk::slots(self.book.work(), self.config.prover, ending);
+        let queue = slots.get(SlotStage::Queued.name()).copied().unwrap_or_default();
+        let seen = self.upkeep.seen();
+        let absence = self.absence.map(Absence::name);
+        let unwell = !self.health.taking(self.book.failing());
+        Status {
+            node: NodeStatus {
+                prover: self.config.prover,
+                key: Some(self.sender.address()),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pid: std::process::id(),
+                started_at: self.watch.started_at,
+                role: self.role().name().to_owned(),
+                draining: self.draining,
+                taking,
+                breaker: BreakerStatus {
+                    open: unwell,
+                    reason: self.health.reason().filter(|_| unwell).or(absence).map(str::to_owned),
+                    failures: self.health.failures(),
+                },
+                paused_on_chain: facts.standing(self.config.prover).paused,
+            },
+            chain: self.chain_status(),
+            slots,
+            open,
+            ended,
+            outbox: self.outbox_view(),
+            workers: WorkersStatus {
+                runner: self.workers.runner().to_owned(),
+                most: self.workers.most() as u64,
+                running: self.workers.status().borrow().len() as u64,
+                queue,
+            },
+            stake: seen.map(|seen| StakeStatus {
+                free: seen.stake.saturating_sub(seen.bonded).to_string(),
+                bonded: seen.bonded.to_string(),
+                credit: seen.credit.to_string(),
+            }),
+            balance: self.funds.balance().map(|balance| BalanceStatus {
+                wei: balance.to_string(),
+                low: self.funds.low(),
+                proofs_left: self.funds.proofs_left(),
+            }),
+        }
+    }
+
+    fn outbox_view(&self) -> OutboxView {
+        let outbox = self.sender.status();
+        OutboxView {
+            intents: outbox.intents,
+            oldest_nonce: outbox.oldest_nonce,
+            next_nonce: outbox.next_nonce,
+            unmined_since_block: outbox.unmined_since_block,
+            replaced: outbox.replaced,
+            rebroadcast: outbox.rebroadcast,
+            last_error: outbox.last_error,
+        }
+    }
+
+    fn chain_status(&self) -> ChainStatus {
+        let health = self.feed.health.borrow();
+        let head = health.head.map(|head| head.number);
+        let position = self.book.head().map(|head| head.number);
+        ChainStatus {
+            chain_id: self.chain.rpc().chain_id(),
+            head,
+            position,
+            lag_blocks: head.unwrap_or_default().saturating_sub(position.unwrap_or_default()),
+            reorgs: health.reorgs,
+            deepest_reorg: health.deepest_reorg,
+            endpoints: self.chain.rpc().endpoints().into_iter().map(endpoint).collect(),
+        }
+    }
+}
+
+fn endpoint(health: EndpointHealth) -> EndpointStatus {
+    EndpointStatus {
+        name: health.name,
+        up: health.up,
+        head: health.head,
+        lag_blocks: health.lag_blocks,
+        failures: health.failures,
+        total_failures: health.total_failures,
+        requests: health.requests,
+        last_error: health.last_error,
+        left_because: health.left_because.map(str::to_owned),
+    }
+}

@@ -1,0 +1,108 @@
+//! Proofs apart from the loop, behind one trait.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`pool`] | [`Workers`]: a bounded number of proofs at a time, as the service sees them |
+//! | [`in_process`] | proofs on blocking threads of this process |
+//! | [`processes`] | proofs in child processes, which may crash, run out of memory or be killed |
+//! | [`child`] | one such process, from its parent's side |
+//! | [`stdio`] | the same, from its own side: `provery worker --stdio` |
+//! | [`protocol`] | what the two say to each other, a line of JSON each |
+//! | [`fault`] | proofs that fail, crash or dawdle on purpose, for tests |
+//! | [`jetstream`] | proofs on other machines, over NATS |
+
+mod child;
+pub mod fault;
+mod in_process;
+pub mod jetstream;
+mod pool;
+mod processes;
+pub mod protocol;
+pub mod stdio;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use alloy::primitives::B256;
+use futures::future::BoxFuture;
+use provery_proving::{Phase, ProofOutput};
+use tokio_util::sync::CancellationToken;
+
+pub use in_process::InProcess;
+pub use jetstream::{Jetstream, NatsConfig, NatsError};
+pub use pool::{Finished, Running, Workers};
+pub use processes::{Attempt, Processes};
+
+use crate::facts::SlotKey;
+
+/// A proof to make.
+#[derive(Clone)]
+pub struct Job {
+    pub key: SlotKey,
+    /// What the proof will be about.
+    pub statement: B256,
+    /// Whose keys it takes.
+    pub circuit: String,
+    /// What the backend is given.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("key", &self.key)
+            .field("circuit", &self.circuit)
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a proof went.
+#[derive(Debug)]
+pub enum Outcome {
+    Proved(ProofOutput),
+    Cancelled,
+    Failed(String),
+}
+
+/// Runs jobs, wherever that is.
+pub trait ProofRunner: Send + Sync + fmt::Debug {
+    /// Run one job to its end. Dropping the future, or cancelling through `watch`, stops it at once.
+    fn run(&self, job: Job, watch: JobWatch) -> BoxFuture<'static, Outcome>;
+
+    /// Where jobs are run, in a word.
+    fn name(&self) -> &'static str;
+}
+
+/// How a job is watched and stopped.
+#[derive(Clone)]
+pub struct JobWatch {
+    pub cancel: CancellationToken,
+    /// Told of each phase as it begins.
+    pub phase: Arc<dyn Fn(Phase) + Send + Sync>,
+}
+
+impl JobWatch {
+    /// Nobody watches; `cancel` stops it.
+    pub fn unwatched(cancel: CancellationToken) -> Self {
+        Self { cancel, phase: Arc::new(|_| {}) }
+    }
+}
+
+impl fmt::Debug for JobWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobWatch").field("cancelled", &self.cancel.is_cancelled()).finish_non_exhaustive()
+    }
+}
+
+/// A phase as logs and reports name it.
+pub fn phase_name(phase: Phase) -> &'static str {
+    phase.as_str()
+}
+
+fn phase_named(name: &str) -> Option<Phase> {
+    Phase::ALL.into_iter().find(|phase| phase.as_str() == name)
+}

@@ -1,0 +1,149 @@
+//! A bounded number of proofs at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use alloy::primitives::B256;
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::{Job, JobWatch, Outcome, ProofRunner, phase_name};
+use crate::facts::SlotKey;
+use crate::report::Reporter;
+
+/// A worker is done.
+#[derive(Debug)]
+pub struct Finished {
+    pub key: SlotKey,
+    pub statement: B256,
+    pub outcome: Outcome,
+    pub took: Duration,
+}
+
+/// A proof under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    pub key: SlotKey,
+    pub phase: Option<&'static str>,
+    pub since: Instant,
+}
+
+/// A bounded number of workers.
+#[derive(Debug)]
+pub struct Workers {
+    runner: Arc<dyn ProofRunner>,
+    most: usize,
+    running: HashMap<SlotKey, CancellationToken>,
+    finished: mpsc::UnboundedSender<Finished>,
+    status: Arc<watch::Sender<Vec<Running>>>,
+    reporter: Arc<Reporter>,
+}
+
+impl Workers {
+    /// `most` proofs at a time, each of which may itself use every core. Results arrive at the receiver.
+    pub fn new(
+        runner: Arc<dyn ProofRunner>,
+        most: usize,
+        reporter: Arc<Reporter>,
+    ) -> (Self, mpsc::UnboundedReceiver<Finished>) {
+        let (finished, results) = mpsc::unbounded_channel();
+        let status = Arc::new(watch::Sender::new(Vec::new()));
+        (Self { runner, most: most.max(1), running: HashMap::new(), finished, status, reporter }, results)
+    }
+
+    /// Where proofs are made, in a word.
+    pub fn runner(&self) -> &'static str {
+        self.runner.name()
+    }
+
+    /// Proofs at a time.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// What is being proven, and in which phase.
+    pub fn status(&self) -> watch::Receiver<Vec<Running>> {
+        self.status.subscribe()
+    }
+
+    /// Whether a job would be taken.
+    pub fn idle(&self) -> bool {
+        self.running.len() < self.most
+    }
+
+    /// Whether a worker is at this slot, even if it was told to stop.
+    pub fn busy_with(&self, key: SlotKey) -> bool {
+        self.running.contains_key(&key)
+    }
+
+    /// Start a proof. Nothing happens, and the answer is false, if no worker is idle or one is at this slot already.
+    pub fn start(&mut self, job: Job) -> bool {
+        if !self.idle() || self.busy_with(job.key) {
+            return false;
+        }
+        let (key, statement) = (job.key, job.statement);
+        let cancel = CancellationToken::new();
+        self.running.insert(key, cancel.clone());
+        let since = Instant::now();
+        self.status.send_modify(|running| running.push(Running { key, phase: None, since }));
+        let watch = self.watch(key, since, cancel.clone());
+        let finished = self.finished.clone();
+        let status = self.status.clone();
+        // In a task of its own, so that a panic of the runner is a failed proof too.
+        let proof = tokio::spawn(self.runner.run(job, watch));
+        tokio::spawn(async move {
+            let outcome = match proof.await {
+                // Even if it was told to stop: a proof that is there may be of use after a reorg.
+                Ok(Outcome::Proved(output)) => Outcome::Proved(output),
+                _ if cancel.is_cancelled() => Outcome::Cancelled,
+                Ok(outcome) => outcome,
+                Err(panic) => {
+                    error!(market = %key.market, slot = key.id, error = %panic, "a proof runner panicked");
+                    Outcome::Failed(
+                        "the proof runner panicked, which is a bug; its message is in the log".into(),
+                    )
+                }
+            };
+            status.send_modify(|running| running.retain(|proof| proof.key != key));
+            // Nobody listens when the node is going down.
+            let _ = finished.send(Finished { key, statement, outcome, took: since.elapsed() });
+        });
+        true
+    }
+
+    fn watch(&self, key: SlotKey, since: Instant, cancel: CancellationToken) -> JobWatch {
+        let (status, reporter) = (self.status.clone(), self.reporter.clone());
+        let phase = move |phase| {
+            let name = phase_name(phase);
+            info!(market = %key.market, slot = key.id, phase = name, "proving");
+            reporter.slot("phase", key, Some(since.elapsed()), json!({ "phase": name }));
+            status.send_modify(|running| {
+                for proof in running.iter_mut().filter(|proof| proof.key == key) {
+                    proof.phase = Some(name);
+                }
+            });
+        };
+        JobWatch { cancel, phase: Arc::new(phase) }
+    }
+
+    /// Stop the proof of this slot.
+    pub fn cancel(&self, key: SlotKey) {
+        if let Some(cancel) = self.running.get(&key) {
+            info!(market = %key.market, slot = key.id, "proof cancelled");
+            cancel.cancel();
+        }
+    }
+
+    /// Stop every proof.
+    pub fn cancel_all(&self) {
+        self.running.values().for_each(CancellationToken::cancel);
+    }
+
+    /// A result was taken off the receiver: its worker is idle again.
+    pub fn done(&mut self, key: SlotKey) {
+        self.running.remove(&key);
+    }
+}

@@ -1,0 +1,97 @@
+//! What a node and its worker processes say to each other: a line of JSON each, jobs one way and replies the other.
+//!
+//! ```text
+//! → {"id":1,"circuit":"transfer-block-d16-n8","job":"0x…"}
+//! ← {"event":"taken","id":1}
+//! ← {"event":"phase","id":1,"phase":"witness"}
+//! ← {"event":"proved","id":1,"proof":{"public_inputs":["0x…"],"proof":"0x…","timings_us":[["witness",41000]]}}
+//!   or {"event":"failed","id":1,"message":"…"}
+//! ```
+//!
+//! The end of the input ends a worker at once, even in the middle of a proof. There is no line for "stop": a process
+//! whose proof is not wanted any more is killed.
+
+use std::time::Duration;
+
+use alloy::primitives::{B256, Bytes};
+use provery_proving::ProofOutput;
+use serde::{Deserialize, Serialize};
+
+use super::phase_named;
+
+/// A job, on its way to a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Repeated in every reply.
+    pub id: u64,
+    pub circuit: String,
+    /// Hash of the verifying key that the proof must verify with; any of the circuit's if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_hash: Option<B256>,
+    pub job: Bytes,
+}
+
+/// What a worker has to say about a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Reply {
+    /// The job was read.
+    Taken { id: u64 },
+    /// A phase begins.
+    Phase { id: u64, phase: String },
+    /// The end: a proof that verifies.
+    Proved { id: u64, proof: WireProof },
+    /// The end: there is no proof.
+    Failed { id: u64, message: String },
+}
+
+impl Reply {
+    /// Which job it is about.
+    pub fn id(&self) -> u64 {
+        match self {
+            Self::Taken { id }
+            | Self::Phase { id, .. }
+            | Self::Proved { id, .. }
+            | Self::Failed { id, .. } => *id,
+        }
+    }
+}
+
+/// A [`ProofOutput`] as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WireProof {
+    pub public_inputs: Vec<B256>,
+    pub proof: Bytes,
+    /// Microseconds by phase.
+    pub timings_us: Vec<(String, u64)>,
+}
+
+impl From<ProofOutput> for WireProof {
+    fn from(output: ProofOutput) -> Self {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Self {
+            public_inputs: output.public_inputs.into_iter().map(B256::from).collect(),
+            proof: output.proof.into(),
+            timings_us: output
+                .timings
+                .iter()
+                .map(|(phase, time)| (phase.as_str().to_owned(), micros(*time)))
+                .collect(),
+        }
+    }
+}
+
+impl From<WireProof> for ProofOutput {
+    fn from(wire: WireProof) -> Self {
+        let timing = |(name, micros): &(String, u64)| {
+            phase_named(name).map(|phase| (phase, Duration::from_micros(*micros)))
+        };
+        Self {
+            public_inputs: wire.public_inputs.iter().map(|word| word.0).collect(),
+            timings: wire.timings_us.iter().filter_map(timing).collect(),
+            proof: wire.proof.to_vec(),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Workers without proofs: what a pool makes of its runner, and a parent of strange children.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy::primitives::{B256, U256};
+use futures::future::BoxFuture;
+use provery_proving::{Phase, ProofOutput};
+use tokio_util::sync::CancellationToken;
+
+use super::fault::Fault;
+use super::protocol::{Reply, Request, WireProof};
+use super::*;
+use crate::report::Reporter;
+
+fn job(id: u64, bytes: usize) -> Job {
+    let key = SlotKey { market: U256::ONE, id };
+    Job { key, statement: B256::ZERO, circuit: "c".to_owned(), bytes: vec![1; bytes] }
+}
+
+fn proof() -> ProofOutput {
+    let timings = vec![(Phase::Witness, Duration::from_micros(7)), (Phase::Msm, Duration::from_secs(1))];
+    ProofOutput { public_inputs: vec![[1; 32], [2; 32]], proof: vec![3, 4], timings }
+}
+
+/// What a runner does is in the slot's number.
+#[derive(Debug)]
+struct Scripted;
+
+impl ProofRunner for Scripted {
+    fn run(&self, job: Job, watch: JobWatch) -> BoxFuture<'static, Outcome> {
+        Box::pin(async move {
+            (watch.phase)(Phase::Msm);
+            match job.key.id {
+                0 => Outcome::Proved(proof()),
+                1 => panic!("as it should"),
+                2 => Outcome::Failed("no".to_owned()),
+                _ => {
+                    watch.cancel.cancelled().await;
+                    // Whatever it says now, it was cancelled.
+                    Outcome::Failed("killed".to_owned())
+                }
+            }
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        "scripted"
+    }
+}
+
+#[tokio::test]
+async fn a_pool_is_bounded_and_survives_its_runner() {
+    let reporter = Arc::new(Reporter::silent(crate::testing::ME));
+    let (mut workers, mut results) = Workers::new(Arc::new(Scripted), 2, reporter);
+    for id in [0, 1, 2] {
+        assert!(workers.start(job(id, 1)));
+        assert!(!workers.start(job(id, 1)), "one is at this slot");
+        let finished = results.recv().await.expect("a result");
+        assert!(workers.busy_with(finished.key));
+        match (id, finished.outcome) {
+            (0, Outcome::Proved(_)) => {}
+            (1, Outcome::Failed(message)) => assert!(message.contains("panicked"), "{message}"),
+            (2, Outcome::Failed(message)) => assert_eq!(message, "no"),
+            other => panic!("{other:?}"),
+        }
+        workers.done(finished.key);
+    }
+    let mut status = workers.status();
+    assert!(workers.start(job(3, 1)) && workers.start(job(4, 1)));
+    assert!(!workers.idle() && !workers.start(job(5, 1)), "two at a time");
+    let phases = |running: &Vec<Running>| running.iter().all(|proof| proof.phase == Some("msm"));
+    assert_eq!(status.wait_for(phases).await.expect("a status").len(), 2);
+    workers.cancel(job(4, 1).key);
+    let finished = results.recv().await.expect("a result");
+    assert!(matches!((finished.key.id, finished.outcome), (4, Outcome::Cancelled)));
+    workers.cancel_all();
+    let finished = results.recv().await.expect("a result");
+    assert!(matches!((finished.key.id, finished.outcome), (3, Outcome::Cancelled)));
+    assert!(status.borrow().is_empty());
+}
+
+#[test]
+fn what_is_said_is_understood() {
+    let output = proof();
+    let reply = Reply::Proved { id: 3, proof: output.clone().into() };
+    let line = serde_json::to_string(&reply).expect("JSON");
+    assert!(!line.contains('\n'));
+    assert_eq!(serde_json::from_str::<Reply>(&line).expect("a reply"), reply);
+    let wire = WireProof::from(output.clone());
+    assert_eq!(ProofOutput::from(wire), output);
+    let example = r#"{"id":1,"circuit":"transfer-block-d16-n8","job":"0x0102"}"#;
+    let request: Request = serde_json::from_str(example).expect("the example of the documentation");
+    assert_eq!((request.job.len(), request.key_hash), (2, None));
+}
+
+#[test]
+fn faults_follow_from_the_seed_and_another_try_has_another_chance() {
+    let request = |id| Request { id, circuit: "c".into(), key_hash: None, job: vec![1, 2].into() };
+    let fault = Fault::parse("fail:50, slow:5,crash:20%", 7).expect("faults");
+    let fates: Vec<_> = (0..1000).map(|id| fault.fate(&request(id))).collect();
+    assert!(fates.iter().all(|fate| fate.pause == Duration::from_millis(5)));
+    let share = |hit: fn(&super::fault::Fate) -> bool| fates.iter().filter(|fate| hit(fate)).count();
+    assert!((400..600).contains(&share(|fate| fate.fail)), "{}", share(|fate| fate.fail));
+    assert!((130..270).contains(&share(|fate| fate.crash)), "{}", share(|fate| fate.crash));
+    assert_eq!(fates[3], fault.fate(&request(3)));
+    for wrong in ["fail", "fail:101", "melt:3", "slow:x"] {
+        assert!(Fault::parse(wrong, 0).is_err(), "{wrong}");
+    }
+    assert_eq!(Fault::parse("", 0).expect("none").fate(&request(1)), super::fault::Fate::default());
+}
+
+/// A child that is a shell script, called with what a worker is called with.
+fn script(dir: &Path, text: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let path = dir.join("child");
+    fs::write(&path, format!("#!/bin/sh\ncd '{}'\n{text}\n", dir.display())).expect("a script");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("permissions");
+    path
+}
+
+/// Reads a job, takes it and refuses it.
+const REFUSE: &str = r#"read line; id=${line#*:}; id=${id%%,*}
+echo "{\"event\":\"taken\",\"id\":$id}"; echo "{\"event\":\"failed\",\"id\":$id,\"message\":\"refused $$\"}""#;
+
+async fn refusal(processes: &Processes, job: Job) -> String {
+    let run = processes.run(job, JobWatch::unwatched(CancellationToken::new()));
+    match tokio::time::timeout(Duration::from_secs(60), run).await.expect("an end") {
+        Outcome::Failed(message) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn processes(program: PathBuf, count: usize) -> Processes {
+    Processes::new(program, PathBuf::from("keys"), Vec::new(), count)
+}
+
+#[tokio::test]
+async fn strange_children_are_failed_proofs() {
+    for (text, expected) in [
+        ("echo hello; sleep 3600", "wrote \"hello\" instead of a reply"),
+        ("echo '{\"event\":\"taken\",\"id\":9}'; sleep 3600", "a reply to job 9"),
+        (
+            "printf '{\"event\":\"taken\",\"id\":1'; exit 3",
+            "ended with status 3 (its last words are in the log) before",
+        ),
+        ("read line; kill -SEGV $$", "crashed (signal 11) before it took the job"),
+        ("exec >&-; sleep 3600", "closed its output"),
+    ] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let message = refusal(&processes(script(dir.path(), text), 1), job(1, 10)).await;
+        assert!(message.contains(expected), "{text}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn neither_side_waits_for_a_full_pipe() {
+    let dir = tempfile::tempdir().expect("a folder");
+    // More than a pipe holds, both ways, and written before anything is read.
+    let text = format!(
+        "i=0; while [ $i -lt 5000 ]; do echo '{{\"event\":\"phase\",\"id\":1,\"phase\":\"fft\"}}'; i=$((i+1)); done\n{REFUSE}"
+    );
+    let message = refusal(&processes(script(dir.path(), &text), 1), job(1, 300_000)).await;
+    assert!(message.contains("refused"), "{message}");
+}
+
+#[tokio::test]
+async fn processes_are_kept_bounded_and_replaced_when_they_are_gone() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let kept = processes(script(dir.path(), &format!("while true; do {REFUSE}; done")), 2);
+    let mut said = Vec::new();
+    for id in 0..3 {
+        let (one, two, three) = tokio::join!(
+            refusal(&kept, job(id, 10)),
+            refusal(&kept, job(id, 10)),
+            refusal(&kept, job(id, 10))
+        );
+        said.extend([one, two, three]);
+    }
+    said.sort();
+    said.dedup();
+    assert!(said.len() <= 2, "more than two processes: {said:?}");
+
+    // One that ends after each job is replaced, and that is no failure.
+    let dir = tempfile::tempdir().expect("a folder");
+    let mortal = processes(script(dir.path(), REFUSE), 1);
+    for id in 0..5 {
+        let message = refusal(&mortal, job(id, 10)).await;
+        assert!(message.contains("refused"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_child_inherits_neither_open_files_nor_the_terminal() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let data = tempfile::tempdir().expect("a folder");
+    let _lock = crate::store::DataDir::open(data.path()).expect("a lock");
+    let text = format!("ls -l /proc/$$/fd > fds; ps -o pgid= $$ > group 2>/dev/null; {REFUSE}");
+    refusal(&processes(script(dir.path(), &text), 1), job(1, 10)).await;
+    let fds = fs::read_to_string(dir.path().join("fds")).expect("a list");
+    assert!(!fds.contains(&data.path().display().to_string()), "{fds}");
+}

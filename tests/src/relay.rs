@@ -1,0 +1,231 @@
+//! A small HTTP relay in front of a node that can be told what to do wrong.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use eyre::{Result, eyre};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+/// What a relay does wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// Connections are closed before an answer.
+    pub refuse: bool,
+    /// Every answer is this HTTP status.
+    pub status: Option<u16>,
+    /// Half of every answer is missing.
+    pub truncate: bool,
+    /// No range and no block has logs.
+    pub empty_logs: bool,
+    /// Blocks have no receipts.
+    pub no_receipts: bool,
+    /// More than one request at once is refused.
+    pub no_batches: bool,
+    /// Blocks above this height are unknown.
+    pub behind: Option<u64>,
+    /// Every other question for the newest block is answered with one that is so much older.
+    pub stale: u64,
+    /// Another node is asked: its port.
+    pub instead: Option<u16>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    faults: Faults,
+    asked: BTreeMap<String, u64>,
+}
+
+/// A relay on a free port.
+#[derive(Debug)]
+pub struct Relay {
+    port: u16,
+    shared: Arc<Mutex<Shared>>,
+    task: JoinHandle<()>,
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Relay {
+    pub async fn to(target: u16) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let port = listener.local_addr()?.port();
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let all = shared.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let shared = all.clone();
+                // A connection that breaks is what it was told to do, or the client's doing.
+                tokio::spawn(async move { serve(stream, target, &shared).await.ok() });
+            }
+        });
+        Ok(Self { port, shared, task })
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Do this wrong from now on, and nothing else.
+    pub fn set(&self, faults: Faults) {
+        lock(&self.shared).faults = faults;
+    }
+
+    /// Do everything right again.
+    pub fn heal(&self) {
+        self.set(Faults::default());
+    }
+
+    /// How often a method, or the block "latest", was asked for.
+    pub fn asked(&self, method: &str) -> u64 {
+        lock(&self.shared).asked.get(method).copied().unwrap_or_default()
+    }
+
+    /// HTTP requests so far.
+    pub fn requests(&self) -> u64 {
+        self.asked("")
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(mut stream: TcpStream, target: u16, shared: &Mutex<Shared>) -> Result<()> {
+    let request: Value = serde_json::from_slice(&body(&mut stream).await?)?;
+    let faults = {
+        let mut shared = lock(shared);
+        *shared.asked.entry(String::new()).or_default() += 1;
+        shared.faults.clone()
+    };
+    if faults.refuse {
+        return Ok(());
+    }
+    if let Some(status) = faults.status {
+        return write(&mut stream, status, b"no").await;
+    }
+    let is_batch = request.is_array();
+    let answer = if is_batch && faults.no_batches {
+        json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32600, "message": "one at a time"}})
+    } else {
+        let mut answers = Vec::new();
+        let target = faults.instead.unwrap_or(target);
+        let requests = if let Value::Array(requests) = request { requests } else { vec![request] };
+        // Rewritten before they are passed on, so that a batch stays one.
+        let mut passed = Vec::new();
+        for mut request in requests {
+            let method = request["method"].as_str().unwrap_or_default().to_string();
+            let stale = {
+                let mut shared = lock(shared);
+                *shared.asked.entry(method.clone()).or_default() += 1;
+                let is_latest = request["params"][0] == "latest";
+                if is_latest {
+                    *shared.asked.entry("latest".to_string()).or_default() += 1;
+                }
+                is_latest && faults.stale > 0 && shared.asked["latest"] % 2 == 0
+            };
+            if stale || (faults.behind.is_some() && request["params"][0] == "latest") {
+                let head = head(target).await?;
+                let height = faults.behind.unwrap_or(head).min(head).saturating_sub(faults.stale);
+                request["params"][0] = format!("{height:#x}").into();
+            }
+            passed.push((method, request));
+        }
+        let requests: Vec<&Value> = passed.iter().map(|(_, request)| request).collect();
+        let found = forward(target, &json!(requests)).await?;
+        for (method, request) in &passed {
+            let mut answer = found
+                .as_array()
+                .and_then(|found| found.iter().find(|answer| answer["id"] == request["id"]))
+                .cloned()
+                .ok_or_else(|| eyre!("the node left out an answer"))?;
+            spoil(&faults, method, request, &mut answer);
+            answers.push(answer);
+        }
+        if is_batch { Value::Array(answers) } else { answers.swap_remove(0) }
+    };
+    let mut text = answer.to_string().into_bytes();
+    if faults.truncate {
+        text.truncate(text.len() / 2);
+    }
+    write(&mut stream, 200, &text).await
+}
+
+fn spoil(faults: &Faults, method: &str, request: &Value, answer: &mut Value) {
+    let unknown = |height: &str| {
+        let height = u64::from_str_radix(height.trim_start_matches("0x"), 16).unwrap_or_default();
+        faults.behind.is_some_and(|most| height > most)
+    };
+    match method {
+        "eth_getLogs" if faults.empty_logs && answer["error"].is_null() => answer["result"] = json!([]),
+        "eth_getBlockReceipts" if faults.no_receipts => answer["result"] = Value::Null,
+        "eth_getBlockByNumber" if request["params"][0].as_str().is_some_and(unknown) => {
+            answer["result"] = Value::Null;
+        }
+        "eth_blockNumber" => {
+            if let Some(most) = faults.behind {
+                answer["result"] = format!("{most:#x}").into();
+            }
+        }
+        _ => {}
+    }
+}
+
+async fn head(target: u16) -> Result<u64> {
+    let answer = forward(target, &json!([{"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"}])).await?;
+    let head = answer[0]["result"].as_str().ok_or_else(|| eyre!("the node has no head"))?;
+    Ok(u64::from_str_radix(head.trim_start_matches("0x"), 16)?)
+}
+
+async fn forward(target: u16, request: &Value) -> Result<Value> {
+    let mut stream = TcpStream::connect(("127.0.0.1", target)).await?;
+    let text = request.to_string();
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        text.len()
+    );
+    stream.write_all((head + &text).as_bytes()).await?;
+    Ok(serde_json::from_slice(&body(&mut stream).await?)?)
+}
+
+/// The body of an HTTP message.
+async fn body(stream: &mut TcpStream) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let start = loop {
+        if let Some(end) = bytes.windows(4).position(|end| end == b"\r\n\r\n") {
+            break end + 4;
+        }
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(eyre!("the connection was closed"));
+        }
+    };
+    let head = String::from_utf8_lossy(&bytes[..start]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length: usize = length.ok_or_else(|| eyre!("a message without a length"))?.trim().parse()?;
+    while bytes.len() < start + length {
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(eyre!("the connection was closed"));
+        }
+    }
+    Ok(bytes[start..].to_vec())
+}
+
+async fn write(stream: &mut TcpStream, status: u16, body: &[u8]) -> Result<()> {
+    let head = format!(
+        "HTTP/1.1 {status} Said\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body).await?;
+    Ok(stream.shutdown().await?)
+}

@@ -1,0 +1,524 @@
+//! Several endpoints, each of which may do wrong.
+
+use std::{sync::Arc, time::Duration};
+
+use eyre::{Result, ensure, eyre};
+use provery_chain::{Chain, ChainError, EndpointHealth, Follower, FollowerConfig, Rpc, Update, hint};
+use provery_tests::{Anvil, Faults, Relay, deploy_core};
+use provery_types::{BlockRef, Event, LoggedEvent};
+use tokio::{sync::Notify, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+const POLL: Duration = Duration::from_millis(20);
+/// A bound for failure, not for success.
+const LONG: Duration = Duration::from_secs(60);
+
+fn config() -> FollowerConfig {
+    FollowerConfig { max_backoff: Duration::from_millis(200), ..FollowerConfig::new(POLL) }
+}
+
+/// A chain with a deployment, relays to it, and a client that knows only the relays.
+struct Field {
+    anvil: Anvil,
+    direct: Chain,
+    relays: Vec<Relay>,
+    chain: Chain,
+}
+
+impl Field {
+    async fn with(relays: usize) -> Result<Self> {
+        let anvil = Anvil::start().await?;
+        let sender = anvil.sender(0).await?;
+        let direct = deploy_core(&sender).await?;
+        sender.send(direct.calls().register("0")).await?;
+        let mut all = Vec::new();
+        for _ in 0..relays {
+            all.push(Relay::to(anvil.port()).await?);
+        }
+        let urls: Vec<String> = all.iter().map(Relay::url).collect();
+        let rpc = Rpc::connect_with(&urls, Duration::from_secs(5)).await?;
+        let chain = Chain::connect(rpc, direct.deployment().clone()).await?;
+        Ok(Self { anvil, direct, relays: all, chain })
+    }
+
+    fn health(&self, at: usize) -> EndpointHealth {
+        self.chain.rpc().endpoints().swap_remove(at)
+    }
+
+    /// An event of its own in a block of its own. A new sender each time: what a reorganisation does to one that was
+    /// there before is not what is shown here.
+    async fn say(&self, uri: &str) -> Result<()> {
+        self.anvil.sender(0).await?.send(self.direct.calls().set_uri(uri)).await?;
+        Ok(())
+    }
+
+    async fn head(&self) -> Result<BlockRef> {
+        Ok(self.direct.rpc().head().await?)
+    }
+}
+
+/// A follower and what its caller would have stored.
+struct Following {
+    follower: Follower,
+    blocks: Vec<(BlockRef, Vec<LoggedEvent>)>,
+    depths: Vec<u64>,
+}
+
+impl Following {
+    fn new(chain: &Chain, config: FollowerConfig) -> Self {
+        Self { follower: Follower::new(chain.clone(), [], config), blocks: Vec::new(), depths: Vec::new() }
+    }
+
+    async fn step(&mut self) -> Result<()> {
+        match self.follower.next().await? {
+            Update::Block { block, events } => {
+                if let Some((last, _)) = self.blocks.last() {
+                    ensure!(block.number > last.number, "{} after {}", block.number, last.number);
+                }
+                self.blocks.push((block, events));
+            }
+            Update::Reorg { to } => {
+                let tip = self.blocks.last().map_or(0, |(block, _)| block.number);
+                self.depths.push(tip - to.number);
+                self.blocks.retain(|(block, _)| block.number <= to.number);
+                ensure!(self.blocks.last().map(|(block, _)| block.hash) == Some(to.hash));
+            }
+        }
+        self.follower.stored();
+        Ok(())
+    }
+
+    async fn to(&mut self, head: BlockRef) -> Result<()> {
+        timeout(LONG, async {
+            while self.blocks.last().is_none_or(|(block, _)| block.hash != head.hash) {
+                self.step().await?;
+            }
+            Ok(())
+        })
+        .await
+        .map_err(|_| eyre!("block {} was never reached", head.number))?
+    }
+
+    /// Follow until this holds, whatever happens.
+    async fn until(&mut self, mut holds: impl FnMut() -> bool) -> Result<()> {
+        let watch = async {
+            while !holds() {
+                tokio::time::sleep(POLL).await;
+            }
+            Ok(())
+        };
+        let follow = async {
+            loop {
+                self.step().await?;
+            }
+        };
+        timeout(LONG, async {
+            tokio::select! {
+                done = watch => done,
+                failed = follow => failed,
+            }
+        })
+        .await
+        .map_err(|_| eyre!("it never came to hold"))?
+    }
+
+    fn uris(&self) -> Vec<String> {
+        let events = self.blocks.iter().flat_map(|(_, events)| events);
+        events
+            .filter_map(|logged| match &logged.event {
+                Event::ProverRegistered { uri, .. } | Event::UriSet { uri, .. } => Some(uri.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn the_next_endpoint_answers_when_one_refuses_fails_or_is_cut_off() -> Result<()> {
+    let field = Field::with(2).await?;
+    let head = field.head().await?;
+    for faults in [
+        Faults { refuse: true, ..Faults::default() },
+        Faults { status: Some(429), ..Faults::default() },
+        Faults { status: Some(503), ..Faults::default() },
+        Faults { truncate: true, ..Faults::default() },
+    ] {
+        let before = (field.health(0).total_failures, field.health(1).requests);
+        field.relays[0].set(faults.clone());
+        assert_eq!(field.chain.rpc().head().await?, head, "{faults:?}");
+        assert!(field.health(0).total_failures > before.0, "{faults:?}");
+        assert!(field.health(1).requests > before.1, "{faults:?}");
+        field.relays[0].heal();
+        assert_eq!(field.chain.rpc().head().await?, head);
+        let back = field.health(0);
+        assert!(back.up && back.failures == 0, "{faults:?} {back:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_that_keeps_failing_is_left_and_comes_back() -> Result<()> {
+    let field = Field::with(2).await?;
+    let mut following = Following::new(&field.chain, config());
+    following.to(field.head().await?).await?;
+    field.relays[0].set(Faults { refuse: true, ..Faults::default() });
+    following.until(|| field.health(0).left_because == Some("failing")).await?;
+    let asked = field.relays[1].requests();
+    field.say("1").await?;
+    following.to(field.head().await?).await?;
+    assert!(field.relays[1].requests() > asked);
+    assert!(!field.health(0).up);
+    field.relays[0].heal();
+    following.until(|| field.health(0).left_because.is_none()).await?;
+    assert_eq!(following.uris(), ["0", "1"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_that_is_down_at_first_joins_later_and_one_of_another_chain_never() -> Result<()> {
+    let field = Field::with(0).await;
+    assert!(matches!(
+        field.err().and_then(|error| error.downcast::<ChainError>().ok()),
+        Some(ChainError::UrlInvalid { .. })
+    ));
+    let field = Field::with(1).await?;
+    let late = Relay::to(field.anvil.port()).await?;
+    late.set(Faults { refuse: true, ..Faults::default() });
+    let urls = [late.url(), field.relays[0].url()];
+    let rpc = Rpc::connect_with(&urls, Duration::from_secs(5)).await?;
+    assert_eq!(rpc.name(), format!("{} and 1 more", late.url()));
+    let chain = Chain::connect(rpc, field.direct.deployment().clone()).await?;
+    let mut following = Following::new(&chain, config());
+    following.until(|| chain.rpc().endpoints()[0].left_because == Some("failing")).await?;
+
+    let stranger = Anvil::start_with(&["--chain-id", "1337"]).await?;
+    late.set(Faults { instead: Some(stranger.port()), ..Faults::default() });
+    following.until(|| chain.rpc().endpoints()[0].left_because == Some("contradicting")).await?;
+    let error = chain.rpc().endpoints().swap_remove(0).last_error.unwrap_or_default();
+    assert!(error.contains("1337") && error.contains("31337"), "{error}");
+    let error = Rpc::connect_all(&urls).await.expect_err("two chains");
+    assert!(matches!(error, ChainError::ChainsDiffer { chain: 1337, other: 31337, .. }), "{error:?}");
+
+    late.heal();
+    following
+        .until(|| chain.rpc().endpoints()[0].up && chain.rpc().endpoints()[0].left_because.is_none())
+        .await?;
+    following.to(field.head().await?).await
+}
+
+#[tokio::test]
+async fn all_may_be_down_and_come_back() -> Result<()> {
+    let field = Field::with(3).await?;
+    let mut following = Following::new(&field.chain, config());
+    following.to(field.head().await?).await?;
+    let down = Faults { refuse: true, ..Faults::default() };
+    field.relays.iter().for_each(|relay| relay.set(down.clone()));
+    let health = following.follower.health();
+    following.until(|| health.borrow().failures > 2).await?;
+    let error = health.borrow().last_error.clone().unwrap_or_default();
+    assert!(error.contains("127.0.0.1"), "{error}");
+    field.say("1").await?;
+    field.relays[2].heal();
+    following.to(field.head().await?).await?;
+    assert_eq!(following.uris(), ["0", "1"]);
+    assert_eq!(health.borrow().failures, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_that_lags_is_left_and_comes_back() -> Result<()> {
+    let field = Field::with(2).await?;
+    let mut following = Following::new(&field.chain, config());
+    let before = field.head().await?;
+    following.to(before).await?;
+    field.relays[0].set(Faults { behind: Some(before.number), ..Faults::default() });
+    for uri in ["1", "2", "3", "4", "5"] {
+        field.say(uri).await?;
+    }
+    following.to(field.head().await?).await?;
+    following.until(|| field.health(0).left_because == Some("lagging")).await?;
+    let lagging = field.health(0);
+    assert_eq!((lagging.lag_blocks, lagging.head), (5, Some(before.number)));
+    assert_eq!((following.uris().len(), following.depths.len()), (6, 0), "to be behind is no reorganisation");
+    field.relays[0].heal();
+    following.until(|| field.health(0).left_because.is_none()).await?;
+    assert_eq!(field.health(0).lag_blocks, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn withheld_logs_are_found_by_bloom_and_receipts() -> Result<()> {
+    let field = Field::with(2).await?;
+    let mut following = Following::new(&field.chain, config());
+    following.to(field.head().await?).await?;
+    field.relays[0].set(Faults { empty_logs: true, ..Faults::default() });
+    field.say("1").await?;
+    following.to(field.head().await?).await?;
+    assert_eq!(following.uris(), ["0", "1"]);
+    assert_eq!(field.health(0).left_because, Some("empty"));
+    // It is asked again, and caught again.
+    following.until(|| field.health(0).left_because.is_none()).await?;
+    field.relays[0].set(Faults { empty_logs: true, no_receipts: true, ..Faults::default() });
+    field.say("2").await?;
+    following.to(field.head().await?).await?;
+    assert_eq!(following.uris(), ["0", "1", "2"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_single_endpoint_that_withholds_logs_is_still_asked() -> Result<()> {
+    let field = Field::with(1).await?;
+    field.relays[0].set(Faults { empty_logs: true, ..Faults::default() });
+    let mut following = Following::new(&field.chain, config());
+    for uri in ["1", "2", "3"] {
+        field.say(uri).await?;
+        following.to(field.head().await?).await?;
+    }
+    assert_eq!(following.uris(), ["0", "1", "2", "3"]);
+    assert_eq!(field.health(0).left_because, Some("empty"));
+
+    // Without receipts emptiness is not believed, and nothing is lost.
+    field.relays[0].set(Faults { empty_logs: true, no_receipts: true, ..Faults::default() });
+    field.say("4").await?;
+    let health = following.follower.health();
+    following.until(|| health.borrow().failures > 2).await?;
+    assert_eq!(following.uris(), ["0", "1", "2", "3"]);
+    field.relays[0].heal();
+    following.to(field.head().await?).await?;
+    assert_eq!(following.uris().len(), 5);
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_of_three_that_tells_of_another_chain_is_not_believed() -> Result<()> {
+    let field = Field::with(3).await?;
+    field.anvil.mine(10).await?;
+    // The same chain id, other blocks, and more of them.
+    let other = Anvil::start().await?;
+    other.mine(100).await?;
+    field.relays[0].set(Faults { instead: Some(other.port()), ..Faults::default() });
+    let mut following = Following::new(&field.chain, config());
+    following.to(field.head().await?).await?;
+    following.until(|| field.health(0).left_because == Some("contradicting")).await?;
+    assert!(field.relays[1].asked("eth_getLogs") > 0, "another was followed");
+    field.say("1").await?;
+    following.to(field.head().await?).await?;
+    assert_eq!((following.uris(), following.depths.len()), (vec!["0".to_string(), "1".to_string()], 0));
+
+    // Neither is it believed while the others are gone for a moment.
+    let down = Faults { refuse: true, ..Faults::default() };
+    field.relays[1..].iter().for_each(|relay| relay.set(down.clone()));
+    let health = following.follower.health();
+    following.until(|| health.borrow().failures > 3).await?;
+    assert!(following.depths.is_empty());
+    field.relays.iter().for_each(Relay::heal);
+    field.say("2").await?;
+    following.to(field.head().await?).await?;
+    assert_eq!((following.uris().len(), following.depths.len()), (3, 0));
+    following.until(|| field.health(0).left_because.is_none()).await
+}
+
+#[tokio::test]
+async fn of_two_the_one_that_has_our_blocks_is_believed() -> Result<()> {
+    let field = Field::with(2).await?;
+    field.anvil.mine(10).await?;
+    let mut following = Following::new(&field.chain, config());
+    following.to(field.head().await?).await?;
+    let other = Anvil::start().await?;
+    other.mine(100).await?;
+    field.relays[0].set(Faults { instead: Some(other.port()), ..Faults::default() });
+    following.until(|| field.health(0).left_because == Some("contradicting")).await?;
+    field.say("1").await?;
+    following.to(field.head().await?).await?;
+    assert_eq!((following.uris().len(), following.depths.len()), (2, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn reorganisations_are_followed_to_the_block() -> Result<()> {
+    for (relays, depth) in [(1, 1), (2, 8), (1, 64), (3, 64)] {
+        let field = Field::with(relays).await?;
+        let mut following = Following::new(&field.chain, config());
+        for at in 1..=4 {
+            field.say(&at.to_string()).await?;
+            field.anvil.mine(15).await?;
+        }
+        field.say("last").await?;
+        field.anvil.mine(depth - 1).await?;
+        let before = field.head().await?;
+        following.to(before).await?;
+        let told = following.uris();
+        assert_eq!(told.len(), 6);
+
+        field.anvil.reorg(depth).await?;
+        let after = field.head().await?;
+        assert_eq!(after.number, before.number);
+        following.to(after).await?;
+        field.say("after").await?;
+        following.to(field.head().await?).await?;
+        assert_eq!(following.depths, [depth], "{relays} endpoints");
+        assert_eq!(following.uris(), [&told[..5], &["after".to_string()]].concat());
+        let health = following.follower.health().borrow().clone();
+        assert_eq!((health.reorgs, health.deepest_reorg, health.last_reorg_depth), (1, depth, depth));
+        let mut hashes = following.blocks.iter().map(|(block, _)| block);
+        let mut parent = hashes.next().map(|block| block.hash);
+        for block in hashes {
+            assert_eq!(Some(block.parent_hash), parent);
+            parent = Some(block.hash);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deep_reorg_is_followed_amid_stale_heads_and_withheld_logs() -> Result<()> {
+    let field = Field::with(2).await?;
+    let mut following = Following::new(&field.chain, config());
+    field.say("kept").await?;
+    field.anvil.mine(20).await?;
+    for at in 0..8 {
+        field.say(&format!("lost {at}")).await?;
+        field.anvil.mine(7).await?;
+    }
+    following.to(field.head().await?).await?;
+    for relay in &field.relays {
+        relay.set(Faults { stale: 5, empty_logs: true, ..Faults::default() });
+    }
+    following.until(|| field.relays[0].requests() > 30).await?;
+    assert!(following.depths.is_empty(), "a stale head is no reorganisation");
+    field.anvil.reorg(64).await?;
+    field.say("after").await?;
+    following.to(field.head().await?).await?;
+    assert_eq!(following.uris(), ["0", "kept", "after"]);
+    assert_eq!(following.depths, [64]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn reorgs_while_the_client_is_down_or_slow_are_followed() -> Result<()> {
+    let field = Field::with(1).await?;
+    let mut following = Following::new(&field.chain, config());
+    field.say("kept").await?;
+    field.anvil.mine(2).await?;
+    field.say("lost").await?;
+    field.anvil.mine(62).await?;
+    following.to(field.head().await?).await?;
+    let cursor: Vec<BlockRef> = following.follower.cursor().copied().collect();
+    field.anvil.reorg(64).await?;
+    field.say("after").await?;
+    field.anvil.mine(500).await?;
+    following.follower = Follower::new(field.chain.clone(), cursor, config());
+    following.to(field.head().await?).await?;
+    assert_eq!(following.uris(), ["0", "kept", "after"]);
+    // Sometimes a reorganisation comes between two requests of one look: they come fast here, none is waited for.
+    for depth in [3, 1, 10, 2, 30, 5] {
+        field.say("lost").await?;
+        field.anvil.reorg(depth).await?;
+        let _ = timeout(POLL, following.step()).await;
+    }
+    field.say("end").await?;
+    following.to(field.head().await?).await?;
+    assert_eq!(following.uris().last().map(String::as_str), Some("end"));
+    assert_eq!(following.uris().len(), 4);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_chain_without_our_blocks_is_final_only_if_all_say_so() -> Result<()> {
+    let field = Field::with(2).await?;
+    field.anvil.mine(10).await?;
+    let stranger =
+        BlockRef { number: 5, hash: alloy::primitives::B256::repeat_byte(5), ..BlockRef::default() };
+    field.relays[1].set(Faults { refuse: true, ..Faults::default() });
+    let mut follower = Follower::new(field.chain.clone(), [stranger], config());
+    let health = follower.health();
+    let failing = async {
+        while health.borrow().failures < 5 {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::select! {
+        () = failing => {}
+        told = follower.next() => ensure!(false, "one endpoint of two said {told:?}"),
+    }
+    field.relays[1].heal();
+    let error = timeout(LONG, follower.next()).await?.expect_err("nobody has that block");
+    assert!(matches!(error, ChainError::ReorgTooDeep { oldest } if oldest == stranger), "{error:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_long_way_back_is_read_in_ranges_and_verified() -> Result<()> {
+    let field = Field::with(2).await?;
+    field.anvil.mine(1200).await?;
+    field.say("1").await?;
+    field.anvil.mine(1500).await?;
+    field.say("2").await?;
+    field.anvil.mine(300).await?;
+    let head = field.head().await?;
+    let mut following = Following::new(&field.chain, config());
+    following.to(head).await?;
+    assert_eq!(following.uris(), ["0", "1", "2"]);
+    assert!(following.blocks.len() < 300, "{} blocks", following.blocks.len());
+    assert!(field.relays[0].requests() < 100, "{} requests", field.relays[0].requests());
+
+    // One that withholds logs and minds batches is seen through.
+    let faulty = Faults { empty_logs: true, no_batches: true, ..Faults::default() };
+    field.relays[0].set(faulty.clone());
+    let mut again = Following::new(&field.chain, config());
+    again.to(head).await?;
+    assert_eq!(again.uris(), ["0", "1", "2"]);
+    assert_eq!(field.health(0).left_because, Some("empty"));
+    field.relays[1].set(faulty);
+    let mut alone = Following::new(&field.chain, config());
+    alone.to(head).await?;
+    assert_eq!(alone.uris(), ["0", "1", "2"], "receipts tell what both withhold");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_poll_that_finds_nothing_is_one_request() -> Result<()> {
+    let field = Field::with(1).await?;
+    let mut following = Following::new(&field.chain, config());
+    following.to(field.head().await?).await?;
+    // What is asked while nothing happens, against how often the follower looked.
+    following.until(|| field.relays[0].requests() > 0).await?;
+    let asked = || (field.relays[0].requests(), field.relays[0].asked("latest"));
+    let before = asked();
+    following.until(|| asked().0 >= before.0 + 20).await?;
+    let after = asked();
+    assert_eq!(after.0 - before.0, after.1 - before.1, "each request was for the newest block");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_hint_makes_the_follower_look_and_nothing_else() -> Result<()> {
+    let field = Field::with(1).await?;
+    let wake = Arc::new(Notify::new());
+    let shutdown = CancellationToken::new();
+    let ws = field.anvil.url().replace("http://", "ws://");
+    let task = tokio::spawn(hint(ws, wake.clone(), shutdown.clone()));
+    // Without the hint no look would come within the test's bound.
+    let config = FollowerConfig { wake: Some(wake.clone()), ..FollowerConfig::new(LONG * 10) };
+    let mut following = Following::new(&field.chain, config);
+    following.to(field.head().await?).await?;
+    // Until the subscription stands, blocks go unannounced: say something now and then.
+    let said = async {
+        for at in 1..100 {
+            field.say(&at.to_string()).await?;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Ok(())
+    };
+    timeout(LONG, async {
+        tokio::select! {
+            done = said => done,
+            done = following.step() => done,
+        }
+    })
+    .await??;
+    assert_eq!(following.uris().len(), 2, "the event came by the hint");
+    shutdown.cancel();
+    timeout(LONG, task).await??;
+    Ok(())
+}
