@@ -159,7 +159,7 @@ impl Run {
             for listener in 0..LISTENERS {
                 proxies.push(Proxy::start(of_proxies.clone(), &prover.name, index as u64, listener).await?);
             }
-            nodes.push(Node::new(index, prover.clone(), proxies, &dir, of_nodes.clone()));
+            nodes.push(Node::new(index, prover.clone(), proxies, &dir, of_nodes.clone())?);
         }
         let kept = Mutex::default();
         Ok(Self {
