@@ -291,7 +291,7 @@ impl Run {
             }
             self.rates.adapt(window, (least * 9 / 10).saturating_sub(passed));
             round += 1;
-            if round % 2 == 0 {
+            if round.is_multiple_of(2) {
                 say(self.progress(passed).await);
             }
         }
