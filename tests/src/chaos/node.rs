@@ -98,9 +98,16 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn new(index: usize, prover: Prover, proxies: Vec<Proxy>, dir: &Path, shared: Shared) -> Arc<Self> {
+    pub fn new(
+        index: usize,
+        prover: Prover,
+        proxies: Vec<Proxy>,
+        dir: &Path,
+        shared: Shared,
+    ) -> Result<Arc<Self>> {
         let data_dir = dir.join(format!("node-{}", prover.name));
-        Arc::new(Self {
+        std::fs::create_dir_all(&data_dir)?;
+        Ok(Arc::new(Self {
             index,
             prover,
             proxies,
@@ -108,7 +115,7 @@ impl Node {
             shared,
             state: Mutex::default(),
             samples: Mutex::default(),
-        })
+        }))
     }
 
     pub fn name(&self) -> &str {

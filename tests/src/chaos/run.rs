@@ -159,7 +159,7 @@ impl Run {
             for listener in 0..LISTENERS {
                 proxies.push(Proxy::start(of_proxies.clone(), &prover.name, index as u64, listener).await?);
             }
-            nodes.push(Node::new(index, prover.clone(), proxies, &dir, of_nodes.clone()));
+            nodes.push(Node::new(index, prover.clone(), proxies, &dir, of_nodes.clone())?);
         }
         let kept = Mutex::default();
         Ok(Self {
@@ -291,7 +291,7 @@ impl Run {
             }
             self.rates.adapt(window, (least * 9 / 10).saturating_sub(passed));
             round += 1;
-            if round % 2 == 0 {
+            if round.is_multiple_of(2) {
                 say(self.progress(passed).await);
             }
         }

@@ -24,6 +24,8 @@ const FREEZE: u64 = 4;
 pub const STAKE: u64 = 1_000;
 /// Of it, allocated to the lottery.
 const ALLOCATED: u64 = 500;
+/// And to the auction, for its bonds.
+const TO_AUCTION: &str = "100";
 /// Whole tokens that a market has to spend.
 const FUNDS: u64 = 1_000_000;
 
@@ -246,5 +248,7 @@ async fn enter(cli: &Cli, url: &str, index: usize, key: &PrivateKeySigner) -> Re
     cli.ok(of, url, &["prover", "register", "--uri", &format!("chaos:{name}")]).await?;
     cli.ok(of, url, &["prover", "stake", "--amount", &minted]).await?;
     cli.ok(of, url, &["prover", "allocate", "--market", &market, "--units", &units]).await?;
+    let auction = DUTCH.to_string();
+    cli.ok(of, url, &["prover", "allocate", "--market", &auction, "--units", TO_AUCTION]).await?;
     Ok(Prover { name, address: key.address(), key: key.clone() })
 }

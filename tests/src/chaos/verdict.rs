@@ -21,6 +21,9 @@ use super::{
     summary::Summary,
 };
 
+/// Blocks whose slots no book has forgotten yet.
+const RECENT: u64 = 48;
+
 /// What a node's book says of slots.
 #[derive(Debug, Default)]
 struct Book {
@@ -172,7 +175,7 @@ impl Case<'_> {
             };
             let mine = paid == Some(node.prover.address);
             let right = match stage.as_str() {
-                "settled" => mine,
+                "settled" => paid.is_some(),
                 "lost" => paid.is_some() && !mine,
                 "expired" => end == Some(&End::Expired),
                 "cancelled" => end == Some(&End::Cancelled),
@@ -192,6 +195,22 @@ impl Case<'_> {
                 );
                 summary.failures.push(text);
             }
+        }
+        let recent = self.ledger.head().saturating_sub(RECENT);
+        let unknown = slots.iter().filter(|(key, row)| {
+            self.features.status
+                && row.opened_in > recent
+                && row.end.is_some()
+                && !book.slots.contains_key(key)
+        });
+        for (key, _) in unknown {
+            summary.book_mismatches += 1;
+            summary.failures.push(format!(
+                "{}: slot {} of market {} is not in the book",
+                node.name(),
+                key.1,
+                key.0
+            ));
         }
         for text in node.unexpected() {
             summary.unexpected_ends += 1;
@@ -217,10 +236,10 @@ impl Case<'_> {
             let slots = self.ledger.slots().into_keys();
             let stages = slots.filter_map(|key| Some((key, self.reports.stage(node.index, key)?)));
             let over = stages.filter(|(_, stage)| matches!(*stage, "settled" | "lost" | "expired"));
-            return Ok(Book {
-                slots: over.map(|(key, stage)| (key, (stage.to_owned(), None))).collect(),
-                unmined: 0,
-            });
+            // Lines speak of what the node itself settled.
+            let told = |stage: &str| (stage == "settled").then_some(node.prover.address);
+            let slots = over.map(|(key, stage)| (key, (stage.to_owned(), told(stage)))).collect();
+            return Ok(Book { slots, unmined: 0 });
         }
         let data_dir = node.data_dir.display().to_string();
         let args = ["node", "status", "--data-dir", &data_dir];
