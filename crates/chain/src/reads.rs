@@ -1,5 +1,7 @@
 //! What the contracts say now.
 
+use std::time::Duration;
+
 use alloy::{
     primitives::{Address, B256, U256},
     providers::Provider as _,
@@ -10,6 +12,10 @@ use provery_bindings::{Circuit, DevelopmentToken, ProofMarket, Prover};
 use provery_types::{Slot, SlotState, Terms, terms_hash};
 
 use crate::{Chain, ChainError, history};
+
+/// Before each time that terms are looked for.
+const TERMS_PAUSES: [Duration; 4] =
+    [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(800)];
 
 /// A market's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,17 +178,22 @@ impl Chain {
             .event_signature(ProofMarket::TermsSet::SIGNATURE_HASH)
             .topic1(market)
             .topic2(wanted);
-        let head = self.rpc().head().await?.number;
-        let mut terms = None;
-        history::each_range(self.rpc(), filter, self.deployment().block, head, |log| {
-            if let Ok(event) = ProofMarket::TermsSet::decode_log(&log.inner) {
-                terms = Some(event.data.terms);
+        // An endpoint that answers empty is not believed at once: the hash says that there is such an event.
+        for pause in TERMS_PAUSES {
+            tokio::time::sleep(pause).await;
+            let head = self.rpc().head().await?.number;
+            let mut terms = None;
+            history::each_range(self.rpc(), filter.clone(), self.deployment().block, head, |log| {
+                if let Ok(event) = ProofMarket::TermsSet::decode_log(&log.inner) {
+                    terms = Some(event.data.terms);
+                }
+            })
+            .await?;
+            if let Some(terms) = terms.filter(|terms| terms_hash(terms) == wanted) {
+                return Ok(terms);
             }
-        })
-        .await?;
-        terms
-            .filter(|terms| terms_hash(terms) == wanted)
-            .ok_or(ChainError::TermsNotFound { market, terms_hash: wanted })
+        }
+        Err(ChainError::TermsNotFound { market, terms_hash: wanted })
     }
 
     /// Whether a slot is open, exactly as given, under these terms.

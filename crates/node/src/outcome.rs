@@ -54,7 +54,8 @@ pub fn classify(error: &SendError) -> Class {
 fn classify_revert(name: &str) -> Class {
     match name {
         "SlotNotOpen" | "SlotHasExpired" => Class::Raced,
-        "NotAllocatedProver" | "SlotNotExpired" | "HandicapNotOver" => Class::NotYet,
+        // Stake that is in other slots' bonds comes back.
+        "NotAllocatedProver" | "SlotNotExpired" | "HandicapNotOver" | "InsufficientStake" => Class::NotYet,
         _ if ERRAND_RACED.contains(&name) => Class::Raced,
         "ProofInvalid" | "StatementMismatch" | "PayeeInvalid" => Class::Refused,
         _ => Class::Failing,

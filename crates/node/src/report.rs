@@ -17,7 +17,7 @@
 //! | `slot_won` | `exclusive_until` (unix seconds) | |
 //! | `proving` | `reason`: allocated, allocated_late, rescue, open_to_all, leading, requested | since the slot was seen |
 //! | `phase` | `phase`: witness, fft, msm, verify | since the proof was started |
-//! | `proved` | `phases`: object of milliseconds by phase | the proof |
+//! | `proved` | `statement`: its hash; `phases`: object of milliseconds by phase | the proof |
 //! | `submitted` | `tx`, `gas` (used), `block`; `seen_ms`, `broadcast_ms`: unix milliseconds at which the slot was seen and the transaction taken by an endpoint; `phases`: milliseconds in between, of decide, queue, prepare, prove, store, wait, estimate, sign, broadcast | from the sending to the receipt |
 //! | `settled` | `reward`, `premium` (asset wei, decimal strings), `tx` | since the slot was seen |
 //! | `rescued` | as `settled`, and `missed_by`: the address whose bond was slashed. Comes after that slot's `settled` | |

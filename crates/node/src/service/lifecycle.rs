@@ -78,7 +78,7 @@ pub async fn run(config: NodeConfig, parts: Parts, stop: Stop) -> Result<(), Nod
     result
 }
 
-/// Run, and run again for as long as it is the disk that fails.
+/// Run, and run again for as long as it is the disk that fails, or nobody can be asked.
 async fn begin_anew(
     config: &NodeConfig,
     parts: &Parts,
@@ -92,14 +92,14 @@ async fn begin_anew(
         let result = supervise(config, parts, stop, reporter, page, &mut begun).await;
         let Err(error) = &result else { return result };
         // What is wrong from the start is for the operator to mend.
-        let again = begun && is_disk(error) && !stop.now.is_cancelled();
+        let again = begun && (is_disk(error) || is_away(error)) && !stop.now.is_cancelled();
         let fields = json!({ "code": error.code(), "message": error.to_string(), "retried": again });
         reporter.node("error", fields);
         if !again {
             return result;
         }
-        page.observer.failure("store");
-        warn!(error = %error, pause_s = pause.as_secs(), "the disk failed, so the node rests and begins anew");
+        page.observer.failure(error.code());
+        warn!(error = %error, pause_s = pause.as_secs(), "the disk or the chain failed, so the node rests and begins anew");
         tokio::select! {
             () = stop.now.cancelled() => return Ok(()),
             () = tokio::time::sleep(pause) => {}
@@ -242,6 +242,11 @@ async fn deposed(roles: &mut watch::Receiver<Role>) {
 fn circuit_name(block_txs: u64) -> Option<String> {
     let params = provery_circuits::Params::new(usize::try_from(block_txs).ok()?).ok()?;
     Some(params.circuit_name())
+}
+
+/// Whether no endpoint could be asked when the node began anew.
+fn is_away(error: &NodeError) -> bool {
+    matches!(error, NodeError::Chain(error) if error.is_transient())
 }
 
 /// Whether the disk may be at fault, wherever in the node that was met.

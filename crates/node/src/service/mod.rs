@@ -435,7 +435,8 @@ impl Service {
             .map(|(phase, time)| (phase_name(*phase).to_owned(), json!(crate::report::millis(*time))))
             .collect();
         info!(market = %key.market, slot = key.id, ms = crate::report::millis(took), "proved");
-        self.reporter.slot("proved", key, Some(took), json!({ "phases": phases }));
+        let fields = json!({ "phases": phases, "statement": statement });
+        self.reporter.slot("proved", key, Some(took), fields);
         if let Some(step) = self.book.proved(key, &proof)? {
             self.follow_up(&step);
         }
