@@ -131,6 +131,7 @@ pub struct Mined {
 
 /// What the outbox holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct OutboxStatus {
     /// Intents that are not mined.
     pub intents: u64,

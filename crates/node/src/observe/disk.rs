@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use alloy::primitives::{Address, B256};
+use provery_chain::OutboxStatus;
 
-use super::status::{ENDED_KEPT, EndedSlot, OpenSlot, OutboxView, Status};
+use super::status::{ENDED_KEPT, EndedSlot, OpenSlot, Status};
 use crate::facts::SlotKey;
 use crate::slots::SlotStage;
 use crate::store::{StoreError, WorkRecord, snapshot};
@@ -21,10 +22,10 @@ pub fn status(dir: &Path) -> Result<Status, StoreError> {
     status.chain.chain_id = snapshot.identity.chain_id;
     status.chain.position = snapshot.position.map(|block| block.number);
     let unmined = || snapshot.intents.iter().filter(|intent| intent.mined.is_none());
-    status.outbox = OutboxView {
+    status.outbox = OutboxStatus {
         intents: unmined().count() as u64,
         oldest_nonce: unmined().map(|intent| intent.nonce).min(),
-        ..OutboxView::default()
+        ..OutboxStatus::default()
     };
     let work = snapshot.work.iter().map(|(key, record)| (*key, record));
     let ending = |key: SlotKey| snapshot.endings.get(&key).copied();

@@ -58,7 +58,7 @@ pub use http::{ServeError, Server, serve};
 pub use place::{HttpPlace, read_place};
 pub use status::{
     BalanceStatus, BreakerStatus, CAUGHT_UP_WITHIN, ChainStatus, ENDED_KEPT, EndedSlot, EndpointStatus,
-    NodeStatus, OpenSlot, OutboxView, StakeStatus, Status, WorkersStatus,
+    NodeStatus, OpenSlot, StakeStatus, Status, WorkersStatus,
 };
 
 use metrics::Metrics;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256};
+use provery_chain::OutboxStatus;
 use serde::{Deserialize, Serialize};
 
 use crate::slots::SlotStage;
@@ -26,7 +27,7 @@ pub struct Status {
     pub open: Vec<OpenSlot>,
     /// The newest [`ENDED_KEPT`], newest first.
     pub ended: Vec<EndedSlot>,
-    pub outbox: OutboxView,
+    pub outbox: OutboxStatus,
     pub workers: WorkersStatus,
     pub stake: Option<StakeStatus>,
     pub balance: Option<BalanceStatus>,
@@ -122,21 +123,6 @@ pub struct EndedSlot {
     pub payee: Option<Address>,
     /// Of the transaction that ended it.
     pub tx: Option<B256>,
-}
-
-/// What is signed and not yet mined.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OutboxView {
-    /// Signed and not mined.
-    pub intents: u64,
-    pub oldest_nonce: Option<u64>,
-    pub next_nonce: Option<u64>,
-    /// The chain's head when the oldest unmined intent was first broadcast.
-    pub unmined_since_block: Option<u64>,
-    pub replaced: u64,
-    pub rebroadcast: u64,
-    pub last_error: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

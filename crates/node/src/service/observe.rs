@@ -10,8 +10,8 @@ use super::away::Absence;
 use crate::config::NodeConfig;
 use crate::error::NodeError;
 use crate::observe::{
-    BalanceStatus, BreakerStatus, ChainStatus, EndpointStatus, HttpPlace, NodeStatus, Observer, OutboxView,
-    Server, StakeStatus, Status, WorkersStatus, disk,
+    BalanceStatus, BreakerStatus, ChainStatus, EndpointStatus, HttpPlace, NodeStatus, Observer, Server,
+    StakeStatus, Status, WorkersStatus, disk,
 };
 use crate::slots::SlotStage;
 use crate::store::StoreError;
@@ -103,7 +103,7 @@ impl Service {
             slots,
             open,
             ended,
-            outbox: self.outbox_view(),
+            outbox: self.sender.status(),
             workers: WorkersStatus {
                 runner: self.workers.runner().to_owned(),
                 most: self.workers.most() as u64,
@@ -120,19 +120,6 @@ impl Service {
                 low: self.funds.low(),
                 proofs_left: self.funds.proofs_left(),
             }),
-        }
-    }
-
-    fn outbox_view(&self) -> OutboxView {
-        let outbox = self.sender.status();
-        OutboxView {
-            intents: outbox.intents,
-            oldest_nonce: outbox.oldest_nonce,
-            next_nonce: outbox.next_nonce,
-            unmined_since_block: outbox.unmined_since_block,
-            replaced: outbox.replaced,
-            rebroadcast: outbox.rebroadcast,
-            last_error: outbox.last_error,
         }
     }
 
