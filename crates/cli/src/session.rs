@@ -1,11 +1,14 @@
 //! What commands do their effects through: a connection, a checked deployment, the key that signs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use alloy::primitives::{Address, B256, U256};
 use alloy::signers::local::PrivateKeySigner;
 use eyre::Result;
-use provery_chain::{Call, Calls, Chain, Mined, Rpc, Sender, SenderConfig};
+use provery_chain::{Call, Calls, Chain, ChainError, Mined, Rpc, Sender, SenderConfig};
 use provery_types::{BlockRef, Deployment, LoggedEvent};
 
 use crate::{
@@ -71,6 +74,33 @@ async fn code_hash(rpc: &Rpc, address: Address) -> Result<B256> {
     })
 }
 
+/// Before each further attempt at what an endpoint that answered before did not answer.
+const AGAIN_AFTER: [Duration; 6] = [
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+];
+
+/// Ask the chain, and ask again for a while if it does not answer or makes no sense.
+pub async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> Result<T, ChainError>
+where
+    F: Future<Output = Result<T, ChainError>>,
+{
+    for pause in AGAIN_AFTER {
+        match ask().await {
+            Err(error) if error.is_transient() => {
+                tracing::debug!(%error, "asking again");
+                tokio::time::sleep(pause).await;
+            }
+            answer => return answer,
+        }
+    }
+    ask().await
+}
+
 /// A checked deployment.
 #[derive(Debug)]
 pub struct Session {
@@ -87,7 +117,9 @@ impl Session {
         let signer = if signing { Some(signer::load(settings)?) } else { None };
         let rpc = Rpc::connect_all(&settings.rpc_urls).await?;
         let path = settings.deployment.clone().unwrap_or_else(|| files::default_deployment(rpc.chain_id()));
-        let chain = Chain::connect(rpc.clone(), files::read_deployment(&path)?).await?;
+        let deployment = files::read_deployment(&path)?;
+        // It answered a moment ago.
+        let chain = patiently(|| Chain::connect(rpc.clone(), deployment.clone())).await?;
         let sender = signer
             .clone()
             .map(|signer| Sender::new(rpc.clone(), signer, SenderConfig::new(rpc.poll_interval())));

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, Bytes, U256};
 use eyre::Result;
-use provery_chain::Chain;
+use provery_chain::{Call, Chain};
 use provery_types::{RollupRecord, Slot, Terms};
 use serde_json::json;
 
@@ -10,6 +10,9 @@ use super::{dice::Dice, direct::Direct};
 
 /// Bytes in a block of one transfer: a header and a record.
 const BLOCK_BYTES: usize = 31 + 124;
+
+/// Blocks behind the head from which on finalisation is helped along.
+const UNFINALISED: u64 = 32;
 
 /// Posts the blocks of one rollup with an account that anvil signs for, so that anvil also sees to its nonces.
 #[derive(Debug)]
@@ -41,8 +44,17 @@ impl Sequencer {
         let state = self.chain.rollup_state(self.record.address).await?;
         let data = Bytes::from(dice.bytes(BLOCK_BYTES));
         let root: U256 = state.head_root;
+        if state.head - state.finalized > UNFINALISED {
+            // A proof finalises a few blocks behind its own. After one that came late, the others wait for this.
+            let call = self.chain.calls().finalize(self.record.address, U256::from(UNFINALISED));
+            self.send(call).await?;
+        }
         let call = self.chain.calls().post_block(self.record.address, data, root, &self.terms, Bytes::new());
-        // As much as the fees of a spike; the gas limit is far above what a posting takes.
+        self.send(call).await
+    }
+
+    async fn send(&self, call: Call) -> Result<()> {
+        // As much as the fees of a spike; the gas limit is far above what is needed.
         let tx = json!({
             "from": self.from, "to": call.to, "data": call.data, "gas": "0x1e8480",
             "maxFeePerGas": "0x2540be4000", "maxPriorityFeePerGas": "0x3b9aca00",

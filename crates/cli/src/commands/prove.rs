@@ -16,7 +16,7 @@ use crate::{
     config,
     error::{Code, fail},
     output::{fields, spinner},
-    session::Session,
+    session::{Session, patiently},
     signals,
 };
 
@@ -121,8 +121,8 @@ pub async fn payee(session: &Session, given: Option<Address>) -> Result<Address>
         return Ok(given);
     }
     let me = session.me()?;
-    if session.chain.prover(me).await?.id != 0 {
+    if patiently(|| session.chain.prover(me)).await?.id != 0 {
         return Ok(me);
     }
-    Ok(session.chain.prover_of_submitter(me).await?.unwrap_or(me))
+    Ok(patiently(|| session.chain.prover_of_submitter(me)).await?.unwrap_or(me))
 }

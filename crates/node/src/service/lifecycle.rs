@@ -138,13 +138,13 @@ async fn supervise(
     let journal = Arc::new(IntentTable::new(store.clone()));
     let sender = Sender::open(chain.rpc().clone(), signer.clone(), sending, journal)?;
     let (book, cursor) = Book::open(store, deployment, config.prover, config.markets.clone())?;
+    // What fails from here on may pass.
+    *begun = true;
     let params = chain.registry_params().await?;
     let resumed = book.work().filter(|(_, record)| record.work.stage.engaged()).count();
     info!(prover = %config.prover, data_dir = %config.data_dir.display(), resumed, "node started");
     let at = book.head().map(|head| head.number);
     reporter.node("started", json!({ "block": at, "resumed": resumed }));
-    *begun = true;
-
     let token = stop.now.child_token();
     let mut supervisor = Supervisor::new(token.clone(), config.shutdown_bound + GRACE);
     let wake = Arc::new(Notify::new());

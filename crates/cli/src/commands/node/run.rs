@@ -28,7 +28,7 @@ use crate::{
     },
     config::{self, node::NodeValues},
     error::{Code, fail},
-    session::Session,
+    session::{Session, patiently},
     signals,
 };
 
@@ -171,7 +171,7 @@ async fn served(session: &Session, markets: &[u64]) -> Result<Vec<RollupRecord>>
     let mut chosen = Vec::new();
     for market in markets {
         let market = U256::from(*market);
-        session.chain.market(market).await?;
+        patiently(|| session.chain.market(market)).await?;
         let rollup = session.deployment().rollup_of_market(market).ok_or_else(|| {
             fail(
                 Code::RollupNotFound,
@@ -200,7 +200,7 @@ fn load(rollups: &[RollupRecord], dir: &Path) -> Result<Vec<Arc<dyn ProofBackend
 /// Proofs pay whom they name, whoever sends them; everything else is done by the prover or a submitter of its.
 async fn check_key(context: &Context, session: &Session, prover: Address) -> Result<()> {
     let me = session.me()?;
-    if me != prover && session.chain.prover_of_submitter(me).await? != Some(prover) {
+    if me != prover && patiently(|| session.chain.prover_of_submitter(me)).await? != Some(prover) {
         context.out.warn(&format!(
             "{me} is no submitter of {prover}, so it can deliver proofs and nothing else: no lock, bid, ticket or \
              resume; allow it with `provery prover submitter add {me}` (for a pool: `provery pool submitter add`)"
@@ -211,7 +211,7 @@ async fn check_key(context: &Context, session: &Session, prover: Address) -> Res
 
 async fn check_funds(session: &Session) -> Result<()> {
     let me = session.me()?;
-    if session.chain.rpc().balance(me).await? == U256::ZERO {
+    if patiently(|| session.chain.rpc().balance(me)).await? == U256::ZERO {
         return Err(fail(
             Code::InsufficientGasFunds,
             format!("{me} has nothing to pay for transactions with; send it some of the chain's currency"),
@@ -228,18 +228,18 @@ async fn check_stake(
     rollups: &[RollupRecord],
     rescue: bool,
 ) -> Result<()> {
-    let unit = session.chain.registry_params().await?.stake_unit;
+    let unit = patiently(|| session.chain.registry_params()).await?.stake_unit;
     let mut drawable = false;
     let mut problems = Vec::new();
     for rollup in rollups {
-        let terms = session.chain.terms(rollup.market).await?;
+        let terms = patiently(|| session.chain.terms(rollup.market)).await?;
         let deployed = |name: &str| session.deployment().address(name) == terms.mechanism;
         if provery_mechanisms::registry().iter().any(|known| deployed(known.name()) && !known.allocates()) {
             drawable = true;
             continue;
         }
         let bond = terms.bond.to::<U256>();
-        let staked = session.chain.allocation(rollup.market, prover).await? * unit;
+        let staked = patiently(|| session.chain.allocation(rollup.market, prover)).await? * unit;
         if staked >= bond {
             drawable = true;
         } else {
