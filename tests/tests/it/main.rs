@@ -12,4 +12,5 @@ mod operations;
 mod outbox;
 mod pool;
 mod send;
+mod standby;
 mod worker;
