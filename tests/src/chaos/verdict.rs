@@ -1,6 +1,6 @@
 //! Chain against books, once everything has settled.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use alloy::{
     primitives::{Address, U256},
@@ -10,6 +10,7 @@ use eyre::Result;
 use provery_bindings::ProofMarket;
 use provery_types::Event;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::{
     features::Features,
@@ -23,6 +24,10 @@ use super::{
 
 /// Blocks whose slots no book has forgotten yet.
 const RECENT: u64 = 48;
+
+/// How often, and how long apart, it is looked whether a transaction is stuck.
+const LOOKS: usize = 60;
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What a node's book says of slots.
 #[derive(Debug, Default)]
@@ -156,9 +161,18 @@ impl Case<'_> {
                 client.request::<_, alloy::primitives::U64>("eth_getTransactionCount", of).await
             }
         };
-        let (latest, pending) = (count("latest").await?, count("pending").await?);
-        summary.stuck_nonces += pending.saturating_sub(latest).to::<u64>();
-        let book = self.book(node).await?;
+        // Upkeep may be on its way at this very moment; what is stuck stays.
+        let (mut stuck, mut book) = (0, self.book(node).await?);
+        for _ in 0..LOOKS {
+            let (latest, pending) = (count("latest").await?, count("pending").await?);
+            stuck = pending.saturating_sub(latest).to::<u64>();
+            book = self.book(node).await?;
+            if stuck == 0 && book.unmined == 0 {
+                break;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        summary.stuck_nonces += stuck;
         if book.unmined > 0 {
             summary.stuck_nonces += book.unmined;
             summary.failures.push(format!(
