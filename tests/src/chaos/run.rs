@@ -80,7 +80,7 @@ pub async fn run(options: &Options, say: &dyn Fn(Value)) -> Result<Summary> {
     pace.send_replace(Duration::from_millis(options.block_ms));
     let features = Features::of(&stage.cli).await?;
     say(json!({ "event": "features", "features": format!("{features:?}") }));
-    let run = Run::new(options.clone(), dir, log, rpc, miner, stage, features, exclusive).await?;
+    let run = Run::new(options.clone(), dir, log, rpc, miner, stage, features).await?;
     let result = tokio::select! {
         result = run.all(say) => result,
         stopped = beating => match stopped {
@@ -121,7 +121,6 @@ struct Run {
 }
 
 impl Run {
-    #[allow(clippy::too_many_arguments)]
     async fn new(
         options: Options,
         dir: PathBuf,
@@ -130,8 +129,8 @@ impl Run {
         miner: Arc<Mutex<Miner>>,
         stage: Stage,
         features: Features,
-        exclusive: u64,
     ) -> Result<Self> {
+        let exclusive = exclusive_window(&options);
         let rates = Arc::new(Rates::new(options.quota, options.soak));
         let pool = Arc::new(Pool::default());
         let (reports, crashes) = (Arc::new(Reports::default()), Arc::new(CrashPlan::default()));

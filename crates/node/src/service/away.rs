@@ -77,14 +77,17 @@ impl Service {
 
     /// Send a pause or a resumption if one is due.
     pub(super) fn mind_absence(&mut self) -> Result<(), StoreError> {
-        let queue = self.book.overload(&self.policy(), self.overloaded);
-        self.overloaded = queue;
+        self.overloaded = self.book.overload(&self.policy(), self.overloaded);
         let absence = self.absence();
         if absence != self.absence {
             if let Some(absence) = absence {
                 warn!(reason = absence.name(), "nothing new is taken on");
             }
             self.absence = absence;
+        }
+        if self.draining && absence.is_none() {
+            // It stays as it is: a node that is about to end does not put its prover back into the draws.
+            return Ok(());
         }
         let standing = self.book.facts().standing(self.config.prover);
         let ours = self.book.store().paused_by_node()?;

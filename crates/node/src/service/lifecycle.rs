@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alloy::signers::local::PrivateKeySigner;
 use provery_chain::{Chain, JournalError, SendError, Sender, SenderConfig, hint};
@@ -31,6 +31,8 @@ use crate::worker::{NatsConfig, ProofRunner, Workers};
 const GRACE: Duration = Duration::from_secs(2);
 /// How long a leader that is gone is waited for.
 const LEASE: Duration = Duration::from_secs(10);
+/// After a run of this length, a failure is a new one.
+const SETTLED_AFTER: Duration = Duration::from_secs(60);
 /// The first pause before the store is opened again, and the longest.
 const STORE_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
@@ -89,7 +91,11 @@ async fn begin_anew(
     let mut pause = STORE_PAUSE.0;
     let mut begun = false;
     loop {
+        let started = Instant::now();
         let result = supervise(config, parts, stop, reporter, page, &mut begun).await;
+        if started.elapsed() >= SETTLED_AFTER {
+            pause = STORE_PAUSE.0;
+        }
         let Err(error) = &result else { return result };
         // What is wrong from the start is for the operator to mend.
         let again = begun && (is_disk(error) || is_away(error)) && !stop.now.is_cancelled();

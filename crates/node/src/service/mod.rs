@@ -212,7 +212,11 @@ impl Service {
                 warn!(to = to.number, "reorg: blocks were taken back");
                 let head = self.book.head().map_or(to.number, |head| head.number);
                 self.watch.reorg(head.saturating_sub(to.number));
-                self.book.reorg(to)?
+                let moved = self.book.reorg(to)?;
+                // Slots that it took back may never return.
+                self.journeys.retain(|key, _| self.book.record(*key).is_some());
+                self.reasons.retain(|key, _| self.book.record(*key).is_some());
+                moved
             }
         };
         for step in moved {
@@ -297,7 +301,7 @@ impl Service {
             rescue: tunables.rescue,
             minimum_reward: tunables.minimum_reward,
             workers: self.config.workers.max(1) as u64,
-            taking: self.absence().is_none() && self.health.taking(self.book.failing()),
+            taking: !self.draining && self.absence().is_none() && self.health.taking(self.book.failing()),
             hand_over: tunables.hand_over,
             take_over: tunables.take_over,
             key: self.sender.address(),
