@@ -215,11 +215,40 @@ contract TransferRollupTest is MarketFixture {
         _assertState(14, 14);
     }
 
-    /// @dev The worst settlement fits in what the callback is given, in transactions of their own.
+    function test_ADropFinalisesWhatIsProvenBeforeIt() public {
+        _deployRollup(32);
+        _post(20, 1);
+        for (uint64 i = 18; i > 1; --i) {
+            _right(i);
+        }
+        _right(1);
+        _wrong(19);
+        _assertState(17, GENESIS + 17, 18, GENESIS + 18);
+        _post();
+        _right(21);
+        _assertState(21, 21);
+    }
+
+    function test_LaterProofsFinaliseWhatALateOneLeftBehind() public {
+        _deployRollup(32);
+        _post(20, 1);
+        for (uint64 i = 18; i > 1; --i) {
+            _right(i);
+        }
+        _right(1);
+        _assertState(9, 20);
+        _right(20);
+        _assertState(17, 20);
+        _right(19);
+        _assertState(20, 20);
+    }
+
+    /// @dev The worst settlements fit in what the callback is given, in transactions of their own.
     /// forge-config: default.isolate = true
     function test_TheCallbackHasGasToSpare() public {
-        _post(14, 1);
-        for (uint64 i = 14; i > 1; --i) {
+        _deployRollup(32);
+        _post(20, 1);
+        for (uint64 i = 18; i > 1; --i) {
             _right(i);
         }
         uint256[] memory inputs = new uint256[](6);
@@ -228,7 +257,14 @@ contract TransferRollupTest is MarketFixture {
         rollup.onSlotEnded(id, 1, SlotState.Proven, inputs);
         // Cold, and with a transaction's base on top.
         assertLe(vm.lastCallGas().gasTotalUsed, terms.callbackGas);
-        _assertState(9, 14);
+        _assertState(9, 20);
+
+        // Out of order, and finalising as many that were left behind.
+        inputs[1] = GENESIS + 20;
+        vm.prank(address(market));
+        rollup.onSlotEnded(id, 20, SlotState.Proven, inputs);
+        assertLe(vm.lastCallGas().gasTotalUsed, terms.callbackGas);
+        _assertState(17, 20);
     }
 
     // ------------------------------------------------------------------ dropping
@@ -388,23 +424,15 @@ contract TransferRollupTest is MarketFixture {
         vm.expectRevert(IProofMarket.RingFull.selector);
         rollup.postBlock("", 1, terms, "");
 
-        _deployRollup(16);
-        _post(16, 1);
-        for (uint64 i = 16; i > 1; --i) {
-            _right(i);
-        }
-        _right(1);
-        _assertState(9, 16);
-        for (uint64 i = 17; i <= 40; ++i) {
+        // Only if settlements never reached the rollup could its own ring be full.
+        _deployRollup(2);
+        vm.mockCall(address(rollup), abi.encodeWithSelector(rollup.onSlotEnded.selector), "");
+        for (uint64 i = 1; i <= 3; ++i) {
             assertEq(_post(), i);
             _right(i);
         }
         vm.prank(sequencer);
         vm.expectRevert(ITransferRollup.FinalizeFirst.selector);
         rollup.postBlock("", 1, terms, "");
-        rollup.finalize(100);
-        _assertState(40, 40);
-        _post();
-        _assertState(40, 41);
     }
 }

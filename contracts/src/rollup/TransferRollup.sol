@@ -33,8 +33,8 @@ contract TransferRollup is ITransferRollup {
     /// @notice What a settlement may spend here. Enough for the worst case, so that this rollup never misses one.
     uint32 public constant CALLBACK_GAS = 100_000;
 
-    /// @notice Successors that one settlement finalises.
-    uint256 public constant SUCCESSORS_PER_PROOF = 8;
+    /// @notice Blocks, apart from its own, that one settlement finalises.
+    uint256 public constant BLOCKS_PER_SETTLEMENT = 8;
 
     uint256 private constant PROVEN = 1 << 255;
 
@@ -127,11 +127,12 @@ contract TransferRollup is ITransferRollup {
             _drop(chain, slot);
         } else if (slot == _next(chain)) {
             _finalize(chain, slot, publicInputs[NEW_ROOT]);
-            _finalizeProven(chain, SUCCESSORS_PER_PROOF);
-            _store(chain);
         } else {
             _roots[slot & _MASK] = publicInputs[NEW_ROOT] | PROVEN;
         }
+        // Whatever the slot was: a late proof may have left more proven blocks behind it than it could finalise itself.
+        _finalizeProven(chain, BLOCKS_PER_SETTLEMENT);
+        _store(chain);
     }
 
     /// @inheritdoc ITransferRollup
@@ -152,7 +153,7 @@ contract TransferRollup is ITransferRollup {
         return (address(_MARKET), _MARKET_ID);
     }
 
-    /// @dev Drops block `from` and all after it. `from` is posted, not finalised and not in the gap.
+    /// @dev Drops block `from` and all after it; the caller stores `chain`. `from` is posted, not finalised and not in the gap.
     function _drop(Chain memory chain, uint64 from) private {
         // Blocks behind a gap go back to what was before it.
         uint64 first = chain.gapTo != 0 && chain.gapTo < from ? chain.gapFrom : from;
@@ -160,12 +161,11 @@ contract TransferRollup is ITransferRollup {
         uint256 root = _rootAt(first < from ? chain.gapTo : from - 1);
         chain.gapFrom = first;
         chain.gapTo = chain.posted;
-        _store(chain);
         _roots[chain.posted & _MASK] = root;
         emit BlocksDropped(dropped, chain.posted, root);
     }
 
-    /// @dev Finalises up to `most` blocks that are already proven.
+    /// @dev Finalises up to `most` blocks that are already proven; the caller stores `chain`.
     function _finalizeProven(Chain memory chain, uint256 most) private {
         for (; most != 0; --most) {
             uint64 next = _next(chain);

@@ -289,10 +289,6 @@ impl Calls {
         };
         Call::new("post_block", rollup, &call)
     }
-
-    pub fn finalize(&self, rollup: Address, most: U256) -> Call {
-        Call::new("finalize", rollup, &TransferRollup::finalizeCall { most })
-    }
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ mod restart_tests;
 #[cfg(test)]
 mod tests;
 
-/// Blocks between two compactions of the store.
+/// The store is compacted at every block whose number is a multiple of this: however often the node starts anew, and not
+/// at the same moment as its start.
 const COMPACT_EVERY: u64 = 128;
 
 /// A slot's work moved.
@@ -72,7 +73,6 @@ pub struct Book {
     facts: Facts,
     work: BTreeMap<SlotKey, WorkRecord>,
     head: Option<BlockRef>,
-    compacted: u64,
 }
 
 impl Book {
@@ -87,9 +87,8 @@ impl Book {
         let facts = fold(&deployment, &loaded)?;
         let Loaded { blocks, work, .. } = loaded;
         let head = blocks.last().copied();
-        let compacted = head.map_or(0, |head| head.number);
         let work = work.into_iter().collect();
-        let mut book = Self { store, deployment, me, markets, facts, work, head, compacted };
+        let mut book = Self { store, deployment, me, markets, facts, work, head };
         book.restart()?;
         Ok((book, blocks))
     }
@@ -187,7 +186,7 @@ impl Book {
         let moved = self.reconcile(touched, &mut changes)?;
         self.store.commit_block(&block, &wanted, &changes)?;
         self.head = Some(block);
-        if block.number >= self.compacted.saturating_add(COMPACT_EVERY) {
+        if block.number.is_multiple_of(COMPACT_EVERY) {
             self.compact(block.number)?;
         }
         Ok(moved)
@@ -373,7 +372,6 @@ impl Book {
             })
             .collect();
         self.store.compact(&gone, &bases, &Changes { forget, ..Changes::default() })?;
-        self.compacted = head;
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 #[command(
     name = "chaos",
     after_help = "Example:\n  ./script/chaos --seconds 90 --seed 7\n  ./script/chaos --seconds 3600 --seed 1 --quota 1000 --json | tail -n 1\n  \
-                  ./script/chaos --seconds 3600 --crash-points\n  ./script/chaos --seconds 3600 --soak"
+                  ./script/chaos --seconds 3600 --crash-points --crashes 20\n  ./script/chaos --seconds 3600 --soak"
 )]
 struct Args {
     /// For how long faults are injected; setting the stage and settling come on top, and up to as much again if quotas are
@@ -34,6 +34,9 @@ struct Args {
     /// Crash nodes at every point at which they write, before and after, one after the other
     #[arg(long, conflicts_with = "soak")]
     crash_points: bool,
+    /// How often each of these points is to be met, before and after its write
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "crash_points")]
+    crashes: u64,
     /// Milliseconds between two blocks
     #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(50..))]
     block_ms: u64,
@@ -55,6 +58,7 @@ async fn main() -> ExitCode {
         quota: args.quota.unwrap_or(args.seconds.div_ceil(6)),
         soak: args.soak,
         crash_points: args.crash_points,
+        crashes: args.crashes,
         block_ms: args.block_ms,
         dir: args.dir.clone(),
     };

@@ -9,6 +9,7 @@ use tokio::{sync::Mutex, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    crash::patience_ms,
     dice::Dice,
     ledger::Key,
     log::{EventLog, now_ms},
@@ -22,8 +23,6 @@ use super::{
 const DEEPEST: u64 = 64;
 /// Deeper ones than this come only so often.
 const DEEP: u64 = 10;
-/// A node that crashes nowhere for so long is given another place.
-const ARMED_MS: u64 = 40_000;
 
 /// A fault of a process or of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,6 +110,8 @@ pub struct Plan {
     pub crash_points: bool,
     /// Whether provers prove in processes of their own.
     pub workers: bool,
+    /// Milliseconds between blocks.
+    pub block_ms: u64,
     /// Seconds of chain time that all skews together may take.
     pub most_skew: u64,
 }
@@ -136,7 +137,12 @@ impl Director {
         let mut tried: BTreeMap<Fault, f64> = BTreeMap::new();
         let mut skewed = 0;
         loop {
-            let (least, most) = if self.plan.soak { (8_000, 20_000) } else { (900, 2_600) };
+            let (least, most) = match self.plan {
+                Plan { soak: true, .. } => (8_000, 20_000),
+                // Crashes come by themselves.
+                Plan { crash_points: true, .. } => (2_500, 5_500),
+                _ => (900, 2_600),
+            };
             tokio::select! {
                 () = sleep(Duration::from_millis(dice.between(least, most))) => {}
                 () = stop.cancelled() => return Ok(self),
@@ -146,6 +152,7 @@ impl Director {
                 .into_iter()
                 .filter(|fault| !self.plan.soak || fault.gentle())
                 .filter(|fault| self.plan.workers || !fault.wants_workers())
+                .filter(|fault| *fault != Fault::CrashPoint || !self.plan.crash_points)
                 .filter(|fault| *fault != Fault::ClockSkew || skewed < self.plan.most_skew)
                 .collect();
             let done = |fault: &Fault| tried.get(fault).copied().unwrap_or(0.0) / fault.weight();
@@ -172,8 +179,8 @@ impl Director {
     /// A node that waits too long at its crash point gets another one.
     fn rotate(&self, dice: &mut Dice) {
         for node in &self.nodes {
-            if let Some((_, since)) = node.armed()
-                && since + ARMED_MS < now_ms()
+            if let Some((place, since)) = node.armed()
+                && since + patience_ms(place.0, self.plan.block_ms) < now_ms()
                 && node.claim(500)
             {
                 self.log.note("disarmed", node.name(), json!({}));

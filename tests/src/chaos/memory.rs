@@ -1,30 +1,37 @@
 //! Memory and descriptors over the life of a process.
 //!
-//! Only processes that lived at least [`LEAST_MS`] after a warm-up of [`WARM_MS`] count: before, caches fill and nothing can be
-//! told. The slope is the least-squares line through the resident memory of the longest-living process of each node.
+//! Only processes that lived at least [`LEAST_MS`] after a warm-up count. The warm-up lasts until a node's book is as long
+//! as it gets, twice over: it keeps [`provery_node::store::KEEP_BLOCKS`] blocks, and forgets in steps of half as many. The
+//! slope is the least-squares line through the resident memory of the longest-living process of each node.
+
+use provery_node::store::KEEP_BLOCKS;
 
 use super::node::Sample;
 
-/// Unix milliseconds in which a process is left to warm up.
-pub const WARM_MS: u64 = 60_000;
+/// Blocks in which a process is left to warm up.
+const WARM_BLOCKS: u64 = 3 * KEEP_BLOCKS;
+/// A slope is a failure from here on, in MiB an hour, if the window is at least so many seconds long: in a shorter one,
+/// one page of a cache is steep.
+pub const STEEP: f64 = 1.0;
+pub const STEEP_WINDOW_S: u64 = 1_800;
 /// Milliseconds of samples that it takes at least.
 pub const LEAST_MS: u64 = 180_000;
 /// Descriptors that come and go with connections and database pages.
 const SLACK: u64 = 16;
 
 /// The samples of the longest-living process, past its warm-up.
-fn longest(samples: &[Sample]) -> Vec<Sample> {
+fn longest(samples: &[Sample], block_ms: u64) -> Vec<Sample> {
     let life = |of: &[Sample]| of.last().zip(of.first()).map_or(0, |(last, first)| last.at_ms - first.at_ms);
     let best =
         samples.chunk_by(|a, b| a.instance == b.instance).max_by_key(|of| life(of)).unwrap_or_default();
-    let from = best.first().map_or(0, |first| first.at_ms + WARM_MS);
+    let from = best.first().map_or(0, |first| first.at_ms + WARM_BLOCKS * block_ms);
     let warm: Vec<Sample> = best.iter().filter(|sample| sample.at_ms >= from).copied().collect();
     if life(&warm) >= LEAST_MS { warm } else { Vec::new() }
 }
 
-/// MiB an hour, and the seconds over which it was measured.
-pub fn slope(samples: &[Sample]) -> Option<(f64, u64)> {
-    let samples = longest(samples);
+/// MiB an hour, and the seconds over which it was measured; `block_ms` are between two blocks.
+pub fn slope(samples: &[Sample], block_ms: u64) -> Option<(f64, u64)> {
+    let samples = longest(samples, block_ms);
     let (first, last) = samples.first().zip(samples.last())?;
     let hours = |ms: u64| (ms - first.at_ms) as f64 / 3_600_000.0;
     let points: Vec<(f64, f64)> =
@@ -38,8 +45,8 @@ pub fn slope(samples: &[Sample]) -> Option<(f64, u64)> {
 }
 
 /// Descriptors gained, beyond what comes and goes: the least of the last third against the most of the first.
-pub fn leaked(samples: &[Sample]) -> u64 {
-    let samples = longest(samples);
+pub fn leaked(samples: &[Sample], block_ms: u64) -> u64 {
+    let samples = longest(samples, block_ms);
     let third = samples.len() / 3;
     let (Some(first), Some(last)) = (samples.get(..third), samples.get(samples.len() - third..)) else {
         return 0;
@@ -70,15 +77,15 @@ mod tests {
 
     #[test]
     fn a_line_has_its_slope() {
-        let (slope, window) = slope(&samples(6.0, 0.0)).expect("is long enough");
+        let (slope, window) = slope(&samples(6.0, 0.0), 125).expect("is long enough");
         assert!((slope - 6.0).abs() < 0.1, "{slope}");
-        assert_eq!(window, (599 * 2_000 - WARM_MS) / 1_000);
-        assert!(super::slope(&samples(6.0, 0.0)[..60]).is_none(), "too short to tell");
+        assert_eq!(window, (599 * 2_000 - WARM_BLOCKS * 125) / 1_000);
+        assert!(super::slope(&samples(6.0, 0.0)[..60], 125).is_none(), "too short to tell");
     }
 
     #[test]
     fn a_leak_is_told_from_what_comes_and_goes() {
-        assert_eq!(leaked(&samples(0.0, 0.0)), 0);
-        assert!(leaked(&samples(0.0, 600.0)) > SLACK);
+        assert_eq!(leaked(&samples(0.0, 0.0), 125), 0);
+        assert!(leaked(&samples(0.0, 600.0), 125) > SLACK);
     }
 }

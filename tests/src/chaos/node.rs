@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    crash::{CrashPlan, Place},
+    crash::{CrashPlan, Place, wants_failures},
     dice::Dice,
     features::Features,
     http,
@@ -61,6 +61,10 @@ struct State {
     next: Next,
     /// What it runs with.
     armed: Option<Place>,
+    /// Proofs of the process that runs fail.
+    failing: bool,
+    /// The prover may be paused on-chain by the node.
+    absent: bool,
     /// Unix milliseconds until which no other fault is to meet it.
     busy_until: u64,
     /// Unix milliseconds until which its disk is full.
@@ -249,7 +253,14 @@ impl Node {
         let killed = status.signal() == Some(Signal::KILL.as_raw());
         let (ending, armed, words) = self.with(|state| {
             state.pid = None;
-            (state.ending.take(), state.armed.take(), state.last_words.clone())
+            let (ending, armed) = (state.ending.take(), state.armed.take());
+            let hit = armed.filter(|_| ending.is_none() && killed);
+            state.absent = match hit {
+                Some(("meta:resumed", side)) => side == "before",
+                Some(("meta:paused", side)) => side == "after",
+                _ => ending == Some("sigterm") || state.failing,
+            };
+            (ending, armed, state.last_words.clone())
         });
         match (ending, armed) {
             (Some(_), _) => {}
@@ -279,9 +290,13 @@ impl Node {
 
     fn start(self: &Arc<Self>, instance: u64) -> Result<Child> {
         let mut dice = Dice::of(&[self.shared.seed, 78, self.index as u64, instance]);
-        let mut next = self.with(|state| std::mem::take(&mut state.next));
+        let (mut next, absent) = self.with(|state| (std::mem::take(&mut state.next), state.absent));
         if next.arm || (self.shared.always_armed && instance > 1) {
-            next.crash = Some(self.shared.crashes.next(&mut dice));
+            let (place, nth) = self.shared.crashes.next(&mut dice, absent);
+            if wants_failures(place.0) {
+                next.worker_fault = Some("fail:100");
+            }
+            next.crash = Some((place, nth));
         }
         // Writing past a limit is to be an error, not the end: the signal is ignored, and stays ignored in what is run.
         let mut command = Command::new("/bin/sh");
@@ -333,6 +348,7 @@ impl Node {
             state.started_ms = now_ms();
             state.ending = None;
             state.armed = next.crash.map(|(place, _)| place);
+            state.failing = next.worker_fault.is_some_and(|fault| fault.starts_with("fail"));
             state.last_words.clear();
         });
         let out = child.stdout.take().ok_or_else(|| eyre!("no standard output"))?;

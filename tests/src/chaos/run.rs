@@ -20,6 +20,7 @@ use super::{
     features::Features,
     ledger::{Ledger, SlotRow},
     log::EventLog,
+    memory,
     miner::{Miner, beat},
     node::{self, Node},
     pool::Pool,
@@ -45,6 +46,8 @@ pub struct Options {
     pub soak: bool,
     /// Every start of a node has a crash point.
     pub crash_points: bool,
+    /// Crashes at each point, before and after, that are wanted.
+    pub crashes: u64,
     /// Milliseconds between blocks.
     pub block_ms: u64,
     pub dir: PathBuf,
@@ -133,7 +136,8 @@ impl Run {
         let exclusive = exclusive_window(&options);
         let rates = Arc::new(Rates::new(options.quota, options.soak));
         let pool = Arc::new(Pool::default());
-        let (reports, crashes) = (Arc::new(Reports::default()), Arc::new(CrashPlan::default()));
+        let reports = Arc::new(Reports::default());
+        let crashes = Arc::new(CrashPlan::new(options.crashes));
         let stop = CancellationToken::new();
         let of_nodes = node::Shared {
             cli: stage.cli.clone(),
@@ -192,6 +196,7 @@ impl Run {
                 soak: self.options.soak,
                 crash_points: self.options.crash_points,
                 workers: self.features.worker,
+                block_ms: self.options.block_ms,
                 most_skew: self.exclusive / 8 * (1 + self.options.seconds / self.exclusive),
             },
             miner: self.miner.clone(),
@@ -252,12 +257,17 @@ impl Run {
             features: self.features,
             ledger: &ledger,
             url: self.rpc.url(),
+            block_ms: self.options.block_ms,
         };
         case.judge(&mut summary).await?;
         summary.judge();
+        let steep = summary.rss_slope_mib_per_h.filter(|slope| *slope >= memory::STEEP);
+        if let Some(slope) = steep.filter(|_| summary.rss_window_s >= memory::STEEP_WINDOW_S) {
+            summary.failures.push(format!("memory grows by {slope} MiB an hour"));
+        }
         if !self.options.soak {
-            for (fault, wanted) in self.rates.missing() {
-                summary.failures.push(format!("{fault} was to be injected {wanted} more times"));
+            for (fault, wanted) in self.missing() {
+                summary.failures.push(format!("{fault} was to happen {wanted} more times"));
             }
             summary.failures.extend(self.unmet().into_iter().map(|fault| format!("{fault} never happened")));
         }
@@ -283,8 +293,7 @@ impl Run {
         loop {
             sleep(window).await;
             let passed = started.elapsed();
-            let missing = self.rates.missing();
-            let all = self.options.soak || missing.is_empty() && self.unmet().is_empty();
+            let all = self.options.soak || self.missing().is_empty() && self.unmet().is_empty();
             if passed >= most || passed >= least && all {
                 return Ok(());
             }
@@ -294,6 +303,12 @@ impl Run {
                 say(self.progress(passed).await);
             }
         }
+    }
+
+    /// Faults on the wire and crashes that have not happened as often as wanted, and how often they are still to.
+    fn missing(&self) -> Vec<(String, u64)> {
+        let faults = self.rates.missing().into_iter().map(|(fault, left)| (fault.to_owned(), left));
+        faults.chain(self.crashes.missing()).collect()
     }
 
     /// Faults of processes and the chain that have not happened yet, though they were to.
@@ -311,7 +326,7 @@ impl Run {
             "event": "progress", "at_s": passed.as_secs(), "block": miner.ledger.head(), "slots": slots.len(),
             "open": open, "faults": self.log.counts().values().sum::<u64>(),
             "nodes": self.nodes.iter().filter(|node| node.up_for(0)).count(),
-            "missing": self.rates.missing().len(),
+            "missing": self.missing().len(),
         })
     }
 

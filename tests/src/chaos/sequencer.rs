@@ -11,9 +11,6 @@ use super::{dice::Dice, direct::Direct};
 /// Bytes in a block of one transfer: a header and a record.
 const BLOCK_BYTES: usize = 31 + 124;
 
-/// Blocks behind the head from which on finalisation is helped along.
-const UNFINALISED: u64 = 32;
-
 /// Posts the blocks of one rollup with an account that anvil signs for, so that anvil also sees to its nonces.
 #[derive(Debug)]
 pub struct Sequencer {
@@ -44,11 +41,6 @@ impl Sequencer {
         let state = self.chain.rollup_state(self.record.address).await?;
         let data = Bytes::from(dice.bytes(BLOCK_BYTES));
         let root: U256 = state.head_root;
-        if state.head - state.finalized > UNFINALISED {
-            // A proof finalises a few blocks behind its own. After one that came late, the others wait for this.
-            let call = self.chain.calls().finalize(self.record.address, U256::from(UNFINALISED));
-            self.send(call).await?;
-        }
         let call = self.chain.calls().post_block(self.record.address, data, root, &self.terms, Bytes::new());
         self.send(call).await
     }

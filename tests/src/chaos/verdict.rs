@@ -48,6 +48,8 @@ pub struct Case<'a> {
     /// Read anew, from the first block on.
     pub ledger: &'a Ledger,
     pub url: String,
+    /// Milliseconds between blocks.
+    pub block_ms: u64,
 }
 
 impl Case<'_> {
@@ -234,8 +236,8 @@ impl Case<'_> {
         summary.failed_starts += failed_starts;
         summary.ended_by_full_disk += disk_ends;
         let samples = node.samples();
-        summary.leaked_fds += memory::leaked(&samples);
-        if let Some((slope, window)) = memory::slope(&samples)
+        summary.leaked_fds += memory::leaked(&samples, self.block_ms);
+        if let Some((slope, window)) = memory::slope(&samples, self.block_ms)
             && summary.rss_slope_mib_per_h.is_none_or(|worst| slope > worst)
         {
             summary.rss_slope_mib_per_h = Some((slope * 100.0).round() / 100.0);

@@ -13,9 +13,9 @@ use alloy::{
 use clap::Args;
 use eyre::Result;
 use provery_bindings::{ProofMarket, TransferRollup};
-use provery_chain::{Mined, RollupState, SendError};
+use provery_chain::{Mined, SendError};
 use provery_circuits::{BlockContext, Params, State, Workload, word};
-use provery_types::{Event, LoggedEvent, RollupRecord, SlotState, Terms};
+use provery_types::{Event, LoggedEvent, RollupRecord, Terms};
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -26,9 +26,6 @@ use crate::{
     session::Session,
     signals,
 };
-
-/// Blocks behind the head from which on finalisation is helped along, and blocks it is helped by.
-const UNFINALISED: u64 = 32;
 
 #[derive(Debug, Args)]
 pub struct SequenceArgs {
@@ -289,22 +286,8 @@ impl Sequencer<'_> {
         self.context.out.warn(&format!("no block this time: {reason}"));
     }
 
-    /// A proof finalises a few blocks behind its own. After one that came late, the others wait for this.
-    async fn finalize(&self, state: &RollupState) -> Result<()> {
-        let waiting = state.head.saturating_sub(state.finalized);
-        let next = state.finalized + 1;
-        let chain = &self.session.chain;
-        if waiting > UNFINALISED && chain.slot_state(self.record.market, next).await? == SlotState::Proven {
-            let call = self.session.calls().finalize(self.record.address, U256::from(UNFINALISED));
-            let mined = self.session.send(call).await?;
-            self.context.out.line(&event("finalized", json!({ "from": next, "tx": mined.tx_hash })));
-        }
-        Ok(())
-    }
-
     async fn post(&mut self) -> Result<bool> {
         let state = self.session.chain.rollup_state(self.record.address).await?;
-        self.finalize(&state).await?;
         if state.head < self.last {
             self.context.out.line(&event(
                 "dropped",

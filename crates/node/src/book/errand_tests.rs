@@ -109,7 +109,7 @@ fn a_round_is_known_before_its_slot_and_kept() {
     book.block(block(3), &[world.says(3, 2, started.encode_log_data())]).expect("stored");
     book.block(block(4), &world.prove(4, 1, ME, None)).expect("stored");
     // Long after, when everything that is over has been forgotten.
-    book.block(block(4 + 2 * KEEP_BLOCKS), &[]).expect("stored");
+    book.block(block(COMPACT_EVERY + 2 * KEEP_BLOCKS), &[]).expect("stored");
     drop(book);
     let (book, _) = open(directory.path());
     let puzzles = book.puzzles(&policy(1_010));

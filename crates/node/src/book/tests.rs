@@ -165,7 +165,7 @@ fn compaction_forgets_what_is_over_and_nothing_else() {
     let before = {
         let (mut book, world) = two_slots(directory.path());
         book.block(block(4), &world.prove(4, 1, ME, None)).expect("stored");
-        book.block(block(4 + KEEP_BLOCKS), &[]).expect("stored");
+        book.block(block(COMPACT_EVERY + KEEP_BLOCKS), &[]).expect("stored");
         assert!(book.record(key(1)).is_none(), "its end is too deep for a reorg");
         assert!(book.record(key(2)).is_some());
         let fact = book.facts().slot(key(2)).cloned().expect("a slot");

@@ -43,6 +43,9 @@ use crash::{CrashPoint, point};
 pub const SCHEMA: u32 = 2;
 /// Blocks kept behind the head; a reorg deeper than this cannot be followed.
 pub const KEEP_BLOCKS: u64 = 256;
+/// Memory for pages of the file, in bytes. redb's own default, a gibibyte, would keep every page that was ever read or
+/// written; reads are few, and the system has the pages as well.
+const CACHE_BYTES: usize = 1 << 20;
 
 type Place = ([u8; 32], u64);
 
@@ -126,8 +129,10 @@ impl Store {
     /// Open the file in `directory`, or begin one.
     pub fn open(directory: DataDir, identity: &Identity) -> Result<Self, StoreError> {
         let path = directory.path().join("node.redb");
-        let database =
-            Database::create(&path).map_err(|error| StoreError::Open { path, reason: error.to_string() })?;
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create(&path)
+            .map_err(|error| StoreError::Open { path, reason: error.to_string() })?;
         let store = Self { database, crash: CrashPoint::from_env(), _directory: directory };
         store.begin(identity)?;
         Ok(store)
