@@ -93,11 +93,10 @@ impl Wire {
     fn cap(self) -> u32 {
         match self {
             Self::EmptyLogs => 400_000,
-            // Of all sends, one in two; of the others, two in three; of what is left, a quarter. What was refused is sent
-            // again, so every eighth that gets through unharmed is enough.
+            // Of all sends, one in two; of the others, two in three; of what is left, two in three. The first are delivered
+            // all the same, as is every other of the second; what was not is sent again.
             Self::AlreadyKnown => 500_000,
-            Self::NonceTooLow => 660_000,
-            Self::Underpriced => 250_000,
+            Self::NonceTooLow | Self::Underpriced => 660_000,
             Self::StaleHead => 60_000,
             _ => 30_000,
         }

@@ -12,6 +12,7 @@ pub mod market;
 pub mod node;
 pub mod offer;
 pub mod pool;
+pub mod pool_exit;
 pub mod pool_operator;
 pub mod pool_show;
 pub mod prove;

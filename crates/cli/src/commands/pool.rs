@@ -4,7 +4,7 @@ use alloy::{
     primitives::{Address, U256},
     sol_types::SolEvent,
 };
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{Args, Subcommand};
 use eyre::Result;
 use provery_bindings::{DelegationPool, DelegationPools};
 use provery_chain::{Mined, PoolRecord};
@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     amount::{Amount, human},
     commands::{
-        Context,
+        Context, pool_exit,
         pool_operator::{self, PoolSubmitterCommand},
         pool_show,
     },
@@ -65,7 +65,7 @@ pub enum PoolCommand {
     /// Ask delegated stake back; it stops earning and stays at risk until its batch is settled
     #[command(after_help = "Example: provery pool exit --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --amount 5ether --keystore delegator.json")]
-    Exit(ExitArgs),
+    Exit(pool_exit::ExitArgs),
     /// Receive what was asked back, once its batch is ready
     #[command(after_help = "Example: provery pool claim --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --batch 1 --keystore delegator.json")]
@@ -189,22 +189,6 @@ pub struct PoolArg {
     pub pool: Address,
 }
 
-#[derive(Debug, Args)]
-#[command(group(ArgGroup::new("how_much").required(true).args(["shares", "amount", "all"])))]
-pub struct ExitArgs {
-    #[command(flatten)]
-    pool: PoolArg,
-    /// So many of the pool's shares
-    #[arg(long, value_name = "N")]
-    shares: Option<U256>,
-    /// Shares worth so much: wei, or a decimal with a unit
-    #[arg(long)]
-    amount: Option<Amount>,
-    /// Every share of the signing account
-    #[arg(long)]
-    all: bool,
-}
-
 pub async fn run(context: &Context, command: PoolCommand) -> Result<()> {
     match command {
         PoolCommand::Create { first_loss_bps, commission_bps, uri } => {
@@ -213,11 +197,11 @@ pub async fn run(context: &Context, command: PoolCommand) -> Result<()> {
         PoolCommand::List => pool_show::list(context).await,
         PoolCommand::Show { pool, delegator } => pool_show::show(context, pool.pool, delegator).await,
         PoolCommand::Delegate { pool, amount } => delegate(context, pool.pool, amount).await,
-        PoolCommand::Exit(args) => exit(context, args).await,
-        PoolCommand::Claim { pool, batch, to } => claim(context, pool.pool, batch, to).await,
+        PoolCommand::Exit(args) => pool_exit::exit(context, args).await,
+        PoolCommand::Claim { pool, batch, to } => pool_exit::claim(context, pool.pool, batch, to).await,
         PoolCommand::Harvest(pool) => harvest(context, pool.pool).await,
-        PoolCommand::Advance(pool) => advance(context, pool.pool).await,
-        PoolCommand::FreeUp { pool, market } => free_up(context, pool.pool, market).await,
+        PoolCommand::Advance(pool) => pool_exit::advance(context, pool.pool).await,
+        PoolCommand::FreeUp { pool, market } => pool_exit::free_up(context, pool.pool, market).await,
         PoolCommand::Stake { pool, amount } => pool_operator::stake(context, pool.pool, amount).await,
         PoolCommand::OwnExit { pool, amount } => pool_operator::own_exit(context, pool.pool, amount).await,
         PoolCommand::Commission { pool, bps } => pool_operator::commission(context, pool.pool, bps).await,
@@ -266,7 +250,7 @@ pub fn event<E: SolEvent>(mined: &Mined, contract: Address) -> Option<E> {
     logs.filter_map(|log| E::decode_log(&log.inner).ok()).map(|event| event.data).next()
 }
 
-fn unsaid(what: &str) -> eyre::Report {
+pub fn unsaid(what: &str) -> eyre::Report {
     fail(
         Code::Internal,
         format!("the transaction is through but its receipt does not say {what}; see `provery pool show`"),
@@ -327,126 +311,6 @@ async fn delegate(context: &Context, pool: Address, amount: Amount) -> Result<()
     Ok(())
 }
 
-async fn exit(context: &Context, args: ExitArgs) -> Result<()> {
-    let session = context.signer().await?;
-    let pool = args.pool.pool;
-    let record = find(&session, pool).await?;
-    let me = session.me()?;
-    let (held, worth) = session.chain.pool_shares(pool, me).await?;
-    let shares = match (args.shares, args.amount) {
-        (Some(shares), _) if shares == U256::ZERO => {
-            return Err(fail(Code::Usage, "--shares must be above 0"));
-        }
-        (Some(shares), _) => shares,
-        (None, Some(amount)) => record.shares_for(require_amount(amount)?),
-        (None, None) => held,
-    };
-    if shares > held || held == U256::ZERO {
-        return Err(fail(
-            Code::InsufficientShares,
-            format!(
-                "{me} has {held} shares of {pool}, worth {worth} wei, and {shares} were asked back; ask for \
-                 less, or for --all"
-            ),
-        ));
-    }
-    let mined = session.send(session.calls().pool(pool).request_exit(shares)).await?;
-    let asked: DelegationPool::ExitRequested =
-        event(&mined, pool).ok_or_else(|| unsaid("which batch the exit is in"))?;
-    let ready_at = started(&mined, pool, asked.batch);
-    context.out.result(
-        &json!({
-            "pool": pool,
-            "delegator": me,
-            "shares": shares.to_string(),
-            "amount": asked.assets.to_string(),
-            "batch": asked.batch.to_string(),
-            "ready_at": ready_at,
-            "left": (held - shares).to_string(),
-            "tx": mined.tx_hash,
-        }),
-        || {
-            format!(
-                "{} are in batch {}; {}",
-                human(asked.assets),
-                asked.batch,
-                next(pool, asked.batch, ready_at)
-            )
-        },
-    );
-    Ok(())
-}
-
-/// From when a batch can be settled, if a transaction made the registry unbond it.
-pub fn started(mined: &Mined, pool: Address, batch: U256) -> Option<u64> {
-    let started = event::<DelegationPool::UnbondingStarted>(mined, pool).filter(|it| it.batch == batch)?;
-    u64::try_from(started.readyAt).ok()
-}
-
-/// What to do for a batch that has been asked for.
-pub fn next(pool: Address, batch: U256, ready_at: Option<u64>) -> String {
-    match ready_at {
-        Some(at) => format!(
-            "it can be settled from unix second {at} on, then `provery pool claim --pool {pool} --batch \
-             {batch}`"
-        ),
-        None => format!(
-            "it waits for the batch before it, or for stake that allocations and bonds tie up: `provery \
-             pool free-up` lowers an allocation, `provery pool advance --pool {pool}` moves it on"
-        ),
-    }
-}
-
-async fn claim(context: &Context, pool: Address, batch: u64, to: Option<Address>) -> Result<()> {
-    let session = context.signer().await?;
-    let record = find(&session, pool).await?;
-    let me = session.me()?;
-    let batch = U256::from(batch);
-    if session.chain.pool_exit_shares(pool, batch, me).await? == U256::ZERO {
-        return Err(fail(
-            Code::NothingToClaim,
-            format!(
-                "{me} has nothing to claim from batch {batch} of {pool}; `provery pool show` lists its exits"
-            ),
-        ));
-    }
-    if batch == record.open_batch {
-        return Err(fail(
-            Code::NotReady,
-            format!("batch {batch} is not unbonding yet; {}", next(pool, batch, None)),
-        ));
-    }
-    if record.unbonding_batch == Some(batch) {
-        let ready = session.chain.pool_batch(pool, batch).await?.ready_at.unwrap_or_default();
-        let now = session.head().await?.timestamp;
-        if now < ready {
-            return Err(fail(
-                Code::NotReady,
-                format!(
-                    "batch {batch} can be claimed in {} s, at unix second {ready}; run this again then",
-                    ready - now
-                ),
-            ));
-        }
-    }
-    let to = to.unwrap_or(me);
-    let mined = session.send(session.calls().pool(pool).claim(batch, to)).await?;
-    let claimed: DelegationPool::Claimed =
-        event(&mined, pool).ok_or_else(|| unsaid("how much was claimed"))?;
-    context.out.result(
-        &json!({
-            "pool": pool,
-            "delegator": me,
-            "batch": batch.to_string(),
-            "to": to,
-            "amount": claimed.assets.to_string(),
-            "tx": mined.tx_hash,
-        }),
-        || format!("sent {} to {to}", human(claimed.assets)),
-    );
-    Ok(())
-}
-
 async fn harvest(context: &Context, pool: Address) -> Result<()> {
     let session = context.signer().await?;
     find(&session, pool).await?;
@@ -478,64 +342,6 @@ async fn harvest(context: &Context, pool: Address) -> Result<()> {
                 text.push_str(&format!("; took in a loss of {}", human(lost)));
             }
             text
-        },
-    );
-    Ok(())
-}
-
-async fn advance(context: &Context, pool: Address) -> Result<()> {
-    let session = context.signer().await?;
-    find(&session, pool).await?;
-    let mined = session.send(session.calls().pool(pool).advance()).await?;
-    let settled = event::<DelegationPool::BatchSettled>(&mined, pool).map(|it| it.batch);
-    let started = event::<DelegationPool::UnbondingStarted>(&mined, pool);
-    let ready_at = started.as_ref().map(|it| it.readyAt.saturating_to::<u64>());
-    let started = started.map(|it| it.batch);
-    context.out.result(
-        &json!({
-            "pool": pool,
-            "settled": settled.map(|batch| batch.to_string()),
-            "started": started.map(|batch| batch.to_string()),
-            "ready_at": ready_at,
-            "tx": mined.tx_hash,
-        }),
-        || {
-            let mut lines = Vec::new();
-            if let Some(batch) = settled {
-                lines.push(format!(
-                    "batch {batch} is settled: `provery pool claim --pool {pool} --batch {batch}`"
-                ));
-            }
-            if let Some(batch) = started {
-                lines.push(format!("batch {batch} unbonds; {}", next(pool, batch, ready_at)));
-            }
-            lines.join("\n")
-        },
-    );
-    Ok(())
-}
-
-async fn free_up(context: &Context, pool: Address, market: u64) -> Result<()> {
-    let session = context.signer().await?;
-    find(&session, pool).await?;
-    let market = U256::from(market);
-    session.chain.market(market).await?;
-    let before = session.chain.allocation(market, pool).await?;
-    let mined = session.send(session.calls().pool(pool).free_up(market)).await?;
-    let after = session.chain.allocation(market, pool).await?;
-    context.out.result(
-        &json!({
-            "pool": pool,
-            "market": market.to_string(),
-            "units_before": before.to_string(),
-            "units": after.to_string(),
-            "tx": mined.tx_hash,
-        }),
-        || {
-            format!(
-                "{pool} now has {after} units in market {market} instead of {before}; start the exits with \
-                 `provery pool advance --pool {pool}`"
-            )
         },
     );
     Ok(())

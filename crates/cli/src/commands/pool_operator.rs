@@ -11,7 +11,8 @@ use crate::{
     amount::{Amount, human},
     commands::{
         Context,
-        pool::{PoolArg, event, find, next, require_amount, started},
+        pool::{PoolArg, event, find, require_amount},
+        pool_exit::{next, started},
     },
     error::{Code, fail},
     session::Session,
