@@ -50,7 +50,8 @@ pub struct NodeConfig {
     pub drain: Duration,
     /// How long a ready proof may take to be delivered once the node is told to stop.
     pub shutdown_bound: Duration,
-    /// Whether to pause the prover on-chain when the node stops, so that no draw picks it while it is away.
+    /// Whether to pause the prover on-chain when the node stops, so that no draw picks it while it is away. One of several
+    /// nodes never does ([`Self::pauses_when_stopping`]).
     pub pause_when_stopping: bool,
     /// Whether to pause the prover on-chain while the circuit breaker is open.
     pub pause_when_unwell: bool,
@@ -160,6 +161,11 @@ impl fmt::Debug for NodeConfig {
 }
 
 impl NodeConfig {
+    /// Whether to pause the prover when this node stops: not if another goes on in its place.
+    pub fn pauses_when_stopping(&self) -> bool {
+        self.pause_when_stopping && self.nats.as_ref().is_none_or(|nats| !nats.standby)
+    }
+
     /// The settings that most nodes want.
     pub fn new(prover: Address, data_dir: PathBuf) -> Self {
         Self {

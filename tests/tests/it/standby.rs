@@ -1,11 +1,11 @@
-//! Two nodes with one prover and one key: one acts, and when it is killed, the other goes on.
+//! Two nodes with one prover and one key: one acts, and when it is killed or stopped, the other goes on.
 
 use std::time::Duration;
 
-use eyre::{Result, eyre};
+use eyre::{Result, ensure, eyre};
 use provery_tests::{Nats, Town, Worker};
 use serde_json::Value;
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 
 /// A bound for failure; nothing is measured by it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -61,13 +61,13 @@ async fn proven(town: &Town, id: u64) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_standby_goes_on_where_a_killed_leader_left_off() -> Result<()> {
+async fn a_standby_goes_on_where_a_leader_was_killed_or_stopped() -> Result<()> {
     let town = Town::build().await?;
     let nats = Nats::start().await?;
     let _worker = Worker::start(&nats.url(), "only", &[])?;
     let mut first = start(&town, &nats, "first")?;
     role(&town, "first", "leader").await?;
-    let second = start(&town, &nats, "second")?;
+    let mut second = start(&town, &nats, "second")?;
     role(&town, "second", "standby").await?;
     town.post(1).await?;
     proven(&town, 1).await?;
@@ -77,6 +77,17 @@ async fn a_standby_goes_on_where_a_killed_leader_left_off() -> Result<()> {
     town.post(1).await?;
     proven(&town, 2).await?;
     role(&town, "second", "leader").await?;
-    drop(second);
-    Ok(())
+
+    // One that is told to stop leaves the prover in the draws.
+    let _first = start(&town, &nats, "first")?;
+    role(&town, "first", "standby").await?;
+    let pid = second.id().ok_or_else(|| eyre!("the second node has ended"))?.to_string();
+    ensure!(Command::new("kill").args(["-TERM", &pid]).status().await?.success());
+    ensure!(second.wait().await?.success());
+    role(&town, "first", "leader").await?;
+    let prover = provery_tests::key(2).address().to_string();
+    let status = town.provery.ok(None, &["prover", "status", &prover]).await?;
+    ensure!(status["paused"] == false, "{status}");
+    town.post(1).await?;
+    proven(&town, 3).await
 }

@@ -91,7 +91,8 @@ pub struct NodeValues {
     /// Seconds that finishing what is at hand may take once the node is told to stop [default: 120]
     #[arg(long, value_name = "S")]
     pub drain_seconds: Option<u64>,
-    /// Pause the prover on-chain when the node stops, so that no draw picks it while it is away [default: true]
+    /// Pause the prover on-chain when the node stops, so that no draw picks it while it is away; with --standby, another
+    /// goes on and it is not paused [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub pause_when_stopping: Option<bool>,
     /// Pause the prover on-chain while proofs or sends fail [default: true]

@@ -61,7 +61,7 @@ impl Service {
     /// Why the prover should be paused now, if it should.
     pub(super) fn absence(&self) -> Option<Absence> {
         if self.draining {
-            return self.config.pause_when_stopping.then_some(Absence::Stopping);
+            return self.config.pauses_when_stopping().then_some(Absence::Stopping);
         }
         if !self.tunables().taking {
             return Some(Absence::NotTaking);
