@@ -77,6 +77,7 @@ pub struct CrashPlan {
 struct Row {
     armed: u64,
     hit: u64,
+    stopped: u64,
 }
 
 impl CrashPlan {
@@ -120,11 +121,27 @@ impl CrashPlan {
         }
     }
 
+    /// A node stopped there, and goes on.
+    pub fn stopped(&self, place: Place) {
+        if let Ok(mut rows) = self.rows.lock() {
+            rows.entry(place).or_default().stopped += 1;
+        }
+    }
+
     /// Crashes by `<point>:<side>`, with those that never came about.
     pub fn hits(&self) -> BTreeMap<String, u64> {
+        self.by_place(|row| row.hit)
+    }
+
+    /// As [`Self::hits`], of stops.
+    pub fn stops(&self) -> BTreeMap<String, u64> {
+        self.by_place(|row| row.stopped)
+    }
+
+    fn by_place(&self, of: impl Fn(Row) -> u64) -> BTreeMap<String, u64> {
         let rows = self.rows.lock().map(|rows| rows.clone()).unwrap_or_default();
-        let hits = |place: Place| rows.get(&place).map_or(0, |row| row.hit);
-        places().map(|place| (format!("{}:{}", place.0, place.1), hits(place))).collect()
+        let row = |place: Place| rows.get(&place).copied().unwrap_or_default();
+        places().map(|place| (format!("{}:{}", place.0, place.1), of(row(place)))).collect()
     }
 }
 

@@ -23,6 +23,8 @@ use super::{
 const DEEPEST: u64 = 64;
 /// Deeper ones than this come only so often.
 const DEEP: u64 = 10;
+/// How long a node without a crash point is left alone in a run that is all about them.
+const UNARMED_MS: u64 = 15_000;
 
 /// A fault of a process or of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,13 +178,14 @@ impl Director {
         }
     }
 
-    /// A node that waits too long at its crash point gets another one.
+    /// A node that waits too long for its crash point gets another one, as does one that has none where all are to.
     fn rotate(&self, dice: &mut Dice) {
         for node in &self.nodes {
-            if let Some((place, since)) = node.armed()
-                && since + patience_ms(place.0, self.plan.block_ms) < now_ms()
-                && node.claim(500)
-            {
+            let over = match node.armed() {
+                Some((place, since)) => since + patience_ms(place.0, self.plan.block_ms) < now_ms(),
+                None => self.plan.crash_points && node.up_for(UNARMED_MS),
+            };
+            if over && node.claim(500) {
                 self.log.note("disarmed", node.name(), json!({}));
                 let arm = self.plan.crash_points || dice.coin();
                 node.kill("rotated", Next { arm, ..Next::default() });

@@ -1,15 +1,15 @@
 //! Memory and descriptors over the life of a process.
 //!
-//! Only processes that lived at least [`LEAST_MS`] after a warm-up count. The warm-up lasts until a node's book is as long
-//! as it gets, twice over: it keeps [`provery_node::store::KEEP_BLOCKS`] blocks, and forgets in steps of half as many. The
-//! slope is the least-squares line through the resident memory of the longest-living process of each node.
+//! Only processes that lived at least [`LEAST_MS`] after a warm-up count. The warm-up lasts until a node has forgotten all
+//! that it began with twice over: its book has one and a half times [`KEEP_BLOCKS`] at the most. The slope is the
+//! least-squares line through the resident memory of the longest-living process of each node.
 
 use provery_node::store::KEEP_BLOCKS;
 
 use super::node::Sample;
 
 /// Blocks in which a process is left to warm up.
-const WARM_BLOCKS: u64 = 3 * KEEP_BLOCKS;
+const WARM_BLOCKS: u64 = 4 * KEEP_BLOCKS;
 /// A slope is a failure from here on, in MiB an hour, if the window is at least so many seconds long: in a shorter one,
 /// one page of a cache is steep.
 pub const STEEP: f64 = 1.0;

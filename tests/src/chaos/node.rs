@@ -40,11 +40,16 @@ pub struct Sample {
     pub descriptors: u64,
 }
 
+/// Of nodes with a crash point, so many in a million stop there instead.
+const STOPS_PPM: u32 = 150_000;
+
 /// How the next process is started.
 #[derive(Clone, Debug, Default)]
 pub struct Next {
-    /// `PROVERY_CRASH`.
+    /// `PROVERY_CRASH`: where, and at which time.
     pub crash: Option<(Place, u64)>,
+    /// There it stops for a while, instead of being killed.
+    pub stop: bool,
     /// `PROVERY_WORKER_FAULT`.
     pub worker_fault: Option<&'static str>,
     /// Whether a crash point is to be picked.
@@ -59,8 +64,9 @@ struct State {
     /// Why it is about to end, if the run sees to it.
     ending: Option<&'static str>,
     next: Next,
-    /// What it runs with.
+    /// What it runs with, and whether it is to stop there rather than to be killed.
     armed: Option<Place>,
+    stops: bool,
     /// Proofs of the process that runs fail.
     failing: bool,
     /// The prover may be paused on-chain by the node.
@@ -80,6 +86,8 @@ struct State {
 #[derive(Clone, Debug)]
 pub struct Shared {
     pub cli: Cli,
+    /// How many there are.
+    pub nodes: usize,
     pub features: Features,
     pub log: EventLog,
     pub reports: Arc<Reports>,
@@ -220,6 +228,7 @@ impl Node {
             let mut child = self.start(instance)?;
             let status = tokio::select! {
                 status = child.wait() => status?,
+                never = self.continued(instance) => match never {},
                 () = self.shared.stop.cancelled() => {
                     if let Some(pid) = child.id() {
                         proc::signal(pid, Signal::CONT);
@@ -246,6 +255,26 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Let a process go on that has stopped where it was to.
+    async fn continued(&self, instance: u64) -> std::convert::Infallible {
+        let mut dice = Dice::of(&[self.shared.seed, 79, self.index as u64, instance]);
+        loop {
+            sleep(Duration::from_millis(50)).await;
+            let at = self.with(|state| state.pid.zip(state.armed.filter(|_| state.stops)));
+            let Some((pid, place)) = at.filter(|(pid, _)| proc::stopped(*pid)) else { continue };
+            let ms = dice.between(400, 4_000);
+            self.with(|state| {
+                // A fault that stopped it just now lets it go on, too: that does no harm.
+                (state.armed, state.busy_until) = (None, state.busy_until.max(now_ms() + ms));
+            });
+            sleep(Duration::from_millis(ms)).await;
+            proc::signal(pid, Signal::CONT);
+            self.shared.crashes.stopped(place);
+            let details = json!({ "point": place.0, "side": place.1, "instance": instance, "ms": ms });
+            self.shared.log.injected("stop_point", self.name(), details);
+        }
     }
 
     fn ended(&self, instance: u64, status: std::process::ExitStatus) {
@@ -296,6 +325,7 @@ impl Node {
             if wants_failures(place.0) {
                 next.worker_fault = Some("fail:100");
             }
+            next.stop = dice.chance(STOPS_PPM);
             next.crash = Some((place, nth));
         }
         // Writing past a limit is to be an error, not the end: the signal is ignored, and stays ignored in what is run.
@@ -326,28 +356,35 @@ impl Node {
         if self.shared.features.drain {
             command.args(["--drain-seconds", "3"]);
         }
-        if let Some(((point, side), nth)) = next.crash {
-            command.env("PROVERY_CRASH", format!("{point}:{side}:{nth}"));
+        let crash = next.crash.map(|((point, side), nth)| {
+            format!("{point}:{side}:{nth}{}", if next.stop { ":stop" } else { "" })
+        });
+        if let Some(crash) = &crash {
+            command.env("PROVERY_CRASH", crash);
         }
         if let Some(fault) = next.worker_fault {
             command
                 .env("PROVERY_WORKER_FAULT", fault)
                 .env("PROVERY_WORKER_FAULT_SEED", self.shared.seed.to_string());
         }
+        // Threads that outnumber the cores mostly wait for each other.
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let threads = (cores / self.shared.nodes).max(1);
         let mut child = command
+            .env("RAYON_NUM_THREADS", threads.to_string())
             .env("PROVERY_LOG", std::env::var("PROVERY_LOG").unwrap_or_else(|_| "info".into()))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .wrap_err("a node does not start")?;
-        let details = json!({ "instance": instance, "crash": next.crash.map(|((point, side), nth)| format!("{point}:{side}:{nth}")), "worker_fault": next.worker_fault });
+        let details = json!({ "instance": instance, "crash": crash, "worker_fault": next.worker_fault });
         self.shared.log.note("started", self.name(), details);
         self.with(|state| {
             state.pid = child.id();
             state.instance = instance;
             state.started_ms = now_ms();
             state.ending = None;
-            state.armed = next.crash.map(|(place, _)| place);
+            (state.armed, state.stops) = (next.crash.map(|(place, _)| place), next.stop);
             state.failing = next.worker_fault.is_some_and(|fault| fault.starts_with("fail"));
             state.last_words.clear();
         });

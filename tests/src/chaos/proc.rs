@@ -44,6 +44,12 @@ pub fn resident_kib(pid: u32) -> Option<u64> {
     field(pid, "VmRSS:").map(u64::from)
 }
 
+/// Whether it is stopped, as by SIGSTOP.
+pub fn stopped(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:") && line.contains("T (stopped)"))
+}
+
 fn field(pid: u32, name: &str) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with(name))?;

@@ -141,6 +141,7 @@ impl Run {
         let stop = CancellationToken::new();
         let of_nodes = node::Shared {
             cli: stage.cli.clone(),
+            nodes: stage.provers.len(),
             features,
             log: log.clone(),
             reports: reports.clone(),
@@ -240,6 +241,7 @@ impl Run {
             reorgs_by_stage: by_stage,
             injected: self.injected(),
             crash_points: self.crashes.hits(),
+            stop_points: self.crashes.stops(),
             replacements: self.pool.replaced() as u64,
             ..Summary::default()
         };

@@ -54,6 +54,8 @@ pub struct Summary {
     pub reorgs_by_stage: BTreeMap<String, u64>,
     /// By `<point>:<side>`.
     pub crash_points: BTreeMap<String, u64>,
+    /// The same, of nodes that were stopped there for a while.
+    pub stop_points: BTreeMap<String, u64>,
     /// By fault.
     pub injected: BTreeMap<String, u64>,
     /// Errors that nodes reported, by code.
@@ -95,7 +97,7 @@ impl Summary {
             |slope| format!("{slope:.2} MiB an hour over {} s", self.rss_window_s),
         );
         let mut text = format!(
-            "\n{} slots in {} blocks: {} proven, {} expired, {} cancelled\ninjected: {}\ncrashes by point: {}\nslots at reorgs, by stage: {}\n\
+            "\n{} slots in {} blocks: {} proven, {} expired, {} cancelled\ninjected: {}\ncrashes by point: {}\nstops by point: {}\nslots at reorgs, by stage: {}\n\
              lost stake {} wei, missed {}, paid twice {}, proven twice {}, stuck nonces {}, books that differ {} (of {})\n\
              {} wedged nonces healed, after {} blocks at the median and {} at most; {} replacements\n\
              {} starts came to nothing, {} nodes ended because of a full disk\ndescriptors leaked {}, memory slope {slope}\nerrors reported: {}\n",
@@ -106,6 +108,7 @@ impl Summary {
             self.cancelled,
             list(&self.injected),
             list(&self.crash_points),
+            list(&self.stop_points),
             list(&self.reorgs_by_stage),
             self.lost_stake_wei,
             self.missed_feasible,

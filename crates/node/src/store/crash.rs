@@ -1,7 +1,9 @@
-//! Crash points: a test kills the node exactly where it is about to write, or has just written, what it goes on from.
+//! Crash points: a test kills or stops the node exactly where it is about to write, or has just written, what it goes on
+//! from.
 //!
 //! `PROVERY_CRASH=<point>:<before|after>:<n>` makes the process kill itself at the n-th time it comes to a point, as
-//! SIGKILL would: nothing is flushed, dropped or said. Without the variable, points cost a comparison.
+//! SIGKILL would: nothing is flushed, dropped or said. With `:stop` at the end it stops itself there instead, as SIGSTOP
+//! would, until somebody continues it. Without the variable, points cost a comparison.
 
 use std::sync::Mutex;
 
@@ -33,6 +35,7 @@ pub(super) struct CrashPoint(Option<Target>);
 struct Target {
     point: String,
     before: bool,
+    signal: Signal,
     /// Times left until it is time.
     left: Mutex<u64>,
 }
@@ -54,15 +57,18 @@ impl CrashPoint {
         let Some(target) = self.0.as_ref().filter(|target| target.before == before) else { return };
         let met = points.iter().filter(|point| **point == target.point).count() as u64;
         let Ok(mut left) = target.left.lock() else { return };
+        let due = (1..=met).contains(&*left);
         *left = left.saturating_sub(met);
-        if met > 0 && *left == 0 {
-            // Cannot fail for the process itself; if it did, the test would see a node that lives.
-            let _ = kill_process(getpid(), Signal::KILL);
+        drop(left);
+        if due {
+            // Cannot fail for the process itself; if it did, the test would see a node that goes on.
+            let _ = kill_process(getpid(), target.signal);
         }
     }
 }
 
 fn parse(text: &str) -> Option<Target> {
+    let (text, signal) = text.strip_suffix(":stop").map_or((text, Signal::KILL), |text| (text, Signal::STOP));
     let (rest, times) = text.rsplit_once(':')?;
     let (point, when) = rest.rsplit_once(':')?;
     let before = match when {
@@ -71,7 +77,7 @@ fn parse(text: &str) -> Option<Target> {
         _ => return None,
     };
     let left = times.parse().ok().filter(|times| *times > 0)?;
-    Some(Target { point: point.to_owned(), before, left: Mutex::new(left) })
+    Some(Target { point: point.to_owned(), before, signal, left: Mutex::new(left) })
 }
 
 #[cfg(test)]
@@ -83,7 +89,12 @@ mod tests {
         let target = parse("work:proved:after:3").expect("is well-formed");
         assert_eq!((target.point.as_str(), target.before), ("work:proved", false));
         assert_eq!(*target.left.lock().expect("is not poisoned"), 3);
-        for wrong in ["", "block", "block:before", "block:amid:1", "block:before:0", "block:before:x"] {
+        assert_eq!(target.signal, Signal::KILL);
+        let stop = parse("block:before:2:stop").expect("is well-formed");
+        assert_eq!((stop.point.as_str(), stop.signal), ("block", Signal::STOP));
+        for wrong in
+            ["", "block", "block:before", "block:amid:1", "block:before:0", "block:before:x", "block:stop"]
+        {
             assert!(parse(wrong).is_none(), "{wrong}");
         }
     }
