@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use eyre::Result;
 use rustix::process::Signal;
 use serde_json::json;
-use tokio::{sync::Mutex, time::sleep};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -15,6 +18,7 @@ use super::{
     log::{EventLog, now_ms},
     miner::Miner,
     node::{Next, Node},
+    pool::Pool,
     proc,
     reports::Reports,
 };
@@ -23,6 +27,8 @@ use super::{
 const DEEPEST: u64 = 64;
 /// Deeper ones than this come only so often.
 const DEEP: u64 = 10;
+/// How often it is looked whether a node can be led to its crash point.
+const LEAD_EVERY: Duration = Duration::from_millis(80);
 /// How long a node without a crash point is left alone in a run that is all about them.
 const UNARMED_MS: u64 = 15_000;
 
@@ -124,12 +130,15 @@ pub struct Director {
     pub miner: Arc<Mutex<Miner>>,
     pub nodes: Vec<Arc<Node>>,
     pub reports: Arc<Reports>,
+    pub pool: Arc<Pool>,
     pub log: EventLog,
     /// Told of each reorganisation.
     pub reorgs: tokio::sync::watch::Sender<u64>,
     pub by_stage: BTreeMap<String, u64>,
     /// The head from which on a reorganisation may be deep again.
     pub next_deep: u64,
+    /// And from which on one may be made for a node that waits for it.
+    pub next_led: u64,
 }
 
 impl Director {
@@ -145,9 +154,15 @@ impl Director {
                 Plan { crash_points: true, .. } => (2_500, 5_500),
                 _ => (900, 2_600),
             };
-            tokio::select! {
-                () = sleep(Duration::from_millis(dice.between(least, most))) => {}
-                () = stop.cancelled() => return Ok(self),
+            let next = Instant::now() + Duration::from_millis(dice.between(least, most));
+            while Instant::now() < next {
+                tokio::select! {
+                    () = sleep(LEAD_EVERY) => {}
+                    () = stop.cancelled() => return Ok(self),
+                }
+                if self.plan.crash_points {
+                    self.lead(&mut dice).await?;
+                }
             }
             self.rotate(&mut dice);
             let mut choices: Vec<Fault> = Fault::ALL
@@ -193,8 +208,43 @@ impl Director {
         }
     }
 
+    /// Bring nodes to the places at which they are to crash: a spike of the base fee while a transaction waits for its
+    /// block, a reorganisation that takes the newest one back.
+    async fn lead(&mut self, dice: &mut Dice) -> Result<()> {
+        for node in self.nodes.clone() {
+            let Some(((point, _), _)) = node.armed().filter(|_| node.up_for(0)) else { continue };
+            let of = node.prover.address;
+            let mut miner = self.miner.clone().lock_owned().await;
+            match point {
+                "intent:replaced" if !miner.spiking() => {
+                    let nonce = miner.count(of, "latest").await?;
+                    if !self.pool.of_nonce(of, nonce).is_empty() {
+                        miner.spike();
+                        self.log.injected(Fault::BaseFeeSpike.name(), "chain", json!({ "for": node.name() }));
+                    }
+                }
+                "intent:unmined" | "reorg" => {
+                    let head = miner.ledger.head();
+                    let mined = miner
+                        .ledger
+                        .blocks
+                        .iter()
+                        .rev()
+                        .find(|(_, block)| block.txs.iter().any(|tx| tx.from == of));
+                    let depth = mined.map(|(number, _)| head - number + 1);
+                    if let Some(depth) = depth.filter(|depth| *depth <= DEEP && head >= self.next_led) {
+                        self.next_led = head + DEEP;
+                        self.take_back(miner, depth, false, dice).await?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     async fn reorg(&mut self, dice: &mut Dice) -> Result<bool> {
-        let mut miner = self.miner.lock().await;
+        let miner = self.miner.clone().lock_owned().await;
         let head = miner.ledger.head();
         // Shallow ones are more frequent, as everywhere, and the chain must get on between two deep ones.
         let deep = head >= self.next_deep;
@@ -215,6 +265,18 @@ impl Director {
         if depth > DEEP {
             self.next_deep = head + DEEPEST;
         }
+        self.take_back(miner, depth, before_seed, dice).await?;
+        Ok(true)
+    }
+
+    /// Replace the last `depth` blocks.
+    async fn take_back(
+        &mut self,
+        mut miner: OwnedMutexGuard<Miner>,
+        depth: u64,
+        before_seed: bool,
+        dice: &mut Dice,
+    ) -> Result<()> {
         let put_back = dice.coin();
         let done = miner.reorg(depth, put_back, dice).await?;
         drop(miner);
@@ -236,7 +298,7 @@ impl Director {
             "stages": stages,
         });
         self.log.injected("reorg", "chain", details);
-        Ok(true)
+        Ok(())
     }
 
     async fn spike(&self) -> bool {

@@ -244,7 +244,6 @@ impl Node {
                     }
                 }
             };
-            self.shared.reports.ended(self.index, instance);
             // Its last words are on their way.
             sleep(Duration::from_millis(50)).await;
             self.ended(instance, status);

@@ -11,8 +11,6 @@ use super::{ledger::Key, log::now_ms};
 #[derive(Clone, Debug)]
 struct Proved {
     at_ms: u64,
-    /// Which of the node's processes.
-    instance: u64,
     statement: Option<B256>,
 }
 
@@ -23,8 +21,6 @@ struct Inner {
     proved: BTreeMap<(usize, Key), Vec<Proved>>,
     /// Unix milliseconds of lines after which a proof may be made again: it failed, or the slot went away.
     dropped: BTreeMap<(usize, Key), Vec<u64>>,
-    /// Unix milliseconds at which a node's process ended.
-    ends: BTreeMap<(usize, u64), u64>,
     errors: BTreeMap<String, u64>,
     /// Which nodes said that they started.
     started: BTreeMap<usize, u64>,
@@ -36,9 +32,6 @@ struct Inner {
 /// All nodes' lines.
 #[derive(Debug, Default)]
 pub struct Reports(Mutex<Inner>);
-
-/// A process that ended so soon after a proof may not have stored it.
-const STORED_AFTER_MS: u64 = 1_500;
 
 impl Reports {
     fn with<T: Default>(&self, of: impl FnOnce(&mut Inner) -> T) -> T {
@@ -81,17 +74,11 @@ impl Reports {
                 "proved" => {
                     let told = line["statement"].as_str().and_then(|text| text.parse().ok());
                     let statement = told.or_else(|| inner.statements.get(&key).copied());
-                    inner.proved.entry(place).or_default().push(Proved { at_ms: now, instance, statement });
+                    inner.proved.entry(place).or_default().push(Proved { at_ms: now, statement });
                 }
                 "lost" | "expired" | "error" => inner.dropped.entry(place).or_default().push(now),
                 _ => {}
             }
-        });
-    }
-
-    pub fn ended(&self, node: usize, instance: u64) {
-        self.with(|inner| {
-            inner.ends.insert((node, instance), now_ms());
         });
     }
 
@@ -117,8 +104,8 @@ impl Reports {
         self.with(|inner| inner.errors.clone())
     }
 
-    /// Proofs that were made although the same node had a proof of the same statement, with nothing in between that could
-    /// have cost it that proof; and those that only a reorganisation explains.
+    /// Proofs that were made although the same node had a proof of the same statement on disk, with nothing in between that
+    /// could have cost it that proof: no end of its process does; and those that only a reorganisation explains.
     pub fn proven_again(&self) -> (u64, u64) {
         self.with(|inner| {
             let (mut again, mut after_reorg) = (0, 0);
@@ -127,17 +114,8 @@ impl Reports {
                     let [first, second] = pair else { continue };
                     let between =
                         |times: &[u64]| times.iter().any(|ms| (first.at_ms..=second.at_ms).contains(ms));
-                    let lost_with_process = first.instance != second.instance
-                        && inner
-                            .ends
-                            .get(&(*node, first.instance))
-                            .is_some_and(|end| *end < first.at_ms + STORED_AFTER_MS);
                     let dropped = inner.dropped.get(&(*node, *key)).is_some_and(|times| between(times));
-                    if first.statement.is_none()
-                        || first.statement != second.statement
-                        || lost_with_process
-                        || dropped
-                    {
+                    if first.statement.is_none() || first.statement != second.statement || dropped {
                         continue;
                     }
                     if between(&inner.reorgs_ms) { after_reorg += 1 } else { again += 1 }
@@ -167,14 +145,16 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_lost_with_its_process_may_be_made_again() {
+    fn a_proof_outlives_the_process_that_made_it() {
         let reports = Reports::default();
         let proved =
             json!({ "event": "proved", "market": "1", "slot": 3, "statement": B256::repeat_byte(1) });
         reports.line(0, 1, &proved);
-        reports.ended(0, 1);
-        reports.line(0, 2, &proved);
-        assert_eq!(reports.proven_again(), (0, 0));
         assert_eq!(reports.stage(0, (1, 3)), Some("proved"));
+        reports.line(0, 2, &proved);
+        assert_eq!(reports.proven_again(), (1, 0));
+        reports.line(0, 2, &json!({ "event": "lost", "market": "1", "slot": 3 }));
+        reports.line(0, 2, &proved);
+        assert_eq!(reports.proven_again(), (1, 0), "one that is dropped may be made again");
     }
 }

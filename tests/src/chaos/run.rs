@@ -203,10 +203,12 @@ impl Run {
             miner: self.miner.clone(),
             nodes: self.nodes.clone(),
             reports: self.reports.clone(),
+            pool: self.pool.clone(),
             log: self.log.clone(),
             reorgs: watch::Sender::new(0),
             by_stage: BTreeMap::new(),
             next_deep: 0,
+            next_led: 0,
         };
         let reorgs = director.reorgs.subscribe();
         let (calm, directing) = (CancellationToken::new(), CancellationToken::new());
@@ -457,7 +459,8 @@ impl<'a> Watcher<'a> {
         let head = miner.ledger.head();
         let (most, pause) = match sequencer.market() {
             LOTTERY => (OPEN, self.dice.between(1, 3)),
-            RACE => (1, self.dice.between(10, 24)),
+            // Everyone proves these, and the cores are not more for it.
+            RACE => (1, self.dice.between(10, 24) * self.run.nodes.len().div_ceil(3) as u64),
             _ => (1, self.dice.between(20, 40)),
         };
         if sequencer.market() == DUTCH {

@@ -438,10 +438,12 @@ impl Service {
             .iter()
             .map(|(phase, time)| (phase_name(*phase).to_owned(), json!(crate::report::millis(*time))))
             .collect();
+        let step = self.book.proved(key, &proof)?;
+        // Said once it is on disk: it is not made again, whatever comes.
         info!(market = %key.market, slot = key.id, ms = crate::report::millis(took), "proved");
         let fields = json!({ "phases": phases, "statement": statement });
         self.reporter.slot("proved", key, Some(took), fields);
-        if let Some(step) = self.book.proved(key, &proof)? {
+        if let Some(step) = step {
             self.follow_up(&step);
         }
         Ok(())
