@@ -89,8 +89,19 @@ impl Case<'_> {
         for node in self.nodes {
             self.node(node, &slots, summary).await?;
         }
+        self.memory(summary);
         summary.errors = self.reports.errors();
         Ok(())
+    }
+
+    fn memory(&self, summary: &mut Summary) {
+        let measured = self.nodes.iter().filter_map(|node| memory::slope(&node.samples(), self.block_ms));
+        let (slopes, windows): (Vec<f64>, Vec<u64>) = measured.unzip();
+        let rounded = |slope: f64| (slope * 100.0).round() / 100.0;
+        let mean = slopes.iter().sum::<f64>() / slopes.len() as f64;
+        summary.rss_slope_mib_per_h = (!slopes.is_empty()).then(|| rounded(mean));
+        summary.rss_slope_steepest = slopes.iter().copied().max_by(f64::total_cmp).map(rounded);
+        summary.rss_window_s = windows.into_iter().min().unwrap_or(0);
     }
 
     /// Stakes and credits.
@@ -237,12 +248,6 @@ impl Case<'_> {
         summary.ended_by_full_disk += disk_ends;
         let samples = node.samples();
         summary.leaked_fds += memory::leaked(&samples, self.block_ms);
-        if let Some((slope, window)) = memory::slope(&samples, self.block_ms)
-            && summary.rss_slope_mib_per_h.is_none_or(|worst| slope > worst)
-        {
-            summary.rss_slope_mib_per_h = Some((slope * 100.0).round() / 100.0);
-            summary.rss_window_s = window;
-        }
         Ok(())
     }
 
