@@ -153,8 +153,16 @@ mod tests {
         assert_eq!(reports.stage(0, (1, 3)), Some("proved"));
         reports.line(0, 2, &proved);
         assert_eq!(reports.proven_again(), (1, 0));
-        reports.line(0, 2, &json!({ "event": "lost", "market": "1", "slot": 3 }));
-        reports.line(0, 2, &proved);
-        assert_eq!(reports.proven_again(), (1, 0), "one that is dropped may be made again");
+    }
+
+    #[test]
+    fn a_proof_that_was_dropped_may_be_made_again() {
+        let reports = Reports::default();
+        let proved =
+            json!({ "event": "proved", "market": "1", "slot": 3, "statement": B256::repeat_byte(1) });
+        reports.line(0, 1, &proved);
+        reports.line(0, 1, &json!({ "event": "lost", "market": "1", "slot": 3 }));
+        reports.line(0, 1, &proved);
+        assert_eq!(reports.proven_again(), (0, 0));
     }
 }
