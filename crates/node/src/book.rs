@@ -25,8 +25,7 @@ mod restart_tests;
 #[cfg(test)]
 mod tests;
 
-/// The store is compacted at every block whose number is a multiple of this: however often the node starts anew, and not
-/// at the same moment as its start.
+/// The store is compacted whenever the head passes a multiple of this: however often the node starts anew.
 const COMPACT_EVERY: u64 = 128;
 
 /// A slot's work moved.
@@ -185,8 +184,8 @@ impl Book {
         let mut changes = Changes::default();
         let moved = self.reconcile(touched, &mut changes)?;
         self.store.commit_block(&block, &wanted, &changes)?;
-        self.head = Some(block);
-        if block.number.is_multiple_of(COMPACT_EVERY) {
+        let before = self.head.replace(block).map_or(0, |head| head.number);
+        if block.number / COMPACT_EVERY > before / COMPACT_EVERY {
             self.compact(block.number)?;
         }
         Ok(moved)

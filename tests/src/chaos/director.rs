@@ -230,9 +230,10 @@ impl Director {
                         .blocks
                         .iter()
                         .rev()
+                        .take(DEEP as usize)
                         .find(|(_, block)| block.txs.iter().any(|tx| tx.from == of));
                     let depth = mined.map(|(number, _)| head - number + 1);
-                    if let Some(depth) = depth.filter(|depth| *depth <= DEEP && head >= self.next_led) {
+                    if let Some(depth) = depth.filter(|_| head >= self.next_led) {
                         self.next_led = head + DEEP;
                         self.take_back(miner, depth, false, dice).await?;
                     }
