@@ -9,7 +9,7 @@ use provery_node::store::KEEP_BLOCKS;
 use super::node::Sample;
 
 /// Blocks in which a process is left to warm up.
-const WARM_BLOCKS: u64 = 4 * KEEP_BLOCKS;
+const WARM_BLOCKS: u64 = 3 * KEEP_BLOCKS;
 /// A slope is a failure from here on, in MiB an hour, if the window is at least so many seconds long: in a shorter one,
 /// one page of a cache is steep.
 pub const STEEP: f64 = 1.0;

@@ -132,11 +132,14 @@ mod tests {
 
     use super::*;
 
+    fn proved() -> Value {
+        json!({ "event": "proved", "market": "1", "slot": 3, "statement": B256::repeat_byte(1) })
+    }
+
     #[test]
     fn a_statement_proven_twice_by_a_living_node_is_counted() {
         let reports = Reports::default();
-        let proved =
-            json!({ "event": "proved", "market": "1", "slot": 3, "statement": B256::repeat_byte(1) });
+        let proved = proved();
         reports.line(0, 1, &proved);
         reports.line(1, 1, &proved);
         assert_eq!(reports.proven_again(), (0, 0), "two nodes may prove the same");
@@ -147,8 +150,7 @@ mod tests {
     #[test]
     fn a_proof_outlives_the_process_that_made_it() {
         let reports = Reports::default();
-        let proved =
-            json!({ "event": "proved", "market": "1", "slot": 3, "statement": B256::repeat_byte(1) });
+        let proved = proved();
         reports.line(0, 1, &proved);
         assert_eq!(reports.stage(0, (1, 3)), Some("proved"));
         reports.line(0, 2, &proved);
@@ -158,8 +160,7 @@ mod tests {
     #[test]
     fn a_proof_that_was_dropped_may_be_made_again() {
         let reports = Reports::default();
-        let proved =
-            json!({ "event": "proved", "market": "1", "slot": 3, "statement": B256::repeat_byte(1) });
+        let proved = proved();
         reports.line(0, 1, &proved);
         reports.line(0, 1, &json!({ "event": "lost", "market": "1", "slot": 3 }));
         reports.line(0, 1, &proved);

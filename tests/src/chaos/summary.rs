@@ -42,11 +42,10 @@ pub struct Summary {
     pub ended_by_full_disk: u64,
     /// None: descriptors that processes gained over their lives, beyond what comes and goes.
     pub leaked_fds: u64,
-    /// The mean of the nodes, which all do the same: what one leaks, all do. Null if none lived long enough
-    /// ([`super::memory`]).
+    /// The steepest of the nodes; null if none lived long enough ([`super::memory`]).
     pub rss_slope_mib_per_h: Option<f64>,
-    /// Of the node in which it was steepest.
-    pub rss_slope_steepest: Option<f64>,
+    /// The mean of the nodes, for comparison: what one leaks, all do.
+    pub rss_slope_mean: Option<f64>,
     pub rss_window_s: u64,
     /// Most blocks that a wedged nonce took to be healed, and how many were.
     pub healed_blocks_max: u64,
@@ -98,8 +97,11 @@ impl Summary {
         let slope = self.rss_slope_mib_per_h.map_or_else(
             || "not measured (no process lived long enough)".to_owned(),
             |slope| {
-                let steepest = self.rss_slope_steepest.unwrap_or(slope);
-                format!("{slope:.2} MiB an hour over {} s, {steepest:.2} in one node", self.rss_window_s)
+                let mean = self.rss_slope_mean.unwrap_or(slope);
+                format!(
+                    "{slope:.2} MiB an hour over {} s, {mean:.2} in the mean of the nodes",
+                    self.rss_window_s
+                )
             },
         );
         let mut text = format!(

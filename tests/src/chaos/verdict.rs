@@ -99,8 +99,8 @@ impl Case<'_> {
         let (slopes, windows): (Vec<f64>, Vec<u64>) = measured.unzip();
         let rounded = |slope: f64| (slope * 100.0).round() / 100.0;
         let mean = slopes.iter().sum::<f64>() / slopes.len() as f64;
-        summary.rss_slope_mib_per_h = (!slopes.is_empty()).then(|| rounded(mean));
-        summary.rss_slope_steepest = slopes.iter().copied().max_by(f64::total_cmp).map(rounded);
+        summary.rss_slope_mib_per_h = slopes.iter().copied().max_by(f64::total_cmp).map(rounded);
+        summary.rss_slope_mean = (!slopes.is_empty()).then(|| rounded(mean));
         summary.rss_window_s = windows.into_iter().min().unwrap_or(0);
     }
 
