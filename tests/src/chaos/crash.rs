@@ -38,8 +38,22 @@ pub type Place = (&'static str, &'static str);
 const RETURN: &str = "meta:resumed";
 
 /// Whether a node comes to a point because its proofs fail, and hardly otherwise.
-pub fn wants_failures(point: &str) -> bool {
+fn wants_failures(point: &str) -> bool {
     matches!(point, "work:failed" | "meta:paused")
+}
+
+/// What is to be wrong with a node's proofs for it to come to a point soon: they fail, or others are faster.
+pub fn worker_fault(point: &str) -> Option<&'static str> {
+    match point {
+        point if wants_failures(point) => Some("fail:100"),
+        "work:lost" => Some("slow:1500"),
+        _ => None,
+    }
+}
+
+/// What a slot must pay at least for a node to take it: more than a race does, if it is to ignore some.
+pub fn min_reward(point: Option<&str>) -> &'static str {
+    if point == Some("work:ignored") { "3.5ether" } else { "1ether" }
 }
 
 /// How long a node may wait at a point before it is given another, in milliseconds; `block_ms` are between two blocks.

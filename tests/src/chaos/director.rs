@@ -21,12 +21,17 @@ use super::{
     pool::Pool,
     proc,
     reports::Reports,
+    stage::{RACE, RACE_EXPIRY},
 };
 
 /// The deepest reorganisation that a node must follow.
 const DEEPEST: u64 = 64;
 /// Deeper ones than this come only so often.
 const DEEP: u64 = 10;
+/// Blocks after which nodes know a slot, and have hardly proven it.
+const NOTICED: u64 = 2;
+/// Blocks, and so seconds of chain time at least, between two jumps past a slot's end: a holder keeps most of its window.
+const BETWEEN_EXPIRIES: u64 = 5 * RACE_EXPIRY;
 /// How often it is looked whether a node can be led to its crash point.
 const LEAD_EVERY: Duration = Duration::from_millis(80);
 /// How long a node without a crash point is left alone in a run that is all about them.
@@ -139,6 +144,8 @@ pub struct Director {
     pub next_deep: u64,
     /// And from which on one may be made for a node that waits for it.
     pub next_led: u64,
+    /// And from which on the clock may jump past a slot's end.
+    pub next_expiry: u64,
 }
 
 impl Director {
@@ -208,8 +215,8 @@ impl Director {
         }
     }
 
-    /// Bring nodes to the places at which they are to crash: a spike of the base fee while a transaction waits for its
-    /// block, a reorganisation that takes the newest one back.
+    /// Bring nodes to the places at which they are to crash: a jump of the base fee while a transaction waits for its
+    /// block, a reorganisation that takes the newest one back, a clock that jumps past a race's end.
     async fn lead(&mut self, dice: &mut Dice) -> Result<()> {
         for node in self.nodes.clone() {
             let Some(((point, _), _)) = node.armed().filter(|_| node.up_for(0)) else { continue };
@@ -219,7 +226,7 @@ impl Director {
                 "intent:replaced" if !miner.spiking() => {
                     let nonce = miner.count(of, "latest").await?;
                     if !self.pool.of_nonce(of, nonce).is_empty() {
-                        miner.spike();
+                        miner.jump();
                         self.log.injected(Fault::BaseFeeSpike.name(), "chain", json!({ "for": node.name() }));
                     }
                 }
@@ -236,6 +243,16 @@ impl Director {
                     if let Some(depth) = depth.filter(|_| head >= self.next_led) {
                         self.next_led = head + DEEP;
                         self.take_back(miner, depth, false, dice).await?;
+                    }
+                }
+                "work:expired" => {
+                    let head = miner.ledger.head();
+                    let opened = miner.ledger.just_opened(RACE, DEEP as usize);
+                    if opened.is_some_and(|opened| head >= opened + NOTICED) && head >= self.next_expiry {
+                        self.next_expiry = head + BETWEEN_EXPIRIES;
+                        miner.skew(RACE_EXPIRY).await?;
+                        let details = json!({ "seconds": RACE_EXPIRY, "for": node.name() });
+                        self.log.injected(Fault::ClockSkew.name(), "chain", details);
                     }
                 }
                 _ => {}

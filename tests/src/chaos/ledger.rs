@@ -174,6 +174,28 @@ impl Ledger {
         slots.filter(|((of, _), row)| *of == market && row.end.is_none()).map(|(_, row)| row).collect()
     }
 
+    /// The block in which the newest slot of a market was opened, if that was within the last `blocks` and it has not ended.
+    pub fn just_opened(&self, market: u64, blocks: usize) -> Option<u64> {
+        for (number, block) in self.blocks.iter().rev().take(blocks) {
+            for event in block.events.iter().rev() {
+                match event {
+                    Event::SlotOpened { slot, .. } if slot.market.saturating_to::<u64>() == market => {
+                        return Some(*number);
+                    }
+                    Event::SlotProven { market: of, .. }
+                    | Event::SlotExpired { market: of, .. }
+                    | Event::SlotCancelled { market: of, .. }
+                        if of.saturating_to::<u64>() == market =>
+                    {
+                        return None;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        None
+    }
+
     /// The block of the newest epoch's seed.
     pub fn seed_block(&self) -> Option<u64> {
         self.blocks

@@ -18,6 +18,8 @@ const BASE_FEE: u128 = 1_000_000_000;
 /// Blocks in which a spike climbs, and stays.
 const CLIMB: usize = 5;
 const STAY: usize = 6;
+/// What a jump multiplies it by: twice the base fee is what senders offer.
+const JUMP: u128 = 4;
 /// No base fee falls faster than by an eighth a block.
 const FALL: (u128, u128) = (7, 8);
 
@@ -66,6 +68,11 @@ impl Miner {
         let top = self.fee * 10;
         let step = |i: usize| self.fee + (top - self.fee) * i as u128 / CLIMB as u128;
         self.fees = std::iter::repeat_n(top, STAY).chain((1..=CLIMB).rev().map(step)).collect();
+    }
+
+    /// A base fee that at once is above what was offered when it was low, and soon falls again.
+    pub fn jump(&mut self) {
+        self.fees = vec![JUMP * self.fee; STAY];
     }
 
     pub fn spiking(&self) -> bool {

@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    crash::{CrashPlan, Place, wants_failures},
+    crash::{CrashPlan, Place, min_reward, worker_fault},
     dice::Dice,
     features::Features,
     http,
@@ -93,8 +93,9 @@ pub struct Shared {
     pub reports: Arc<Reports>,
     pub crashes: Arc<CrashPlan>,
     pub seed: u64,
-    /// Every start is armed.
+    /// Every start is armed, until the run is calm.
     pub always_armed: bool,
+    pub calm: CancellationToken,
     pub stop: CancellationToken,
 }
 
@@ -319,11 +320,9 @@ impl Node {
     fn start(self: &Arc<Self>, instance: u64) -> Result<Child> {
         let mut dice = Dice::of(&[self.shared.seed, 78, self.index as u64, instance]);
         let (mut next, absent) = self.with(|state| (std::mem::take(&mut state.next), state.absent));
-        if next.arm || (self.shared.always_armed && instance > 1) {
+        if next.arm || (self.shared.always_armed && instance > 1 && !self.shared.calm.is_cancelled()) {
             let (place, nth) = self.shared.crashes.next(&mut dice, absent);
-            if wants_failures(place.0) {
-                next.worker_fault = Some("fail:100");
-            }
+            next.worker_fault = worker_fault(place.0).or(next.worker_fault);
             next.stop = dice.chance(STOPS_PPM);
             next.crash = Some((place, nth));
         }
@@ -338,7 +337,7 @@ impl Node {
             "--first-estimate",
             "3",
             "--min-reward",
-            "1ether",
+            min_reward(next.crash.map(|((point, _), _)| point)),
             "--data-dir",
         ]);
         command.arg(&self.data_dir);

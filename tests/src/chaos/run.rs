@@ -120,6 +120,8 @@ struct Run {
     crashes: Arc<CrashPlan>,
     nodes: Vec<Arc<Node>>,
     kept: Mutex<Vec<JoinHandle<Result<()>>>>,
+    /// No fault is injected any more, and no block posted.
+    calm: CancellationToken,
     stop: CancellationToken,
 }
 
@@ -138,7 +140,7 @@ impl Run {
         let pool = Arc::new(Pool::default());
         let reports = Arc::new(Reports::default());
         let crashes = Arc::new(CrashPlan::new(options.crashes));
-        let stop = CancellationToken::new();
+        let (calm, stop) = (CancellationToken::new(), CancellationToken::new());
         let of_nodes = node::Shared {
             cli: stage.cli.clone(),
             nodes: stage.provers.len(),
@@ -148,6 +150,7 @@ impl Run {
             crashes: crashes.clone(),
             seed: options.seed,
             always_armed: options.crash_points,
+            calm: calm.clone(),
             stop: stop.clone(),
         };
         let of_proxies = proxy::Shared {
@@ -180,6 +183,7 @@ impl Run {
             crashes,
             nodes,
             kept,
+            calm,
             stop,
         })
     }
@@ -209,10 +213,11 @@ impl Run {
             by_stage: BTreeMap::new(),
             next_deep: 0,
             next_led: 0,
+            next_expiry: 0,
         };
         let reorgs = director.reorgs.subscribe();
-        let (calm, directing) = (CancellationToken::new(), CancellationToken::new());
-        let mut watcher = Watcher::new(self, reorgs, calm.clone());
+        let directing = CancellationToken::new();
+        let mut watcher = Watcher::new(self, reorgs);
         self.rates.switch(true);
         let mut directed = tokio::spawn(director.run(directing.clone()));
         let inject = async {
@@ -225,7 +230,7 @@ impl Run {
             }
             self.rates.switch(false);
             directing.cancel();
-            calm.cancel();
+            self.calm.cancel();
             let director = directed.await??;
             self.settle(say).await?;
             Ok::<_, eyre::Report>(director.by_stage)
@@ -405,8 +410,6 @@ impl Run {
 struct Watcher<'a> {
     run: &'a Run,
     reorgs: watch::Receiver<u64>,
-    /// No more blocks are posted.
-    calm: CancellationToken,
     wedges: Wedges,
     dice: Dice,
     /// Heads at which a market's next block may be posted.
@@ -415,9 +418,9 @@ struct Watcher<'a> {
 }
 
 impl<'a> Watcher<'a> {
-    fn new(run: &'a Run, reorgs: watch::Receiver<u64>, calm: CancellationToken) -> Self {
+    fn new(run: &'a Run, reorgs: watch::Receiver<u64>) -> Self {
         let dice = Dice::of(&[run.options.seed, 2]);
-        Self { run, reorgs, calm, wedges: Wedges::default(), dice, next: BTreeMap::new(), looked: 0 }
+        Self { run, reorgs, wedges: Wedges::default(), dice, next: BTreeMap::new(), looked: 0 }
     }
 
     async fn watch(&mut self) -> Result<()> {
@@ -439,8 +442,8 @@ impl<'a> Watcher<'a> {
             let slots = miner.ledger.slots();
             let statements = slots.iter().map(|(key, row)| (*key, row.slot.statement)).collect();
             self.run.reports.statements(statements);
-            self.wedges.look(&miner, &self.run.nodes, &self.run.pool, reorganised).await?;
-            if !self.calm.is_cancelled() {
+            self.wedges.look(&miner, &self.run.nodes, &self.run.pool, &self.run.log, reorganised).await?;
+            if !self.run.calm.is_cancelled() {
                 for sequencer in &self.run.stage.sequencers {
                     let market = sequencer.market();
                     let open: Vec<&SlotRow> = slots

@@ -33,6 +33,8 @@ const FUNDS: u64 = 1_000_000;
 pub const LOTTERY: u64 = 1;
 /// The market without bonds, where slots go to whoever is first, and expire when nobody is fast.
 pub const RACE: u64 = 2;
+/// Seconds of chain time after which a race's slot expires.
+pub const RACE_EXPIRY: u64 = 14;
 /// The market whose slots wait for their price to climb, and are taken back meanwhile.
 pub const DUTCH: u64 = 3;
 
@@ -165,6 +167,7 @@ pub async fn set(
     let long = exclusive.to_string();
     // After the price's climb there must be as much time left as the windows of the lottery have.
     let expiry = (2 * exclusive + 60).to_string();
+    let short = RACE_EXPIRY.to_string();
     let markets: [(&str, &[&str]); 3] = [
         (
             "lottery",
@@ -181,7 +184,10 @@ pub async fn set(
                 &expiry,
             ],
         ),
-        ("race", &["--price", "3ether", "--bond", "0", "--fast", "6", "--exclusive", "6", "--expiry", "14"]),
+        (
+            "race",
+            &["--price", "3ether", "--bond", "0", "--fast", "6", "--exclusive", "6", "--expiry", &short],
+        ),
         (
             "dutch",
             &[

@@ -9,7 +9,12 @@ use alloy::primitives::B256;
 use eyre::Result;
 use serde_json::json;
 
-use super::{log::now_ms, miner::Miner, node::Node, pool::Pool};
+use super::{
+    log::{EventLog, now_ms},
+    miner::Miner,
+    node::Node,
+    pool::Pool,
+};
 
 #[derive(Debug, Default)]
 struct Row {
@@ -35,6 +40,7 @@ impl Wedges {
         miner: &Miner,
         nodes: &[std::sync::Arc<Node>],
         pool: &Pool,
+        log: &EventLog,
         reorganised: bool,
     ) -> Result<()> {
         let head = miner.ledger.head();
@@ -52,7 +58,9 @@ impl Wedges {
             }
             if nonce > row.nonce || alive {
                 if let Some(since) = row.since.take() {
-                    self.healed.push(head.saturating_sub(since));
+                    let blocks = head.saturating_sub(since);
+                    self.healed.push(blocks);
+                    log.note("healed", node.name(), json!({ "nonce": row.nonce, "blocks": blocks }));
                 }
                 row.nonce = nonce;
                 continue;
