@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tokio::{
     sync::{Mutex, OwnedMutexGuard},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,8 @@ const DEEP: u64 = 10;
 const NOTICED: u64 = 2;
 /// Blocks, and so seconds of chain time at least, between two jumps past a slot's end: a holder keeps most of its window.
 const BETWEEN_EXPIRIES: u64 = 5 * RACE_EXPIRY;
+/// How long the chain waits for a node to say how its slots are.
+const STATUS_WITHIN: Duration = Duration::from_millis(300);
 /// How often it is looked whether a node can be led to its crash point.
 const LEAD_EVERY: Duration = Duration::from_millis(80);
 /// How long a node without a crash point is left alone in a run that is all about them.
@@ -296,24 +298,25 @@ impl Director {
         dice: &mut Dice,
     ) -> Result<()> {
         let put_back = dice.coin();
+        // As the slots are before it: the nodes follow at once.
+        let known = futures::future::join_all(self.nodes.iter().map(|node| stages(node))).await;
         let done = miner.reorg(depth, put_back, dice).await?;
         drop(miner);
         self.reports.reorganised();
         self.reorgs.send_modify(|count| *count += 1);
-        let mut stages: BTreeMap<String, u64> = BTreeMap::new();
-        for node in &self.nodes {
-            let known = open_stages(node).await;
+        let mut met: BTreeMap<String, u64> = BTreeMap::new();
+        for (node, known) in self.nodes.iter().zip(&known) {
             for (key, _) in &done.touched {
                 let stage =
                     known.get(key).map(String::as_str).or_else(|| self.reports.stage(node.index, *key));
                 let stage = stage.unwrap_or("seen").to_owned();
-                *stages.entry(stage.clone()).or_default() += 1;
+                *met.entry(stage.clone()).or_default() += 1;
                 *self.by_stage.entry(stage).or_default() += 1;
             }
         }
         let details = json!({
             "depth": done.depth, "dropped": done.dropped, "put_back": done.put_back, "before_seed": before_seed,
-            "stages": stages,
+            "stages": met,
         });
         self.log.injected("reorg", "chain", details);
         Ok(())
@@ -390,9 +393,9 @@ impl Director {
     }
 }
 
-/// Stages of open slots, by the node's own word.
-async fn open_stages(node: &Node) -> BTreeMap<Key, String> {
-    let Some(status) = node.status().await else { return BTreeMap::new() };
+/// Stages of slots, by the node's own word, if it says something before the chain has to go on.
+async fn stages(node: &Node) -> BTreeMap<Key, String> {
+    let Ok(Some(status)) = timeout(STATUS_WITHIN, node.status()).await else { return BTreeMap::new() };
     let rows =
         ["open", "ended"].into_iter().flat_map(|list| status[list].as_array().cloned().unwrap_or_default());
     rows.filter_map(|row| {

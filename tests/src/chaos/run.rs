@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use eyre::{Result, bail, ensure};
+use provery_node::slots::SlotStage;
 use serde_json::{Value, json};
 use tokio::{
     sync::{Mutex, watch},
@@ -210,7 +211,7 @@ impl Run {
             pool: self.pool.clone(),
             log: self.log.clone(),
             reorgs: watch::Sender::new(0),
-            by_stage: BTreeMap::new(),
+            by_stage: SlotStage::NAMES.into_iter().map(|name| (name.to_owned(), 0)).collect(),
             next_deep: 0,
             next_led: 0,
             next_expiry: 0,
