@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use eyre::Result;
+use futures::future::join_all;
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::{
@@ -299,7 +300,7 @@ impl Director {
     ) -> Result<()> {
         let put_back = dice.coin();
         // As the slots are before it: the nodes follow at once.
-        let known = futures::future::join_all(self.nodes.iter().map(|node| stages(node))).await;
+        let known = join_all(self.nodes.iter().map(|node| stages(node))).await;
         let done = miner.reorg(depth, put_back, dice).await?;
         drop(miner);
         self.reports.reorganised();

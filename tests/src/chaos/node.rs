@@ -216,9 +216,10 @@ impl Node {
 
     /// Its `/status`, if it serves one.
     pub async fn status(&self) -> Option<Value> {
-        let address = std::fs::read_to_string(self.data_dir.join("node.http")).ok()?;
-        let address = address.trim().trim_start_matches("http://").trim_end_matches('/').to_owned();
-        serde_json::from_slice(&http::get(&address, "/status").await.ok()?).ok()
+        // The address, and below it the process that serves it.
+        let served = std::fs::read_to_string(self.data_dir.join("node.http")).ok()?;
+        let address = served.lines().next()?.trim();
+        serde_json::from_slice(&http::get(address, "/status").await.ok()?).ok()
     }
 
     /// Run it until the run is over.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use eyre::{Result, bail, ensure};
+use futures::future::join_all;
 use provery_node::slots::SlotStage;
 use serde_json::{Value, json};
 use tokio::{
@@ -194,6 +195,13 @@ impl Run {
         self.kept.lock().await.extend(keeping);
         self.until(60, "the nodes do not start", async || Ok(self.nodes.iter().all(|node| node.up_for(0))))
             .await?;
+        if self.features.http {
+            self.until(30, "the nodes' status pages do not answer", async || {
+                let pages = join_all(self.nodes.iter().map(|node| node.status())).await;
+                Ok(pages.iter().all(Option::is_some))
+            })
+            .await?;
+        }
         say(json!({ "event": "started", "nodes": self.nodes.len() }));
 
         let director = Director {
