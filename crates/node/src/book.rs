@@ -370,7 +370,7 @@ impl Book {
                 rollup.base().map(|(number, state)| (address, number, state.to_bytes()))
             })
             .collect();
-        self.store.compact(&gone, &bases, &Changes { forget, ..Changes::default() })?;
+        self.store.compact(deep, &gone, &bases, &Changes { forget, ..Changes::default() })?;
         Ok(())
     }
 }

@@ -245,7 +245,8 @@ impl Director {
                     let depth = mined.map(|(number, _)| head - number + 1);
                     if let Some(depth) = depth.filter(|_| head >= self.next_led) {
                         self.next_led = head + DEEP;
-                        self.take_back(miner, depth, false, dice).await?;
+                        let known = self.stages().await;
+                        self.take_back(miner, depth, false, &known, dice).await?;
                     }
                 }
                 "work:expired" => {
@@ -272,6 +273,12 @@ impl Director {
         let mut depth: u64 = [1, 1, 1, 2, 4, 8, if deep { 32 } else { 6 }, if deep { DEEPEST } else { 3 }]
             [dice.below(8) as usize];
         depth = dice.between(depth.div_ceil(2), depth);
+        // As the slots are before it: the nodes follow at once.
+        let known = self.stages().await;
+        let most = if deep { DEEPEST } else { DEEP };
+        if let Some(rare) = self.rarest(&miner, &known).filter(|rare| *rare <= most && dice.coin()) {
+            depth = rare;
+        }
         let mut before_seed = false;
         if let Some(seed) = miner.ledger.seed_block()
             && deep
@@ -286,8 +293,27 @@ impl Director {
         if depth > DEEP {
             self.next_deep = head + DEEPEST;
         }
-        self.take_back(miner, depth, before_seed, dice).await?;
+        self.take_back(miner, depth, before_seed, &known, dice).await?;
         Ok(true)
+    }
+
+    /// What every node says of its slots.
+    async fn stages(&self) -> Vec<BTreeMap<Key, String>> {
+        join_all(self.nodes.iter().map(|node| stages(node))).await
+    }
+
+    /// The depth at which a slot is taken back that is, in some node, in the stage that reorganisations have met least.
+    fn rarest(&self, miner: &Miner, known: &[BTreeMap<Key, String>]) -> Option<u64> {
+        let (head, slots) = (miner.ledger.head(), miner.ledger.slots());
+        let mut rows: Vec<(u64, u64)> = Vec::new();
+        for (key, stage) in known.iter().flatten() {
+            let Some(row) = slots.get(key) else { continue };
+            let met = self.by_stage.get(stage).copied().unwrap_or(0);
+            // Its end will do, which is later.
+            let touched = row.end.as_ref().map_or(row.opened_in, |(block, _)| *block);
+            rows.push((met, head.saturating_sub(touched) + 1));
+        }
+        rows.into_iter().filter(|(_, depth)| *depth <= DEEPEST).min().map(|(_, depth)| depth)
     }
 
     /// Replace the last `depth` blocks.
@@ -296,17 +322,16 @@ impl Director {
         mut miner: OwnedMutexGuard<Miner>,
         depth: u64,
         before_seed: bool,
+        known: &[BTreeMap<Key, String>],
         dice: &mut Dice,
     ) -> Result<()> {
         let put_back = dice.coin();
-        // As the slots are before it: the nodes follow at once.
-        let known = join_all(self.nodes.iter().map(|node| stages(node))).await;
         let done = miner.reorg(depth, put_back, dice).await?;
         drop(miner);
         self.reports.reorganised();
         self.reorgs.send_modify(|count| *count += 1);
         let mut met: BTreeMap<String, u64> = BTreeMap::new();
-        for (node, known) in self.nodes.iter().zip(&known) {
+        for (node, known) in self.nodes.iter().zip(known) {
             for (key, _) in &done.touched {
                 let stage =
                     known.get(key).map(String::as_str).or_else(|| self.reports.stage(node.index, *key));

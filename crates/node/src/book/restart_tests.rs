@@ -103,8 +103,13 @@ fn live(seed: u64) {
             }
             5 if known && matches!(stage(&book, id), SlotStage::Proving) => {
                 let statement = book.facts().slot(key(id)).expect("a slot").slot.statement;
-                let proof =
-                    StoredProof { statement, payee: ME, public_inputs: vec![], proof: vec![1].into() };
+                let proof = StoredProof {
+                    statement,
+                    payee: ME,
+                    made_at: 5,
+                    public_inputs: vec![],
+                    proof: vec![1].into(),
+                };
                 book.proved(key(id), &proof).expect("stored");
                 assert!(book.proved(key(id), &proof).expect("stored").is_none(), "told twice");
             }

@@ -37,7 +37,7 @@ pub(super) fn policy(now: u64) -> Policy {
 
 fn proof_of(book: &Book, id: u64) -> StoredProof {
     let statement = book.facts().slot(key(id)).expect("a slot").slot.statement;
-    StoredProof { statement, payee: ME, public_inputs: vec![U256::ONE], proof: vec![1].into() }
+    StoredProof { statement, payee: ME, made_at: 5, public_inputs: vec![U256::ONE], proof: vec![1].into() }
 }
 
 /// A book with slot 1 mine and slot 2 another's, opened in blocks 2 and 3.

@@ -430,6 +430,7 @@ impl Service {
         let proof = StoredProof {
             statement,
             payee: self.config.prover,
+            made_at: self.book.head().map_or(0, |head| head.number),
             public_inputs: output.public_inputs.iter().map(|word| U256::from_be_bytes(*word)).collect(),
             proof: output.proof.clone().into(),
         };

@@ -81,6 +81,9 @@ pub struct StoredProof {
     /// What it proves: it is good for any slot with this statement, and this payee.
     pub statement: B256,
     pub payee: Address,
+    /// The head when it was made: for as long as a reorg could reach back there, it is kept even if no slot wants it.
+    #[serde(default)]
+    pub made_at: u64,
     pub public_inputs: Vec<U256>,
     pub proof: Bytes,
 }
@@ -267,9 +270,10 @@ impl Store {
         row.map(|row| decode(row.value())).transpose()
     }
 
-    /// Delete what pruning made obsolete and store the rollups' new bases.
+    /// Delete what pruning made obsolete and store the rollups' new bases. Nothing takes back block `deep` or one before it.
     pub fn compact(
         &self,
+        deep: u64,
         obsolete: &[(u64, u64)],
         bases: &[(Address, u64, Vec<u8>)],
         changes: &Changes,
@@ -284,14 +288,15 @@ impl Store {
                 table.insert(rollup.into_array(), (*number, state.as_slice()))?;
             }
             apply(transaction, changes)?;
-            // Proofs of slots that a reorg took back for good.
+            // Proofs of slots that a reorg took back for good: one that did so just now may be about to bring them again.
             let work = transaction.open_table(WORK)?;
             let mut proofs = transaction.open_table(PROOFS)?;
             let mut unowned = Vec::new();
             for row in proofs.iter()? {
-                let place = row?.0.value();
-                if work.get(place)?.is_none() {
-                    unowned.push(place);
+                let (place, proof) = row?;
+                if work.get(place.value())?.is_none() && decode::<StoredProof>(proof.value())?.made_at <= deep
+                {
+                    unowned.push(place.value());
                 }
             }
             for place in unowned {
