@@ -147,6 +147,21 @@ fn a_slot_that_a_reorg_took_back_is_known_again_when_it_returns() {
 }
 
 #[test]
+fn a_proof_outlives_a_compaction_between_a_reorg_and_its_slots_return() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = two_slots(directory.path());
+    book.decide(&policy(1_004)).expect("decided");
+    let proof = proof_of(&book, 1);
+    book.proved(key(1), &proof).expect("stored");
+    book.reorg(block(1)).expect("rolled back");
+    book.block(block(COMPACT_EVERY), &[]).expect("stored and compacted");
+    let next = COMPACT_EVERY + 1;
+    book.block(block(next), &World::new().post(next, ME, None)).expect("stored");
+    book.decide(&policy(1_004)).expect("decided");
+    assert_eq!(stage(&book, 1), SlotStage::Proved { not_before: 0 }, "the old proof serves");
+}
+
+#[test]
 fn a_slot_replaced_by_a_reorg_starts_over() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (mut book, _) = two_slots(directory.path());
