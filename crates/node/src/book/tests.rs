@@ -162,6 +162,23 @@ fn a_proof_outlives_a_compaction_between_a_reorg_and_its_slots_return() {
 }
 
 #[test]
+fn a_slot_that_was_given_up_is_tried_again_when_a_reorg_brings_it_anew() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = two_slots(directory.path());
+    for _ in 0..crate::slots::MAX_ATTEMPTS {
+        book.decide(&policy(1_004)).expect("decided");
+        book.input(key(1), &Input::ProofStarted).expect("stored");
+        book.input(key(1), &Input::ProofFailed { retry_at: 1_004 }).expect("stored");
+    }
+    assert_eq!(stage(&book, 1), SlotStage::Failed);
+    book.reorg(block(1)).expect("rolled back");
+    assert!(book.record(key(1)).is_none());
+    book.block(block(2), &World::new().post(2, ME, None)).expect("stored");
+    book.decide(&policy(1_004)).expect("decided");
+    assert_eq!(stage(&book, 1), SlotStage::Queued);
+}
+
+#[test]
 fn a_slot_replaced_by_a_reorg_starts_over() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (mut book, _) = two_slots(directory.path());
