@@ -261,10 +261,13 @@ impl Node {
     /// Let a process go on that has stopped where it was to.
     async fn continued(&self, instance: u64) -> std::convert::Infallible {
         let mut dice = Dice::of(&[self.shared.seed, 79, self.index as u64, instance]);
+        let mut place = None;
         loop {
             sleep(Duration::from_millis(50)).await;
-            let at = self.with(|state| state.pid.zip(state.armed.filter(|_| state.stops)));
-            let Some((pid, place)) = at.filter(|(pid, _)| proc::stopped(*pid)) else { continue };
+            let (pid, armed) = self.with(|state| (state.pid.filter(|_| state.stops), state.armed));
+            // It may have been a fault that stopped it first: then it comes to its place later, and goes on from there, too.
+            place = armed.or(place);
+            let Some((pid, place)) = pid.zip(place).filter(|(pid, _)| proc::stopped(*pid)) else { continue };
             let ms = dice.between(400, 4_000);
             self.with(|state| {
                 // A fault that stopped it just now lets it go on, too: that does no harm.
