@@ -51,7 +51,7 @@ async fn nothing_is_lost_missed_or_paid_twice_whatever_goes_wrong() -> Result<()
         let least = match fault.as_str() {
             of_processes if PROCESSES.contains(&of_processes) => OF_PROCESSES,
             // Which of these come up in a short run is up to the seed and the nodes.
-            "crash_point" | "sigterm" | "worker_kill" | "slow_prover" | "failed_proof" => 0,
+            "crash_point" | "stop_point" | "sigterm" | "worker_kill" | "slow_prover" | "failed_proof" => 0,
             _ => ON_THE_WIRE,
         };
         ensure!(count.as_u64() >= Some(least), "{fault} happened {count} times: {summary}");
