@@ -128,7 +128,8 @@ pub struct Plan {
     pub workers: bool,
     /// Milliseconds between blocks.
     pub block_ms: u64,
-    /// Seconds of chain time that all skews together may take.
+    /// Seconds of chain time that all skews together may take, apart from those that end a race: these are
+    /// [`BETWEEN_EXPIRIES`] blocks apart.
     pub most_skew: u64,
 }
 
