@@ -187,7 +187,7 @@ contract DelegationPool is IDelegationPool, ReentrancyGuardTransient {
         uint256 unallocated = _unallocated();
         if (unallocated >= waiting || units == 0) revert NothingToFree();
         uint256 lowered = (waiting - unallocated + (_unit - 1)) / _unit;
-        registry.allocate(marketId, lowered < units ? units - lowered : 0);
+        _lower(marketId, lowered < units ? units - lowered : 0);
     }
 
     /// @inheritdoc IDelegationPool

@@ -8,8 +8,9 @@ import { IProverRegistry } from "./interfaces/IProverRegistry.sol";
 import { WeightTree } from "./libraries/WeightTree.sol";
 
 /// @title Who proves: identity, submitter keys, stake, bonds, and the weights that lotteries draw from
-/// @dev Deployed by its market. What a slot touches is kept apart from what a prover touches: opening one reads an
-/// `Identity` and a `Position` and writes the `Position`; proving it reads and writes the `Position` alone.
+/// @dev Deployed before its market, whose address is known beforehand. What a slot touches is kept apart from what a prover
+/// touches: opening one reads an `Identity` and a `Position` and writes the `Position`; proving it reads and writes the
+/// `Position` alone.
 ///
 /// Stake is committed to a market by its allocation or, where that is less, by the bonds open there; the sum of all
 /// commitments never exceeds the stake that was not asked back. So whatever happens, every bond is covered.
@@ -20,11 +21,9 @@ contract ProverRegistry is IProverRegistry {
     using WeightTree for WeightTree.Tree;
 
     /// @dev One word, by id.
-    /// @param halted PAUSED and SUSPENDED; out of the draws while not zero.
     struct Identity {
         address prover;
-        uint8 halted;
-        uint8 misses;
+        bool paused;
     }
 
     /// @dev One word, by prover.
@@ -42,20 +41,6 @@ contract ProverRegistry is IProverRegistry {
         uint40 readyAt;
     }
 
-    /// @dev One word, by market and prover.
-    /// @param missed Whether the prover missed a slot of this market since it last proved one: only then does proving
-    /// one have misses to forget.
-    /// @param dutyUntil Unix seconds: the latest at which a bond reserved so far can be slashed.
-    struct Position {
-        uint16 units;
-        uint96 bonded;
-        bool missed;
-        uint40 dutyUntil;
-    }
-
-    uint8 private constant PAUSED = 1;
-    uint8 private constant SUSPENDED = 2;
-
     /// @inheritdoc IProverRegistry
     address public immutable asset;
     /// @inheritdoc IProverRegistry
@@ -68,6 +53,10 @@ contract ProverRegistry is IProverRegistry {
     uint256 public immutable FREEZE;
     /// @inheritdoc IProverRegistry
     uint256 public immutable SUSPEND_AFTER;
+    /// @inheritdoc IProverRegistry
+    uint256 public immutable OPEN_AFTER;
+    /// @inheritdoc IProverRegistry
+    uint256 public immutable MAX_WINDOW;
     /// @inheritdoc IProverRegistry
     uint256 public immutable UNBONDING;
     /// @inheritdoc IProverRegistry
@@ -84,26 +73,34 @@ contract ProverRegistry is IProverRegistry {
 
     /// @inheritdoc IProverRegistry
     mapping(address submitter => address prover) public proverOfSubmitter;
+    /// @inheritdoc IProverRegistry
+    mapping(address prover => mapping(address submitter => bool)) public isNominated;
 
     modifier onlyMarket() {
         if (msg.sender != market) revert NotMarket();
         _;
     }
 
-    /// @dev The deployer is the market.
-    constructor(Params memory params) {
+    /// @param market_ The one market, which may not exist yet.
+    constructor(Params memory params, address market_) {
         if (params.asset.code.length == 0) revert ParamsRejected("asset");
         if (params.stakeUnit == 0) revert ParamsRejected("stakeUnit");
         if (params.freeze == 0 || params.freeze >= params.epochLength) revert ParamsRejected("freeze");
         if (params.suspendAfter == 0) revert ParamsRejected("suspendAfter");
-        if (params.unbonding < uint256(params.epochLength) + params.freeze) revert ParamsRejected("unbonding");
-        market = msg.sender;
+        if (params.openAfter == 0) revert ParamsRejected("openAfter");
+        if (params.maxWindow == 0) revert ParamsRejected("maxWindow");
+        if (params.unbonding < uint256(params.epochLength) + params.freeze || params.unbonding < params.maxWindow) {
+            revert ParamsRejected("unbonding");
+        }
+        market = market_;
         asset = params.asset;
         STAKE_UNIT = params.stakeUnit;
         EPOCH_LENGTH = params.epochLength;
         FREEZE = params.freeze;
         SUSPEND_AFTER = params.suspendAfter;
+        OPEN_AFTER = params.openAfter;
         UNBONDING = params.unbonding;
+        MAX_WINDOW = params.maxWindow;
     }
 
     // ---------------------------------------------------------------- identity
@@ -125,17 +122,30 @@ contract ProverRegistry is IProverRegistry {
 
     /// @inheritdoc IProverRegistry
     function setSubmitter(address submitter, bool allowed) external {
-        address prover = proverOfSubmitter[submitter];
         if (allowed) {
             if (_accounts[msg.sender].id == 0) revert NotRegistered();
-            if (prover != address(0) && prover != msg.sender) revert SubmitterTaken();
-            prover = msg.sender;
-            proverOfSubmitter[submitter] = prover;
-        } else {
-            if (prover == address(0) || (msg.sender != prover && msg.sender != submitter)) revert NotAuthorised();
-            delete proverOfSubmitter[submitter];
+            isNominated[msg.sender][submitter] = true;
+            emit SubmitterNominated(msg.sender, submitter);
+            return;
         }
-        emit SubmitterSet(prover, submitter, allowed);
+        address prover = proverOfSubmitter[submitter];
+        bool serves = prover != address(0) && (msg.sender == prover || msg.sender == submitter);
+        if (!serves && !isNominated[msg.sender][submitter]) revert NotAuthorised();
+        delete isNominated[msg.sender][submitter];
+        if (!serves) return;
+        delete isNominated[prover][submitter];
+        delete proverOfSubmitter[submitter];
+        emit SubmitterSet(prover, submitter, false);
+    }
+
+    /// @inheritdoc IProverRegistry
+    function serve(address prover) external {
+        if (!isNominated[prover][msg.sender]) revert NotNominated();
+        address before = proverOfSubmitter[msg.sender];
+        if (before == prover) return;
+        if (before != address(0)) emit SubmitterSet(before, msg.sender, false);
+        proverOfSubmitter[msg.sender] = prover;
+        emit SubmitterSet(prover, msg.sender, true);
     }
 
     // ---------------------------------------------------------------- stake
@@ -156,23 +166,27 @@ contract ProverRegistry is IProverRegistry {
     }
 
     /// @inheritdoc IProverRegistry
-    function allocate(uint256 marketId, uint256 units) external {
+    function allocate(uint256 marketId, uint256 units, uint256 exposure, uint32 fromVersion, uint32 toVersion) external {
         Account memory account = _accounts[msg.sender];
         if (account.id == 0) revert NotRegistered();
         if (units > MAX_UNITS) revert AllocationTooLarge(units, MAX_UNITS);
+        if (exposure > MAX_UNITS) revert AllocationTooLarge(exposure, MAX_UNITS);
 
         Position memory position = _positions[marketId][msg.sender];
         if (units != position.units) {
             uint256 others = account.committed - _committed(position.units, position.bonded);
-            position.units = uint16(units);
             uint256 needed = _committed(units, position.bonded);
             if (others + needed > account.staked) revert InsufficientStake(account.staked - others, needed);
             account.committed = uint96(others + needed);
             _accounts[msg.sender] = account;
-            _positions[marketId][msg.sender] = position;
-            emit AllocationSet(msg.sender, marketId, units);
         }
-        _setWeight(marketId, account.id, units);
+        position.units = uint16(units);
+        position.exposure = uint16(exposure);
+        position.fromVersion = fromVersion;
+        position.toVersion = toVersion;
+        _positions[marketId][msg.sender] = position;
+        _emitAllocation(msg.sender, marketId, position);
+        _setWeight(marketId, account.id, position);
     }
 
     /// @inheritdoc IProverRegistry
@@ -197,6 +211,7 @@ contract ProverRegistry is IProverRegistry {
         Exit memory exit = _exits[msg.sender];
         if (exit.unbonding == 0) revert NothingToWithdraw();
         if (block.timestamp < exit.readyAt) revert UnbondingNotReady(exit.readyAt);
+        if (to == address(0) || to == address(this) || to == market) revert RecipientInvalid();
         delete _exits[msg.sender];
         emit Unstaked(msg.sender, to, exit.unbonding);
         asset.safeTransfer(to, exit.unbonding);
@@ -206,40 +221,50 @@ contract ProverRegistry is IProverRegistry {
 
     /// @inheritdoc IProverRegistry
     function pause() external {
-        Identity storage identity = _caller();
-        identity.halted |= PAUSED;
+        Identity storage identity = _identities[_callerId()];
+        identity.paused = true;
         emit ProverPaused(identity.prover);
     }
 
     /// @inheritdoc IProverRegistry
     function resume() external {
-        Identity storage identity = _caller();
-        identity.halted = 0;
-        identity.misses = 0;
+        Identity storage identity = _identities[_callerId()];
+        identity.paused = false;
         emit ProverResumed(identity.prover);
+    }
+
+    /// @inheritdoc IProverRegistry
+    function reinstate(uint256 marketId) external {
+        uint32 id = _callerId();
+        address prover = _identities[id].prover;
+        Position storage position = _positions[marketId][prover];
+        position.suspended = false;
+        position.misses = 0;
+        emit ProverReinstated(prover, marketId);
+        _setWeight(marketId, id, position);
     }
 
     /// @inheritdoc IProverRegistry
     function sync(uint256 marketId, address prover) external {
         uint32 id = _accounts[prover].id;
         if (id == 0) revert NotRegistered();
-        _setWeight(marketId, id, _positions[marketId][prover].units);
+        _setWeight(marketId, id, _positions[marketId][prover]);
     }
 
     // ---------------------------------------------------------------- bonds
 
     /// @inheritdoc IProverRegistry
-    function reserve(address prover, uint256 marketId, uint256 amount, uint256 until) external onlyMarket {
+    function reserve(address prover, uint256 marketId, uint256 amount, uint32 version) external onlyMarket {
         Position storage stored = _positions[marketId][prover];
         Position memory position = stored;
-        uint256 available = _committed(position.units, position.bonded) - position.bonded;
+        if (version < position.fromVersion || version > position.toVersion) {
+            revert TermsNotAccepted(version, position.fromVersion, position.toVersion);
+        }
+        uint256 available = _bondable(position);
         if (amount > available) revert InsufficientStake(available, amount);
         unchecked {
-            position.bonded = uint96(position.bonded + amount);
+            stored.bonded = uint96(position.bonded + amount);
         }
-        // Expiry windows have 32 bits and block times 40, so the sum fits until the year 36,000.
-        if (until > position.dutyUntil) position.dutyUntil = uint40(until);
-        _positions[marketId][prover] = position;
     }
 
     /// @inheritdoc IProverRegistry
@@ -249,15 +274,13 @@ contract ProverRegistry is IProverRegistry {
         uint256 bonded = position.bonded;
         if (amount > bonded) revert InsufficientStake(bonded, amount);
         uint256 left = bonded - amount;
-        stored.bonded = uint96(left);
+        position.bonded = uint96(left);
         // Only bonds that outlived their allocation commit more than the allocation.
         if (bonded > position.units * STAKE_UNIT) {
             _accounts[prover].committed -= uint96(bonded - _committed(position.units, left));
         }
-        if (proven && position.missed) {
-            stored.missed = false;
-            _identities[_accounts[prover].id].misses = 0;
-        }
+        if (proven) position.misses = 0;
+        _positions[marketId][prover] = position;
     }
 
     /// @inheritdoc IProverRegistry
@@ -273,21 +296,17 @@ contract ProverRegistry is IProverRegistry {
         bool shrinks = position.units != 0 && lost != 0;
         position.units = lost < position.units ? uint16(position.units - lost) : 0;
         position.bonded -= uint96(amount);
-        position.missed = true;
         account.staked -= uint96(amount);
         account.committed -= uint96(before - _committed(position.units, position.bonded));
+        if (position.misses != type(uint8).max) ++position.misses;
+        bool suspends = position.misses >= SUSPEND_AFTER && !position.suspended;
+        if (suspends) position.suspended = true;
         _accounts[prover] = account;
         _positions[marketId][prover] = position;
-        if (shrinks) emit AllocationSet(prover, marketId, position.units);
 
-        Identity storage identity = _identities[account.id];
-        uint256 misses = identity.misses;
-        if (misses != type(uint8).max) identity.misses = uint8(++misses);
-        if (misses >= SUSPEND_AFTER && identity.halted & SUSPENDED == 0) {
-            identity.halted |= SUSPENDED;
-            emit ProverSuspended(prover);
-        }
-        _setWeight(marketId, account.id, position.units);
+        if (shrinks) _emitAllocation(prover, marketId, position);
+        if (suspends) emit ProverSuspended(prover, marketId);
+        _setWeight(marketId, account.id, position);
         emit BondSlashed(prover, marketId, amount);
         asset.safeTransfer(market, amount);
     }
@@ -295,30 +314,28 @@ contract ProverRegistry is IProverRegistry {
     // ---------------------------------------------------------------- views
 
     /// @inheritdoc IProverRegistry
-    function draw(uint256 marketId, uint256 random, uint256 bond) external view returns (address prover, bool able) {
+    function draw(uint256 marketId, uint256 random, uint256 bond, uint32 version)
+        external
+        view
+        returns (address prover, bool able)
+    {
         (bool found, uint256 index) = _trees[marketId].draw(epoch(), random);
         if (!found) return (address(0), false);
-        Identity storage identity = _identities[uint32(index + 1)];
+        Identity memory identity = _identities[uint32(index + 1)];
         prover = identity.prover;
-        able = identity.halted == 0 && _bondable(marketId, prover) >= bond;
+        able = !identity.paused && _isAble(_positions[marketId][prover], bond, version);
     }
 
     /// @inheritdoc IProverRegistry
-    function isAble(uint256 marketId, address prover, uint256 bond) external view returns (bool) {
+    function isAble(uint256 marketId, address prover, uint256 bond, uint32 version) external view returns (bool) {
         uint32 id = _accounts[prover].id;
-        return id != 0 && _identities[id].halted == 0 && _bondable(marketId, prover) >= bond;
+        return id != 0 && !_identities[id].paused && _isAble(_positions[marketId][prover], bond, version);
     }
 
     /// @inheritdoc IProverRegistry
     function actsFor(address key, address prover) external view returns (bool) {
         if (proverOfSubmitter[key] == prover) return prover != address(0);
         return key == prover && _accounts[prover].id != 0;
-    }
-
-    /// @inheritdoc IProverRegistry
-    function dutyUntil(uint256 marketId, address prover) external view returns (uint256) {
-        Position storage position = _positions[marketId][prover];
-        return position.bonded == 0 ? 0 : position.dutyUntil;
     }
 
     /// @inheritdoc IProverRegistry
@@ -343,6 +360,11 @@ contract ProverRegistry is IProverRegistry {
     }
 
     /// @inheritdoc IProverRegistry
+    function positionOf(uint256 marketId, address prover) external view returns (Position memory) {
+        return _positions[marketId][prover];
+    }
+
+    /// @inheritdoc IProverRegistry
     function proverOf(address prover) external view returns (Prover memory) {
         Account memory account = _accounts[prover];
         Identity memory identity = _identities[account.id];
@@ -353,9 +375,7 @@ contract ProverRegistry is IProverRegistry {
             allocated: account.committed,
             unbonding: exit.unbonding,
             unbondingReadyAt: exit.readyAt,
-            misses: identity.misses,
-            paused: identity.halted & PAUSED != 0,
-            suspended: identity.halted & SUSPENDED != 0
+            paused: identity.paused
         });
     }
 
@@ -377,26 +397,41 @@ contract ProverRegistry is IProverRegistry {
     // ---------------------------------------------------------------- internals
 
     /// @dev Of the prover that the caller is, or is a submitter of.
-    function _caller() private view returns (Identity storage) {
-        uint32 id = _accounts[msg.sender].id;
+    function _callerId() private view returns (uint32 id) {
+        id = _accounts[msg.sender].id;
         if (id == 0) id = _accounts[proverOfSubmitter[msg.sender]].id;
         if (id == 0) revert NotAuthorised();
-        return _identities[id];
     }
 
-    /// @dev Sets a leaf to `units`, or to 0 while the prover is out of the draws. That takes effect in the next epoch, or
-    /// in the one after if the next is less than FREEZE away.
-    function _setWeight(uint256 marketId, uint32 id, uint256 units) private {
-        uint256 weight = _identities[id].halted == 0 ? units : 0;
+    /// @dev Sets a leaf to the position's units, or to 0 while the prover is out of the draws. That takes effect in the next
+    /// epoch, or in the one after if the next is less than FREEZE away.
+    function _setWeight(uint256 marketId, uint32 id, Position memory position) private {
+        uint256 weight = _identities[id].paused || position.suspended ? 0 : position.units;
         uint256 target = (block.timestamp + FREEZE) / EPOCH_LENGTH + 1;
         if (_trees[marketId].set(id - 1, weight, epoch(), target)) emit WeightSet(marketId, id, weight, target);
     }
 
-    /// @dev Asset wei that can still be asked of a prover as bonds in a market.
-    function _bondable(uint256 marketId, address prover) private view returns (uint256) {
-        Position storage position = _positions[marketId][prover];
+    function _emitAllocation(address prover, uint256 marketId, Position memory position) private {
+        emit AllocationSet(
+            prover, marketId, position.units, position.exposure, position.fromVersion, position.toVersion
+        );
+    }
+
+    function _isAble(Position memory position, uint256 bond, uint32 version) private view returns (bool) {
+        return !position.suspended && version >= position.fromVersion && version <= position.toVersion
+            && _bondable(position) >= bond;
+    }
+
+    /// @dev Asset wei that can still be asked of a position as bonds. What a cut of the allocation or of the exposure left
+    /// bonded counts against both.
+    function _bondable(Position memory position) private view returns (uint256) {
+        uint256 units = position.units < position.exposure ? position.units : position.exposure;
         uint256 bonded = position.bonded;
-        return _committed(position.units, bonded) - bonded;
+        uint256 limit;
+        unchecked {
+            limit = units * STAKE_UNIT;
+        }
+        return limit > bonded ? limit - bonded : 0;
     }
 
     /// @dev Asset wei that a position ties up. What of it is not bonded can still be asked for as bonds.

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { ProofMarket } from "../src/ProofMarket.sol";
-import { HandOver, IProofMarket, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
+import { IProofMarket, IProofMarketEvents, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
 import { HandOverFixture } from "./HandOverFixture.sol";
 import { ContractProver } from "./mocks/ContractProver.sol";
 
@@ -20,7 +20,7 @@ contract HandOverTest is HandOverFixture {
 
         (uint256 funds, uint256 held) = (_funds(), token.balanceOf(address(market)));
         vm.expectEmit(address(market));
-        emit IProofMarket.SlotHandedOver(id, slot.id, alice, 2 ether, _heldBy(slot, bob));
+        emit IProofMarketEvents.SlotHandedOver(id, slot.id, alice, 2 ether, _heldBy(slot, bob));
         _take(slot, offer, bob, "");
 
         assertEq(market.credits(alice), CREDIT + 2 ether);
@@ -92,7 +92,7 @@ contract HandOverTest is HandOverFixture {
         Slot memory slot = _open(alice);
         Slot memory held = _pass(slot, alice, bob);
         _proveFails(slot, alice, _notOpen(SlotState.None));
-        bytes memory error = abi.encodeWithSelector(IProofMarket.NotAllocatedProver.selector, bob, slot.exclusiveUntil);
+        bytes memory error = abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, bob, slot.exclusiveUntil);
         _proveFails(held, alice, error);
         vm.warp(slot.exclusiveUntil - 1);
         _proveFails(held, alice, error);
@@ -103,7 +103,7 @@ contract HandOverTest is HandOverFixture {
         Slot memory slot = _pass(_open(alice), alice, bob);
         vm.warp(slot.exclusiveUntil);
         vm.expectEmit(address(market));
-        emit IProofMarket.SlotProven(id, slot.id, carol, 6 ether, 10 ether, bob);
+        emit IProofMarketEvents.SlotProven(id, slot.id, carol, 6 ether, 10 ether, bob);
         _prove(slot, carol);
         assertEq(registry.proverOf(bob).stake, 100 ether - BOND);
         assertEq(registry.proverOf(bob).misses, 1);
@@ -171,7 +171,7 @@ contract HandOverTest is HandOverFixture {
                 slot,
                 offers[i],
                 bob,
-                abi.encodeWithSelector(IProofMarket.InsufficientCredit.selector, CREDIT, needed[i])
+                abi.encodeWithSelector(IProofMarketEvents.InsufficientCredit.selector, CREDIT, needed[i])
             );
         }
         // To the last wei of it.
@@ -332,7 +332,7 @@ contract HandOverTest is HandOverFixture {
         assertEq(registry.proverOf(bob).misses, 1);
 
         vm.revertToState(snapshot);
-        bytes memory error = _error(IProofMarket.SlotNotHeld.selector);
+        bytes memory error = _error(IProofMarketEvents.SlotNotHeld.selector);
         for (uint256 late; late < 2; ++late) {
             vm.warp(slot.exclusiveUntil + late);
             _takeFails(slot, offer, bob, error);
@@ -344,7 +344,7 @@ contract HandOverTest is HandOverFixture {
 
     function test_RevertHandOver_WhenNobodyHoldsTheSlot() public {
         HandOver memory offer = _offerTo(address(0), 0);
-        bytes memory error = _error(IProofMarket.SlotNotHeld.selector);
+        bytes memory error = _error(IProofMarketEvents.SlotNotHeld.selector);
         Slot[2] memory slots = [_open(address(0)), _open(address(0), PRICE, _now() + 100)];
         for (uint256 i; i < slots.length; ++i) {
             _handOverFails(alice, slots[i], offer, error);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOver, IProofMarket, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
+import { HandOver, IHandOvers } from "../src/interfaces/IHandOvers.sol";
+import { IProofMarketEvents, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
 import { HandOverDigest } from "./HandOverDigest.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 
@@ -9,6 +10,7 @@ import { MarketFixture } from "./MarketFixture.sol";
 abstract contract HandOverFixture is MarketFixture {
     uint256 internal constant CREDIT = 50 ether;
 
+    IHandOvers internal handOvers;
     uint256 internal aliceKey;
     address internal aliceHot = makeAddr("alice's hot key");
     address internal bobHot = makeAddr("bob's hot key");
@@ -19,8 +21,13 @@ abstract contract HandOverFixture is MarketFixture {
         _stake(carol, id, 50);
         vm.prank(alice);
         registry.setSubmitter(aliceHot, true);
+        vm.prank(aliceHot);
+        registry.serve(alice);
         vm.prank(bob);
         registry.setSubmitter(bobHot, true);
+        vm.prank(bobHot);
+        registry.serve(bob);
+        handOvers = IHandOvers(market.handOvers());
         address[3] memory provers = [alice, bob, carol];
         for (uint256 i; i < provers.length; ++i) {
             _credit(provers[i], CREDIT);
@@ -48,7 +55,7 @@ abstract contract HandOverFixture is MarketFixture {
     }
 
     function _digest(Slot memory slot, HandOver memory offer) internal view returns (bytes32) {
-        return HandOverDigest.hash(address(market), slot, terms, offer);
+        return HandOverDigest.hash(address(handOvers), slot, terms, offer);
     }
 
     function _sign(uint256 key, Slot memory slot, HandOver memory offer) internal view returns (bytes memory) {
@@ -58,24 +65,24 @@ abstract contract HandOverFixture is MarketFixture {
 
     function _handOver(address sender, Slot memory slot, HandOver memory offer) internal returns (bytes32) {
         vm.prank(sender);
-        return market.handOver(slot, terms, offer);
+        return handOvers.handOver(slot, terms, offer);
     }
 
     function _handOverFails(address sender, Slot memory slot, HandOver memory offer, bytes memory error) internal {
         vm.prank(sender);
         vm.expectRevert(error);
-        market.handOver(slot, terms, offer);
+        handOvers.handOver(slot, terms, offer);
     }
 
     function _revoke(address sender, Slot memory slot, HandOver memory offer) internal {
         vm.prank(sender);
-        market.revokeHandOver(slot, terms, offer);
+        handOvers.revokeHandOver(slot, terms, offer);
     }
 
     function _revokeFails(address sender, Slot memory slot, HandOver memory offer, bytes memory error) internal {
         vm.prank(sender);
         vm.expectRevert(error);
-        market.revokeHandOver(slot, terms, offer);
+        handOvers.revokeHandOver(slot, terms, offer);
     }
 
     /// @dev `taker` takes the slot itself; returns the slot as it then is.
@@ -91,7 +98,7 @@ abstract contract HandOverFixture is MarketFixture {
         returns (Slot memory held)
     {
         vm.prank(sender);
-        market.takeOver(slot, terms, offer, taker, signature);
+        handOvers.takeOver(slot, terms, offer, taker, signature);
         held = _heldBy(slot, taker);
         assertTrue(market.isOpen(held, terms), "changed more than the holder");
     }
@@ -110,7 +117,7 @@ abstract contract HandOverFixture is MarketFixture {
     ) internal {
         vm.prank(sender);
         vm.expectRevert(error);
-        market.takeOver(slot, terms, offer, taker, signature);
+        handOvers.takeOver(slot, terms, offer, taker, signature);
     }
 
     /// @dev The slot is handed over on-chain at no price.
@@ -125,7 +132,7 @@ abstract contract HandOverFixture is MarketFixture {
     }
 
     function _notOpen(SlotState state) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, state);
+        return abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, state);
     }
 
     /// @dev All that an account has in the system and out of it.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOver, IProofMarket, Slot } from "../src/interfaces/IProofMarket.sol";
+import { IProofMarket, IProofMarketEvents, Slot } from "../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { HandOverFixture } from "./HandOverFixture.sol";
 
@@ -213,7 +213,7 @@ contract HandOverRightsTest is HandOverFixture {
         bytes memory signature = _sign(aliceKey, slot, toCarol);
         _handOver(alice, slot, toBob);
         Slot memory held = _take(slot, toBob, bob, "");
-        bytes memory notOpen = abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, 0);
+        bytes memory notOpen = abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, 0);
         _takeByFails(carol, slot, toCarol, carol, signature, notOpen);
         _takeFails(slot, toBob, bob, notOpen);
         bytes memory notOffered = _error(IProofMarket.HandOverNotOffered.selector);

@@ -2,16 +2,15 @@
 pragma solidity 0.8.30;
 
 import { CircuitRegistry } from "../src/CircuitRegistry.sol";
-import { ProofMarket } from "../src/ProofMarket.sol";
-import { Slot, SlotState, Terms } from "../src/interfaces/IProofMarket.sol";
+import { IProofMarket, Slot, SlotState, Terms } from "../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
+import { MarketDeployer } from "./MarketDeployer.sol";
 import { MockMechanism } from "./mocks/MockMechanism.sol";
 import { MockProof, MockVerifier } from "./mocks/MockVerifier.sol";
 import { TestToken } from "./mocks/TestToken.sol";
-import { Test } from "forge-std/Test.sol";
 
 /// @notice A market with a mechanism that allocates as told, three provers with stake, and helpers.
-abstract contract MarketFixture is Test {
+abstract contract MarketFixture is MarketDeployer {
     uint96 internal constant PRICE = 10 ether;
     uint96 internal constant BOND = 20 ether;
     uint96 internal constant UNIT = 1 ether;
@@ -23,7 +22,7 @@ abstract contract MarketFixture is Test {
 
     TestToken internal token;
     CircuitRegistry internal circuits;
-    ProofMarket internal market;
+    IProofMarket internal market;
     IProverRegistry internal registry;
     MockMechanism internal mechanism;
     MockVerifier internal verifier;
@@ -38,6 +37,9 @@ abstract contract MarketFixture is Test {
 
     uint256 internal id;
     Terms internal terms;
+    /// @dev Terms the market opened slots under, and terms it was given last.
+    Terms private _inForce;
+    Terms private _announced;
 
     function setUp() public virtual {
         _deploy(new TestToken());
@@ -47,27 +49,31 @@ abstract contract MarketFixture is Test {
         vm.warp(1_700_000_000);
         token = token_;
         circuits = new CircuitRegistry();
-        market = new ProofMarket(
-            address(circuits),
-            IProverRegistry.Params({
-                asset: address(token),
-                stakeUnit: UNIT,
-                epochLength: EPOCH,
-                freeze: 60,
-                suspendAfter: 3,
-                unbonding: 2 * EPOCH
-            })
-        );
+        market = _deployMarket(address(circuits), _params());
         registry = IProverRegistry(market.registry());
         mechanism = new MockMechanism();
         verifier = new MockVerifier();
         circuit = circuits.register(address(verifier), "key", "descriptor", true, "uri");
         terms = _defaultTerms();
         vm.prank(creator);
-        id = market.createMarket(terms, CAPACITY);
+        id = market.createMarket(terms, CAPACITY, 0);
+        _inForce = terms;
         _fund(id, 1000 ether);
         _stake(alice, id, 200);
         _stake(bob, id, 100);
+    }
+
+    function _params() internal view returns (IProverRegistry.Params memory) {
+        return IProverRegistry.Params({
+            asset: address(token),
+            stakeUnit: UNIT,
+            epochLength: EPOCH,
+            freeze: 60,
+            suspendAfter: 3,
+            openAfter: 255,
+            unbonding: 2 * EPOCH,
+            maxWindow: 2 * EPOCH
+        });
     }
 
     function _defaultTerms() internal view returns (Terms memory) {
@@ -87,7 +93,10 @@ abstract contract MarketFixture is Test {
             requesterBps: 3000,
             forfeitBps: 1000,
             outputs: 1,
-            callbackGas: 0
+            callbackGas: 0,
+            version: 1,
+            leastRescue: 1 ether,
+            chain: 0
         });
     }
 
@@ -103,8 +112,13 @@ abstract contract MarketFixture is Test {
         if (registry.proverOf(prover).id == 0) registry.register("");
         token.approve(address(registry), units * UNIT);
         registry.stake(units * UNIT);
-        registry.allocate(marketId, units);
+        _allocate(marketId, units);
         vm.stopPrank();
+    }
+
+    /// @dev All of it may be bonded at once, under any terms. The caller pranks.
+    function _allocate(uint256 marketId, uint256 units) internal {
+        registry.allocate(marketId, units, registry.MAX_UNITS(), 1, type(uint32).max);
     }
 
     function _statement() internal pure returns (uint256[] memory inputs) {
@@ -125,7 +139,7 @@ abstract contract MarketFixture is Test {
     function _open(address prover, uint96 price, uint40 undecidedUntil) internal returns (Slot memory) {
         mechanism.setNext(prover, price, undecidedUntil);
         vm.prank(terms.requester);
-        return market.openSlot(id, terms, _statement(), "");
+        return market.openSlot(id, terms, 0, _statement(), "");
     }
 
     function _prove(Slot memory slot, address payee) internal {
@@ -152,8 +166,20 @@ abstract contract MarketFixture is Test {
         assertEq(uint256(_state(slot)), uint256(expected), "slot state");
     }
 
+    /// @dev The market's terms are `terms` from now on: announced, and their notice over. They are in force once a slot opened
+    /// under them.
     function _setTerms() internal {
+        (, bytes32 inForce,,,) = market.markets(id);
+        if (inForce != keccak256(abi.encode(_inForce))) _inForce = _announced;
+        (uint32 version,,,) = market.termsOf(id);
+        terms.version = version + 1;
+        _announced = terms;
         vm.prank(creator);
-        market.setTerms(id, terms);
+        market.setTerms(id, _inForce, terms);
+        vm.warp(vm.getBlockTimestamp() + market.TERMS_NOTICE());
+    }
+
+    function _expire(Slot memory slot) internal {
+        market.expire(slot, terms, new uint256[](0));
     }
 }

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import { IMechanism } from "../src/interfaces/IMechanism.sol";
-import { HandOver, IProofMarket, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
+import { HandOver, IProofMarketEvents, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
 import { SlotHooks } from "../src/libraries/SlotHooks.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 import { EndedProbe } from "./mocks/EndedProbe.sol";
@@ -49,7 +49,7 @@ contract MechanismHookTest is MarketFixture {
 
     function _expectHookFailed(Slot memory slot) private {
         vm.expectEmit(address(market));
-        emit IProofMarket.HookFailed(id, slot.id);
+        emit IProofMarketEvents.HookFailed(id, slot.id);
     }
 
     function _cancel(Slot memory slot) private {
@@ -316,7 +316,7 @@ contract MechanismHookTest is MarketFixture {
                 assertEq(probe.calls(), 1, vm.toString(gas));
                 assertGe(probe.gasGiven(), SlotHooks.GAS - 1500, vm.toString(gas));
             } else if (answer.length != 0) {
-                assertEq(bytes4(answer), IProofMarket.InsufficientCallbackGas.selector, vm.toString(gas));
+                assertEq(bytes4(answer), IProofMarketEvents.InsufficientCallbackGas.selector, vm.toString(gas));
                 ++refused;
             }
             vm.revertToState(snapshot);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IProofMarket, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 
@@ -28,7 +28,7 @@ contract ProofMarketOpenTest is MarketFixture {
         });
         mechanism.setNext(alice, 9 ether, 0);
         vm.expectEmit(address(market));
-        emit IProofMarket.SlotOpened(id, 1, alice, keccak256(abi.encode(terms)), expected, _statement());
+        emit IProofMarketEvents.SlotOpened(id, 1, alice, keccak256(abi.encode(terms)), expected, _statement());
         vm.prank(requester);
         Slot memory slot = market.openSlot(id, terms, _statement(), "");
         assertEq(keccak256(abi.encode(slot)), keccak256(abi.encode(expected)));
@@ -68,29 +68,29 @@ contract ProofMarketOpenTest is MarketFixture {
         _open(address(0), PRICE, last);
         mechanism.setNext(address(0), PRICE, last + 1);
         vm.prank(requester);
-        vm.expectRevert(IProofMarket.AllocationInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.AllocationInvalid.selector);
         market.openSlot(id, terms, _statement(), "");
     }
 
     function test_RevertOpenSlot_WhenMechanismAsksForMoreThanThePrice() public {
         mechanism.setNext(alice, PRICE + 1, 0);
         vm.prank(requester);
-        vm.expectRevert(IProofMarket.AllocationInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.AllocationInvalid.selector);
         market.openSlot(id, terms, _statement(), "");
     }
 
     function test_RevertOpenSlot_WhenNotRequester() public {
         vm.prank(creator);
-        vm.expectRevert(IProofMarket.NotRequester.selector);
+        vm.expectRevert(IProofMarketEvents.NotRequester.selector);
         market.openSlot(id, terms, _statement(), "");
     }
 
     function test_RevertOpenSlot_WhenTermsAreNotTheMarkets() public {
         terms.price -= 1;
         vm.startPrank(requester);
-        vm.expectRevert(IProofMarket.TermsMismatch.selector);
+        vm.expectRevert(IProofMarketEvents.TermsMismatch.selector);
         market.openSlot(id, terms, _statement(), "");
-        vm.expectRevert(IProofMarket.MarketNotFound.selector);
+        vm.expectRevert(IProofMarketEvents.MarketNotFound.selector);
         market.openSlot(99, terms, _statement(), "");
     }
 
@@ -98,7 +98,7 @@ contract ProofMarketOpenTest is MarketFixture {
         vm.prank(creator);
         market.defund(id, 990 ether + 1, creator);
         vm.prank(requester);
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.InsufficientFunds.selector, 10 ether - 1, 10 ether));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.InsufficientFunds.selector, 10 ether - 1, 10 ether));
         market.openSlot(id, terms, _statement(), "");
     }
 
@@ -145,13 +145,13 @@ contract ProofMarketOpenTest is MarketFixture {
         }
         mechanism.setNext(alice, PRICE, 0);
         vm.prank(requester);
-        vm.expectRevert(IProofMarket.RingFull.selector);
+        vm.expectRevert(IProofMarketEvents.RingFull.selector);
         market.openSlot(id, terms, _statement(), "");
 
         // Only the place of the oldest counts.
         _prove(old[1], alice);
         vm.prank(requester);
-        vm.expectRevert(IProofMarket.RingFull.selector);
+        vm.expectRevert(IProofMarketEvents.RingFull.selector);
         market.openSlot(id, terms, _statement(), "");
 
         _prove(old[0], alice);
@@ -161,10 +161,10 @@ contract ProofMarketOpenTest is MarketFixture {
         _assertState(old[0], SlotState.None);
 
         // The old slot can't be replayed, neither while its place is taken nor after.
-        _proveFails(old[0], alice, abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.None));
+        _proveFails(old[0], alice, abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.None));
         _prove(fifth, alice);
-        _proveFails(old[0], alice, abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.None));
-        _proveFails(fifth, alice, abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.Proven));
+        _proveFails(old[0], alice, abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.None));
+        _proveFails(fifth, alice, abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.Proven));
     }
 
     function test_SlotStateOfSlotsThatNeverWere() public view {
@@ -185,13 +185,13 @@ contract ProofMarketOpenTest is MarketFixture {
         expected.startedAt = slot.exclusiveUntil - 1;
         expected.exclusiveUntil = expected.startedAt + EXCLUSIVE;
         vm.expectEmit(address(market));
-        emit IProofMarket.SlotAllocated(id, slot.id, alice, expected);
+        emit IProofMarketEvents.SlotAllocated(id, slot.id, alice, expected);
         _allocate(slot, alice, 8 ether);
         assertEq(_funds(), before + 2 ether);
         assertEq(registry.bondedOf(id, alice), BOND);
         assertFalse(market.isOpen(slot, terms));
         assertTrue(market.isOpen(expected, terms));
-        _proveFails(slot, alice, abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.None));
+        _proveFails(slot, alice, abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.None));
 
         vm.warp(expected.startedAt + FAST);
         _prove(expected, alice);
@@ -200,24 +200,24 @@ contract ProofMarketOpenTest is MarketFixture {
 
     function test_RevertAllocate_WhenNotAllowed() public {
         Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp) + 100);
-        vm.expectRevert(IProofMarket.NotMechanism.selector);
+        vm.expectRevert(IProofMarketEvents.NotMechanism.selector);
         market.allocate(slot, terms, alice, PRICE);
-        vm.expectRevert(IProofMarket.AllocationInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.AllocationInvalid.selector);
         _allocate(slot, alice, PRICE + 1);
-        vm.expectRevert(IProofMarket.AllocationInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.AllocationInvalid.selector);
         _allocate(slot, address(0), PRICE);
         vm.expectPartialRevert(IProverRegistry.InsufficientStake.selector);
         _allocate(slot, stranger, PRICE);
 
         vm.warp(slot.exclusiveUntil);
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.SlotOpenToAll.selector, slot.exclusiveUntil));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotOpenToAll.selector, slot.exclusiveUntil));
         _allocate(slot, alice, PRICE);
 
         slot.statement = "altered";
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.None));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.None));
         _allocate(slot, alice, PRICE);
         slot = _open(alice);
-        vm.expectRevert(IProofMarket.SlotAlreadyAllocated.selector);
+        vm.expectRevert(IProofMarketEvents.SlotAlreadyAllocated.selector);
         _allocate(slot, bob, PRICE);
     }
 
@@ -228,31 +228,31 @@ contract ProofMarketOpenTest is MarketFixture {
         Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp) + 100);
         vm.warp(slot.exclusiveUntil - 1);
         vm.expectEmit(address(market));
-        emit IProofMarket.SlotCancelled(id, slot.id);
+        emit IProofMarketEvents.SlotCancelled(id, slot.id);
         vm.prank(requester);
         market.cancel(slot, terms);
         assertEq(_funds(), before);
         _assertState(slot, SlotState.Cancelled);
         vm.warp(slot.exclusiveUntil);
-        _proveFails(slot, alice, abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.Cancelled));
+        _proveFails(slot, alice, abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.Cancelled));
     }
 
     function test_RevertCancel_WhenNotAllowed() public {
         Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp) + 100);
         vm.prank(creator);
-        vm.expectRevert(IProofMarket.NotRequester.selector);
+        vm.expectRevert(IProofMarketEvents.NotRequester.selector);
         market.cancel(slot, terms);
         vm.warp(slot.exclusiveUntil);
         vm.prank(requester);
-        vm.expectRevert(IProofMarket.SlotNotCancellable.selector);
+        vm.expectRevert(IProofMarketEvents.SlotNotCancellable.selector);
         market.cancel(slot, terms);
         slot = _open(alice);
         vm.prank(requester);
-        vm.expectRevert(IProofMarket.SlotNotCancellable.selector);
+        vm.expectRevert(IProofMarketEvents.SlotNotCancellable.selector);
         market.cancel(slot, terms);
         slot.price += 1;
         vm.prank(requester);
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.None));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.None));
         market.cancel(slot, terms);
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IProofMarket, Slot, SlotState, Terms } from "../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Slot, SlotState, Terms } from "../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 import { MockProof, OddVerifier } from "./mocks/MockVerifier.sol";
@@ -9,7 +9,7 @@ import { MockProof, OddVerifier } from "./mocks/MockVerifier.sol";
 /// @notice Proving, rescuing, expiring; every deadline to the second; nothing altered gets through.
 contract ProofMarketSettleTest is MarketFixture {
     function _notOpen(SlotState state) private pure returns (bytes memory) {
-        return abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, state);
+        return abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, state);
     }
 
     // ------------------------------------------------------------------ in time
@@ -19,7 +19,7 @@ contract ProofMarketSettleTest is MarketFixture {
         uint256 before = _funds();
         vm.warp(slot.startedAt + FAST);
         vm.expectEmit(address(market));
-        emit IProofMarket.SlotProven(id, slot.id, alice, PRICE, 0, address(0));
+        emit IProofMarketEvents.SlotProven(id, slot.id, alice, PRICE, 0, address(0));
         vm.prank(stranger);
         _prove(slot, alice);
         assertEq(market.credits(alice), PRICE);
@@ -57,11 +57,11 @@ contract ProofMarketSettleTest is MarketFixture {
         _proveFails(
             slot,
             carol,
-            abi.encodeWithSelector(IProofMarket.NotAllocatedProver.selector, address(0), slot.exclusiveUntil)
+            abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, address(0), slot.exclusiveUntil)
         );
         vm.warp(slot.exclusiveUntil);
         vm.expectEmit(address(market));
-        emit IProofMarket.SlotProven(id, slot.id, carol, PRICE, 0, address(0));
+        emit IProofMarketEvents.SlotProven(id, slot.id, carol, PRICE, 0, address(0));
         _prove(slot, carol);
         assertEq(market.credits(carol), PRICE);
     }
@@ -73,9 +73,9 @@ contract ProofMarketSettleTest is MarketFixture {
         uint256 before = _funds();
         vm.warp(slot.exclusiveUntil);
         vm.expectEmit(address(market));
-        emit IProofMarket.BondSlashed(id, slot.id, alice, 10 ether, 6 ether, 4 ether);
+        emit IProofMarketEvents.BondSlashed(id, slot.id, alice, 10 ether, 6 ether, 4 ether);
         vm.expectEmit(address(market));
-        emit IProofMarket.SlotProven(id, slot.id, carol, 6 ether, 10 ether, alice);
+        emit IProofMarketEvents.SlotProven(id, slot.id, carol, 6 ether, 10 ether, alice);
         _prove(slot, carol);
         assertEq(market.credits(carol), 16 ether);
         assertEq(_funds(), before + 4 ether + 6 ether);
@@ -87,7 +87,7 @@ contract ProofMarketSettleTest is MarketFixture {
         _assertState(slot, SlotState.Proven);
 
         vm.expectEmit(address(market));
-        emit IProofMarket.BurnedSwept(4 ether);
+        emit IProofMarketEvents.BurnedSwept(4 ether);
         vm.prank(stranger);
         market.sweepBurned();
         assertEq(market.burned(), 0);
@@ -106,7 +106,7 @@ contract ProofMarketSettleTest is MarketFixture {
     function test_RevertProve_WhenSomebodyElseIsAllocated() public {
         Slot memory slot = _open(alice);
         bytes memory error =
-            abi.encodeWithSelector(IProofMarket.NotAllocatedProver.selector, alice, slot.exclusiveUntil);
+            abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, alice, slot.exclusiveUntil);
         _proveFails(slot, carol, error);
         vm.warp(slot.exclusiveUntil - 1);
         _proveFails(slot, carol, error);
@@ -118,15 +118,15 @@ contract ProofMarketSettleTest is MarketFixture {
         Slot memory slot = _open(alice);
         uint256 before = _funds();
         vm.warp(slot.openedAt + EXPIRY - 1);
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.SlotNotExpired.selector, uint256(slot.openedAt) + EXPIRY));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotExpired.selector, uint256(slot.openedAt) + EXPIRY));
         market.expire(slot, terms);
 
         vm.warp(slot.openedAt + EXPIRY);
         _proveFails(
-            slot, alice, abi.encodeWithSelector(IProofMarket.SlotHasExpired.selector, uint256(slot.openedAt) + EXPIRY)
+            slot, alice, abi.encodeWithSelector(IProofMarketEvents.SlotHasExpired.selector, uint256(slot.openedAt) + EXPIRY)
         );
         vm.expectEmit(address(market));
-        emit IProofMarket.SlotExpired(id, slot.id, 1 ether);
+        emit IProofMarketEvents.SlotExpired(id, slot.id, 1 ether);
         vm.prank(stranger);
         market.expire(slot, terms);
         assertEq(_funds(), before + 9 ether);
@@ -165,21 +165,21 @@ contract ProofMarketSettleTest is MarketFixture {
         Slot memory slot = _open(alice);
         uint256[] memory inputs = _inputs(alice);
         inputs[1] = 23;
-        vm.expectRevert(IProofMarket.StatementMismatch.selector);
+        vm.expectRevert(IProofMarketEvents.StatementMismatch.selector);
         market.prove(slot, terms, inputs, MockProof.make(inputs));
 
         // One output too many or too few shifts the statement.
         inputs = new uint256[](5);
         (inputs[0], inputs[1], inputs[2], inputs[4]) = (11, 22, 1, uint160(alice));
-        vm.expectRevert(IProofMarket.StatementMismatch.selector);
+        vm.expectRevert(IProofMarketEvents.StatementMismatch.selector);
         market.prove(slot, terms, inputs, MockProof.make(inputs));
         inputs = new uint256[](3);
         (inputs[0], inputs[1], inputs[2]) = (11, 22, uint160(alice));
-        vm.expectRevert(IProofMarket.StatementMismatch.selector);
+        vm.expectRevert(IProofMarketEvents.StatementMismatch.selector);
         market.prove(slot, terms, inputs, MockProof.make(inputs));
         for (uint256 length; length < 2; ++length) {
             inputs = new uint256[](length);
-            vm.expectRevert(IProofMarket.StatementMismatch.selector);
+            vm.expectRevert(IProofMarketEvents.StatementMismatch.selector);
             market.prove(slot, terms, inputs, "");
         }
     }
@@ -196,17 +196,17 @@ contract ProofMarketSettleTest is MarketFixture {
         Slot memory slot = _open(address(0));
         uint256[] memory inputs = _inputs(alice);
         inputs[3] |= 1 << 160;
-        vm.expectRevert(IProofMarket.PayeeInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.PayeeInvalid.selector);
         market.prove(slot, terms, inputs, MockProof.make(inputs));
         inputs[3] = 0;
-        vm.expectRevert(IProofMarket.PayeeInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.PayeeInvalid.selector);
         market.prove(slot, terms, inputs, MockProof.make(inputs));
     }
 
     function test_RevertProve_WhenTheProofIsForAnotherPayee() public {
         Slot memory slot = _open(address(0));
         bytes memory proof = MockProof.make(_inputs(alice));
-        vm.expectRevert(IProofMarket.ProofInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.ProofInvalid.selector);
         market.prove(slot, terms, _inputs(stranger), proof);
     }
 
@@ -233,7 +233,7 @@ contract ProofMarketSettleTest is MarketFixture {
             (terms.verifier, terms.circuit) = (odd, circuits.register(odd, "", "", true, ""));
             _setTerms();
             Slot memory slot = _open(address(0));
-            _proveFails(slot, alice, abi.encodeWithSelector(IProofMarket.ProofInvalid.selector));
+            _proveFails(slot, alice, abi.encodeWithSelector(IProofMarketEvents.ProofInvalid.selector));
         }
     }
 

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { ICircuitRegistry } from "../src/interfaces/ICircuitRegistry.sol";
-import { IProofMarket, Slot, Terms } from "../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Slot, Terms } from "../src/interfaces/IProofMarket.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 import { MockMechanism } from "./mocks/MockMechanism.sol";
 import { MockVerifier } from "./mocks/MockVerifier.sol";
@@ -10,10 +10,10 @@ import { MockVerifier } from "./mocks/MockVerifier.sol";
 /// @notice Creating markets, their terms, their funds.
 contract ProofMarketTermsTest is MarketFixture {
     function _rejects(bytes32 rule) private {
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.TermsRejected.selector, rule));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.TermsRejected.selector, rule));
         market.createMarket(terms, 4);
         vm.prank(creator);
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.TermsRejected.selector, rule));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.TermsRejected.selector, rule));
         market.setTerms(id, terms);
     }
 
@@ -27,9 +27,9 @@ contract ProofMarketTermsTest is MarketFixture {
 
     function test_CreateMarketStoresAndEmits() public {
         vm.expectEmit(address(market));
-        emit IProofMarket.MarketCreated(2, stranger, 8);
+        emit IProofMarketEvents.MarketCreated(2, stranger, 8);
         vm.expectEmit(address(market));
-        emit IProofMarket.TermsSet(2, keccak256(abi.encode(terms)), terms);
+        emit IProofMarketEvents.TermsSet(2, keccak256(abi.encode(terms)), terms);
         vm.prank(stranger);
         assertEq(market.createMarket(terms, 8), 2);
         assertEq(market.marketCount(), 2);
@@ -51,7 +51,7 @@ contract ProofMarketTermsTest is MarketFixture {
     function test_RevertCreateMarket_WhenCapacityInvalid() public {
         uint32[5] memory bad = [uint32(0), 3, 65_535, 131_072, type(uint32).max];
         for (uint256 i; i < bad.length; ++i) {
-            vm.expectRevert(IProofMarket.CapacityInvalid.selector);
+            vm.expectRevert(IProofMarketEvents.CapacityInvalid.selector);
             market.createMarket(terms, bad[i]);
         }
     }
@@ -193,9 +193,9 @@ contract ProofMarketTermsTest is MarketFixture {
 
     function test_RevertSetTerms_WhenNotCreator() public {
         vm.prank(requester);
-        vm.expectRevert(IProofMarket.NotCreator.selector);
+        vm.expectRevert(IProofMarketEvents.NotCreator.selector);
         market.setTerms(id, terms);
-        vm.expectRevert(IProofMarket.MarketNotFound.selector);
+        vm.expectRevert(IProofMarketEvents.MarketNotFound.selector);
         market.setTerms(99, terms);
     }
 
@@ -207,20 +207,20 @@ contract ProofMarketTermsTest is MarketFixture {
         vm.startPrank(stranger);
         token.approve(address(market), 5 ether);
         vm.expectEmit(address(market));
-        emit IProofMarket.Funded(id, stranger, 5 ether);
+        emit IProofMarketEvents.Funded(id, stranger, 5 ether);
         market.fund(id, 5 ether);
         vm.stopPrank();
         assertEq(_funds(), before + 5 ether);
 
         vm.expectEmit(address(market));
-        emit IProofMarket.Defunded(id, stranger, 2 ether);
+        emit IProofMarketEvents.Defunded(id, stranger, 2 ether);
         vm.prank(creator);
         market.defund(id, 2 ether, stranger);
         assertEq(_funds(), before + 3 ether);
         assertEq(market.credits(stranger), 2 ether);
 
         vm.expectEmit(address(market));
-        emit IProofMarket.Withdrawn(stranger, bob, 2 ether);
+        emit IProofMarketEvents.Withdrawn(stranger, bob, 2 ether);
         vm.prank(stranger);
         market.withdraw(bob, 2 ether);
         assertEq(token.balanceOf(bob), 2 ether);
@@ -228,14 +228,14 @@ contract ProofMarketTermsTest is MarketFixture {
     }
 
     function test_RevertFund_WhenMarketUnknownOrAmountWrong() public {
-        vm.expectRevert(IProofMarket.MarketNotFound.selector);
+        vm.expectRevert(IProofMarketEvents.MarketNotFound.selector);
         market.fund(99, 1);
-        vm.expectRevert(IProofMarket.AmountZero.selector);
+        vm.expectRevert(IProofMarketEvents.AmountZero.selector);
         market.fund(id, 0);
         uint256 max = type(uint120).max;
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.FundsTooLarge.selector, 1000 ether, max));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.FundsTooLarge.selector, 1000 ether, max));
         market.fund(id, max - 1000 ether + 1);
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.FundsTooLarge.selector, 1000 ether, max));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.FundsTooLarge.selector, 1000 ether, max));
         market.fund(id, type(uint256).max);
         _fund(id, max - 1000 ether);
         assertEq(_funds(), max);
@@ -243,34 +243,34 @@ contract ProofMarketTermsTest is MarketFixture {
 
     function test_RevertDefund_WhenNotAllowed() public {
         vm.startPrank(creator);
-        vm.expectRevert(IProofMarket.AmountZero.selector);
+        vm.expectRevert(IProofMarketEvents.AmountZero.selector);
         market.defund(id, 0, creator);
-        vm.expectRevert(IProofMarket.RecipientInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.RecipientInvalid.selector);
         market.defund(id, 1, address(0));
-        vm.expectRevert(IProofMarket.RecipientInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.RecipientInvalid.selector);
         market.defund(id, 1, address(market));
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.InsufficientFunds.selector, 1000 ether, 1000 ether + 1));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.InsufficientFunds.selector, 1000 ether, 1000 ether + 1));
         market.defund(id, 1000 ether + 1, creator);
         vm.stopPrank();
-        vm.expectRevert(IProofMarket.NotCreator.selector);
+        vm.expectRevert(IProofMarketEvents.NotCreator.selector);
         market.defund(id, 1, stranger);
-        vm.expectRevert(IProofMarket.MarketNotFound.selector);
+        vm.expectRevert(IProofMarketEvents.MarketNotFound.selector);
         market.defund(99, 1, stranger);
     }
 
     function test_RevertWithdraw_WhenNotAllowed() public {
-        vm.expectRevert(IProofMarket.AmountZero.selector);
+        vm.expectRevert(IProofMarketEvents.AmountZero.selector);
         market.withdraw(stranger, 0);
-        vm.expectRevert(IProofMarket.RecipientInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.RecipientInvalid.selector);
         market.withdraw(address(0), 1);
-        vm.expectRevert(IProofMarket.RecipientInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.RecipientInvalid.selector);
         market.withdraw(address(market), 1);
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.InsufficientCredit.selector, 0, 1));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.InsufficientCredit.selector, 0, 1));
         market.withdraw(stranger, 1);
     }
 
     function test_RevertSweepBurned_WhenNothingBurned() public {
-        vm.expectRevert(IProofMarket.AmountZero.selector);
+        vm.expectRevert(IProofMarketEvents.AmountZero.selector);
         market.sweepBurned();
     }
 }

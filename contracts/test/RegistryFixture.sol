@@ -43,13 +43,16 @@ abstract contract RegistryFixture is Test {
             epochLength: uint32(EPOCH),
             freeze: uint32(FREEZE),
             suspendAfter: 3,
-            unbonding: uint32(UNBONDING)
+            openAfter: 255,
+            unbonding: uint32(UNBONDING),
+            maxWindow: uint32(UNBONDING)
         });
     }
 
     function _terms(uint256 bond) internal pure returns (Terms memory terms) {
         terms.price = 5e18;
         terms.bond = uint96(bond);
+        terms.version = 1;
     }
 
     function _register(address prover) internal {
@@ -66,8 +69,9 @@ abstract contract RegistryFixture is Test {
     }
 
     function _allocate(address prover, uint256 market, uint256 units) internal {
+        uint256 exposure = registry.MAX_UNITS();
         vm.prank(prover);
-        registry.allocate(market, units);
+        registry.allocate(market, units, exposure, 1, type(uint32).max);
     }
 
     /// @dev Registered, staked and allocated to MARKET, as of the next epoch.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IProofMarket, Slot, SlotState, Terms } from "../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Slot, SlotState, Terms } from "../src/interfaces/IProofMarket.sol";
 import { ITransferRollup } from "../src/interfaces/ITransferRollup.sol";
 import { TransferRollup } from "../src/rollup/TransferRollup.sol";
 import { MarketFixture } from "./MarketFixture.sol";
@@ -52,7 +52,7 @@ contract TransferRollupTest is MarketFixture {
         number = rollup.postBlock(abi.encode("data", root), root, terms, "");
         VmSafe.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i; i < logs.length; ++i) {
-            if (logs[i].topics[0] != IProofMarket.SlotOpened.selector) continue;
+            if (logs[i].topics[0] != IProofMarketEvents.SlotOpened.selector) continue;
             (, Slot memory slot, uint256[] memory statement) = abi.decode(logs[i].data, (bytes32, Slot, uint256[]));
             _posted[number] = Posted(slot, statement);
         }
@@ -162,7 +162,7 @@ contract TransferRollupTest is MarketFixture {
         rollup.postBlock("", field, terms, "");
         rollup.postBlock("", field - 1, terms, "");
         terms.price += 1;
-        vm.expectRevert(IProofMarket.TermsMismatch.selector);
+        vm.expectRevert(IProofMarketEvents.TermsMismatch.selector);
         rollup.postBlock("", 1, terms, "");
     }
 
@@ -421,7 +421,7 @@ contract TransferRollupTest is MarketFixture {
         _post(2, 1);
         _right(2);
         vm.prank(sequencer);
-        vm.expectRevert(IProofMarket.RingFull.selector);
+        vm.expectRevert(IProofMarketEvents.RingFull.selector);
         rollup.postBlock("", 1, terms, "");
 
         // Only if settlements never reached the rollup could its own ring be full.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.30;
+pragma solidity ^0.8.20;
 
 /// @title Where the bonds of bids and tickets come from and go back to
 /// @notice A balance belongs to the key that deposited it, be it a prover or one of its submitters: whoever bids has the

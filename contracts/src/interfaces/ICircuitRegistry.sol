@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.30;
+pragma solidity ^0.8.20;
 
 /// @title What can be proven
 /// @notice Anyone registers a circuit: a verifier contract, the hash of its verifying key, the hash of a descriptor

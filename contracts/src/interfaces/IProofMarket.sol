@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.30;
+pragma solidity ^0.8.20;
 
-/// @notice How a slot ended. `None` covers both a slot that never was and one still open.
+/// @notice How a slot ended. `None` covers a slot that never was, one still open, and one whose proof waits for its premise.
 enum SlotState {
     None,
     Proven,
     Expired,
-    Cancelled
+    Cancelled,
+    Dropped
 }
 
 /// @notice A market's terms. The chain stores only their hash; whoever calls the market passes them in full and can
@@ -28,6 +29,10 @@ enum SlotState {
 /// @param forfeitBps Share of the price, in bps, burned when a slot expires unproven.
 /// @param outputs Number of public inputs, just before the payee, that the prover supplies and no statement fixes.
 /// @param callbackGas Gas for `IRequester.onSlotEnded`, paid by whoever settles; 0 for none, at most 1,000,000.
+/// @param version Counts a market's terms from 1; what provers accept (see `IProverRegistry.allocate`). Terms that only got
+/// better for provers keep their version.
+/// @param leastRescue What a rescue pays out of the bond at least, in asset wei, whatever the slot's price; above 0 with a bond.
+/// @param chain How a slot continues the one before it; 0 if slots stand alone. See `ChainTerms`.
 struct Terms {
     address requester;
     address mechanism;
@@ -45,10 +50,14 @@ struct Terms {
     uint16 forfeitBps;
     uint8 outputs;
     uint32 callbackGas;
+    uint32 version;
+    uint96 leastRescue;
+    uint32 chain;
 }
 
 /// @notice A slot as its events tell it. The chain stores one word for it: `hash(slot, hash(terms))` while open, and
-/// `id << 8 | state` once ended (an open slot's hash is never that small, so the two cannot be confused).
+/// `id << 8 | state` once ended (an open slot's hash is never that small, so the two cannot be confused). A slot whose proof
+/// was paid while its premise is open is in between: see `IProofMarket.resolve`.
 /// @param market The market's id.
 /// @param id Counts from 1 within the market.
 /// @param statement keccak256 of the fixed public inputs, 32 bytes each, without outputs and payee.
@@ -59,6 +68,7 @@ struct Terms {
 /// @param exclusiveUntil Before this second only `prover` may prove (nobody while `prover` is zero: the mechanism is
 /// still deciding). From this second on anyone may.
 /// @param capacity The market's capacity: says where the slot's word is without reading the market's record.
+/// @param link The slot's premise and place in its chain, and how its market fared when it opened: see `SlotLink`.
 struct Slot {
     uint256 market;
     uint64 id;
@@ -69,33 +79,21 @@ struct Slot {
     uint40 startedAt;
     uint40 exclusiveUntil;
     uint32 capacity;
+    uint256 link;
 }
 
-/// @notice An offer to hand a slot over, made by the prover that holds it: on-chain, or by its EIP-712 signature (EOA or
-/// ERC-1271) over `HandOver(bytes32 slot,address to,int96 price,uint40 validUntil)` with the slot's word for `slot`. It is
-/// void while another holds the slot, and used up when it is taken; but a signed one with a price of zero or more stands
-/// again if the slot comes back, until `validUntil` or its revocation.
-/// @param to Who may take it; zero for anyone.
-/// @param price Asset wei of credit that the taker pays the holder; below zero, that the holder pays the taker.
-/// @param validUntil Unix seconds of the last block in which it may be taken.
-struct HandOver {
-    address to;
-    int96 price;
-    uint40 validUntil;
-}
-
-/// @title The proof market: slots, escrow, settlement
-/// @notice Anyone may create a market. A market's requester opens slots; its mechanism allocates them; whoever may
-/// prove them is paid in the transaction that carries the proof, by credit. There is no owner, no pause, no upgrade.
-interface IProofMarket {
+/// @title What happens in a proof market, and what can go wrong
+interface IProofMarketEvents {
     /// @notice A market was created. Its terms follow in `TermsSet`.
     /// @param market The new market's id.
     /// @param creator The only account that may change the terms of slots opened later, or take back unused funds.
     /// @param capacity Number of slots that may be open at once.
-    event MarketCreated(uint256 indexed market, address indexed creator, uint32 capacity);
+    /// @param origin What the first slot of a chain continues; 0 without a chain.
+    event MarketCreated(uint256 indexed market, address indexed creator, uint32 capacity, uint256 origin);
 
-    /// @notice Slots opened from now on are under these terms.
-    event TermsSet(uint256 indexed market, bytes32 indexed termsHash, Terms terms);
+    /// @notice Slots may be opened under these terms from `from` (unix seconds) on. The terms before them are good until the
+    /// first is.
+    event TermsSet(uint256 indexed market, bytes32 indexed termsHash, uint256 from, Terms terms);
 
     /// @notice A market's funds grew by `amount` asset wei.
     event Funded(uint256 indexed market, address indexed from, uint256 amount);
@@ -148,19 +146,31 @@ interface IProofMarket {
     /// @notice The requester took back a slot that was not allocated and not yet open to all.
     event SlotCancelled(uint256 indexed market, uint64 indexed id);
 
+    /// @notice A slot ended unproven because its premise fell, or because its requester paid for that: the bond was released,
+    /// `fee` asset wei of the price are its holder's credit, the rest returned to the market's funds.
+    event SlotDropped(uint256 indexed market, uint64 indexed id, uint256 fee);
+
+    /// @notice A proof was paid while what its slot builds on is not settled; `resolve` needs these words.
+    /// @param payee Whose proof it was. If that is not the slot's holder, the slash of the holder's bond is held.
+    /// @param right Whether the proof says that the slot's claim is right.
+    /// @param claim What a slot that builds on this one continues.
+    event SlotPending(uint256 indexed market, uint64 indexed id, address payee, bool right, uint256 claim);
+
+    /// @notice The premise of a pending slot was settled.
+    /// @param premium Asset wei of the slashed bond for the rescuer; 0 if nothing was held, or the premise fell.
+    event SlotResolved(uint256 indexed market, uint64 indexed id, uint256 premium);
+
+    /// @notice A slot was proven right, and everything it builds on: final.
+    event SlotEstablished(uint256 indexed market, uint64 indexed id, uint256 claim);
+
+    /// @notice Slot `id` fell, and every slot that builds on it. The next one continues `claim` of slot `head`.
+    event ChainCut(uint256 indexed market, uint64 indexed id, uint64 head, uint256 claim);
+
     /// @notice The requester's callback reverted or ran out of its gas; the settlement stands.
     event CallbackFailed(uint256 indexed market, uint64 indexed id);
 
     /// @notice A mechanism failed to take in how a slot ended; the settlement stands.
     event HookFailed(uint256 indexed market, uint64 indexed id);
-
-    /// @notice The prover that holds a slot offers it.
-    event HandOverOffered(
-        uint256 indexed market, uint64 indexed id, address indexed prover, bytes32 digest, HandOver offer
-    );
-
-    /// @notice An offer, made on-chain or signed, can no longer be taken.
-    event HandOverRevoked(address indexed prover, bytes32 digest);
 
     /// @notice A slot changed hands: right, bond and duty are now those of `slot.prover`.
     /// @param from Whose bond was freed.
@@ -193,18 +203,30 @@ interface IProofMarket {
     /// @notice Too late to allocate: anyone may prove the slot since `since`.
     error SlotOpenToAll(uint256 since);
     error SlotNotCancellable();
-    /// @notice Only the prover that holds a slot, or, where it costs that prover nothing, one of its submitters.
-    error NotHolder();
     /// @notice Nobody holds the slot, or its exclusive window is over: there is nothing left to hand over.
     error SlotNotHeld();
-    /// @notice The offer is for another taker, or the sender may not act for (or spend the credit of) this one.
-    error NotTaker();
-    error HandOverExpired(uint256 validUntil);
-    /// @notice There is no such offer: not made on-chain, not signed by the holder, or revoked.
-    error HandOverNotOffered();
+    /// @notice Only the contract with the offers reassigns slots.
+    error NotHandOvers();
+    /// @notice Only a slot that is held, within its exclusive window, can be dropped for a fee.
+    error SlotNotDroppable();
+    /// @notice The caller names another slot to build on than the chain's head.
+    error HeadMoved(uint64 head);
+    /// @notice The slot does not continue what the chain's head claims.
+    error PremiseMismatch(uint256 claim);
+    /// @notice What the chain's head claims is an output of its proof, which is not there yet.
+    error PremiseNotProven(uint64 head);
+    /// @notice What the slot builds on is neither established nor fallen; settle that first.
+    error PremiseOpen(uint64 premise);
+    /// @notice The contracts that the market is deployed with do not know it.
+    error ContractsMismatch();
+    /// @notice New terms carry their market's next version, or the current one if they are in provers' favour.
+    error VersionInvalid(uint32 expected);
+    /// @notice These terms may be used from `from` on (unix seconds).
+    error TermsNotDue(uint256 from);
     /// @notice The public inputs are not those of the slot's statement.
     error StatementMismatch();
-    /// @notice The last public input is not an address.
+    /// @notice The last public input is not an address, or one that could never withdraw: the market's own contracts, the slot's
+    /// mechanism and verifier.
     error PayeeInvalid();
     /// @notice Until `exclusiveUntil` only a proof that pays the allocated prover is accepted.
     error NotAllocatedProver(address prover, uint256 exclusiveUntil);
@@ -217,37 +239,29 @@ interface IProofMarket {
     error FundsTooLarge(uint256 funds, uint256 max);
     /// @notice The asset delivered less than was sent: assets that charge on transfer are refused.
     error AssetTakesFee(uint256 received, uint256 sent);
-    /// @notice Neither the zero address nor this contract can receive.
+    /// @notice Neither the zero address nor one of the market's own contracts can receive.
     error RecipientInvalid();
     /// @notice A market's capacity must be a power of two, 1 to 65,536.
     error CapacityInvalid();
     /// @notice The mechanism asked for more than the price escrowed, or would decide so late that an allocated prover
     /// and then a rescuer would not both have a whole exclusive window before the slot expires.
     error AllocationInvalid();
+}
 
-    /// @notice Create a market.
-    /// @param terms Its terms; checked against every rule, and by the mechanism.
-    /// @param capacity How many slots may be open at once: a power of two, 1 to 65,536.
-    /// The caller becomes its creator.
-    /// @return market The id, counting from 1.
-    function createMarket(Terms calldata terms, uint32 capacity) external returns (uint256 market);
-
-    /// @notice Change the terms of slots opened from now on. Creator only.
-    function setTerms(uint256 market, Terms calldata terms) external;
-
-    /// @notice Add `amount` asset wei to a market's funds; needs an allowance to this contract.
-    function fund(uint256 market, uint256 amount) external;
-
-    /// @notice Turn `amount` asset wei of unused funds into credit of `to`. Creator only.
-    function defund(uint256 market, uint256 amount, address to) external;
-
+/// @title The slots of a proof market: opened, given out, proven
+interface IProofMarketSlots is IProofMarketEvents {
     /// @notice Open a slot. Requester only.
+    /// @param premise The slot it builds on, if the terms declare a chain: its head, as `chainOf` says; else 0.
     /// @param statementInputs The fixed public inputs, in order; hashed into the slot's statement.
     /// @param data Passed to the mechanism.
     /// @return slot The slot as opened.
-    function openSlot(uint256 market, Terms calldata terms, uint256[] calldata statementInputs, bytes calldata data)
-        external
-        returns (Slot memory slot);
+    function openSlot(
+        uint256 market,
+        Terms calldata terms,
+        uint64 premise,
+        uint256[] calldata statementInputs,
+        bytes calldata data
+    ) external returns (Slot memory slot);
 
     /// @notice Allocate a slot that was opened without a prover. The slot's mechanism only, before `exclusiveUntil`.
     /// Reserves the bond, restarts the reward clock and returns what the price is below the escrowed one to the funds.
@@ -258,58 +272,20 @@ interface IProofMarket {
     function prove(Slot calldata slot, Terms calldata terms, uint256[] calldata publicInputs, bytes calldata proof)
         external;
 
-    /// @notice End a slot that nobody proved in time. Anyone may send it.
-    function expire(Slot calldata slot, Terms calldata terms) external;
-
-    /// @notice Take back a slot that is not allocated and not yet open to all. Requester only.
-    function cancel(Slot calldata slot, Terms calldata terms) external;
-
-    /// @notice Offer a slot that the caller holds, or that a prover holds for which the caller is a submitter (then at no
-    /// price below zero: a submitter never spends a prover's credit). It can be taken until the exclusive window is over.
-    /// @return digest The offer's EIP-712 hash, for `revokeHandOver`.
-    function handOver(Slot calldata slot, Terms calldata terms, HandOver calldata offer)
-        external
-        returns (bytes32 digest);
-
-    /// @notice Make an offer void that the caller holds the slot of, made on-chain or signed. Holder or its submitter.
-    function revokeHandOver(Slot calldata slot, Terms calldata terms, HandOver calldata offer) external;
-
-    /// @notice Take a slot that its holder offered: `taker`'s bond is reserved, the holder's is free again, and the price
-    /// moves from credit to credit, all at once. The reward and every deadline stay as they are.
-    /// @param taker The prover that takes it: the caller; or one whose submitter the caller is, if the price is not above
-    /// zero and half of the exclusive window is left to prove in.
-    /// @param signature The holder's; empty for an offer made on-chain.
-    function takeOver(
-        Slot calldata slot,
-        Terms calldata terms,
-        HandOver calldata offer,
-        address taker,
-        bytes calldata signature
-    ) external;
-
-    /// @notice Send `amount` asset wei of the caller's credit to `to`.
-    function withdraw(address to, uint256 amount) external;
-
-    /// @notice Send everything burned so far to the dead address. Anyone may call it; no settlement depends on it.
-    function sweepBurned() external;
-
-    /// @notice Credit of `account` in asset wei.
-    function credits(address account) external view returns (uint256);
-
-    /// @notice A market's creator, current terms' hash, capacity, number of slots ever opened, and funds (asset wei).
-    function markets(uint256 market)
-        external
-        view
-        returns (address creator, bytes32 termsHash, uint32 capacity, uint64 slots, uint128 funds);
-
-    /// @notice The number of markets; ids are 1 to this.
-    function marketCount() external view returns (uint256);
-
     /// @notice Whether `slot` is open, exactly as given, under `terms`.
     function isOpen(Slot calldata slot, Terms calldata terms) external view returns (bool);
 
-    /// @notice How slot `id` ended; `None` while it is open, was never opened, or a later slot took its place.
-    function slotState(uint256 market, uint64 id) external view returns (SlotState);
+    /// @notice Where the functions of `IProofMarketExt` are.
+    function extension() external view returns (address);
+}
+
+/// @title What can be read of a proof market as a whole
+interface IProofMarketState is IProofMarketEvents {
+    /// @notice Credit of `account` in asset wei.
+    function credits(address account) external view returns (uint256);
+
+    /// @notice The number of markets; ids are 1 to this.
+    function marketCount() external view returns (uint256);
 
     /// @notice Asset wei that are burned and not yet swept.
     function burned() external view returns (uint256);
@@ -322,4 +298,103 @@ interface IProofMarket {
 
     /// @notice The circuits that terms may name.
     function circuits() external view returns (address);
+
+    /// @notice The rules for terms.
+    function rules() external view returns (address);
+
+    /// @notice The offers to hand slots over.
+    function handOvers() external view returns (address);
+
+    /// @notice Seconds between the announcement of terms and their first use: two epochs, in which whoever minds has left the draws.
+    function TERMS_NOTICE() external view returns (uint256);
+
+    /// @notice Missed slots in a row after which a market's slots open to all at once, until a prover with stake in it delivers.
+    function OPEN_AFTER() external view returns (uint256);
 }
+
+/// @title Everything else about a proof market: terms, funds, credit, slots that end in another way
+/// @notice Called at the market's address, which passes these calls on to its extension.
+interface IProofMarketExt is IProofMarketEvents {
+    /// @notice Create a market.
+    /// @param terms Its terms, of version 1; checked against every rule (`ITermsRules`), and by the mechanism.
+    /// @param capacity How many slots may be open at once: a power of two, 1 to 65,536.
+    /// @param origin What the first slot continues, if the terms declare a chain; else 0.
+    /// The caller becomes its creator.
+    /// @return market The id, counting from 1.
+    function createMarket(Terms calldata terms, uint32 capacity, uint256 origin) external returns (uint256 market);
+
+    /// @notice Change the terms of slots to come. Creator only. Terms in provers' favour (`ITermsRules.inFavour`) keep their
+    /// version and count at once. Others have the next version, replace terms that were announced before and are good after
+    /// `TERMS_NOTICE` seconds. A chain is for good.
+    /// @param current The terms in force.
+    function setTerms(uint256 market, Terms calldata current, Terms calldata next) external;
+
+    /// @notice Add `amount` asset wei to a market's funds; needs an allowance to this contract.
+    function fund(uint256 market, uint256 amount) external;
+
+    /// @notice Turn `amount` asset wei of unused funds into credit of `to`. Creator only.
+    function defund(uint256 market, uint256 amount, address to) external;
+
+    /// @notice End a slot that nobody proved in time. Anyone may send it.
+    /// @param statementInputs The slot's fixed public inputs if its terms declare a chain, else empty; likewise below.
+    function expire(Slot calldata slot, Terms calldata terms, uint256[] calldata statementInputs) external;
+
+    /// @notice Take back a slot that is not allocated and not yet open to all. Requester only.
+    function cancel(Slot calldata slot, Terms calldata terms, uint256[] calldata statementInputs) external;
+
+    /// @notice End an open slot whose premise fell: anyone. Or one that is held, within its exclusive window: its requester. Either
+    /// way its holder, who may have a proof on its way, is credited the forfeit, and its bond is free.
+    function drop(Slot calldata slot, Terms calldata terms, uint256[] calldata statementInputs) external;
+
+    /// @notice Settle a slot that was proven before its premise was, now that the premise is established or fell: it becomes
+    /// established itself if it was proven right, and a slash that was held is paid or undone. Anyone.
+    /// @param payee These three as in `SlotPending`.
+    function resolve(Slot calldata slot, Terms calldata terms, address payee, bool right, uint256 claim) external;
+
+    /// @notice Give a held slot to `taker`, whose bond is reserved before the holder's is free again, and move `price` asset wei of
+    /// credit from taker to holder, or the other way below zero. The contract with the offers only.
+    function reassign(Slot calldata slot, Terms calldata terms, address taker, int96 price) external;
+
+    /// @notice Send `amount` asset wei of the caller's credit to `to`.
+    function withdraw(address to, uint256 amount) external;
+
+    /// @notice Send everything burned so far to the dead address. Anyone may call it; no settlement depends on it.
+    function sweepBurned() external;
+
+    /// @notice A market's creator, current terms' hash, capacity, number of slots ever opened, and funds (asset wei).
+    function markets(uint256 market)
+        external
+        view
+        returns (address creator, bytes32 termsHash, uint32 capacity, uint64 slots, uint128 funds);
+
+    /// @notice The last version of a market's terms, the hash of terms announced (zero if none are) and from when they may be
+    /// used (unix seconds), and how many held slots in a row were missed.
+    function termsOf(uint256 market)
+        external
+        view
+        returns (uint32 version, bytes32 announced, uint40 from, uint8 misses);
+
+    /// @notice A market's chain: the last established slot and what it claims, and the head, which the next slot builds on, and
+    /// what that claims.
+    function chainOf(uint256 market)
+        external
+        view
+        returns (uint64 established, uint256 establishedClaim, uint64 head, uint256 headClaim);
+
+    /// @notice Whether what `slot` builds on is established, and whether it fell; neither while that is open.
+    function premiseOf(Slot calldata slot) external view returns (bool established, bool fallen);
+
+    /// @notice Whether a proof of `slot` was paid and waits for its premise, with these words of `SlotPending`.
+    function isPending(Slot calldata slot, Terms calldata terms, address payee, bool right, uint256 claim)
+        external
+        view
+        returns (bool);
+
+    /// @notice How slot `id` ended; `None` while it is open, was never opened, or a later slot took its place.
+    function slotState(uint256 market, uint64 id) external view returns (SlotState);
+}
+
+/// @title The proof market: slots, escrow, settlement
+/// @notice Anyone may create a market. A market's requester opens slots; its mechanism allocates them; whoever may
+/// prove them is paid in the transaction that carries the proof, by credit. There is no owner, no pause, no upgrade.
+interface IProofMarket is IProofMarketState, IProofMarketSlots, IProofMarketExt { }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.30;
+pragma solidity ^0.8.20;
 
 /// @title A proof verifier with its key in code
 interface IVerifier {

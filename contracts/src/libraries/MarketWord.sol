@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-/// @notice What changes when a slot opens, in one word: slots ever opened (64 bits), capacity (32), funds (128).
+/// @notice What changes when a slot opens, in one word: slots ever opened (64 bits), capacity (32), funds (128),
+/// held slots missed in a row (8).
 type MarketWord is uint256;
 
 using MarketWordLib for MarketWord global;
@@ -11,6 +12,8 @@ using MarketWordLib for MarketWord global;
 library MarketWordLib {
     uint256 private constant CAPACITY_SHIFT = 64;
     uint256 private constant FUNDS_SHIFT = 96;
+    uint256 private constant MISSES_SHIFT = 224;
+    uint256 private constant MAX_MISSES = type(uint8).max;
 
     /// @notice The most that funding may bring a market's funds to. Settlements add slashed bonds and returned prices on
     /// top; from here to 2^128 there is room for 2^31 of the largest, so they cannot overflow.
@@ -34,6 +37,23 @@ library MarketWordLib {
     /// @notice Asset wei not bound to any slot.
     function funds(MarketWord word) internal pure returns (uint128) {
         return uint128(MarketWord.unwrap(word) >> FUNDS_SHIFT);
+    }
+
+    /// @notice Held slots missed in a row, at most 255.
+    function misses(MarketWord word) internal pure returns (uint256) {
+        return MarketWord.unwrap(word) >> MISSES_SHIFT;
+    }
+
+    /// @notice One more slot missed in a row.
+    function missed(MarketWord word) internal pure returns (MarketWord) {
+        uint256 count = word.misses();
+        return count == MAX_MISSES ? word : word.withMisses(count + 1);
+    }
+
+    /// @notice `count` slots missed in a row.
+    function withMisses(MarketWord word, uint256 count) internal pure returns (MarketWord) {
+        uint256 rest = MarketWord.unwrap(word) & ((1 << MISSES_SHIFT) - 1);
+        return MarketWord.wrap(rest | count << MISSES_SHIFT);
     }
 
     /// @notice Count a slot and take its price. The caller checks that the funds cover it.

@@ -4,14 +4,15 @@ pragma solidity 0.8.30;
 import { Slot, SlotState, Terms } from "../interfaces/IProofMarket.sol";
 
 /// @title One storage word per slot
-/// @notice While a slot is open its word is `keccak256(abi.encode(slot, keccak256(abi.encode(terms))))`; once it ended,
-/// `id << 8 | state`; zero if the place was never used. An ended word is below 2^72 and a hash practically never is,
+/// @notice While a slot is open its word is `keccak256(abi.encode(slot, keccak256(abi.encode(terms))))`; while its proof waits
+/// for its premise, `keccak256(abi.encode(that word, payee, right, claim))`; once it ended, `id << 8 | state`; zero if the
+/// place was never used. An ended word is below 2^72 and a hash practically never is,
 /// so the word alone says whether its place is free. Slot `id` lives at place `id % capacity` of its market's ring.
 ///
 /// Calldata is hashed as it came. Bits that the ABI wants to be zero but are not give a hash that no word holds.
 library SlotRing {
-    uint256 private constant TERMS_SIZE = 16 * 32;
-    uint256 private constant SLOT_SIZE = 9 * 32;
+    uint256 private constant TERMS_SIZE = 19 * 32;
+    uint256 private constant SLOT_SIZE = 10 * 32;
     uint256 private constant ENDED_BITS = 72;
 
     /// @notice keccak256(abi.encode(terms)).
@@ -44,6 +45,22 @@ library SlotRing {
         }
     }
 
+    /// @notice The word of a slot that was proven and waits for its premise: the hash of its open word and of what the proof said.
+    function pending(Slot calldata slot, bytes32 termsHash, address payee, bool right, uint256 claim)
+        internal
+        pure
+        returns (uint256 result)
+    {
+        uint256 word;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, slot, SLOT_SIZE)
+            mstore(add(free, SLOT_SIZE), termsHash)
+            word := keccak256(free, add(SLOT_SIZE, 32))
+        }
+        return uint256(keccak256(abi.encode(word, payee, right, claim)));
+    }
+
     /// @notice keccak256 of the first `count` words of `inputs`. The caller checks `count <= inputs.length`.
     function statementOf(uint256[] calldata inputs, uint256 count) internal pure returns (bytes32 result) {
         assembly ("memory-safe") {
@@ -66,7 +83,7 @@ library SlotRing {
         }
     }
 
-    /// @notice Whether a word is that of an open slot.
+    /// @notice Whether a word is that of a slot that is open or pending.
     function isOpen(uint256 word) internal pure returns (bool) {
         return word >> ENDED_BITS != 0;
     }

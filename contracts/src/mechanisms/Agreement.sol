@@ -50,7 +50,7 @@ contract Agreement is IAgreement, EIP712 {
 
         (Offer memory offer, bytes memory signature) = abi.decode(data, (Offer, bytes));
         _check(market, terms, offer, signature);
-        if (!registry.isAble(market, offer.prover, terms.bond)) {
+        if (!registry.isAble(market, offer.prover, terms.bond, terms.version)) {
             emit ProverNotAble(market, slot, offer.prover);
             return allocation;
         }

@@ -107,7 +107,7 @@ contract Mining is IMining, BondEscrow {
         address winner = record.winner;
         if (winner != address(0)) {
             if (stale || record.termsTag != termsTag) _return(market, record.slot);
-            else if (registry.isAble(market, winner, terms.bond)) allocation.prover = winner;
+            else if (registry.isAble(market, winner, terms.bond, terms.version)) allocation.prover = winner;
             else _forfeit(market, slot);
         }
 

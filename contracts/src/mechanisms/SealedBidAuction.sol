@@ -188,7 +188,7 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
         if (leader == address(0)) revert NoBids();
         if (prover != _proverOf(leader)) revert NotLeader();
 
-        if (prover == address(0) || !registry.isAble(slot.market, prover, terms.bond)) {
+        if (prover == address(0) || !registry.isAble(slot.market, prover, terms.bond, terms.version)) {
             // The bond to be able for is in the terms: nobody may burn the leader's by making one up.
             if (!IProofMarket(_market).isOpen(slot, terms)) revert SlotMismatch();
             _lapse(slot.market, slot.id, record, bidding);

@@ -47,7 +47,7 @@ contract StakeLottery is IStakeLottery {
         uint256 passed = 0;
         for (; passed < MAX_DRAWS; ++passed) {
             uint256 random = uint256(keccak256(abi.encode(seed, market, slot, passed)));
-            (address prover, bool able) = registry.draw(market, random, bond);
+            (address prover, bool able) = registry.draw(market, random, bond, terms.version);
             if (prover == address(0)) break;
             if (able) {
                 allocation.prover = prover;

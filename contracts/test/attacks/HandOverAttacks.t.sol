@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOver, IProofMarket, Slot } from "../../src/interfaces/IProofMarket.sol";
+import { HandOver, IProofMarket, IProofMarketEvents, Slot } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { HandOverFixture } from "../HandOverFixture.sol";
 
@@ -93,7 +93,7 @@ contract HandOverAttacksTest is HandOverFixture {
         // Nor as a taker of its own account: its credit is not alice's.
         dear.to = address(0);
         _handOver(bob, his, dear);
-        bytes memory broke = abi.encodeWithSelector(IProofMarket.InsufficientCredit.selector, 0, CREDIT);
+        bytes memory broke = abi.encodeWithSelector(IProofMarketEvents.InsufficientCredit.selector, 0, CREDIT);
         _takeByFails(aliceHot, his, dear, aliceHot, "", broke);
 
         // What it can do: give the slot away for nothing, which frees the bond.
@@ -159,7 +159,7 @@ contract HandOverAttacksTest is HandOverFixture {
         HandOver memory offer = _offerTo(address(0), 4 ether);
         _handOver(alice, slot, offer);
         _take(slot, offer, carol, "");
-        _takeFails(slot, offer, bob, abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, 0));
+        _takeFails(slot, offer, bob, abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, 0));
         assertEq(market.credits(alice), CREDIT + 4 ether);
         assertEq(market.credits(bob), CREDIT);
     }

@@ -5,7 +5,7 @@ import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/Reentran
 import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
 
 import { ProofMarket } from "../../src/ProofMarket.sol";
-import { IProofMarket, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { FalseToken, HookToken } from "../mocks/HostileTokens.sol";
@@ -93,7 +93,7 @@ contract ProofMarketAttacksTest is MarketFixture {
             caller.setMode(modes[i]);
             Slot memory slot = _open(alice);
             vm.expectEmit(address(market));
-            emit IProofMarket.CallbackFailed(id, slot.id);
+            emit IProofMarketEvents.CallbackFailed(id, slot.id);
             uint256 gasBefore = gasleft();
             _prove(slot, alice);
             assertLt(gasBefore - gasleft(), CALLBACK_GAS + 150_000);
@@ -102,7 +102,7 @@ contract ProofMarketAttacksTest is MarketFixture {
             slot = _open(alice);
             vm.warp(slot.openedAt + EXPIRY);
             vm.expectEmit(address(market));
-            emit IProofMarket.CallbackFailed(id, slot.id);
+            emit IProofMarketEvents.CallbackFailed(id, slot.id);
             market.expire(slot, terms);
             _assertState(slot, SlotState.Expired);
         }
@@ -139,7 +139,7 @@ contract ProofMarketAttacksTest is MarketFixture {
                 assertEq(caller.calls(), 1);
                 assertGe(caller.gasGiven(), CALLBACK_GAS - 1000);
             } else if (answer.length != 0) {
-                assertEq(bytes4(answer), IProofMarket.InsufficientCallbackGas.selector);
+                assertEq(bytes4(answer), IProofMarketEvents.InsufficientCallbackGas.selector);
                 refused = true;
             }
             vm.revertToState(snapshot);
@@ -174,7 +174,7 @@ contract ProofMarketAttacksTest is MarketFixture {
         id = market.createMarket(terms, 1);
         token.mint(address(this), 100);
         token.approve(address(market), 100);
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.AssetTakesFee.selector, 99, 100));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.AssetTakesFee.selector, 99, 100));
         market.fund(id, 100);
     }
 

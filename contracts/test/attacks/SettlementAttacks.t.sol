@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
 
-import { IProofMarket, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
@@ -95,18 +95,18 @@ contract SettlementAttacksTest is MarketFixture {
             uint256[] memory changed = _inputs(mallory);
             if (i == 1) {
                 vm.prank(mallory);
-                vm.expectRevert(IProofMarket.ProofInvalid.selector);
+                vm.expectRevert(IProofMarketEvents.ProofInvalid.selector);
                 market.prove(slots[i], terms, changed, proof);
             } else {
                 vm.prank(mallory);
-                vm.expectPartialRevert(IProofMarket.NotAllocatedProver.selector);
+                vm.expectPartialRevert(IProofMarketEvents.NotAllocatedProver.selector);
                 market.prove(slots[i], terms, changed, proof);
             }
             vm.prank(mallory);
             market.prove(slots[i], terms, inputs, proof);
             // Alice's own transaction comes too late and does no harm.
             vm.prank(alice);
-            vm.expectRevert(abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.Proven));
+            vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.Proven));
             market.prove(slots[i], terms, inputs, proof);
         }
         assertEq(_worth(mallory), before);
@@ -121,7 +121,7 @@ contract SettlementAttacksTest is MarketFixture {
         uint256[] memory inputs = _inputs(bob);
         bytes memory proof = MockProof.make(inputs);
         vm.startPrank(mallory);
-        vm.expectRevert(IProofMarket.ProofInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.ProofInvalid.selector);
         market.prove(slot, terms, _inputs(mallory), proof);
         market.prove(slot, terms, inputs, proof);
         vm.stopPrank();
@@ -138,11 +138,11 @@ contract SettlementAttacksTest is MarketFixture {
         for (uint256 i; i < CAPACITY; ++i) {
             Slot memory slot = _open(alice);
             vm.prank(requester);
-            vm.expectRevert(IProofMarket.SlotNotCancellable.selector);
+            vm.expectRevert(IProofMarketEvents.SlotNotCancellable.selector);
             market.cancel(slot, terms);
             vm.warp(slot.exclusiveUntil);
             // Without a proof the accomplice gets no bond.
-            vm.expectRevert(IProofMarket.ProofInvalid.selector);
+            vm.expectRevert(IProofMarketEvents.ProofInvalid.selector);
             market.prove(slot, terms, _inputs(mallory), "no proof");
             vm.warp(slot.openedAt + EXPIRY);
             market.expire(slot, terms);

@@ -2,19 +2,18 @@
 pragma solidity 0.8.30;
 
 import { CircuitRegistry } from "../../src/CircuitRegistry.sol";
-import { ProofMarket } from "../../src/ProofMarket.sol";
-import { Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarket, Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IVerifier } from "../../src/interfaces/IVerifier.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
 import { BlockVerifier } from "../../src/verifiers/BlockVerifier.sol";
+import { MarketDeployer } from "../MarketDeployer.sol";
 import { TestToken } from "../mocks/TestToken.sol";
 import { BlockGroth16Verifier } from "../verifiers/generated/BlockGroth16Verifier.sol";
-import { Test } from "forge-std/Test.sol";
 
 /// @notice The whole system with the real verifier, a proven block, and as many provers as asked for. One of them, the
 /// block's payee, has far more stake than each of the others, so that some openings draw it.
-abstract contract GasFixture is Test {
+abstract contract GasFixture is MarketDeployer {
     string internal constant GROUP = "gas";
     uint32 internal constant EPOCH = 1 hours;
     uint32 internal constant CAPACITY = 4;
@@ -22,7 +21,7 @@ abstract contract GasFixture is Test {
     uint256 private constant PAYEE_UNITS = 500;
 
     TestToken internal token;
-    ProofMarket internal market;
+    IProofMarket internal market;
     IProverRegistry internal registry;
     StakeLottery internal lottery;
     BlockVerifier internal verifier;
@@ -48,7 +47,7 @@ abstract contract GasFixture is Test {
 
         token = new TestToken();
         CircuitRegistry circuits = new CircuitRegistry();
-        market = new ProofMarket(
+        market = _deployMarket(
             address(circuits),
             IProverRegistry.Params({
                 asset: address(token),
@@ -56,7 +55,9 @@ abstract contract GasFixture is Test {
                 epochLength: EPOCH,
                 freeze: 60,
                 suspendAfter: 3,
-                unbonding: 2 * EPOCH
+                openAfter: 8,
+                unbonding: 2 * EPOCH,
+                maxWindow: 2 * EPOCH
             })
         );
         registry = IProverRegistry(market.registry());
@@ -64,7 +65,7 @@ abstract contract GasFixture is Test {
         verifier = new BlockVerifier(IVerifier(address(new BlockGroth16Verifier())));
         circuit = circuits.register(address(verifier), "key", "descriptor", true, "uri");
         terms = _terms(address(this));
-        id = market.createMarket(terms, CAPACITY);
+        id = market.createMarket(terms, CAPACITY, 0);
         token.mint(address(this), 1_000_000 ether);
         token.approve(address(market), type(uint256).max);
         market.fund(id, 1000 ether);
@@ -93,7 +94,10 @@ abstract contract GasFixture is Test {
             requesterBps: 3000,
             forfeitBps: 1000,
             outputs: 1,
-            callbackGas: 0
+            callbackGas: 0,
+            version: 1,
+            leastRescue: 0.1 ether,
+            chain: 0
         });
     }
 
@@ -103,7 +107,7 @@ abstract contract GasFixture is Test {
         registry.register("");
         token.approve(address(registry), type(uint256).max);
         registry.stake(units * UNIT);
-        registry.allocate(id, units);
+        registry.allocate(id, units, units, 1, 1);
         vm.stopPrank();
     }
 
@@ -115,7 +119,7 @@ abstract contract GasFixture is Test {
     }
 
     function _open() internal returns (Slot memory) {
-        return market.openSlot(id, terms, statement, "");
+        return market.openSlot(id, terms, 0, statement, "");
     }
 
     /// @dev Opens slots until one goes to the payee; the others are rescued by it, which gives it credit as well.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IProofMarket, Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
 import { TransferRollup } from "../../src/rollup/TransferRollup.sol";
 import { GasFixture } from "./GasFixture.sol";
 import { Vm } from "forge-std/Vm.sol";
@@ -146,7 +146,7 @@ contract MarketGasTest is GasFixture {
     }
 
     function _lastSlot() private returns (Slot memory slot) {
-        bytes32 topic = IProofMarket.SlotOpened.selector;
+        bytes32 topic = IProofMarketEvents.SlotOpened.selector;
         Vm.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i = 0; i < logs.length; ++i) {
             if (logs[i].topics[0] == topic) (, slot,) = abi.decode(logs[i].data, (bytes32, Slot, uint256[]));

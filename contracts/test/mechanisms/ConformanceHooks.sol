@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { IProofMarket, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { Vm } from "forge-std/Vm.sol";
@@ -92,7 +92,7 @@ abstract contract ConformanceHooks is MarketFixture {
     function _lastAllocated() internal returns (Slot memory slot) {
         Vm.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i = logs.length; i != 0; --i) {
-            if (logs[i - 1].topics[0] == IProofMarket.SlotAllocated.selector) {
+            if (logs[i - 1].topics[0] == IProofMarketEvents.SlotAllocated.selector) {
                 return abi.decode(logs[i - 1].data, (Slot));
             }
         }
@@ -139,7 +139,7 @@ abstract contract ConformanceHooks is MarketFixture {
         _assertState(slot, state);
         assertFalse(market.isOpen(slot, terms), "open");
         uint256[] memory inputs = _inputs(stranger);
-        bytes memory error = abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, state);
+        bytes memory error = abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, state);
         vm.expectRevert(error);
         market.prove(slot, terms, inputs, MockProof.make(inputs));
         vm.expectRevert(error);

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { HandOver, IProofMarket, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
+import { HandOver, IProofMarketEvents, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
 import { RewardCurve } from "../../src/libraries/RewardCurve.sol";
 import { SlashSplit } from "../../src/libraries/SlashSplit.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
@@ -82,7 +82,7 @@ abstract contract MechanismConformance is ConformanceHooks {
             _proveFails(
                 slot,
                 stranger,
-                abi.encodeWithSelector(IProofMarket.NotAllocatedProver.selector, address(0), slot.exclusiveUntil)
+                abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, address(0), slot.exclusiveUntil)
             );
         }
         _warpToOpenToAll(slot);
@@ -123,7 +123,7 @@ abstract contract MechanismConformance is ConformanceHooks {
             _assertNothingTakes(slot, slot);
         } else {
             vm.prank(requester);
-            vm.expectRevert(IProofMarket.SlotNotCancellable.selector);
+            vm.expectRevert(IProofMarketEvents.SlotNotCancellable.selector);
             market.cancel(slot, terms);
             _prove(slot, bob, _handicap());
         }
@@ -149,7 +149,7 @@ abstract contract MechanismConformance is ConformanceHooks {
         _assertAccounted(slot.price);
         vm.warp(slot.exclusiveUntil - 1);
         _proveFails(
-            slot, bob, abi.encodeWithSelector(IProofMarket.NotAllocatedProver.selector, alice, slot.exclusiveUntil)
+            slot, bob, abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, alice, slot.exclusiveUntil)
         );
         vm.warp(slot.startedAt + FAST);
         _prove(slot, alice);
@@ -200,10 +200,10 @@ abstract contract MechanismConformance is ConformanceHooks {
         (bool held, Slot memory slot) = _hold(alice);
         if (!held) return;
         vm.warp(uint256(slot.openedAt) + terms.expiryWindow - 1);
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.SlotNotExpired.selector, slot.openedAt + EXPIRY));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotExpired.selector, slot.openedAt + EXPIRY));
         market.expire(slot, terms);
         _warpToExpiry(slot);
-        _proveFails(slot, alice, abi.encodeWithSelector(IProofMarket.SlotHasExpired.selector, slot.openedAt + EXPIRY));
+        _proveFails(slot, alice, abi.encodeWithSelector(IProofMarketEvents.SlotHasExpired.selector, slot.openedAt + EXPIRY));
         market.expire(slot, terms);
 
         uint256 forfeit = SlashSplit.forfeit(slot.price, terms.forfeitBps);
@@ -226,7 +226,7 @@ abstract contract MechanismConformance is ConformanceHooks {
         assertEq(registry.bondedOf(id, alice), terms.bond, "reserved twice");
         assertEq(registry.bondedOf(id, bob), 0);
         vm.prank(requester);
-        vm.expectRevert(IProofMarket.SlotNotCancellable.selector);
+        vm.expectRevert(IProofMarketEvents.SlotNotCancellable.selector);
         market.cancel(slot, terms);
 
         vm.warp(slot.exclusiveUntil);

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { IProofMarket, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IRace } from "../../src/interfaces/IRace.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
@@ -134,7 +134,7 @@ contract RaceTest is MarketFixture {
             assertEq(slot.exclusiveUntil, block.timestamp);
             assertEq(_waitsUntil(stranger), block.timestamp);
             _prove(slot, stranger);
-            _proveFails(slot, alice, abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.Proven));
+            _proveFails(slot, alice, abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.Proven));
         }
         assertEq(market.credits(stranger), 10 * uint256(PRICE));
         assertEq(race.winsOf(id, alice, 64), 0);

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { IProofMarket, Slot, SlotState, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Slot, SlotState, Terms } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IReverseDutchAuction } from "../../src/interfaces/IReverseDutchAuction.sol";
 import { ReverseDutchAuction } from "../../src/mechanisms/ReverseDutchAuction.sol";
@@ -166,7 +166,7 @@ contract ReverseDutchAuctionTest is MarketFixture {
         Slot memory locked = _locked(slot, alice);
         assertEq(locked.price, 4 ether);
         vm.expectEmit(address(market));
-        emit IProofMarket.SlotAllocated(id, slot.id, alice, locked);
+        emit IProofMarketEvents.SlotAllocated(id, slot.id, alice, locked);
         _lock(slot, alice);
         assertEq(_funds(), funds - 4 ether);
         assertEq(registry.bondedOf(id, alice), BOND);
@@ -206,7 +206,7 @@ contract ReverseDutchAuctionTest is MarketFixture {
         Slot memory slot = _openAuction();
         vm.warp(slot.openedAt + RISE);
         vm.prank(alice);
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.SlotOpenToAll.selector, slot.exclusiveUntil));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotOpenToAll.selector, slot.exclusiveUntil));
         auction.lock(slot, terms, alice);
         _prove(slot, stranger);
         assertEq(market.credits(stranger), PRICE);
@@ -228,7 +228,7 @@ contract ReverseDutchAuctionTest is MarketFixture {
         vm.prank(requester);
         market.cancel(slot, terms);
         vm.prank(alice);
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.Cancelled));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.Cancelled));
         auction.lock(slot, terms, alice);
     }
 
@@ -241,9 +241,9 @@ contract ReverseDutchAuctionTest is MarketFixture {
         Slot memory locked = _locked(slot, alice);
         _lock(slot, alice);
         vm.startPrank(bob);
-        vm.expectRevert(abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.None));
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.None));
         auction.lock(slot, terms, bob);
-        vm.expectRevert(IProofMarket.SlotAlreadyAllocated.selector);
+        vm.expectRevert(IProofMarketEvents.SlotAlreadyAllocated.selector);
         auction.lock(locked, terms, bob);
         vm.stopPrank();
         assertEq(registry.bondedOf(id, alice), BOND);
@@ -268,7 +268,7 @@ contract ReverseDutchAuctionTest is MarketFixture {
     /// @dev A slot said to have opened earlier would have climbed higher.
     function test_Attack_ForgedSlotOrTerms() public {
         Slot memory slot = _openAuction();
-        bytes memory notOpen = abi.encodeWithSelector(IProofMarket.SlotNotOpen.selector, SlotState.None);
+        bytes memory notOpen = abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.None);
         vm.startPrank(alice);
         slot.openedAt -= 100;
         vm.expectRevert(notOpen);
@@ -296,7 +296,7 @@ contract ReverseDutchAuctionTest is MarketFixture {
         _setTerms();
         Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp + 100));
         vm.prank(alice);
-        vm.expectRevert(IProofMarket.NotMechanism.selector);
+        vm.expectRevert(IProofMarketEvents.NotMechanism.selector);
         auction.lock(slot, terms, alice);
     }
 

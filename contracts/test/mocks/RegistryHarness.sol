@@ -14,17 +14,16 @@ contract RegistryHarness {
     StakeLottery public immutable lottery;
 
     constructor(IProverRegistry.Params memory params) {
-        registry = new ProverRegistry(params);
+        registry = new ProverRegistry(params, address(this));
         lottery = new StakeLottery(registry, address(this));
     }
 
-    /// @notice A day in which slots of this stand-in can be proven.
-    uint256 public constant DUTY = 1 days;
+    /// @notice Of the terms of all slots of this stand-in.
+    uint32 public constant VERSION = 1;
 
     function reserve(address prover, uint256 market, uint256 amount) external returns (uint256 spent) {
-        uint256 until = block.timestamp + DUTY;
         uint256 gas = gasleft();
-        registry.reserve(prover, market, amount, until);
+        registry.reserve(prover, market, amount, VERSION);
         spent = gas - gasleft();
     }
 
@@ -52,6 +51,6 @@ contract RegistryHarness {
     /// @notice Opens a slot and reserves its bond, as a market does.
     function openAndReserve(uint256 market, uint64 slot, Terms calldata terms) external returns (address prover) {
         prover = lottery.onOpen(market, slot, terms, "").prover;
-        if (prover != address(0)) registry.reserve(prover, market, terms.bond, block.timestamp + DUTY);
+        if (prover != address(0)) registry.reserve(prover, market, terms.bond, terms.version);
     }
 }

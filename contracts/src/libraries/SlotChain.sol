@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import { IProofMarketEvents } from "../interfaces/IProofMarket.sol";
+import { SlotLink } from "./SlotLink.sol";
+
+/// @title Which slots of a market build on which, and which of them stand
+/// @notice Every slot of a chain builds on its head, the last one that stands. A slot falls when it is proven wrong, expires, or
+/// is taken back; with it falls what builds on it, and the head is its premise again. So the slots that stand are one line, in
+/// the order of their ids, and its beginning is established: proven right, one after the other.
+///
+/// Whether a slot stands is told in two reads, whatever fell in between and whatever became of its premise's word. Slots opened
+/// between two falls are a **run**. Runs that still have slots standing are a stack: run `runs[d].run` at depth d has its slots
+/// cut off from id `runs[d + 1].cut` on, where the run above it begins. A fall of slot k, at depth d, puts a new run at depth
+/// d + 1 with cut k, and forgets the runs above. A slot keeps its depth and run in its link, and stands if the stack still has
+/// that run at that depth and its id is below the cut:
+///
+///     opened   1 2 3 4 | 5 6 | 7          | what happened
+///     stack    run 0                        4 falls: run 1, cut 4, at depth 1
+///              run 0 | run 1, cut 4         5, 6 open on 3; 6 falls: run 2, cut 6, at depth 2
+///              run 0 | run 1 | run 2, cut 6 7 opens on 5; then 2 falls: run 3, cut 2, at depth 1
+///              run 0 | run 3, cut 2         only 1 stands: 3 is at or above the cut, 5 and 7 are of other runs
+///
+/// An established slot never falls. Of the slots that stand, those up to the last established id are established.
+library SlotChain {
+    /// @param word From the lowest bit: established id (64 bits); head's id (64), depth (32) and run (32); depth (32) and run (32)
+    /// of the newest run.
+    /// @param headClaim What the head claims; meaningless while it is an output that is not there yet.
+    /// @param establishedClaim What the last established slot claims.
+    /// @param runs By depth: run (32 bits), cut (64).
+    /// @param unclaimed The head whose claim is an output still to come; 0 if there is none.
+    struct Chain {
+        uint256 word;
+        uint256 headClaim;
+        uint256 establishedClaim;
+        uint256 unclaimed;
+        mapping(uint256 depth => uint256) runs;
+    }
+
+    /// @notice What is known of a slot's place in the chain.
+    /// @param stands Whether neither it nor anything it builds on fell.
+    /// @param premiseEstablished Whether what it builds on is final.
+    /// @param premiseFallen Whether what it builds on fell.
+    struct Place {
+        bool stands;
+        bool premiseEstablished;
+        bool premiseFallen;
+    }
+
+    uint256 private constant ID = type(uint64).max;
+    uint256 private constant HEAD_SHIFT = 64;
+    uint256 private constant HEAD_AT_SHIFT = 128;
+    uint256 private constant AT_SHIFT = 192;
+    uint256 private constant DEPTH = type(uint32).max;
+    uint256 private constant CUT_SHIFT = 32;
+
+    /// @notice Begin with the claim that the first slot continues.
+    function start(Chain storage chain, uint256 origin) internal {
+        if (origin != 0) (chain.headClaim, chain.establishedClaim) = (origin, origin);
+    }
+
+    /// @notice Put slot `id` on the head, which it must name and continue.
+    /// @param continued The slot's input that continues its premise.
+    /// @param claim What the slot claims itself; ignored if that is an output.
+    /// @return link Its link.
+    function append(
+        Chain storage chain,
+        uint64 id,
+        uint64 premise,
+        uint256 continued,
+        uint256 claim,
+        bool claimIsOutput
+    ) internal returns (uint256 link) {
+        uint256 word = chain.word;
+        uint64 head = uint64(word >> HEAD_SHIFT);
+        if (premise != head) revert IProofMarketEvents.HeadMoved(head);
+        if (claimIsOutput) {
+            if (head != 0 && chain.unclaimed == head) revert IProofMarketEvents.PremiseNotProven(head);
+            chain.unclaimed = id;
+        }
+        if (chain.headClaim != continued) revert IProofMarketEvents.PremiseMismatch(chain.headClaim);
+        if (!claimIsOutput) chain.headClaim = claim;
+
+        uint256 at = word >> AT_SHIFT;
+        link = SlotLink.create(head, (word >> HEAD_AT_SHIFT) & ID, at);
+        chain.word = (word & (ID | ID << AT_SHIFT)) | uint256(id) << HEAD_SHIFT | at << HEAD_AT_SHIFT;
+    }
+
+    /// @notice Where a slot stands now.
+    function placeOf(Chain storage chain, uint64 id, uint256 link) internal view returns (Place memory place) {
+        uint256 word = chain.word;
+        place.stands = _stands(chain, word, id, SlotLink.at(link));
+        uint64 premise = SlotLink.premise(link);
+        bool premiseStands = place.stands || _stands(chain, word, premise, SlotLink.premiseAt(link));
+        place.premiseEstablished = premiseStands && premise <= uint64(word);
+        place.premiseFallen = !premiseStands;
+    }
+
+    /// @notice Slot `id` stands, was proven right, and its premise is established: so is it.
+    function establish(Chain storage chain, uint256 market, uint64 id, uint256 claim) internal {
+        chain.word = (chain.word & ~ID) | id;
+        chain.establishedClaim = claim;
+        emit IProofMarketEvents.SlotEstablished(market, id, claim);
+    }
+
+    /// @notice The head's claim is an output, and slot `id` was proven with it.
+    function claimed(Chain storage chain, uint64 id, uint256 claim) internal {
+        if (chain.unclaimed != id) return;
+        chain.unclaimed = 0;
+        chain.headClaim = claim;
+    }
+
+    /// @notice Slot `id`, which stands, falls with all that builds on it.
+    /// @param continued The slot's input that continues its premise: what the next slot must continue.
+    function cut(Chain storage chain, uint256 market, uint64 id, uint256 link, uint256 continued) internal {
+        uint256 word = chain.word;
+        uint256 run = (word >> (AT_SHIFT + 32)) + 1;
+        uint256 depth = (SlotLink.at(link) & DEPTH) + 1;
+        uint64 head = SlotLink.premise(link);
+        chain.runs[depth] = run | uint256(id) << CUT_SHIFT;
+        chain.word = (word & ID) | uint256(head) << HEAD_SHIFT | SlotLink.premiseAt(link) << HEAD_AT_SHIFT
+            | depth << AT_SHIFT | run << (AT_SHIFT + 32);
+        chain.headClaim = continued;
+        if (chain.unclaimed != 0) chain.unclaimed = 0;
+        emit IProofMarketEvents.ChainCut(market, id, head, continued);
+    }
+
+    /// @notice The last established slot and the head.
+    function ends(Chain storage chain) internal view returns (uint64 established, uint64 head) {
+        uint256 word = chain.word;
+        return (uint64(word), uint64(word >> HEAD_SHIFT));
+    }
+
+    /// @param at `depth | run << 32`.
+    function _stands(Chain storage chain, uint256 word, uint64 id, uint256 at) private view returns (bool) {
+        uint256 newest = word >> AT_SHIFT;
+        uint256 depth = at & DEPTH;
+        if (depth == newest & DEPTH) return at == newest;
+        if (depth > newest & DEPTH || uint32(chain.runs[depth]) != at >> 32) return false;
+        return id < chain.runs[depth + 1] >> CUT_SHIFT;
+    }
+}
