@@ -187,7 +187,7 @@ contract DelegationPool is IDelegationPool, ReentrancyGuardTransient {
         uint256 unallocated = _unallocated();
         if (unallocated >= waiting || units == 0) revert NothingToFree();
         uint256 lowered = (waiting - unallocated + (_unit - 1)) / _unit;
-        _lower(marketId, lowered < units ? units - lowered : 0);
+        registry.allocate(marketId, lowered < units ? units - lowered : 0, units, 1, type(uint32).max);
     }
 
     /// @inheritdoc IDelegationPool
@@ -263,7 +263,7 @@ contract DelegationPool is IDelegationPool, ReentrancyGuardTransient {
         PoolShares.Book memory book = _update();
         bool raised = units > registry.allocationOf(marketId, address(this));
         if (raised) _serve(marketId);
-        registry.allocate(marketId, units);
+        registry.allocate(marketId, units, units, 1, type(uint32).max);
         if (!raised) return;
         (uint256 left, uint256 waiting) = (_unallocated(), _waiting(book));
         if (left < waiting) revert ExitsWaiting(left, waiting);
@@ -434,10 +434,6 @@ contract DelegationPool is IDelegationPool, ReentrancyGuardTransient {
     /// @dev When stake asked back now is beyond every duty it may have to answer for.
     function _readyAt() private view returns (uint256 readyAt) {
         readyAt = block.timestamp + DRIP;
-        for (uint256 i = 0; i < _markets.length; ++i) {
-            uint256 until = registry.dutyUntil(_markets[i], address(this));
-            if (until > readyAt) readyAt = until;
-        }
     }
 
     /// @dev Stake that is not asked back and that allocations leave, however much of it bonds still tie up.

@@ -20,11 +20,17 @@ const EXPORTED: &[&str] = &[
     "DelegationPool",
     "DelegationPools",
     "DevelopmentToken",
+    "HandOvers",
     "IVerifier",
     "ProofMarket",
+    "ProofMarketExt",
     "ProverRegistry",
+    "TermsRules",
     "TransferRollup",
 ];
+
+/// The market hands what it does not know itself to its extension: its ABI is that of both.
+const EXTENDED: (&str, &str) = ("ProofMarket", "ProofMarketExt");
 
 const REMAPPINGS: &[(&str, &str)] =
     &[("@openzeppelin/", "node_modules/@openzeppelin/"), ("solady/", "node_modules/solady/src/")];
@@ -75,7 +81,7 @@ fn compile(root: &Path, solc: &Path) -> Result<BTreeMap<String, Value>> {
         ..Default::default()
     };
     settings.optimizer.enabled = Some(true);
-    settings.optimizer.runs = Some(10_000);
+    settings.optimizer.runs = Some(1_000_000);
     settings.metadata = Some(SettingsMetadata {
         use_literal_content: None,
         bytecode_hash: Some(BytecodeHash::None),
@@ -121,5 +127,22 @@ fn compile(root: &Path, solc: &Path) -> Result<BTreeMap<String, Value>> {
         }
         artifacts.insert(name.clone(), json!({ "abi": abi, "bytecode": bytecode }));
     }
+    extend(&mut artifacts)?;
     Ok(artifacts)
+}
+
+/// Adds to the market's ABI what its extension has beyond it.
+fn extend(artifacts: &mut BTreeMap<String, Value>) -> Result<()> {
+    let (name, extension) = EXTENDED;
+    let more = artifacts.get(extension).and_then(|artifact| artifact["abi"].as_array()).cloned();
+    let more = more.ok_or_else(|| eyre!("{extension} came without an ABI"))?;
+    let own = artifacts.get_mut(name).and_then(|artifact| artifact["abi"].as_array_mut());
+    let own = own.ok_or_else(|| eyre!("{name} came without an ABI"))?;
+    for item in more {
+        if item["type"] != "constructor" && !own.contains(&item) {
+            own.push(item);
+        }
+    }
+    own.sort_by_key(|item| (item["type"].to_string(), item["name"].to_string()));
+    Ok(())
 }
