@@ -9,6 +9,7 @@ import { IProverRegistry } from "./IProverRegistry.sol";
 /// @param prover Who offers, signs and is allocated the slots.
 /// @param requester The only requester that may use it.
 /// @param market The only market it is good for.
+/// @param terms Hash of the only terms it is good for: keccak256(abi.encode(terms)).
 /// @param price What a slot pays at most, in asset wei.
 /// @param penalty What a missed slot costs the prover, in asset wei: exactly the bond of the market's terms.
 /// @param capacity How many slots the prover may hold at once, counted in bonds: with the new one, its open bonds in the
@@ -19,6 +20,7 @@ struct Offer {
     address prover;
     address requester;
     uint256 market;
+    bytes32 terms;
     uint96 price;
     uint96 penalty;
     uint32 capacity;
@@ -33,7 +35,8 @@ struct Offer {
 /// a prover cannot hold the requester up.
 ///
 /// EIP-712: domain name "Provery Agreement", version "1", this chain, this contract; type
-/// `Offer(address prover,address requester,uint256 market,uint96 price,uint96 penalty,uint32 capacity,uint40 expiry,uint256 nonce)`.
+/// `Offer(address prover,address requester,uint256 market,bytes32 terms,uint96 price,uint96 penalty,uint32 capacity,uint40 expiry,
+/// uint256 nonce)` (without the line break).
 ///
 /// `mechanismParams` is zero.
 interface IAgreement is IMechanism {
@@ -56,6 +59,8 @@ interface IAgreement is IMechanism {
     error WrongRequester(address requester);
     /// @notice The offer is for another market.
     error WrongMarket(uint256 market);
+    /// @notice The offer is for other terms than the slot's.
+    error WrongTerms(bytes32 terms);
     /// @notice The offer's price is above the terms'.
     error PriceAboveTerms(uint256 price, uint256 cap);
     /// @notice The offer's penalty is not the terms' bond.

@@ -8,12 +8,15 @@ import { IAgreement, Offer } from "../interfaces/IAgreement.sol";
 import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
 import { Slot, SlotState, Terms } from "../interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
+import { SlotRing } from "../libraries/SlotRing.sol";
 
 /// @title Agreement: the requester opens its slots for a prover that signed an offer to it
 /// @dev How many slots a prover holds is not counted here: its open bonds in the registry say so.
 contract Agreement is IAgreement, EIP712 {
+    using SlotRing for Terms;
+
     bytes32 private constant OFFER_TYPEHASH = keccak256(
-        "Offer(address prover,address requester,uint256 market,uint96 price,uint96 penalty,uint32 capacity,uint40 expiry,uint256 nonce)"
+        "Offer(address prover,address requester,uint256 market,bytes32 terms,uint96 price,uint96 penalty,uint32 capacity,uint40 expiry,uint256 nonce)"
     );
 
     /// @inheritdoc IAgreement
@@ -93,6 +96,7 @@ contract Agreement is IAgreement, EIP712 {
         if (block.timestamp > offer.expiry) revert OfferExpired(offer.expiry);
         if (offer.requester != terms.requester) revert WrongRequester(offer.requester);
         if (offer.market != market) revert WrongMarket(offer.market);
+        if (offer.terms != terms.hash()) revert WrongTerms(offer.terms);
         if (offer.price > terms.price) revert PriceAboveTerms(offer.price, terms.price);
         if (offer.penalty != terms.bond) revert PenaltyMismatch(offer.penalty, terms.bond);
         if (isRevoked(offer.prover, offer.nonce)) revert OfferRevoked();

@@ -1,34 +1,58 @@
-//! `Terms` across the ABI boundary of the rollup.
+//! `Slot` and `Terms` across the ABI boundary of the other contracts that take them.
 
-use crate::{Terms, TransferRollup};
+use crate::{HandOvers, Slot, Terms, TransferRollup};
 
 /// Field by field, so that a change of the struct stops the build.
 macro_rules! same {
-    ($($field:ident),+ $(,)?) => {
-        impl From<Terms> for TransferRollup::Terms {
-            fn from(terms: Terms) -> Self {
-                let Terms { $($field),+ } = terms;
+    ($from:ident => $to:ty; $($field:ident),+ $(,)?) => {
+        impl From<$from> for $to {
+            fn from(value: $from) -> Self {
+                let $from { $($field),+ } = value;
                 Self { $($field),+ }
             }
         }
     };
 }
 
+macro_rules! same_terms {
+    ($to:ty) => {
+        same!(
+            Terms => $to;
+            requester,
+            mechanism,
+            mechanismParams,
+            circuit,
+            verifier,
+            price,
+            bond,
+            fastWindow,
+            exclusiveWindow,
+            expiryWindow,
+            floorBps,
+            rescuerBps,
+            requesterBps,
+            forfeitBps,
+            outputs,
+            callbackGas,
+            version,
+            leastRescue,
+            chain,
+        );
+    };
+}
+
+same_terms!(TransferRollup::Terms);
+same_terms!(HandOvers::Terms);
 same!(
-    requester,
-    mechanism,
-    mechanismParams,
-    circuit,
-    verifier,
+    Slot => HandOvers::Slot;
+    market,
+    id,
+    statement,
+    prover,
     price,
-    bond,
-    fastWindow,
-    exclusiveWindow,
-    expiryWindow,
-    floorBps,
-    rescuerBps,
-    requesterBps,
-    forfeitBps,
-    outputs,
-    callbackGas,
+    openedAt,
+    startedAt,
+    exclusiveUntil,
+    capacity,
+    link,
 );

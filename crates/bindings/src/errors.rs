@@ -10,8 +10,8 @@ use alloy::{
 };
 
 use crate::{
-    CircuitRegistry, DelegationPool, DelegationPools, DevelopmentToken, ProofMarket, ProverRegistry,
-    TransferRollup, mechanisms,
+    CircuitRegistry, DelegationPool, DelegationPools, DevelopmentToken, HandOvers, ProofMarket,
+    ProverRegistry, TransferRollup, mechanisms,
 };
 
 /// A revert, by name.
@@ -40,6 +40,7 @@ static ERRORS: LazyLock<BTreeMap<Selector, Error>> = LazyLock::new(|| {
     [
         ProofMarket::abi::errors(),
         ProverRegistry::abi::errors(),
+        HandOvers::abi::errors(),
         DelegationPool::abi::errors(),
         DelegationPools::abi::errors(),
         CircuitRegistry::abi::errors(),

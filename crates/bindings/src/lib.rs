@@ -14,10 +14,11 @@ pub use mechanisms::*;
 /// A registered circuit.
 pub use others::circuits::ICircuitRegistry::Circuit;
 /// A prover as the registry stores it.
-pub use others::registry::IProverRegistry::Prover;
+pub use others::registry::IProverRegistry::{Position, Prover};
 pub use others::{
-    block_verifier::BlockVerifier, circuits::CircuitRegistry, pool::DelegationPool, pools::DelegationPools,
-    registry::ProverRegistry, rollup::TransferRollup, token::DevelopmentToken, verifier::IVerifier,
+    block_verifier::BlockVerifier, circuits::CircuitRegistry, extension::ProofMarketExt,
+    hand_overs::HandOvers, pool::DelegationPool, pools::DelegationPools, registry::ProverRegistry,
+    rollup::TransferRollup, rules::TermsRules, token::DevelopmentToken, verifier::IVerifier,
 };
 
 /// The one list of mechanisms: a module, its contract and the contract's ABI. Hands it to another macro: here it makes
@@ -78,9 +79,12 @@ mod mechanisms {
 mod others {
     contract!(block_verifier, BlockVerifier, "abi/BlockVerifier.json");
     contract!(circuits, CircuitRegistry, "abi/CircuitRegistry.json");
+    contract!(extension, ProofMarketExt, "abi/ProofMarketExt.json");
+    contract!(hand_overs, HandOvers, "abi/HandOvers.json");
     contract!(pool, DelegationPool, "abi/DelegationPool.json");
     contract!(pools, DelegationPools, "abi/DelegationPools.json");
     contract!(registry, ProverRegistry, "abi/ProverRegistry.json");
+    contract!(rules, TermsRules, "abi/TermsRules.json");
     contract!(rollup, TransferRollup, "abi/TransferRollup.json");
     contract!(token, DevelopmentToken, "abi/DevelopmentToken.json");
     contract!(verifier, IVerifier, "abi/IVerifier.json");

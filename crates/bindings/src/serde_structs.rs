@@ -20,15 +20,37 @@ struct SlotRecord {
     started_at: u64,
     exclusive_until: u64,
     capacity: u32,
+    link: U256,
 }
 
 impl Serialize for Slot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { market, id, statement, prover, price, openedAt, startedAt, exclusiveUntil, capacity } =
-            self.clone();
+        let Self {
+            market,
+            id,
+            statement,
+            prover,
+            price,
+            openedAt,
+            startedAt,
+            exclusiveUntil,
+            capacity,
+            link,
+        } = self.clone();
         let (opened_at, started_at, exclusive_until) = (openedAt.to(), startedAt.to(), exclusiveUntil.to());
-        SlotRecord { market, id, statement, prover, price, opened_at, started_at, exclusive_until, capacity }
-            .serialize(serializer)
+        SlotRecord {
+            market,
+            id,
+            statement,
+            prover,
+            price,
+            opened_at,
+            started_at,
+            exclusive_until,
+            capacity,
+            link,
+        }
+        .serialize(serializer)
     }
 }
 
@@ -44,6 +66,7 @@ impl<'de> Deserialize<'de> for Slot {
             started_at,
             exclusive_until,
             capacity,
+            link,
         } = SlotRecord::deserialize(deserializer)?;
         let seconds = |value: u64| U40::try_from(value).map_err(D::Error::custom);
         Ok(Self {
@@ -56,6 +79,7 @@ impl<'de> Deserialize<'de> for Slot {
             startedAt: seconds(started_at)?,
             exclusiveUntil: seconds(exclusive_until)?,
             capacity,
+            link,
         })
     }
 }
@@ -80,6 +104,10 @@ struct TermsRecord {
     forfeit_bps: u16,
     outputs: u8,
     callback_gas: u32,
+    version: u32,
+    #[serde(with = "wei")]
+    least_rescue: U96,
+    chain: u32,
 }
 
 impl Serialize for Terms {
@@ -101,6 +129,9 @@ impl Serialize for Terms {
             forfeit_bps: self.forfeitBps,
             outputs: self.outputs,
             callback_gas: self.callbackGas,
+            version: self.version,
+            least_rescue: self.leastRescue,
+            chain: self.chain,
         }
         .serialize(serializer)
     }
@@ -126,6 +157,9 @@ impl<'de> Deserialize<'de> for Terms {
             forfeitBps: record.forfeit_bps,
             outputs: record.outputs,
             callbackGas: record.callback_gas,
+            version: record.version,
+            leastRescue: record.least_rescue,
+            chain: record.chain,
         })
     }
 }

@@ -1,12 +1,14 @@
 //! What to send, apart from sending it. Pure.
 
+use std::ops::RangeInclusive;
+
 use alloy::{
     primitives::{Address, B256, Bytes, U256},
     sol_types::{SolCall, SolValue},
 };
 use provery_bindings::{
-    CircuitRegistry, DevelopmentToken, ProofMarket, ProofMarket::HandOver, ProverRegistry, SealedBidAuction,
-    StakeLottery, TransferRollup,
+    CircuitRegistry, DevelopmentToken, HandOvers, HandOvers::HandOver, ProofMarket, ProverRegistry,
+    SealedBidAuction, StakeLottery, TransferRollup,
 };
 use provery_types::{DELEGATION_POOLS, Deployment, Slot, Terms};
 
@@ -51,6 +53,7 @@ impl Call {
 #[derive(Clone, Copy, Debug)]
 pub struct Calls {
     market: Address,
+    hand_overs: Address,
     registry: Address,
     circuits: Address,
     lottery: Address,
@@ -62,6 +65,7 @@ impl Calls {
     pub fn new(deployment: &Deployment) -> Self {
         Self {
             market: deployment.market(),
+            hand_overs: deployment.hand_overs(),
             registry: deployment.registry(),
             circuits: deployment.circuits(),
             lottery: deployment.lottery(),
@@ -106,8 +110,26 @@ impl Calls {
         Call::new("stake", self.registry, &ProverRegistry::stakeCall { amount })
     }
 
-    pub fn allocate(&self, market: U256, units: U256) -> Call {
-        Call::new("allocate", self.registry, &ProverRegistry::allocateCall { marketId: market, units })
+    /// Units of stake behind a market, how many of them may be bonded at once, and the versions of its terms accepted.
+    pub fn allocate(&self, market: U256, units: U256, exposure: U256, versions: RangeInclusive<u32>) -> Call {
+        let call = ProverRegistry::allocateCall {
+            marketId: market,
+            units,
+            exposure,
+            fromVersion: *versions.start(),
+            toVersion: *versions.end(),
+        };
+        Call::new("allocate", self.registry, &call)
+    }
+
+    /// The key that sends this acts for `prover`, which nominated it.
+    pub fn serve(&self, prover: Address) -> Call {
+        Call::new("serve", self.registry, &ProverRegistry::serveCall { prover })
+    }
+
+    /// Come back after a suspension in a market.
+    pub fn reinstate(&self, market: U256) -> Call {
+        Call::new("reinstate", self.registry, &ProverRegistry::reinstateCall { marketId: market })
     }
 
     pub fn request_unstake(&self, amount: U256) -> Call {
@@ -153,13 +175,14 @@ impl Calls {
 
     /// `price` is asset wei that the taker pays; below zero, that it is paid.
     pub fn hand_over(&self, slot: &Slot, terms: &Terms, offer: HandOver) -> Call {
-        let call = ProofMarket::handOverCall { slot: slot.clone(), terms: terms.clone(), offer };
-        Call::new("hand_over", self.market, &call)
+        let call = HandOvers::handOverCall { slot: slot.clone().into(), terms: terms.clone().into(), offer };
+        Call::new("hand_over", self.hand_overs, &call)
     }
 
     pub fn revoke_hand_over(&self, slot: &Slot, terms: &Terms, offer: HandOver) -> Call {
-        let call = ProofMarket::revokeHandOverCall { slot: slot.clone(), terms: terms.clone(), offer };
-        Call::new("revoke_hand_over", self.market, &call)
+        let call =
+            HandOvers::revokeHandOverCall { slot: slot.clone().into(), terms: terms.clone().into(), offer };
+        Call::new("revoke_hand_over", self.hand_overs, &call)
     }
 
     /// `signature` is the holder's; empty for an offer made on-chain.
@@ -171,9 +194,14 @@ impl Calls {
         taker: Address,
         signature: Bytes,
     ) -> Call {
-        let call =
-            ProofMarket::takeOverCall { slot: slot.clone(), terms: terms.clone(), offer, taker, signature };
-        Call::new("take_over", self.market, &call)
+        let call = HandOvers::takeOverCall {
+            slot: slot.clone().into(),
+            terms: terms.clone().into(),
+            offer,
+            taker,
+            signature,
+        };
+        Call::new("take_over", self.hand_overs, &call)
     }
 
     // The lottery.
@@ -204,16 +232,18 @@ impl Calls {
 
     // The market.
 
-    pub fn create_market(&self, terms: &Terms, capacity: u32) -> Call {
+    /// `origin` is what the first slot of a chain continues; 0 without a chain.
+    pub fn create_market(&self, terms: &Terms, capacity: u32, origin: U256) -> Call {
         Call::new(
             "create_market",
             self.market,
-            &ProofMarket::createMarketCall { terms: terms.clone(), capacity },
+            &ProofMarket::createMarketCall { terms: terms.clone(), capacity, origin },
         )
     }
 
-    pub fn set_terms(&self, market: U256, terms: &Terms) -> Call {
-        Call::new("set_terms", self.market, &ProofMarket::setTermsCall { market, terms: terms.clone() })
+    pub fn set_terms(&self, market: U256, current: &Terms, next: &Terms) -> Call {
+        let call = ProofMarket::setTermsCall { market, current: current.clone(), next: next.clone() };
+        Call::new("set_terms", self.market, &call)
     }
 
     /// Needs an allowance; [`crate::Sender::fund`] sees to it.
@@ -225,10 +255,19 @@ impl Calls {
         Call::new("defund", self.market, &ProofMarket::defundCall { market, amount, to })
     }
 
-    pub fn open_slot(&self, market: U256, terms: &Terms, statement_inputs: Vec<U256>, data: Bytes) -> Call {
+    /// `premise` is the slot it builds on: the chain's head, or 0.
+    pub fn open_slot(
+        &self,
+        market: U256,
+        terms: &Terms,
+        premise: u64,
+        statement_inputs: Vec<U256>,
+        data: Bytes,
+    ) -> Call {
         let call = ProofMarket::openSlotCall {
             market,
             terms: terms.clone(),
+            premise,
             statementInputs: statement_inputs,
             data,
         };
@@ -246,20 +285,31 @@ impl Calls {
         Call::new("prove", self.market, &call)
     }
 
-    pub fn expire(&self, slot: &Slot, terms: &Terms) -> Call {
-        Call::new(
-            "expire",
-            self.market,
-            &ProofMarket::expireCall { slot: slot.clone(), terms: terms.clone() },
-        )
+    /// `inputs` are the slot's statement inputs; only those of a slot in a chain are sent.
+    pub fn expire(&self, slot: &Slot, terms: &Terms, inputs: &[U256]) -> Call {
+        let inputs = linked(terms, inputs);
+        let (slot, terms) = (slot.clone(), terms.clone());
+        Call::new("expire", self.market, &ProofMarket::expireCall { slot, terms, statementInputs: inputs })
     }
 
-    pub fn cancel(&self, slot: &Slot, terms: &Terms) -> Call {
-        Call::new(
-            "cancel",
-            self.market,
-            &ProofMarket::cancelCall { slot: slot.clone(), terms: terms.clone() },
-        )
+    /// Likewise.
+    pub fn cancel(&self, slot: &Slot, terms: &Terms, inputs: &[U256]) -> Call {
+        let inputs = linked(terms, inputs);
+        let (slot, terms) = (slot.clone(), terms.clone());
+        Call::new("cancel", self.market, &ProofMarket::cancelCall { slot, terms, statementInputs: inputs })
+    }
+
+    /// Likewise.
+    pub fn drop_slot(&self, slot: &Slot, terms: &Terms, inputs: &[U256]) -> Call {
+        let inputs = linked(terms, inputs);
+        let (slot, terms) = (slot.clone(), terms.clone());
+        Call::new("drop", self.market, &ProofMarket::dropCall { slot, terms, statementInputs: inputs })
+    }
+
+    /// Settle a slot that was proven before its premise was; the last three as its `SlotPending` tells them.
+    pub fn resolve(&self, slot: &Slot, terms: &Terms, payee: Address, right: bool, claim: U256) -> Call {
+        let (slot, terms) = (slot.clone(), terms.clone());
+        Call::new("resolve", self.market, &ProofMarket::resolveCall { slot, terms, payee, right, claim })
     }
 
     pub fn withdraw(&self, to: Address, amount: U256) -> Call {
@@ -272,16 +322,20 @@ impl Calls {
 
     // A rollup.
 
-    /// `mechanism_data` is what the market's mechanism wants to know of a slot as it opens: nothing, or an agreement's offer.
+    /// `parent` is the block it builds on and the root that claims. `mechanism_data` is what the market's mechanism wants to
+    /// know of a slot as it opens: nothing, an agreement's offer, or what brings a lottery's seed in.
     pub fn post_block(
         &self,
         rollup: Address,
+        parent: (u64, U256),
         data: Bytes,
         new_root: U256,
         terms: &Terms,
         mechanism_data: Bytes,
     ) -> Call {
         let call = TransferRollup::postBlockCall {
+            parent: parent.0,
+            parentRoot: parent.1,
             data,
             newRoot: new_root,
             terms: terms.clone().into(),
@@ -289,6 +343,11 @@ impl Calls {
         };
         Call::new("post_block", rollup, &call)
     }
+}
+
+/// Nobody asks for the inputs of a slot that stands alone.
+fn linked(terms: &Terms, inputs: &[U256]) -> Vec<U256> {
+    if terms.chain == 0 { Vec::new() } else { inputs.to_vec() }
 }
 
 #[cfg(test)]

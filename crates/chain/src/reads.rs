@@ -8,7 +8,7 @@ use alloy::{
     rpc::types::Filter,
     sol_types::SolEvent,
 };
-use provery_bindings::{Circuit, DevelopmentToken, ProofMarket, Prover};
+use provery_bindings::{Circuit, DevelopmentToken, Position, ProofMarket, Prover};
 use provery_types::{Slot, SlotState, Terms, terms_hash};
 
 use crate::{Chain, ChainError, history};
@@ -41,6 +41,21 @@ pub struct RegistryParams {
     pub freeze: u64,
     /// Misses in a row that suspend a prover.
     pub suspend_after: u64,
+    /// Seconds a slot's expiry window may have at most.
+    pub max_window: u64,
+    /// Seconds from asking stake back to getting it.
+    pub unbonding: u64,
+}
+
+/// What a market says of its terms beside the ones in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TermsRecord {
+    /// The last version, announced or in force.
+    pub version: u32,
+    /// Terms announced, by hash, and from when they may be used (unix seconds).
+    pub announced: Option<(B256, u64)>,
+    /// Held slots missed in a row.
+    pub misses: u8,
 }
 
 /// Where a rollup stands.
@@ -101,6 +116,16 @@ impl Chain {
         read!(self, self.registry_contract(), allocationOf(market, prover))
     }
 
+    /// What a prover puts behind a market.
+    pub async fn position(&self, market: U256, prover: Address) -> Result<Position, ChainError> {
+        read!(self, self.registry_contract(), positionOf(market, prover))
+    }
+
+    /// Whether a prover nominated a key.
+    pub async fn is_nominated(&self, prover: Address, submitter: Address) -> Result<bool, ChainError> {
+        read!(self, self.registry_contract(), isNominated(prover, submitter))
+    }
+
     /// Frozen weight of a prover in the current epoch, in units.
     pub async fn weight(&self, market: U256, prover: Address) -> Result<U256, ChainError> {
         read!(self, self.registry_contract(), weightOf(market, prover))
@@ -125,6 +150,8 @@ impl Chain {
             epoch_length: self.number("EPOCH_LENGTH", read!(self, registry, EPOCH_LENGTH())?)?,
             freeze: self.number("FREEZE", read!(self, registry, FREEZE())?)?,
             suspend_after: self.number("SUSPEND_AFTER", read!(self, registry, SUSPEND_AFTER())?)?,
+            max_window: self.number("MAX_WINDOW", read!(self, registry, MAX_WINDOW())?)?,
+            unbonding: self.number("UNBONDING", read!(self, registry, UNBONDING())?)?,
         })
     }
 
@@ -168,6 +195,14 @@ impl Chain {
             slots: record.slots,
             funds: U256::from(record.funds),
         })
+    }
+
+    /// What a market says of its terms beside the ones in force.
+    pub async fn terms_record(&self, market: U256) -> Result<TermsRecord, ChainError> {
+        let record = read!(self, self.market_contract(), termsOf(market))?;
+        let from: u64 = record.from.to();
+        let announced = (!record.announced.is_zero()).then_some((record.announced, from));
+        Ok(TermsRecord { version: record.version, announced, misses: record.misses })
     }
 
     /// A market's current terms, from its last `TermsSet` event and checked against the chain's hash.

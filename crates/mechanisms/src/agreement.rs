@@ -24,6 +24,8 @@ pub struct Offer {
     pub prover: Address,
     pub requester: Address,
     pub market: U256,
+    /// Hash of the terms it is for.
+    pub terms: B256,
     pub price: U256,
     /// Exactly the bond of the market's terms.
     pub penalty: U256,
@@ -45,6 +47,7 @@ impl Offer {
             prover: self.prover,
             requester: self.requester,
             market: self.market,
+            terms: self.terms,
             price: wei("price", self.price)?,
             penalty: wei("penalty", self.penalty)?,
             capacity: self.capacity,
@@ -104,6 +107,7 @@ mod tests {
             prover: Address::repeat_byte(1),
             requester: Address::repeat_byte(2),
             market: U256::from(3),
+            terms: B256::repeat_byte(10),
             price: U256::from(4),
             penalty: U256::from(5),
             capacity: 6,
@@ -121,6 +125,7 @@ mod tests {
             Offer { prover: Address::ZERO, ..offer() },
             Offer { requester: Address::ZERO, ..offer() },
             Offer { market: U256::ZERO, ..offer() },
+            Offer { terms: B256::ZERO, ..offer() },
             Offer { price: U256::ZERO, ..offer() },
             Offer { penalty: U256::ZERO, ..offer() },
             Offer { capacity: 0, ..offer() },

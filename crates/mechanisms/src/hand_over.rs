@@ -3,7 +3,7 @@
 
 use alloy::primitives::{Address, B256, aliases::I96, aliases::U40};
 use alloy::sol_types::{SolStruct, eip712_domain};
-use provery_bindings::ProofMarket;
+use provery_bindings::HandOvers;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::reward::Curve;
@@ -35,23 +35,23 @@ mod signed {
 
 impl HandOver {
     /// As the contract takes it; nothing if a number has no room there.
-    pub fn sol(self) -> Option<ProofMarket::HandOver> {
-        Some(ProofMarket::HandOver {
+    pub fn sol(self) -> Option<HandOvers::HandOver> {
+        Some(HandOvers::HandOver {
             to: self.to.unwrap_or_default(),
             price: I96::try_from(self.price).ok()?,
             validUntil: U40::checked_from_limbs_slice(&[self.valid_until])?,
         })
     }
 
-    /// The offer's EIP-712 hash for the market contract at `market`: what its slot's holder signs. `word` is the slot's hash
+    /// The offer's EIP-712 hash for the contract with the offers at `hand_overs`: what its slot's holder signs. `word` is the slot's hash
     /// under its terms, so an offer is void once the slot changed in any way. Nothing if a number has no room.
-    pub fn digest(self, word: B256, chain_id: u64, market: Address) -> Option<B256> {
-        let ProofMarket::HandOver { to, price, validUntil } = self.sol()?;
+    pub fn digest(self, word: B256, chain_id: u64, hand_overs: Address) -> Option<B256> {
+        let HandOvers::HandOver { to, price, validUntil } = self.sol()?;
         let domain = eip712_domain! {
             name: "Provery",
             version: "1",
             chain_id: chain_id,
-            verifying_contract: market,
+            verifying_contract: hand_overs,
         };
         Some(signed::HandOver { slot: word, to, price, validUntil }.eip712_signing_hash(&domain))
     }
@@ -72,7 +72,7 @@ mod decimal {
 
 /// Offer a slot of this prover's that it cannot deliver in time, at `price`, to anyone, for as long as somebody else could
 /// still be allocated it. `unable` is that no proof of it can be made here at all.
-pub fn offer(view: &SlotView<'_>, market: Address, price: i128, unable: bool) -> Option<Errand> {
+pub fn offer(view: &SlotView<'_>, hand_overs: Address, price: i128, unable: bool) -> Option<Errand> {
     let held = view.slot.prover == view.me && view.now < view.exclusive_until();
     let late = view.now.saturating_add(view.delivery_seconds()) >= view.exclusive_until();
     // A submitter may not spend its prover's credit.
@@ -81,17 +81,17 @@ pub fn offer(view: &SlotView<'_>, market: Address, price: i128, unable: bool) ->
         return None;
     }
     let valid_until = view.exclusive_until().saturating_sub(1);
-    let call = ProofMarket::handOverCall {
-        slot: view.slot.clone(),
-        terms: view.terms.clone(),
+    let call = HandOvers::handOverCall {
+        slot: view.slot.clone().into(),
+        terms: view.terms.clone().into(),
         offer: HandOver { to: None, price, valid_until }.sol()?,
     };
-    Some(Errand::new("hand_over", market, &call))
+    Some(Errand::new("hand_over", hand_overs, &call))
 }
 
 /// Take a slot that another offers, if what it pays by the time it can be delivered covers the price and the least this
 /// prover works for, and it can be delivered within what is left of the exclusive window.
-pub fn take(view: &SlotView<'_>, market: Address, offer: &HandOver) -> Option<Errand> {
+pub fn take(view: &SlotView<'_>, hand_overs: Address, offer: &HandOver) -> Option<Errand> {
     let offered = !view.slot.prover.is_zero()
         && view.slot.prover != view.me
         && view.now <= offer.valid_until
@@ -112,14 +112,14 @@ pub fn take(view: &SlotView<'_>, market: Address, offer: &HandOver) -> Option<Er
     if view.key != view.me && (offer.price > 0 || late) {
         return None;
     }
-    let call = ProofMarket::takeOverCall {
-        slot: view.slot.clone(),
-        terms: view.terms.clone(),
+    let call = HandOvers::takeOverCall {
+        slot: view.slot.clone().into(),
+        terms: view.terms.clone().into(),
         offer: offer.sol()?,
         taker: view.me,
         signature: Default::default(),
     };
-    Some(Errand::new("take_over", market, &call))
+    Some(Errand::new("take_over", hand_overs, &call))
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub fn random(seed: U256, market: U256, slot: u64, attempt: u64) -> U256 {
 pub enum PassedOver {
     Paused,
     Suspended,
+    /// It had not accepted the version of the terms that the slot was opened under.
+    TermsNotAccepted,
     /// Asset wei allocated to the market and not bonded, and the bond it had to cover.
     TooLittleFreeStake {
         free: u128,
@@ -36,7 +38,8 @@ impl fmt::Display for PassedOver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Paused => f.write_str("it had paused itself"),
-            Self::Suspended => f.write_str("it was suspended"),
+            Self::Suspended => f.write_str("it was suspended in this market"),
+            Self::TermsNotAccepted => f.write_str("it had not accepted these terms"),
             Self::TooLittleFreeStake { free, bond } => {
                 write!(f, "{free} wei of its stake in the market was free, less than the bond of {bond} wei")
             }
@@ -50,7 +53,9 @@ impl fmt::Display for PassedOver {
 pub struct Record {
     pub paused: bool,
     pub suspended: bool,
-    /// What it had allocated to the market, less the bonds reserved there, in asset wei.
+    /// Whether it had accepted the version of the terms.
+    pub accepts: bool,
+    /// What it exposed to the market, less the bonds reserved there, in asset wei.
     pub free: u128,
 }
 
@@ -125,6 +130,7 @@ pub fn explain(
         let passed_over = match record_of(prover) {
             Some(record) if record.suspended => Some(PassedOver::Suspended),
             Some(record) if record.paused => Some(PassedOver::Paused),
+            Some(record) if !record.accepts => Some(PassedOver::TermsNotAccepted),
             Some(record) if record.free < draw.bond => {
                 Some(PassedOver::TooLittleFreeStake { free: record.free, bond: draw.bond })
             }
@@ -185,7 +191,7 @@ mod tests {
         let weights = weights();
         for slot in 1..50 {
             let first = weights.draw(random(U256::from(77), MARKET, slot, 0), 5).expect("there is weight");
-            let able = |_| Some(Record { paused: false, suspended: false, free: BOND });
+            let able = |_| Some(Record { paused: false, suspended: false, accepts: true, free: BOND });
             let explanation = explain(&draw(&weights, slot, address(first.id)), |id| Some(address(id)), able);
             assert!(explanation.agrees);
             assert_eq!(explanation.winner, Some(address(first.id)));
@@ -202,6 +208,7 @@ mod tests {
             Some(Record {
                 paused: prover == address(4),
                 suspended: prover == address(3),
+                accepts: true,
                 free: if prover == address(2) { BOND - 1 } else { BOND },
             })
         };

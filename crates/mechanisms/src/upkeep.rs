@@ -1,6 +1,6 @@
-//! What a prover does apart from proving: fix seeds, end expired slots, come back after a suspension, collect.
+//! What a prover does apart from proving: bring seeds in, end expired slots, come back after a suspension, collect.
 //!
-//! Poking and expiring are open to anyone and useful once, so provers take turns at them as they do at rescues: rank
+//! Bringing a seed in and expiring are open to anyone and useful once, so provers take turns at them as they do at rescues: rank
 //! `i` acts `i` steps after the first may.
 
 use alloy::primitives::{Address, U256, keccak256};
@@ -24,8 +24,9 @@ pub fn upkeep_rank(salt: U256, me: Address, candidates: &[Address]) -> u64 {
     }
 }
 
-/// Whether to fix the seed of the epoch that `now` falls into: nobody has, and this prover's turn has come.
-pub fn should_poke(
+/// Whether to bring in the seed of the epoch that `now` falls into: nobody has, and this prover's turn has come. Which seed it
+/// is depends on nobody's turn.
+pub fn should_bring_seed(
     now: u64,
     epoch_length: u64,
     seeded_epoch: Option<u64>,
@@ -61,27 +62,36 @@ pub fn expire_at(slot: &Slot, terms: &Terms, me: Address, candidates: &[Address]
 pub struct Standing {
     pub registered: bool,
     pub paused: bool,
-    pub suspended: bool,
 }
 
 impl Standing {
-    /// In the draws.
+    /// In the draws of markets in which it is not suspended.
     pub fn active(&self) -> bool {
-        self.registered && !self.paused && !self.suspended
+        self.registered && !self.paused
     }
 }
 
-/// Whether to come back after a suspension. `healthy` is whether this node could prove a slot if it were drawn now. A
-/// pause is the operator's own doing and is left alone.
-pub fn should_resume(standing: &Standing, healthy: bool) -> bool {
-    standing.registered && standing.suspended && !standing.paused && healthy
+/// What a prover has in a market's draws, in units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leaf {
+    /// What it allocated.
+    pub allocation: u64,
+    /// The leaf's newest weight.
+    pub weight: u64,
+    /// After misses in this market.
+    pub suspended: bool,
 }
 
-/// Whether a market's leaf is out of line with its prover: `weight` is the leaf's newest weight, `allocation` what the
-/// prover allocated, both in units.
-pub fn should_sync(standing: &Standing, allocation: u64, weight: u64) -> bool {
-    let wanted = if standing.active() { allocation } else { 0 };
-    standing.registered && wanted != weight
+/// Whether to come back to a market after a suspension there. `healthy` is whether this node could prove a slot if it were
+/// drawn now. A pause is the operator's own doing and is left alone.
+pub fn should_reinstate(standing: &Standing, leaf: &Leaf, healthy: bool) -> bool {
+    standing.active() && leaf.suspended && healthy
+}
+
+/// Whether a market's leaf is out of line with its prover.
+pub fn should_sync(standing: &Standing, leaf: &Leaf) -> bool {
+    let wanted = if standing.active() && !leaf.suspended { leaf.allocation } else { 0 };
+    standing.registered && wanted != leaf.weight
 }
 
 /// How much credit to withdraw: all of it, once it reaches the threshold. No threshold, no withdrawal.
@@ -102,17 +112,18 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_is_poked_once_and_in_turn() {
+    fn an_epochs_seed_is_brought_in_once_and_in_turn() {
         let provers = provers();
-        assert!(!should_poke(1_000, 100, Some(10), provers[0], &provers), "seeded");
-        assert!(!should_poke(1_000, 0, None, provers[0], &provers));
-        let pokes_at =
-            |prover| (0..1_000).find(|late| should_poke(10_000 + late, 1_000, Some(9), prover, &provers));
+        assert!(!should_bring_seed(1_000, 100, Some(10), provers[0], &provers), "seeded");
+        assert!(!should_bring_seed(1_000, 0, None, provers[0], &provers));
+        let pokes_at = |prover| {
+            (0..1_000).find(|late| should_bring_seed(10_000 + late, 1_000, Some(9), prover, &provers))
+        };
         let mut turns: Vec<_> = provers.iter().map(|prover| pokes_at(*prover)).collect();
         turns.sort_unstable();
         assert_eq!(turns, [0, 15, 30, 45, 60].map(Some));
         assert_eq!(pokes_at(ME), Some(75));
-        let turn = (0..40).find(|late| should_poke(4_000 + late, 40, None, ME, &provers));
+        let turn = (0..40).find(|late| should_bring_seed(4_000 + late, 40, None, ME, &provers));
         assert_eq!(turn, Some(20), "turns fit into a short epoch");
     }
 
@@ -127,25 +138,28 @@ mod tests {
     }
 
     #[test]
-    fn resumes_after_a_suspension_and_nothing_else() {
-        let well = Standing { registered: true, ..Standing::default() };
-        let suspended = Standing { suspended: true, ..well };
-        assert!(!should_resume(&well, true));
-        assert!(should_resume(&suspended, true));
-        assert!(!should_resume(&suspended, false), "not while it could not prove");
-        assert!(!should_resume(&Standing { paused: true, ..suspended }, true));
-        assert!(!should_resume(&Standing { registered: false, ..suspended }, true));
+    fn comes_back_after_a_suspension_and_nothing_else() {
+        let well = Standing { registered: true, paused: false };
+        let leaf = Leaf { allocation: 7, weight: 0, suspended: true };
+        assert!(!should_reinstate(&well, &Leaf { suspended: false, ..leaf }, true));
+        assert!(should_reinstate(&well, &leaf, true));
+        assert!(!should_reinstate(&well, &leaf, false), "not while it could not prove");
+        assert!(!should_reinstate(&Standing { paused: true, ..well }, &leaf, true));
+        assert!(!should_reinstate(&Standing { registered: false, ..well }, &leaf, true));
     }
 
     #[test]
     fn leaves_follow_their_prover() {
-        let well = Standing { registered: true, ..Standing::default() };
-        assert!(!should_sync(&well, 7, 7));
-        assert!(should_sync(&well, 7, 0));
+        let well = Standing { registered: true, paused: false };
+        let leaf = |weight, suspended| Leaf { allocation: 7, weight, suspended };
+        assert!(!should_sync(&well, &leaf(7, false)));
+        assert!(should_sync(&well, &leaf(0, false)));
+        assert!(should_sync(&well, &leaf(7, true)));
+        assert!(!should_sync(&well, &leaf(0, true)));
         let paused = Standing { paused: true, ..well };
-        assert!(should_sync(&paused, 7, 7));
-        assert!(!should_sync(&paused, 7, 0));
-        assert!(!should_sync(&Standing::default(), 7, 0));
+        assert!(should_sync(&paused, &leaf(7, false)));
+        assert!(!should_sync(&paused, &leaf(0, false)));
+        assert!(!should_sync(&Standing::default(), &leaf(0, false)));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use alloy::{
     primitives::{Address, LogData, U256, aliases::I96},
     sol_types::SolEventInterface,
 };
-use provery_bindings::{CircuitRegistry, ProofMarket, ProverRegistry, StakeLottery, TransferRollup};
+use provery_bindings::{
+    CircuitRegistry, HandOvers, ProofMarket, ProverRegistry, StakeLottery, TransferRollup,
+};
 
 use crate::Event;
 
@@ -12,6 +14,7 @@ use crate::Event;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
     Market,
+    HandOvers,
     Registry,
     Lottery,
     Circuits,
@@ -34,7 +37,7 @@ pub enum DecodeError {
 impl Source {
     /// The source that the contract `name` of a deployment is, if its logs are followed.
     pub fn of_contract(name: &str) -> Option<Self> {
-        [Self::Market, Self::Registry, Self::Lottery, Self::Circuits]
+        [Self::Market, Self::HandOvers, Self::Registry, Self::Lottery, Self::Circuits]
             .into_iter()
             .find(|source| source.name() == name)
     }
@@ -43,6 +46,7 @@ impl Source {
     pub fn name(self) -> &'static str {
         match self {
             Self::Market => "ProofMarket",
+            Self::HandOvers => "HandOvers",
             Self::Registry => "ProverRegistry",
             Self::Lottery => "StakeLottery",
             Self::Circuits => "CircuitRegistry",
@@ -58,6 +62,9 @@ impl Event {
         match source {
             Source::Market => {
                 parse(source, log, ProofMarket::ProofMarketEvents::SELECTORS)?.map(market).transpose()
+            }
+            Source::HandOvers => {
+                Ok(parse(source, log, HandOvers::HandOversEvents::SELECTORS)?.map(hand_overs))
             }
             Source::Registry => {
                 parse(source, log, ProverRegistry::ProverRegistryEvents::SELECTORS)?.map(registry).transpose()
@@ -114,9 +121,15 @@ fn market(event: ProofMarket::ProofMarketEvents) -> Result<Event, DecodeError> {
     use ProofMarket::ProofMarketEvents as E;
     Ok(match event {
         E::MarketCreated(e) => {
-            Event::MarketCreated { market: e.market, creator: e.creator, capacity: e.capacity }
+            let (market, creator, capacity, origin) = (e.market, e.creator, e.capacity, e.origin);
+            Event::MarketCreated { market, creator, capacity, origin }
         }
-        E::TermsSet(e) => Event::TermsSet { market: e.market, terms_hash: e.termsHash, terms: e.terms },
+        E::TermsSet(e) => Event::TermsSet {
+            market: e.market,
+            terms_hash: e.termsHash,
+            from: count("from", e.from)?,
+            terms: e.terms,
+        },
         E::Funded(e) => Event::Funded { market: e.market, from: e.from, amount: e.amount },
         E::Defunded(e) => Event::Defunded { market: e.market, to: e.to, amount: e.amount },
         E::SlotOpened(e) => {
@@ -141,8 +154,24 @@ fn market(event: ProofMarket::ProofMarketEvents) -> Result<Event, DecodeError> {
         },
         E::SlotExpired(e) => Event::SlotExpired { market: e.market, id: e.id, forfeited: e.forfeited },
         E::SlotCancelled(e) => Event::SlotCancelled { market: e.market, id: e.id },
+        E::SlotDropped(e) => Event::SlotDropped { market: e.market, id: e.id, fee: e.fee },
+        E::SlotPending(e) => {
+            Event::SlotPending { market: e.market, id: e.id, payee: e.payee, right: e.right, claim: e.claim }
+        }
+        E::SlotResolved(e) => Event::SlotResolved { market: e.market, id: e.id, premium: e.premium },
+        E::SlotEstablished(e) => Event::SlotEstablished { market: e.market, id: e.id, claim: e.claim },
+        E::ChainCut(e) => Event::ChainCut { market: e.market, id: e.id, head: e.head, claim: e.claim },
         E::CallbackFailed(e) => Event::CallbackFailed { market: e.market, id: e.id },
         E::HookFailed(e) => Event::HookFailed { market: e.market, id: e.id },
+        E::SlotHandedOver(e) => Event::SlotHandedOver { slot: e.slot, from: e.from, price: signed(e.price) },
+        E::Withdrawn(e) => Event::Withdrawn { account: e.account, to: e.to, amount: e.amount },
+        E::BurnedSwept(e) => Event::BurnedSwept { amount: e.amount },
+    })
+}
+
+fn hand_overs(event: HandOvers::HandOversEvents) -> Event {
+    use HandOvers::HandOversEvents as E;
+    match event {
         E::HandOverOffered(e) => Event::HandOverOffered {
             market: e.market,
             id: e.id,
@@ -153,10 +182,7 @@ fn market(event: ProofMarket::ProofMarketEvents) -> Result<Event, DecodeError> {
             valid_until: e.offer.validUntil.to(),
         },
         E::HandOverRevoked(e) => Event::HandOverRevoked { prover: e.prover, digest: e.digest },
-        E::SlotHandedOver(e) => Event::SlotHandedOver { slot: e.slot, from: e.from, price: signed(e.price) },
-        E::Withdrawn(e) => Event::Withdrawn { account: e.account, to: e.to, amount: e.amount },
-        E::BurnedSwept(e) => Event::BurnedSwept { amount: e.amount },
-    })
+    }
 }
 
 fn registry(event: ProverRegistry::ProverRegistryEvents) -> Result<Event, DecodeError> {
@@ -164,6 +190,7 @@ fn registry(event: ProverRegistry::ProverRegistryEvents) -> Result<Event, Decode
     Ok(match event {
         E::ProverRegistered(e) => Event::ProverRegistered { prover: e.prover, id: e.id, uri: e.uri },
         E::UriSet(e) => Event::UriSet { prover: e.prover, uri: e.uri },
+        E::SubmitterNominated(e) => Event::SubmitterNominated { prover: e.prover, submitter: e.submitter },
         E::SubmitterSet(e) => {
             Event::SubmitterSet { prover: e.prover, submitter: e.submitter, allowed: e.allowed }
         }
@@ -174,9 +201,14 @@ fn registry(event: ProverRegistry::ProverRegistryEvents) -> Result<Event, Decode
             ready_at: count("readyAt", e.readyAt)?,
         },
         E::Unstaked(e) => Event::Unstaked { prover: e.prover, to: e.to, amount: e.amount },
-        E::AllocationSet(e) => {
-            Event::AllocationSet { prover: e.prover, market: e.market, units: count("units", e.units)? }
-        }
+        E::AllocationSet(e) => Event::AllocationSet {
+            prover: e.prover,
+            market: e.market,
+            units: count("units", e.units)?,
+            exposure: count("exposure", e.exposure)?,
+            from_version: e.fromVersion,
+            to_version: e.toVersion,
+        },
         E::WeightSet(e) => Event::WeightSet {
             market: e.market,
             id: e.id,
@@ -184,8 +216,9 @@ fn registry(event: ProverRegistry::ProverRegistryEvents) -> Result<Event, Decode
             epoch: count("epoch", e.epoch)?,
         },
         E::ProverPaused(e) => Event::ProverPaused { prover: e.prover },
-        E::ProverSuspended(e) => Event::ProverSuspended { prover: e.prover },
         E::ProverResumed(e) => Event::ProverResumed { prover: e.prover },
+        E::ProverSuspended(e) => Event::ProverSuspended { prover: e.prover, market: e.market },
+        E::ProverReinstated(e) => Event::ProverReinstated { prover: e.prover, market: e.market },
         E::BondSlashed(e) => Event::StakeSlashed { prover: e.prover, market: e.market, amount: e.amount },
     })
 }
@@ -225,8 +258,6 @@ fn rollup(event: TransferRollup::TransferRollupEvents) -> Event {
             new_root: e.newRoot,
             data: e.data,
         },
-        E::BlockFinalized(e) => Event::BlockFinalized { number: e.number, root: e.root },
-        E::BlocksDropped(e) => Event::BlocksDropped { from: e.from, to: e.to, root: e.root },
     }
 }
 

@@ -65,8 +65,19 @@ pub struct Deployment {
 }
 
 /// Contracts that every deployment has. It may have more: each mechanism is named by its contract.
-pub const REQUIRED_CONTRACTS: [&str; 4] = [PROOF_MARKET, PROVER_REGISTRY, CIRCUIT_REGISTRY, STAKE_LOTTERY];
+pub const REQUIRED_CONTRACTS: [&str; 7] = [
+    PROOF_MARKET,
+    PROOF_MARKET_EXT,
+    HAND_OVERS,
+    TERMS_RULES,
+    PROVER_REGISTRY,
+    CIRCUIT_REGISTRY,
+    STAKE_LOTTERY,
+];
 pub const PROOF_MARKET: &str = "ProofMarket";
+pub const PROOF_MARKET_EXT: &str = "ProofMarketExt";
+pub const HAND_OVERS: &str = "HandOvers";
+pub const TERMS_RULES: &str = "TermsRules";
 pub const PROVER_REGISTRY: &str = "ProverRegistry";
 pub const CIRCUIT_REGISTRY: &str = "CircuitRegistry";
 pub const STAKE_LOTTERY: &str = "StakeLottery";
@@ -137,6 +148,10 @@ impl Deployment {
 
     pub fn market(&self) -> Address {
         self.address(PROOF_MARKET)
+    }
+
+    pub fn hand_overs(&self) -> Address {
+        self.address(HAND_OVERS)
     }
 
     pub fn registry(&self) -> Address {

@@ -23,10 +23,14 @@ pub enum Event {
         market: U256,
         creator: Address,
         capacity: u32,
+        /// What the first slot of a chain continues.
+        origin: U256,
     },
+    /// Slots may be opened under these terms from `from` on.
     TermsSet {
         market: U256,
         terms_hash: B256,
+        from: u64,
         terms: Terms,
     },
     Funded {
@@ -72,6 +76,39 @@ pub enum Event {
     SlotCancelled {
         market: U256,
         id: u64,
+    },
+    /// A slot ended with its premise, or because its requester paid its holder `fee`.
+    SlotDropped {
+        market: U256,
+        id: u64,
+        fee: U256,
+    },
+    /// A proof was paid while what its slot builds on is open.
+    SlotPending {
+        market: U256,
+        id: u64,
+        payee: Address,
+        right: bool,
+        claim: U256,
+    },
+    /// A pending slot's premise was settled.
+    SlotResolved {
+        market: U256,
+        id: u64,
+        premium: U256,
+    },
+    /// A slot was proven right, and everything it builds on.
+    SlotEstablished {
+        market: U256,
+        id: u64,
+        claim: U256,
+    },
+    /// Slot `id` fell, with all that builds on it; the next builds on `head`.
+    ChainCut {
+        market: U256,
+        id: u64,
+        head: u64,
+        claim: U256,
     },
     CallbackFailed {
         market: U256,
@@ -122,6 +159,11 @@ pub enum Event {
         prover: Address,
         uri: String,
     },
+    /// A prover asks a key to act for it.
+    SubmitterNominated {
+        prover: Address,
+        submitter: Address,
+    },
     SubmitterSet {
         prover: Address,
         submitter: Address,
@@ -145,6 +187,11 @@ pub enum Event {
         prover: Address,
         market: U256,
         units: u64,
+        /// Units that may be bonded at once.
+        exposure: u64,
+        /// Versions of the market's terms that it accepts, from the first to the last.
+        from_version: u32,
+        to_version: u32,
     },
     /// A leaf's weight, in units, from `epoch` on.
     WeightSet {
@@ -156,11 +203,17 @@ pub enum Event {
     ProverPaused {
         prover: Address,
     },
-    ProverSuspended {
-        prover: Address,
-    },
     ProverResumed {
         prover: Address,
+    },
+    /// Out of one market's draws, after misses there.
+    ProverSuspended {
+        prover: Address,
+        market: U256,
+    },
+    ProverReinstated {
+        prover: Address,
+        market: U256,
     },
     /// The registry's account of a missed slot: what left the prover's stake.
     StakeSlashed {
@@ -206,16 +259,6 @@ pub enum Event {
         new_root: U256,
         data: Bytes,
     },
-    BlockFinalized {
-        number: u64,
-        root: U256,
-    },
-    /// Blocks `from` to `to`, both included, will never finalise.
-    BlocksDropped {
-        from: u64,
-        to: u64,
-        root: U256,
-    },
 }
 
 /// Signed amounts as decimal strings: JSON's numbers have no room for them.
@@ -257,6 +300,11 @@ impl Event {
             Self::BondSlashed { .. } => "bond_slashed",
             Self::SlotExpired { .. } => "slot_expired",
             Self::SlotCancelled { .. } => "slot_cancelled",
+            Self::SlotDropped { .. } => "slot_dropped",
+            Self::SlotPending { .. } => "slot_pending",
+            Self::SlotResolved { .. } => "slot_resolved",
+            Self::SlotEstablished { .. } => "slot_established",
+            Self::ChainCut { .. } => "chain_cut",
             Self::CallbackFailed { .. } => "callback_failed",
             Self::HookFailed { .. } => "hook_failed",
             Self::HandOverOffered { .. } => "hand_over_offered",
@@ -267,6 +315,7 @@ impl Event {
             Self::BurnedSwept { .. } => "burned_swept",
             Self::ProverRegistered { .. } => "prover_registered",
             Self::UriSet { .. } => "uri_set",
+            Self::SubmitterNominated { .. } => "submitter_nominated",
             Self::SubmitterSet { .. } => "submitter_set",
             Self::Staked { .. } => "staked",
             Self::UnstakeRequested { .. } => "unstake_requested",
@@ -276,14 +325,13 @@ impl Event {
             Self::ProverPaused { .. } => "prover_paused",
             Self::ProverSuspended { .. } => "prover_suspended",
             Self::ProverResumed { .. } => "prover_resumed",
+            Self::ProverReinstated { .. } => "prover_reinstated",
             Self::StakeSlashed { .. } => "stake_slashed",
             Self::EpochSeeded { .. } => "epoch_seeded",
             Self::ProversPassedOver { .. } => "provers_passed_over",
             Self::CircuitRegistered { .. } => "circuit_registered",
             Self::GenesisSet { .. } => "genesis_set",
             Self::BlockPosted { .. } => "block_posted",
-            Self::BlockFinalized { .. } => "block_finalized",
-            Self::BlocksDropped { .. } => "blocks_dropped",
         }
     }
 }

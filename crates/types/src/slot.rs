@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Slot, Terms};
 
-/// How a slot ended. `None` covers both a slot that never was and one still open.
+/// How a slot ended. `None` covers a slot that never was, one still open, and one whose proof waits for its premise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SlotState {
@@ -16,12 +16,15 @@ pub enum SlotState {
     Proven,
     Expired,
     Cancelled,
+    Dropped,
 }
 
 impl SlotState {
     /// The state that the chain encodes as `value`, if there is one.
     pub fn from_u8(value: u8) -> Option<Self> {
-        [Self::None, Self::Proven, Self::Expired, Self::Cancelled].get(usize::from(value)).copied()
+        [Self::None, Self::Proven, Self::Expired, Self::Cancelled, Self::Dropped]
+            .get(usize::from(value))
+            .copied()
     }
 }
 
@@ -32,6 +35,7 @@ impl fmt::Display for SlotState {
             Self::Proven => "proven",
             Self::Expired => "expired",
             Self::Cancelled => "cancelled",
+            Self::Dropped => "dropped",
         })
     }
 }
@@ -50,6 +54,8 @@ pub trait SlotExt {
     fn expires_at(&self, terms: &Terms) -> u64;
     /// Who holds the allocation.
     fn allocated_to(&self) -> Option<Address>;
+    /// The slot it builds on; 0 is the chain's origin, and what every slot without a chain has.
+    fn premise(&self) -> u64;
 }
 
 impl SlotExt for Slot {
@@ -75,6 +81,11 @@ impl SlotExt for Slot {
 
     fn allocated_to(&self) -> Option<Address> {
         (!self.prover.is_zero()).then_some(self.prover)
+    }
+
+    fn premise(&self) -> u64 {
+        // The lowest 64 bits of `SlotLink`.
+        self.link.as_limbs()[0]
     }
 }
 
@@ -117,6 +128,7 @@ mod tests {
             startedAt: U40::from(6),
             exclusiveUntil: U40::MAX,
             capacity: 64,
+            link: U256::from(7) | U256::from(9) << 64,
         };
         let json = serde_json::to_value(&slot).expect("a slot has a JSON form");
         assert_eq!(json["price"], U96::MAX.to_string());
@@ -142,7 +154,10 @@ mod tests {
         let terms = Terms { expiryWindow: 40, ..Default::default() };
         assert_eq!((slot.expires_at(&terms), slot.allocated_to()), (140, None));
         assert_eq!(SlotState::from_u8(2), Some(SlotState::Expired));
-        assert_eq!(SlotState::from_u8(4), None);
+        assert_eq!(SlotState::from_u8(4), Some(SlotState::Dropped));
+        assert_eq!(SlotState::from_u8(5), None);
+        let slot = Slot { link: U256::from(7) | U256::from(9) << 64, ..Default::default() };
+        assert_eq!(slot.premise(), 7);
         assert_eq!(format!("{:>8}", SlotState::Proven), "  proven");
     }
 }
