@@ -16,8 +16,13 @@ use crate::facts::{Ending, Facts, SlotFact, SlotKey, obsolete};
 use crate::slots::{Action, Input, SlotStage, Work, step};
 use crate::store::{Changes, KEEP_BLOCKS, Loaded, Store, StoreError, StoredProof, WorkRecord};
 
+mod ends;
 mod outlook;
 
+pub use ends::Due;
+
+#[cfg(test)]
+mod ends_tests;
 #[cfg(test)]
 mod errand_tests;
 #[cfg(test)]
@@ -180,7 +185,7 @@ impl Book {
         let wanted: Vec<LoggedEvent> =
             events.iter().filter(|logged| Facts::wants(&logged.event)).cloned().collect();
         let touched: BTreeSet<SlotKey> =
-            wanted.iter().filter_map(|logged| self.facts.apply(logged)).collect();
+            wanted.iter().flat_map(|logged| self.facts.apply(logged)).collect();
         let mut changes = Changes::default();
         let moved = self.reconcile(touched, &mut changes)?;
         self.store.commit_block(&block, &wanted, &changes)?;
@@ -330,6 +335,7 @@ impl Book {
             Ending::Proven { payee, .. } => Input::Proven { payee: *payee, by_me: *payee == self.me },
             Ending::Expired => Input::Expired,
             Ending::Cancelled => Input::Cancelled,
+            Ending::Dropped { .. } => Input::Dropped,
         }
     }
 

@@ -181,7 +181,7 @@ impl Service {
                 info!(action = task.name(), tx = %mined.tx_hash, gas = mined.gas_used, "upkeep done");
                 let fields = json!({ "action": task.name(), "tx": mined.tx_hash, "gas": mined.gas_used });
                 match task {
-                    Task::Expire(key) | Task::Errand(key, _) => {
+                    Task::Expire(key) | Task::Resolve(key) | Task::Drop(key) | Task::Errand(key, _) => {
                         self.reporter.slot("upkeep", *key, None, fields)
                     }
                     _ => self.reporter.node("upkeep", fields),
