@@ -18,8 +18,10 @@ use crate::store::{Changes, KEEP_BLOCKS, Loaded, Store, StoreError, StoredProof,
 
 mod ends;
 mod outlook;
+mod terms;
 
 pub use ends::Due;
+pub use terms::{Concern, MarketOutlook};
 
 #[cfg(test)]
 mod ends_tests;
@@ -27,6 +29,8 @@ mod ends_tests;
 mod errand_tests;
 #[cfg(test)]
 mod restart_tests;
+#[cfg(test)]
+mod terms_tests;
 #[cfg(test)]
 mod tests;
 
@@ -184,8 +188,7 @@ impl Book {
     pub fn block(&mut self, block: BlockRef, events: &[LoggedEvent]) -> Result<Vec<Moved>, NodeError> {
         let wanted: Vec<LoggedEvent> =
             events.iter().filter(|logged| Facts::wants(&logged.event)).cloned().collect();
-        let touched: BTreeSet<SlotKey> =
-            wanted.iter().flat_map(|logged| self.facts.apply(logged)).collect();
+        let touched: BTreeSet<SlotKey> = wanted.iter().flat_map(|logged| self.facts.apply(logged)).collect();
         let mut changes = Changes::default();
         let moved = self.reconcile(touched, &mut changes)?;
         self.store.commit_block(&block, &wanted, &changes)?;

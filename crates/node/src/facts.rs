@@ -44,11 +44,18 @@ impl fmt::Display for SlotKey {
 /// How a slot ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    Proven { payee: Address, reward: U256, premium: U256, missed_by: Option<Address> },
+    Proven {
+        payee: Address,
+        reward: U256,
+        premium: U256,
+        missed_by: Option<Address>,
+    },
     Expired,
     Cancelled,
     /// With its premise, or for a fee: its holder is credited `fee` asset wei.
-    Dropped { fee: U256 },
+    Dropped {
+        fee: U256,
+    },
 }
 
 /// A slot's ending and where it is.
@@ -137,6 +144,8 @@ impl Commitment {
 pub struct Facts {
     terms: HashMap<B256, Terms>,
     market_terms: BTreeMap<U256, MarketTerms>,
+    /// The terms that a version of a market's stands for; the last of them, where they got better.
+    versions: BTreeMap<(U256, u32), B256>,
     slots: BTreeMap<SlotKey, SlotFact>,
     /// Of each market, the last slot that is proven right with all that it builds on.
     established: BTreeMap<U256, u64>,
@@ -211,6 +220,11 @@ impl Facts {
     /// A market's current terms.
     pub fn market_terms(&self, market: U256) -> Option<&Terms> {
         self.terms.get(&self.market_terms.get(&market)?.current)
+    }
+
+    /// A market's terms of a version.
+    pub fn terms_of_version(&self, market: U256, version: u32) -> Option<&Terms> {
+        self.terms.get(self.versions.get(&(market, version))?)
     }
 
     /// A market's terms that are announced, and from when they may be used (unix seconds).
@@ -317,9 +331,8 @@ impl Facts {
     /// Forget slots that were settled in `deep` (a block no reorg will reach) or before, and blocks that nothing open builds
     /// on. The answer is the slots forgotten.
     pub fn prune(&mut self, deep: u64) -> Vec<SlotKey> {
-        let over = |fact: &SlotFact| {
-            fact.settled() && fact.ended.as_ref().is_some_and(|ended| ended.block <= deep)
-        };
+        let over =
+            |fact: &SlotFact| fact.settled() && fact.ended.as_ref().is_some_and(|ended| ended.block <= deep);
         let gone: Vec<SlotKey> =
             self.slots.iter().filter(|(_, fact)| over(fact)).map(|(key, _)| *key).collect();
         for key in &gone {

@@ -56,8 +56,12 @@ fn classify_revert(name: &str) -> Class {
         "SlotNotOpen" | "SlotHasExpired" => Class::Raced,
         // A slot is settled or dropped as its premise was; a reorg took that back.
         "PremiseOpen" | "NotRequester" => Class::Raced,
+        // The epoch is over, or a reorg took the seed's block.
+        "EpochOutOfReach" | "HeaderUnknown" | "ParentMismatch" | "NotSeedBlock" => Class::Raced,
         // Stake that is in other slots' bonds comes back.
-        "NotAllocatedProver" | "SlotNotExpired" | "HandicapNotOver" | "InsufficientStake" => Class::NotYet,
+        "SeedMissing" | "NotAllocatedProver" | "SlotNotExpired" | "HandicapNotOver" | "InsufficientStake" => {
+            Class::NotYet
+        }
         _ if ERRAND_RACED.contains(&name) => Class::Raced,
         "ProofInvalid" | "StatementMismatch" | "PayeeInvalid" => Class::Refused,
         _ => Class::Failing,

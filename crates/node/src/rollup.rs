@@ -368,16 +368,13 @@ impl Rollup {
             if !needed.roots.insert(root) || Some(root) == base_root || Some(root) == genesis {
                 continue;
             }
-            match self.states.get(&root) {
-                Some(Known { by: Some(by), .. }) => {
-                    if needed.blocks.insert(*by) {
-                        open.push(*by);
-                    }
+            if let Some(by) = self.states.get(&root).and_then(|known| known.by) {
+                if needed.blocks.insert(by) {
+                    open.push(by);
                 }
-                // Of the base as it is: known no longer if that moves.
-                _ if self.base().is_some_and(|(_, state)| root_of(state) == root) => return None,
-                // No known state has it.
-                _ => {}
+            } else if self.base().is_some_and(|(_, state)| root_of(state) == root) {
+                // Known no longer if the base moves. What is neither is a root that no known state has.
+                return None;
             }
         }
         Some(needed)

@@ -30,7 +30,8 @@ impl Book {
                 if self.resolves(key, fact, pending, policy.now) {
                     due.push((key, Due::Resolve));
                 }
-            } else if policy.now >= expire_at(&fact.slot, terms, self.me, &self.facts.candidates(key.market)) {
+            } else if policy.now >= expire_at(&fact.slot, terms, self.me, &self.facts.candidates(key.market))
+            {
                 due.push((key, Due::Expire));
             } else if fact.premise_fell && fact.slot.prover == self.me {
                 fallen.push((key, terms.clone()));
@@ -47,7 +48,8 @@ impl Book {
     fn resolves(&self, key: SlotKey, fact: &SlotFact, pending: Pending, now: u64) -> bool {
         let since = fact.premise_settled_at.unwrap_or_default();
         self.facts.premise(fact) != Premise::Open
-            && now >= resolve_at(&fact.slot, pending.payee, since, self.me, &self.facts.candidates(key.market))
+            && now
+                >= resolve_at(&fact.slot, pending.payee, since, self.me, &self.facts.candidates(key.market))
     }
 
     /// Whether to drop a slot of this prover's whose premise fell. What is being proven or delivered goes on.

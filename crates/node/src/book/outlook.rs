@@ -133,8 +133,12 @@ impl Book {
             .leaves(self.me)
             .into_iter()
             .filter(|(market, leaf)| leaf.allocation > 0 && self.serves(*market));
-        let windows = mine.filter_map(|(market, ..)| {
+        let windows = mine.filter_map(|(market, leaf)| {
             let terms = self.facts.market_terms(market)?;
+            // No draw picks a prover that is suspended there, or did not accept the terms.
+            if leaf.suspended || !self.facts.commitment(market, self.me).accepts(terms.version) {
+                return None;
+            }
             self.mechanism(terms.mechanism)?.allocates().then_some(u64::from(terms.exclusiveWindow))
         });
         let room = |window: u64| if already { window / 2 } else { window };

@@ -47,6 +47,7 @@ impl Facts {
         match &logged.event {
             Event::TermsSet { market, terms_hash, from, terms } => {
                 self.terms.insert(*terms_hash, terms.clone());
+                self.versions.insert((*market, terms.version), *terms_hash);
                 let known = self.market_terms.entry(*market).or_default();
                 if *from > logged.block.timestamp {
                     known.announced = Some((*terms_hash, *from));

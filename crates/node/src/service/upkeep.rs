@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, U256};
-use provery_chain::{Call, Chain, ChainError, Order};
+use provery_chain::{Call, Chain, ChainError, Order, RegistryParams};
 use provery_mechanisms::upkeep::{
     Standing, should_bring_seed, should_reinstate, should_sync, should_withdraw,
 };
@@ -28,7 +28,8 @@ const ERRAND_REST: Duration = Duration::from_secs(3);
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Task {
-    Seed,
+    /// An epoch's.
+    Seed(u64),
     Expire(SlotKey),
     /// Settle a proof that waited for its premise.
     Resolve(SlotKey),
@@ -40,6 +41,8 @@ pub(super) enum Task {
     /// After a suspension in a market.
     Reinstate(U256),
     Sync(U256),
+    /// New terms of a market, within the operator's bounds.
+    Accept(U256),
     Withdraw,
     /// A mechanism's or the secondary market's, by name.
     Errand(SlotKey, &'static str),
@@ -48,7 +51,7 @@ pub(super) enum Task {
 impl Task {
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Seed => "seed",
+            Self::Seed(_) => "seed",
             Self::Expire(_) => "expire",
             Self::Resolve(_) => "resolve",
             Self::Drop(_) => "drop",
@@ -56,6 +59,7 @@ impl Task {
             Self::Resume => "resume",
             Self::Reinstate(_) => "reinstate",
             Self::Sync(_) => "sync",
+            Self::Accept(_) => "accept",
             Self::Withdraw => "withdraw",
             Self::Errand(_, kind) => kind,
         }
@@ -85,6 +89,10 @@ pub(super) struct Seen {
 #[derive(Debug)]
 pub(super) struct Upkeep {
     epoch_length: u64,
+    /// Seconds before an epoch from which on its seed can be known.
+    seed_lead: u64,
+    /// Asset wei.
+    stake_unit: U256,
     running: HashSet<Task>,
     resting: HashMap<Task, Instant>,
     seen: Option<Seen>,
@@ -93,15 +101,22 @@ pub(super) struct Upkeep {
 }
 
 impl Upkeep {
-    pub fn new(epoch_length: u64) -> Self {
+    pub fn new(params: &RegistryParams) -> Self {
         Self {
-            epoch_length,
+            epoch_length: params.epoch_length,
+            seed_lead: params.freeze / 2,
+            stake_unit: params.stake_unit,
             running: HashSet::new(),
             resting: HashMap::new(),
             seen: None,
             next_look: Instant::now(),
             looking: false,
         }
+    }
+
+    /// Asset wei in one unit of stake.
+    pub fn stake_unit(&self) -> U256 {
+        self.stake_unit
     }
 
     pub fn may(&mut self, task: &Task) -> bool {
@@ -132,7 +147,7 @@ impl Upkeep {
             (_, None) => REST,
             (Task::Errand(..), Some(Class::Raced | Class::NotYet)) => ERRAND_REST,
             // What another was faster at is seen in an event.
-            (Task::Resolve(_) | Task::Drop(_), Some(Class::Raced | Class::NotYet)) => REST,
+            (Task::Resolve(_) | Task::Drop(_) | Task::Seed(_), Some(Class::Raced | Class::NotYet)) => REST,
             _ => REST_AFTER_FAILURE,
         };
         self.resting.insert(task.clone(), Instant::now() + rest);
@@ -173,8 +188,11 @@ impl Service {
             if !self.upkeep.may(&task) {
                 continue;
             }
-            let Some(call) = self.call(&task) else { continue };
-            self.send_upkeep(task, call);
+            if let Task::Seed(epoch) = task {
+                self.start_seed(epoch);
+            } else if let Some(call) = self.call(&task) {
+                self.send_upkeep(task, call);
+            }
         }
     }
 
@@ -198,17 +216,15 @@ impl Service {
         let facts = self.book.facts();
         let mut due = Vec::new();
         let everyone = facts.all_candidates();
-        let epoch = now.checked_div(self.upkeep.epoch_length).unwrap_or_default();
-        if should_bring_seed(now, self.upkeep.epoch_length, facts.seeded(epoch), me, &everyone)
-            && !everyone.is_empty()
-        {
-            due.push(Task::Seed);
-        }
+        let (length, lead) = (self.upkeep.epoch_length, self.upkeep.seed_lead);
+        let epoch = should_bring_seed(now, length, lead, |epoch| facts.seeded(epoch), me, &everyone);
+        due.extend(epoch.filter(|_| !everyone.is_empty()).map(Task::Seed));
         due.extend(self.book.due(&self.policy()).into_iter().map(|(key, due)| match due {
             Due::Expire => Task::Expire(key),
             Due::Resolve => Task::Resolve(key),
             Due::Drop => Task::Drop(key),
         }));
+        due.extend(self.acceptable());
         let Some(Seen { standing, credit, .. }) = self.upkeep.seen else { return due };
         for (market, leaf) in self.book.facts().leaves(me) {
             if should_reinstate(&standing, &leaf, self.absence.is_none()) {
@@ -227,7 +243,6 @@ impl Service {
     fn call(&self, task: &Task) -> Option<Call> {
         let calls = self.chain.calls();
         Some(match task {
-            Task::Seed => calls.poke(),
             Task::Expire(key) => {
                 let (slot, terms) = self.book.open_slot(*key)?;
                 calls.expire(slot, terms, &self.book.facts().slot(*key)?.inputs)
@@ -246,9 +261,10 @@ impl Service {
             Task::Resume => calls.resume(),
             Task::Reinstate(market) => calls.reinstate(*market),
             Task::Sync(market) => calls.sync(*market, self.config.prover),
+            Task::Accept(market) => self.accept(*market)?,
             Task::Withdraw => calls.withdraw(self.config.prover, self.upkeep.seen?.credit),
-            // Errands bring their own call.
-            Task::Errand(..) => return None,
+            // Errands bring their own call, and a seed's has to be looked for.
+            Task::Errand(..) | Task::Seed(_) => return None,
         })
     }
 
