@@ -81,7 +81,7 @@ pub fn expected_reward(view: &SlotView<'_>) -> u128 {
     let delivered = view.now.saturating_add(view.estimated_proving_seconds);
     let reward =
         Curve::of(view.slot, view.terms).reward(delivered.saturating_sub(view.slot.startedAt.to::<u64>()));
-    if view.slot.prover.is_zero() {
+    if view.slot.prover.is_zero() || !view.bond_at_stake {
         return reward;
     }
     let bond = split(view.terms.bond.to::<u128>(), view.terms.rescuerBps, view.terms.requesterBps);
@@ -121,6 +121,15 @@ mod tests {
         for open in [at(OTHER, 1_100), at(Address::ZERO, 1_100)] {
             assert_eq!(open, Decision::Wait { until: 1_105, reason: Reason::NotTaking });
         }
+    }
+
+    #[test]
+    fn a_rescue_of_what_fell_with_its_premise_pays_the_reward_alone() {
+        let (slot, terms) = (slot(OTHER), terms());
+        let pays = |bond_at_stake| {
+            expected_reward(&SlotView { bond_at_stake, ..view(&slot, &terms, ME, 1_100, &[]) })
+        };
+        assert_eq!((pays(true), pays(false)), (1_600, 600));
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub fn view<'a>(slot: &'a Slot, terms: &'a Terms, me: Address, now: u64, log: &'
         now,
         estimated_proving_seconds: 30,
         rescue_rank: 0,
+        bond_at_stake: true,
         minimum_reward: 0,
         queue_seconds: 0,
         taking: true,

@@ -22,6 +22,8 @@ pub struct SlotView<'a> {
     pub estimated_proving_seconds: u64,
     /// This prover's place among those who may rescue the slot (see [`crate::phase::rescue_rank`]); 0 goes first.
     pub rescue_rank: u64,
+    /// Whether who rescues the slot gets a part of its holder's bond: not if what it builds on fell.
+    pub bond_at_stake: bool,
     /// Asset wei below which a slot that this prover does not hold is not worth a proof: what it costs, and what it wants
     /// on top.
     pub minimum_reward: u128,

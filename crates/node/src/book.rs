@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{Decision, Mechanism};
-use provery_types::{BlockRef, Deployment, LoggedEvent, Slot, Terms};
+use provery_types::{BlockRef, Deployment, Event, LoggedEvent, Slot, Terms};
 
 use crate::error::NodeError;
 use crate::facts::{Ending, Facts, SlotFact, SlotKey, obsolete};
@@ -157,6 +157,20 @@ impl Book {
         Some((&fact.slot, self.facts.terms(fact.terms_hash)?))
     }
 
+    /// Whether a slot fell with what it builds on: its bond is not at stake any more.
+    pub fn fell(&self, key: SlotKey) -> bool {
+        self.facts.slot(key).is_some_and(|fact| fact.premise_fell)
+    }
+
+    /// Whether an event is one to keep. What strangers do in their own markets is not.
+    fn wants(&self, event: &Event) -> bool {
+        let concerns = |market: &U256| {
+            self.deployment.rollup_of_market(*market).is_some()
+                || self.markets.as_ref().is_some_and(|markets| markets.contains(market))
+        };
+        Facts::wants(event) && slots_market(event).is_none_or(concerns)
+    }
+
     /// Whether this node serves a market.
     pub fn serves(&self, market: U256) -> bool {
         match &self.markets {
@@ -187,7 +201,7 @@ impl Book {
     /// Take in a block. Events, work and cursor are on disk when this returns.
     pub fn block(&mut self, block: BlockRef, events: &[LoggedEvent]) -> Result<Vec<Moved>, NodeError> {
         let wanted: Vec<LoggedEvent> =
-            events.iter().filter(|logged| Facts::wants(&logged.event)).cloned().collect();
+            events.iter().filter(|logged| self.wants(&logged.event)).cloned().collect();
         let touched: BTreeSet<SlotKey> = wanted.iter().flat_map(|logged| self.facts.apply(logged)).collect();
         let mut changes = Changes::default();
         let moved = self.reconcile(touched, &mut changes)?;
@@ -381,6 +395,27 @@ impl Book {
             .collect();
         self.store.compact(deep, &gone, &bases, &Changes { forget, ..Changes::default() })?;
         Ok(())
+    }
+}
+
+/// The market of an event about slots and their terms. What provers put behind markets counts in all of them.
+fn slots_market(event: &Event) -> Option<&U256> {
+    match event {
+        Event::TermsSet { market, .. }
+        | Event::SlotProven { market, .. }
+        | Event::SlotExpired { market, .. }
+        | Event::SlotCancelled { market, .. }
+        | Event::SlotDropped { market, .. }
+        | Event::SlotPending { market, .. }
+        | Event::SlotResolved { market, .. }
+        | Event::SlotEstablished { market, .. }
+        | Event::ChainCut { market, .. }
+        | Event::HandOverOffered { market, .. }
+        | Event::MechanismLog { market, .. } => Some(market),
+        Event::SlotOpened { slot, .. }
+        | Event::SlotAllocated { slot }
+        | Event::SlotHandedOver { slot, .. } => Some(&slot.market),
+        _ => None,
     }
 }
 

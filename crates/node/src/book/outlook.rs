@@ -35,6 +35,10 @@ impl Book {
     fn hand_over_errand(&self, key: SlotKey, view: &SlotView<'_>, policy: &Policy) -> Option<Errand> {
         let hand_overs = self.deployment.hand_overs();
         let stage = self.work.get(&key)?.work.stage;
+        // Its bond is not at stake: nobody need be paid to take it.
+        if self.fell(key) {
+            return None;
+        }
         if let Some(price) = policy.hand_over
             && matches!(stage, SlotStage::Queued | SlotStage::Ignored | SlotStage::Failed)
             && self.facts.offers(key).next().is_none()
@@ -80,6 +84,7 @@ impl Book {
             now: policy.now,
             estimated_proving_seconds: policy.estimated_proving_seconds,
             rescue_rank: rescue_rank(slot, self.me, &candidates),
+            bond_at_stake: !self.fell(key),
             minimum_reward: policy.minimum_reward,
             queue_seconds: self.queue_seconds(key, policy),
             taking: policy.taking,

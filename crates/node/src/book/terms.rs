@@ -9,6 +9,7 @@ use provery_mechanisms::view::expires_at;
 
 use super::{Book, Policy};
 use crate::facts::{Commitment, SlotKey};
+use crate::rollup::RollupError;
 use crate::slots::SlotStage;
 
 /// What is coming in a market.
@@ -66,7 +67,7 @@ impl Book {
 
     /// What the operator should know. `may_accept` is whether the key that sends is the prover's own; `stake_unit` is asset wei.
     pub fn concerns(
-        &self,
+        &mut self,
         bounds: &Bounds,
         policy: &Policy,
         may_accept: bool,
@@ -118,24 +119,31 @@ impl Book {
     }
 
     /// Slots of this prover's whose bond is at stake, and which this node is not going to prove.
-    fn unprovable(&self, now: u64) -> Vec<Concern> {
+    fn unprovable(&mut self, now: u64) -> Vec<Concern> {
         let given_up = |stage: SlotStage| matches!(stage, SlotStage::Ignored | SlotStage::Failed);
         let held = self.work.iter().filter(|(_, record)| record.slot.prover == self.me);
-        held.filter(|(key, record)| {
-            given_up(record.work.stage)
-                && self.facts.slot(**key).is_some_and(|fact| !fact.premise_fell)
-                && self.open_slot(**key).is_some_and(|(slot, terms)| now < expires_at(slot, terms))
-        })
-        .map(|(SlotKey { market, id }, record)| Concern {
-            code: Concern::HELD_UNPROVABLE,
-            market: *market,
-            slot: Some(*id),
-            message: format!(
-                "slot {id} of market {market} is this prover's and cannot be proven here (stage {}): its bond is lost if another \
-                 proves it",
-                record.work.stage.name()
-            ),
-        })
-        .collect()
+        let held: Vec<(SlotKey, SlotStage)> = held
+            .filter(|(key, record)| {
+                given_up(record.work.stage)
+                    && !self.fell(**key)
+                    && self.open_slot(**key).is_some_and(|(slot, terms)| now < expires_at(slot, terms))
+            })
+            .map(|(key, record)| (*key, record.work.stage))
+            .collect();
+        let mut concerns = Vec::new();
+        for (SlotKey { market, id }, stage) in held {
+            // It starts from a claim that nobody can have proven right, and falls with it: no bond is lost.
+            let before = self.facts.rollup_of_market(market).map(|rollup| rollup.state_before(id));
+            if matches!(before, Some(Err(RollupError::UnknownState { .. }))) {
+                continue;
+            }
+            let message = format!(
+                "slot {id} of market {market} is this prover's and cannot be proven here (stage {}): its bond is lost if \
+                 another proves it",
+                stage.name()
+            );
+            concerns.push(Concern { code: Concern::HELD_UNPROVABLE, market, slot: Some(id), message });
+        }
+        concerns
     }
 }

@@ -32,7 +32,7 @@ fn announce(number: u64, from: u64, terms: &Terms) -> LoggedEvent {
     World::at(number, 5, Event::TermsSet { market, terms_hash, from, terms })
 }
 
-fn codes(book: &Book, policy: &Policy, may_accept: bool) -> Vec<&'static str> {
+fn codes(book: &mut Book, policy: &Policy, may_accept: bool) -> Vec<&'static str> {
     let concerns = book.concerns(&BOUNDS, policy, may_accept, U256::from(UNIT));
     concerns.iter().map(|concern| concern.code).collect()
 }
@@ -50,8 +50,8 @@ fn announced_terms_within_the_bounds_are_accepted_ahead() {
     let next = Terms { version: 2, exclusiveWindow: 60, ..world.terms.clone() };
     book.block(block(2), &[announce(2, 9_000, &next)]).expect("stored");
     assert_eq!(book.outlooks(&BOUNDS, 0)[0].versions(), Some(1..=2));
-    assert_eq!(codes(&book, &fast(), true), [""; 0]);
-    assert_eq!(codes(&book, &fast(), false), [Concern::TERMS_NOT_ACCEPTED], "a submitter cannot");
+    assert_eq!(codes(&mut book, &fast(), true), [""; 0]);
+    assert_eq!(codes(&mut book, &fast(), false), [Concern::TERMS_NOT_ACCEPTED], "a submitter cannot");
 
     let accepted = Event::AllocationSet {
         prover: ME,
@@ -63,7 +63,7 @@ fn announced_terms_within_the_bounds_are_accepted_ahead() {
     };
     book.block(block(3), &[World::at(3, 0, accepted)]).expect("stored");
     assert_eq!(book.outlooks(&BOUNDS, 0)[0].versions(), None);
-    assert_eq!(codes(&book, &fast(), false), [""; 0]);
+    assert_eq!(codes(&mut book, &fast(), false), [""; 0]);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn terms_beyond_a_bound_are_not_accepted_and_nothing_is_expected_of_them() {
     let outlook = book.outlooks(&BOUNDS, 0)[0];
     assert_eq!(outlook.versions(), None);
     assert_eq!(outlook.terms.refused, Some((2, Refusal::Crossed("accept_min_window"))));
-    assert_eq!(codes(&book, &fast(), true), [Concern::TERMS_NOT_ACCEPTED]);
+    assert_eq!(codes(&mut book, &fast(), true), [Concern::TERMS_NOT_ACCEPTED]);
     // Two proofs of 40 seconds are too many for a window of 59, if a third were drawn; none can be under the new terms.
     for number in [3, 4] {
         book.block(block(number), &world.post(number, ME, None)).expect("stored");
@@ -91,12 +91,12 @@ fn terms_beyond_a_bound_are_not_accepted_and_nothing_is_expected_of_them() {
 #[test]
 fn more_exposure_than_the_machine_can_answer_for_is_said() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let (book, _) = begun(directory.path());
+    let (mut book, _) = begun(directory.path());
     // Five units are exposed, a bond is two, the window is 100 s: two bonds in a row are four units.
-    assert_eq!(codes(&book, &Policy { estimated_proving_seconds: 33, ..fast() }, true), [""; 0]);
+    assert_eq!(codes(&mut book, &Policy { estimated_proving_seconds: 33, ..fast() }, true), [""; 0]);
     let slow = Policy { estimated_proving_seconds: 50, ..fast() };
-    assert_eq!(codes(&book, &slow, true), [Concern::EXPOSURE_TOO_LARGE]);
-    assert_eq!(codes(&book, &Policy { workers: 2, ..slow }, true), [""; 0]);
+    assert_eq!(codes(&mut book, &slow, true), [Concern::EXPOSURE_TOO_LARGE]);
+    assert_eq!(codes(&mut book, &Policy { workers: 2, ..slow }, true), [""; 0]);
 }
 
 #[test]
@@ -106,11 +106,54 @@ fn a_held_slot_that_cannot_be_proven_is_said_while_its_bond_is_at_stake() {
     book.block(block(2), &world.post(2, OTHER, None)).expect("stored");
     book.block(block(3), &world.post(3, ME, None)).expect("stored");
     book.decide(&fast()).expect("decided");
-    assert_eq!(codes(&book, &fast(), true), [""; 0]);
+    assert_eq!(codes(&mut book, &fast(), true), [""; 0]);
     book.input(key(2), &Input::Unprovable).expect("stored");
     let concern = book.concerns(&BOUNDS, &fast(), true, U256::from(UNIT)).remove(0);
     assert_eq!((concern.code, concern.slot), (Concern::HELD_UNPROVABLE, Some(2)));
-    assert_eq!(codes(&book, &Policy { now: 1_500, ..fast() }, true), [""; 0], "it has expired");
+    assert_eq!(codes(&mut book, &Policy { now: 1_500, ..fast() }, true), [""; 0], "it has expired");
     book.block(block(4), &[World::cut(4, 0, 1)]).expect("stored");
-    assert_eq!(codes(&book, &fast(), true), [""; 0], "its premise fell, so its bond is free");
+    assert_eq!(codes(&mut book, &fast(), true), [""; 0], "its premise fell, so its bond is free");
+}
+
+#[test]
+fn a_held_slot_on_an_invented_root_endangers_no_bond() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, mut world) = begun(directory.path());
+    let invented = U256::from(77);
+    book.block(block(2), &world.post(2, OTHER, Some(invented))).expect("stored");
+    let from = world.state.clone();
+    book.block(block(3), &world.post_on(3, ME, &from, Some(invented), None)).expect("stored");
+    book.decide(&fast()).expect("decided");
+    book.input(key(2), &Input::Unprovable).expect("stored");
+    assert_eq!(codes(&mut book, &fast(), true), [""; 0]);
+}
+
+#[test]
+fn what_strangers_do_in_their_markets_is_not_kept() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, mut world) = begun(directory.path());
+    let stranger = U256::from(9);
+    let mut events = world.post(2, OTHER, None);
+    for logged in &mut events {
+        if let Event::SlotOpened { slot, .. } = &mut logged.event {
+            slot.market = stranger;
+        }
+    }
+    let announced = Event::TermsSet {
+        market: stranger,
+        terms_hash: terms_hash(&world.terms),
+        from: 0,
+        terms: world.terms.clone(),
+    };
+    events.push(World::at(2, 7, announced));
+    book.block(block(2), &events).expect("stored");
+    assert_eq!(book.facts().slots().count(), 0);
+    assert_eq!(book.facts().market_terms(stranger), None);
+    assert!(
+        book.store()
+            .events_until(2)
+            .expect("read")
+            .iter()
+            .all(|logged| logged.block.number == 1 || matches!(logged.event, Event::BlockPosted { .. }))
+    );
 }

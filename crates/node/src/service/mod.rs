@@ -211,7 +211,9 @@ impl Service {
             Update::Block { block, events } => {
                 debug!(block = block.number, events = events.len(), "block");
                 self.pace.block(&block);
-                self.book.block(block, &events)?
+                let moved = self.book.block(block, &events)?;
+                events.iter().for_each(|logged| self.report_resolved(logged));
+                moved
             }
             Update::Reorg { to } => {
                 warn!(to = to.number, "reorg: blocks were taken back");
@@ -383,16 +385,18 @@ impl Service {
         Ok(())
     }
 
-    /// The queued slot whose time runs out first, this prover's own before others'.
+    /// The queued slot whose time runs out first.
     fn next_to_prove(&self) -> Option<SlotKey> {
         let queued = self
             .book
             .work()
             .filter(|(key, record)| record.work.stage == SlotStage::Queued && !self.workers.busy_with(*key));
-        let urgency = |record: &crate::store::WorkRecord| {
-            (record.slot.prover != self.config.prover, record.slot.exclusiveUntil.to::<u64>())
+        // This prover's own before others', and of those the ones whose bond is at stake.
+        let urgency = |key: SlotKey, record: &crate::store::WorkRecord| {
+            let others = record.slot.prover != self.config.prover;
+            (others, self.book.fell(key), record.slot.exclusiveUntil.to::<u64>())
         };
-        queued.min_by_key(|(_, record)| urgency(record)).map(|(key, _)| key)
+        queued.min_by_key(|(key, record)| urgency(*key, record)).map(|(key, _)| key)
     }
 
     fn finished(&mut self, finished: Finished) -> Result<(), NodeError> {

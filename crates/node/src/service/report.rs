@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
+use provery_types::{Event, LoggedEvent, SlotExt as _};
 use serde_json::json;
 use tracing::{info, warn};
 
@@ -67,18 +68,42 @@ impl Service {
         let mine = self.book.record(step.key).is_some_and(|record| record.slot.prover == me);
         let engaged = step.before.is_some_and(|before| before.engaged());
         match how {
-            Ending::Proven { payee, missed_by, .. } if *payee == me => {
-                Some(if missed_by.is_some() { Outcome::Rescued } else { Outcome::Proven })
-            }
-            Ending::Proven { missed_by, .. } if *missed_by == Some(me) => Some(Outcome::Missed),
-            Ending::Proven { .. } => {
+            Ending::Proven { payee, .. } => {
                 let worked = self.effort(step.key).is_some() || matches!(step.after, SlotStage::Lost { .. });
-                worked.then_some(Outcome::Lost)
+                proven(me, *payee, self.missed_by(step.key), worked)
             }
             Ending::Expired => (mine || engaged).then_some(Outcome::Expired),
             Ending::Cancelled => engaged.then_some(Outcome::Cancelled),
             Ending::Dropped { .. } => (mine || engaged).then_some(Outcome::Dropped),
         }
+    }
+
+    /// Whose bond is slashed for a slot, or held for it until its premise is settled.
+    fn missed_by(&self, key: SlotKey) -> Option<Address> {
+        let fact = self.book.facts().slot(key)?;
+        let Some(Ended { how: Ending::Proven { payee, missed_by, .. }, .. }) = &fact.ended else {
+            return None;
+        };
+        let held = fact.pending.is_some().then(|| fact.slot.allocated_to()).flatten();
+        missed_by.or(held.filter(|holder| holder != payee))
+    }
+
+    /// A bond that was held was paid out, or is free again.
+    pub(super) fn report_resolved(&self, logged: &LoggedEvent) {
+        let Event::SlotResolved { market, id, premium } = logged.event else { return };
+        let key = SlotKey { market, id };
+        let Some(fact) = self.book.facts().slot(key) else { return };
+        let Some(Ended { how: Ending::Proven { payee, .. }, .. }) = &fact.ended else { return };
+        let me = self.config.prover;
+        if *payee != me && fact.slot.prover != me {
+            return;
+        }
+        let slashed = !premium.is_zero() && fact.slot.prover == me;
+        info!(%market, slot = id, %premium, slashed, "slot settled with its premise");
+        if slashed {
+            warn!(%market, slot = id, to = %payee, code = "slot_missed", "slot was missed and the bond slashed");
+        }
+        self.reporter.slot("resolved", key, None, json!({ "premium": wei(premium), "slashed": slashed }));
     }
 
     fn say(&self, key: SlotKey, outcome: Outcome, ended: &Ended) {
@@ -99,13 +124,21 @@ impl Service {
             (Ending::Proven { missed_by, .. }, Outcome::Proven | Outcome::Rescued) => {
                 let mut fields = json!({ "reward": wei(reward), "premium": wei(premium), "tx": ended.tx });
                 self.reporter.slot("settled", key, took, fields.clone());
-                if missed_by.is_some() {
-                    fields["missed_by"] = json!(missed_by);
+                if outcome == Outcome::Rescued {
+                    fields["missed_by"] = json!(self.missed_by(key));
+                    fields["held"] = json!(missed_by.is_none());
                     self.reporter.slot("rescued", key, took, fields);
                 }
             }
-            (Ending::Proven { payee, .. }, _) => {
-                let slashed = outcome == Outcome::Missed;
+            (Ending::Proven { payee, missed_by, .. }, _) => {
+                // Of a slot whose premise is open the bond is held, and the slash is told when that is settled.
+                let slashed = outcome == Outcome::Missed && missed_by.is_some();
+                if outcome == Outcome::Missed && !slashed {
+                    warn!(
+                        market = %key.market, slot = key.id, to = %payee, code = "slot_missed",
+                        "slot was missed and the bond is held until its premise is settled"
+                    );
+                }
                 if slashed {
                     warn!(
                         market = %key.market, slot = key.id, to = %payee, code = "slot_missed",
@@ -128,7 +161,33 @@ impl Service {
     }
 }
 
+/// What a proof by `payee` means for the prover `me`.
+fn proven(me: Address, payee: Address, missed_by: Option<Address>, worked: bool) -> Option<Outcome> {
+    match missed_by {
+        Some(_) if payee == me => Some(Outcome::Rescued),
+        None if payee == me => Some(Outcome::Proven),
+        Some(holder) if holder == me => Some(Outcome::Missed),
+        _ => worked.then_some(Outcome::Lost),
+    }
+}
+
 /// Asset wei as reports have it.
 pub(super) fn wei(amount: U256) -> serde_json::Value {
     json!(amount.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ME, OTHER};
+
+    #[test]
+    fn losing_is_not_missing() {
+        assert_eq!(proven(ME, ME, None, true), Some(Outcome::Proven));
+        assert_eq!(proven(ME, ME, Some(OTHER), true), Some(Outcome::Rescued));
+        assert_eq!(proven(ME, OTHER, Some(ME), false), Some(Outcome::Missed));
+        assert_eq!(proven(ME, OTHER, Some(OTHER), true), Some(Outcome::Lost));
+        assert_eq!(proven(ME, OTHER, None, true), Some(Outcome::Lost), "its bond was freed");
+        assert_eq!(proven(ME, OTHER, None, false), None);
+    }
 }

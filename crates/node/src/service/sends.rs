@@ -215,7 +215,8 @@ impl Service {
         let held = slot.prover == self.config.prover;
         let until = if held { slot.exclusiveUntil.to::<u64>() } else { expires_at(slot, terms) };
         let urgent = now.saturating_add(URGENT) >= until;
-        let worth = worth::of_proof(slot, terms, held, now);
+        let at_stake = held && !self.book.fell(SlotKey::of(slot));
+        let worth = worth::of_proof(slot, terms, at_stake, now);
         let bps = if urgent { worth::ALL } else { tunables.budget_bps };
         Order {
             tag: format!("prove:{}:{}:{}", slot.market, slot.id, slot.statement),

@@ -9,11 +9,11 @@ pub(super) const ALL: u64 = 10_000;
 /// Asset wei in a whole asset.
 const ASSET: u64 = 1_000_000_000_000_000_000;
 
-/// Asset wei that a proof delivered at `now` (unix seconds) earns or saves: its reward and, if the slot is held, its bond.
-pub(super) fn of_proof(slot: &Slot, terms: &Terms, held: bool, now: u64) -> U256 {
+/// Asset wei that a proof delivered at `now` (unix seconds) earns or saves: its reward and, if that is at stake, its bond.
+pub(super) fn of_proof(slot: &Slot, terms: &Terms, at_stake: bool, now: u64) -> U256 {
     let elapsed = now.saturating_sub(slot.startedAt.to::<u64>());
     let reward = U256::from(Curve::of(slot, terms).reward(elapsed));
-    reward.saturating_add(if held { terms.bond.to::<U256>() } else { U256::ZERO })
+    reward.saturating_add(if at_stake { terms.bond.to::<U256>() } else { U256::ZERO })
 }
 
 /// Wei of the chain's currency that `worth` asset wei allow for gas: `bps` of them, at `rate` wei a whole asset.

@@ -38,9 +38,8 @@ use crate::facts::SlotKey;
 use crate::slots::Work;
 use crash::{CrashPoint, point};
 
-/// Raised with every change of what is stored. A file of version 1, which had no intents, is taken over; any other is
-/// refused.
-pub const SCHEMA: u32 = 2;
+/// Raised with every change of what is stored. A file of another version is refused: those before knew no chains of slots.
+pub const SCHEMA: u32 = 3;
 /// Blocks kept behind the head; a reorg deeper than this cannot be followed.
 pub const KEEP_BLOCKS: u64 = 256;
 /// Memory for pages of the file, in bytes. redb's own default, a gibibyte, would keep every page that was ever read or
@@ -150,11 +149,8 @@ impl Store {
                     meta.insert("schema", encode(&SCHEMA)?.as_slice())?;
                     meta.insert("identity", encode(identity)?.as_slice())?;
                 }
-                Some(found) if found != SCHEMA && found != 1 => return Err(self.refuse_schema(found)),
-                Some(schema) => {
-                    if schema != SCHEMA {
-                        meta.insert("schema", encode(&SCHEMA)?.as_slice())?;
-                    }
+                Some(found) if found != SCHEMA => return Err(self.refuse_schema(found)),
+                Some(_) => {
                     let found = get::<Identity>(&meta, "identity")?;
                     if found.as_ref() != Some(identity) {
                         return Err(StoreError::Foreign { path: self.path().to_owned() });

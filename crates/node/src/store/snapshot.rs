@@ -12,9 +12,7 @@ use alloy::primitives::B256;
 use provery_chain::Intent;
 use provery_types::{BlockRef, Event, LoggedEvent};
 use redb::backends::InMemoryBackend;
-use redb::{
-    Builder, ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageBackend as _, TableError,
-};
+use redb::{Builder, ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageBackend as _};
 
 use super::{BLOCKS, EVENTS, Identity, META, SCHEMA, StoreError, WORK, WorkRecord, decode, intents, key_at};
 use crate::facts::SlotKey;
@@ -66,7 +64,7 @@ pub fn read(dir: &Path) -> Result<Snapshot, StoreError> {
     let transaction = database.begin_read()?;
     let meta = transaction.open_table(META)?;
     let schema = meta.get("schema")?.map(|value| decode::<u32>(value.value())).transpose()?;
-    if schema.is_none_or(|schema| schema == 0 || schema > SCHEMA) {
+    if schema != Some(SCHEMA) {
         let found = schema.unwrap_or_default();
         return Err(StoreError::Schema { path: dir.to_owned(), found, expected: SCHEMA });
     }
@@ -105,13 +103,8 @@ fn endings(transaction: &ReadTransaction) -> Result<HashMap<SlotKey, B256>, Stor
     Ok(endings)
 }
 
-/// A file of an older schema has none.
 fn read_intents(transaction: &ReadTransaction) -> Result<Vec<Intent>, StoreError> {
-    let table = match transaction.open_table(intents::INTENTS) {
-        Ok(table) => table,
-        Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
-    };
+    let table = transaction.open_table(intents::INTENTS)?;
     table.iter()?.map(|row| decode(row?.1.value())).collect()
 }
 
