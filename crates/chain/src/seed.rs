@@ -294,4 +294,16 @@ mod tests {
         assert!(Encoded::of(&missing).is_none());
         assert!(Encoded::with(&missing, encoded.rlp).is_some(), "as the node has it");
     }
+
+    #[tokio::test]
+    async fn temporary() {
+        let rpc = crate::Rpc::connect("http://127.0.0.1:18999").await.expect("up");
+        let time: u64 = std::env::var("SEED_TIME").expect("set").parse().expect("a number");
+        let view = rpc.trusted().remove(0);
+        match view.seed_block(time).await.expect("found") {
+            SeedBlock::Ready { number, headers } => println!("READY {number} {headers}"),
+            SeedBlock::NotYet => println!("NOTYET"),
+            SeedBlock::OutOfReach { headers } => println!("OUT {headers}"),
+        }
+    }
 }

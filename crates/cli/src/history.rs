@@ -10,11 +10,29 @@ use provery_types::{Event, LoggedEvent, Slot, SlotExt, Terms};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Open,
-    Proven { payee: Address, reward: U256, premium: U256, missed_by: Option<Address>, at: u64, tx: B256 },
-    Expired { forfeited: U256, at: u64, tx: B256 },
-    Cancelled { at: u64, tx: B256 },
+    Proven {
+        payee: Address,
+        reward: U256,
+        premium: U256,
+        missed_by: Option<Address>,
+        at: u64,
+        tx: B256,
+    },
+    Expired {
+        forfeited: U256,
+        at: u64,
+        tx: B256,
+    },
+    Cancelled {
+        at: u64,
+        tx: B256,
+    },
     /// With its premise, or because its requester paid its holder `fee`.
-    Dropped { fee: U256, at: u64, tx: B256 },
+    Dropped {
+        fee: U256,
+        at: u64,
+        tx: B256,
+    },
 }
 
 /// A proof that was paid while the slot's premise was open: the words that `resolve` needs.

@@ -77,7 +77,10 @@ impl Wire {
 fn silent(rpc: &Rpc, what: &str, error: &dyn std::fmt::Display) -> Report {
     fail(
         Code::RpcUnavailable,
-        format!("the RPC at {} did not tell {what} ({error}); run this again, or use another node", rpc.name()),
+        format!(
+            "the RPC at {} did not tell {what} ({error}); run this again, or use another node",
+            rpc.name()
+        ),
     )
 }
 

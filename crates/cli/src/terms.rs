@@ -76,7 +76,9 @@ impl ChainSpec {
             Self::ALWAYS_RIGHT => "a proof alone says that the claim is right".to_string(),
             right => format!("output {right} is 1 if the claim is right"),
         };
-        format!("input {continues} continues what the slot before claims, {of} {claim} is what it claims; {right}")
+        format!(
+            "input {continues} continues what the slot before claims, {of} {claim} is what it claims; {right}"
+        )
     }
 }
 
@@ -101,7 +103,11 @@ impl FromStr for ChainSpec {
             };
             match (at, number) {
                 (Some(at), Some(number)) if fields[at].is_none() => fields[at] = Some(number),
-                _ => return Err(format!("`{part}` is not one of continues=N, claim=N, right=N, right=always, output")),
+                _ => {
+                    return Err(format!(
+                        "`{part}` is not one of continues=N, claim=N, right=N, right=always, output"
+                    ));
+                }
             }
         }
         let [continues, Some(claim), right] = fields else {
@@ -321,7 +327,9 @@ mod tests {
         assert_eq!(word("continues=0,claim=1,right=0"), Ok(1 << 24 | 1 << 8));
         assert_eq!(word("claim=1"), Ok(1 << 24 | 255 << 16 | 1 << 8));
         assert_eq!(word("continues=2, claim=3, right=always, output"), Ok(3 << 24 | 255 << 16 | 3 << 8 | 2));
-        for bad in ["", "continues=0", "claim=255", "claim=1,claim=2", "claims=1", "claim", "right=0", "claim=-1"] {
+        for bad in
+            ["", "continues=0", "claim=255", "claim=1,claim=2", "claims=1", "claim", "right=0", "claim=-1"]
+        {
             assert!(word(bad).is_err(), "{bad}");
         }
         assert!(ChainSpec::told(0).contains("alone"));

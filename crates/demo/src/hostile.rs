@@ -341,13 +341,17 @@ impl Sequencer {
             let proof = tokio::task::spawn_blocking(move || backend.prove_job(&job, &())).await??;
             let inputs = proof.public_inputs.iter().map(|word| U256::from_be_bytes(*word)).collect();
             let call = chain.calls().prove(&slot, &market_terms, inputs, proof.proof.into());
-            while slot.prover != accomplice && chain.rpc().head().await?.timestamp + 1 < slot.exclusive_until() {
+            while slot.prover != accomplice
+                && chain.rpc().head().await?.timestamp + 1 < slot.exclusive_until()
+            {
                 tokio::time::sleep(POLL).await;
             }
             // Estimated on the newest block, which may be a second too early.
             for _ in 0..40 {
                 match prover.send(call.clone()).await {
-                    Err(error) if error.revert_name() == Some("NotAllocatedProver") => tokio::time::sleep(POLL).await,
+                    Err(error) if error.revert_name() == Some("NotAllocatedProver") => {
+                        tokio::time::sleep(POLL).await
+                    }
                     other => return other.map(|_| ()).map_err(Into::into),
                 }
             }
@@ -378,7 +382,9 @@ impl Sequencer {
     async fn post(&self, data: &[u8], claimed: U256, state: State) -> Result<Posted> {
         let data = Bytes::from(data.to_vec());
         let parent = self.head().await?;
-        let call = self.chain.calls().post_block(self.rollup, parent, data, claimed, &self.terms, Bytes::new());
+        // What brings the lottery's seed in; nothing if it is there.
+        let opening = self.chain.lottery_opening_data().await.unwrap_or_default();
+        let call = self.chain.calls().post_block(self.rollup, parent, data, claimed, &self.terms, opening);
         let mined = self.sender.send(call).await?;
         let opened = mined.logs.iter().find_map(|log| ProofMarket::SlotOpened::decode_log(&log.inner).ok());
         let opened = opened.ok_or_else(|| eyre!("a block was posted and no slot opened"))?;
@@ -395,7 +401,8 @@ impl Sequencer {
         for attempt in 0..self.chain.max_draws().await? {
             let random = lottery::random(seed, self.market, slot, attempt);
             let registry = self.chain.registry_contract();
-            let drawn = registry.draw(self.market, random, self.story.bond, self.terms.version).call().await?;
+            let drawn =
+                registry.draw(self.market, random, self.story.bond, self.terms.version).call().await?;
             if drawn.able {
                 return Ok(Some(drawn.prover));
             }

@@ -21,10 +21,18 @@ pub struct Prover {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Open,
-    Proven { by: Address, reward: U256, premium: U256, missed_by: Option<Address>, tx: B256 },
+    Proven {
+        by: Address,
+        reward: U256,
+        premium: U256,
+        missed_by: Option<Address>,
+        tx: B256,
+    },
     Expired,
     /// Its premise fell, or its requester paid for that; its holder got the fee.
-    Dropped { fee: U256 },
+    Dropped {
+        fee: U256,
+    },
 }
 
 /// One slot's row.
@@ -52,7 +60,8 @@ pub struct SlotRow {
 impl SlotRow {
     /// Somebody else proved what its holder missed, and the slash waits.
     pub fn is_held(&self) -> bool {
-        self.pending && matches!(&self.outcome, Outcome::Proven { by, .. } if self.winner.is_some_and(|winner| winner != *by))
+        self.pending
+            && matches!(&self.outcome, Outcome::Proven { by, .. } if self.winner.is_some_and(|winner| winner != *by))
     }
 }
 

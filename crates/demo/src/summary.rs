@@ -229,7 +229,8 @@ pub fn summarise(
         conserved,
         killed,
         seed,
-        dropped: ledger.slots.values().filter(|slot| matches!(slot.outcome, Outcome::Dropped { .. })).count() as u64,
+        dropped: ledger.slots.values().filter(|slot| matches!(slot.outcome, Outcome::Dropped { .. })).count()
+            as u64,
         drop_fees_wei: ledger.fees.to(),
         slashes_held: ledger.slashes_held,
         slashes_undone: ledger.slashes_undone,

@@ -18,7 +18,8 @@ pub enum Class {
 }
 
 /// What an errand meets when another was faster, or its time has passed.
-const ERRAND_RACED: [&str; 14] = [
+const ERRAND_RACED: [&str; 15] = [
+    "TermsNotAccepted",
     "SlotAlreadyAllocated",
     "SlotOpenToAll",
     "SlotNotHeld",

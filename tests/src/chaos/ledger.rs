@@ -37,11 +37,17 @@ pub struct Block {
 /// How a slot ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    Proven { payee: Address, paid: U256, missed_by: Option<Address> },
+    Proven {
+        payee: Address,
+        paid: U256,
+        missed_by: Option<Address>,
+    },
     Expired,
     Cancelled,
     /// With what it built on; what its holder was paid for that.
-    Dropped { fee: U256 },
+    Dropped {
+        fee: U256,
+    },
 }
 
 /// A slot, as the canonical chain has it.

@@ -42,7 +42,13 @@ impl Sequencer {
         let data = Bytes::from(dice.bytes(BLOCK_BYTES));
         let root: U256 = state.head_root;
         let parent = (state.head, root);
-        let call = self.chain.calls().post_block(self.record.address, parent, data, root, &self.terms, Bytes::new());
+        let opening = if self.terms.mechanism == self.chain.deployment().lottery() {
+            self.chain.lottery_opening_data().await.unwrap_or_default()
+        } else {
+            Bytes::new()
+        };
+        let call =
+            self.chain.calls().post_block(self.record.address, parent, data, root, &self.terms, opening);
         self.send(call).await
     }
 

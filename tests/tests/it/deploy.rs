@@ -50,8 +50,7 @@ async fn what_does_not_fit_or_cannot_be_paid_is_said_before_anything_is_sent() -
     let message = provery.fails(Some(&key), &["deploy"], "insufficient_gas_funds").await?;
     ensure!(message.contains("send it at least"), "{message}");
     ensure!(sent(&anvil).await? == "0x0", "something was sent");
-    let message =
-        provery.fails(Some(&key), &["deploy", "--max-window", "604801"], "usage").await?;
+    let message = provery.fails(Some(&key), &["deploy", "--max-window", "604801"], "usage").await?;
     ensure!(message.contains("--unbonding"), "{message}");
     Ok(())
 }

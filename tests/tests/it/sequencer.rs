@@ -90,7 +90,8 @@ async fn a_restart_waits_for_what_the_life_before_sent() -> Result<()> {
     town.pass(130).await?;
     town.anvil.request("evm_setAutomine", json!([false])).await?;
     let account = key(1).address();
-    let count = async |block: &str| town.anvil.request("eth_getTransactionCount", json!([account, block])).await;
+    let count =
+        async |block: &str| town.anvil.request("eth_getTransactionCount", json!([account, block])).await;
     let before = count("latest").await?;
     let mut first = Running::start(&town, 1, 1)?;
     timeout(Duration::from_secs(60), async {
@@ -124,13 +125,17 @@ async fn a_shortage_is_waited_for_and_mended() -> Result<()> {
     ensure!(waiting["reason"].as_str().is_some_and(|reason| reason.contains("rollup fund")), "{waiting}");
     // The sequencer's own key, which waits: nothing of its is pending.
     town.provery.ok(Some(&town.stranger), &["token", "mint", "--amount", "20ether"]).await?;
-    town.provery.ok(Some(&town.stranger), &["rollup", "fund", "--name", "town", "--amount", "10ether"]).await?;
+    town.provery
+        .ok(Some(&town.stranger), &["rollup", "fund", "--name", "town", "--amount", "10ether"])
+        .await?;
     running.until("block_posted").await?;
 
     let poor = key(1).address().to_string();
     running.until("waiting").await?;
     town.anvil.set_balance(poor.clone(), "0x1").await?;
-    town.provery.ok(Some(&town.stranger), &["rollup", "fund", "--name", "town", "--amount", "10ether"]).await?;
+    town.provery
+        .ok(Some(&town.stranger), &["rollup", "fund", "--name", "town", "--amount", "10ether"])
+        .await?;
     let waiting = running.until("waiting").await?;
     ensure!(waiting["for"] == "gas", "{waiting}");
     town.anvil.set_balance(poor, "0x3635c9adc5dea00000").await?;

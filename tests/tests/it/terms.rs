@@ -7,7 +7,18 @@ use provery_tests::Town;
 async fn market(town: &Town) -> Result<()> {
     let shown = town.provery.ok(None, &["rollup", "status", "--name", "town"]).await?;
     let circuit = shown["circuit"].as_str().unwrap_or_default().to_owned();
-    let create = ["market", "create", "--circuit", &circuit, "--outputs", "1", "--price", "10ether", "--bond", "12ether"];
+    let create = [
+        "market",
+        "create",
+        "--circuit",
+        &circuit,
+        "--outputs",
+        "1",
+        "--price",
+        "10ether",
+        "--bond",
+        "12ether",
+    ];
     let chain = ["--chain", "continues=0,claim=1,right=0", "--origin", "7"];
     let made = town.provery.ok(Some(&town.deployer), &[&create[..], &chain].concat()).await?;
     ensure!(made["market"] == "2", "{made}");
@@ -46,7 +57,7 @@ async fn terms_that_favour_provers_count_at_once_and_others_after_a_notice() -> 
     let second = status["allocations"].as_array().and_then(|all| all.iter().find(|row| row["market"] == "2"));
     ensure!(second.is_some_and(|row| row["accepted"] == false && row["exposure"] == 15), "{status}");
     ensure!(status["warnings"].to_string().contains("market 2"), "{status}");
-    provery.fails(prover, &[&allocate[..6], &["20", "--exposure", "21"]].concat(), "usage").await?;
+    provery.fails(prover, &[&allocate[..6], &["--exposure", "21"]].concat(), "usage").await?;
     provery.fails(prover, &["prover", "reinstate", "--market", "1"], "already_done").await?;
     Ok(())
 }
@@ -55,7 +66,8 @@ async fn terms_that_favour_provers_count_at_once_and_others_after_a_notice() -> 
 async fn a_key_serves_only_whom_it_accepted() -> Result<()> {
     let town = Town::build().await?;
     let provery = &town.provery;
-    let (prover, hot) = (provery_tests::key(2).address().to_string(), provery_tests::key(3).address().to_string());
+    let (prover, hot) =
+        (provery_tests::key(2).address().to_string(), provery_tests::key(3).address().to_string());
     let accept = ["prover", "submitter", "accept", "--prover", &prover];
     let key = Some(town.stranger.as_str());
     provery.fails(key, &accept, "not_registered").await?;

@@ -90,7 +90,9 @@ pub async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
         (Some(exposure), _) if exposure > units => {
             return Err(fail(
                 Code::Usage,
-                format!("--exposure {exposure} is more than the {units} units allocated; choose that many or fewer"),
+                format!(
+                    "--exposure {exposure} is more than the {units} units allocated; choose that many or fewer"
+                ),
             ));
         }
         (Some(exposure), _) => exposure,

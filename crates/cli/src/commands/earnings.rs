@@ -93,7 +93,8 @@ impl AddAssign for Row {
 impl Row {
     /// In asset wei, so without the gas.
     fn net(&self) -> I256 {
-        signed(self.income) + signed(self.premium) + signed(self.fees) + self.handed_over - signed(self.slashed)
+        signed(self.income) + signed(self.premium) + signed(self.fees) + self.handed_over
+            - signed(self.slashed)
     }
 
     fn json(&self) -> Value {

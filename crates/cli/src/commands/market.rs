@@ -137,7 +137,10 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         }
     };
     if terms.chain == 0 && !args.origin.is_zero() {
-        return Err(fail(Code::Usage, "--origin is what a chain's first slot continues; say how slots continue with --chain"));
+        return Err(fail(
+            Code::Usage,
+            "--origin is what a chain's first slot continues; say how slots continue with --chain",
+        ));
     }
     // A market's first terms, whatever version the file that they come from had.
     let terms = Terms { version: 1, ..terms };
@@ -249,7 +252,10 @@ async fn show(context: &Context, market: u64) -> Result<()> {
             ("funds", human(state.funds)),
             ("slots", format!("{} ever, {open} open, room for {}", state.slots, state.capacity)),
             ("misses", format!("{} held slots in a row", told.misses)),
-            ("terms", version_line(terms.version, announced.as_ref().map(|announced| (told.version, announced.2)))),
+            (
+                "terms",
+                version_line(terms.version, announced.as_ref().map(|announced| (told.version, announced.2))),
+            ),
             ("price", human(terms.price.to())),
             ("bond", human(terms.bond.to())),
             ("least rescue", human(terms.leastRescue.to())),
@@ -332,7 +338,9 @@ async fn chain_of(session: &Session, market: U256) -> Result<ChainEnds> {
 fn version_line(version: u32, announced: Option<(u32, u64)>) -> String {
     match announced {
         None => format!("version {version}"),
-        Some((next, from)) => format!("version {version}; version {next} is announced, good from unix second {from} on"),
+        Some((next, from)) => {
+            format!("version {version}; version {next} is announced, good from unix second {from} on")
+        }
     }
 }
 

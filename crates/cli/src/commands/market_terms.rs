@@ -86,9 +86,7 @@ impl Changes {
     /// The terms with the changes to numbers; which circuit and mechanism is looked up elsewhere.
     fn apply(&self, current: &Terms) -> Result<Terms> {
         let u96 = |name: &str, amount: Option<Amount>, now: U96| match amount {
-            Some(amount) => {
-                amount.to_u96().map_err(|error| fail(Code::Usage, format!("--{name}: {error}")))
-            }
+            Some(amount) => amount.to_u96().map_err(|error| fail(Code::Usage, format!("--{name}: {error}"))),
             None => Ok(now),
         };
         let bond = u96("bond", self.bond, current.bond)?;
@@ -130,7 +128,10 @@ pub async fn set(context: &Context, args: SetTermsArgs) -> Result<()> {
     let current = session.chain.terms(id).await?;
     let next = next(&session, &args, &current).await?;
     if next == current {
-        return Err(fail(Code::AlreadyDone, format!("market {id} has these terms already; say what is to change")));
+        return Err(fail(
+            Code::AlreadyDone,
+            format!("market {id} has these terms already; say what is to change"),
+        ));
     }
     if next.chain != current.chain {
         return Err(fail(

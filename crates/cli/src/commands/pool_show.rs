@@ -182,7 +182,9 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
         if !markets.is_empty() {
             let rows: Vec<Vec<String>> = markets
                 .iter()
-                .map(|(market, units, position)| vec![market.to_string(), units.to_string(), human(position.bonded.to())])
+                .map(|(market, units, position)| {
+                    vec![market.to_string(), units.to_string(), human(position.bonded.to())]
+                })
                 .collect();
             text.push('\n');
             text.push_str(&table(&["market", "units", "bonded"], &rows));

@@ -225,7 +225,9 @@ async fn reinstate(context: &Context, market: u64) -> Result<()> {
     if !position.suspended && position.misses == 0 {
         return Err(fail(
             Code::AlreadyDone,
-            format!("{prover} has missed nothing of market {market} since it last proved there; there is nothing to do"),
+            format!(
+                "{prover} has missed nothing of market {market} since it last proved there; there is nothing to do"
+            ),
         ));
     }
     let mined = session.send(session.calls().reinstate(id)).await?;

@@ -14,7 +14,7 @@ use alloy::{
 use clap::Args;
 use eyre::Result;
 use provery_bindings::{ProofMarket, TransferRollup};
-use provery_chain::{ChainError, Mined, SendError};
+use provery_chain::{ChainError, Mined, SeedError, SendError, make_block};
 use provery_circuits::Workload;
 use provery_types::{RollupRecord, Terms};
 use serde_json::{Value, json};
@@ -167,7 +167,7 @@ struct Sequencer<'a> {
     /// The last block posted by this process.
     last: u64,
     /// What it last said that it waits for.
-    said: Option<(String, Instant)>,
+    said: Option<(&'static str, Instant)>,
     /// Since when transactions of the key have not been mined.
     pending_since: Option<Instant>,
     /// When to look for slots that nobody ended.
@@ -176,7 +176,7 @@ struct Sequencer<'a> {
 
 /// How often a block is built anew at once because the head moved meanwhile.
 const REBUILDS: u32 = 3;
-/// The same reason to wait is said again after this long.
+/// That it still waits for the same is said again after this long.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 /// A transaction of the key that is not mined for so long is replaced by the next block.
 const STUCK_AFTER: Duration = Duration::from_secs(180);
@@ -205,15 +205,18 @@ impl Sequencer<'_> {
         }
         for _ in 0..REBUILDS {
             match self.post().await {
-                // What it was built on is no longer the head, so it was refused. Look again.
-                Err(report) if head_moved(&report) => {
-                    self.context.out.line(&event("head_moved", json!({ "reason": report.to_string() })));
+                // What it was built on is no longer the head, or its epoch no longer this one, so it was refused. Look again.
+                Err(report) if is_outdated(&report) => {
+                    self.context.out.line(&event("outdated", json!({ "reason": report.to_string() })));
                 }
                 Ok(posted) => return Ok(posted),
                 Err(report) => return self.failed(report),
             }
         }
-        self.waiting("head", "the chain's head moves faster than blocks are built; does another process post with this key?");
+        self.waiting(
+            "head",
+            "the chain's head moves faster than blocks are built; does another process post with this key?",
+        );
         Ok(false)
     }
 
@@ -239,6 +242,14 @@ impl Sequencer<'_> {
                 return Ok(false);
             }
         }
+        match report.downcast_ref::<SeedError>() {
+            Some(SeedError::Chain(error)) if !error.is_transient() => return Err(report),
+            Some(error) => {
+                self.waiting("seed", &error.to_string());
+                return Ok(false);
+            }
+            None => {}
+        }
         if report.downcast_ref::<ChainError>().is_some_and(ChainError::is_transient) {
             self.waiting("chain", &report.to_string());
             return Ok(false);
@@ -246,11 +257,11 @@ impl Sequencer<'_> {
         Err(report)
     }
 
-    fn waiting(&mut self, of: &str, reason: &str) {
-        if self.said.as_ref().is_some_and(|(said, at)| said == reason && at.elapsed() < SAY_AGAIN) {
+    fn waiting(&mut self, of: &'static str, reason: &str) {
+        if self.said.is_some_and(|(said, at)| said == of && at.elapsed() < SAY_AGAIN) {
             return;
         }
-        self.said = Some((reason.to_owned(), Instant::now()));
+        self.said = Some((of, Instant::now()));
         self.context.out.line(&event("waiting", json!({ "for": of, "reason": reason })));
         self.context.out.warn(&format!("no block this time: {reason}"));
     }
@@ -262,7 +273,10 @@ impl Sequencer<'_> {
         let (rpc, me) = (self.session.chain.rpc(), sender.address());
         let count = async |block: BlockId| {
             rpc.provider().get_transaction_count(me).block_id(block).await.map_err(|error| {
-                eyre::Report::new(ChainError::Unreachable { url: rpc.name().to_owned(), reason: error.to_string() })
+                eyre::Report::new(ChainError::Unreachable {
+                    url: rpc.name().to_owned(),
+                    reason: error.to_string(),
+                })
             })
         };
         let waiting = count(BlockId::pending()).await?.saturating_sub(count(BlockId::latest()).await?);
@@ -278,7 +292,10 @@ impl Sequencer<'_> {
         }
         self.waiting(
             "pending",
-            &format!("{} transactions of {me} are not mined yet, and one may be a block", waiting.max(intents)),
+            &format!(
+                "{} transactions of {me} are not mined yet, and one may be a block",
+                waiting.max(intents)
+            ),
         );
         Ok(true)
     }
@@ -310,7 +327,10 @@ impl Sequencer<'_> {
             return Ok(false);
         };
         if !parent.sound || root(&parent.state) != state.head_root {
-            self.waiting("head", "the newest block claims a wrong root, and will be dropped once that is proven");
+            self.waiting(
+                "head",
+                "the newest block claims a wrong root, and will be dropped once that is proven",
+            );
             return Ok(false);
         }
         let data =
@@ -331,10 +351,24 @@ impl Sequencer<'_> {
         self.posted(&mined, &data)
     }
 
-    /// What the market's mechanism is told of the slot.
+    /// What the market's mechanism is told of the slot: an offer, or what brings a lottery's seed in.
     async fn opening_data(&self) -> Result<Bytes> {
-        // A lottery's seed, once `Chain::lottery_opening_data` is there, comes here where there is no offer.
-        Ok(self.mechanism_data.clone())
+        let is_lottery = self.terms.mechanism == self.session.deployment().lottery();
+        if !self.mechanism_data.is_empty() || !is_lottery {
+            return Ok(self.mechanism_data.clone());
+        }
+        let (chain, sender) = (&self.session.chain, self.session.sender()?);
+        match chain.lottery_opening_data().await {
+            // A chain that mines only what it is sent.
+            Err(SeedError::NotYet { .. }) if make_block(chain, sender).await? => {
+                Ok(chain.lottery_opening_data().await?)
+            }
+            // A lottery that seeds its epochs without help.
+            Err(SeedError::Chain(ChainError::Refused { code: 3, .. } | ChainError::Reverted { .. })) => {
+                Ok(Bytes::new())
+            }
+            data => Ok(data?),
+        }
     }
 
     fn posted(&mut self, mined: &Mined, data: &[u8]) -> Result<bool> {
@@ -386,10 +420,10 @@ impl Sequencer<'_> {
     }
 }
 
-/// The block builds on another head than there is now: it claims nothing, because the contract refused it.
-fn head_moved(report: &eyre::Report) -> bool {
+/// The block was made for another head than there is now, or another epoch: it claims nothing, because the contracts refused it.
+fn is_outdated(report: &eyre::Report) -> bool {
     let name = report.downcast_ref::<SendError>().and_then(SendError::revert_name);
-    matches!(name, Some("HeadMoved" | "PremiseMismatch"))
+    matches!(name, Some("HeadMoved" | "PremiseMismatch" | "SeedMissing" | "NotSeedBlock"))
 }
 
 /// Errors after which no slot can be opened under an offer any more.

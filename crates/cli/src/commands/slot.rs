@@ -372,7 +372,9 @@ fn premise(record: &SlotHistory, market: &MarketHistory, terms: Option<&Terms>) 
     };
     let state = match market.premise(&record.slot) {
         Standing::Established => "which is established, so its bond is at stake",
-        Standing::Open => "which is open: until that is proven right, its bond can be slashed in the end only",
+        Standing::Open => {
+            "which is open: until that is proven right, its bond can be slashed in the end only"
+        }
         Standing::Fallen => "which fell: its bond is free once somebody drops it (`provery slot drop`)",
     };
     let mut text = format!("\nit builds on {base}, {state}\n");

@@ -52,7 +52,9 @@ pub async fn run(context: &Context, arg: SlotArg, end: End) -> Result<()> {
     let call = match (end, record.pending) {
         (End::Expire, _) => calls.expire(slot, terms, inputs),
         (End::Cancel, _) => calls.cancel(slot, terms, inputs),
-        (End::Resolve, Some(pending)) => calls.resolve(slot, terms, pending.payee, pending.right, pending.claim),
+        (End::Resolve, Some(pending)) => {
+            calls.resolve(slot, terms, pending.payee, pending.right, pending.claim)
+        }
         (End::Drop | End::Resolve, _) => calls.drop_slot(slot, terms, inputs),
     };
     let mined = session.send(call).await?;
@@ -72,7 +74,9 @@ fn check(
     let name = format!("slot {} of market {}", slot.id, slot.market);
     if end == End::Resolve {
         return match (record.pending, market.premise(slot)) {
-            (None, _) => Err(fail(Code::NotReady, format!("{name} waits for nothing, so there is nothing to resolve"))),
+            (None, _) => {
+                Err(fail(Code::NotReady, format!("{name} waits for nothing, so there is nothing to resolve")))
+            }
             (Some(pending), _) if pending.resolved => {
                 Err(fail(Code::AlreadyDone, format!("{name} is resolved already; there is nothing to do")))
             }
@@ -97,12 +101,17 @@ fn check(
     match end {
         End::Expire if now < slot.expires_at(terms) => Err(fail(
             Code::NotReady,
-            format!("{name} can be expired from unix second {} on; run this again then", slot.expires_at(terms)),
+            format!(
+                "{name} can be expired from unix second {} on; run this again then",
+                slot.expires_at(terms)
+            ),
         )),
         End::Cancel if !is_requester => Err(requester_only(&name, terms)),
         End::Cancel if !slot.prover.is_zero() || now >= slot.exclusive_until() => Err(fail(
             Code::SlotNotAllocated,
-            format!("{name} is allocated, or open to all, and cannot be taken back; `provery slot drop` ends a held one"),
+            format!(
+                "{name} is allocated, or open to all, and cannot be taken back; `provery slot drop` ends a held one"
+            ),
         )),
         End::Drop if record.standing == Standing::Fallen => Ok(()),
         End::Drop if !is_requester => Err(fail(
@@ -114,7 +123,9 @@ fn check(
         )),
         End::Drop if !held => Err(fail(
             Code::SlotNotHeld,
-            format!("{name} is not held by anybody alone, so its requester cannot drop it; wait until it expires"),
+            format!(
+                "{name} is not held by anybody alone, so its requester cannot drop it; wait until it expires"
+            ),
         )),
         _ => Ok(()),
     }
@@ -145,6 +156,8 @@ async fn report(context: &Context, session: &Session, at: (U256, u64), tx: B256,
     };
     let mut json = json!({ "market": at.0.to_string(), "slot": at.1, "ended": verb, "tx": tx });
     json[what] = json!(amount.to_string());
-    context.out.result(&json, || format!("slot {} of market {} is {verb}; {what}: {}", at.1, at.0, human(amount)));
+    context
+        .out
+        .result(&json, || format!("slot {} of market {} is {verb}; {what}: {}", at.1, at.0, human(amount)));
     Ok(())
 }

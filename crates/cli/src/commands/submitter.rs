@@ -69,7 +69,10 @@ async fn accept(context: &Context, prover: Address) -> Result<()> {
     let me = session.me()?;
     let serves = session.chain.prover_of_submitter(me).await?;
     if serves == Some(prover) {
-        return Err(fail(Code::AlreadyDone, format!("{me} acts for {prover} already; there is nothing to do")));
+        return Err(fail(
+            Code::AlreadyDone,
+            format!("{me} acts for {prover} already; there is nothing to do"),
+        ));
     }
     if !session.chain.is_nominated(prover, me).await? {
         return Err(fail(

@@ -184,7 +184,9 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
         ),
         // Chains of slots.
         "HeadMoved" => (Code::NotReady, "the chain's head is another slot by now; build on the one named"),
-        "PremiseMismatch" => (Code::NotReady, "the chain's head claims something else; continue the claim that is named"),
+        "PremiseMismatch" => {
+            (Code::NotReady, "the chain's head claims something else; continue the claim that is named")
+        }
         "PremiseNotProven" => {
             (Code::NotReady, "what the chain's head claims comes with its proof; wait until it is proven")
         }
@@ -203,7 +205,9 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
             "another transaction of the deployer's came in between, so the market's contracts do not know each other; stop \
              whatever else uses the key and deploy again",
         ),
-        "ParamsRejected" => (Code::Usage, "the registry's constructor refuses a number; change the one that the rule names"),
+        "ParamsRejected" => {
+            (Code::Usage, "the registry's constructor refuses a number; change the one that the rule names")
+        }
         // Agreements.
         "OfferExpired" => (Code::OfferExpired, "the offer has ended; ask the prover for a new one"),
         "WrongRequester" | "WrongMarket" => {

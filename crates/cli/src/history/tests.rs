@@ -105,11 +105,7 @@ fn slots_end_as_told() {
     let first = history.slot(MARKET, 1).expect("is known");
     assert_eq!(first.passed_over, 2);
     assert_eq!(first.statement_inputs, [U256::from(8)]);
-    assert!(
-        matches!(first.outcome, Outcome::Proven { payee: PROVER, at: 108, .. }),
-        "{:?}",
-        first.outcome
-    );
+    assert!(matches!(first.outcome, Outcome::Proven { payee: PROVER, at: 108, .. }), "{:?}", first.outcome);
     assert_eq!(history.slot(MARKET, 2).expect("is known").outcome, Outcome::Open);
     assert_eq!(history.terms(first.terms_hash), Some(&terms()));
     assert_eq!(history.prover_by_id(1), Some(PROVER));
@@ -131,8 +127,7 @@ fn a_hand_over_moves_the_bond_and_not_the_draw() {
     let taker = Address::repeat_byte(8);
     let mut events = events();
     events.truncate(8);
-    let handed =
-        Event::SlotHandedOver { slot: Slot { prover: taker, ..slot(2) }, from: PROVER, price: 0 };
+    let handed = Event::SlotHandedOver { slot: Slot { prover: taker, ..slot(2) }, from: PROVER, price: 0 };
     events.extend(log(vec![handed]));
     let history = History::replay(&events);
     let bond = U256::from(30);
@@ -182,7 +177,8 @@ fn a_held_slash_keeps_the_bond_until_it_is_resolved() {
         let resolved = Event::SlotResolved { market: MARKET, id: 2, premium: U256::from(premium) };
         let all: Vec<_> = events.iter().cloned().chain(log(vec![resolved])).collect();
         let history = History::replay(&all);
-        let Outcome::Proven { missed_by, premium, .. } = history.markets[&MARKET].slots[&2].outcome.clone() else {
+        let Outcome::Proven { missed_by, premium, .. } = history.markets[&MARKET].slots[&2].outcome.clone()
+        else {
             panic!("is proven");
         };
         (history.bonded(PROVER, MARKET), missed_by, premium)

@@ -30,9 +30,13 @@ impl Book {
                 if self.resolves(key, fact, pending, policy.now) {
                     due.push((key, Due::Resolve));
                 }
-            } else if policy.now >= expire_at(&fact.slot, terms, self.me, &self.facts.candidates(key.market))
-            {
-                due.push((key, Due::Expire));
+                continue;
+            }
+            let candidates = self.facts.candidates(key.market);
+            if policy.now >= expire_at(&fact.slot, terms, self.me, &candidates) {
+                // The holder of one that fell is credited what would be burned.
+                let fallen = fact.premise_fell && !fact.slot.prover.is_zero();
+                due.push((key, if fallen { Due::Drop } else { Due::Expire }));
             } else if fact.premise_fell && fact.slot.prover == self.me {
                 fallen.push((key, terms.clone()));
             }

@@ -90,6 +90,9 @@ fn a_slot_that_fell_with_its_premise_is_proven_if_it_can_be() {
     assert_eq!(book.due(&dear), [(key(2), Due::Drop)], "a proof costs more than it earns");
     book.input(key(2), &Input::ProofStarted).expect("stored");
     assert_eq!(book.due(&dear), [], "what is begun is finished");
+    // Too late for that: it is dropped all the same, and not expired, which would burn what its holder can have.
+    assert_eq!(due(&mut book, 1_403), [(2, Due::Drop)]);
+    assert_eq!(due(&mut book, 1_450), [(1, Due::Expire), (2, Due::Drop), (3, Due::Drop)]);
 }
 
 #[test]

@@ -55,6 +55,25 @@ fn bids_count_as_work_that_may_come() {
 }
 
 #[test]
+fn nothing_is_bid_for_under_terms_that_were_not_accepted() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, world) = auctions(directory.path());
+    book.block(block(4), &[world.says(4, 1, committed(1, ME))]).expect("stored");
+    let later = Event::AllocationSet {
+        prover: ME,
+        market: MARKET,
+        units: 5,
+        exposure: 5,
+        from_version: 2,
+        to_version: 2,
+    };
+    book.block(block(5), &[World::at(5, 0, later)]).expect("stored");
+    assert_eq!(kinds(&book, &policy(1_010)), []);
+    // What was bid before is seen through.
+    assert_eq!(kinds(&book, &policy(1_045)), [(1, "reveal")]);
+}
+
+#[test]
 fn what_a_mechanism_said_survives_a_restart_and_not_a_reorg() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     {

@@ -25,11 +25,19 @@ impl Book {
     /// The transactions that mechanisms and the secondary market call for, now.
     pub fn errands(&self, policy: &Policy) -> Vec<(SlotKey, Errand)> {
         let open = self.work.keys().filter_map(|key| Some((*key, self.view(*key, policy)?)));
-        open.filter_map(|(key, (mechanism, view))| {
-            let errand = mechanism.errand(&view).or_else(|| self.hand_over_errand(key, &view, policy))?;
-            Some((key, errand))
-        })
-        .collect()
+        open.filter(|(key, (_, view))| self.may_hold(*key, view, policy))
+            .filter_map(|(key, (mechanism, view))| {
+                let errand = mechanism.errand(&view).or_else(|| self.hand_over_errand(key, &view, policy))?;
+                Some((key, errand))
+            })
+            .collect()
+    }
+
+    /// Whether a slot is this prover's, or may become so: not under terms that it did not accept, unless it bid already.
+    fn may_hold(&self, key: SlotKey, view: &SlotView<'_>, policy: &Policy) -> bool {
+        view.slot.prover == self.me
+            || self.facts.commitment(key.market, self.me).accepts(view.terms.version)
+            || self.may_win(key, policy)
     }
 
     fn hand_over_errand(&self, key: SlotKey, view: &SlotView<'_>, policy: &Policy) -> Option<Errand> {
@@ -56,6 +64,9 @@ impl Book {
     pub fn puzzles(&self, policy: &Policy) -> Vec<(Address, Puzzle)> {
         let puzzle = |market: U256| {
             let terms = self.facts.market_terms(market)?;
+            if !self.facts.commitment(market, self.me).accepts(terms.version) {
+                return None;
+            }
             let next_slot = self.facts.next_slot(market);
             let log = self.facts.log(SlotKey { market, id: next_slot }, terms.mechanism);
             let view = MarketView {

@@ -158,7 +158,9 @@ pub async fn put_up(wire: &Wire, out: &Output, blueprint: &Blueprint, block_gas:
         builder.create(name).await?;
     }
     if !builder.ring().await? {
-        out.warn("another transaction of the deployer's came in between; making the market's contracts once more");
+        out.warn(
+            "another transaction of the deployer's came in between; making the market's contracts once more",
+        );
         if !builder.ring().await? {
             return Err(fail(
                 Code::Unsent,

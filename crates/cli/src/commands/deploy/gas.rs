@@ -80,8 +80,10 @@ pub fn limit_for(needed: u64, block_gas: u64) -> u64 {
 /// The gas limit for a creation that is about to be sent; none if the node cannot tell, and sending will say why.
 pub async fn limit(wire: &Wire, code: &Bytes, block_gas: u64) -> Option<u64> {
     let request = creation(wire.sender.address(), code.clone());
-    let needed = wire.rpc.provider().estimate_gas(request).await.ok()?;
-    Some(limit_for(needed, block_gas))
+    match estimate(wire, &request, block_gas).await {
+        Ok(Answer::Gas(needed)) => Some(limit_for(needed, block_gas)),
+        _ => None,
+    }
 }
 
 /// Refuse what the chain would refuse, or the deployer cannot pay. Returns what a block holds.
@@ -132,12 +134,15 @@ fn refusal(wire: &Wire, obstacle: Obstacle) -> eyre::Report {
 /// What the node says to a creation; fails only if it does not answer.
 async fn ask(wire: &Wire, code: &Bytes, block_gas: u64) -> Result<Result<u64, String>> {
     let deployer = wire.sender.address();
-    let (request, extra) = match estimate(wire, creation(deployer, code.clone())).await? {
-        Answer::Gas(gas) => return limited(wire, creation(deployer, code.clone()), gas, block_gas).await,
-        Answer::Refused(message) => return Ok(Err(message)),
-        Answer::Reverted => (creation(deployer, stand_in(code)), CONSTRUCTOR_GAS),
+    let whole = creation(deployer, code.clone());
+    let (answer, request, extra) = match estimate(wire, &whole, block_gas).await? {
+        Answer::Reverted => {
+            let request = creation(deployer, stand_in(code));
+            (estimate(wire, &request, block_gas).await?, request, CONSTRUCTOR_GAS)
+        }
+        answer => (answer, whole, 0),
     };
-    match estimate(wire, request.clone()).await? {
+    match answer {
         Answer::Gas(gas) => Ok(limited(wire, request, gas, block_gas).await?.map(|gas| gas + extra)),
         Answer::Refused(message) => Ok(Err(message)),
         Answer::Reverted => Ok(Err("it would revert".to_string())),
@@ -154,7 +159,7 @@ async fn limited(
     if gas <= TRANSACTION_GAS || gas > block_gas {
         return Ok(Ok(gas));
     }
-    match estimate(wire, request.with_gas_limit(limit_for(gas, block_gas))).await? {
+    match estimate_once(wire, request.with_gas_limit(limit_for(gas, block_gas))).await? {
         Answer::Refused(message) => Ok(Err(message)),
         Answer::Gas(_) | Answer::Reverted => Ok(Ok(gas)),
     }
@@ -166,7 +171,15 @@ enum Answer {
     Refused(String),
 }
 
-async fn estimate(wire: &Wire, request: TransactionRequest) -> Result<Answer> {
+/// What a transaction takes. A node that assumes too little for it is asked again with what a block holds.
+async fn estimate(wire: &Wire, request: &TransactionRequest, block_gas: u64) -> Result<Answer> {
+    match estimate_once(wire, request.clone()).await? {
+        Answer::Refused(_) => estimate_once(wire, request.clone().with_gas_limit(block_gas)).await,
+        answer => Ok(answer),
+    }
+}
+
+async fn estimate_once(wire: &Wire, request: TransactionRequest) -> Result<Answer> {
     match wire.rpc.provider().estimate_gas(request).await {
         Ok(gas) => Ok(Answer::Gas(gas)),
         Err(RpcError::ErrorResp(payload)) if payload.as_revert_data().is_some() => Ok(Answer::Reverted),
@@ -205,7 +218,8 @@ mod tests {
 
     #[test]
     fn what_fits_and_can_be_paid_passes() {
-        let bill = judge(&estimates(&[4_000_000, 30_000_000]), BLOCK, 2, U256::from(68_000_000)).expect("passes");
+        let bill =
+            judge(&estimates(&[4_000_000, 30_000_000]), BLOCK, 2, U256::from(68_000_000)).expect("passes");
         assert_eq!(bill, Bill { gas: 34_000_000, wei: U256::from(68_000_000) });
     }
 

@@ -59,7 +59,10 @@ async fn newest(rpc: &Rpc) -> Result<Vec<B256>> {
         let block = block.map_err(|error| {
             fail(
                 Code::RpcRejected,
-                format!("the RPC at {} gave no block {number} ({error}); run this again, or use another node", rpc.name()),
+                format!(
+                    "the RPC at {} gave no block {number} ({error}); run this again, or use another node",
+                    rpc.name()
+                ),
             )
         })?;
         mixes.extend(block.map(|block| block.header.inner.mix_hash));

@@ -199,7 +199,8 @@ fn days_have_dates() {
 #[test]
 fn what_comes_with_the_premise_counts_when_it_comes() {
     let market = U256::from(1);
-    let opened = |prover| Event::SlotOpened { slot: slot(prover), terms_hash: B256::ZERO, statement_inputs: vec![] };
+    let opened =
+        |prover| Event::SlotOpened { slot: slot(prover), terms_hash: B256::ZERO, statement_inputs: vec![] };
     let pending = |payee| Event::SlotPending { market, id: 1, payee, right: true, claim: U256::ZERO };
     let resolved = |premium: u64| Event::SlotResolved { market, id: 1, premium: U256::from(premium) };
     let dropped = Event::SlotDropped { market, id: 1, fee: U256::from(4) };

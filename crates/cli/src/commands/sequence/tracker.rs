@@ -144,7 +144,13 @@ mod tests {
         for number in 1..=4 {
             // Empty blocks change nothing.
             let (old_root, new_root) = (root(&genesis), root(&genesis));
-            events.push(logged(Event::BlockPosted { number, parent: number - 1, old_root, new_root, data: Bytes::new() }));
+            events.push(logged(Event::BlockPosted {
+                number,
+                parent: number - 1,
+                old_root,
+                new_root,
+                data: Bytes::new(),
+            }));
         }
         let market = U256::from(1);
         events.push(logged(Event::SlotEstablished { market, id: 1, claim: root(&genesis) }));

@@ -1,0 +1,93 @@
+//! Whether an offer can be taken.
+
+use alloy::primitives::{Address, U256};
+use eyre::Result;
+use provery_mechanisms::hand_over::HandOver;
+use provery_types::SlotExt;
+
+use super::{Held, acts_for};
+use crate::{
+    error::{Code, fail},
+    session::Session,
+};
+
+/// What the contract would refuse, said with what to do about it.
+pub async fn check_taker(
+    session: &Session,
+    held: &Held,
+    offer: HandOver,
+    taker: Address,
+    me: Address,
+) -> Result<()> {
+    if held.now > offer.valid_until {
+        return Err(fail(
+            Code::OfferExpired,
+            format!("the offer ended at unix second {}; ask the holder for a new one", offer.valid_until),
+        ));
+    }
+    if let Some(to) = offer.to.filter(|to| *to != taker) {
+        return Err(fail(
+            Code::NotTaker,
+            format!("the offer is to {to}, not to {taker}; ask the holder for one to this prover"),
+        ));
+    }
+    if session.chain.prover(taker).await?.id == 0 {
+        return Err(fail(
+            Code::NotRegistered,
+            format!("{taker} is not a prover, so it cannot take a slot; run `provery prover register` first"),
+        ));
+    }
+    let left = held.slot.exclusive_until().saturating_sub(held.now);
+    let late = left < u64::from(held.terms.exclusiveWindow / 2);
+    if me != taker && (offer.price > 0 || late || !acts_for(session, me, taker).await?) {
+        return Err(fail(
+            Code::NotTaker,
+            format!(
+                "{me} may not take this for {taker}: a submitter may, but only where it costs its prover \
+                 nothing and half of the exclusive window is left; sign with the taker's key"
+            ),
+        ));
+    }
+    let price = U256::from(offer.price.unsigned_abs());
+    let payer = if offer.price > 0 { taker } else { held.holder() };
+    let credit = session.chain.credits(payer).await?;
+    if credit < price {
+        return Err(fail(
+            Code::InsufficientCredit,
+            format!(
+                "the price of {price} wei is paid from the credit of {payer}, which is {credit} wei; a \
+                 proof earns credit"
+            ),
+        ));
+    }
+    let market = held.slot.market;
+    let bond = held.terms.bond.to::<U256>();
+    let unit = session.chain.registry_params().await?.stake_unit;
+    let position = session.chain.position(market, taker).await?;
+    let version = held.terms.version;
+    if !(position.fromVersion..=position.toVersion).contains(&version) {
+        return Err(fail(
+            Code::TermsNotAccepted,
+            format!(
+                "{taker} accepts versions {} to {} of the terms of market {market} and the slot has version {version}; accept \
+                 it with `provery prover allocate --accept-versions`",
+                position.fromVersion, position.toVersion
+            ),
+        ));
+    }
+    let bonded = position.bonded.to::<U256>();
+    let exposed = unit.saturating_mul(U256::from(position.units.min(position.exposure)));
+    let available = exposed.saturating_sub(bonded);
+    if available < bond {
+        return Err(fail(
+            Code::InsufficientStake,
+            format!(
+                "{taker} has {available} wei exposed to market {market} that no bond ties up, less than the bond of \
+                 {bond}; allocate and expose at least {} units with `provery prover allocate` (or `provery pool \
+                 allocate`)",
+                (bonded + bond).div_ceil(unit)
+            ),
+        ));
+    }
+    Ok(())
+}
