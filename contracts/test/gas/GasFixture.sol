@@ -5,11 +5,10 @@ import { CircuitRegistry } from "../../src/CircuitRegistry.sol";
 import { ProofMarket } from "../../src/ProofMarket.sol";
 import { Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
-import { IVerifier } from "../../src/interfaces/IVerifier.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
 import { BlockVerifier } from "../../src/verifiers/BlockVerifier.sol";
 import { TestToken } from "../mocks/TestToken.sol";
-import { BlockGroth16Verifier } from "../verifiers/generated/BlockGroth16Verifier.sol";
+import { BlockKey } from "../verifiers/BlockKey.sol";
 import { Test } from "forge-std/Test.sol";
 
 /// @notice The whole system with the real verifier, a proven block, and as many provers as asked for. One of them, the
@@ -61,7 +60,7 @@ abstract contract GasFixture is Test {
         );
         registry = IProverRegistry(market.registry());
         lottery = new StakeLottery(registry, address(market));
-        verifier = new BlockVerifier(IVerifier(address(new BlockGroth16Verifier())));
+        verifier = new BlockVerifier(BlockKey.read());
         circuit = circuits.register(address(verifier), "key", "descriptor", true, "uri");
         terms = _terms(address(this));
         id = market.createMarket(terms, CAPACITY);
