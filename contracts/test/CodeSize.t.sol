@@ -16,7 +16,7 @@ import { StakeLottery } from "../src/mechanisms/StakeLottery.sol";
 import { DevelopmentToken } from "../src/rollup/DevelopmentToken.sol";
 import { TransferRollup } from "../src/rollup/TransferRollup.sol";
 import { BlockVerifier } from "../src/verifiers/BlockVerifier.sol";
-import { BlockGroth16Verifier } from "./verifiers/generated/BlockGroth16Verifier.sol";
+import { BlockKey } from "./verifiers/BlockKey.sol";
 import { PuzzleVerifier } from "./verifiers/generated/PuzzleVerifier.sol";
 import { Test } from "forge-std/Test.sol";
 
@@ -75,9 +75,7 @@ contract CodeSizeTest is Test {
     }
 
     function test_Rollup() public {
-        BlockGroth16Verifier groth16 = new BlockGroth16Verifier();
-        _check("BlockGroth16Verifier", address(groth16));
-        BlockVerifier verifier = new BlockVerifier(IVerifier(address(groth16)));
+        BlockVerifier verifier = new BlockVerifier(BlockKey.read());
         _check("BlockVerifier", address(verifier));
 
         Terms memory terms = Terms({

@@ -4,12 +4,11 @@ pragma solidity 0.8.30;
 import { CircuitRegistry } from "../../src/CircuitRegistry.sol";
 import { IProofMarket, Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
-import { IVerifier } from "../../src/interfaces/IVerifier.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
 import { BlockVerifier } from "../../src/verifiers/BlockVerifier.sol";
 import { MarketDeployer } from "../MarketDeployer.sol";
 import { TestToken } from "../mocks/TestToken.sol";
-import { BlockGroth16Verifier } from "../verifiers/generated/BlockGroth16Verifier.sol";
+import { BlockKey } from "../verifiers/BlockKey.sol";
 
 /// @notice The whole system with the real verifier, a proven block, and as many provers as asked for. One of them, the
 /// block's payee, has far more stake than each of the others, so that some openings draw it.
@@ -62,7 +61,7 @@ abstract contract GasFixture is MarketDeployer {
         );
         registry = IProverRegistry(market.registry());
         lottery = new StakeLottery(registry, address(market));
-        verifier = new BlockVerifier(IVerifier(address(new BlockGroth16Verifier())));
+        verifier = new BlockVerifier(BlockKey.read());
         circuit = circuits.register(address(verifier), "key", "descriptor", true, "uri");
         terms = _terms(address(this));
         id = market.createMarket(terms, CAPACITY, 0);
@@ -122,11 +121,10 @@ abstract contract GasFixture is MarketDeployer {
         return market.openSlot(id, terms, 0, statement, "");
     }
 
-    /// @dev Opens slots until one goes to the payee; the others are rescued by it, which gives it credit as well.
+    /// @dev Opens slots until one goes to the payee; the others are dropped, so that the market counts no miss.
     function _openForPayee() internal returns (Slot memory slot) {
         for (slot = _open(); slot.prover != payee; slot = _open()) {
-            vm.warp(slot.exclusiveUntil);
-            _prove(slot);
+            market.drop(slot, terms, new uint256[](0));
         }
     }
 
