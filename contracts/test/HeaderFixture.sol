@@ -47,7 +47,10 @@ abstract contract HeaderFixture is Test {
 
     /// @dev Makes an epoch's seed block the one before this.
     /// @return headers Its header and its parent's.
-    function _seedHeaders(IStakeLottery lottery, uint256 epoch, bytes32 mixHash) internal returns (bytes memory headers) {
+    function _seedHeaders(IStakeLottery lottery, uint256 epoch, bytes32 mixHash)
+        internal
+        returns (bytes memory headers)
+    {
         uint256 number = vm.getBlockNumber() + 1;
         vm.roll(number + 1);
         uint256 time = lottery.seedTime(epoch);
@@ -86,13 +89,11 @@ abstract contract HeaderFixture is Test {
         return _header(parentHash, number, timestamp, mixHash, "provery test block ");
     }
 
-    function _header(
-        bytes32 parentHash,
-        uint256 number,
-        uint256 timestamp,
-        bytes32 mixHash,
-        bytes memory extraData
-    ) internal pure returns (bytes memory) {
+    function _header(bytes32 parentHash, uint256 number, uint256 timestamp, bytes32 mixHash, bytes memory extraData)
+        internal
+        pure
+        returns (bytes memory)
+    {
         bytes memory items = bytes.concat(
             _string(abi.encode(parentHash)),
             _string(abi.encode(keccak256("ommers"))),

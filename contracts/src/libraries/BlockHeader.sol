@@ -51,46 +51,58 @@ library BlockHeader {
             else if (item == NUMBER) header.number = _integer(list, at, length);
             else if (item == TIMESTAMP) header.timestamp = _integer(list, at, length);
             else if (item == MIX_HASH) header.mixHash = _bytes32(list, at, length);
-            at += length;
+            unchecked {
+                at += length;
+            }
         }
     }
 
-    /// @dev The string that starts at `at`: where its content is, within the list, and how long that is.
+    /// @dev The string that starts at `at`: where its content is, within the list, and how long that is. What is read beyond the
+    /// list comes to nothing: such a string does not end in it.
     function _item(bytes calldata list, uint256 at) private pure returns (uint256 start, uint256 length) {
-        uint256 prefix = _byte(list, at);
-        if (prefix < 0x80) {
-            (start, length) = (at, 1);
-        } else if (prefix <= 0xb7) {
-            (start, length) = (at + 1, prefix - 0x80);
-            // A single byte below 0x80 stands for itself.
-            if (length == 1 && _byte(list, start) < 0x80) revert HeaderMalformed();
-        } else if (prefix == 0xb8) {
-            (start, length) = (at + 2, _byte(list, at + 1));
-            if (length < 56) revert HeaderMalformed();
-        } else if (prefix == 0xb9) {
-            (start, length) = (at + 3, _byte(list, at + 1) << 8 | _byte(list, at + 2));
-            if (length < 256) revert HeaderMalformed();
-        } else {
-            // A list, or longer than a header.
-            revert HeaderMalformed();
+        unchecked {
+            uint256 word = _word(list, at);
+            uint256 prefix = word >> 248;
+            uint256 next = (word >> 240) & 0xff;
+            if (prefix < 0x80) {
+                (start, length) = (at, 1);
+            } else if (prefix <= 0xb7) {
+                (start, length) = (at + 1, prefix - 0x80);
+                // A single byte below 0x80 stands for itself.
+                if (length == 1 && next < 0x80) revert HeaderMalformed();
+            } else if (prefix == 0xb8) {
+                (start, length) = (at + 2, next);
+                if (length < 56) revert HeaderMalformed();
+            } else if (prefix == 0xb9) {
+                (start, length) = (at + 3, (word >> 232) & 0xffff);
+                if (length < 256) revert HeaderMalformed();
+            } else {
+                // A list, or longer than a header.
+                revert HeaderMalformed();
+            }
+            if (start + length > list.length) revert HeaderMalformed();
         }
-        if (start + length > list.length) revert HeaderMalformed();
-    }
-
-    function _byte(bytes calldata list, uint256 at) private pure returns (uint256) {
-        if (at >= list.length) revert HeaderMalformed();
-        return uint8(list[at]);
     }
 
     function _bytes32(bytes calldata list, uint256 at, uint256 length) private pure returns (bytes32) {
         if (length != 32) revert HeaderMalformed();
-        return bytes32(list[at:at + 32]);
+        return bytes32(_word(list, at));
     }
 
     /// @dev A number of at most 64 bits without leading zeros; 0 is the empty string.
     function _integer(bytes calldata list, uint256 at, uint256 length) private pure returns (uint256) {
         if (length == 0) return 0;
-        if (length > 8 || list[at] == 0) revert HeaderMalformed();
-        return uint256(bytes32(list[at:at + length])) >> (256 - 8 * length);
+        uint256 word = _word(list, at);
+        if (length > 8 || word >> 248 == 0) revert HeaderMalformed();
+        unchecked {
+            return word >> (256 - 8 * length);
+        }
+    }
+
+    /// @dev 32 bytes from `at` on.
+    function _word(bytes calldata list, uint256 at) private pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := calldataload(add(list.offset, at))
+        }
     }
 }

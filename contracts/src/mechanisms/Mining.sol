@@ -136,8 +136,11 @@ contract Mining is IMining, BondEscrow {
     function onEnded(Slot calldata slot, Terms calldata, SlotState state, address payee) external {
         _onlyMarket();
         if (_tickets[slot.market][slot.id].key == address(0)) return;
-        if (state == SlotState.Proven && slot.prover != address(0) && payee != slot.prover) _forfeit(slot.market, slot.id);
-        else _return(slot.market, slot.id);
+        if (state == SlotState.Proven && slot.prover != address(0) && payee != slot.prover) {
+            _forfeit(slot.market, slot.id);
+        } else {
+            _return(slot.market, slot.id);
+        }
     }
 
     /// @inheritdoc IMining

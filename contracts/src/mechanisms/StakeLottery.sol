@@ -60,24 +60,11 @@ contract StakeLottery is IStakeLottery {
         if (msg.sender != _market) revert NotMarket();
         allocation.price = terms.price;
 
-        uint256 epoch = block.timestamp / _epochLength;
+        uint256 epoch = _epoch();
         uint256 seeded = _seeds[epoch & 1];
         if (uint40(seeded) != epoch) seeded = _bring(epoch, data);
         uint256 seed = seeded >> 40;
-        if (seed == 0) return allocation;
-
-        uint256 bond = terms.bond;
-        uint256 passed = 0;
-        for (; passed < MAX_DRAWS; ++passed) {
-            uint256 random = uint256(keccak256(abi.encode(seed, market, slot, passed)));
-            (address prover, bool able) = registry.draw(market, random, bond, terms.version);
-            if (prover == address(0)) break;
-            if (able) {
-                allocation.prover = prover;
-                break;
-            }
-        }
-        if (passed != 0) emit ProversPassedOver(market, slot, passed);
+        if (seed != 0) allocation.prover = _draw(seed, market, slot, terms);
     }
 
     /// @inheritdoc IMechanism
@@ -86,7 +73,7 @@ contract StakeLottery is IStakeLottery {
 
     /// @inheritdoc IStakeLottery
     function bringSeed(uint256 epoch, bytes calldata headers) external {
-        uint256 current = block.timestamp / _epochLength;
+        uint256 current = _epoch();
         // An older one would displace a seed in use.
         if (epoch != current && epoch != current + 1) revert EpochOutOfReach(epoch);
         if (uint40(_seeds[epoch & 1]) != epoch) _bring(epoch, headers);
@@ -100,7 +87,7 @@ contract StakeLottery is IStakeLottery {
 
     /// @inheritdoc IStakeLottery
     function currentSeed() external view returns (uint256 epoch, bool known, uint256 seed) {
-        epoch = block.timestamp / _epochLength;
+        epoch = _epoch();
         (known, seed) = seedOf(epoch);
     }
 
@@ -108,6 +95,21 @@ contract StakeLottery is IStakeLottery {
     function seedOf(uint256 epoch) public view returns (bool known, uint256 seed) {
         uint256 seeded = _seeds[epoch & 1];
         if (uint40(seeded) == epoch) (known, seed) = (true, seeded >> 40);
+    }
+
+    /// @dev Who the slot is for; zero if nobody that is drawn is able.
+    function _draw(uint256 seed, uint256 market, uint64 slot, Terms calldata terms) private returns (address prover) {
+        uint256 bond = terms.bond;
+        uint32 version = terms.version;
+        uint256 passed = 0;
+        for (; passed < MAX_DRAWS; ++passed) {
+            uint256 random = uint256(keccak256(abi.encode(seed, market, slot, passed)));
+            bool able;
+            (prover, able) = registry.draw(market, random, bond, version);
+            if (able || prover == address(0)) break;
+            prover = address(0);
+        }
+        if (passed != 0) emit ProversPassedOver(market, slot, passed);
     }
 
     /// @dev Finds out the epoch's seed, or that it has none, and keeps it.
@@ -158,5 +160,9 @@ contract StakeLottery is IStakeLottery {
         // A chain's first block was known to whoever started it: it seeds nothing.
         if (rest.length != 0) revert BlockHeader.HeaderMalformed();
         value = header.mixHash;
+    }
+
+    function _epoch() private view returns (uint256) {
+        return block.timestamp / _epochLength;
     }
 }

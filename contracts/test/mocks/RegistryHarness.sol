@@ -61,7 +61,15 @@ contract RegistryHarness {
 
     /// @notice Opens a slot and reserves its bond, as a market does.
     function openAndReserve(uint256 market, uint64 slot, Terms calldata terms) external returns (address prover) {
-        prover = lottery.onOpen(market, slot, terms, "").prover;
+        return openAndReserveWith(market, slot, terms, "");
+    }
+
+    /// @notice Likewise, with data for the mechanism.
+    function openAndReserveWith(uint256 market, uint64 slot, Terms calldata terms, bytes memory data)
+        public
+        returns (address prover)
+    {
+        prover = lottery.onOpen(market, slot, terms, data).prover;
         if (prover != address(0)) registry.reserve(prover, market, terms.bond, terms.version);
     }
 }
