@@ -342,7 +342,6 @@ contract StakeLotterySeedsTest is RegistryFixture {
         vm.etch(HISTORY, "");
         vm.expectRevert(IStakeLottery.HistoryMissing.selector);
         new StakeLottery(registry, address(this), IRandomness(address(0)));
-        new StakeLottery(registry, address(this), new MockRandomness(30, 3));
     }
 
     /// @dev A block from before the fork is zero in the history; an account without code answers nothing.
@@ -359,10 +358,10 @@ contract StakeLotterySeedsTest is RegistryFixture {
     }
 
     function test_ABeaconSeedsInsteadOfBlocks() public {
+        vm.etch(HISTORY, "");
         MockRandomness beacon = new MockRandomness(30, 3);
         StakeLottery drawn = new StakeLottery(registry, address(this), beacon);
         assertEq(address(drawn.randomness()), address(beacon));
-        vm.etch(HISTORY, "");
 
         // The next epoch's value is known some seconds after its time.
         uint256 at = drawn.seedTime(next + 1);

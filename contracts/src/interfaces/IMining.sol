@@ -43,7 +43,7 @@ import { IVerifier } from "./IVerifier.sol";
 /// target * t / interval, at least a quarter of it. If it ends without one, after t seconds, it is
 /// target * (interval + t) / interval, so that slots opened in a burst hardly ease it. Either is at most four times the
 /// old one, and within `MIN_TARGET` and `MAX_TARGET`. A market's first round, and the first after slots that were opened under
-/// another mechanism, starts from `MAX_TARGET >> initialBits`.
+/// another mechanism, starts from `MAX_TARGET >> initialBits`. Of the interval, two blocks pass before there is a seed to work on.
 ///
 /// `mechanismParams`, from the lowest bit: `interval` uint32 (seconds, above 0), `ticketBond` uint96 (asset wei, above 0),
 /// `initialBits` uint8 (at most 159), zeros, and `SlotHooks.ENDED`.
