@@ -61,7 +61,7 @@ contract StakeLottery is IStakeLottery {
         allocation.price = terms.price;
 
         uint256 epoch = _epoch();
-        uint256 seeded = _seeds[epoch & 1];
+        uint256 seeded = _seededOf(epoch);
         if (uint40(seeded) != epoch) seeded = _bring(epoch, data);
         uint256 seed = seeded >> 40;
         if (seed != 0) allocation.prover = _draw(seed, market, slot, terms);
@@ -76,7 +76,7 @@ contract StakeLottery is IStakeLottery {
         uint256 current = _epoch();
         // An older one would displace a seed in use.
         if (epoch != current && epoch != current + 1) revert EpochOutOfReach(epoch);
-        if (uint40(_seeds[epoch & 1]) != epoch) _bring(epoch, headers);
+        if (uint40(_seededOf(epoch)) != epoch) _bring(epoch, headers);
     }
 
     /// @inheritdoc IStakeLottery
@@ -93,7 +93,7 @@ contract StakeLottery is IStakeLottery {
 
     /// @inheritdoc IStakeLottery
     function seedOf(uint256 epoch) public view returns (bool known, uint256 seed) {
-        uint256 seeded = _seeds[epoch & 1];
+        uint256 seeded = _seededOf(epoch);
         if (uint40(seeded) == epoch) (known, seed) = (true, seeded >> 40);
     }
 
@@ -103,7 +103,7 @@ contract StakeLottery is IStakeLottery {
         uint32 version = terms.version;
         uint256 passed = 0;
         for (; passed < MAX_DRAWS; ++passed) {
-            uint256 random = uint256(keccak256(abi.encode(seed, market, slot, passed)));
+            uint256 random = _randomOf(seed, market, slot, passed);
             bool able;
             (prover, able) = registry.draw(market, random, bond, version);
             if (able || prover == address(0)) break;
@@ -162,7 +162,33 @@ contract StakeLottery is IStakeLottery {
         value = header.mixHash;
     }
 
+    /// @dev keccak256(abi.encode(seed, market, slot, attempt)).
+    function _randomOf(uint256 seed, uint256 market, uint64 slot, uint256 attempt)
+        private
+        pure
+        returns (uint256 random)
+    {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, seed)
+            mstore(add(free, 0x20), market)
+            mstore(add(free, 0x40), slot)
+            mstore(add(free, 0x60), attempt)
+            random := keccak256(free, 0x80)
+        }
+    }
+
+    /// @dev The word that an epoch shares with those of its parity.
+    function _seededOf(uint256 epoch) private view returns (uint256 seeded) {
+        assembly ("memory-safe") {
+            seeded := sload(add(_seeds.slot, and(epoch, 1)))
+        }
+    }
+
     function _epoch() private view returns (uint256) {
-        return block.timestamp / _epochLength;
+        unchecked {
+            // The registry has no epochs of length zero.
+            return block.timestamp / _epochLength;
+        }
     }
 }
