@@ -40,7 +40,8 @@ contract BlockHeaderTest is HeaderFixture {
         assertEq(i, 7);
     }
 
-    /// @dev The history contract of the fixture is the one that anvil answered with; a header and its parent go together.
+    /// @dev The history contract of the fixture is the one that anvil answered with; a header and its parent go
+    /// together.
     function test_ReadsTwoInARow() public view {
         string memory json = vm.readFile("tests/vectors/headers.json");
         bytes memory child = vm.parseJsonBytes(json, ".headers[6].rlp");

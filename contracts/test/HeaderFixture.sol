@@ -4,9 +4,9 @@ pragma solidity 0.8.30;
 import { IStakeLottery } from "../src/interfaces/IStakeLottery.sol";
 import { Test } from "forge-std/Test.sol";
 
-/// @notice Blocks for contracts that read headers or block hashes: the EIP-2935 history contract, with its real code, and headers to
-/// fill it with. A test that inherits this can deploy a StakeLottery or a Mining without a beacon (inherit it even if
-/// nothing else is needed: their constructors ask for the history contract).
+/// @notice Blocks for contracts that read headers or block hashes: the EIP-2935 history contract, with its real code,
+/// and headers to fill it with. A test that inherits this can deploy a StakeLottery or a Mining without a beacon
+/// (inherit it even if nothing else is needed: their constructors ask for the history contract).
 ///
 ///     vm.warp(…);              // into an epoch
 ///     _mineSeed(lottery);      // its seed is known: openings draw
@@ -14,8 +14,8 @@ import { Test } from "forge-std/Test.sol";
 ///
 ///     _mineBlocks(2);          // Mining: the round that began in this block has its seed
 ///
-/// `_seedHeaders` makes the seed block and answers what `bringSeed` and an opening's data take, for tests that bring it in
-/// themselves. Block numbers and the hashes of blocks are all this touches; time is the test's.
+/// `_seedHeaders` makes the seed block and answers what `bringSeed` and an opening's data take, for tests that bring it
+/// in themselves. Block numbers and the hashes of blocks are all this touches; time is the test's.
 abstract contract HeaderFixture is Test {
     address internal constant HISTORY = 0x0000F90827F1C53a10cb7A02335B175320002935;
     uint256 internal constant WINDOW = 8191;
@@ -28,8 +28,8 @@ abstract contract HeaderFixture is Test {
         vm.roll(20_000_000);
     }
 
-    /// @dev The current epoch's seed is known from now on; if it was not, from a block with a mixHash of the epoch's own, which
-    /// `prevrandao` varies.
+    /// @dev The current epoch's seed is known from now on; if it was not, from a block with a mixHash of the epoch's
+    /// own, which `prevrandao` varies.
     function _mineSeed(IStakeLottery lottery) internal returns (uint256 seed) {
         (uint256 epoch,,) = lottery.currentSeed();
         return _mineSeed(lottery, keccak256(abi.encode(epoch, block.prevrandao)));

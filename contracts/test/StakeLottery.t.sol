@@ -32,8 +32,8 @@ contract StakeLotteryTest is RegistryFixture {
 
     // ---------------------------------------------------------------- draws
 
-    /// @dev The winner of slot k follows from (seed, market, k): it is the same whenever in the epoch, in whatever order
-    /// slots are opened.
+    /// @dev The winner of slot k follows from (seed, market, k): it is the same whenever in the epoch, in whatever
+    /// order slots are opened.
     function test_WinnerIsAFunctionOfSeedMarketAndSlot() public {
         _join(alice, 5);
         _join(bob, 5);
@@ -135,8 +135,8 @@ contract StakeLotteryTest is RegistryFixture {
         _join(split, 9);
     }
 
-    /// @dev At any time from the freeze on, before the seed block, when it is known but not brought in, and after: whoever
-    /// stakes, allocates more or less, or splits, the seed picks the same.
+    /// @dev At any time from the freeze on, before the seed block, when it is known but not brought in, and after:
+    /// whoever stakes, allocates more or less, or splits, the seed picks the same.
     function testFuzz_NothingDoneAfterTheFreezeChangesAWinner(bytes32 mix, uint256 when) public {
         _join(alice, 10);
         _join(bob, 20);

@@ -65,7 +65,8 @@ contract StakeLotterySeedsTest is RegistryFixture {
         assertEq(time, next * EPOCH - FREEZE / 2);
     }
 
-    /// @dev Whatever the freeze, the seed block comes after the last second in which a weight of its epoch could change.
+    /// @dev Whatever the freeze, the seed block comes after the last second in which a weight of its epoch could
+    /// change.
     function testFuzz_SeedTimeIsAfterTheWeightsAreFinal(uint32 freeze, uint32 length, uint40 at) public {
         freeze = uint32(bound(freeze, 1, 1 days));
         length = uint32(bound(length, freeze + 1, 2 days));

@@ -10,8 +10,8 @@ pragma solidity 0.8.30;
 ///     3  stateRoot     8  number          13  mixHash
 ///     4  txRoot        9  gasLimit        …   as the chain's rules ask for
 ///
-/// What it says is true of a chain only if the chain knows its hash. The reader takes one encoding for one header all the same, so
-/// that whatever is not a header fails by name and not by a stray value.
+/// What it says is true of a chain only if the chain knows its hash. The reader takes one encoding for one header all
+/// the same, so that whatever is not a header fails by name and not by a stray value.
 library BlockHeader {
     /// @param hash keccak256 of the header: the block's hash.
     /// @param parentHash The block before.
@@ -57,8 +57,8 @@ library BlockHeader {
         }
     }
 
-    /// @dev The string that starts at `at`: where its content is, within the list, and how long that is. What is read beyond the
-    /// list comes to nothing: such a string does not end in it.
+    /// @dev The string that starts at `at`: where its content is, within the list, and how long that is. What is read
+    /// beyond the list comes to nothing: such a string does not end in it.
     function _item(bytes calldata list, uint256 at) private pure returns (uint256 start, uint256 length) {
         unchecked {
             uint256 word = _word(list, at);

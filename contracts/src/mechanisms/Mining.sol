@@ -12,7 +12,8 @@ import { SlotHooks } from "../libraries/SlotHooks.sol";
 import { BondEscrow } from "./BondEscrow.sol";
 
 /// @title Mining: the right to a slot is earned by a puzzle, while the slot before it is open
-/// @dev Three words a market, and one a ticket. A ticket is kept by its slot, so that opening the slot need not move it.
+/// @dev Three words a market, and one a ticket. A ticket is kept by its slot, so that opening the slot need not move
+/// it.
 contract Mining is IMining, BondEscrow {
     using SlotHooks for Terms;
 
@@ -131,8 +132,9 @@ contract Mining is IMining, BondEscrow {
     }
 
     /// @inheritdoc IMechanism
-    /// @dev A ticket that stands for a slot means that this contract gave the slot to its winner when it opened. If nobody holds it, the
-    /// market opened it to all instead. Otherwise who holds it now proved it, or nobody did, or the right was not used.
+    /// @dev A ticket that stands for a slot means that this contract gave the slot to its winner when it opened. If
+    /// nobody holds it, the market opened it to all instead. Otherwise who holds it now proved it, or nobody did, or
+    /// the right was not used.
     function onEnded(Slot calldata slot, Terms calldata, SlotState state, address payee) external {
         _onlyMarket();
         if (_tickets[slot.market][slot.id].key == address(0)) return;
@@ -243,7 +245,8 @@ contract Mining is IMining, BondEscrow {
         if (!known) revert SeedMissing();
     }
 
-    /// @dev The seed of a market's round, if it has begun and the seed is known. Never kept: a ticket ends the search for it.
+    /// @dev The seed of a market's round, if it has begun and the seed is known. Never kept: a ticket ends the search
+    /// for it.
     function _findSeed(uint256 market, Record memory record) private view returns (bool known, uint256 seed) {
         if (record.startedAt == 0) return (false, 0);
         bytes32 value;

@@ -10,8 +10,8 @@ import { BlockHeader } from "../libraries/BlockHeader.sol";
 import { BlockHistory } from "../libraries/BlockHistory.sol";
 
 /// @title Stake lottery: a slot goes to a prover drawn in proportion to the stake it allocated to the market
-/// @dev Two words of state, whatever the number of markets: one for even epochs, one for odd, so that the next epoch's seed can
-/// be brought in while the current one is in use.
+/// @dev Two words of state, whatever the number of markets: one for even epochs, one for odd, so that the next epoch's
+/// seed can be brought in while the current one is in use.
 contract StakeLottery is IStakeLottery {
     /// @inheritdoc IStakeLottery
     uint256 public constant MAX_DRAWS = 4;
@@ -51,8 +51,8 @@ contract StakeLottery is IStakeLottery {
     }
 
     /// @inheritdoc IMechanism
-    /// @dev `data` are headers, as `bringSeed` takes them; read only if the seed is missing, so that an opening that carries them
-    /// loses no race.
+    /// @dev `data` are headers, as `bringSeed` takes them; read only if the seed is missing, so that an opening that
+    /// carries them loses no race.
     function onOpen(uint256 market, uint64 slot, Terms calldata terms, bytes calldata data)
         external
         returns (Allocation memory allocation)
@@ -80,7 +80,8 @@ contract StakeLottery is IStakeLottery {
     }
 
     /// @inheritdoc IStakeLottery
-    /// @dev After the last second in which a weight of the epoch could change, e * EPOCH_LENGTH - FREEZE - 1, whatever FREEZE is.
+    /// @dev After the last second in which a weight of the epoch could change, e * EPOCH_LENGTH - FREEZE - 1, whatever
+    /// FREEZE is.
     function seedTime(uint256 epoch) public view returns (uint256) {
         return epoch * _epochLength - _lead;
     }
@@ -138,7 +139,8 @@ contract StakeLottery is IStakeLottery {
         _seeds[epoch & 1] = seeded;
     }
 
-    /// @dev Checks the headers that show the first block at or after `time`, or that the chain's history has no such block.
+    /// @dev Checks the headers that show the first block at or after `time`, or that the chain's history has no such
+    /// block.
     /// @return found False in the second case.
     function _seedBlock(uint256 time, bytes calldata headers)
         private

@@ -126,7 +126,8 @@ contract StakeLotteryAttacksTest is MarketFixture, HeaderFixture {
         }
     }
 
-    /// @dev All 120 orders of bringing the seed, staking more, splitting, pausing and resuming, and opening the first slot.
+    /// @dev All 120 orders of bringing the seed, staking more, splitting, pausing and resuming, and opening the first
+    /// slot.
     function test_GrindingTheOrderInTheFirstBlockWinsNothing() public {
         _stake(split, id + 1, 50);
         _nextEpoch();

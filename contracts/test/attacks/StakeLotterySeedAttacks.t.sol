@@ -35,12 +35,12 @@ contract Chooser {
     }
 }
 
-/// @notice Whoever would choose an epoch's seed: Mallory with 9.9 % of the stake, over 500 epochs for each number of tries. What
-/// she wins is held against 9.9 % by a chi-square with one degree of freedom, below 15.1 (p = 10^-4).
+/// @notice Whoever would choose an epoch's seed: Mallory with 9.9 % of the stake, over 500 epochs for each number of
+/// tries. What she wins is held against 9.9 % by a chi-square with one degree of freedom, below 15.1 (p = 10^-4).
 ///
-/// When the first poke fixed the seed she won, of the first slots of 200 epochs, 14 (7 %) honestly, 31 (16 %) with one try of her
-/// own, 140 (70 %) with ten blocks to choose from, 194 (97 %) with thirty. Now, of 500: with 1, 2, 10, 30 blocks to bring
-/// the seed in from 54, 47, 53, 54; to open from 43, 50, 54, 51. Expected are 49.5 in all.
+/// When the first poke fixed the seed she won, of the first slots of 200 epochs, 14 (7 %) honestly, 31 (16 %) with one
+/// try of her own, 140 (70 %) with ten blocks to choose from, 194 (97 %) with thirty. Now, of 500: with 1, 2, 10, 30
+/// blocks to bring the seed in from 54, 47, 53, 54; to open from 43, 50, 54, 51. Expected are 49.5 in all.
 contract StakeLotterySeedAttacksTest is RegistryFixture {
     uint256 private constant EPOCHS = 500;
     uint256 private constant SHARE = 99;
@@ -68,8 +68,8 @@ contract StakeLotterySeedAttacksTest is RegistryFixture {
         assertLt(chi, CHI_MAX_MILLI, name);
     }
 
-    /// @dev The blocks around the epoch's seed time: block 0 before it, block 1 the first, and `tries` more, all in the history. Every
-    /// run and every epoch has its own values.
+    /// @dev The blocks around the epoch's seed time: block 0 before it, block 1 the first, and `tries` more, all in the
+    /// history. Every run and every epoch has its own values.
     function _blocks(uint256 tries, bool opens) private returns (bytes[] memory blocks) {
         uint256 epoch = vm.getBlockTimestamp() / EPOCH;
         uint256 time = lottery.seedTime(epoch);
@@ -109,8 +109,8 @@ contract StakeLotterySeedAttacksTest is RegistryFixture {
         }
     }
 
-    /// @dev Mallory has her tries in the blocks from the seed block on; then somebody brings the seed in, and the slot opens.
-    /// External, so that each epoch has memory of its own.
+    /// @dev Mallory has her tries in the blocks from the seed block on; then somebody brings the seed in, and the slot
+    /// opens. External, so that each epoch has memory of its own.
     function playEpoch(uint256 tries, bool opens) external returns (bool won) {
         _nextEpoch();
         uint256 epoch = vm.getBlockTimestamp() / EPOCH;
@@ -194,8 +194,8 @@ contract StakeLotterySeedAttacksTest is RegistryFixture {
         }
     }
 
-    /// @dev The proposer of the last block before the seed time: with its block B's value is one, without it another, and it
-    /// knows both. 1 - 0.901^2.
+    /// @dev The proposer of the last block before the seed time: with its block B's value is one, without it another,
+    /// and it knows both. 1 - 0.901^2.
     function test_AProposerThatWithholdsItsBlockHasOneTryMore() public {
         uint256 wins;
         for (uint256 i; i < EPOCHS; ++i) {
@@ -224,8 +224,8 @@ contract StakeLotterySeedAttacksTest is RegistryFixture {
 
     // ---------------------------------------------------------------- no draw instead of a draw
 
-    /// @dev A requester that does not like the seed cannot have the slot open to all: not before the seed block is over, not by
-    /// junk, not by the proof that it is out of reach, at any block up to that at which it is.
+    /// @dev A requester that does not like the seed cannot have the slot open to all: not before the seed block is
+    /// over, not by junk, not by the proof that it is out of reach, at any block up to that at which it is.
     function test_ARequesterCannotOpenWithoutADraw() public {
         _nextEpoch();
         bytes[] memory blocks = _blocks(30, true);

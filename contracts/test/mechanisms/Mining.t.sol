@@ -216,8 +216,8 @@ contract MiningTest is MiningFixture {
         _fund(another, 1000 ether);
     }
 
-    /// @dev Rounds written to the storage of a mechanism whose market is this test: mapping `_rounds`, after the escrow's
-    /// two variables.
+    /// @dev Rounds written to the storage of a mechanism whose market is this test: mapping `_rounds`, after the
+    /// escrow's two variables.
     function test_TheTargetMatchesVectors() public {
         string memory json = vm.readFile("tests/vectors/mechanisms.json");
         Mining bare = new Mining(registry, address(this), puzzle, IRandomness(address(0)));

@@ -203,7 +203,8 @@ contract MiningAttacksTest is MiningFixture {
         assertEq(_openSlot().prover, bob);
     }
 
-    /// @dev A requester that opens slots in a burst does not ease the target, so none of its friends gets a slot cheaply.
+    /// @dev A requester that opens slots in a burst does not ease the target, so none of its friends gets a slot
+    /// cheaply.
     function test_BurstOfSlotsDoesNotEaseTheTarget() public {
         _prove(_openSlot(), stranger);
         uint256 first = mining.round(id).target;
@@ -303,16 +304,16 @@ contract MiningOverruledTest is MiningFixture {
     }
 }
 
-/// @notice A requester that would have its friend find the tickets: it opens a slot only in a block whose seed the friend has a
-/// ticket for. The friend has a tenth of all work: in a block's time one try, others nine.
+/// @notice A requester that would have its friend find the tickets: it opens a slot only in a block whose seed the
+/// friend has a ticket for. The friend has a tenth of all work: in a block's time one try, others nine.
 contract MiningSeedAttacksTest is MiningFixture {
     uint256 private constant ROUNDS = 300;
     uint256 private constant PATIENCE = 60;
 
-    /// @dev What the friend had of it before: the seed followed from the opening's own block, known a block ahead, so the friend
-    /// could look for a ticket on each coming block's seed and be alone in that; within sixty blocks it had every slot that a
-    /// try in four finds. Now the seed is that of a block that comes after: the tries made before the opening are for nothing, and
-    /// those made after are one in ten.
+    /// @dev What the friend had of it before: the seed followed from the opening's own block, known a block ahead, so
+    /// the friend could look for a ticket on each coming block's seed and be alone in that; within sixty blocks it had
+    /// every slot that a try in four finds. Now the seed is that of a block that comes after: the tries made before the
+    /// opening are for nothing, and those made after are one in ten.
     function test_OpeningOnConditionChoosesTheMiningSeed() public {
         uint256 wins;
         uint256 waited;
