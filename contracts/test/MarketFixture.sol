@@ -63,7 +63,7 @@ abstract contract MarketFixture is MarketDeployer {
         _stake(bob, id, 100);
     }
 
-    function _params() internal view returns (IProverRegistry.Params memory) {
+    function _params() internal view virtual returns (IProverRegistry.Params memory) {
         return IProverRegistry.Params({
             asset: address(token),
             stakeUnit: UNIT,
