@@ -6,14 +6,17 @@ import { IProofMarket, Slot, Terms } from "../../src/interfaces/IProofMarket.sol
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
 import { BlockVerifier } from "../../src/verifiers/BlockVerifier.sol";
+import { IRandomness } from "../../src/interfaces/IRandomness.sol";
+import { HeaderFixture } from "../HeaderFixture.sol";
 import { MarketDeployer } from "../MarketDeployer.sol";
 import { TestToken } from "../mocks/TestToken.sol";
 import { BlockKey } from "../verifiers/BlockKey.sol";
 
 /// @notice The whole system with the real verifier, a proven block, and as many provers as asked for. One of them, the
 /// block's payee, has far more stake than each of the others, so that some openings draw it.
-abstract contract GasFixture is MarketDeployer {
-    string internal constant GROUP = "gas";
+abstract contract GasFixture is MarketDeployer, HeaderFixture {
+    /// @dev The fork that the figures are for; script/gas sets it.
+    string internal GROUP = string.concat("gas-", vm.envOr("FOUNDRY_HARDFORK", string("prague")));
     uint32 internal constant EPOCH = 1 hours;
     uint32 internal constant CAPACITY = 4;
     uint96 internal constant UNIT = 1 ether;
@@ -60,7 +63,7 @@ abstract contract GasFixture is MarketDeployer {
             })
         );
         registry = IProverRegistry(market.registry());
-        lottery = new StakeLottery(registry, address(market));
+        lottery = new StakeLottery(registry, address(market), IRandomness(address(0)));
         verifier = new BlockVerifier(BlockKey.read());
         circuit = circuits.register(address(verifier), "key", "descriptor", true, "uri");
         terms = _terms(address(this));
@@ -114,7 +117,7 @@ abstract contract GasFixture is MarketDeployer {
     function _nextEpoch() internal {
         vm.warp((vm.getBlockTimestamp() / EPOCH + 2) * EPOCH);
         vm.prevrandao(keccak256(abi.encode(vm.getBlockTimestamp())));
-        lottery.poke();
+        _mineSeed(lottery);
     }
 
     function _open() internal returns (Slot memory) {

@@ -96,13 +96,15 @@ contract MarketGasTest is GasFixture {
     }
 
     /// forge-config: default.isolate = true
-    function test_Poke() public {
-        vm.warp(vm.getBlockTimestamp() + EPOCH);
-        lottery.poke();
-        _snapshot("poke");
+    function test_BringSeed() public {
+        vm.warp((vm.getBlockTimestamp() / EPOCH + 1) * EPOCH);
+        uint256 epoch = vm.getBlockTimestamp() / EPOCH;
+        bytes memory headers = _seedHeaders(lottery, epoch, keccak256("mix"));
+        lottery.bringSeed(epoch, headers);
+        _snapshot("bring_seed");
     }
 
-    /// @dev The reference rollup: its callback finalises the block within `prove`. The fixture's block is the first, so
+    /// @dev The reference rollup: its market's chain finalises the block within `prove`. The fixture's block is the first, so
     /// posting it writes to fresh storage; a lap later it costs less.
     /// forge-config: default.isolate = true
     function test_Rollup() public {
