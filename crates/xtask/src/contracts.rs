@@ -81,7 +81,7 @@ fn compile(root: &Path, solc: &Path) -> Result<BTreeMap<String, Value>> {
         ..Default::default()
     };
     settings.optimizer.enabled = Some(true);
-    settings.optimizer.runs = Some(1_000_000);
+    settings.optimizer.runs = Some(10_000);
     settings.metadata = Some(SettingsMetadata {
         use_literal_content: None,
         bytecode_hash: Some(BytecodeHash::None),
