@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 
 use alloy::{
     primitives::{B256, aliases::U96},
-    sol_types::{SolConstructor, SolEvent},
+    providers::Provider,
+    sol_types::{SolEvent, SolValue},
 };
-use eyre::{Result, eyre};
+use eyre::{Result, ensure, eyre};
 use provery_bindings::{
-    CircuitRegistry, DevelopmentToken, ProofMarket, StakeLottery, market::IProverRegistry,
+    CircuitRegistry, DevelopmentToken, HandOvers, MarketContracts, ProofMarket, ProofMarketExt,
+    ProverRegistry, RegistryConfig, StakeLottery, TermsRules,
 };
 use provery_chain::{Chain, Sender};
+use provery_mechanisms::Parts;
 use provery_types::{
-    CIRCUIT_REGISTRY, ContractRecord, Deployment, PROOF_MARKET, PROVER_REGISTRY, STAKE_LOTTERY, Terms,
+    CIRCUIT_REGISTRY, ContractRecord, Deployment, HAND_OVERS, PROOF_MARKET, PROOF_MARKET_EXT,
+    PROVER_REGISTRY, STAKE_LOTTERY, TERMS_RULES, Terms,
 };
 
 /// Asset wei in a unit of weight.
@@ -26,22 +30,39 @@ pub async fn deploy_core(sender: &Sender) -> Result<Chain> {
     let block = rpc.head().await?.number;
     let (asset, _) = sender.deploy(&DevelopmentToken::BYTECODE, &[]).await?;
     let (circuits, _) = sender.deploy(&CircuitRegistry::BYTECODE, &[]).await?;
-    let params = IProverRegistry::Params {
+    let (rules, _) = sender.deploy(&TermsRules::BYTECODE, &[]).await?;
+    let params = RegistryConfig {
         asset,
         stakeUnit: U96::from(STAKE_UNIT),
         epochLength: EPOCH_LENGTH,
         freeze: 4,
         suspendAfter: 3,
+        openAfter: 8,
         unbonding: 60,
+        maxWindow: 60,
     };
-    let args = ProofMarket::constructorCall { circuits_: circuits, params }.abi_encode();
+    // Registry, hand-overs and extension are made for the address that the market has after them.
+    let nonce = rpc.provider().get_transaction_count(sender.address()).await?;
+    let foreseen = sender.address().create(nonce + 3);
+    let args = (params, foreseen).abi_encode_params();
+    let (registry, _) = sender.deploy(&ProverRegistry::BYTECODE, &args).await?;
+    let args = (foreseen, registry).abi_encode_params();
+    let (hand_overs, _) = sender.deploy(&HandOvers::BYTECODE, &args).await?;
+    let linked = MarketContracts { circuits, registry, rules, handOvers: hand_overs };
+    let args = (linked.clone(),).abi_encode_params();
+    let (extension, _) = sender.deploy(&ProofMarketExt::BYTECODE, &args).await?;
+    let args = (linked, extension).abi_encode_params();
     let (market, _) = sender.deploy(&ProofMarket::BYTECODE, &args).await?;
-    let registry = ProofMarket::new(market, rpc.provider().clone()).registry().call().await?;
-    let args = StakeLottery::constructorCall { registry_: registry, market_: market }.abi_encode();
-    let (lottery, _) = sender.deploy(&StakeLottery::BYTECODE, &args).await?;
+    ensure!(market == foreseen, "the market is at {market}, not at {foreseen}");
+    let parts = Parts { registry, market, puzzle: alloy::primitives::Address::ZERO };
+    let args = provery_mechanisms::by_name(STAKE_LOTTERY).map(|lottery| lottery.constructor(&parts));
+    let (lottery, _) = sender.deploy(&StakeLottery::BYTECODE, &args.unwrap_or_default()).await?;
     let mut contracts = BTreeMap::new();
     for (name, address) in [
         (PROOF_MARKET, market),
+        (PROOF_MARKET_EXT, extension),
+        (HAND_OVERS, hand_overs),
+        (TERMS_RULES, rules),
         (PROVER_REGISTRY, registry),
         (CIRCUIT_REGISTRY, circuits),
         (STAKE_LOTTERY, lottery),
@@ -91,5 +112,8 @@ pub async fn terms(chain: &Chain, sender: &Sender) -> Result<Terms> {
         forfeitBps: 1_000,
         outputs: 0,
         callbackGas: 0,
+        version: 1,
+        leastRescue: U96::from(25_000),
+        chain: 0,
     })
 }

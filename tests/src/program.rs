@@ -148,7 +148,8 @@ impl Town {
         }
         let [deployer, prover, stranger] = <[String; 3]>::try_from(keys).map_err(|_| eyre!("three keys"))?;
         let key = Some(deployer.as_str());
-        provery.ok(key, &["deploy", "--epoch-length", "60", "--freeze", "10", "--unbonding", "120"]).await?;
+        let deploy = ["deploy", "--epoch-length", "60", "--freeze", "10", "--unbonding"];
+        provery.ok(key, &[&deploy[..], &[&(4 * Self::EXCLUSIVE).to_string()]].concat()).await?;
         provery.ok(None, &["keys", "generate", "--block-txs", "1"]).await?;
         let exclusive = Self::EXCLUSIVE.to_string();
         let expiry = (4 * Self::EXCLUSIVE).to_string();

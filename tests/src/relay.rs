@@ -32,6 +32,8 @@ pub struct Faults {
     pub behind: Option<u64>,
     /// Every other question for the newest block is answered with one that is so much older.
     pub stale: u64,
+    /// Every block carries the same `prevrandao`, as on several rollups.
+    pub constant_randomness: bool,
     /// Another node is asked: its port.
     pub instead: Option<u16>,
 }
@@ -168,6 +170,11 @@ fn spoil(faults: &Faults, method: &str, request: &Value, answer: &mut Value) {
     };
     match method {
         "eth_getLogs" if faults.empty_logs && answer["error"].is_null() => answer["result"] = json!([]),
+        "eth_getBlockByNumber" | "eth_getBlockByHash"
+            if faults.constant_randomness && answer["result"].is_object() =>
+        {
+            answer["result"]["mixHash"] = format!("0x{}", "11".repeat(32)).into();
+        }
         "eth_getBlockReceipts" if faults.no_receipts => answer["result"] = Value::Null,
         "eth_getBlockByNumber" if request["params"][0].as_str().is_some_and(unknown) => {
             answer["result"] = Value::Null;

@@ -8,13 +8,14 @@ mod errors;
 mod serde_structs;
 
 pub use errors::{DecodedError, decode_revert};
+pub use market::MarketState::Contracts as MarketContracts;
 pub use market::ProofMarket;
 pub use market::ProofMarket::{Slot, Terms};
 pub use mechanisms::*;
 /// A registered circuit.
 pub use others::circuits::ICircuitRegistry::Circuit;
 /// A prover as the registry stores it.
-pub use others::registry::IProverRegistry::{Position, Prover};
+pub use others::registry::IProverRegistry::{Params as RegistryConfig, Position, Prover};
 pub use others::{
     block_verifier::BlockVerifier, circuits::CircuitRegistry, extension::ProofMarketExt,
     hand_overs::HandOvers, pool::DelegationPool, pools::DelegationPools, registry::ProverRegistry,

@@ -56,7 +56,7 @@ pub struct Calls {
     hand_overs: Address,
     registry: Address,
     circuits: Address,
-    lottery: Address,
+    pub(crate) lottery: Address,
     asset: Address,
     pub(crate) pools: Address,
 }
@@ -202,12 +202,6 @@ impl Calls {
             signature,
         };
         Call::new("take_over", self.hand_overs, &call)
-    }
-
-    // The lottery.
-
-    pub fn poke(&self) -> Call {
-        Call::new("poke", self.lottery, &StakeLottery::pokeCall {})
     }
 
     // The circuits.

@@ -18,6 +18,7 @@ mod pool_calls;
 mod pool_reads;
 mod reads;
 mod rpc;
+mod seed;
 mod sender;
 mod view;
 
@@ -31,6 +32,7 @@ pub use history::history;
 pub use journal::{Intent, Journal, JournalError, Memory, MinedAt, Signed};
 pub use pool_calls::PoolCalls;
 pub use pool_reads::{PoolBatch, PoolRecord, PoolSummary};
-pub use reads::{MarketRecord, RegistryParams, RollupState};
+pub use reads::{MarketRecord, RegistryParams, RollupState, TermsRecord};
 pub use rpc::Rpc;
+pub use seed::{SeedBlock, SeedError, make_block};
 pub use sender::{Mined, Order, OutboxStatus, SendError, SendTimings, Sender, SenderConfig};

@@ -161,6 +161,15 @@ impl Chain {
         Ok((self.number("currentSeed", seed.epoch)?, seed.seed))
     }
 
+    /// Unix seconds: the first block at or after it seeds `epoch`. The middle of the time in which the epoch's weights are
+    /// frozen and it has not begun.
+    pub async fn seed_time(&self, epoch: u64) -> Result<u64, ChainError> {
+        let registry = self.registry_contract();
+        let length = self.number("EPOCH_LENGTH", read!(self, registry, EPOCH_LENGTH())?)?;
+        let freeze = self.number("FREEZE", read!(self, registry, FREEZE())?)?;
+        Ok(epoch.saturating_mul(length).saturating_sub(freeze / 2))
+    }
+
     /// Draws a slot makes before it is left open to all.
     pub async fn max_draws(&self) -> Result<u64, ChainError> {
         let draws = read!(self, self.lottery_contract(), MAX_DRAWS())?;

@@ -4,9 +4,9 @@
 use std::{ops::RangeInclusive, sync::Arc};
 
 use alloy::{
-    primitives::B256,
+    primitives::{B256, Bytes},
     providers::{Provider, RootProvider},
-    rpc::types::{Filter, Log},
+    rpc::types::{Filter, Header as RpcHeader, Log},
     transports::{RpcError, TransportError},
 };
 use serde::Deserialize;
@@ -87,6 +87,29 @@ impl View {
             }
         };
         found.into_iter().zip(heights).map(header).collect()
+    }
+
+    /// One of its blocks, with every field that its hash is made of.
+    pub(crate) async fn full_header(&self, height: u64) -> Result<RpcHeader, ChainError> {
+        const METHOD: &str = "eth_getBlockByNumber";
+        let found: Option<RpcHeader> = self
+            .provider
+            .client()
+            .request(METHOD, json!([format!("{height:#x}"), false]))
+            .await
+            .map_err(|error| self.error(METHOD, error))?;
+        let header = found.ok_or(ChainError::BlockNotFound(height))?;
+        if header.inner.number != height {
+            return Err(self.inconsistent(METHOD, format!("block {} for {height}", header.inner.number)));
+        }
+        Ok(header)
+    }
+
+    /// The encoding of a block's header, where the node says it.
+    pub(crate) async fn raw_header(&self, height: u64) -> Result<Bytes, ChainError> {
+        const METHOD: &str = "debug_getRawHeader";
+        let raw = self.provider.client().request(METHOD, json!([format!("{height:#x}")])).await;
+        raw.map_err(|error| self.error(METHOD, error))
     }
 
     pub(crate) async fn headers_of(&self, heights: RangeInclusive<u64>) -> Result<Vec<Header>, ChainError> {

@@ -1,10 +1,10 @@
 //! What the contracts' events tell: every market, slot and prover, in order. Pure: events in, tables out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{lottery::Record, weights::Weights};
-use provery_types::{Event, LoggedEvent, Slot, Terms};
+use provery_types::{Event, LoggedEvent, Slot, SlotExt, Terms};
 
 /// How a slot ended, if it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,39 @@ pub enum Outcome {
     Proven { payee: Address, reward: U256, premium: U256, missed_by: Option<Address>, at: u64, tx: B256 },
     Expired { forfeited: U256, at: u64, tx: B256 },
     Cancelled { at: u64, tx: B256 },
+    /// With its premise, or because its requester paid its holder `fee`.
+    Dropped { fee: U256, at: u64, tx: B256 },
+}
+
+/// A proof that was paid while the slot's premise was open: the words that `resolve` needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pending {
+    pub payee: Address,
+    pub right: bool,
+    pub claim: U256,
+    /// Whether the premise was settled since.
+    pub resolved: bool,
+}
+
+/// Where a slot of a chain is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It was proven right, and everything it builds on.
+    Established,
+    /// Neither it nor anything it builds on fell.
+    Open,
+    /// It will never be established.
+    Fallen,
+}
+
+impl Standing {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Established => "established",
+            Self::Open => "open",
+            Self::Fallen => "fallen",
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -28,6 +61,17 @@ pub struct SlotHistory {
     /// Provers drawn and passed over before one fitted.
     pub passed_over: u64,
     pub outcome: Outcome,
+    pub pending: Option<Pending>,
+    pub standing: Standing,
+}
+
+impl SlotHistory {
+    /// Whether the slash of its holder's bond waits for its premise.
+    pub fn is_held(&self) -> bool {
+        self.pending.is_some_and(|pending| {
+            !pending.resolved && !self.slot.prover.is_zero() && pending.payee != self.slot.prover
+        })
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -40,15 +84,39 @@ pub struct MarketHistory {
     passed_over: BTreeMap<u64, u64>,
 }
 
+impl MarketHistory {
+    /// Whether what a slot builds on stands; the origin always does.
+    pub fn premise(&self, slot: &Slot) -> Standing {
+        match slot.premise() {
+            0 => Standing::Established,
+            premise => self.slots.get(&premise).map_or(Standing::Open, |record| record.standing),
+        }
+    }
+}
+
+/// What a prover put behind a market.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Allocation {
+    pub units: u64,
+    /// Units that may be bonded at once.
+    pub exposure: u64,
+    /// Versions of the terms that it accepts.
+    pub from_version: u32,
+    pub to_version: u32,
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct ProverHistory {
     pub id: u32,
     pub uri: String,
     pub paused: bool,
-    pub suspended: bool,
-    /// Market → units.
-    pub allocations: BTreeMap<U256, u64>,
+    /// By market.
+    pub allocations: BTreeMap<U256, Allocation>,
     pub submitters: Vec<Address>,
+    /// Keys that it nominated and that have not answered.
+    pub nominated: Vec<Address>,
+    /// Markets that it is suspended in.
+    suspended: BTreeSet<U256>,
     /// Market → asset wei reserved by open slots.
     bonds: BTreeMap<U256, U256>,
 }
@@ -94,31 +162,40 @@ impl History {
         self.provers.get(&prover).and_then(|prover| prover.bonds.get(&market)).copied().unwrap_or_default()
     }
 
-    /// What a draw in `market` would have seen of a prover.
-    pub fn record(&self, prover: Address, market: U256, stake_unit: U256) -> Option<Record> {
+    /// What a draw in `market`, for a slot under `version` of its terms, would have seen of a prover.
+    pub fn record(&self, prover: Address, market: U256, version: u32, stake_unit: U256) -> Option<Record> {
         let record = self.provers.get(&prover)?;
-        let units = record.allocations.get(&market).copied().unwrap_or_default();
+        let allocation = record.allocations.get(&market).copied().unwrap_or_default();
         let bonded = self.bonded(prover, market);
-        let free = stake_unit.saturating_mul(U256::from(units)).saturating_sub(bonded);
-        Some(Record { paused: record.paused, suspended: record.suspended, free: free.saturating_to() })
+        let exposed = stake_unit.saturating_mul(U256::from(allocation.units.min(allocation.exposure)));
+        Some(Record {
+            paused: record.paused,
+            suspended: record.suspended.contains(&market),
+            accepts: (allocation.from_version..=allocation.to_version).contains(&version),
+            free: exposed.saturating_sub(bonded).saturating_to(),
+        })
     }
 
     fn apply(&mut self, logged: &LoggedEvent) {
         let (at, tx) = (logged.block.timestamp, logged.tx_hash);
         match &logged.event {
-            Event::MarketCreated { market, creator, capacity } => {
+            Event::MarketCreated { market, creator, capacity, .. } => {
                 let record = self.markets.entry(*market).or_default();
                 (record.creator, record.capacity) = (*creator, *capacity);
             }
-            Event::TermsSet { market, terms_hash, terms } => {
+            Event::TermsSet { market, terms_hash, terms, from } => {
                 self.terms.insert(*terms_hash, terms.clone());
-                self.markets.entry(*market).or_default().terms_hash = *terms_hash;
+                // What is only announced is in force once a slot opens under it.
+                if *from <= at {
+                    self.markets.entry(*market).or_default().terms_hash = *terms_hash;
+                }
             }
             Event::ProversPassedOver { market, slot, count } => {
                 self.markets.entry(*market).or_default().passed_over.insert(*slot, *count);
             }
             Event::SlotOpened { slot, terms_hash, statement_inputs } => {
                 let market = self.markets.entry(slot.market).or_default();
+                market.terms_hash = *terms_hash;
                 let opened = SlotHistory {
                     slot: slot.clone(),
                     allocated: slot.prover,
@@ -128,6 +205,8 @@ impl History {
                     opened_tx: tx,
                     passed_over: market.passed_over.remove(&slot.id).unwrap_or_default(),
                     outcome: Outcome::Open,
+                    pending: None,
+                    standing: Standing::Open,
                 };
                 market.slots.insert(slot.id, opened);
                 self.bond(slot.market, slot.id, true);
@@ -155,6 +234,24 @@ impl History {
                 self.end(*market, *id, Outcome::Expired { forfeited: *forfeited, at, tx });
             }
             Event::SlotCancelled { market, id } => self.end(*market, *id, Outcome::Cancelled { at, tx }),
+            Event::SlotDropped { market, id, fee } => {
+                self.end(*market, *id, Outcome::Dropped { fee: *fee, at, tx });
+            }
+            Event::SlotPending { market, id, payee, right, claim } => {
+                let pending = Pending { payee: *payee, right: *right, claim: *claim, resolved: false };
+                self.with_slot(*market, *id, |slot| slot.pending = Some(pending));
+            }
+            Event::SlotResolved { market, id, premium } => self.resolve(*market, *id, *premium),
+            Event::SlotEstablished { market, id, .. } => {
+                self.with_slot(*market, *id, |slot| slot.standing = Standing::Established);
+            }
+            Event::ChainCut { market, id, .. } => {
+                // The slots that stand are one line, in the order of their ids.
+                let market = self.markets.entry(*market).or_default();
+                for (_, slot) in market.slots.range_mut(id..) {
+                    slot.standing = Standing::Fallen;
+                }
+            }
             Event::ProverRegistered { prover, id, uri } => {
                 self.ids.insert(*id, *prover);
                 let record = self.provers.entry(*prover).or_default();
@@ -168,18 +265,30 @@ impl History {
                 if *allowed {
                     submitters.push(*submitter);
                 }
+                self.provers.entry(*prover).or_default().nominated.retain(|known| known != submitter);
             }
-            Event::AllocationSet { prover, market, units } => {
-                self.provers.entry(*prover).or_default().allocations.insert(*market, *units);
+            Event::SubmitterNominated { prover, submitter } => {
+                let record = self.provers.entry(*prover).or_default();
+                if !record.nominated.contains(submitter) && !record.submitters.contains(submitter) {
+                    record.nominated.push(*submitter);
+                }
+            }
+            Event::AllocationSet { prover, market, units, exposure, from_version, to_version } => {
+                let (units, exposure) = (*units, *exposure);
+                let (from_version, to_version) = (*from_version, *to_version);
+                let allocation = Allocation { units, exposure, from_version, to_version };
+                self.provers.entry(*prover).or_default().allocations.insert(*market, allocation);
             }
             Event::WeightSet { market, id, weight, epoch } => {
                 self.markets.entry(*market).or_default().weights.set(*id, *weight, *epoch);
             }
             Event::ProverPaused { prover } => self.provers.entry(*prover).or_default().paused = true,
-            Event::ProverSuspended { prover } => self.provers.entry(*prover).or_default().suspended = true,
-            Event::ProverResumed { prover } => {
-                let record = self.provers.entry(*prover).or_default();
-                (record.paused, record.suspended) = (false, false);
+            Event::ProverResumed { prover } => self.provers.entry(*prover).or_default().paused = false,
+            Event::ProverSuspended { prover, market } => {
+                self.provers.entry(*prover).or_default().suspended.insert(*market);
+            }
+            Event::ProverReinstated { prover, market } => {
+                self.provers.entry(*prover).or_default().suspended.remove(market);
             }
             Event::EpochSeeded { epoch, seed } => {
                 self.seeds.insert(*epoch, *seed);
@@ -189,8 +298,33 @@ impl History {
         }
     }
 
+    fn with_slot(&mut self, market: U256, id: u64, change: impl FnOnce(&mut SlotHistory)) {
+        if let Some(slot) = self.markets.get_mut(&market).and_then(|market| market.slots.get_mut(&id)) {
+            change(slot);
+        }
+    }
+
+    /// A slash that was held is paid, with a premium for the rescuer, or undone.
+    fn resolve(&mut self, market: U256, id: u64, paid: U256) {
+        if self.slot(market, id).is_some_and(SlotHistory::is_held) {
+            self.bond(market, id, false);
+        }
+        self.with_slot(market, id, |slot| {
+            let holder = slot.slot.prover;
+            if let Some(pending) = &mut slot.pending {
+                pending.resolved = true;
+            }
+            if let (Outcome::Proven { premium, missed_by, .. }, false) = (&mut slot.outcome, paid.is_zero()) {
+                (*premium, *missed_by) = (paid, Some(holder));
+            }
+        });
+    }
+
     fn end(&mut self, market: U256, id: u64, outcome: Outcome) {
-        self.bond(market, id, false);
+        // A bond whose slash is held stays where it is.
+        if !self.slot(market, id).is_some_and(SlotHistory::is_held) {
+            self.bond(market, id, false);
+        }
         if let Some(record) = self.markets.entry(market).or_default().slots.get_mut(&id) {
             record.outcome = outcome;
         }
@@ -210,143 +344,4 @@ impl History {
 }
 
 #[cfg(test)]
-mod tests {
-    use alloy::primitives::{
-        Bytes,
-        aliases::{U40, U96},
-    };
-    use provery_types::BlockRef;
-
-    use super::*;
-
-    const PROVER: Address = Address::repeat_byte(7);
-    const MARKET: U256 = U256::from_limbs([1, 0, 0, 0]);
-
-    fn terms() -> Terms {
-        Terms {
-            requester: Address::ZERO,
-            mechanism: Address::ZERO,
-            mechanismParams: B256::ZERO,
-            circuit: B256::ZERO,
-            verifier: Address::ZERO,
-            price: U96::from(10),
-            bond: U96::from(30),
-            fastWindow: 1,
-            exclusiveWindow: 2,
-            expiryWindow: 4,
-            floorBps: 1,
-            rescuerBps: 1,
-            requesterBps: 1,
-            forfeitBps: 100,
-            outputs: 0,
-            callbackGas: 0,
-        }
-    }
-
-    fn slot(id: u64) -> Slot {
-        Slot {
-            market: MARKET,
-            id,
-            statement: B256::ZERO,
-            prover: PROVER,
-            price: U96::from(10),
-            openedAt: U40::from(1),
-            startedAt: U40::from(1),
-            exclusiveUntil: U40::from(3),
-            capacity: 4,
-        }
-    }
-
-    fn log(events: Vec<Event>) -> Vec<LoggedEvent> {
-        let at = |number: u64| BlockRef { number, timestamp: 100 + number, ..Default::default() };
-        let logged = |(index, event): (usize, Event)| LoggedEvent {
-            event,
-            address: Address::ZERO,
-            block: at(index as u64),
-            tx_hash: B256::repeat_byte(index as u8),
-            log_index: index as u64,
-        };
-        events.into_iter().enumerate().map(logged).collect()
-    }
-
-    fn events() -> Vec<LoggedEvent> {
-        let hash = B256::repeat_byte(1);
-        log(vec![
-            Event::MarketCreated { market: MARKET, creator: PROVER, capacity: 4 },
-            Event::TermsSet { market: MARKET, terms_hash: hash, terms: terms() },
-            Event::ProverRegistered { prover: PROVER, id: 1, uri: "u".into() },
-            Event::AllocationSet { prover: PROVER, market: MARKET, units: 5 },
-            Event::WeightSet { market: MARKET, id: 1, weight: 5, epoch: 9 },
-            Event::ProversPassedOver { market: MARKET, slot: 1, count: 2 },
-            Event::SlotOpened { slot: slot(1), terms_hash: hash, statement_inputs: vec![U256::from(8)] },
-            Event::SlotOpened { slot: slot(2), terms_hash: hash, statement_inputs: vec![] },
-            Event::SlotProven {
-                market: MARKET,
-                id: 1,
-                payee: PROVER,
-                reward: U256::from(10),
-                premium: U256::ZERO,
-                missed_by: None,
-            },
-            Event::ProverPaused { prover: PROVER },
-            Event::BlockPosted {
-                number: 1,
-                parent: 0,
-                old_root: U256::ZERO,
-                new_root: U256::ZERO,
-                data: Bytes::new(),
-            },
-        ])
-    }
-
-    #[test]
-    fn slots_end_as_told() {
-        let history = History::replay(&events());
-        let first = history.slot(MARKET, 1).expect("is known");
-        assert_eq!(first.passed_over, 2);
-        assert_eq!(first.statement_inputs, [U256::from(8)]);
-        assert!(
-            matches!(first.outcome, Outcome::Proven { payee: PROVER, at: 108, .. }),
-            "{:?}",
-            first.outcome
-        );
-        assert_eq!(history.slot(MARKET, 2).expect("is known").outcome, Outcome::Open);
-        assert_eq!(history.terms(first.terms_hash), Some(&terms()));
-        assert_eq!(history.prover_by_id(1), Some(PROVER));
-    }
-
-    #[test]
-    fn bonds_are_counted_until_the_slot_ends() {
-        let events = events();
-        let unit = U256::from(100);
-        let free = |history: &History| history.record(PROVER, MARKET, unit).expect("is known").free;
-        assert_eq!(free(&History::before_opening(&events, MARKET, 1)), 500);
-        assert_eq!(free(&History::before_opening(&events, MARKET, 2)), 470);
-        assert_eq!(free(&History::replay(&events[..8])), 440);
-        assert_eq!(free(&History::replay(&events)), 470);
-    }
-
-    #[test]
-    fn a_hand_over_moves_the_bond_and_not_the_draw() {
-        let taker = Address::repeat_byte(8);
-        let mut events = events();
-        events.truncate(8);
-        let handed =
-            Event::SlotHandedOver { slot: Slot { prover: taker, ..slot(2) }, from: PROVER, price: 0 };
-        events.extend(log(vec![handed]));
-        let history = History::replay(&events);
-        let bond = U256::from(30);
-        assert_eq!((history.bonded(PROVER, MARKET), history.bonded(taker, MARKET)), (bond, bond));
-        let record = history.slot(MARKET, 2).expect("is known");
-        assert_eq!((record.slot.prover, record.allocated), (taker, PROVER));
-    }
-
-    #[test]
-    fn before_a_slot_nothing_after_it_counts() {
-        let events = events();
-        let history = History::before_opening(&events, MARKET, 2);
-        assert!(history.slot(MARKET, 2).is_none());
-        assert!(!history.provers[&PROVER].paused);
-        assert!(History::replay(&events).provers[&PROVER].paused);
-    }
-}
+mod tests;

@@ -5,9 +5,13 @@ use std::{
     time::Duration,
 };
 
-use alloy::primitives::{Address, B256, U256};
-use alloy::signers::local::PrivateKeySigner;
-use eyre::Result;
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::{Address, B256, Bytes, U256},
+    providers::Provider,
+    signers::local::PrivateKeySigner,
+};
+use eyre::{Report, Result};
 use provery_chain::{Call, Calls, Chain, ChainError, Mined, Rpc, Sender, SenderConfig};
 use provery_types::{BlockRef, Deployment, LoggedEvent};
 
@@ -44,20 +48,43 @@ impl Wire {
         Ok(Self { rpc, sender })
     }
 
-    /// Deploy bytecode with its constructor's encoded arguments.
-    pub async fn deploy(&self, bytecode: &[u8], args: &[u8]) -> Result<Deployed> {
-        deploy(&self.rpc, &self.sender, bytecode, args).await
+    /// Create a contract, with a gas limit or the sender's own.
+    pub async fn create(&self, code: &Bytes, gas: Option<u64>) -> Result<Deployed> {
+        let call = Call { gas, ..Call::deploy(code, &[]) };
+        deployed(&self.rpc, &self.sender.send(call).await?).await
     }
 
-    /// A contract that came into being with another.
-    pub async fn born_with(&self, other: &Deployed, address: Address) -> Result<Deployed> {
-        let code_hash = code_hash(&self.rpc, address).await?;
-        Ok(Deployed { address, code_hash, block: other.block, gas: 0 })
+    /// Transactions of the key so far: the nonce of the next.
+    pub async fn nonce(&self) -> Result<u64> {
+        let count = self.rpc.provider().get_transaction_count(self.sender.address()).await;
+        count.map_err(|error| silent(&self.rpc, "the number of transactions", &error))
+    }
+
+    /// What a block of the chain holds.
+    pub async fn block_gas(&self) -> Result<u64> {
+        let block = self.rpc.provider().get_block_by_number(BlockNumberOrTag::Latest).await;
+        let block = block.map_err(|error| silent(&self.rpc, "the newest block", &error))?;
+        Ok(block.map(|block| block.header.inner.gas_limit).unwrap_or(u64::MAX))
+    }
+
+    /// Wei a unit of gas that transactions of the next minutes may cost.
+    pub async fn max_fee(&self) -> Result<u128> {
+        let fees = self.rpc.provider().estimate_eip1559_fees().await;
+        Ok(fees.map_err(|error| silent(&self.rpc, "the price of gas", &error))?.max_fee_per_gas)
     }
 }
 
-async fn deploy(rpc: &Rpc, sender: &Sender, bytecode: &[u8], args: &[u8]) -> Result<Deployed> {
-    let (address, mined) = sender.deploy(bytecode, args).await?;
+fn silent(rpc: &Rpc, what: &str, error: &dyn std::fmt::Display) -> Report {
+    fail(
+        Code::RpcUnavailable,
+        format!("the RPC at {} did not tell {what} ({error}); run this again, or use another node", rpc.name()),
+    )
+}
+
+async fn deployed(rpc: &Rpc, mined: &Mined) -> Result<Deployed> {
+    let address = mined
+        .contract
+        .ok_or_else(|| fail(Code::Internal, "a deployment's receipt names no contract; run this again"))?;
     let code_hash = code_hash(rpc, address).await?;
     Ok(Deployed { address, code_hash, block: mined.block.number, gas: mined.gas_used })
 }
@@ -189,7 +216,8 @@ impl Session {
     }
 
     pub async fn deploy(&self, bytecode: &[u8], args: &[u8]) -> Result<Deployed> {
-        deploy(self.chain.rpc(), self.sender()?, bytecode, args).await
+        let (_, mined) = self.sender()?.deploy(bytecode, args).await?;
+        deployed(self.chain.rpc(), &mined).await
     }
 
     pub async fn head(&self) -> Result<BlockRef> {
@@ -218,6 +246,7 @@ impl Session {
     pub async fn allocations(&self, prover: Address) -> Result<Vec<(U256, u64)>> {
         let history = self.history().await?;
         let known = history.provers.get(&prover).map(|prover| prover.allocations.clone()).unwrap_or_default();
-        Ok(known.into_iter().filter(|(_, units)| *units > 0).collect())
+        let units = known.into_iter().map(|(market, allocation)| (market, allocation.units));
+        Ok(units.filter(|(_, units)| *units > 0).collect())
     }
 }

@@ -1,8 +1,8 @@
 //! A market's terms on the command line and in JSON.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, str::FromStr};
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256, aliases::U96};
 use clap::Args;
 use eyre::Result;
 use provery_mechanisms::{Choices, Mechanism};
@@ -11,6 +11,7 @@ use provery_types::{Deployment, Terms};
 use crate::{
     amount::Amount,
     error::{Code, fail},
+    session::Session,
 };
 
 /// The numbers of a market's terms, with defaults that keep every rule for blocks proven in seconds.
@@ -44,6 +45,93 @@ pub struct TermsArgs {
     /// Share of the price burned when nobody proves a slot, in bps
     #[arg(long, value_name = "BPS", default_value_t = 1000)]
     pub forfeit_bps: u16,
+    /// What a rescue pays out of the bond at least; more than its gas costs, or nobody rescues [default: the rescuer's whole
+    /// share of the bond]
+    #[arg(long, value_name = "AMOUNT")]
+    pub least_rescue: Option<Amount>,
+}
+
+/// How a market's slots continue one another: `continues=0,claim=1,right=0`, or `claim=0,output` for a claim that is an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainSpec(u32);
+
+impl ChainSpec {
+    const DECLARED: u32 = 1 << 24;
+    const OUTPUT: u32 = 1 << 25;
+    const ALWAYS_RIGHT: u32 = 255;
+
+    /// The terms' word.
+    pub fn word(self) -> u32 {
+        self.0
+    }
+
+    /// In words, for people; `word` is a terms' `chain`.
+    pub fn told(word: u32) -> String {
+        if word == 0 {
+            return "none: every slot stands alone".to_string();
+        }
+        let (continues, claim, right) = (word & 255, word >> 8 & 255, word >> 16 & 255);
+        let of = if word & Self::OUTPUT == 0 { "input" } else { "output" };
+        let right = match right {
+            Self::ALWAYS_RIGHT => "a proof alone says that the claim is right".to_string(),
+            right => format!("output {right} is 1 if the claim is right"),
+        };
+        format!("input {continues} continues what the slot before claims, {of} {claim} is what it claims; {right}")
+    }
+}
+
+impl FromStr for ChainSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut fields = [None; 3];
+        let mut output = false;
+        for part in text.split(',') {
+            let (name, value) = match part.trim() {
+                "output" => {
+                    output = true;
+                    continue;
+                }
+                part => part.split_once('=').unwrap_or((part, "")),
+            };
+            let at = ["continues", "claim", "right"].iter().position(|known| *known == name);
+            let number = match (name, value) {
+                ("right", "always") => Some(Self::ALWAYS_RIGHT),
+                _ => value.parse::<u32>().ok().filter(|number| *number < 255),
+            };
+            match (at, number) {
+                (Some(at), Some(number)) if fields[at].is_none() => fields[at] = Some(number),
+                _ => return Err(format!("`{part}` is not one of continues=N, claim=N, right=N, right=always, output")),
+            }
+        }
+        let [continues, Some(claim), right] = fields else {
+            return Err("it must say which input or output is the claim, such as claim=1".to_string());
+        };
+        let output = if output { Self::OUTPUT } else { 0 };
+        let right = right.unwrap_or(Self::ALWAYS_RIGHT);
+        Ok(Self(continues.unwrap_or(0) | claim << 8 | right << 16 | Self::DECLARED | output))
+    }
+}
+
+/// Refuse windows that the deployment's registry does not allow, naming its limit.
+pub async fn check_window(session: &Session, expiry: u32) -> Result<()> {
+    let most = session.chain.registry_params().await?.max_window;
+    if u64::from(expiry) > most {
+        return Err(fail(
+            Code::TermsRejected,
+            format!(
+                "the expiry window of {expiry} s is above this deployment's limit of {most} s, by which every bond has \
+                 ended; choose --expiry {most} or less, or deploy with a larger --max-window"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// The rescuer's share of a bond.
+pub fn rescuers_share(bond: U96, bps: u16) -> U96 {
+    let share = bond.to::<U256>() * U256::from(bps) / U256::from(10_000);
+    U96::checked_from_limbs_slice(share.as_limbs()).unwrap_or(bond)
 }
 
 /// Who decides about a market's slots, and how.
@@ -116,6 +204,11 @@ impl TermsArgs {
         let u96 = |name: &str, amount: Amount| {
             amount.to_u96().map_err(|error| fail(Code::Usage, format!("--{name}: {error}")))
         };
+        let bond = u96("bond", self.bond)?;
+        let least_rescue = match self.least_rescue {
+            Some(least) => u96("least-rescue", least)?,
+            None => rescuers_share(bond, self.rescuer_bps),
+        };
         Ok(Terms {
             requester: parties.requester,
             mechanism: parties.mechanism,
@@ -123,7 +216,7 @@ impl TermsArgs {
             circuit: parties.circuit,
             verifier: parties.verifier,
             price: u96("price", self.price)?,
-            bond: u96("bond", self.bond)?,
+            bond,
             fastWindow: self.fast,
             exclusiveWindow: self.exclusive,
             expiryWindow: self.expiry,
@@ -133,6 +226,9 @@ impl TermsArgs {
             forfeitBps: self.forfeit_bps,
             outputs,
             callbackGas: callback_gas,
+            version: 1,
+            leastRescue: least_rescue,
+            chain: 0,
         })
     }
 }
@@ -206,5 +302,29 @@ mod tests {
     fn a_price_beyond_96_bits_is_refused() {
         let line = Line::parse_from(["x", "--price", "79228162514264337593543950336"]);
         assert!(line.terms.to_terms(parties(), 1, 0).is_err());
+    }
+
+    #[test]
+    fn a_rescue_pays_the_whole_share_unless_told_otherwise() {
+        let of = |flags: &str| {
+            let line = Line::parse_from(["x"].into_iter().chain(flags.split_whitespace()));
+            line.terms.to_terms(parties(), 1, 0).expect("fits").leastRescue
+        };
+        assert_eq!(of("--bond 1001 --rescuer-bps 5000"), U96::from(500));
+        assert_eq!(of("--bond 1001 --least-rescue 7"), U96::from(7));
+        assert_eq!(of("--bond 0"), U96::ZERO);
+    }
+
+    #[test]
+    fn a_chain_is_one_word() {
+        let word = |text: &str| text.parse::<ChainSpec>().map(ChainSpec::word);
+        assert_eq!(word("continues=0,claim=1,right=0"), Ok(1 << 24 | 1 << 8));
+        assert_eq!(word("claim=1"), Ok(1 << 24 | 255 << 16 | 1 << 8));
+        assert_eq!(word("continues=2, claim=3, right=always, output"), Ok(3 << 24 | 255 << 16 | 3 << 8 | 2));
+        for bad in ["", "continues=0", "claim=255", "claim=1,claim=2", "claims=1", "claim", "right=0", "claim=-1"] {
+            assert!(word(bad).is_err(), "{bad}");
+        }
+        assert!(ChainSpec::told(0).contains("alone"));
+        assert!(ChainSpec::told(3 << 24 | 255 << 16 | 3 << 8).contains("output 3"));
     }
 }

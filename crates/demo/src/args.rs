@@ -7,7 +7,7 @@ use provery_mechanisms::Mechanism;
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "demo",
-    after_help = "Example:\n  ./script/demo --slots 8 --provers 4 --seed 7\n  ./script/demo --mechanism vickrey --json | tail -n 1"
+    after_help = "Example:\n  ./script/demo --slots 8 --provers 4 --seed 7\n  ./script/demo --mechanism vickrey --json | tail -n 1\n  ./script/demo --hostile-sequencer"
 )]
 pub struct Args {
     /// How slots are allocated: lottery, race, mining, dutch, vickrey or agreement.
@@ -28,6 +28,10 @@ pub struct Args {
     /// Let every prover live: no slot is missed on purpose.
     #[arg(long)]
     pub no_kill: bool,
+    /// The sequencer claims the root of a tree that only it knows and builds more blocks on it, so that nobody but an
+    /// accomplice of it can prove those; nobody is killed, and honest provers must not lose a wei of stake.
+    #[arg(long)]
+    pub hostile_sequencer: bool,
     /// One JSON object a line for events; the last line is the summary.
     #[arg(long)]
     pub json: bool,

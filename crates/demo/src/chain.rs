@@ -64,6 +64,15 @@ impl Chain {
         Ok(receipt.ok_or_else(|| eyre!("transaction {tx} has no receipt"))?.gas_used)
     }
 
+    /// Stake of the provers that nodes run for, all together.
+    pub async fn honest_stake(&self, stage: &Stage) -> Result<U256> {
+        let mut sum = U256::ZERO;
+        for (prover, _) in &stage.provers {
+            sum += U256::from(self.chain.prover(prover.address).await?.stake);
+        }
+        Ok(sum)
+    }
+
     /// Every balance there is, read at one moment at which nothing is going on.
     pub async fn balances(&mut self, stage: &Stage) -> Result<Balances> {
         let chain = &self.chain;
@@ -81,7 +90,7 @@ impl Chain {
             self.escrow(stage, &mut balances).await?;
         }
         let chain = &self.chain;
-        for (prover, _) in &stage.provers {
+        for prover in stage.everyone() {
             balances.credits += chain.credits(prover.address).await?;
             balances.stakes_left += U256::from(chain.prover(prover.address).await?.stake);
         }
@@ -97,7 +106,7 @@ impl Chain {
         balances.deposited = stage.deposited;
         balances.escrow_tokens = self.chain.asset_balance(address).await?;
         balances.deposits_burned = escrow.burned().call().await?;
-        for (prover, _) in &stage.provers {
+        for prover in stage.everyone() {
             balances.deposits_left += escrow.balanceOf(prover.address).call().await?;
         }
         if address == stage.deployment.address("Mining") {

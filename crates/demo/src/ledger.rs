@@ -23,6 +23,8 @@ pub enum Outcome {
     Open,
     Proven { by: Address, reward: U256, premium: U256, missed_by: Option<Address>, tx: B256 },
     Expired,
+    /// Its premise fell, or its requester paid for that; its holder got the fee.
+    Dropped { fee: U256 },
 }
 
 /// One slot's row.
@@ -41,6 +43,17 @@ pub struct SlotRow {
     pub proving_ms: Option<u64>,
     pub settled_ms: Option<u64>,
     pub outcome: Outcome,
+    /// Its proof was paid and waits for what the slot builds on.
+    pub pending: bool,
+    /// It, or what it builds on, was proven wrong.
+    pub fallen: bool,
+}
+
+impl SlotRow {
+    /// Somebody else proved what its holder missed, and the slash waits.
+    pub fn is_held(&self) -> bool {
+        self.pending && matches!(&self.outcome, Outcome::Proven { by, .. } if self.winner.is_some_and(|winner| winner != *by))
+    }
 }
 
 /// Everything the demo has seen.
@@ -52,6 +65,11 @@ pub struct Ledger {
     pub finalized_root: U256,
     pub slashed: U256,
     pub burned: U256,
+    /// Paid to the holders of slots that were dropped.
+    pub fees: U256,
+    /// Slashes that were held, and of these such as were undone.
+    pub slashes_held: u64,
+    pub slashes_undone: u64,
     /// Transactions by kind, to ask their gas.
     pub transactions: Vec<(&'static str, B256)>,
     ids: BTreeMap<u32, Address>,
@@ -109,6 +127,11 @@ impl Ledger {
         self.slots.values().filter(|slot| slot.outcome != Outcome::Open).count()
     }
 
+    /// Whether every slot has ended, and no proof waits for what its slot builds on.
+    pub fn is_quiet(&self) -> bool {
+        self.slots.values().all(|slot| slot.outcome != Outcome::Open && !slot.pending)
+    }
+
     pub fn proven(&self) -> usize {
         self.slots.values().filter(|slot| matches!(slot.outcome, Outcome::Proven { .. })).count()
     }
@@ -145,6 +168,8 @@ impl Ledger {
                     proving_ms: None,
                     settled_ms: None,
                     outcome: Outcome::Open,
+                    pending: false,
+                    fallen: false,
                 };
                 self.slots.insert(slot.id, row);
                 self.transactions.push(("open", logged.tx_hash));
@@ -174,6 +199,7 @@ impl Ledger {
                     };
                     // Of a slot that nobody held, whoever proved it is the winner.
                     row.winner = row.winner.or(Some(*payee));
+                    self.slashes_held += u64::from(row.is_held());
                     row.proving_ms = proving_ms;
                     row.settled_ms = Some(now_ms);
                     row.phase = if missed_by.is_some() { "rescued".into() } else { "proven".into() };
@@ -190,13 +216,44 @@ impl Ledger {
                 self.burned += *forfeited;
                 self.transactions.push(("expire", logged.tx_hash));
             }
-            Event::BondSlashed { to_rescuer, to_requester, burned, .. } => {
+            Event::SlotDropped { id, fee, .. } => {
+                if let Some(row) = self.slots.get_mut(id) {
+                    row.outcome = Outcome::Dropped { fee: *fee };
+                    row.settled_ms = Some(now_ms);
+                    row.phase = "dropped".into();
+                }
+                self.fees += *fee;
+                self.transactions.push(("drop", logged.tx_hash));
+            }
+            Event::SlotPending { id, .. } => {
+                if let Some(row) = self.slots.get_mut(id) {
+                    row.pending = true;
+                }
+            }
+            Event::SlotResolved { id, premium, .. } => {
+                if let Some(row) = self.slots.get_mut(id) {
+                    self.slashes_undone += u64::from(row.is_held() && premium.is_zero());
+                    row.pending = false;
+                }
+                self.transactions.push(("resolve", logged.tx_hash));
+            }
+            Event::ChainCut { id, .. } => {
+                self.slots.range_mut(id..).for_each(|(_, row)| row.fallen = true);
+            }
+            Event::BondSlashed { id, prover, to_rescuer, to_requester, burned, .. } => {
+                // Of a slash that was held; else the slot's proof follows and says the same.
+                if let Some(SlotRow { outcome: Outcome::Proven { premium, missed_by, .. }, phase, .. }) =
+                    self.slots.get_mut(id)
+                {
+                    (*premium, *missed_by) = (*to_rescuer, Some(*prover));
+                    *phase = "rescued".into();
+                }
                 self.slashed += *to_rescuer + *to_requester + *burned;
                 self.burned += *burned;
             }
-            Event::BlockFinalized { number, root } => {
-                self.finalized = *number;
-                self.finalized_root = *root;
+            Event::SlotEstablished { id, claim, .. } => {
+                self.finalized = *id;
+                self.finalized_root = *claim;
             }
             Event::ProverRegistered { prover, id, .. } => {
                 self.ids.insert(*id, *prover);

@@ -2,6 +2,7 @@
 
 mod args;
 mod chain;
+mod hostile;
 mod ledger;
 mod overhead;
 mod process;
@@ -15,6 +16,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use alloy::primitives::U256;
 use clap::Parser;
 use eyre::{Result, bail};
 use serde_json::json;
@@ -23,6 +25,7 @@ use tokio::sync::mpsc;
 use crate::{
     args::Args,
     chain::{Chain, Seen},
+    hostile::Hostile,
     ledger::{Ledger, Outcome},
     process::{Line, Running},
     stage::{ROLLUP, Stage},
@@ -47,8 +50,16 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> Result<bool> {
+async fn run(mut args: Args) -> Result<bool> {
     let json = args.json;
+    if args.hostile_sequencer {
+        eyre::ensure!(
+            args.mechanism.word() == "lottery",
+            "--hostile-sequencer plays under the lottery; leave --mechanism out"
+        );
+        args.no_kill = true;
+    }
+    let args = args;
     let stage = stage::set(&args, &|step| {
         if json {
             println!("{}", json!({ "event": "stage", "step": step, "at_ms": now_ms() }));
@@ -70,6 +81,10 @@ struct Show {
     lines: mpsc::UnboundedReceiver<Line>,
     nodes: Vec<Running>,
     sequencer: Option<Running>,
+    /// Or a hostile one, which is a task of this process.
+    hostile: Option<Hostile>,
+    /// What the provers that nodes run for had at stake at the beginning.
+    honest_stake: U256,
     /// Gas of transactions by kind.
     gas: BTreeMap<String, Vec<u64>>,
     gas_of: BTreeMap<alloy::primitives::B256, u64>,
@@ -81,12 +96,12 @@ impl Show {
     async fn new(args: &Args, stage: &Stage) -> Result<Self> {
         let mut chain = Chain::connect(stage).await?;
         let mut ledger = Ledger::new(
-            stage.provers.iter().map(|(prover, _)| prover.clone()).collect(),
+            stage.everyone().cloned().collect(),
             args.mechanism.word(),
             stage.epoch_length,
             stage.bond,
         );
-        let units = stage.provers.iter().map(|(prover, _)| prover.units).sum();
+        let units = stage.everyone().map(|prover| prover.units).sum();
         // Only a draw, or a share of one, looks at weights.
         while args.mechanism.word() == "lottery" && chain.total_weight(stage.rollup.market).await? < units {
             if let Some(seen) = chain.next().await? {
@@ -107,6 +122,11 @@ impl Show {
             }
             nodes.push(stage.provery.spawn(key, &command, &prover.name, sender.clone())?);
         }
+        let honest_stake = chain.honest_stake(stage).await?;
+        let hostile = match &stage.accomplice {
+            Some(accomplice) => Some(Hostile::start(args, stage, accomplice, sender.clone()).await?),
+            None => None,
+        };
         let offer = stage.offer.as_ref().map(|path| path.display().to_string());
         let (interval, blocks, txs, seed) = (
             args.interval().to_string(),
@@ -131,14 +151,19 @@ impl Show {
         if let Some(offer) = &offer {
             command.extend(["--offer", offer]);
         }
-        let sequencer = stage.provery.spawn(&stage.sequencer_key, &command, "sequencer", sender)?;
+        let sequencer = match &hostile {
+            Some(_) => None,
+            None => Some(stage.provery.spawn(&stage.sequencer_key, &command, "sequencer", sender)?),
+        };
         Ok(Self {
             ledger,
             chain,
             table: (!args.json).then(Table::new),
             lines,
             nodes,
-            sequencer: Some(sequencer),
+            sequencer,
+            hostile,
+            honest_stake,
             gas: BTreeMap::new(),
             gas_of: BTreeMap::new(),
             killed: None,
@@ -148,7 +173,7 @@ impl Show {
     /// Watch until every slot has ended.
     async fn run(&mut self, args: &Args) -> Result<()> {
         let mut check = tokio::time::interval(Duration::from_millis(500));
-        while !self.done(args) {
+        while !self.done(args).await? {
             tokio::select! {
                 seen = self.chain.next() => {
                     if let Some(seen) = seen? {
@@ -168,10 +193,18 @@ impl Show {
         Ok(())
     }
 
-    fn done(&self, args: &Args) -> bool {
+    async fn done(&mut self, args: &Args) -> Result<bool> {
+        if let Some(hostile) = &mut self.hostile {
+            // Once it has posted everything: nothing is open, no proof waits, the last block is final or never will be.
+            let Some(story) = hostile.ended().await? else { return Ok(false) };
+            let last = story.true_blocks.last().copied().unwrap_or_default();
+            let lost = self.ledger.slots.get(&last).is_some_and(|slot| slot.outcome == Outcome::Expired);
+            return Ok(self.ledger.is_quiet() && (self.ledger.finalized >= last || lost));
+        }
         let settled = self.ledger.settled() as u64 >= args.slots;
         let all_proven = self.ledger.proven() as u64 >= args.slots;
-        settled && (!all_proven || self.ledger.finalized >= args.slots)
+        let lost = self.ledger.slots.values().any(|slot| slot.fallen || slot.outcome == Outcome::Expired);
+        Ok(settled && (!all_proven || lost || self.ledger.finalized >= args.slots))
     }
 
     async fn seen(&mut self, args: &Args, seen: &Seen) -> Result<()> {
@@ -252,8 +285,16 @@ impl Show {
             sequencer.stop(Duration::from_secs(5)).await?;
         }
         let balances = self.chain.balances(stage).await?;
+        let hostile = match &mut self.hostile {
+            Some(hostile) => {
+                let after = self.chain.honest_stake(stage).await?;
+                hostile.ended().await?.map(|story| (story, self.honest_stake, after))
+            }
+            None => None,
+        };
         let run = Run {
             expected: args.slots,
+            hostile,
             mechanism: args.mechanism.word(),
             killed: self.killed.take(),
             seed: args.seed,

@@ -28,6 +28,8 @@ const SUSPEND_AFTER: u64 = 1;
 const PRICE: u64 = 10;
 const BOND: u64 = 12;
 const STAKES: [u64; 8] = [500, 300, 200, 150, 100, 80, 60, 40];
+/// Of the hostile sequencer's prover.
+const ACCOMPLICE_STAKE: u64 = 200;
 /// Whole tokens in the escrow of a mechanism that keeps the bonds of bids itself, for each prover.
 const DEPOSIT: u64 = 100;
 pub const ROLLUP: &str = "demo";
@@ -57,6 +59,8 @@ pub struct Stage {
     pub sequencer_key: String,
     /// With their keys.
     pub provers: Vec<(Prover, String)>,
+    /// The hostile sequencer's prover, with its key; no node runs for it.
+    pub accomplice: Option<(Prover, String)>,
     pub funded: U256,
     pub staked: U256,
     pub bond: u128,
@@ -67,9 +71,21 @@ pub struct Stage {
     pub offer: Option<PathBuf>,
 }
 
+impl Stage {
+    /// Every account with stake in the market.
+    pub fn everyone(&self) -> impl Iterator<Item = &Prover> {
+        self.provers.iter().chain(&self.accomplice).map(|(prover, _)| prover)
+    }
+}
+
 /// Seconds an allocated prover has, alone: several blocks of this size may have to share the machine's cores.
 pub fn exclusive_window(args: &Args) -> u64 {
     20 + 3 * args.block_txs
+}
+
+/// Seconds after which a slot expires.
+pub fn expiry_window(args: &Args) -> u64 {
+    8 * exclusive_window(args)
 }
 
 /// Build the stage. `say` is told each step.
@@ -77,7 +93,7 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     let dir = prepare(&args.dir)?;
     let started = Instant::now();
     say("starting a local chain");
-    let anvil = Anvil::start(&dir, args.port.unwrap_or(0), args.seed, args.provers + 2).await?;
+    let anvil = Anvil::start(&dir, args.port.unwrap_or(0), args.seed, args.provers + 3).await?;
     let program = std::env::current_exe()?.with_file_name("provery");
     let provery = Provery {
         program,
@@ -94,7 +110,8 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     say("deploying the market, its registries and every mechanism");
     let out = provery.deployment.display().to_string();
     let (epoch, freeze, suspend) = (EPOCH_LENGTH.to_string(), FREEZE.to_string(), SUSPEND_AFTER.to_string());
-    let unbonding = (2 * EPOCH_LENGTH).to_string();
+    // No shorter than the longest window, by when every bond has ended.
+    let unbonding = expiry_window(args).to_string();
     provery
         .run(
             Some(&deployer),
@@ -124,7 +141,7 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     say("creating the reference rollup and its market");
     let exclusive = exclusive_window(args);
     let (price, bond) = (format!("{PRICE}ether"), format!("{BOND}ether"));
-    let (fast, expiry) = ((exclusive / 2).to_string(), (8 * exclusive).to_string());
+    let (fast, expiry) = ((exclusive / 2).to_string(), expiry_window(args).to_string());
     let exclusive = exclusive.to_string();
     let word = args.mechanism.word();
     let choices = options(word).iter().flat_map(|option| ["--mechanism-option", *option]);
@@ -150,7 +167,8 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
         ])
         .collect();
     provery.run(Some(&sequencer_key), &creating).await?;
-    let funded = args.slots * PRICE;
+    let hostile = if args.hostile_sequencer { crate::hostile::MOST_BLOCKS } else { 0 };
+    let funded = (args.slots + hostile) * PRICE;
     let amount = format!("{funded}ether");
     provery.run(Some(&sequencer_key), &["token", "mint", "--amount", &amount]).await?;
     provery.run(Some(&sequencer_key), &["rollup", "fund", "--name", ROLLUP, "--amount", &amount]).await?;
@@ -166,11 +184,19 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
         staked += units;
         provers.push((Prover { name: format!("P{}", rank + 1), address: address_of(&key)?, units }, key));
     }
-    say(&format!("{} provers register, stake and allocate to the market", provers.len()));
+    let mut accomplice = None;
+    if args.hostile_sequencer {
+        let key = key()?;
+        staked += ACCOMPLICE_STAKE;
+        let name = crate::hostile::ACCOMPLICE.to_string();
+        accomplice = Some((Prover { name, address: address_of(&key)?, units: ACCOMPLICE_STAKE }, key));
+    }
+    let all = || provers.iter().chain(&accomplice);
+    say(&format!("{} provers register, stake and allocate to the market", all().count()));
     let deposit = args.mechanism.wants_deposit().then_some(word);
-    let entering = provers.iter().map(|(prover, key)| enter(&provery, &market, deposit, prover, key));
+    let entering = all().map(|(prover, key)| enter(&provery, &market, deposit, prover, key));
     futures::future::try_join_all(entering).await?;
-    let deposited = if deposit.is_some() { DEPOSIT * args.provers } else { 0 };
+    let deposited = if deposit.is_some() { DEPOSIT * all().count() as u64 } else { 0 };
     let offer = match (word, provers.first()) {
         ("agreement", Some((prover, key))) => {
             say(&format!("{} signs an offer to the rollup", prover.name));
@@ -186,6 +212,7 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
         rollup,
         sequencer_key,
         provers,
+        accomplice,
         funded: parse_ether(&funded.to_string())?,
         staked: parse_ether(&staked.to_string())?,
         bond: parse_ether(&BOND.to_string())?.to::<u128>(),

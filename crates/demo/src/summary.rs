@@ -6,6 +6,7 @@ use alloy::primitives::U256;
 use serde::Serialize;
 
 use crate::{
+    hostile::{HostileSummary, Story},
     ledger::{Ledger, Outcome},
     overhead::OverheadSummary,
     table::ether,
@@ -45,6 +46,8 @@ pub struct Run {
     pub mechanism: &'static str,
     pub killed: Option<String>,
     pub seed: u64,
+    /// What the hostile sequencer did, and the honest provers' stake before and after.
+    pub hostile: Option<(Story, U256, U256)>,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -97,6 +100,14 @@ pub struct Summary {
     pub conserved: bool,
     pub killed: Option<String>,
     pub seed: u64,
+    /// Held slots that ended with the block they built on, and what their holders were paid for that.
+    pub dropped: u64,
+    pub drop_fees_wei: u128,
+    /// Slashes that waited for what their slot built on, and those of them that were undone.
+    pub slashes_held: u64,
+    pub slashes_undone: u64,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub hostile: Option<HostileSummary>,
     /// Why the run failed; empty if it did not.
     pub failures: Vec<String>,
 }
@@ -108,7 +119,7 @@ pub fn summarise(
     gas: &BTreeMap<String, Vec<u64>>,
     run: Run,
 ) -> Summary {
-    let Run { expected, mechanism, killed, seed } = run;
+    let Run { expected, mechanism, killed, seed, hostile } = run;
     let total_units: u64 = ledger.provers.iter().map(|prover| prover.units).sum();
     let drawn = ledger.slots.values().filter(|slot| slot.winner.is_some()).count().max(1);
     let mut provers = Vec::new();
@@ -146,10 +157,10 @@ pub fn summarise(
         _ => sum,
     });
     let money_in = balances.funded + ledger.slashed;
-    let money_out = rewards + balances.funds_left + balances.burned;
+    let money_out = rewards + ledger.fees + balances.funds_left + balances.burned;
     let market_owed = balances.funds_left + balances.credits + balances.burned;
     let conserved = money_in == money_out
-        && rewards == balances.credits + balances.withdrawn
+        && rewards + ledger.fees == balances.credits + balances.withdrawn
         && market_owed == balances.market_tokens
         && balances.stakes_left == balances.registry_tokens
         && balances.staked == balances.stakes_left + ledger.slashed
@@ -159,15 +170,25 @@ pub fn summarise(
 
     let proven = ledger.proven() as u64;
     let mut failures = Vec::new();
-    if ledger.slots.len() as u64 != expected {
-        failures.push(format!("{} slots were opened, not {expected}", ledger.slots.len()));
-    }
-    if proven != expected {
-        failures.push(format!("{proven} of {expected} slots were proven"));
-    }
-    if ledger.finalized != expected {
-        failures.push(format!("the rollup finalised block {}, not {expected}", ledger.finalized));
-    }
+    let hostile = match hostile {
+        Some((story, before, after)) => {
+            let summary = story.summarise(ledger, before, after);
+            failures.extend(summary.failures(expected));
+            Some(summary)
+        }
+        None => {
+            if ledger.slots.len() as u64 != expected {
+                failures.push(format!("{} slots were opened, not {expected}", ledger.slots.len()));
+            }
+            if proven != expected {
+                failures.push(format!("{proven} of {expected} slots were proven"));
+            }
+            if ledger.finalized != expected {
+                failures.push(format!("the rollup finalised block {}, not {expected}", ledger.finalized));
+            }
+            None
+        }
+    };
     if !conserved {
         failures.push(format!(
             "the balances do not add up: {balances:?}, rewards {rewards}, slashed {}",
@@ -208,6 +229,11 @@ pub fn summarise(
         conserved,
         killed,
         seed,
+        dropped: ledger.slots.values().filter(|slot| matches!(slot.outcome, Outcome::Dropped { .. })).count() as u64,
+        drop_fees_wei: ledger.fees.to(),
+        slashes_held: ledger.slashes_held,
+        slashes_undone: ledger.slashes_undone,
+        hostile,
         failures,
     }
 }
@@ -226,6 +252,9 @@ impl Summary {
                 wei(self.slashed_wei),
                 wei(self.burned_wei)
             ));
+        }
+        if let Some(hostile) = &self.hostile {
+            text.push_str(&hostile.text());
         }
         text.push_str(&format!(
             "posted to proven: {} ms median, {} ms p95; proving: {} ms median\n",
@@ -255,7 +284,7 @@ impl Summary {
             ));
         }
         text.push_str(&format!(
-            "\nmoney in {} (funds and slashed bonds) {} money out {} (rewards, burned, funds left)\n",
+            "\nmoney in {} (funds and slashed bonds) {} money out {} (rewards, fees, burned, funds left)\n",
             wei(self.money_in_wei),
             if self.conserved { "=" } else { "≠" },
             wei(self.money_out_wei)
@@ -267,7 +296,7 @@ impl Summary {
     }
 }
 
-fn wei(amount: u128) -> String {
+pub fn wei(amount: u128) -> String {
     ether(U256::from(amount))
 }
 
@@ -298,7 +327,7 @@ mod tests {
         let mut balances =
             Balances { funded: U256::from(7), funds_left: U256::from(7), ..Balances::default() };
         balances.market_tokens = U256::from(7);
-        let run = || Run { expected: 0, mechanism: "lottery", killed: None, seed: 1 };
+        let run = || Run { expected: 0, mechanism: "lottery", killed: None, seed: 1, hostile: None };
         let sum = |balances: &Balances| summarise(&ledger, balances, &BTreeMap::new(), run());
         assert!(sum(&balances).conserved);
         balances.market_tokens = U256::from(8);

@@ -64,6 +64,7 @@ fn row(ledger: &Ledger, slot: &SlotRow, gas: Option<u64>) -> String {
             (format!("{verb} by {}", ledger.name(*by)), ether(*reward + *premium))
         }
         Outcome::Expired => ("expired".into(), "0".into()),
+        Outcome::Dropped { fee } => ("dropped".into(), ether(*fee)),
         Outcome::Open => (slot.phase.clone(), String::new()),
     };
     let number = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());

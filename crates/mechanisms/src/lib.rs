@@ -8,6 +8,7 @@
 //! **Adding a mechanism** takes a contract in contracts/src/mechanisms, one file in this folder with a `MECHANISM` of a type
 //! that implements [`Mechanism`], and one line in the list in `provery-bindings`.
 
+pub mod acceptance;
 pub mod hand_over;
 pub mod lottery;
 mod options;

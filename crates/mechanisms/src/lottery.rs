@@ -7,9 +7,10 @@ use alloy::sol_types::SolValue as _;
 
 use crate::weights::{Drawn, Weights};
 
-/// The seed of `epoch`, as the contract computes it when the epoch is first poked: 216 bits of a hash.
-pub fn seed(previous: U256, prevrandao: B256, epoch: u64) -> U256 {
-    let hash = keccak256((previous, U256::from_be_bytes(prevrandao.0), U256::from(epoch)).abi_encode());
+/// The seed of `epoch`: 216 bits of a hash of the epoch and of one value that was fixed before anybody knew it, the `prevrandao` of
+/// the epoch's seed block or what a beacon says.
+pub fn seed(epoch: u64, value: B256) -> U256 {
+    let hash = keccak256((U256::from(epoch), value).abi_encode());
     U256::from_be_bytes(hash.0) >> 40
 }
 

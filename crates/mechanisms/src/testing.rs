@@ -50,6 +50,9 @@ pub fn terms() -> Terms {
         forfeitBps: 1_000,
         outputs: 1,
         callbackGas: 0,
+        version: 1,
+        leastRescue: U96::from(300),
+        chain: 0,
     }
 }
 
@@ -85,5 +88,6 @@ pub fn slot(prover: Address) -> Slot {
         startedAt: U40::from(1_000),
         exclusiveUntil: U40::from(if prover.is_zero() { 1_000 } else { 1_100 }),
         capacity: 16,
+        link: U256::ZERO,
     }
 }

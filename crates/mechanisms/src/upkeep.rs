@@ -7,6 +7,8 @@ use alloy::primitives::{Address, U256, keccak256};
 use alloy::sol_types::SolValue as _;
 use provery_types::{Slot, Terms};
 
+use crate::reward::Curve;
+use crate::split::forfeit;
 use crate::view::expires_at;
 
 /// Seconds between two provers' turns at a piece of upkeep: enough for a transaction to be seen by the next.
@@ -24,26 +26,25 @@ pub fn upkeep_rank(salt: U256, me: Address, candidates: &[Address]) -> u64 {
     }
 }
 
-/// Whether to bring in the seed of the epoch that `now` falls into: nobody has, and this prover's turn has come. Which seed it
-/// is depends on nobody's turn.
+/// The epoch whose seed to bring in, if there is one that nobody brought and this prover's turn has come: the one that `now` falls
+/// into, or the next once its seed can be known, `lead` seconds before it begins. Which seed it is depends on nobody's turn.
 pub fn should_bring_seed(
     now: u64,
     epoch_length: u64,
-    seeded_epoch: Option<u64>,
+    lead: u64,
+    seeded: impl Fn(u64) -> bool,
     me: Address,
     candidates: &[Address],
-) -> bool {
-    if epoch_length == 0 {
-        return false;
-    }
-    let epoch = now / epoch_length;
-    if seeded_epoch.is_some_and(|seeded| seeded >= epoch) {
-        return false;
-    }
-    let rank = upkeep_rank(U256::from(epoch), me, candidates);
-    // Turns end well within the epoch, however many provers there are.
-    let wait = rank.saturating_mul(STEP_SECONDS).min(epoch_length / 2);
-    now - epoch * epoch_length >= wait
+) -> Option<u64> {
+    let current = now.checked_div(epoch_length)?;
+    let due = |epoch: &u64| {
+        let known = epoch.saturating_mul(epoch_length).saturating_sub(lead);
+        let rank = upkeep_rank(U256::from(*epoch), me, candidates);
+        // Turns end well within the epoch, however many provers there are.
+        let wait = rank.saturating_mul(STEP_SECONDS).min(epoch_length / 2);
+        !seeded(*epoch) && now >= known.saturating_add(wait)
+    };
+    [current, current.saturating_add(1)].into_iter().find(due)
 }
 
 /// The second from which this prover should expire a slot. The prover whose bond it frees goes first.
@@ -52,9 +53,42 @@ pub fn expire_at(slot: &Slot, terms: &Terms, me: Address, candidates: &[Address]
     if slot.prover == me {
         return expires;
     }
+    turn_after(expires, slot, me, candidates)
+}
+
+/// The second of this prover's turn at a slot's upkeep, if whoever has something in it may from `since` on.
+fn turn_after(since: u64, slot: &Slot, me: Address, candidates: &[Address]) -> u64 {
     let salt = U256::from_be_bytes(keccak256((slot.market, slot.id).abi_encode()).0);
     let rank = upkeep_rank(salt, me, candidates).saturating_add(1);
-    expires.saturating_add(rank.saturating_mul(STEP_SECONDS))
+    since.saturating_add(rank.saturating_mul(STEP_SECONDS))
+}
+
+/// The second from which this prover should settle a slot that was proven before its premise was, which can be done since `since`.
+/// Whoever gets or keeps a bond by it goes first: the payee of a rescue, and the prover that missed it. What builds on the slot
+/// waits, so the others follow soon.
+pub fn resolve_at(slot: &Slot, payee: Address, since: u64, me: Address, candidates: &[Address]) -> u64 {
+    let held = !slot.prover.is_zero() && slot.prover != payee;
+    let first = payee == me || (held && slot.prover == me);
+    if first { since } else { turn_after(since, slot, me, candidates) }
+}
+
+/// Whether to end a slot of this prover's that fell with its premise, rather than prove it. It is paid for either way: a proof
+/// `delivery_seconds` from now earns the reward less what it costs, and a drop the forfeit. `provable` is whether a proof can be
+/// made at all. Its bond is not at stake, but bound until the slot ends.
+pub fn should_drop(
+    slot: &Slot,
+    terms: &Terms,
+    now: u64,
+    delivery_seconds: u64,
+    cost: u128,
+    provable: bool,
+) -> bool {
+    let delivered = now.saturating_add(delivery_seconds);
+    if !provable || delivered >= expires_at(slot, terms) {
+        return true;
+    }
+    let reward = Curve::of(slot, terms).reward(delivered.saturating_sub(slot.startedAt.to::<u64>()));
+    reward.saturating_sub(cost) < forfeit(slot.price.to::<u128>(), terms.forfeitBps)
 }
 
 /// A prover's record, as far as upkeep looks at it.
@@ -114,17 +148,28 @@ mod tests {
     #[test]
     fn an_epochs_seed_is_brought_in_once_and_in_turn() {
         let provers = provers();
-        assert!(!should_bring_seed(1_000, 100, Some(10), provers[0], &provers), "seeded");
-        assert!(!should_bring_seed(1_000, 0, None, provers[0], &provers));
-        let pokes_at = |prover| {
-            (0..1_000).find(|late| should_bring_seed(10_000 + late, 1_000, Some(9), prover, &provers))
-        };
-        let mut turns: Vec<_> = provers.iter().map(|prover| pokes_at(*prover)).collect();
+        let bring = |now, length, prover| should_bring_seed(now, length, 0, |_| false, prover, &provers);
+        assert_eq!(should_bring_seed(1_000, 100, 0, |it| it == 10, provers[0], &provers), None, "seeded");
+        assert_eq!(bring(1_000, 0, provers[0]), None);
+        let brings_at = |prover| (0..1_000).find(|late| bring(10_000 + late, 1_000, prover) == Some(10));
+        let mut turns: Vec<_> = provers.iter().map(|prover| brings_at(*prover)).collect();
         turns.sort_unstable();
         assert_eq!(turns, [0, 15, 30, 45, 60].map(Some));
-        assert_eq!(pokes_at(ME), Some(75));
-        let turn = (0..40).find(|late| should_bring_seed(4_000 + late, 40, None, ME, &provers));
+        assert_eq!(brings_at(ME), Some(75));
+        let turn = (0..40).find(|late| bring(4_000 + late, 40, ME).is_some());
         assert_eq!(turn, Some(20), "turns fit into a short epoch");
+    }
+
+    #[test]
+    fn the_next_epochs_seed_is_brought_in_before_it_begins() {
+        let me = [ME];
+        let bring =
+            |now, seeded: &[u64]| should_bring_seed(now, 1_000, 50, |epoch| seeded.contains(&epoch), ME, &me);
+        assert_eq!(bring(10_949, &[10]), None);
+        assert_eq!(bring(10_950, &[10]), Some(11));
+        assert_eq!(bring(10_950, &[10, 11]), None);
+        assert_eq!(bring(10_960, &[]), Some(10), "the one in use goes first");
+        assert_eq!(bring(11_000, &[10]), Some(11));
     }
 
     #[test]
@@ -135,6 +180,34 @@ mod tests {
             provers.iter().map(|prover| expire_at(&slot(ME), &terms(), *prover, &provers)).collect();
         turns.sort_unstable();
         assert_eq!(turns, [1_415, 1_430, 1_445, 1_460, 1_475]);
+    }
+
+    #[test]
+    fn who_has_something_in_a_pending_slot_settles_it_first() {
+        let provers = provers();
+        let turn = |prover, payee, me| resolve_at(&slot(prover), payee, 1_000, me, &provers);
+        let (holder, rescuer) = (provers[0], provers[1]);
+        assert_eq!(turn(holder, rescuer, rescuer), 1_000, "the premium");
+        assert_eq!(turn(holder, rescuer, holder), 1_000, "the bond");
+        assert_eq!(turn(holder, holder, holder), 1_000, "what builds on it");
+        let mut turns: Vec<u64> = provers[2..].iter().map(|prover| turn(holder, rescuer, *prover)).collect();
+        turns.push(turn(holder, rescuer, ME));
+        turns.sort_unstable();
+        turns.dedup();
+        assert_eq!(turns.len(), 4, "one after the other");
+        assert!(turns[0] >= 1_015 && turns[3] == 1_090, "{turns:?}");
+    }
+
+    #[test]
+    fn what_fell_with_its_premise_is_proven_if_that_pays_more_than_dropping_it() {
+        // Price 1,000, floor 600, forfeit 100; exclusive from 1,000 to 1,100, expires at 1,400.
+        let drop =
+            |now, delivery, cost, provable| should_drop(&slot(ME), &terms(), now, delivery, cost, provable);
+        assert!(!drop(1_000, 30, 0, true));
+        assert!(drop(1_000, 30, 0, false), "nobody knows the state it starts from");
+        assert!(!drop(1_300, 30, 500, true), "600 less 500 is not less than 100");
+        assert!(drop(1_300, 30, 501, true), "it costs too much");
+        assert!(drop(1_370, 30, 0, true), "it would be late");
     }
 
     #[test]

@@ -16,12 +16,21 @@ use crate::facts::{Ending, Facts, SlotFact, SlotKey, obsolete};
 use crate::slots::{Action, Input, SlotStage, Work, step};
 use crate::store::{Changes, KEEP_BLOCKS, Loaded, Store, StoreError, StoredProof, WorkRecord};
 
+mod ends;
 mod outlook;
+mod terms;
 
+pub use ends::Due;
+pub use terms::{Concern, MarketOutlook};
+
+#[cfg(test)]
+mod ends_tests;
 #[cfg(test)]
 mod errand_tests;
 #[cfg(test)]
 mod restart_tests;
+#[cfg(test)]
+mod terms_tests;
 #[cfg(test)]
 mod tests;
 
@@ -179,8 +188,7 @@ impl Book {
     pub fn block(&mut self, block: BlockRef, events: &[LoggedEvent]) -> Result<Vec<Moved>, NodeError> {
         let wanted: Vec<LoggedEvent> =
             events.iter().filter(|logged| Facts::wants(&logged.event)).cloned().collect();
-        let touched: BTreeSet<SlotKey> =
-            wanted.iter().filter_map(|logged| self.facts.apply(logged)).collect();
+        let touched: BTreeSet<SlotKey> = wanted.iter().flat_map(|logged| self.facts.apply(logged)).collect();
         let mut changes = Changes::default();
         let moved = self.reconcile(touched, &mut changes)?;
         self.store.commit_block(&block, &wanted, &changes)?;
@@ -330,6 +338,7 @@ impl Book {
             Ending::Proven { payee, .. } => Input::Proven { payee: *payee, by_me: *payee == self.me },
             Ending::Expired => Input::Expired,
             Ending::Cancelled => Input::Cancelled,
+            Ending::Dropped { .. } => Input::Dropped,
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::{Address, B256, U256};
+use provery_mechanisms::acceptance::Bounds;
 use provery_proving::puzzle::PuzzleProver;
 use tokio::sync::watch;
 
@@ -31,7 +32,8 @@ pub struct NodeConfig {
     pub puzzle: Option<Arc<PuzzleProver>>,
     /// Known to this node alone, the same at every start: sealed bids are derived from it.
     pub secret: B256,
-    /// Whether to poke epochs, expire slots, resume after a suspension and bring weights in line.
+    /// Whether to bring seeds in, end and settle slots, come back after a suspension, accept new terms within bounds and bring
+    /// weights in line.
     pub upkeep: bool,
     /// How often to look at the chain and at the clock.
     pub poll: Duration,
@@ -131,6 +133,8 @@ pub struct Tunables {
     /// Most of what a slot is worth (its reward and, where one is held, its bond) that gas for its proof may cost, in bps.
     /// Near the deadline it is all of it.
     pub budget_bps: u64,
+    /// New terms of a market that the node accepts by itself.
+    pub accept: Bounds,
 }
 
 impl Default for Tunables {
@@ -143,6 +147,7 @@ impl Default for Tunables {
             withdraw_at: None,
             taking: true,
             budget_bps: 5_000,
+            accept: Bounds::default(),
         }
     }
 }

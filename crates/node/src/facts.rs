@@ -9,11 +9,18 @@ use std::fmt;
 
 use alloy::primitives::{Address, B256, LogData, U256};
 use provery_mechanisms::hand_over::HandOver;
-use provery_mechanisms::upkeep::Standing;
-use provery_types::{Deployment, Event, LoggedEvent, Slot, Terms};
+use provery_mechanisms::upkeep::{Leaf, Standing};
+use provery_types::{Deployment, Slot, SlotExt as _, Terms};
 use serde::{Deserialize, Serialize};
 
 use crate::rollup::Rollup;
+
+mod fold;
+mod obsolete;
+#[cfg(test)]
+mod tests;
+
+pub use obsolete::obsolete;
 
 /// A slot's place: ids count within a market.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,9 +44,18 @@ impl fmt::Display for SlotKey {
 /// How a slot ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    Proven { payee: Address, reward: U256, premium: U256, missed_by: Option<Address> },
+    Proven {
+        payee: Address,
+        reward: U256,
+        premium: U256,
+        missed_by: Option<Address>,
+    },
     Expired,
     Cancelled,
+    /// With its premise, or for a fee: its holder is credited `fee` asset wei.
+    Dropped {
+        fee: U256,
+    },
 }
 
 /// A slot's ending and where it is.
@@ -47,7 +63,25 @@ pub enum Ending {
 pub struct Ended {
     pub how: Ending,
     pub tx: B256,
+    /// The last block that had a part in it: a proof that waited for its premise ends there.
     pub block: u64,
+}
+
+/// A proof that was paid while what its slot builds on is open: what settling it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pending {
+    pub payee: Address,
+    pub right: bool,
+    pub claim: U256,
+}
+
+/// What became of what a slot builds on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Premise {
+    Open,
+    /// Proven right, with all that it builds on. So is what the first slot builds on, and what a slot that stands alone does.
+    Established,
+    Fallen,
 }
 
 /// A slot as its events tell it.
@@ -57,25 +91,71 @@ pub struct SlotFact {
     pub terms_hash: B256,
     pub inputs: Vec<U256>,
     pub ended: Option<Ended>,
+    /// Proven, and not settled: `ended` says how it was proven.
+    pub pending: Option<Pending>,
+    /// It fell: proven wrong, or ended unproven.
+    pub fell: bool,
+    /// What it builds on fell.
+    pub premise_fell: bool,
+    /// When what it builds on was established, or fell, if that was seen (unix seconds).
+    pub premise_settled_at: Option<u64>,
+}
+
+impl SlotFact {
+    /// Whether the chain is through with it.
+    pub fn settled(&self) -> bool {
+        self.ended.is_some() && self.pending.is_none()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct ProverFact {
     id: u32,
     paused: bool,
-    suspended: bool,
+}
+
+/// A market's terms: those in force, and those announced.
+#[derive(Clone, Copy, Debug, Default)]
+struct MarketTerms {
+    current: B256,
+    /// By hash, and from when they may be used (unix seconds).
+    announced: Option<(B256, u64)>,
+}
+
+/// What a prover said it puts behind a market, in units, and under which versions of the terms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Commitment {
+    pub units: u64,
+    /// What of it may be bonded at once.
+    pub exposure: u64,
+    pub from_version: u32,
+    pub to_version: u32,
+}
+
+impl Commitment {
+    /// Whether it answers for slots under this version of the terms.
+    pub fn accepts(&self, version: u32) -> bool {
+        (self.from_version..=self.to_version).contains(&version)
+    }
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Facts {
     terms: HashMap<B256, Terms>,
-    market_terms: BTreeMap<U256, B256>,
+    market_terms: BTreeMap<U256, MarketTerms>,
+    /// The terms that a version of a market's stands for; the last of them, where they got better.
+    versions: BTreeMap<(U256, u32), B256>,
     slots: BTreeMap<SlotKey, SlotFact>,
+    /// Of each market, the last slot that is proven right with all that it builds on.
+    established: BTreeMap<U256, u64>,
     provers: BTreeMap<Address, ProverFact>,
-    allocations: BTreeMap<(U256, Address), u64>,
+    commitments: BTreeMap<(U256, Address), Commitment>,
+    /// Who is out of a market's draws after misses there.
+    suspended: BTreeSet<(U256, Address)>,
     weights: BTreeMap<(U256, u32), u64>,
-    seeded_epoch: Option<u64>,
+    /// The last epochs known to have a seed, or to have none for good.
+    seeded: BTreeSet<u64>,
     rollups: BTreeMap<Address, Rollup>,
     /// What mechanisms said about slots, also about ones that have not opened yet.
     logs: BTreeMap<(SlotKey, Address), Vec<LogData>>,
@@ -96,111 +176,26 @@ impl Facts {
         Self { rollups, ..Self::default() }
     }
 
-    /// Whether an event is one that [`Facts::apply`] looks at.
-    pub fn wants(event: &Event) -> bool {
-        matches!(
-            event,
-            Event::TermsSet { .. }
-                | Event::SlotOpened { .. }
-                | Event::SlotAllocated { .. }
-                | Event::SlotHandedOver { .. }
-                | Event::HandOverOffered { .. }
-                | Event::HandOverRevoked { .. }
-                | Event::MechanismLog { .. }
-                | Event::SlotProven { .. }
-                | Event::SlotExpired { .. }
-                | Event::SlotCancelled { .. }
-                | Event::ProverRegistered { .. }
-                | Event::AllocationSet { .. }
-                | Event::WeightSet { .. }
-                | Event::ProverPaused { .. }
-                | Event::ProverSuspended { .. }
-                | Event::ProverResumed { .. }
-                | Event::EpochSeeded { .. }
-                | Event::GenesisSet { .. }
-                | Event::BlockPosted { .. }
-                | Event::BlockFinalized { .. }
-                | Event::BlocksDropped { .. }
-        )
+    /// A market's known slots from this one on.
+    fn from(&self, key: SlotKey) -> impl Iterator<Item = SlotKey> {
+        self.slots.range(key..=SlotKey { id: u64::MAX, ..key }).map(|(key, _)| *key)
     }
 
-    /// Take in the next event. The answer is the slot it is about, if it is about one.
-    pub fn apply(&mut self, logged: &LoggedEvent) -> Option<SlotKey> {
-        match &logged.event {
-            Event::TermsSet { market, terms_hash, terms } => {
-                self.terms.insert(*terms_hash, terms.clone());
-                self.market_terms.insert(*market, *terms_hash);
-            }
-            Event::SlotOpened { slot, terms_hash, statement_inputs } => {
-                let key = SlotKey::of(slot);
-                let inputs = statement_inputs.clone();
-                let fact = SlotFact { slot: slot.clone(), terms_hash: *terms_hash, inputs, ended: None };
-                self.slots.insert(key, fact);
-                self.newest.insert(key.market, key.id);
-                return Some(key);
-            }
-            Event::SlotAllocated { slot } | Event::SlotHandedOver { slot, .. } => {
-                let key = SlotKey::of(slot);
-                // An offer is of the slot as its holder had it.
-                self.offers.remove(&key);
-                self.slots.get_mut(&key)?.slot = slot.clone();
-                return Some(key);
-            }
-            Event::HandOverOffered { market, id, digest, to, price, valid_until, .. } => {
-                let key = SlotKey { market: *market, id: *id };
-                let offer = HandOver { to: *to, price: *price, valid_until: *valid_until };
-                self.offers.entry(key).or_default().insert(*digest, offer);
-                return Some(key);
-            }
-            Event::HandOverRevoked { digest, .. } => {
-                self.offers.values_mut().for_each(|offers| {
-                    offers.remove(digest);
-                });
-            }
-            Event::MechanismLog { market, slot, log } => {
-                let key = SlotKey { market: *market, id: *slot };
-                // A mechanism speaks of a slot from the opening of the one before. So the number is known even when all
-                // that was opened has been forgotten.
-                let newest = self.newest.entry(*market).or_default();
-                *newest = (*newest).max(slot.saturating_sub(1));
-                self.logs.entry((key, logged.address)).or_default().push(log.clone());
-                return Some(key);
-            }
-            Event::SlotProven { market, id, payee, reward, premium, missed_by } => {
-                let (payee, reward, premium, missed_by) = (*payee, *reward, *premium, *missed_by);
-                return self.end(*market, *id, Ending::Proven { payee, reward, premium, missed_by }, logged);
-            }
-            Event::SlotExpired { market, id, .. } => return self.end(*market, *id, Ending::Expired, logged),
-            Event::SlotCancelled { market, id } => return self.end(*market, *id, Ending::Cancelled, logged),
-            Event::ProverRegistered { prover, id, .. } => {
-                self.provers.insert(*prover, ProverFact { id: *id, ..ProverFact::default() });
-            }
-            Event::AllocationSet { prover, market, units } => {
-                self.allocations.insert((*market, *prover), *units);
-            }
-            Event::WeightSet { market, id, weight, .. } => {
-                self.weights.insert((*market, *id), *weight);
-            }
-            Event::ProverPaused { prover } => self.provers.entry(*prover).or_default().paused = true,
-            Event::ProverSuspended { prover } => self.provers.entry(*prover).or_default().suspended = true,
-            Event::ProverResumed { prover } => {
-                let prover = self.provers.entry(*prover).or_default();
-                (prover.paused, prover.suspended) = (false, false);
-            }
-            Event::EpochSeeded { epoch, .. } => self.seeded_epoch = Some(*epoch),
-            rollup => {
-                if let Some(tracked) = self.rollups.get_mut(&logged.address) {
-                    tracked.apply(rollup);
-                }
-            }
+    /// What became of what a slot builds on.
+    pub fn premise(&self, fact: &SlotFact) -> Premise {
+        let premise = fact.slot.premise();
+        if fact.premise_fell {
+            Premise::Fallen
+        } else if premise == 0 || premise <= self.established(fact.slot.market) {
+            Premise::Established
+        } else {
+            Premise::Open
         }
-        None
     }
 
-    fn end(&mut self, market: U256, id: u64, how: Ending, logged: &LoggedEvent) -> Option<SlotKey> {
-        let key = SlotKey { market, id };
-        self.slots.get_mut(&key)?.ended = Some(Ended { how, tx: logged.tx_hash, block: logged.block.number });
-        Some(key)
+    /// The last slot of a market that is proven right with all that it builds on; 0 is the chain's origin.
+    pub fn established(&self, market: U256) -> u64 {
+        self.established.get(&market).copied().unwrap_or_default()
     }
 
     /// Every slot known, in order.
@@ -224,7 +219,18 @@ impl Facts {
 
     /// A market's current terms.
     pub fn market_terms(&self, market: U256) -> Option<&Terms> {
-        self.terms.get(self.market_terms.get(&market)?)
+        self.terms.get(&self.market_terms.get(&market)?.current)
+    }
+
+    /// A market's terms of a version.
+    pub fn terms_of_version(&self, market: U256, version: u32) -> Option<&Terms> {
+        self.terms.get(self.versions.get(&(market, version))?)
+    }
+
+    /// A market's terms that are announced, and from when they may be used (unix seconds).
+    pub fn announced_terms(&self, market: U256) -> Option<(&Terms, u64)> {
+        let (hash, from) = self.market_terms.get(&market)?.announced?;
+        Some((self.terms.get(&hash)?, from))
     }
 
     /// What the mechanism at `mechanism` said about a slot, in order.
@@ -242,50 +248,61 @@ impl Facts {
         self.offers.get(&key).into_iter().flat_map(BTreeMap::values)
     }
 
-    /// The last epoch known to have a seed.
-    pub fn seeded_epoch(&self) -> Option<u64> {
-        self.seeded_epoch
+    /// Whether an epoch's seed was brought in.
+    pub fn seeded(&self, epoch: u64) -> bool {
+        self.seeded.contains(&epoch)
     }
 
-    /// Active provers with stake in a market: those who take turns at its open slots.
+    /// Provers in a market's draws: those who take turns at its open slots.
     pub fn candidates(&self, market: U256) -> Vec<Address> {
-        let staked = self.allocations.range((market, Address::ZERO)..=(market, Address::repeat_byte(0xff)));
+        let staked = self.commitments.range((market, Address::ZERO)..=(market, Address::repeat_byte(0xff)));
         staked
-            .filter(|(_, units)| **units > 0)
+            .filter(|((_, prover), committed)| self.serves(market, *prover, committed))
             .map(|((_, prover), _)| *prover)
-            .filter(|it| self.active(*it))
             .collect()
     }
 
-    /// Every active prover with stake in any market.
+    /// Every prover in the draws of any market.
     pub fn all_candidates(&self) -> Vec<Address> {
-        let staked = self.allocations.iter().filter(|(_, units)| **units > 0).map(|((_, prover), _)| *prover);
-        staked.filter(|it| self.active(*it)).collect::<BTreeSet<_>>().into_iter().collect()
+        let staked = self.commitments.iter();
+        staked
+            .filter(|((market, prover), committed)| self.serves(*market, *prover, committed))
+            .map(|((_, prover), _)| *prover)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
     }
 
-    fn active(&self, prover: Address) -> bool {
-        self.standing(prover).active()
+    fn serves(&self, market: U256, prover: Address, committed: &Commitment) -> bool {
+        committed.units > 0 && self.standing(prover).active() && !self.suspended(market, prover)
+    }
+
+    /// Whether a prover is out of a market's draws after misses there.
+    pub fn suspended(&self, market: U256, prover: Address) -> bool {
+        self.suspended.contains(&(market, prover))
     }
 
     /// A prover's record, as events tell it.
     pub fn standing(&self, prover: Address) -> Standing {
         let known = self.provers.get(&prover);
-        known.map_or_else(Standing::default, |it| Standing {
-            registered: it.id != 0,
-            paused: it.paused,
-            suspended: it.suspended,
-        })
+        known.map_or_else(Standing::default, |it| Standing { registered: it.id != 0, paused: it.paused })
     }
 
-    /// A prover's markets, with what it allocated to each and the newest weight of its leaf, both in units.
-    pub fn leaves(&self, prover: Address) -> Vec<(U256, u64, u64)> {
+    /// What a prover puts behind a market.
+    pub fn commitment(&self, market: U256, prover: Address) -> Commitment {
+        self.commitments.get(&(market, prover)).copied().unwrap_or_default()
+    }
+
+    /// A prover's markets, with what it has in each one's draws.
+    pub fn leaves(&self, prover: Address) -> Vec<(U256, Leaf)> {
         let Some(fact) = self.provers.get(&prover) else { return Vec::new() };
-        let of_prover = self.allocations.iter().filter(|((_, holder), _)| *holder == prover);
-        of_prover
-            .map(|((market, _), units)| {
-                (*market, *units, self.weights.get(&(*market, fact.id)).copied().unwrap_or_default())
-            })
-            .collect()
+        let of_prover = self.commitments.iter().filter(|((_, holder), _)| *holder == prover);
+        let leaf = |market: U256, committed: &Commitment| Leaf {
+            allocation: committed.units,
+            weight: self.weights.get(&(market, fact.id)).copied().unwrap_or_default(),
+            suspended: self.suspended(market, prover),
+        };
+        of_prover.map(|((market, _), committed)| (*market, leaf(*market, committed))).collect()
     }
 
     /// The rollup whose blocks are slots of this market.
@@ -311,10 +328,11 @@ impl Facts {
         }
     }
 
-    /// Forget slots that ended in `deep` (a block no reorg will reach) or before, and blocks that nothing open builds on.
-    /// The answer is the slots forgotten.
+    /// Forget slots that were settled in `deep` (a block no reorg will reach) or before, and blocks that nothing open builds
+    /// on. The answer is the slots forgotten.
     pub fn prune(&mut self, deep: u64) -> Vec<SlotKey> {
-        let over = |fact: &SlotFact| fact.ended.as_ref().is_some_and(|ended| ended.block <= deep);
+        let over =
+            |fact: &SlotFact| fact.settled() && fact.ended.as_ref().is_some_and(|ended| ended.block <= deep);
         let gone: Vec<SlotKey> =
             self.slots.iter().filter(|(_, fact)| over(fact)).map(|(key, _)| *key).collect();
         for key in &gone {
@@ -324,54 +342,9 @@ impl Facts {
         self.logs.retain(|(key, _), _| !gone.contains(key));
         for rollup in self.rollups.values_mut() {
             let market = rollup.market();
-            let open = self.slots.range(SlotKey { market, id: 0 }..=SlotKey { market, id: u64::MAX });
-            let first_open = open.map(|(key, _)| key.id).next();
-            rollup.advance_base(first_open);
+            let known = self.slots.range(SlotKey { market, id: 0 }..=SlotKey { market, id: u64::MAX });
+            rollup.advance_base(&known.map(|(key, _)| key.id).collect::<Vec<_>>());
         }
         gone
     }
-}
-
-/// Which of `events`, all of them too deep for a reorg, in order and pruned from `facts`, need not be kept: folding the
-/// others gives the same facts.
-pub fn obsolete(events: &[LoggedEvent], facts: &Facts) -> Vec<(u64, u64)> {
-    let mut newer: BTreeSet<String> = BTreeSet::new();
-    let mut gone = Vec::new();
-    for logged in events.iter().rev() {
-        let slot = |market: &U256, id: &u64| !facts.slots.contains_key(&SlotKey { market: *market, id: *id });
-        let block = |number: u64| {
-            facts.rollups.get(&logged.address).and_then(Rollup::base).is_some_and(|(base, _)| number <= base)
-        };
-        let useless = match &logged.event {
-            Event::SlotOpened { slot: opened, .. }
-            | Event::SlotAllocated { slot: opened }
-            | Event::SlotHandedOver { slot: opened, .. } => slot(&opened.market, &opened.id),
-            Event::HandOverOffered { market, id, .. } => slot(market, id),
-            // About a slot to come: kept.
-            Event::MechanismLog { market, slot: id, .. } => {
-                slot(market, id) && *id < facts.next_slot(*market)
-            }
-            Event::SlotProven { market, id, .. }
-            | Event::SlotExpired { market, id, .. }
-            | Event::SlotCancelled { market, id } => slot(market, id),
-            Event::BlockPosted { number, .. } | Event::BlockFinalized { number, .. } => block(*number),
-            Event::BlocksDropped { to, .. } => block(*to),
-            Event::GenesisSet { .. } => block(0),
-            Event::AllocationSet { prover, market, .. } => {
-                !newer.insert(format!("allocation {market} {prover}"))
-            }
-            Event::WeightSet { market, id, .. } => !newer.insert(format!("weight {market} {id}")),
-            Event::EpochSeeded { .. } => !newer.insert("seed".to_owned()),
-            Event::ProverResumed { prover } => !newer.insert(format!("resumed {prover}")),
-            Event::ProverPaused { prover } | Event::ProverSuspended { prover } => {
-                newer.contains(&format!("resumed {prover}"))
-            }
-            other => !Facts::wants(other),
-        };
-        if useless {
-            gone.push((logged.block.number, logged.log_index));
-        }
-    }
-    gone.reverse();
-    gone
 }

@@ -54,6 +54,7 @@ pub async fn prove_one(
             Ending::Proven { .. } => SlotState::Proven,
             Ending::Expired => SlotState::Expired,
             Ending::Cancelled => SlotState::Cancelled,
+            Ending::Dropped { .. } => SlotState::Dropped,
         };
         return Err(NodeError::SlotEnded { key, state });
     }

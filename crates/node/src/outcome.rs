@@ -54,8 +54,14 @@ pub fn classify(error: &SendError) -> Class {
 fn classify_revert(name: &str) -> Class {
     match name {
         "SlotNotOpen" | "SlotHasExpired" => Class::Raced,
+        // A slot is settled or dropped as its premise was; a reorg took that back.
+        "PremiseOpen" | "NotRequester" => Class::Raced,
+        // The epoch is over, or a reorg took the seed's block.
+        "EpochOutOfReach" | "HeaderUnknown" | "ParentMismatch" | "NotSeedBlock" => Class::Raced,
         // Stake that is in other slots' bonds comes back.
-        "NotAllocatedProver" | "SlotNotExpired" | "HandicapNotOver" | "InsufficientStake" => Class::NotYet,
+        "SeedMissing" | "NotAllocatedProver" | "SlotNotExpired" | "HandicapNotOver" | "InsufficientStake" => {
+            Class::NotYet
+        }
         _ if ERRAND_RACED.contains(&name) => Class::Raced,
         "ProofInvalid" | "StatementMismatch" | "PayeeInvalid" => Class::Refused,
         _ => Class::Failing,
@@ -99,6 +105,8 @@ mod tests {
         for (error, class) in [
             (reverted("SlotNotOpen"), Class::Raced),
             (reverted("SlotHasExpired"), Class::Raced),
+            (reverted("PremiseOpen"), Class::Raced),
+            (reverted("NotRequester"), Class::Raced),
             (reverted("NotAllocatedProver"), Class::NotYet),
             (reverted("HandicapNotOver"), Class::NotYet),
             (reverted("RightTaken"), Class::Raced),

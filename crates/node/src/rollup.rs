@@ -2,10 +2,18 @@
 //!
 //! The chain's events are the only source. Before anything is proven, the slot's statement is checked against the posted
 //! block: its roots, the hash of its bytes, the rollup's domain. What the sequencer claims is not believed but computed:
-//! a block whose claimed root is wrong is still provable (its output `correct` is 0), and only a block built on a claim
-//! that was wrong is not, since nobody knows a state with that root.
+//! a block whose claimed root is wrong is still provable (its output `correct` is 0).
+//!
+//! **The state before a block is found by its root, whichever way that was reached.** A claim may be of any state: the
+//! genesis, one that an older block led to, or one that a block led to which fell. What is known are the genesis, the state
+//! after the base (the last block behind which all is settled), and the states after every block that is kept and itself
+//! starts from a known state. Kept are the blocks of slots that are known (open, pending, or ended within reach of a reorg),
+//! the finalised ones after the base, and whatever these need. What is forgotten with the base, and a claim could still be
+//! of: states of the rollup before it, and after blocks that fell long ago. A claim of these is wrong (accounts' nonces only
+//! grow), so that the block behind it falls and no bond of what builds on it is at stake. Only a block that starts from a root
+//! of no known state cannot be proven.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
@@ -48,6 +56,22 @@ struct Posted {
     old_root: U256,
     new_root: U256,
     data: Bytes,
+    /// The root after it, once computed.
+    after: Option<U256>,
+}
+
+/// A state, and how it came to be known.
+struct Known {
+    state: State,
+    /// The block that first led to it; nothing for the genesis.
+    by: Option<u64>,
+}
+
+/// What must be kept for the blocks at hand.
+#[derive(Default)]
+struct Needed {
+    blocks: BTreeSet<u64>,
+    roots: BTreeSet<U256>,
 }
 
 /// A block ready to be proven.
@@ -67,12 +91,12 @@ pub struct Rollup {
     block_txs: u64,
     domain: [u8; 32],
     genesis: Option<(U256, Bytes)>,
-    /// A finalised block and the state after it; everything before it is forgotten.
+    /// A finalised block and the state after it; the finalised ones before it are forgotten.
     base: Option<(u64, State)>,
     posted: BTreeMap<u64, Posted>,
     finalized: u64,
-    /// States after blocks, computed when first needed.
-    after: BTreeMap<u64, State>,
+    /// States by root, computed when first needed.
+    states: BTreeMap<U256, Known>,
 }
 
 impl fmt::Debug for Rollup {
@@ -101,7 +125,7 @@ impl Rollup {
             base: None,
             posted: BTreeMap::new(),
             finalized: 0,
-            after: BTreeMap::new(),
+            states: BTreeMap::new(),
         }
     }
 
@@ -120,13 +144,22 @@ impl Rollup {
         match event {
             Event::GenesisSet { root, accounts } => self.genesis = Some((*root, accounts.clone())),
             Event::BlockPosted { number, parent, old_root, new_root, data } => {
-                let posted =
-                    Posted { parent: *parent, old_root: *old_root, new_root: *new_root, data: data.clone() };
+                let posted = Posted {
+                    parent: *parent,
+                    old_root: *old_root,
+                    new_root: *new_root,
+                    data: data.clone(),
+                    after: None,
+                };
                 self.posted.insert(*number, posted);
             }
-            Event::BlockFinalized { number, .. } => self.finalized = *number,
             _ => {}
         }
+    }
+
+    /// A block is final, with all that it builds on.
+    pub(crate) fn finalize(&mut self, number: u64) {
+        self.finalized = number;
     }
 
     /// The job that proves a slot and pays `payee`, after checking that the slot is about the block it should be.
@@ -175,62 +208,76 @@ impl Rollup {
 
     /// The state that a posted block starts from.
     pub fn state_before(&mut self, number: u64) -> Result<State, RollupError> {
-        let posted = self.posted.get(&number).ok_or(RollupError::NotPosted(number))?;
-        let (parent, old_root) = (posted.parent, posted.old_root);
-        let state = self.state_after(parent)?;
-        if U256::from_be_bytes(state.root_word()) != old_root {
-            return Err(RollupError::UnknownState { number });
-        }
-        Ok(state)
+        let root = self.posted.get(&number).ok_or(RollupError::NotPosted(number))?.old_root;
+        self.find(root)?.ok_or(RollupError::UnknownState { number })
     }
 
-    /// The state after a block (0: genesis), computed from the nearest ancestor whose state is at hand.
-    fn state_after(&mut self, number: u64) -> Result<State, RollupError> {
-        let mut missing = Vec::new();
-        let mut at = number;
-        let mut state = loop {
-            if let Some(known) = self.known_after(at)? {
-                break known;
-            }
-            missing.push(at);
-            at = self.posted.get(&at).ok_or(RollupError::NotPosted(at))?.parent;
-        };
-        while let Some(next) = missing.pop() {
-            let params = self.params(next)?;
-            let posted = self.posted.get(&next).ok_or(RollupError::NotPosted(next))?;
-            if U256::from_be_bytes(state.root_word()) != posted.old_root {
-                return Err(RollupError::UnknownState { number: next });
-            }
-            let unusable = |reason: String| RollupError::Unusable { number: next, reason };
-            let domain = word::to_field(&self.domain)
-                .ok_or_else(|| unusable("its domain is no field element".into()))?;
-            state
-                .apply_block(&posted.data, &BlockContext { params, domain })
-                .map_err(|error| unusable(error.to_string()))?;
-            self.after.insert(next, state.clone());
+    /// The state with this root, computed if need be; nothing if no known state has it.
+    fn find(&mut self, root: U256) -> Result<Option<State>, RollupError> {
+        if self.base.is_none() && self.genesis.is_none() {
+            return Err(RollupError::NoGenesis);
         }
-        Ok(state)
+        loop {
+            if let Some(state) = self.known(root)? {
+                return Ok(Some(state));
+            }
+            let unapplied = self.posted.iter().filter(|(_, posted)| posted.after.is_none());
+            let numbers: Vec<u64> = unapplied.map(|(number, _)| *number).collect();
+            let mut progress = false;
+            for number in numbers {
+                if self.apply_block(number)? {
+                    progress = true;
+                    if self.states.contains_key(&root) {
+                        break;
+                    }
+                }
+            }
+            if !progress {
+                return Ok(None);
+            }
+        }
     }
 
-    fn known_after(&mut self, number: u64) -> Result<Option<State>, RollupError> {
-        if let Some((base, state)) = &self.base
-            && *base == number
+    fn known(&mut self, root: U256) -> Result<Option<State>, RollupError> {
+        if let Some(known) = self.states.get(&root) {
+            return Ok(Some(known.state.clone()));
+        }
+        if let Some((_, state)) = &self.base
+            && root_of(state) == root
         {
             return Ok(Some(state.clone()));
         }
-        if let Some(state) = self.after.get(&number) {
-            return Ok(Some(state.clone()));
-        }
-        if number != 0 {
+        let Some((_, accounts)) = self.genesis.as_ref().filter(|(genesis, _)| *genesis == root) else {
             return Ok(None);
-        }
-        let (root, accounts) = self.genesis.as_ref().ok_or(RollupError::NoGenesis)?;
+        };
         let state = State::from_genesis(accounts).map_err(|error| RollupError::Genesis(error.to_string()))?;
-        if U256::from_be_bytes(state.root_word()) != *root {
+        if root_of(&state) != root {
             return Err(RollupError::Genesis("its accounts have another root".to_owned()));
         }
-        self.after.insert(0, state.clone());
+        self.states.insert(root, Known { state: state.clone(), by: None });
         Ok(Some(state))
+    }
+
+    /// Compute the state after a block, if the one before it is known. Whether that was possible.
+    fn apply_block(&mut self, number: u64) -> Result<bool, RollupError> {
+        let Some(posted) = self.posted.get(&number) else { return Ok(false) };
+        let (old_root, data) = (posted.old_root, posted.data.clone());
+        let Some(mut state) = self.known(old_root)? else { return Ok(false) };
+        let params = self.params(number)?;
+        let unusable = |reason: String| RollupError::Unusable { number, reason };
+        let domain = word::to_field(&self.domain)
+            .ok_or_else(|| unusable("its domain is no field element".to_owned()))?;
+        // A block that cannot be applied leads nowhere; that it cannot is said when it is to be proven.
+        let applied = state.apply_block(&data, &BlockContext { params, domain });
+        let after = if applied.is_ok() { root_of(&state) } else { old_root };
+        if let Some(posted) = self.posted.get_mut(&number) {
+            posted.after = Some(after);
+        }
+        // What is known already does not come to be known by this.
+        if self.known(after)?.is_none() {
+            self.states.insert(after, Known { state, by: Some(number) });
+        }
+        Ok(true)
     }
 
     /// The block before which all is forgotten, and the state after it.
@@ -246,34 +293,99 @@ impl Rollup {
         Ok(())
     }
 
-    /// Move the base as far as nothing open needs what is before it: up to the last finalised block under `first_open`
-    /// that every later block builds on.
-    pub(crate) fn advance_base(&mut self, first_open: Option<u64>) {
-        let most = first_open.map_or(self.finalized, |open| self.finalized.min(open.saturating_sub(1)));
-        let from = self.base().map_or(0, |(number, _)| number);
-        // The last finalised block that is not above `most`: finalised blocks are the ancestors of the last of them.
-        let mut candidate = self.finalized;
-        while candidate > most {
-            match self.posted.get(&candidate) {
-                Some(posted) => candidate = posted.parent,
-                None => return,
+    /// Whether a posted block is still kept.
+    pub(crate) fn keeps(&self, number: u64) -> bool {
+        self.posted.contains_key(&number)
+    }
+
+    /// Move the base as far as nothing needs what is before it, and forget the blocks that nothing needs. `slots`: those
+    /// known, by number.
+    pub(crate) fn advance_base(&mut self, slots: &[u64]) {
+        let starts: Vec<U256> =
+            slots.iter().filter_map(|slot| Some(self.posted.get(slot)?.old_root)).collect();
+        // So that what each of them builds on is computed; where it cannot be, nothing is needed.
+        if starts.into_iter().any(|root| self.find(root).is_err()) {
+            return;
+        }
+        let first = slots.iter().copied().min();
+        let base = first.map_or(self.finalized, |first| self.finalized.min(first.saturating_sub(1)));
+        let mut needed = None;
+        if let Some((candidate, state)) = self.candidate(base) {
+            needed = self.needed(slots, candidate, Some(root_of(&state)));
+            if needed.is_some() {
+                self.base = Some((candidate, state));
             }
         }
-        if candidate <= from {
-            return;
+        if needed.is_none() {
+            let (from, root) =
+                self.base().map_or((0, None), |(number, state)| (number, Some(root_of(state))));
+            needed = self.needed(slots, from, root);
         }
-        // A later block that forks off before the candidate still needs what came before it.
-        if self.posted.range(candidate + 1..).any(|(_, posted)| posted.parent < candidate) {
-            return;
+        let Some(needed) = needed else { return };
+        self.posted.retain(|number, _| needed.blocks.contains(number));
+        let base = self.base().map(|(_, state)| root_of(state));
+        self.states.retain(|root, known| match known.by {
+            Some(by) => Some(*root) != base && needed.blocks.contains(&by),
+            None => needed.roots.contains(root),
+        });
+        // Computed again if it is needed: the block that first led there is gone.
+        for posted in self.posted.values_mut() {
+            posted.after = posted.after.filter(|root| Some(*root) == base || self.states.contains_key(root));
         }
-        let Ok(state) = self.state_after(candidate) else { return };
-        self.base = Some((candidate, state));
-        self.posted.retain(|number, _| *number > candidate);
-        self.after.retain(|number, _| *number > candidate);
+    }
+
+    /// The last finalised block that is not above `most`, if that is after the base, and the state after it. Finalised blocks
+    /// are those that the last of them builds on.
+    fn candidate(&mut self, most: u64) -> Option<(u64, State)> {
+        let mut candidate = self.finalized;
+        while candidate > most {
+            candidate = self.posted.get(&candidate)?.parent;
+        }
+        if candidate <= self.base().map_or(0, |(number, _)| number) {
+            return None;
+        }
+        let root = self.posted.get(&candidate)?.new_root;
+        Some((candidate, self.find(root).ok()??))
+    }
+
+    /// What must be kept so that every block of `slots` that starts from a known state still does, and the finalised blocks
+    /// after `base` too. Nothing if that takes states that a base with this root would forget.
+    fn needed(&self, slots: &[u64], base: u64, base_root: Option<U256>) -> Option<Needed> {
+        let mut needed = Needed::default();
+        needed.blocks.extend(slots.iter().filter(|slot| self.posted.contains_key(slot)));
+        let mut line = self.finalized;
+        while line > base
+            && let Some(posted) = self.posted.get(&line)
+        {
+            needed.blocks.insert(line);
+            line = posted.parent;
+        }
+        let genesis = self.genesis.as_ref().map(|(root, _)| *root);
+        let mut open: Vec<u64> = needed.blocks.iter().copied().collect();
+        while let Some(number) = open.pop() {
+            let Some(posted) = self.posted.get(&number) else { continue };
+            let root = posted.old_root;
+            if !needed.roots.insert(root) || Some(root) == base_root || Some(root) == genesis {
+                continue;
+            }
+            if let Some(by) = self.states.get(&root).and_then(|known| known.by) {
+                if needed.blocks.insert(by) {
+                    open.push(by);
+                }
+            } else if self.base().is_some_and(|(_, state)| root_of(state) == root) {
+                // Known no longer if the base moves. What is neither is a root that no known state has.
+                return None;
+            }
+        }
+        Some(needed)
     }
 
     /// The claimed root of a posted block, for display.
     pub fn claimed_root(&self, number: u64) -> Option<B256> {
         self.posted.get(&number).map(|posted| B256::from(posted.new_root))
     }
+}
+
+fn root_of(state: &State) -> U256 {
+    U256::from_be_bytes(state.root_word())
 }

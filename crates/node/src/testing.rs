@@ -23,8 +23,15 @@ const CHAIN: u64 = 31337;
 
 pub fn deployment() -> Deployment {
     let record = |address| ContractRecord { address, code_hash: B256::ZERO, block: 1, mechanism: false };
-    let names =
-        ["ProofMarket", "ProverRegistry", "CircuitRegistry", "StakeLottery", "SealedBidAuction", "Mining"];
+    let names = [
+        "ProofMarket",
+        "ProverRegistry",
+        "CircuitRegistry",
+        "StakeLottery",
+        "SealedBidAuction",
+        "Mining",
+        "HandOvers",
+    ];
     let addresses = [
         Address::repeat_byte(0x51),
         Address::repeat_byte(0x52),
@@ -32,6 +39,7 @@ pub fn deployment() -> Deployment {
         LOTTERY,
         AUCTION,
         MINING,
+        Address::repeat_byte(0x56),
     ];
     Deployment {
         chain_id: CHAIN,
@@ -73,6 +81,10 @@ pub fn terms() -> Terms {
         forfeitBps: 1_000,
         outputs: 1,
         callbackGas: 0,
+        version: 1,
+        leastRescue: U96::from(300),
+        // The first input continues what the second claims; the first output says whether that is right.
+        chain: 1 << 24 | 1 << 8,
     }
 }
 
@@ -83,6 +95,11 @@ pub fn block(number: u64) -> BlockRef {
         parent_hash: B256::from(U256::from(number.saturating_sub(1))),
         timestamp: 1_000 + number,
     }
+}
+
+/// A prover accepts version 1 of the terms, and exposes all that it allocates.
+pub fn allocated(prover: Address, units: u64) -> Event {
+    Event::AllocationSet { prover, market: MARKET, units, exposure: units, from_version: 1, to_version: 1 }
 }
 
 /// Emits a rollup's history, block by block.
@@ -108,9 +125,10 @@ impl World {
         LoggedEvent { address: self.terms.mechanism, ..Self::at(number, 9, event) }
     }
 
-    fn at(number: u64, index: u64, event: Event) -> LoggedEvent {
+    /// An event in chain block `number`.
+    pub fn at(number: u64, index: u64, event: Event) -> LoggedEvent {
         let address = match event {
-            Event::GenesisSet { .. } | Event::BlockPosted { .. } | Event::BlockFinalized { .. } => ROLLUP,
+            Event::GenesisSet { .. } | Event::BlockPosted { .. } => ROLLUP,
             _ => Address::repeat_byte(0x51),
         };
         LoggedEvent {
@@ -131,24 +149,40 @@ impl World {
             Event::TermsSet {
                 market: MARKET,
                 terms_hash: terms_hash(&self.terms),
+                from: 0,
                 terms: self.terms.clone(),
             },
         ];
         for (id, prover) in [(1, ME), (2, OTHER)] {
             events.push(Event::ProverRegistered { prover, id, uri: String::new() });
-            events.push(Event::AllocationSet { prover, market: MARKET, units: 5 });
+            events.push(allocated(prover, 5));
             events.push(Event::WeightSet { market: MARKET, id, weight: 5, epoch: 2 });
         }
         (0..).zip(events).map(|(index, event)| Self::at(1, index, event)).collect()
     }
 
-    /// A rollup block and its slot, held by `prover`, in chain block `number`. `claim` replaces the claimed root.
+    /// A rollup block and its slot, held by `prover`, in chain block `number`. `claim` replaces the claimed root; the next
+    /// block goes on from the right one all the same.
     pub fn post(&mut self, number: u64, prover: Address, claim: Option<U256>) -> Vec<LoggedEvent> {
+        let from = self.state.clone();
+        self.post_on(number, prover, &from, None, claim)
+    }
+
+    /// Likewise, on a state of one's own choosing, whatever root the block is said to start from.
+    pub fn post_on(
+        &mut self,
+        number: u64,
+        prover: Address,
+        from: &State,
+        old_root: Option<U256>,
+        claim: Option<U256>,
+    ) -> Vec<LoggedEvent> {
         let params = Params::new(BLOCK_TXS as usize).expect("a size");
         let domain = domain(CHAIN, ROLLUP);
-        let data = self.workload.next_block(&self.state, 2, &domain.to_be_bytes()).expect("a block");
-        let old_root = U256::from_be_bytes(self.state.root_word());
+        let data = self.workload.next_block(from, 2, &domain.to_be_bytes()).expect("a block");
+        let old_root = old_root.unwrap_or_else(|| U256::from_be_bytes(from.root_word()));
         let field = word::to_field(&domain.to_be_bytes()).expect("a field element");
+        self.state = from.clone();
         self.state.apply_block(&data, &BlockContext { params, domain: field }).expect("applied");
         let new_root = claim.unwrap_or_else(|| U256::from_be_bytes(self.state.root_word()));
         let parent = self.last;
@@ -164,6 +198,8 @@ impl World {
             startedAt: U40::from(block(number).timestamp),
             exclusiveUntil: U40::from(block(number).timestamp + 100),
             capacity: 16,
+            // The lowest bits are the premise.
+            link: U256::from(parent),
         };
         let posted = Event::BlockPosted { number: self.last, parent, old_root, new_root, data: data.into() };
         let opened =
@@ -171,7 +207,7 @@ impl World {
         vec![Self::at(number, 0, opened), Self::at(number, 1, posted)]
     }
 
-    /// A slot proven by `payee` and its block finalised, in chain block `number`.
+    /// A slot proven right by `payee`, and established, in chain block `number`.
     pub fn prove(
         &self,
         number: u64,
@@ -181,11 +217,31 @@ impl World {
     ) -> Vec<LoggedEvent> {
         let (reward, premium) = (U256::from(600), U256::from(if missed_by.is_some() { 1_000 } else { 0 }));
         let proven = Event::SlotProven { market: MARKET, id, payee, reward, premium, missed_by };
-        let finalized = Event::BlockFinalized { number: id, root: U256::ZERO };
-        vec![Self::at(number, 0, finalized), Self::at(number, 1, proven)]
+        vec![Self::established(number, 0, id), Self::at(number, 1, proven)]
     }
 
+    /// A slot proven by `payee` while its premise is open, in chain block `number`.
+    pub fn prove_early(&self, number: u64, id: u64, payee: Address) -> Vec<LoggedEvent> {
+        let (reward, premium) = (U256::from(600), U256::ZERO);
+        let pending = Event::SlotPending { market: MARKET, id, payee, right: true, claim: U256::from(id) };
+        let proven = Event::SlotProven { market: MARKET, id, payee, reward, premium, missed_by: None };
+        vec![Self::at(number, 0, pending), Self::at(number, 1, proven)]
+    }
+
+    /// A slot is proven right, with all that it builds on.
+    pub fn established(number: u64, index: u64, id: u64) -> LoggedEvent {
+        Self::at(number, index, Event::SlotEstablished { market: MARKET, id, claim: U256::ZERO })
+    }
+
+    /// A slot falls, and all that builds on it.
+    pub fn cut(number: u64, index: u64, id: u64) -> LoggedEvent {
+        let head = id.saturating_sub(1);
+        Self::at(number, index, Event::ChainCut { market: MARKET, id, head, claim: U256::ZERO })
+    }
+
+    /// A slot expires, and falls, in chain block `number`.
     pub fn expire(&self, number: u64, id: u64) -> Vec<LoggedEvent> {
-        vec![Self::at(number, 0, Event::SlotExpired { market: MARKET, id, forfeited: U256::ONE })]
+        let expired = Event::SlotExpired { market: MARKET, id, forfeited: U256::ONE };
+        vec![Self::cut(number, 0, id), Self::at(number, 1, expired)]
     }
 }

@@ -46,6 +46,7 @@ mod tests {
             startedAt: alloy::primitives::aliases::U40::from(5),
             exclusiveUntil: alloy::primitives::aliases::U40::from(6),
             capacity: 64,
+            link: U256::from(9),
         };
         let hash = B256::repeat_byte(9);
         assert_eq!(slot_hash(&slot, hash), keccak256((slot.clone(), hash).abi_encode()));

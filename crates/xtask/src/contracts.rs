@@ -18,6 +18,7 @@ const EXPORTED: &[&str] = &[
     "BlockVerifier",
     "CircuitRegistry",
     "DelegationPool",
+    "DelegationPoolPolicies",
     "DelegationPools",
     "DevelopmentToken",
     "HandOvers",

@@ -40,17 +40,22 @@ pub enum End {
     Proven { payee: Address, paid: U256, missed_by: Option<Address> },
     Expired,
     Cancelled,
+    /// With what it built on; what its holder was paid for that.
+    Dropped { fee: U256 },
 }
 
 /// A slot, as the canonical chain has it.
 #[derive(Clone, Debug)]
 pub struct SlotRow {
     pub slot: Slot,
+    pub inputs: Vec<U256>,
     pub opened_in: u64,
     /// With the block.
     pub end: Option<(u64, End)>,
     /// Events that paid for it: more than one is one too many.
     pub payments: u64,
+    /// Whose proof was paid while what the slot builds on was open; what came of it later is in `end`.
+    pub pending: Option<Address>,
 }
 
 /// Canonical blocks from the deployment on.
@@ -134,9 +139,16 @@ impl Ledger {
         for (number, block) in &self.blocks {
             for event in &block.events {
                 match event {
-                    Event::SlotOpened { slot, .. } => {
-                        let row = SlotRow { slot: slot.clone(), opened_in: *number, end: None, payments: 0 };
-                        slots.insert(key(&slot.market, &slot.id), row);
+                    Event::SlotOpened { slot, statement_inputs, .. } => {
+                        let row = SlotRow {
+                            slot: slot.clone(),
+                            inputs: statement_inputs.clone(),
+                            opened_in: *number,
+                            end: None,
+                            payments: 0,
+                            pending: None,
+                        };
+                        slots.insert(key(&row.slot.market, &row.slot.id), row);
                     }
                     Event::SlotAllocated { slot } | Event::SlotHandedOver { slot, .. } => {
                         if let Some(row) = slots.get_mut(&key(&slot.market, &slot.id)) {
@@ -154,6 +166,24 @@ impl Ledger {
                     Event::SlotExpired { market, id, .. } => {
                         if let Some(row) = slots.get_mut(&key(market, id)) {
                             row.end = Some((*number, End::Expired));
+                        }
+                    }
+                    Event::SlotDropped { market, id, fee } => {
+                        if let Some(row) = slots.get_mut(&key(market, id)) {
+                            row.end = Some((*number, End::Dropped { fee: *fee }));
+                        }
+                    }
+                    Event::SlotPending { market, id, payee, .. } => {
+                        if let Some(row) = slots.get_mut(&key(market, id)) {
+                            row.pending = Some(*payee);
+                        }
+                    }
+                    Event::SlotResolved { market, id, premium } => {
+                        if let Some(row) = slots.get_mut(&key(market, id)) {
+                            row.pending = None;
+                            if let Some((_, End::Proven { paid, .. })) = &mut row.end {
+                                *paid += *premium;
+                            }
                         }
                     }
                     Event::SlotCancelled { market, id } => {
@@ -185,6 +215,7 @@ impl Ledger {
                     Event::SlotProven { market: of, .. }
                     | Event::SlotExpired { market: of, .. }
                     | Event::SlotCancelled { market: of, .. }
+                    | Event::SlotDropped { market: of, .. }
                         if of.saturating_to::<u64>() == market =>
                     {
                         return None;

@@ -479,7 +479,7 @@ impl<'a> Watcher<'a> {
             for row in open {
                 let waits = row.slot.prover.is_zero() && head >= row.opened_in + 4;
                 if waits && self.dice.chance(300_000) {
-                    sequencer.cancel(&row.slot).await?;
+                    sequencer.cancel(&row.slot, &row.inputs).await?;
                 }
             }
         }

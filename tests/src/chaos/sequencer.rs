@@ -41,7 +41,8 @@ impl Sequencer {
         let state = self.chain.rollup_state(self.record.address).await?;
         let data = Bytes::from(dice.bytes(BLOCK_BYTES));
         let root: U256 = state.head_root;
-        let call = self.chain.calls().post_block(self.record.address, data, root, &self.terms, Bytes::new());
+        let parent = (state.head, root);
+        let call = self.chain.calls().post_block(self.record.address, parent, data, root, &self.terms, Bytes::new());
         self.send(call).await
     }
 
@@ -55,11 +56,11 @@ impl Sequencer {
     }
 
     /// Take a slot back, in the rollup's name: no rollup does that by itself.
-    pub async fn cancel(&self, slot: &Slot) -> Result<()> {
+    pub async fn cancel(&self, slot: &Slot, inputs: &[U256]) -> Result<()> {
         let rollup = self.record.address;
         self.rpc.call("anvil_impersonateAccount", json!([rollup])).await?;
         self.rpc.call("anvil_setBalance", json!([rollup, "0xde0b6b3a7640000"])).await?;
-        let call = self.chain.calls().cancel(slot, &self.terms);
+        let call = self.chain.calls().cancel(slot, &self.terms, inputs);
         let tx = json!({
             "from": rollup, "to": call.to, "data": call.data, "gas": "0x1e8480",
             "maxFeePerGas": "0x2540be4000", "maxPriorityFeePerGas": "0x3b9aca00",

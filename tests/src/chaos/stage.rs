@@ -157,7 +157,10 @@ pub async fn set(
     let deployer = Some(deployer);
     let (epoch, freeze) = (EPOCH_LENGTH.to_string(), FREEZE.to_string());
     let out = cli.deployment.display().to_string();
-    let terms = ["--epoch-length", &epoch, "--freeze", &freeze, "--suspend-after", "3", "--unbonding", "60"];
+    // After the price's climb there must be as much time left as the windows of the lottery have.
+    let expiry = (2 * exclusive + 60).to_string();
+    let terms =
+        ["--epoch-length", &epoch, "--freeze", &freeze, "--suspend-after", "3", "--unbonding", &expiry];
     cli.ok(deployer, &url, &[&["deploy", "--out", &out], &terms[..]].concat()).await?;
     cli.ok(None, &url, &["keys", "generate", "--block-txs", "1", "--seed", "1"]).await?;
 
@@ -165,8 +168,6 @@ pub async fn set(
     let sequenced = sequencer.to_string();
     let funds = format!("{FUNDS}ether");
     let long = exclusive.to_string();
-    // After the price's climb there must be as much time left as the windows of the lottery have.
-    let expiry = (2 * exclusive + 60).to_string();
     let short = RACE_EXPIRY.to_string();
     let markets: [(&str, &[&str]); 3] = [
         (

@@ -16,6 +16,8 @@ pub struct Summary {
     pub proven: u64,
     pub expired: u64,
     pub cancelled: u64,
+    /// Ended with what they built on.
+    pub dropped: u64,
     /// None: asset wei of slashed bonds, or missing from stakes.
     pub lost_stake_wei: u128,
     /// None: slots that had a holder and were proven by another, or by nobody.
@@ -105,7 +107,7 @@ impl Summary {
             },
         );
         let mut text = format!(
-            "\n{} slots in {} blocks: {} proven, {} expired, {} cancelled\ninjected: {}\ncrashes by point: {}\nstops by point: {}\nslots at reorgs, by stage: {}\n\
+            "\n{} slots in {} blocks: {} proven, {} expired, {} cancelled, {} dropped\ninjected: {}\ncrashes by point: {}\nstops by point: {}\nslots at reorgs, by stage: {}\n\
              lost stake {} wei, missed {}, paid twice {}, proven twice {}, stuck nonces {}, books that differ {} (of {})\n\
              {} wedged nonces healed, after {} blocks at the median and {} at most; {} replacements\n\
              {} starts came to nothing, {} nodes ended because of a full disk\ndescriptors leaked {}, memory slope {slope}\nerrors reported: {}\n",
@@ -114,6 +116,7 @@ impl Summary {
             self.proven,
             self.expired,
             self.cancelled,
+            self.dropped,
             list(&self.injected),
             list(&self.crash_points),
             list(&self.stop_points),

@@ -62,9 +62,10 @@ impl Case<'_> {
             let name = format!("slot {id} of market {market}");
             let holder = (!row.slot.prover.is_zero()).then_some(row.slot.prover);
             match &row.end {
-                Some((_, End::Proven { missed_by, .. })) => {
+                Some((_, End::Proven { payee, missed_by, .. })) => {
                     summary.proven += 1;
-                    if let Some(by) = missed_by {
+                    // The slash of a miss may be held.
+                    if let Some(by) = missed_by.or(holder.filter(|holder| holder != payee)) {
                         summary.missed_feasible += 1;
                         summary.failures.push(format!("{name} was missed by {by}"));
                     }
@@ -77,6 +78,7 @@ impl Case<'_> {
                     }
                 }
                 Some((_, End::Cancelled)) => summary.cancelled += 1,
+                Some((_, End::Dropped { .. })) => summary.dropped += 1,
                 None => {
                     summary.never_ended += 1;
                     summary.failures.push(format!("{name} is still open"));
@@ -120,6 +122,7 @@ impl Case<'_> {
             missing += (U256::from(STAKE) * whole).saturating_sub(stake);
             let earned = slots.values().fold(U256::ZERO, |sum, row| match &row.end {
                 Some((_, End::Proven { payee, paid, .. })) if *payee == prover.address => sum + *paid,
+                Some((_, End::Dropped { fee })) if row.slot.prover == prover.address => sum + *fee,
                 _ => sum,
             });
             let withdrawn = events().fold(U256::ZERO, |sum, event| match event {
@@ -206,6 +209,7 @@ impl Case<'_> {
                 "lost" => paid.is_some() && !mine,
                 "expired" => end == Some(&End::Expired),
                 "cancelled" => end == Some(&End::Cancelled),
+                "dropped" => matches!(end, Some(End::Dropped { .. })),
                 // Not this node's business any more, however it ended.
                 "failed" | "ignored" => end.is_some(),
                 // Still at work, though the slot is over.

@@ -112,11 +112,12 @@ async fn reads_say_what_is_not_there() -> Result<()> {
     assert_eq!(chain.slot_state(none, 1).await.unwrap_or_default(), SlotState::None);
 
     let terms = terms(&chain, &sender).await?;
-    sender.send(chain.calls().create_market(&terms, 16)).await?;
+    sender.send(chain.calls().create_market(&terms, 16, U256::ZERO)).await?;
     let market = U256::from(1);
     assert_eq!(chain.terms(market).await?, terms);
-    let changed = provery_types::Terms { fastWindow: 6, ..terms };
-    sender.send(chain.calls().set_terms(market, &changed)).await?;
+    // Provers can only gain, so the version stays.
+    let changed = provery_types::Terms { fastWindow: 6, ..terms.clone() };
+    sender.send(chain.calls().set_terms(market, &terms, &changed)).await?;
     assert_eq!(chain.terms(market).await?, changed);
     assert_eq!(chain.market(market).await?.capacity, 16);
     Ok(())

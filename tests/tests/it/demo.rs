@@ -7,13 +7,14 @@ use provery_tests::program;
 use serde_json::Value;
 use tokio::process::Command;
 
-/// The summary of a run that went well.
-async fn demo(mechanism: &str, slots: u64, interval_ms: u64) -> Result<Value> {
+/// The summary of a run that ended well, with more options.
+async fn run(name: &str, slots: u64, interval_ms: u64, options: &[&str]) -> Result<Value> {
     let demo = program("provery-demo")?;
     // Keys are kept from run to run, in a folder of their own.
-    let dir = demo.with_file_name(format!("test-demo-{mechanism}"));
+    let dir = demo.with_file_name(format!("test-demo-{name}"));
     let output = Command::new(&demo)
-        .args(["--mechanism", mechanism, "--slots", &slots.to_string(), "--provers", "3", "--block-txs", "1"])
+        .args(options)
+        .args(["--slots", &slots.to_string(), "--provers", "3", "--block-txs", "1"])
         .args(["--interval-ms", &interval_ms.to_string(), "--json", "--dir"])
         .arg(&dir)
         .env("PROVERY_SOLC", concat!(env!("CARGO_MANIFEST_DIR"), "/../script/solc"))
@@ -24,7 +25,12 @@ async fn demo(mechanism: &str, slots: u64, interval_ms: u64) -> Result<Value> {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let last: Value = serde_json::from_str(stdout.lines().last().unwrap_or("null"))?;
     ensure!(output.status.success(), "{last} {}", String::from_utf8_lossy(&output.stderr));
-    let summary = last["summary"].clone();
+    Ok(last["summary"].clone())
+}
+
+/// The summary of a run that went well.
+async fn demo(mechanism: &str, slots: u64, interval_ms: u64) -> Result<Value> {
+    let summary = run(mechanism, slots, interval_ms, &["--mechanism", mechanism]).await?;
     ensure!(summary["mechanism"] == mechanism, "{summary}");
     ensure!(summary["slots"] == slots && summary["proven"] == slots, "{summary}");
     ensure!(summary["conserved"] == true && summary["finalized"] == slots, "{summary}");
@@ -78,5 +84,17 @@ async fn vickrey_is_bid_for_and_settled() -> Result<()> {
 async fn agreement_goes_to_whoever_signed() -> Result<()> {
     let summary = demo("agreement", 3, 500).await?;
     ensure!(summary["provers"][0]["won"].as_u64() >= Some(1), "{summary}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_hostile_sequencer_takes_nothing_from_honest_provers() -> Result<()> {
+    let summary = run("hostile", 3, 1000, &["--hostile-sequencer"]).await?;
+    ensure!(summary["honest_stake_lost_wei"] == 0 && summary["conserved"] == true, "{summary}");
+    ensure!(summary["true_blocks"].as_u64() >= Some(3), "{summary}");
+    ensure!(summary["true_blocks_proven"] == summary["true_blocks"], "{summary}");
+    ensure!(summary["hidden_held"].as_u64() >= Some(1), "an honest prover held a hidden block: {summary}");
+    ensure!(summary["honest_bonds_wei"].as_f64() > Some(0.0) && summary["hidden_final"] == 0, "{summary}");
+    ensure!(summary["slashes_undone"] == summary["slashes_held"], "{summary}");
     Ok(())
 }

@@ -24,7 +24,10 @@ async fn reverts_have_names() -> Result<()> {
 
     let good = terms(&chain, &sender).await?;
     let bad = provery_types::Terms { expiryWindow: good.exclusiveWindow, ..good };
-    let error = sender.send(calls.create_market(&bad, 16)).await.expect_err("an expiry window too short");
+    let error = sender
+        .send(calls.create_market(&bad, 16, U256::ZERO))
+        .await
+        .expect_err("an expiry window too short");
     assert_eq!(error.revert_name(), Some("TermsRejected"), "{error:?}");
     assert!(error.to_string().contains("rule = "), "{error}");
 

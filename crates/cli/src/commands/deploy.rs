@@ -2,22 +2,20 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use alloy::{
-    primitives::{Address, Bytes, U256},
-    sol_types::SolValue,
-};
+use alloy::primitives::{Address, Bytes, U256};
 use clap::Args;
 use eyre::Result;
-use provery_bindings::{
-    CircuitRegistry, DelegationPools, DevelopmentToken, ProofMarket, market::IProverRegistry,
-};
-use provery_mechanisms::{Mechanism, Parts};
+use provery_bindings::RegistryConfig;
+use provery_mechanisms::Mechanism;
 use provery_proving::{puzzle, solidity};
-use provery_types::{
-    CIRCUIT_REGISTRY, ContractRecord, DELEGATION_POOLS, Deployment, PROOF_MARKET, PROVER_REGISTRY,
-    PUZZLE_VERIFIER, is_development_chain,
-};
+use provery_types::{ContractRecord, Deployment, PUZZLE_VERIFIER, is_development_chain};
 use serde_json::json;
+
+mod creations;
+mod gas;
+mod randomness;
+
+use creations::Blueprint;
 
 use crate::{
     amount::Amount,
@@ -25,7 +23,7 @@ use crate::{
     config,
     error::{Code, fail},
     files,
-    output::{Steps, fields},
+    output::fields,
     session::{Deployed, Wire},
     solc,
 };
@@ -49,12 +47,22 @@ pub struct DeployArgs {
     /// Seconds before an epoch in which its weights can no longer change
     #[arg(long, value_name = "S", default_value_t = 300)]
     pub freeze: u32,
-    /// Missed slots in a row that suspend a prover from the draws
+    /// Slots of a market missed in a row that suspend a prover from its draws
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub suspend_after: u8,
-    /// Seconds from asking stake back to withdrawing it; at least an epoch and its freeze
+    /// Slots of a market missed in a row, by whomever, after which its slots open to all
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub open_after: u8,
+    /// Seconds from asking stake back to withdrawing it; at least an epoch and its freeze, and --max-window
     #[arg(long, value_name = "S", default_value_t = 604_800)]
     pub unbonding: u32,
+    /// The longest expiry window that a market's terms may have, in seconds [default: --unbonding]
+    #[arg(long, value_name = "S")]
+    pub max_window: Option<u32>,
+    /// A contract that gives the lottery and mining their randomness; needed where blocks carry none (several rollups)
+    /// [default: the chain's blocks]
+    #[arg(long, value_name = "ADDRESS")]
+    pub randomness: Option<Address>,
     /// Where the mining puzzle's keys are; on a development chain they are made if they are missing [env:
     /// PROVERY_KEYS_DIR] [default: .provery/keys]
     #[arg(long, value_name = "DIR")]
@@ -83,13 +91,18 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
             ),
         ));
     }
-    if let Some(asset) = args.asset
-        && wire.rpc.code_hash(asset).await?.is_none()
-    {
-        return Err(fail(
-            Code::Usage,
-            format!("--asset: there is no contract at {asset} on chain {chain_id}; check the address"),
-        ));
+    for (flag, address) in [("--asset", args.asset), ("--randomness", args.randomness)] {
+        if let Some(address) = address
+            && wire.rpc.code_hash(address).await?.is_none()
+        {
+            return Err(fail(
+                Code::Usage,
+                format!("{flag}: there is no contract at {address} on chain {chain_id}; check the address"),
+            ));
+        }
+    }
+    if args.randomness.is_none() {
+        randomness::require(&wire.rpc).await?;
     }
     let path = args
         .out
@@ -99,81 +112,41 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
     refuse_to_forget(&wire, &path, args.force).await?;
     files::check_writable(&path)?;
 
-    let puzzle_code = puzzle_code(context, &args, development)?;
+    let puzzle = puzzle_code(context, &args, development)?;
     let mechanisms: Vec<&dyn Mechanism> = provery_mechanisms::registry()
         .iter()
         .copied()
-        .filter(|mechanism| puzzle_code.is_some() || !mechanism.wants_puzzle())
+        .filter(|mechanism| puzzle.is_some() || !mechanism.wants_puzzle())
         .collect();
-    let others = 3 + usize::from(args.asset.is_none()) + usize::from(puzzle_code.is_some());
-    let mut steps = context.out.steps(others + mechanisms.len());
-    let (asset, token) = match args.asset {
-        Some(asset) => (asset, None),
-        None => {
-            let token = step(&wire, &mut steps, "DevelopmentToken", &DevelopmentToken::BYTECODE, &[]).await?;
-            (token.address, Some(token))
-        }
-    };
-    let circuits = step(&wire, &mut steps, "CircuitRegistry", &CircuitRegistry::BYTECODE, &[]).await?;
-    let params = IProverRegistry::Params {
-        asset,
+    let params = RegistryConfig {
+        asset: Address::ZERO,
         stakeUnit: stake_unit,
         epochLength: args.epoch_length,
         freeze: args.freeze,
         suspendAfter: args.suspend_after,
+        openAfter: args.open_after,
         unbonding: args.unbonding,
+        maxWindow: args.max_window.unwrap_or(args.unbonding),
     };
-    let arguments = (circuits.address, params).abi_encode_params();
-    let market = step(&wire, &mut steps, "ProofMarket", &ProofMarket::BYTECODE, &arguments).await?;
-    // The market makes its registry, and a contract's first creation has nonce 1.
-    let registry_address = market.address.create(1);
-    let registry = wire.born_with(&market, registry_address).await?;
-    let mut made = Vec::new();
-    let arguments = (market.address,).abi_encode_params();
-    let pools = step(&wire, &mut steps, DELEGATION_POOLS, &DelegationPools::BYTECODE, &arguments).await?;
-    made.push((DELEGATION_POOLS, pools));
-    let mut puzzle = Address::ZERO;
-    if let Some(code) = &puzzle_code {
-        let verifier = step(&wire, &mut steps, PUZZLE_VERIFIER, code, &[]).await?;
-        puzzle = verifier.address;
-        made.push((PUZZLE_VERIFIER, verifier));
-    }
-    let parts = Parts { registry: registry_address, market: market.address, puzzle };
-    for mechanism in &mechanisms {
-        let arguments = mechanism.constructor(&parts);
-        made.push((
-            mechanism.name(),
-            step(&wire, &mut steps, mechanism.name(), mechanism.code(), &arguments).await?,
-        ));
-    }
+    let blueprint = Blueprint { params, asset: args.asset, puzzle, mechanisms };
+    // Before anything is paid for.
+    let codes = blueprint.foreseen(wire.sender.address(), wire.nonce().await?);
+    let block_gas = gas::require(&wire, &codes).await?;
+    let built = creations::put_up(&wire, &context.out, &blueprint, block_gas).await?;
 
-    let first = token.as_ref().map_or(circuits.block, |token| token.block).min(circuits.block);
-    let mut contracts = BTreeMap::from([
-        (PROOF_MARKET.to_string(), record(&market)),
-        (PROVER_REGISTRY.to_string(), record(&registry)),
-        (CIRCUIT_REGISTRY.to_string(), record(&circuits)),
-    ]);
-    for (name, deployed) in &made {
-        let mechanism = provery_mechanisms::by_name(name).is_some();
-        contracts.insert((*name).to_string(), ContractRecord { mechanism, ..record(deployed) });
-    }
+    let contracts = built.contracts.iter().filter(|(name, _)| **name != creations::TOKEN);
+    let contracts = contracts.map(|(name, deployed)| ((*name).to_string(), record(name, deployed))).collect();
     let deployment = Deployment {
         chain_id,
         development,
-        block: first,
+        block: built.contracts.values().map(|deployed| deployed.block).min().unwrap_or_default(),
         compiler: solc::VERSION.to_string(),
-        asset,
+        asset: built.asset,
         contracts,
         rollups: Vec::new(),
     };
     files::write_deployment(&path, &deployment)?;
-    let gas: u64 = [token.as_ref(), Some(&circuits), Some(&market)]
-        .into_iter()
-        .flatten()
-        .chain(made.iter().map(|(_, deployed)| deployed))
-        .map(|deployed| deployed.gas)
-        .sum();
-    report(context, &deployment, &path, gas);
+    report(context, &deployment, &path, built.gas);
     Ok(())
 }
 
@@ -208,8 +181,8 @@ fn check(args: &DeployArgs) -> Result<()> {
     if args.freeze == 0 || args.freeze >= args.epoch_length {
         return usage("--freeze must be above 0 and below --epoch-length");
     }
-    if args.suspend_after == 0 {
-        return usage("--suspend-after must be 1 to 255");
+    if args.suspend_after == 0 || args.open_after == 0 {
+        return usage("--suspend-after and --open-after must be 1 to 255");
     }
     if u64::from(args.unbonding) < u64::from(args.epoch_length) + u64::from(args.freeze) {
         return usage(
@@ -217,7 +190,14 @@ fn check(args: &DeployArgs) -> Result<()> {
              left the draws",
         );
     }
-    Ok(())
+    match args.max_window {
+        Some(0) => usage("--max-window must be above 0"),
+        Some(most) if most > args.unbonding => usage(
+            "--max-window must not be above --unbonding: stake must not be gone before the bonds that stand on it \
+             have ended",
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Contracts that are in use must not be forgotten by a second `deploy` to the same file. A file of a development chain that was
@@ -245,19 +225,12 @@ async fn refuse_to_forget(wire: &Wire, path: &std::path::Path, force: bool) -> R
     Ok(())
 }
 
-async fn step(wire: &Wire, steps: &mut Steps, name: &str, bytecode: &[u8], args: &[u8]) -> Result<Deployed> {
-    let step = steps.start(name);
-    let deployed = wire.deploy(bytecode, args).await?;
-    step.finish(&format!("{} ({} gas)", deployed.address, deployed.gas));
-    Ok(deployed)
-}
-
-fn record(deployed: &Deployed) -> ContractRecord {
+fn record(name: &str, deployed: &Deployed) -> ContractRecord {
     ContractRecord {
         address: deployed.address,
         code_hash: deployed.code_hash,
         block: deployed.block,
-        mechanism: false,
+        mechanism: provery_mechanisms::by_name(name).is_some(),
     }
 }
 
@@ -281,4 +254,37 @@ fn puzzle_code(context: &Context, args: &DeployArgs, development: bool) -> Resul
     };
     let source = solidity::generate(&verifying.key, PUZZLE_VERIFIER)?;
     Ok(Some(solc::compile(&source, PUZZLE_VERIFIER)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn checked(flags: &str) -> Result<()> {
+        let line = format!("provery deploy {flags}");
+        match Cli::try_parse_from(line.split_whitespace()).expect("parses").command {
+            Command::Deploy(args) => check(&args),
+            _ => panic!("another command"),
+        }
+    }
+
+    #[test]
+    fn what_the_registry_would_refuse_is_said_beforehand() {
+        assert!(checked("").is_ok());
+        assert!(checked("--unbonding 100000 --max-window 100000").is_ok());
+        for (flags, named) in [
+            ("--unbonding 100000 --max-window 100001", "--max-window"),
+            ("--max-window 0", "--max-window"),
+            ("--open-after 0", "--open-after"),
+            ("--suspend-after 0", "--suspend-after"),
+            ("--epoch-length 60 --freeze 60", "--freeze"),
+            ("--epoch-length 60 --freeze 10 --unbonding 69", "--unbonding"),
+        ] {
+            let error = checked(flags).expect_err(flags).to_string();
+            assert!(error.contains(named), "{flags}: {error}");
+        }
+    }
 }

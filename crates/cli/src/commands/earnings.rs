@@ -68,6 +68,8 @@ struct Row {
     slots: u64,
     income: U256,
     premium: U256,
+    /// For slots that were dropped while it held them.
+    fees: U256,
     /// What rights to slots brought when they changed hands, less what they cost.
     handed_over: I256,
     slashed: U256,
@@ -80,6 +82,7 @@ impl AddAssign for Row {
         self.slots += other.slots;
         self.income += other.income;
         self.premium += other.premium;
+        self.fees += other.fees;
         self.handed_over += other.handed_over;
         self.slashed += other.slashed;
         self.gas_used += other.gas_used;
@@ -90,7 +93,7 @@ impl AddAssign for Row {
 impl Row {
     /// In asset wei, so without the gas.
     fn net(&self) -> I256 {
-        signed(self.income) + signed(self.premium) + self.handed_over - signed(self.slashed)
+        signed(self.income) + signed(self.premium) + signed(self.fees) + self.handed_over - signed(self.slashed)
     }
 
     fn json(&self) -> Value {
@@ -98,6 +101,7 @@ impl Row {
             "slots": self.slots,
             "income_wei": self.income.to_string(),
             "premium_wei": self.premium.to_string(),
+            "drop_fees_wei": self.fees.to_string(),
             "handed_over_wei": self.handed_over.to_string(),
             "gas_used": self.gas_used,
             "gas_wei": self.gas_wei.to_string(),
@@ -189,9 +193,12 @@ fn show(context: &Context, scope: &Scope, rows: &BTreeMap<Key, Row>) {
         lines.push(line("total".to_owned(), String::new(), &total));
         let mut text = table(&heading, &lines);
         text.push_str(
-            "\nNet is in the asset: rewards and premiums, less what was slashed; gas fees are not in it.\n\
+            "\nNet is in the asset: rewards, premiums and fees, less what was slashed; gas fees are not in it.\n\
              Transactions that failed left no trace in the logs, and their gas is not counted.\n",
         );
+        if total.fees != U256::ZERO {
+            text.push_str(&format!("Net holds {} for slots that were dropped while held.\n", human(total.fees)));
+        }
         if total.handed_over != I256::ZERO {
             text.push_str(&format!("Net holds {} wei from rights that changed hands.\n", total.handed_over));
         }
@@ -229,6 +236,8 @@ impl Scope {
             Event::ProverRegistered { prover, .. }
             | Event::UriSet { prover, .. }
             | Event::SubmitterSet { prover, .. }
+            | Event::SubmitterNominated { prover, .. }
+            | Event::ProverReinstated { prover, .. }
             | Event::Staked { prover, .. }
             | Event::UnstakeRequested { prover, .. }
             | Event::Unstaked { prover, .. }
@@ -239,7 +248,11 @@ impl Scope {
             | Event::HandOverRevoked { prover, .. } => me(prover),
             Event::WeightSet { id: other, .. } => Some(*other) == id,
             // Anyone may have done these, and the event does not say who.
-            Event::SlotExpired { .. } | Event::EpochSeeded { .. } | Event::MechanismLog { .. } => true,
+            Event::SlotExpired { .. }
+            | Event::SlotDropped { .. }
+            | Event::SlotResolved { .. }
+            | Event::EpochSeeded { .. }
+            | Event::MechanismLog { .. } => true,
             _ => false,
         }
     }
@@ -249,14 +262,19 @@ impl Scope {
         let mut rows: BTreeMap<Key, Row> = BTreeMap::new();
         // Who may sign for the prover, as of each transaction.
         let mut signers = BTreeSet::from([self.prover]);
+        let mut slots = Slots::default();
         for logs in transactions(events) {
-            if let Some(first) = logs.first().filter(|event| self.holds(event)) {
-                let day = first.block.timestamp / DAY;
-                for event in logs {
-                    if let Some((market, row)) = self.amounts(&event.event) {
-                        *rows.entry((Some(market), day)).or_default() += row;
-                    }
+            let first = logs.first().filter(|event| self.holds(event));
+            for event in logs {
+                slots.apply(&event.event);
+                if let Some(first) = first
+                    && let Some((market, row)) = self.amounts(&event.event, &slots)
+                {
+                    *rows.entry((Some(market), first.block.timestamp / DAY)).or_default() += row;
                 }
+            }
+            if let Some(first) = first {
+                let day = first.block.timestamp / DAY;
                 if let Some(receipt) =
                     receipts.get(&first.tx_hash).filter(|receipt| signers.contains(&receipt.from))
                 {
@@ -283,11 +301,18 @@ impl Scope {
     }
 
     /// What an event earns the prover or costs it, and in which market.
-    fn amounts(&self, event: &Event) -> Option<(U256, Row)> {
+    fn amounts(&self, event: &Event, slots: &Slots) -> Option<(U256, Row)> {
         let none = Row::default();
         match event {
             Event::SlotProven { market, payee, reward, premium, .. } if *payee == self.prover => {
                 Some((*market, Row { slots: 1, income: *reward, premium: *premium, ..none }))
+            }
+            // Of a slot that waited for its premise; the slash comes with it.
+            Event::SlotResolved { market, id, premium } if slots.payee(*market, *id) == Some(self.prover) => {
+                Some((*market, Row { premium: *premium, ..none }))
+            }
+            Event::SlotDropped { market, id, fee } if slots.holder(*market, *id) == Some(self.prover) => {
+                Some((*market, Row { fees: *fee, ..none }))
             }
             Event::StakeSlashed { prover, market, amount } if *prover == self.prover => {
                 Some((*market, Row { slashed: *amount, ..none }))
@@ -306,12 +331,45 @@ impl Scope {
     }
 }
 
+/// Who holds slots, and whose proofs wait for a premise: what later events do not repeat.
+#[derive(Debug, Default)]
+struct Slots {
+    holders: BTreeMap<(U256, u64), Address>,
+    payees: BTreeMap<(U256, u64), Address>,
+}
+
+impl Slots {
+    fn apply(&mut self, event: &Event) {
+        match event {
+            Event::SlotOpened { slot, .. }
+            | Event::SlotAllocated { slot }
+            | Event::SlotHandedOver { slot, .. } => {
+                self.holders.insert((slot.market, slot.id), slot.prover);
+            }
+            Event::SlotPending { market, id, payee, .. } => {
+                self.payees.insert((*market, *id), *payee);
+            }
+            _ => {}
+        }
+    }
+
+    fn holder(&self, market: U256, id: u64) -> Option<Address> {
+        self.holders.get(&(market, id)).copied()
+    }
+
+    fn payee(&self, market: U256, id: u64) -> Option<Address> {
+        self.payees.get(&(market, id)).copied()
+    }
+}
+
 /// The market that an event is about, if it is about one.
 fn market_of(event: &Event) -> Option<U256> {
     match event {
         Event::SlotProven { market, .. }
         | Event::SlotExpired { market, .. }
         | Event::SlotCancelled { market, .. }
+        | Event::SlotDropped { market, .. }
+        | Event::SlotResolved { market, .. }
         | Event::HandOverOffered { market, .. }
         | Event::AllocationSet { market, .. }
         | Event::WeightSet { market, .. }

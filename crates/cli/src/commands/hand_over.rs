@@ -13,7 +13,7 @@ use alloy::{
 };
 use clap::Args;
 use eyre::Result;
-use provery_bindings::ProofMarket;
+use provery_bindings::HandOvers;
 use provery_mechanisms::hand_over::HandOver;
 use provery_types::{Event, LoggedEvent, Slot, SlotExt, Terms, slot_hash};
 use serde::{Deserialize, Serialize};
@@ -32,10 +32,10 @@ use crate::{
 pub struct SlotArg {
     /// The market's id [default: the market of the deployment's only rollup]
     #[arg(long, value_name = "N")]
-    market: Option<u64>,
+    pub market: Option<u64>,
     /// The slot's id within the market
     #[arg(long, value_name = "N")]
-    slot: u64,
+    pub slot: u64,
 }
 
 #[derive(Debug, Args)]
@@ -112,8 +112,6 @@ struct Held {
     terms_hash: B256,
     /// Offers on the chain, by digest.
     offers: BTreeMap<B256, HandOver>,
-    /// Who has what bonded.
-    history: History,
     /// Unix seconds of the head.
     now: u64,
 }
@@ -130,7 +128,7 @@ impl Held {
     fn digest(&self, session: &Session, offer: HandOver) -> Result<B256> {
         let deployment = session.deployment();
         let word = slot_hash(&self.slot, self.terms_hash);
-        offer.digest(word, deployment.chain_id, deployment.market()).ok_or_else(too_large)
+        offer.digest(word, deployment.chain_id, deployment.hand_overs()).ok_or_else(too_large)
     }
 }
 
@@ -138,7 +136,7 @@ fn too_large() -> eyre::Report {
     fail(Code::Usage, "the offer's price or time is larger than the contract can hold; choose a smaller one")
 }
 
-fn for_contract(offer: HandOver) -> Result<ProofMarket::HandOver> {
+fn for_contract(offer: HandOver) -> Result<HandOvers::HandOver> {
     offer.sol().ok_or_else(too_large)
 }
 
@@ -162,6 +160,7 @@ async fn find(session: &Session, arg: SlotArg) -> Result<Held> {
         Outcome::Proven { .. } => Some((Code::SlotProven, "has been proven")),
         Outcome::Expired { .. } => Some((Code::SlotExpired, "has expired")),
         Outcome::Cancelled { .. } => Some((Code::SlotCancelled, "was cancelled")),
+        Outcome::Dropped { .. } => Some((Code::SlotDropped, "was dropped")),
     };
     if let Some((code, how)) = ended {
         return Err(fail(code, format!("{name} {how}, so there is nothing left to hand over")));
@@ -183,7 +182,7 @@ async fn find(session: &Session, arg: SlotArg) -> Result<Held> {
         ));
     }
     let offers = standing(&events, &record.slot);
-    Ok(Held { slot: record.slot, terms, terms_hash: record.terms_hash, offers, history, now })
+    Ok(Held { slot: record.slot, terms, terms_hash: record.terms_hash, offers, now })
 }
 
 /// The offers of a slot on the chain that its holder made, and nobody took or revoked. Those of another are void; should the
@@ -448,15 +447,27 @@ async fn check_taker(
     let market = held.slot.market;
     let bond = held.terms.bond.to::<U256>();
     let unit = session.chain.registry_params().await?.stake_unit;
-    let bonded = held.history.bonded(taker, market);
-    let allocated = unit.saturating_mul(session.chain.allocation(market, taker).await?);
-    let available = allocated.saturating_sub(bonded);
+    let position = session.chain.position(market, taker).await?;
+    let version = held.terms.version;
+    if !(position.fromVersion..=position.toVersion).contains(&version) {
+        return Err(fail(
+            Code::TermsNotAccepted,
+            format!(
+                "{taker} accepts versions {} to {} of the terms of market {market} and the slot has version {version}; accept \
+                 it with `provery prover allocate --accept-versions`",
+                position.fromVersion, position.toVersion
+            ),
+        ));
+    }
+    let bonded = position.bonded.to::<U256>();
+    let exposed = unit.saturating_mul(U256::from(position.units.min(position.exposure)));
+    let available = exposed.saturating_sub(bonded);
     if available < bond {
         return Err(fail(
             Code::InsufficientStake,
             format!(
-                "{taker} has {available} wei in market {market} that no bond ties up, less than the bond of \
-                 {bond}; allocate at least {} units with `provery prover allocate` (or `provery pool \
+                "{taker} has {available} wei exposed to market {market} that no bond ties up, less than the bond of \
+                 {bond}; allocate and expose at least {} units with `provery prover allocate` (or `provery pool \
                  allocate`)",
                 (bonded + bond).div_ceil(unit)
             ),

@@ -10,16 +10,19 @@ use clap::{ArgGroup, Args, Subcommand};
 use eyre::Result;
 use provery_bindings::ProofMarket;
 use provery_types::Terms;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     amount::{Amount, human},
-    commands::Context,
+    commands::{
+        Context,
+        market_terms::{self, SetTermsArgs},
+    },
     error::{Code, fail},
     history::{History, Outcome},
     output::{fields, table},
     session::Session,
-    terms::{self, MechanismArgs, Parties, TermsArgs},
+    terms::{self, ChainSpec, MechanismArgs, Parties, TermsArgs},
 };
 
 #[derive(Debug, Subcommand)]
@@ -28,7 +31,12 @@ pub enum MarketCommand {
     #[command(
         after_help = "Example: provery market create --terms terms.json --capacity 64 --keystore creator.json"
     )]
-    Create(CreateArgs),
+    Create(Box<CreateArgs>),
+    /// Change the terms of slots to come: at once if provers can only gain, else after a notice
+    #[command(
+        after_help = "Example: provery market set-terms --market 1 --price 2ether --keystore creator.json"
+    )]
+    SetTerms(SetTermsArgs),
     /// One market: its terms, funds and weights
     #[command(after_help = "Example: provery market show --market 1 --json")]
     Show {
@@ -65,6 +73,14 @@ pub struct CreateArgs {
     /// Who opens slots and pays [default: the signing account]
     #[arg(long, value_name = "ADDRESS", conflicts_with = "terms")]
     pub requester: Option<Address>,
+    /// How slots continue one another, such as continues=0,claim=1,right=0: which statement input must equal what the slot
+    /// before claims, which input (or, with `,output`, which output) is a slot's claim, and which output is 1 if the claim
+    /// is right (right=always: a proof alone says so) [default: slots stand alone]
+    #[arg(long, value_name = "SPEC", conflicts_with = "terms")]
+    pub chain: Option<ChainSpec>,
+    /// What the first slot of a chain continues: a number, decimal or 0x…
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub origin: U256,
     /// Public inputs that the prover supplies
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "terms")]
     pub outputs: u8,
@@ -90,7 +106,8 @@ pub fn capacity(text: &str) -> Result<u32, String> {
 
 pub async fn run(context: &Context, command: MarketCommand) -> Result<()> {
     match command {
-        MarketCommand::Create(args) => create(context, args).await,
+        MarketCommand::Create(args) => create(context, *args).await,
+        MarketCommand::SetTerms(args) => market_terms::set(context, args).await,
         MarketCommand::Show { market } => show(context, market).await,
         MarketCommand::Fund { market, amount } => {
             let session = context.signer().await?;
@@ -115,11 +132,18 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
                 circuit,
                 verifier: registered.verifier,
             };
-            args.numbers.to_terms(parties, args.outputs, args.callback_gas)?
+            let chain = args.chain.map(ChainSpec::word).unwrap_or_default();
+            Terms { chain, ..args.numbers.to_terms(parties, args.outputs, args.callback_gas)? }
         }
     };
+    if terms.chain == 0 && !args.origin.is_zero() {
+        return Err(fail(Code::Usage, "--origin is what a chain's first slot continues; say how slots continue with --chain"));
+    }
+    // A market's first terms, whatever version the file that they come from had.
+    let terms = Terms { version: 1, ..terms };
+    terms::check_window(&session, terms.expiryWindow).await?;
     refuse_development_circuit(&session, &terms).await?;
-    let mined = session.send(session.calls().create_market(&terms, args.capacity)).await?;
+    let mined = session.send(session.calls().create_market(&terms, args.capacity, args.origin)).await?;
     let market = mined
         .logs
         .iter()
@@ -139,7 +163,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
     Ok(())
 }
 
-async fn refuse_development_circuit(session: &Session, terms: &Terms) -> Result<()> {
+pub async fn refuse_development_circuit(session: &Session, terms: &Terms) -> Result<()> {
     if session.chain.circuit(terms.circuit).await?.development && !session.chain.rpc().is_development() {
         return Err(fail(
             Code::DevelopmentKey,
@@ -180,6 +204,12 @@ async fn show(context: &Context, market: u64) -> Result<()> {
         )
     })?;
     let record = history.markets.get(&id).cloned().unwrap_or_default();
+    let told = session.chain.terms_record(id).await?;
+    let announced = told.announced.map(|(hash, from)| (history.terms(hash).cloned(), hash, from));
+    let chain = match terms.chain {
+        0 => None,
+        _ => Some(chain_of(&session, id).await?),
+    };
     let epoch = session.chain.epoch().await?;
     let total = record.weights.total(epoch);
     let weights: Vec<_> = record
@@ -196,7 +226,13 @@ async fn show(context: &Context, market: u64) -> Result<()> {
         "slots": state.slots,
         "open_slots": open,
         "terms_hash": state.terms_hash,
+        "version": terms.version,
         "terms": terms,
+        "announced": announced.as_ref().map(|(terms, hash, from)| json!({
+            "terms_hash": hash, "from": from, "version": told.version, "terms": terms,
+        })),
+        "misses": told.misses,
+        "chain": chain.as_ref().map(ChainEnds::json),
         "mechanism": mechanism_name(&session, &terms),
         "rollup": session.deployment().rollup_of_market(id).map(|rollup| &rollup.name),
         "epoch": epoch,
@@ -212,8 +248,11 @@ async fn show(context: &Context, market: u64) -> Result<()> {
             ("circuit", terms.circuit.to_string()),
             ("funds", human(state.funds)),
             ("slots", format!("{} ever, {open} open, room for {}", state.slots, state.capacity)),
+            ("misses", format!("{} held slots in a row", told.misses)),
+            ("terms", version_line(terms.version, announced.as_ref().map(|announced| (told.version, announced.2)))),
             ("price", human(terms.price.to())),
             ("bond", human(terms.bond.to())),
+            ("least rescue", human(terms.leastRescue.to())),
             (
                 "windows",
                 format!(
@@ -232,7 +271,14 @@ async fn show(context: &Context, market: u64) -> Result<()> {
                 ),
             ),
             ("forfeit", format!("{} bps of the price", terms.forfeitBps)),
+            ("chain", ChainSpec::told(terms.chain)),
         ]);
+        if let Some(chain) = &chain {
+            text.push_str(&fields(&[
+                ("established", format!("slot {}, claim {:#x}", chain.established, chain.established_claim)),
+                ("head", format!("slot {}, claim {:#x}", chain.head, chain.head_claim)),
+            ]));
+        }
         if total > 0 {
             let rows: Vec<Vec<String>> = weights
                 .iter()
@@ -250,6 +296,44 @@ async fn show(context: &Context, market: u64) -> Result<()> {
         text
     });
     Ok(())
+}
+
+/// Where a market's chain ends.
+struct ChainEnds {
+    established: u64,
+    established_claim: U256,
+    head: u64,
+    head_claim: U256,
+}
+
+impl ChainEnds {
+    fn json(&self) -> Value {
+        json!({
+            "established": self.established,
+            "established_claim": format!("{:#066x}", self.established_claim),
+            "head": self.head,
+            "head_claim": format!("{:#066x}", self.head_claim),
+        })
+    }
+}
+
+async fn chain_of(session: &Session, market: U256) -> Result<ChainEnds> {
+    let ends = session.chain.market_contract().chainOf(market).call().await.map_err(|error| {
+        fail(Code::RpcRejected, format!("market {market} does not tell its chain ({error}); run this again"))
+    })?;
+    Ok(ChainEnds {
+        established: ends.established,
+        established_claim: ends.establishedClaim,
+        head: ends.head,
+        head_claim: ends.headClaim,
+    })
+}
+
+fn version_line(version: u32, announced: Option<(u32, u64)>) -> String {
+    match announced {
+        None => format!("version {version}"),
+        Some((next, from)) => format!("version {version}; version {next} is announced, good from unix second {from} on"),
+    }
 }
 
 fn mechanism_name(session: &Session, terms: &Terms) -> String {

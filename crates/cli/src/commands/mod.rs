@@ -1,5 +1,6 @@
 //! One file per command group. Each parses its arguments, does its effects through [`Session`], and prints one result.
 
+pub mod allocate;
 pub mod calibrate;
 pub mod credit;
 pub mod deploy;
@@ -9,6 +10,7 @@ pub mod hand_over;
 pub mod keys;
 pub mod keystore;
 pub mod market;
+pub mod market_terms;
 pub mod node;
 pub mod offer;
 pub mod pool;
@@ -21,7 +23,9 @@ pub mod prover_status;
 pub mod rollup;
 pub mod sequence;
 pub mod slot;
+pub mod slot_end;
 pub mod status;
+pub mod submitter;
 pub mod token;
 pub mod verifier;
 pub mod worker;

@@ -15,6 +15,7 @@ use eyre::Result;
 use provery_bindings::Agreement;
 use provery_chain::Call;
 use provery_mechanisms::agreement::Offer;
+use provery_types::terms_hash;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -133,6 +134,7 @@ async fn sign(context: &Context, args: SignArgs) -> Result<()> {
         prover: session.account(args.prover)?,
         requester: terms.requester,
         market,
+        terms: terms_hash(&terms),
         price: args.price.0,
         penalty: terms.bond.to(),
         capacity: args.capacity,

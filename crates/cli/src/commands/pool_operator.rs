@@ -195,7 +195,16 @@ pub async fn submitter(context: &Context, command: PoolSubmitterCommand) -> Resu
     let mined = session.send(session.calls().pool(pool).set_submitter(submitter, allowed)).await?;
     context.out.result(
         &json!({ "pool": pool, "submitter": submitter, "allowed": allowed, "tx": mined.tx_hash }),
-        || format!("{submitter} {} act for {pool}", if allowed { "may now" } else { "may no longer" }),
+        || {
+            if allowed {
+                format!(
+                    "{submitter} is nominated; it acts for {pool} once it accepts: start the node with that key, or run \
+                     `provery prover submitter accept --prover {pool}` with it"
+                )
+            } else {
+                format!("{submitter} may no longer act for {pool}")
+            }
+        },
     );
     Ok(())
 }

@@ -80,8 +80,8 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
     let known = history.provers.get(&address).cloned().unwrap_or_default();
     let mut markets = Vec::new();
     for market in &record.markets {
-        let units = session.chain.allocation(*market, address).await?;
-        markets.push((*market, units, history.bonded(address, *market)));
+        let position = session.chain.position(*market, address).await?;
+        markets.push((*market, position.units, position));
     }
     let open = session.chain.pool_batch(address, record.open_batch).await?;
     let unbonding = match record.unbonding_batch {
@@ -102,7 +102,6 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
         "uri": known.uri,
         "submitters": known.submitters,
         "paused": prover.paused,
-        "suspended": prover.suspended,
         "first_loss_bps": record.first_loss_bps.saturating_to::<u64>(),
         "commission_bps": record.commission_bps.saturating_to::<u64>(),
         "next_commission_bps": next_bps,
@@ -118,8 +117,13 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
         "share_price": price(&record),
         "unharvested": credit.to_string(),
         "owed_to_operator": record.owed_to_operator.to_string(),
-        "markets": markets.iter().map(|(market, units, bonded)| json!({
-            "market": market.to_string(), "units": units.to_string(), "bonded": bonded.to_string(),
+        "markets": markets.iter().map(|(market, units, position)| json!({
+            "market": market.to_string(),
+            "units": units.to_string(),
+            "exposure": position.exposure,
+            "bonded": position.bonded.to_string(),
+            "misses": position.misses,
+            "suspended": position.suspended,
         })).collect::<Vec<_>>(),
         "open_batch": batch_json(record.open_batch, &open),
         "unbonding_batch": unbonding.as_ref().map(|(batch, found)| batch_json(*batch, found)),
@@ -178,7 +182,7 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
         if !markets.is_empty() {
             let rows: Vec<Vec<String>> = markets
                 .iter()
-                .map(|(market, units, bonded)| vec![market.to_string(), units.to_string(), human(*bonded)])
+                .map(|(market, units, position)| vec![market.to_string(), units.to_string(), human(position.bonded.to())])
                 .collect();
             text.push('\n');
             text.push_str(&table(&["market", "units", "bonded"], &rows));

@@ -8,11 +8,13 @@ use serde_json::json;
 use crate::{
     amount::{Amount, human},
     commands::{
-        Context,
+        Context, allocate,
+        allocate::AllocateArgs,
         deposit::{self, DepositArgs},
         earnings::{self, EarningsArgs},
         offer::{self, OfferCommand},
         prover_status,
+        submitter::{self, SubmitterCommand},
     },
     error::{Code, fail},
     session::Session,
@@ -44,24 +46,24 @@ pub enum ProverCommand {
     },
     /// Set how much stake backs a market's draws; takes effect in the next epoch, or the one after
     #[command(after_help = "Example: provery prover allocate --market 1 --units 10 --keystore prover.json")]
-    Allocate {
-        /// The market's id
-        #[arg(long, value_name = "N")]
-        market: u64,
-        /// Whole stake units; 0 to leave the market
-        #[arg(long, value_name = "N")]
-        units: u64,
-    },
+    Allocate(AllocateArgs),
     /// Leave every draw until `resume`
     #[command(after_help = "Example: provery prover pause --keystore prover.json")]
     Pause,
-    /// Return to the draws after a pause or a suspension
+    /// Return to the draws after a pause
     #[command(after_help = "Example: provery prover resume --keystore prover.json")]
     Resume,
+    /// Return to a market's draws after slots missed there
+    #[command(after_help = "Example: provery prover reinstate --market 1 --keystore prover.json")]
+    Reinstate {
+        /// The market's id
+        #[arg(long, value_name = "N")]
+        market: u64,
+    },
     /// Leave the markets and ask the stake back; later, withdraw it
     #[command(after_help = "Example: provery prover exit --keystore prover.json")]
     Exit(ExitArgs),
-    /// Hot keys that may pause and resume, and never move money
+    /// Hot keys that may prove, pause and resume for a prover, and never move its money
     #[command(
         subcommand,
         after_help = "Example: provery prover submitter add 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
@@ -103,22 +105,6 @@ pub struct ExitArgs {
     to: Option<Address>,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum SubmitterCommand {
-    /// Allow a key
-    #[command(
-        after_help = "Example: provery prover submitter add 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
-         --keystore prover.json"
-    )]
-    Add { address: Address },
-    /// Disallow a key
-    #[command(
-        after_help = "Example: provery prover submitter remove 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
-         --keystore prover.json"
-    )]
-    Remove { address: Address },
-}
-
 pub async fn run(context: &Context, command: ProverCommand) -> Result<()> {
     match command {
         ProverCommand::Register { uri } => register(context, uri).await,
@@ -134,7 +120,7 @@ pub async fn run(context: &Context, command: ProverCommand) -> Result<()> {
         ProverCommand::Deposit(args) => deposit::run(context, args).await,
         ProverCommand::Offer(command) => offer::run(context, command).await,
         ProverCommand::Stake { amount } => stake(context, amount).await,
-        ProverCommand::Allocate { market, units } => allocate(context, market, units).await,
+        ProverCommand::Allocate(args) => allocate::run(context, args).await,
         ProverCommand::Pause => {
             let session = context.signer().await?;
             let prover = acting_for(&session).await?;
@@ -162,9 +148,10 @@ pub async fn run(context: &Context, command: ProverCommand) -> Result<()> {
             );
             Ok(())
         }
+        ProverCommand::Reinstate { market } => reinstate(context, market).await,
         ProverCommand::Exit(args) if args.withdraw => withdraw(context, args.to).await,
         ProverCommand::Exit(args) => exit(context, args).await,
-        ProverCommand::Submitter(command) => submitter(context, command).await,
+        ProverCommand::Submitter(command) => submitter::run(context, command).await,
         ProverCommand::Status { address } => prover_status::run(context, address).await,
         ProverCommand::Earnings(args) => earnings::run(context, args).await,
     }
@@ -188,7 +175,7 @@ async fn register(context: &Context, uri: String) -> Result<()> {
     Ok(())
 }
 
-async fn require_registered(session: &Session) -> Result<Address> {
+pub async fn require_registered(session: &Session) -> Result<Address> {
     let me = session.me()?;
     if session.chain.prover(me).await?.id == 0 {
         return Err(fail(
@@ -229,47 +216,28 @@ async fn stake(context: &Context, amount: Amount) -> Result<()> {
     Ok(())
 }
 
-async fn allocate(context: &Context, market: u64, units: u64) -> Result<()> {
+async fn reinstate(context: &Context, market: u64) -> Result<()> {
     let session = context.signer().await?;
-    let me = require_registered(&session).await?;
+    let prover = acting_for(&session).await?;
     let id = U256::from(market);
-    let state = session.chain.market(id).await?;
-    let unit = session.chain.registry_params().await?.stake_unit;
-    let now = session.chain.allocation(id, me).await?;
-    let history = session.history().await?;
-    let bonded = history.bonded(me, id);
-    // What this market ties up already counts towards what it will.
-    let have = session.chain.free_stake(me).await? + (unit * now).max(bonded);
-    let need = unit * U256::from(units);
-    if need > have {
+    session.chain.market(id).await?;
+    let position = session.chain.position(id, prover).await?;
+    if !position.suspended && position.misses == 0 {
         return Err(fail(
-            Code::InsufficientStake,
-            format!(
-                "{units} units are {need} wei and {me} can allocate {have} wei to market {market}; stake \
-                 more, or allocate at most {} units",
-                have / unit
-            ),
+            Code::AlreadyDone,
+            format!("{prover} has missed nothing of market {market} since it last proved there; there is nothing to do"),
         ));
     }
-    let mut warnings = Vec::new();
-    if let Some(terms) = history.terms(state.terms_hash)
-        && units > 0
-        && need < terms.bond.to::<U256>()
-    {
-        let bond = terms.bond.to::<U256>();
-        let warning = format!(
-            "{units} units are {need} wei, below the bond of {bond} wei: draws will pass this prover \
-             over; allocate at least {} units",
-            bond.div_ceil(unit)
-        );
-        context.out.warn(&warning);
-        warnings.push(warning);
-    }
-    let mined = session.send(session.calls().allocate(id, U256::from(units))).await?;
+    let mined = session.send(session.calls().reinstate(id)).await?;
     context.out.result(
-        &json!({ "prover": me, "market": id.to_string(), "units": units, "wei": need.to_string(), "warnings": warnings, "tx": mined.tx_hash }),
-        || format!("{me} has {units} units in market {market}; that counts from the next epoch, or the \
-         one after"),
+        &json!({ "prover": prover, "market": id.to_string(), "misses": position.misses, "tx": mined.tx_hash }),
+        || {
+            format!(
+                "{prover} is back in the draws of market {market}, {} misses forgotten; its weight counts from the next \
+                 epoch, or the one after",
+                position.misses
+            )
+        },
     );
     Ok(())
 }
@@ -291,7 +259,7 @@ async fn exit(context: &Context, args: ExitArgs) -> Result<()> {
     let mut left = Vec::new();
     for (market, _) in session.allocations(me).await? {
         if chosen.is_empty() || chosen.contains(&market) {
-            session.send(session.calls().allocate(market, U256::ZERO)).await?;
+            session.send(session.calls().allocate(market, U256::ZERO, U256::ZERO, 0..=0)).await?;
             left.push(market.to_string());
         }
     }
@@ -352,21 +320,6 @@ async fn withdraw(context: &Context, to: Option<Address>) -> Result<()> {
     context.out.result(
         &json!({ "prover": me, "to": to, "amount": amount.to_string(), "tx": mined.tx_hash }),
         || format!("sent {} to {to}", human(amount)),
-    );
-    Ok(())
-}
-
-async fn submitter(context: &Context, command: SubmitterCommand) -> Result<()> {
-    let session = context.signer().await?;
-    let me = require_registered(&session).await?;
-    let (submitter, allowed) = match command {
-        SubmitterCommand::Add { address } => (address, true),
-        SubmitterCommand::Remove { address } => (address, false),
-    };
-    let mined = session.send(session.calls().set_submitter(submitter, allowed)).await?;
-    context.out.result(
-        &json!({ "prover": me, "submitter": submitter, "allowed": allowed, "tx": mined.tx_hash }),
-        || format!("{submitter} {} act for {me}", if allowed { "may now" } else { "may no longer" }),
     );
     Ok(())
 }

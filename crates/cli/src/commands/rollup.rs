@@ -22,7 +22,7 @@ use crate::{
     files,
     output::fields,
     session::Session,
-    terms::{MechanismArgs, Parties, TermsArgs},
+    terms::{self, MechanismArgs, Parties, TermsArgs},
 };
 
 #[derive(Debug, Subcommand)]
@@ -137,6 +137,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
     }
     files::check_writable(session.path())?;
     let (mechanism, mechanism_params) = args.mechanism.resolve(session.deployment())?;
+    terms::check_window(&session, args.terms.expiry).await?;
     let plan = plan(&session, &args)?;
     let wanted = args.fund.map(|amount| amount.0).unwrap_or_default();
     let me = session.me()?;
@@ -168,7 +169,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
 
     let step = steps.start("TransferRollup");
     let parties = Parties { requester: me, mechanism, mechanism_params, circuit, verifier: verifier.address };
-    // The contract itself fills in the requester, the outputs and the callback's gas.
+    // The contract itself fills in the requester, the outputs, the callback's gas, and how blocks continue one another.
     let template = TransferRollup::Terms::from(args.terms.to_terms(parties, 1, 0)?);
     let sequencer = args.sequencer.unwrap_or(me);
     let arguments = (

@@ -1,24 +1,32 @@
 //! `provery rollup sequence`: blocks of real signed transfers, one after another.
 
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use alloy::{
-    primitives::{Address, Bytes, U256},
+    eips::BlockId,
+    primitives::{Bytes, U256},
+    providers::Provider,
     sol_types::SolEvent,
 };
 use clap::Args;
 use eyre::Result;
 use provery_bindings::{ProofMarket, TransferRollup};
-use provery_chain::{Mined, SendError};
-use provery_circuits::{BlockContext, Params, State, Workload, word};
-use provery_types::{Event, LoggedEvent, RollupRecord, Terms};
+use provery_chain::{ChainError, Mined, SendError};
+use provery_circuits::Workload;
+use provery_types::{RollupRecord, Terms};
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+
+mod shortage;
+mod tidy;
+mod tracker;
+
+use shortage::Shortage;
+use tracker::{Tracker, after, root};
 
 use crate::{
     commands::{Context, offer::SignedOffer, rollup::AccountsArgs},
@@ -47,94 +55,6 @@ pub struct SequenceArgs {
     offer: Option<PathBuf>,
     #[command(flatten)]
     accounts: AccountsArgs,
-}
-
-/// A block that may be built on.
-#[derive(Clone)]
-struct Known {
-    /// The state it claims to lead to.
-    state: State,
-    /// Whether it does. What is built on a wrong claim is dropped with it.
-    sound: bool,
-}
-
-/// The states after blocks, by number; 0 is genesis.
-struct Tracker {
-    rollup: Address,
-    context: BlockContext,
-    known: BTreeMap<u64, Known>,
-}
-
-impl Tracker {
-    fn new(record: &RollupRecord, domain: U256, events: &[LoggedEvent]) -> Result<Self> {
-        let params = usize::try_from(record.block_txs)
-            .ok()
-            .and_then(|block_txs| Params::new(block_txs).ok())
-            .ok_or_else(|| {
-                fail(
-                    Code::DeploymentInvalid,
-                    format!(
-                        "the deployment gives rollup {} no \
-             possible block size; write it anew with `provery deploy`",
-                        record.name
-                    ),
-                )
-            })?;
-        let domain = word::reduce(&domain.to_be_bytes::<32>());
-        let mut tracker =
-            Self { rollup: record.address, context: BlockContext { params, domain }, known: BTreeMap::new() };
-        for logged in events {
-            tracker.apply(logged)?;
-        }
-        Ok(tracker)
-    }
-
-    fn apply(&mut self, logged: &LoggedEvent) -> Result<()> {
-        if logged.address != self.rollup {
-            return Ok(());
-        }
-        match &logged.event {
-            Event::GenesisSet { accounts, .. } => {
-                let state = State::from_genesis(accounts).map_err(|error| {
-                    fail(Code::Internal, format!("the rollup's genesis cannot be read: {error}"))
-                })?;
-                self.known.insert(0, Known { state, sound: true });
-            }
-            Event::BlockPosted { number, parent, old_root, new_root, data } => {
-                self.posted(*number, *parent, *old_root, *new_root, data)?;
-            }
-            Event::BlockFinalized { number, .. } => self.known.retain(|known, _| known >= number),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn posted(
-        &mut self,
-        number: u64,
-        parent: u64,
-        old_root: U256,
-        new_root: U256,
-        data: &[u8],
-    ) -> Result<()> {
-        let Some(before) = self.known.get(&parent).cloned() else { return Ok(()) };
-        let state = after(&before.state, data, &self.context)?;
-        let sound = before.sound && root(&before.state) == old_root && root(&state) == new_root;
-        self.known.insert(number, Known { state, sound });
-        Ok(())
-    }
-}
-
-fn root(state: &State) -> U256 {
-    U256::from_be_bytes(state.root_word())
-}
-
-fn after(state: &State, data: &[u8], context: &BlockContext) -> Result<State> {
-    let mut state = state.clone();
-    state.apply_block(data, context).map_err(|error| {
-        fail(Code::Internal, format!("a block cannot be applied to the rollup's state: {error}"))
-    })?;
-    Ok(state)
 }
 
 pub async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
@@ -176,6 +96,11 @@ pub async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
         None => Bytes::new(),
     };
     let stop = signals::stop_token()?;
+    // What was sent is tended whoever waits for it.
+    let keeper = session.sender()?.clone();
+    let kept = stop.child_token();
+    let until = kept.clone();
+    let keeping = tokio::spawn(async move { keeper.keep(until).await });
     let mut sequencer = Sequencer {
         context,
         session: &session,
@@ -187,8 +112,14 @@ pub async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
         workload,
         transfers,
         last: 0,
+        said: None,
+        pending_since: None,
+        tidy_at: None,
     };
-    let posted = sequencer.run(Duration::from_millis(args.interval_ms), args.blocks, &stop).await?;
+    let posted = sequencer.run(Duration::from_millis(args.interval_ms), args.blocks, &stop).await;
+    kept.cancel();
+    keeping.await??;
+    let posted = posted?;
     context.out.line(&event("stopped", json!({ "posted": posted })));
     if !context.out.json {
         context.out.note(&format!("posted {posted} blocks"));
@@ -227,7 +158,7 @@ struct Sequencer<'a> {
     session: &'a Session,
     record: RollupRecord,
     terms: Terms,
-    /// What the market's mechanism is told of each slot.
+    /// The offer under which slots open; empty without one.
     mechanism_data: Bytes,
     domain: [u8; 32],
     tracker: Tracker,
@@ -235,7 +166,20 @@ struct Sequencer<'a> {
     transfers: usize,
     /// The last block posted by this process.
     last: u64,
+    /// What it last said that it waits for.
+    said: Option<(String, Instant)>,
+    /// Since when transactions of the key have not been mined.
+    pending_since: Option<Instant>,
+    /// When to look for slots that nobody ended.
+    tidy_at: Option<Instant>,
 }
+
+/// How often a block is built anew at once because the head moved meanwhile.
+const REBUILDS: u32 = 3;
+/// The same reason to wait is said again after this long.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+/// A transaction of the key that is not mined for so long is replaced by the next block.
+const STUCK_AFTER: Duration = Duration::from_secs(180);
 
 impl Sequencer<'_> {
     async fn run(&mut self, every: Duration, blocks: Option<u64>, stop: &CancellationToken) -> Result<u64> {
@@ -255,38 +199,94 @@ impl Sequencer<'_> {
 
     /// Post a block, if one can be posted now.
     async fn step(&mut self) -> Result<bool> {
-        match self.post().await {
-            Ok(posted) => Ok(posted),
-            Err(report) => match report.downcast_ref::<SendError>() {
-                Some(error) if offer_is_over(error) && !self.mechanism_data.is_empty() => {
-                    self.waiting(&format!(
-                        "the offer is no longer good ({error}); slots are open to all from here"
-                    ));
-                    self.mechanism_data = Bytes::new();
-                    Ok(false)
-                }
-                Some(error) if can_wait(error) => {
-                    self.waiting(&error.to_string());
-                    Ok(false)
-                }
-                _ if report
-                    .downcast_ref::<provery_chain::ChainError>()
-                    .is_some_and(|error| error.is_transient()) =>
-                {
-                    self.waiting(&report.to_string());
-                    Ok(false)
-                }
-                _ => Err(report),
-            },
+        if self.tidy_at.is_some_and(|at| at <= Instant::now()) {
+            self.tidy_at = None;
+            self.tidy().await;
         }
+        for _ in 0..REBUILDS {
+            match self.post().await {
+                // What it was built on is no longer the head, so it was refused. Look again.
+                Err(report) if head_moved(&report) => {
+                    self.context.out.line(&event("head_moved", json!({ "reason": report.to_string() })));
+                }
+                Ok(posted) => return Ok(posted),
+                Err(report) => return self.failed(report),
+            }
+        }
+        self.waiting("head", "the chain's head moves faster than blocks are built; does another process post with this key?");
+        Ok(false)
     }
 
-    fn waiting(&self, reason: &str) {
-        self.context.out.line(&event("waiting", json!({ "reason": reason })));
+    /// Whether an error is one that ends it, or one that time or a top-up mends.
+    fn failed(&mut self, report: eyre::Report) -> Result<bool> {
+        if let Some(error) = report.downcast_ref::<SendError>() {
+            if offer_is_over(error) && !self.mechanism_data.is_empty() {
+                self.waiting(
+                    "offer",
+                    &format!("the offer is no longer good ({error}); slots are open to all from here"),
+                );
+                self.mechanism_data = Bytes::new();
+                return Ok(false);
+            }
+            if let Some(Shortage { of, advice }) = shortage::of(error, &self.record.name) {
+                // Fallen blocks tie up funds and room until somebody drops them.
+                self.tidy_at.get_or_insert_with(Instant::now);
+                self.waiting(of, &advice);
+                return Ok(false);
+            }
+            if error.is_transient() || error.revert_name() == Some("CapacityReached") {
+                self.waiting("chain", &error.to_string());
+                return Ok(false);
+            }
+        }
+        if report.downcast_ref::<ChainError>().is_some_and(ChainError::is_transient) {
+            self.waiting("chain", &report.to_string());
+            return Ok(false);
+        }
+        Err(report)
+    }
+
+    fn waiting(&mut self, of: &str, reason: &str) {
+        if self.said.as_ref().is_some_and(|(said, at)| said == reason && at.elapsed() < SAY_AGAIN) {
+            return;
+        }
+        self.said = Some((reason.to_owned(), Instant::now()));
+        self.context.out.line(&event("waiting", json!({ "for": of, "reason": reason })));
         self.context.out.warn(&format!("no block this time: {reason}"));
     }
 
+    /// Whether transactions of the key, of this process or another, may still be mined: a block built meanwhile would build on
+    /// a head that they move.
+    async fn is_unsettled(&mut self) -> Result<bool> {
+        let sender = self.session.sender()?;
+        let (rpc, me) = (self.session.chain.rpc(), sender.address());
+        let count = async |block: BlockId| {
+            rpc.provider().get_transaction_count(me).block_id(block).await.map_err(|error| {
+                eyre::Report::new(ChainError::Unreachable { url: rpc.name().to_owned(), reason: error.to_string() })
+            })
+        };
+        let waiting = count(BlockId::pending()).await?.saturating_sub(count(BlockId::latest()).await?);
+        let intents = sender.status().intents;
+        if waiting == 0 && intents == 0 {
+            self.pending_since = None;
+            return Ok(false);
+        }
+        let since = *self.pending_since.get_or_insert_with(Instant::now);
+        // What this process sent is replaced by the keeper; what another sent is replaced by the next block.
+        if intents == 0 && since.elapsed() > STUCK_AFTER {
+            return Ok(false);
+        }
+        self.waiting(
+            "pending",
+            &format!("{} transactions of {me} are not mined yet, and one may be a block", waiting.max(intents)),
+        );
+        Ok(true)
+    }
+
     async fn post(&mut self) -> Result<bool> {
+        if self.is_unsettled().await? {
+            return Ok(false);
+        }
         let state = self.session.chain.rollup_state(self.record.address).await?;
         if state.head < self.last {
             self.context.out.line(&event(
@@ -295,18 +295,22 @@ impl Sequencer<'_> {
             ));
             self.context.out.note(&format!("blocks after {} were dropped; going on from there", state.head));
             self.last = state.head;
+            self.tidy_at.get_or_insert_with(|| Instant::now() + tidy::AFTER);
         }
-        if !self.tracker.known.contains_key(&state.head) {
+        let fits = |tracker: &Tracker| {
+            tracker.known.get(&state.head).is_some_and(|parent| root(&parent.state) == state.head_root)
+        };
+        if !fits(&self.tracker) {
             // Another process posts with this key, or the chain was reorganised: read what happened.
             self.tracker =
                 Tracker::new(&self.record, U256::from_be_bytes(self.domain), &self.session.events().await?)?;
         }
         let Some(parent) = self.tracker.known.get(&state.head).cloned() else {
-            self.waiting("the state after the newest block is not known yet");
+            self.waiting("head", "the state after the newest block is not known yet");
             return Ok(false);
         };
         if !parent.sound || root(&parent.state) != state.head_root {
-            self.waiting("the newest block claims a wrong root, and will be dropped once that is proven");
+            self.waiting("head", "the newest block claims a wrong root, and will be dropped once that is proven");
             return Ok(false);
         }
         let data =
@@ -316,13 +320,21 @@ impl Sequencer<'_> {
         let claimed = after(&parent.state, &data, &self.tracker.context)?;
         let call = self.session.calls().post_block(
             self.record.address,
+            (state.head, state.head_root),
             Bytes::from(data.clone()),
             root(&claimed),
             &self.terms,
-            self.mechanism_data.clone(),
+            self.opening_data().await?,
         );
         let mined = self.session.send(call).await?;
+        self.said = None;
         self.posted(&mined, &data)
+    }
+
+    /// What the market's mechanism is told of the slot.
+    async fn opening_data(&self) -> Result<Bytes> {
+        // A lottery's seed, once `Chain::lottery_opening_data` is there, comes here where there is no offer.
+        Ok(self.mechanism_data.clone())
     }
 
     fn posted(&mut self, mined: &Mined, data: &[u8]) -> Result<bool> {
@@ -374,10 +386,10 @@ impl Sequencer<'_> {
     }
 }
 
-/// Errors that time mends.
-fn can_wait(error: &SendError) -> bool {
-    error.is_transient()
-        || matches!(error.revert_name(), Some("RingFull" | "FinalizeFirst" | "CapacityReached"))
+/// The block builds on another head than there is now: it claims nothing, because the contract refused it.
+fn head_moved(report: &eyre::Report) -> bool {
+    let name = report.downcast_ref::<SendError>().and_then(SendError::revert_name);
+    matches!(name, Some("HeadMoved" | "PremiseMismatch"))
 }
 
 /// Errors after which no slot can be opened under an offer any more.

@@ -14,10 +14,11 @@ use crate::{
     amount::human,
     commands::{
         Context,
-        hand_over::{self, HandOverArgs, RevokeArgs, TakeOverArgs},
+        hand_over::{self, HandOverArgs, RevokeArgs, SlotArg, TakeOverArgs},
+        slot_end::{self, End},
     },
     error::{Code, fail},
-    history::{History, Outcome, SlotHistory},
+    history::{History, MarketHistory, Outcome, SlotHistory, Standing},
     output::{fields, table},
     session::Session,
 };
@@ -60,6 +61,18 @@ pub enum SlotCommand {
         after_help = "Example: provery slot revoke-hand-over --market 1 --slot 3 --keystore prover.json"
     )]
     RevokeHandOver(RevokeArgs),
+    /// End a slot that nobody proved in time
+    #[command(after_help = "Example: provery slot expire --market 1 --slot 3 --keystore anyone.json")]
+    Expire(SlotArg),
+    /// Take back a slot that is not allocated and not yet open to all (its requester)
+    #[command(after_help = "Example: provery slot cancel --market 1 --slot 3 --keystore requester.json")]
+    Cancel(SlotArg),
+    /// End a slot whose premise fell (anyone), or one that is held, for a fee to its holder (its requester)
+    #[command(after_help = "Example: provery slot drop --market 1 --slot 3 --keystore anyone.json")]
+    Drop(SlotArg),
+    /// Settle a slot that was proven before what it builds on, now that this is settled: a held slash is paid or undone
+    #[command(after_help = "Example: provery slot resolve --market 1 --slot 3 --keystore anyone.json")]
+    Resolve(SlotArg),
 }
 
 pub async fn run(context: &Context, command: SlotCommand) -> Result<()> {
@@ -69,16 +82,23 @@ pub async fn run(context: &Context, command: SlotCommand) -> Result<()> {
         SlotCommand::HandOver(args) => hand_over::offer(context, args).await,
         SlotCommand::TakeOver(args) => hand_over::take(context, args).await,
         SlotCommand::RevokeHandOver(args) => hand_over::revoke(context, args).await,
+        SlotCommand::Expire(slot) => slot_end::run(context, slot, End::Expire).await,
+        SlotCommand::Cancel(slot) => slot_end::run(context, slot, End::Cancel).await,
+        SlotCommand::Drop(slot) => slot_end::run(context, slot, End::Drop).await,
+        SlotCommand::Resolve(slot) => slot_end::run(context, slot, End::Resolve).await,
     }
 }
 
 /// Where a slot is between opening and end, at chain time `now`.
 fn phase(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> &'static str {
     match record.outcome {
+        Outcome::Proven { .. } if record.is_held() => "rescued, slash held",
         Outcome::Proven { missed_by: Some(_), .. } => "rescued",
         Outcome::Proven { .. } => "proven",
         Outcome::Expired { .. } => "expired",
         Outcome::Cancelled { .. } => "cancelled",
+        Outcome::Dropped { .. } => "dropped",
+        Outcome::Open if record.standing == Standing::Fallen => "fallen",
         Outcome::Open if terms.is_some_and(|terms| now >= record.slot.expires_at(terms)) => "expirable",
         Outcome::Open if now >= record.slot.exclusive_until() => "open to all",
         Outcome::Open if record.slot.prover.is_zero() => "undecided",
@@ -95,8 +115,9 @@ async fn list(context: &Context, market: Option<u64>, last: usize) -> Result<()>
     let slots: Vec<&SlotHistory> =
         history.markets.get(&market).into_iter().flat_map(|market| market.slots.values()).collect();
     let slots = &slots[slots.len().saturating_sub(last)..];
+    let all = history.markets.get(&market).cloned().unwrap_or_default();
     let json: Vec<Value> =
-        slots.iter().map(|record| describe(record, history.terms(record.terms_hash), now)).collect();
+        slots.iter().map(|record| describe(record, &all, history.terms(record.terms_hash), now)).collect();
     context.out.result(&json!({ "market": market.to_string(), "slots": json }), || {
         if slots.is_empty() {
             return format!("market {market} has opened no slot yet");
@@ -131,7 +152,7 @@ fn shown(prover: Address) -> String {
     if prover.is_zero() { "nobody".to_string() } else { prover.to_string() }
 }
 
-fn describe(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> Value {
+fn describe(record: &SlotHistory, market: &MarketHistory, terms: Option<&Terms>, now: u64) -> Value {
     let slot = &record.slot;
     let mut json = json!({
         "slot": slot.id,
@@ -148,7 +169,22 @@ fn describe(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> Value {
         "expires_at": terms.map(|terms| slot.expires_at(terms)),
         "opened_block": record.opened_block,
         "opened_tx": record.opened_tx,
+        "terms_version": terms.map(|terms| terms.version),
     });
+    if terms.is_some_and(|terms| terms.chain != 0) {
+        json["builds_on"] = json!(slot.premise());
+        json["premise"] = json!(market.premise(slot).name());
+        json["standing"] = json!(record.standing.name());
+    }
+    if let Some(pending) = record.pending {
+        json["pending"] = json!({
+            "payee": pending.payee,
+            "right": pending.right,
+            "claim": format!("{:#066x}", pending.claim),
+            "resolved": pending.resolved,
+            "slash_held": record.is_held(),
+        });
+    }
     match &record.outcome {
         Outcome::Open => {
             if let Some(terms) = terms {
@@ -170,6 +206,11 @@ fn describe(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> Value {
             json["end_tx"] = json!(tx);
         }
         Outcome::Cancelled { at, tx } => {
+            json["ended_at"] = json!(at);
+            json["end_tx"] = json!(tx);
+        }
+        Outcome::Dropped { fee, at, tx } => {
+            json["fee"] = json!(fee.to_string());
             json["ended_at"] = json!(at);
             json["end_tx"] = json!(tx);
         }
@@ -200,11 +241,13 @@ async fn show(context: &Context, market: Option<u64>, id: u64) -> Result<()> {
         }
         _ => None,
     };
-    let mut json = describe(&record, terms.as_ref(), now);
+    let all = history.markets.get(&market).cloned().unwrap_or_default();
+    let mut json = describe(&record, &all, terms.as_ref(), now);
     json["passed_over"] = json!(record.passed_over);
     json["draw"] = explanation.as_ref().map_or(Value::Null, draw_json);
     context.out.result(&json, || {
         let mut text = fields(&summary(&record, terms.as_ref(), now));
+        text.push_str(&premise(&record, &all, terms.as_ref()));
         text.push('\n');
         match &explanation {
             Some(explanation) => text.push_str(&why(explanation)),
@@ -246,7 +289,7 @@ async fn explain(
     Ok(lottery::explain(
         &draw,
         |id| history.prover_by_id(id),
-        |prover| before.record(prover, market, registry.stake_unit),
+        |prover| before.record(prover, market, terms.version, registry.stake_unit),
     ))
 }
 
@@ -312,8 +355,45 @@ fn summary(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> Vec<(&'stat
             rows.push(("ended", at.to_string()));
             rows.push(("transaction", tx.to_string()));
         }
+        Outcome::Dropped { fee, at, tx } => {
+            rows.push(("ended", format!("{at}, {} to its holder", human(*fee))));
+            rows.push(("transaction", tx.to_string()));
+        }
     }
     rows
+}
+
+/// What a slot of a chain builds on, and what waits for that, in words.
+fn premise(record: &SlotHistory, market: &MarketHistory, terms: Option<&Terms>) -> String {
+    let Some(terms) = terms.filter(|terms| terms.chain != 0) else { return String::new() };
+    let base = match record.slot.premise() {
+        0 => "the chain's origin".to_string(),
+        slot => format!("slot {slot}"),
+    };
+    let state = match market.premise(&record.slot) {
+        Standing::Established => "which is established, so its bond is at stake",
+        Standing::Open => "which is open: until that is proven right, its bond can be slashed in the end only",
+        Standing::Fallen => "which fell: its bond is free once somebody drops it (`provery slot drop`)",
+    };
+    let mut text = format!("\nit builds on {base}, {state}\n");
+    match record.pending {
+        Some(pending) if record.is_held() => text.push_str(&format!(
+            "{} proved what {} missed; the slash of {} is held until {base} is settled (`provery slot resolve`)\n",
+            pending.payee,
+            record.slot.prover,
+            human(terms.bond.to())
+        )),
+        Some(pending) if !pending.resolved => {
+            text.push_str(&format!("its proof is paid, and waits for {base} to be established (`provery slot resolve`)\n"));
+        }
+        _ => {}
+    }
+    text.push_str(match record.standing {
+        Standing::Established => "it is established itself: final\n",
+        Standing::Open => "it stands: neither it nor what it builds on fell\n",
+        Standing::Fallen => "it fell, or what it builds on did: it will never be established\n",
+    });
+    text
 }
 
 /// The draw in words.

@@ -10,6 +10,7 @@ use std::{
 use alloy::primitives::{Address, U256};
 use clap::Args;
 use eyre::Result;
+use provery_mechanisms::acceptance::Bounds;
 use provery_node::{HiddenUrl, NatsSettings, Tunables};
 use serde_json::{Value, json};
 use toml::de::DeValue;
@@ -24,8 +25,19 @@ use crate::{
 };
 
 /// Keys that a running node takes over from the file.
-pub const RELOADED: [&str; 7] =
-    ["budget_bps", "hand_over", "min_reward", "rescue", "take_over", "taking", "withdraw_at"];
+pub const RELOADED: [&str; 11] = [
+    "accept_max_bond",
+    "accept_max_expiry",
+    "accept_max_rescuer_bps",
+    "accept_min_window",
+    "budget_bps",
+    "hand_over",
+    "min_reward",
+    "rescue",
+    "take_over",
+    "taking",
+    "withdraw_at",
+];
 
 /// Settings as a flag or the file gives them: what is not given is decided elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
@@ -51,12 +63,25 @@ pub struct NodeValues {
     /// Prove slots that are open to all, too; without it only what is allocated to this prover [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub rescue: Option<bool>,
-    /// Poke epochs, expire slots, resume after a suspension [default: true]
+    /// Bring seeds in, end and settle slots, come back after a suspension, accept new terms within the bounds [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub upkeep: Option<bool>,
     /// Take on, bid for or rescue nothing that pays less [default: what a slot costs, by --cost-from; else 0]
     #[arg(long, value_name = "AMOUNT")]
     pub min_reward: Option<Amount>,
+    /// Accept new terms of a market that is served if slots are exclusive for at least this many seconds; needs all four of
+    /// --accept-…, and the prover's own key [default: a person accepts them]
+    #[arg(long, value_name = "S")]
+    pub accept_min_window: Option<u64>,
+    /// … if a bond is at most this
+    #[arg(long, value_name = "AMOUNT")]
+    pub accept_max_bond: Option<Amount>,
+    /// … if at most this share of a slashed bond, in bps, goes to the rescuer
+    #[arg(long, value_name = "BPS")]
+    pub accept_max_rescuer_bps: Option<u64>,
+    /// … if slots expire after at most this many seconds
+    #[arg(long, value_name = "S")]
+    pub accept_max_expiry: Option<u64>,
     /// What a proof takes and costs on this machine, as `provery calibrate` wrote it [default: calibration.json beside the
     /// keys, if it is there]
     #[arg(long, value_name = "FILE")]
@@ -280,6 +305,10 @@ keys!(
     take_over,
     mine,
     withdraw_at,
+    accept_min_window,
+    accept_max_bond,
+    accept_max_rescuer_bps,
+    accept_max_expiry,
     upkeep,
     confirmations,
     gas_wei_per_asset,
@@ -317,6 +346,27 @@ impl NodeValues {
         range("confirmations", self.confirmations, 1, 64);
         range("budget_bps", self.budget_bps, 1, 10_000);
         range("drain_seconds", self.drain_seconds, 0, 86_400);
+        range("accept_min_window", self.accept_min_window, 1, u64::from(u32::MAX));
+        range("accept_max_rescuer_bps", self.accept_max_rescuer_bps, 0, 10_000);
+        range("accept_max_expiry", self.accept_max_expiry, 1, u64::from(u32::MAX));
+        if self.accept_max_bond.is_some_and(|amount| amount.0.bit_len() > 96) {
+            problems.push(
+                "accept_max_bond does not fit 96 bits, as bonds do; choose a smaller amount".to_owned(),
+            );
+        }
+        let bounds = [
+            ("accept_min_window", self.accept_min_window.is_some()),
+            ("accept_max_bond", self.accept_max_bond.is_some()),
+            ("accept_max_rescuer_bps", self.accept_max_rescuer_bps.is_some()),
+            ("accept_max_expiry", self.accept_max_expiry.is_some()),
+        ];
+        let missing: Vec<&str> = bounds.iter().filter(|(_, set)| !set).map(|(key, _)| *key).collect();
+        if !missing.is_empty() && missing.len() < bounds.len() {
+            problems.push(format!(
+                "new terms are accepted only if every bound is set, and {} is not; set all of accept_…, or none",
+                missing.join(", ")
+            ));
+        }
         if self.min_reward.is_some_and(|amount| amount.0.bit_len() > 96) {
             problems
                 .push("min_reward does not fit 96 bits, as rewards do; choose a smaller amount".to_owned());
@@ -378,6 +428,14 @@ impl NodeValues {
             withdraw_at: self.withdraw_at.map(|amount| amount.0),
             taking: self.taking.unwrap_or(default.taking),
             budget_bps: self.budget_bps.unwrap_or(default.budget_bps),
+            accept: Bounds {
+                min_window: self.accept_min_window,
+                max_bond: self.accept_max_bond.map(|amount| amount.0.saturating_to()),
+                max_rescuer_bps: self
+                    .accept_max_rescuer_bps
+                    .map(|bps| u16::try_from(bps).unwrap_or(u16::MAX)),
+                max_expiry: self.accept_max_expiry,
+            },
         }
     }
 

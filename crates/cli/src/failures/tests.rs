@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use alloy::primitives::{Address, U256};
 use provery_bindings::decode_revert;
 
-use super::*;
+use super::{reverts::of_newer_revert, *};
 use crate::error::fail;
 
 fn code(error: impl std::error::Error + Send + Sync + 'static) -> Code {
@@ -79,6 +79,7 @@ fn an_ended_slot_says_how() {
     assert_eq!(of(1), Code::SlotProven);
     assert_eq!(of(2), Code::SlotExpired);
     assert_eq!(of(3), Code::SlotCancelled);
+    assert_eq!(of(4), Code::SlotDropped);
 }
 
 #[test]

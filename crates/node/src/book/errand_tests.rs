@@ -2,7 +2,7 @@
 
 use alloy::primitives::aliases::U96;
 use alloy::sol_types::{SolCall, SolEvent};
-use provery_bindings::{Mining, ProofMarket, SealedBidAuction};
+use provery_bindings::{HandOvers, Mining, SealedBidAuction};
 use provery_mechanisms::{mining, sealed_bid_auction};
 use provery_types::Event;
 
@@ -134,7 +134,7 @@ fn a_slot_that_cannot_be_proven_in_time_is_offered_once() {
     let slow = Policy { estimated_proving_seconds: 60, hand_over: Some(-5), ..policy(1_010) };
     let errands = book.errands(&slow);
     assert_eq!(kinds(&book, &slow), [(2, "hand_over")]);
-    let call = ProofMarket::handOverCall::abi_decode(&errands[0].1.data).expect("an offer");
+    let call = HandOvers::handOverCall::abi_decode(&errands[0].1.data).expect("an offer");
     assert_eq!((call.slot.id, i128::try_from(call.offer.price)), (2, Ok(-5)));
     assert_eq!(kinds(&book, &Policy { hand_over: None, ..slow }), []);
 

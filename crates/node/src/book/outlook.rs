@@ -33,19 +33,19 @@ impl Book {
     }
 
     fn hand_over_errand(&self, key: SlotKey, view: &SlotView<'_>, policy: &Policy) -> Option<Errand> {
-        let market = self.deployment.market();
+        let hand_overs = self.deployment.hand_overs();
         let stage = self.work.get(&key)?.work.stage;
         if let Some(price) = policy.hand_over
             && matches!(stage, SlotStage::Queued | SlotStage::Ignored | SlotStage::Failed)
             && self.facts.offers(key).next().is_none()
         {
             let unable = stage != SlotStage::Queued;
-            return hand_over::offer(view, market, price, unable);
+            return hand_over::offer(view, hand_overs, price, unable);
         }
         if !policy.take_over {
             return None;
         }
-        self.facts.offers(key).find_map(|offer| hand_over::take(view, market, offer))
+        self.facts.offers(key).find_map(|offer| hand_over::take(view, hand_overs, offer))
     }
 
     /// What there is to compute for the right to a market's next slot, and the mechanism's contract that wants it.
@@ -93,7 +93,7 @@ impl Book {
 
     /// Seconds until a worker is free for the slot `key`: what is queued or being proven apart from it, and what this node
     /// may still win because it has bid on it, shared among the workers.
-    fn queue_seconds(&self, key: SlotKey, policy: &Policy) -> u64 {
+    pub(super) fn queue_seconds(&self, key: SlotKey, policy: &Policy) -> u64 {
         let held_until = self.work.get(&key).filter(|record| record.slot.prover == self.me);
         let held_until = held_until.map(|record| record.slot.exclusiveUntil);
         let ahead = self.work.iter().filter(|(other, record)| {
@@ -132,9 +132,13 @@ impl Book {
             .facts
             .leaves(self.me)
             .into_iter()
-            .filter(|(market, units, _)| *units > 0 && self.serves(*market));
-        let windows = mine.filter_map(|(market, ..)| {
+            .filter(|(market, leaf)| leaf.allocation > 0 && self.serves(*market));
+        let windows = mine.filter_map(|(market, leaf)| {
             let terms = self.facts.market_terms(market)?;
+            // No draw picks a prover that is suspended there, or did not accept the terms.
+            if leaf.suspended || !self.facts.commitment(market, self.me).accepts(terms.version) {
+                return None;
+            }
             self.mechanism(terms.mechanism)?.allocates().then_some(u64::from(terms.exclusiveWindow))
         });
         let room = |window: u64| if already { window / 2 } else { window };

@@ -22,7 +22,7 @@ use super::{Alive, lock, process, unready};
 type Label = [(&'static str, &'static str); 1];
 
 /// Outcomes that are there from the start, so that a rate over them is known to be nought.
-const OUTCOMES: [&str; 6] = ["proven", "rescued", "lost", "missed", "expired", "cancelled"];
+const OUTCOMES: [&str; 7] = ["proven", "rescued", "lost", "missed", "expired", "cancelled", "dropped"];
 const ROLES: [&str; 3] = ["alone", "leader", "standby"];
 
 pub(super) struct Metrics {

@@ -29,7 +29,7 @@
 //! | `provery_rpc_up`, `provery_rpc_head_block`, `provery_rpc_lag_blocks` | gauge | `endpoint` | its health |
 //! | `provery_rpc_requests_total`, `provery_rpc_failures_total` | counter | `endpoint` | asked, and not answered |
 //! | `provery_slots` | gauge | `stage` | slots in each stage |
-//! | `provery_slots_ended_total` | counter | `outcome` | proven, rescued, lost, missed, expired, cancelled |
+//! | `provery_slots_ended_total` | counter | `outcome` | proven, rescued, lost, missed, expired, cancelled, dropped |
 //! | `provery_phase_seconds` | histogram | `phase` | how long each phase took |
 //! | `provery_failures_total` | counter | `code` | what failed: proofs, sends, reads |
 //! | `provery_losses_total` | counter | `code` | races lost, which is no failure |
@@ -57,8 +57,8 @@ use std::time::{Duration, Instant};
 pub use http::{ServeError, Server, serve};
 pub use place::{HttpPlace, read_place};
 pub use status::{
-    BalanceStatus, BreakerStatus, CAUGHT_UP_WITHIN, ChainStatus, ENDED_KEPT, EndedSlot, EndpointStatus,
-    NodeStatus, OpenSlot, StakeStatus, Status, WorkersStatus,
+    BalanceStatus, BreakerStatus, CAUGHT_UP_WITHIN, ChainStatus, ConcernStatus, ENDED_KEPT, EndedSlot,
+    EndpointStatus, NodeStatus, OpenSlot, StakeStatus, Status, WorkersStatus,
 };
 
 use metrics::Metrics;
@@ -126,7 +126,7 @@ impl Observer {
         self.0.alive.tick.store(now, Ordering::Relaxed);
     }
 
-    /// A slot ended: proven, rescued, lost, missed, expired or cancelled.
+    /// A slot ended: proven, rescued, lost, missed, expired, cancelled or dropped.
     pub fn slot_ended(&self, how: &'static str) {
         self.0.metrics.slot_ended(how);
     }

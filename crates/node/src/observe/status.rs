@@ -9,6 +9,7 @@ use alloy::primitives::{Address, B256};
 use provery_chain::OutboxStatus;
 use serde::{Deserialize, Serialize};
 
+use crate::book::Concern;
 use crate::slots::SlotStage;
 
 /// Most ended slots that a status lists, newest first.
@@ -31,6 +32,20 @@ pub struct Status {
     pub workers: WorkersStatus,
     pub stake: Option<StakeStatus>,
     pub balance: Option<BalanceStatus>,
+    /// What the operator should know.
+    pub concerns: Vec<ConcernStatus>,
+}
+
+/// Something that only the operator can mend, or should know of before it costs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConcernStatus {
+    /// held_unprovable, terms_not_accepted or exposure_too_large.
+    pub code: String,
+    /// Decimal.
+    pub market: String,
+    pub slot: Option<u64>,
+    pub message: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -178,6 +193,7 @@ impl Status {
             (node.draining, "draining"),
             (node.breaker.open, "breaker_open"),
             (node.role == "standby", "standby"),
+            (self.concerns.iter().any(|it| it.code == Concern::HELD_UNPROVABLE), Concern::HELD_UNPROVABLE),
         ];
         checks.iter().filter(|(bad, _)| *bad).map(|(_, why)| *why).collect()
     }
@@ -212,6 +228,12 @@ pub(super) mod tests {
         assert_eq!(worse(|status| status.node.draining = true), ["draining"]);
         assert_eq!(worse(|status| status.node.breaker.open = true), ["breaker_open"]);
         assert_eq!(worse(|status| status.node.role = "standby".to_owned()), ["standby"]);
+        let concern = |code: &str| ConcernStatus { code: code.to_owned(), ..ConcernStatus::default() };
+        let mut status = well();
+        status.concerns.push(concern(Concern::TERMS_NOT_ACCEPTED));
+        assert!(status.unready().is_empty());
+        status.concerns.push(concern(Concern::HELD_UNPROVABLE));
+        assert_eq!(status.unready(), ["held_unprovable"]);
         assert_eq!(Status::default().unready(), ["no_endpoint", "behind"]);
     }
 

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn only_the_nodes_own_pause_is_taken_back() {
-        let standing = |paused| Standing { registered: true, paused, suspended: false };
+        let standing = |paused| Standing { registered: true, paused };
         assert_eq!(step(&standing(false), false, true), Step::Pause);
         assert_eq!(step(&standing(true), true, true), Step::Nothing, "it is");
         assert_eq!(step(&standing(true), true, false), Step::Resume);

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::commitments;
 use super::feed::Feed;
 use super::observe::{self, Watch};
 use super::upkeep::Upkeep;
@@ -147,6 +148,7 @@ async fn supervise(
     // What fails from here on may pass.
     *begun = true;
     let params = chain.registry_params().await?;
+    commitments::serve(chain, &sender, config.prover).await?;
     let resumed = book.work().filter(|(_, record)| record.work.stage.engaged()).count();
     info!(prover = %config.prover, data_dir = %config.data_dir.display(), resumed, "node started");
     let at = book.head().map(|head| head.number);
@@ -182,7 +184,7 @@ async fn supervise(
         book,
         feed,
         workers,
-        upkeep: Upkeep::new(params.epoch_length),
+        upkeep: Upkeep::new(&params),
         reporter: reporter.clone(),
         watch: Watch::new(page.observer.clone()),
         roles,

@@ -2,6 +2,7 @@
 //! is decided is decided by [`crate::book`]; everything that is done is done here.
 
 mod away;
+mod commitments;
 mod errands;
 mod feed;
 mod funds;
@@ -11,6 +12,7 @@ mod lifecycle;
 mod observe;
 mod pace;
 mod report;
+mod seeds;
 mod sends;
 mod upkeep;
 mod worth;
@@ -29,7 +31,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, info, warn};
 
-use crate::book::{Book, Moved, Policy, unix_millis};
+use crate::book::{Book, Concern, Moved, Policy, unix_millis};
 use crate::config::{NodeConfig, Tunables};
 use crate::error::NodeError;
 use crate::facts::SlotKey;
@@ -79,6 +81,8 @@ struct Service {
     /// Why nothing is taken on, as last said.
     absence: Option<Absence>,
     overloaded: bool,
+    /// What the operator should know, as last said.
+    concerns: Vec<Concern>,
     draining: bool,
     watch: Watch,
     /// Whether this node is the one that acts, if it is one of several.
@@ -121,6 +125,7 @@ impl Service {
             journeys: HashMap::new(),
             absence: None,
             overloaded: false,
+            concerns: Vec::new(),
             draining: false,
             watch,
             roles,

@@ -7,11 +7,12 @@ use provery_chain::EndpointHealth;
 
 use super::Service;
 use super::away::Absence;
+use crate::book::Concern;
 use crate::config::NodeConfig;
 use crate::error::NodeError;
 use crate::observe::{
-    BalanceStatus, BreakerStatus, ChainStatus, EndpointStatus, HttpPlace, NodeStatus, Observer, Server,
-    StakeStatus, Status, WorkersStatus, disk,
+    BalanceStatus, BreakerStatus, ChainStatus, ConcernStatus, EndpointStatus, HttpPlace, NodeStatus,
+    Observer, Server, StakeStatus, Status, WorkersStatus, disk,
 };
 use crate::slots::SlotStage;
 use crate::store::StoreError;
@@ -69,6 +70,7 @@ impl Service {
         let due = self.watch.published.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY);
         if due {
             self.watch.published = Some(Instant::now());
+            self.mind_concerns();
             self.watch.observer.publish(self.status());
         }
     }
@@ -120,6 +122,7 @@ impl Service {
                 low: self.funds.low(),
                 proofs_left: self.funds.proofs_left(),
             }),
+            concerns: self.concerns.iter().map(concern).collect(),
         }
     }
 
@@ -136,6 +139,15 @@ impl Service {
             deepest_reorg: health.deepest_reorg,
             endpoints: self.chain.rpc().endpoints().into_iter().map(endpoint).collect(),
         }
+    }
+}
+
+fn concern(concern: &Concern) -> ConcernStatus {
+    ConcernStatus {
+        code: concern.code.to_owned(),
+        market: concern.market.to_string(),
+        slot: concern.slot,
+        message: concern.message.clone(),
     }
 }
 

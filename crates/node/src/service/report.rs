@@ -26,6 +26,7 @@ enum Outcome {
     Missed,
     Expired,
     Cancelled,
+    Dropped,
 }
 
 impl Outcome {
@@ -37,6 +38,7 @@ impl Outcome {
             Self::Missed => "missed",
             Self::Expired => "expired",
             Self::Cancelled => "cancelled",
+            Self::Dropped => "dropped",
         }
     }
 }
@@ -75,6 +77,7 @@ impl Service {
             }
             Ending::Expired => (mine || engaged).then_some(Outcome::Expired),
             Ending::Cancelled => engaged.then_some(Outcome::Cancelled),
+            Ending::Dropped { .. } => (mine || engaged).then_some(Outcome::Dropped),
         }
     }
 
@@ -114,6 +117,9 @@ impl Service {
             }
             (Ending::Expired, _) => self.reporter.slot("expired", key, None, json!({})),
             (Ending::Cancelled, _) => self.reporter.slot("cancelled", key, None, json!({})),
+            (Ending::Dropped { fee }, _) => {
+                self.reporter.slot("dropped", key, None, json!({ "fee": wei(*fee) }));
+            }
         }
     }
 

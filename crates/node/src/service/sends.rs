@@ -37,6 +37,10 @@ pub(super) enum Sent {
         task: Task,
         result: Result<Mined, SendError>,
     },
+    Seed {
+        task: Task,
+        result: Result<Option<Mined>, NodeError>,
+    },
     Look(Look),
     /// A puzzle was solved, or given up.
     Mined {
@@ -87,6 +91,10 @@ impl Service {
             Ok(Sent::Proof { key, result: Err(error), .. }) => self.proof_not_sent(key, &error),
             Ok(Sent::Upkeep { task, result }) => {
                 self.upkeep_done(&task, result);
+                Ok(())
+            }
+            Ok(Sent::Seed { task, result }) => {
+                self.seed_done(&task, result);
                 Ok(())
             }
             Ok(Sent::Look(look)) => {
@@ -175,13 +183,13 @@ impl Service {
         Ok(())
     }
 
-    fn upkeep_done(&mut self, task: &Task, result: Result<Mined, SendError>) {
+    pub(super) fn upkeep_done(&mut self, task: &Task, result: Result<Mined, SendError>) {
         match result {
             Ok(mined) => {
                 info!(action = task.name(), tx = %mined.tx_hash, gas = mined.gas_used, "upkeep done");
                 let fields = json!({ "action": task.name(), "tx": mined.tx_hash, "gas": mined.gas_used });
                 match task {
-                    Task::Expire(key) | Task::Errand(key, _) => {
+                    Task::Expire(key) | Task::Resolve(key) | Task::Drop(key) | Task::Errand(key, _) => {
                         self.reporter.slot("upkeep", *key, None, fields)
                     }
                     _ => self.reporter.node("upkeep", fields),

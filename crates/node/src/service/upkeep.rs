@@ -4,15 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, U256};
-use provery_chain::{Call, Chain, ChainError, Order};
+use provery_chain::{Call, Chain, ChainError, Order, RegistryParams};
 use provery_mechanisms::upkeep::{
-    Standing, expire_at, should_poke, should_resume, should_sync, should_withdraw,
+    Standing, should_bring_seed, should_reinstate, should_sync, should_withdraw,
 };
 use tracing::warn;
 
 use super::Service;
 use super::sends::Sent;
-use crate::facts::SlotKey;
+use crate::book::Due;
+use crate::facts::{Pending, SlotKey};
 use crate::outcome::Class;
 
 /// How often the prover's record and credit are read.
@@ -27,11 +28,21 @@ const ERRAND_REST: Duration = Duration::from_secs(3);
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Task {
-    Poke,
+    /// An epoch's.
+    Seed(u64),
     Expire(SlotKey),
+    /// Settle a proof that waited for its premise.
+    Resolve(SlotKey),
+    /// End a slot that fell with its premise.
+    Drop(SlotKey),
     Pause,
+    /// After this node's own pause.
     Resume,
+    /// After a suspension in a market.
+    Reinstate(U256),
     Sync(U256),
+    /// New terms of a market, within the operator's bounds.
+    Accept(U256),
     Withdraw,
     /// A mechanism's or the secondary market's, by name.
     Errand(SlotKey, &'static str),
@@ -40,11 +51,15 @@ pub(super) enum Task {
 impl Task {
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Poke => "poke",
+            Self::Seed(_) => "seed",
             Self::Expire(_) => "expire",
+            Self::Resolve(_) => "resolve",
+            Self::Drop(_) => "drop",
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::Reinstate(_) => "reinstate",
             Self::Sync(_) => "sync",
+            Self::Accept(_) => "accept",
             Self::Withdraw => "withdraw",
             Self::Errand(_, kind) => kind,
         }
@@ -74,6 +89,10 @@ pub(super) struct Seen {
 #[derive(Debug)]
 pub(super) struct Upkeep {
     epoch_length: u64,
+    /// Seconds before an epoch from which on its seed can be known.
+    seed_lead: u64,
+    /// Asset wei.
+    stake_unit: U256,
     running: HashSet<Task>,
     resting: HashMap<Task, Instant>,
     seen: Option<Seen>,
@@ -82,15 +101,22 @@ pub(super) struct Upkeep {
 }
 
 impl Upkeep {
-    pub fn new(epoch_length: u64) -> Self {
+    pub fn new(params: &RegistryParams) -> Self {
         Self {
-            epoch_length,
+            epoch_length: params.epoch_length,
+            seed_lead: params.freeze / 2,
+            stake_unit: params.stake_unit,
             running: HashSet::new(),
             resting: HashMap::new(),
             seen: None,
             next_look: Instant::now(),
             looking: false,
         }
+    }
+
+    /// Asset wei in one unit of stake.
+    pub fn stake_unit(&self) -> U256 {
+        self.stake_unit
     }
 
     pub fn may(&mut self, task: &Task) -> bool {
@@ -120,6 +146,8 @@ impl Upkeep {
         let rest = match (task, failure) {
             (_, None) => REST,
             (Task::Errand(..), Some(Class::Raced | Class::NotYet)) => ERRAND_REST,
+            // What another was faster at is seen in an event.
+            (Task::Resolve(_) | Task::Drop(_) | Task::Seed(_), Some(Class::Raced | Class::NotYet)) => REST,
             _ => REST_AFTER_FAILURE,
         };
         self.resting.insert(task.clone(), Instant::now() + rest);
@@ -160,8 +188,11 @@ impl Service {
             if !self.upkeep.may(&task) {
                 continue;
             }
-            let Some(call) = self.call(&task) else { continue };
-            self.send_upkeep(task, call);
+            if let Task::Seed(epoch) = task {
+                self.start_seed(epoch);
+            } else if let Some(call) = self.call(&task) {
+                self.send_upkeep(task, call);
+            }
         }
     }
 
@@ -171,7 +202,9 @@ impl Service {
         let order = Order { budget: self.funds.upkeep_budget(), ..Order::new(call) };
         // What is done once has one tag, so that a restart does not do it twice; a pause may come again.
         let order = match &task {
-            Task::Expire(key) => Order { tag: format!("expire:{}:{}", key.market, key.id), ..order },
+            Task::Expire(key) | Task::Resolve(key) | Task::Drop(key) => {
+                Order { tag: format!("{}:{}:{}", task.name(), key.market, key.id), ..order }
+            }
             _ => order,
         };
         let sender = self.sender.clone();
@@ -183,26 +216,24 @@ impl Service {
         let facts = self.book.facts();
         let mut due = Vec::new();
         let everyone = facts.all_candidates();
-        if should_poke(now, self.upkeep.epoch_length, facts.seeded_epoch(), me, &everyone)
-            && !everyone.is_empty()
-        {
-            due.push(Task::Poke);
-        }
-        let open = facts.slots().filter(|(key, fact)| fact.ended.is_none() && self.book.serves(key.market));
-        for (key, fact) in open {
-            if let Some(terms) = facts.terms(fact.terms_hash)
-                && now >= expire_at(&fact.slot, terms, me, &facts.candidates(key.market))
-            {
-                due.push(Task::Expire(key));
+        let (length, lead) = (self.upkeep.epoch_length, self.upkeep.seed_lead);
+        let epoch = should_bring_seed(now, length, lead, |epoch| facts.seeded(epoch), me, &everyone);
+        due.extend(epoch.filter(|_| !everyone.is_empty()).map(Task::Seed));
+        due.extend(self.book.due(&self.policy()).into_iter().map(|(key, due)| match due {
+            Due::Expire => Task::Expire(key),
+            Due::Resolve => Task::Resolve(key),
+            Due::Drop => Task::Drop(key),
+        }));
+        due.extend(self.acceptable());
+        let Some(Seen { standing, credit, .. }) = self.upkeep.seen else { return due };
+        for (market, leaf) in self.book.facts().leaves(me) {
+            if should_reinstate(&standing, &leaf, self.absence.is_none()) {
+                due.push(Task::Reinstate(market));
+            }
+            if should_sync(&standing, &leaf) {
+                due.push(Task::Sync(market));
             }
         }
-        let Some(Seen { standing, credit, .. }) = self.upkeep.seen else { return due };
-        if should_resume(&standing, self.absence.is_none()) {
-            due.push(Task::Resume);
-        }
-        let leaves = self.book.facts().leaves(me).into_iter();
-        let crooked = leaves.filter(|(_, allocation, weight)| should_sync(&standing, *allocation, *weight));
-        due.extend(crooked.map(|(market, ..)| Task::Sync(market)));
         if self.sender.address() == me && should_withdraw(credit, self.tunables().withdraw_at).is_some() {
             due.push(Task::Withdraw);
         }
@@ -212,17 +243,28 @@ impl Service {
     fn call(&self, task: &Task) -> Option<Call> {
         let calls = self.chain.calls();
         Some(match task {
-            Task::Poke => calls.poke(),
             Task::Expire(key) => {
                 let (slot, terms) = self.book.open_slot(*key)?;
-                calls.expire(slot, terms)
+                calls.expire(slot, terms, &self.book.facts().slot(*key)?.inputs)
+            }
+            Task::Drop(key) => {
+                let (slot, terms) = self.book.open_slot(*key)?;
+                calls.drop_slot(slot, terms, &self.book.facts().slot(*key)?.inputs)
+            }
+            Task::Resolve(key) => {
+                let fact = self.book.facts().slot(*key)?;
+                let terms = self.book.facts().terms(fact.terms_hash)?;
+                let Pending { payee, right, claim } = fact.pending?;
+                calls.resolve(&fact.slot, terms, payee, right, claim)
             }
             Task::Pause => calls.pause(),
             Task::Resume => calls.resume(),
+            Task::Reinstate(market) => calls.reinstate(*market),
             Task::Sync(market) => calls.sync(*market, self.config.prover),
+            Task::Accept(market) => self.accept(*market)?,
             Task::Withdraw => calls.withdraw(self.config.prover, self.upkeep.seen?.credit),
-            // Errands bring their own call.
-            Task::Errand(..) => return None,
+            // Errands bring their own call, and a seed's has to be looked for.
+            Task::Errand(..) | Task::Seed(_) => return None,
         })
     }
 
@@ -240,8 +282,7 @@ impl Service {
 
 async fn look(chain: &Chain, prover: Address, key: Address) -> Result<Seen, ChainError> {
     let record = chain.prover(prover).await?;
-    let standing =
-        Standing { registered: record.id != 0, paused: record.paused, suspended: record.suspended };
+    let standing = Standing { registered: record.id != 0, paused: record.paused };
     let mut bonded = U256::ZERO;
     for rollup in &chain.deployment().rollups {
         bonded = bonded.saturating_add(chain.bonded(rollup.market, prover).await?);

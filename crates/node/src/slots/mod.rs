@@ -10,7 +10,7 @@
 //!    ▼        └──────────┴─────────┘          └───────────┘  try again
 //! Ignored            not now, or failed
 //!
-//!  from anywhere: Settled (by another), Lost (by another, and there was work in it), Expired, Cancelled;
+//!  from anywhere: Settled (by another), Lost (by another, and there was work in it), Expired, Cancelled, Dropped;
 //!  a reorg takes those back.
 //! ```
 //!
@@ -53,13 +53,15 @@ pub enum SlotStage {
     Expired,
     /// Taken back by its requester.
     Cancelled,
+    /// Ended unproven because what it builds on fell, or its requester paid for that.
+    Dropped,
     /// Given up after too many failures.
     Failed,
 }
 
 impl SlotStage {
     /// Every name that [`SlotStage::name`] gives, in order of appearance in a slot's life.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 13] = [
         "seen",
         "waiting",
         "ignored",
@@ -71,6 +73,7 @@ impl SlotStage {
         "lost",
         "expired",
         "cancelled",
+        "dropped",
         "failed",
     ];
 
@@ -88,13 +91,17 @@ impl SlotStage {
             Self::Lost { .. } => "lost",
             Self::Expired => "expired",
             Self::Cancelled => "cancelled",
+            Self::Dropped => "dropped",
             Self::Failed => "failed",
         }
     }
 
     /// The chain has ended the slot (as far as the chain known now goes).
     pub fn ended(&self) -> bool {
-        matches!(self, Self::Settled { .. } | Self::Lost { .. } | Self::Expired | Self::Cancelled)
+        matches!(
+            self,
+            Self::Settled { .. } | Self::Lost { .. } | Self::Expired | Self::Cancelled | Self::Dropped
+        )
     }
 
     /// The node has work in the slot.
@@ -155,6 +162,7 @@ pub enum Input {
     },
     Expired,
     Cancelled,
+    Dropped,
     /// A reorg took the slot's end back.
     Reopened {
         has_proof: bool,
@@ -235,6 +243,7 @@ pub fn step(work: Work, input: &Input) -> Step {
         }
         Input::Expired => end(work, SlotStage::Expired),
         Input::Cancelled => end(work, SlotStage::Cancelled),
+        Input::Dropped => end(work, SlotStage::Dropped),
         Input::Reopened { has_proof } if work.stage.ended() => {
             to(work, if has_proof { SlotStage::Proved { not_before: 0 } } else { SlotStage::Seen })
         }

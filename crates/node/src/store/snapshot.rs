@@ -96,7 +96,8 @@ fn endings(transaction: &ReadTransaction) -> Result<HashMap<SlotKey, B256>, Stor
         let logged: LoggedEvent = decode(row?.1.value())?;
         if let Event::SlotProven { market, id, .. }
         | Event::SlotExpired { market, id, .. }
-        | Event::SlotCancelled { market, id } = logged.event
+        | Event::SlotCancelled { market, id }
+        | Event::SlotDropped { market, id, .. } = logged.event
         {
             endings.insert(SlotKey { market, id }, logged.tx_hash);
         }

@@ -48,6 +48,7 @@ fn record(stage: SlotStage) -> WorkRecord {
         startedAt: U40::from(1_000),
         exclusiveUntil: U40::from(1_100),
         capacity: 16,
+        link: U256::ZERO,
     };
     WorkRecord { work: Work { stage, attempts: 2 }, slot, seen_ms: 12 }
 }

@@ -169,6 +169,7 @@ fn slot(prover: Address) -> provery_types::Slot {
         startedAt: U40::from(1),
         exclusiveUntil: U40::from(1),
         capacity: 4,
+        link: U256::ZERO,
     }
 }
 
@@ -193,4 +194,27 @@ fn days_have_dates() {
     assert_eq!(at(1_795_366_350), "2026-11-22");
     assert_eq!(at(4_107_542_399), "2100-02-28");
     assert_eq!(at(4_107_542_400), "2100-03-01");
+}
+
+#[test]
+fn what_comes_with_the_premise_counts_when_it_comes() {
+    let market = U256::from(1);
+    let opened = |prover| Event::SlotOpened { slot: slot(prover), terms_hash: B256::ZERO, statement_inputs: vec![] };
+    let pending = |payee| Event::SlotPending { market, id: 1, payee, right: true, claim: U256::ZERO };
+    let resolved = |premium: u64| Event::SlotResolved { market, id: 1, premium: U256::from(premium) };
+    let dropped = Event::SlotDropped { market, id: 1, fee: U256::from(4) };
+    let of = |transactions| {
+        let events = log(transactions);
+        let rows = scope().fold(&events, &BTreeMap::new());
+        let mut total = Row::default();
+        rows.values().for_each(|row| total += *row);
+        (total.premium, total.fees, total.net())
+    };
+    let number = |number: u64| U256::from(number);
+    let rescued = vec![vec![opened(OTHER)], vec![pending(ME), proven(1, ME, 5, 0)], vec![resolved(7)]];
+    assert_eq!(of(rescued), (number(7), number(0), I256::try_from(12).expect("fits")));
+    let another = vec![vec![opened(OTHER)], vec![pending(OTHER)], vec![resolved(7)]];
+    assert_eq!(of(another), (number(0), number(0), I256::ZERO));
+    let fell = vec![vec![opened(ME)], vec![dropped]];
+    assert_eq!(of(fell), (number(0), number(4), I256::try_from(4).expect("fits")));
 }

@@ -135,6 +135,7 @@ fn urls(file: &File) -> impl Iterator<Item = &str> {
 fn changed(before: &Tunables, after: &Tunables) -> Vec<String> {
     let shown = |tunables: &Tunables| {
         let optional = |amount: Option<String>| amount.unwrap_or_else(|| "never".to_owned());
+        let bound = |bound: Option<String>| bound.unwrap_or_else(|| "none".to_owned());
         [
             ("taking", tunables.taking.to_string()),
             ("rescue", tunables.rescue.to_string()),
@@ -143,6 +144,10 @@ fn changed(before: &Tunables, after: &Tunables) -> Vec<String> {
             ("take_over", tunables.take_over.to_string()),
             ("withdraw_at", optional(tunables.withdraw_at.map(|amount| amount.to_string()))),
             ("budget_bps", tunables.budget_bps.to_string()),
+            ("accept_min_window", bound(tunables.accept.min_window.map(|it| it.to_string()))),
+            ("accept_max_bond", bound(tunables.accept.max_bond.map(|it| it.to_string()))),
+            ("accept_max_rescuer_bps", bound(tunables.accept.max_rescuer_bps.map(|it| it.to_string()))),
+            ("accept_max_expiry", bound(tunables.accept.max_expiry.map(|it| it.to_string()))),
         ]
     };
     let pairs = shown(before).into_iter().zip(shown(after));
@@ -238,5 +243,13 @@ mod tests {
         let taken = tunables.borrow().clone();
         assert_eq!((taken.rescue, taken.budget_bps, taken.minimum_reward), (true, 9, 0));
         assert_eq!(changed(&Tunables::default(), &taken), ["budget_bps: 5000 -> 9"]);
+        let bounds = "[node]\naccept_min_window = 60\naccept_max_bond = '1gwei'\naccept_max_rescuer_bps = 5000\n\
+                      accept_max_expiry = 900\n";
+        reload.apply(bounds.to_owned());
+        let bounded = tunables.borrow().accept;
+        assert_eq!((bounded.min_window, bounded.max_bond), (Some(60), Some(1_000_000_000)));
+        assert_eq!((bounded.max_rescuer_bps, bounded.max_expiry), (Some(5_000), Some(900)));
+        reload.apply(bounds.replace("accept_min_window = 60\n", ""));
+        assert_eq!(tunables.borrow().accept, bounded, "a bound that is missing is no bound");
     }
 }

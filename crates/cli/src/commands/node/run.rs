@@ -51,7 +51,7 @@ pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let prover = prove::payee(&session, values.prover).await?;
     let rollups = served(&session, values.market.as_deref().unwrap_or_default()).await?;
     check_funds(&session).await?;
-    check_key(context, &session, prover).await?;
+    check_key(&session, prover).await?;
     check_stake(context, &session, prover, &rollups, values.rescue.unwrap_or(true)).await?;
     let markets: Vec<U256> = rollups.iter().map(|rollup| rollup.market).collect();
     let keys = dir.clone();
@@ -197,16 +197,23 @@ fn load(rollups: &[RollupRecord], dir: &Path) -> Result<Vec<Arc<dyn ProofBackend
     Ok(loaded.into_iter().map(|(_, backend)| backend).collect())
 }
 
-/// Proofs pay whom they name, whoever sends them; everything else is done by the prover or a submitter of its.
-async fn check_key(context: &Context, session: &Session, prover: Address) -> Result<()> {
+/// What a node does, apart from delivering proofs, is for the prover or a submitter of its to do. A key that the prover
+/// nominated becomes one when the node starts.
+async fn check_key(session: &Session, prover: Address) -> Result<()> {
     let me = session.me()?;
-    if me != prover && patiently(|| session.chain.prover_of_submitter(me)).await? != Some(prover) {
-        context.out.warn(&format!(
-            "{me} is no submitter of {prover}, so it can deliver proofs and nothing else: no lock, bid, ticket or \
-             resume; allow it with `provery prover submitter add {me}` (for a pool: `provery pool submitter add`)"
-        ));
+    if me == prover
+        || patiently(|| session.chain.prover_of_submitter(me)).await? == Some(prover)
+        || patiently(|| session.chain.is_nominated(prover, me)).await?
+    {
+        return Ok(());
     }
-    Ok(())
+    Err(fail(
+        Code::BadKey,
+        format!(
+            "{me} is no submitter of {prover}, and not nominated to be one; run `provery prover submitter add {me}` with the \
+             prover's key (for a pool: `provery pool submitter add {me}`), then start the node again"
+        ),
+    ))
 }
 
 async fn check_funds(session: &Session) -> Result<()> {
@@ -239,8 +246,25 @@ async fn check_stake(
             continue;
         }
         let bond = terms.bond.to::<U256>();
-        let staked = patiently(|| session.chain.allocation(rollup.market, prover)).await? * unit;
-        if staked >= bond {
+        let position = patiently(|| session.chain.position(rollup.market, prover)).await?;
+        let exposed = U256::from(position.units.min(position.exposure)) * unit;
+        let staked = U256::from(position.units) * unit;
+        if staked >= bond && exposed < bond {
+            problems.push(format!(
+                "{prover} exposes {} to market {}, below the bond of {}, so no slot there can be allocated to it; run \
+                 `provery prover allocate --market {}` with a higher --exposure",
+                human(exposed),
+                rollup.market,
+                human(bond),
+                rollup.market,
+            ));
+        } else if staked >= bond && !(position.fromVersion..=position.toVersion).contains(&terms.version) {
+            problems.push(format!(
+                "terms version {} of market {} is not accepted by {prover}, so no slot there can be allocated to it; read the \
+                 terms (`provery market show {}`) and accept them with `provery prover allocate`",
+                terms.version, rollup.market, rollup.market,
+            ));
+        } else if staked >= bond {
             drawable = true;
         } else {
             problems.push(format!(

@@ -179,6 +179,9 @@ fn text(status: &Status, running: bool) -> String {
         let low = if balance.low { ": too little" } else { "" };
         rows.push(("gas", format!("{}, for {} proofs{low}", wei(&balance.wei), balance.proofs_left)));
     }
+    for concern in &status.concerns {
+        rows.push(("!", concern.message.clone()));
+    }
     let mut text = fields(&rows);
     if !status.open.is_empty() {
         let cells = status.open.iter().map(|slot| {

@@ -1,0 +1,297 @@
+//! An epoch's seed block: the first block at or after a time, and the headers that show a contract which one that is.
+//!
+//! The contract checks hashes against the chain's history of them (EIP-2935), so a header must be encoded exactly as its hash
+//! was made: with every field of the fork it is of. Blocks are asked of one endpoint at a time, since only its own answers
+//! belong together.
+
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::{B256, Bytes, U256, keccak256},
+    providers::{Provider as _, RootProvider},
+    rlp,
+    rpc::types::Header as RpcHeader,
+    sol,
+};
+use provery_types::is_development_chain;
+
+use crate::{Call, Calls, Chain, ChainError, SendError, Sender, reads::read, view::View};
+
+/// How many blocks back the chain's history goes.
+const WINDOW: u64 = 8_191;
+
+/// What there is to show for an epoch's seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeedBlock {
+    /// The RLP of its header and of its parent's, one after the other.
+    Ready { number: u64, headers: Bytes },
+    /// No block is as late as that yet.
+    NotYet,
+    /// The history no longer reaches back to it, or the chain began after it. These show that, in the next block: the epoch
+    /// has no seed.
+    OutOfReach { headers: Bytes },
+}
+
+/// Looks for the first block at or after a time, from `low` to `high`, of which `high` is known to be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Search {
+    time: u64,
+    low: u64,
+    high: u64,
+}
+
+impl Search {
+    /// The block to look at next; nothing once it is found.
+    fn next(&self) -> Option<u64> {
+        (self.low < self.high).then(|| self.low + (self.high - self.low) / 2)
+    }
+
+    /// The block that was to be looked at has this timestamp.
+    fn saw(&mut self, timestamp: u64) {
+        let middle = self.low + (self.high - self.low) / 2;
+        if timestamp >= self.time {
+            self.high = middle;
+        } else {
+            self.low = middle + 1;
+        }
+    }
+}
+
+/// A header and its encoding, which has its hash.
+#[derive(Debug)]
+struct Encoded {
+    parent: B256,
+    hash: B256,
+    timestamp: u64,
+    rlp: Bytes,
+}
+
+impl Encoded {
+    /// Nothing if the header has fields that this program does not know.
+    fn of(header: &RpcHeader) -> Option<Self> {
+        Self::with(header, rlp::encode(&header.inner).into())
+    }
+
+    fn with(header: &RpcHeader, rlp: Bytes) -> Option<Self> {
+        let (parent, timestamp) = (header.inner.parent_hash, header.inner.timestamp);
+        (keccak256(&rlp) == header.hash).then_some(Self { parent, hash: header.hash, timestamp, rlp })
+    }
+}
+
+impl View {
+    /// What shows the first block at or after `time` (unix seconds).
+    async fn seed_block(&self, time: u64) -> Result<SeedBlock, ChainError> {
+        const METHOD: &str = "eth_getBlockByNumber";
+        let head = self.head().await?.block;
+        if head.timestamp < time {
+            return Ok(SeedBlock::NotYet);
+        }
+        // What brings it in is in the next block at the earliest.
+        let oldest = (head.number + 1).saturating_sub(WINDOW);
+        let mut search = Search { time, low: oldest, high: head.number };
+        while let Some(number) = search.next() {
+            let header = self.headers(&[number]).await?.pop().ok_or(ChainError::BlockNotFound(number))?;
+            search.saw(header.block.timestamp);
+        }
+        let number = search.high;
+        let block = self.encoded(number).await?;
+        if number == 0 {
+            return Ok(SeedBlock::OutOfReach { headers: block.rlp });
+        }
+        let parent = self.encoded(number - 1).await?;
+        if parent.hash != block.parent {
+            return Err(self.inconsistent(METHOD, "a block whose parent is another"));
+        }
+        let headers = Bytes::from([block.rlp, parent.rlp].concat());
+        match (block.timestamp >= time, parent.timestamp < time) {
+            (true, true) => Ok(SeedBlock::Ready { number, headers }),
+            // Before the oldest that is served there may be one that is late enough.
+            (true, false) if number == oldest => Ok(SeedBlock::OutOfReach { headers }),
+            _ => Err(self.inconsistent(METHOD, "blocks whose timestamps fall, or a reorg")),
+        }
+    }
+
+    async fn encoded(&self, number: u64) -> Result<Encoded, ChainError> {
+        let header = self.full_header(number).await?;
+        if let Some(encoded) = Encoded::of(&header) {
+            return Ok(encoded);
+        }
+        // Of a fork that this program does not know. Not every node serves this method.
+        let raw = self.raw_header(number).await?;
+        Encoded::with(&header, raw)
+            .ok_or_else(|| self.inconsistent("debug_getRawHeader", "a header that has not the block's hash"))
+    }
+}
+
+/// Why there are no data to open a slot of a lottery with.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error(
+        "epoch {epoch} of the lottery has no seed yet: it follows from the first block at or after {time} (unix seconds); try again when there is one"
+    )]
+    NotYet { epoch: u64, time: u64 },
+}
+
+sol! {
+    /// The lottery's part that is about seeds.
+    #[sol(rpc)]
+    interface LotterySeeds {
+        function bringSeed(uint256 epoch, bytes headers) external;
+        function seedOf(uint256 epoch) external view returns (bool known, uint256 seed);
+        function randomness() external view returns (address);
+    }
+}
+
+impl Calls {
+    /// Bring an epoch's seed in; `headers` as [`SeedBlock`] has them, or empty where a beacon seeds the epochs.
+    pub fn bring_seed(&self, epoch: u64, headers: Bytes) -> Call {
+        let call = LotterySeeds::bringSeedCall { epoch: U256::from(epoch), headers };
+        Call::new("seed", self.lottery, &call)
+    }
+}
+
+impl Chain {
+    /// What a slot of a lottery is opened with in the next block: nothing if the seed of its epoch is there, or a beacon seeds the
+    /// epochs; else what brings it in. A requester sends it along whenever it opens a slot, and asks again if the opening
+    /// fails with `SeedMissing` or `NotSeedBlock`: the epoch may have changed in between. On [`SeedError::NotYet`] the seed's
+    /// block is not mined yet; where nothing moves by itself, see [`make_block`].
+    pub async fn lottery_opening_data(&self) -> Result<Bytes, SeedError> {
+        let length = self.registry_params().await?.epoch_length;
+        let epoch = self.next_timestamp().await?.checked_div(length).unwrap_or_default();
+        let lottery = self.seeds_contract();
+        if read!(self, lottery, seedOf(U256::from(epoch)))?.known || self.has_beacon().await? {
+            return Ok(Bytes::new());
+        }
+        match self.seed_block(epoch).await? {
+            SeedBlock::Ready { headers, .. } | SeedBlock::OutOfReach { headers } => Ok(headers),
+            SeedBlock::NotYet => Err(SeedError::NotYet { epoch, time: self.seed_time(epoch).await? }),
+        }
+    }
+
+    /// The call that brings an epoch's seed in, once its block is there.
+    pub async fn bring_seed(&self, epoch: u64) -> Result<Call, SeedError> {
+        if self.has_beacon().await? {
+            return Ok(self.calls().bring_seed(epoch, Bytes::new()));
+        }
+        match self.seed_block(epoch).await? {
+            SeedBlock::Ready { headers, .. } | SeedBlock::OutOfReach { headers } => {
+                Ok(self.calls().bring_seed(epoch, headers))
+            }
+            SeedBlock::NotYet => Err(SeedError::NotYet { epoch, time: self.seed_time(epoch).await? }),
+        }
+    }
+
+    async fn has_beacon(&self) -> Result<bool, ChainError> {
+        let beacon = read!(self, self.seeds_contract(), randomness())?;
+        Ok(!beacon.is_zero())
+    }
+
+    fn seeds_contract(&self) -> LotterySeeds::LotterySeedsInstance<RootProvider> {
+        LotterySeeds::new(self.deployment().lottery(), self.rpc().provider().clone())
+    }
+
+    /// What the next block's timestamp will be, as well as that can be said: on a development chain, where the newest block may be
+    /// old, what the pending one has.
+    async fn next_timestamp(&self) -> Result<u64, ChainError> {
+        let head = self.rpc().head().await?.timestamp + 1;
+        if !is_development_chain(self.rpc().chain_id()) {
+            return Ok(head);
+        }
+        let pending = self.rpc().provider().get_block_by_number(BlockNumberOrTag::Pending).await;
+        let pending = pending.map_err(|error| self.rpc().error("eth_getBlockByNumber", error))?;
+        Ok(pending.map_or(head, |block| block.header.inner.timestamp.max(head)))
+    }
+
+    /// What shows the seed block of an epoch.
+    pub async fn seed_block(&self, epoch: u64) -> Result<SeedBlock, ChainError> {
+        let time = self.seed_time(epoch).await?;
+        let mut failure = ChainError::BlockNotFound(0);
+        for view in self.rpc().trusted() {
+            match view.seed_block(time).await {
+                Ok(found) => return Ok(found),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+}
+
+/// On a development chain, make a block by a transaction that does nothing: one that mines only what it is sent never comes
+/// to the time of a seed by itself. Whether this is such a chain.
+pub async fn make_block(chain: &Chain, sender: &Sender) -> Result<bool, SendError> {
+    if !is_development_chain(chain.rpc().chain_id()) {
+        return Ok(false);
+    }
+    let nothing = Call { kind: "make_block", ..Call::transfer(sender.address(), U256::ZERO) };
+    sender.send(nothing).await?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::Bloom;
+    use serde_json::json;
+
+    use super::*;
+
+    /// The number found among blocks from `low` on, and how many were looked at.
+    fn search(time: u64, low: u64, timestamps: &[u64]) -> (u64, usize) {
+        let mut search = Search { time, low, high: low + timestamps.len() as u64 - 1 };
+        let mut looks = 0;
+        while let Some(number) = search.next() {
+            search.saw(timestamps[usize::try_from(number - low).expect("small")]);
+            looks += 1;
+        }
+        (search.high, looks)
+    }
+
+    #[test]
+    fn the_first_block_that_is_late_enough_is_found() {
+        let times: Vec<u64> = (0..8_192).map(|number| 1_000 + number * 12).collect();
+        for (time, first) in [(0, 5), (1_000, 5), (1_001, 6), (1_012, 6), (50_000, 5 + 4_084)] {
+            let (found, looks) = search(time, 5, &times);
+            assert_eq!(found, first, "{time}");
+            assert!(looks <= 13);
+        }
+        // Blocks of one second, of which the first counts; and a long gap.
+        assert_eq!(search(7, 0, &[1, 7, 7, 7, 9]).0, 1);
+        assert_eq!(search(8, 0, &[1, 7, 7, 7, 900]).0, 4);
+        assert_eq!(search(1, 3, &[1]).0, 3);
+    }
+
+    /// The first block of an anvil of Prague: all of that fork's fields are there.
+    fn prague() -> RpcHeader {
+        let (bloom, zero) = (Bloom::ZERO, B256::ZERO);
+        serde_json::from_value(json!({
+            "hash": "0x5a352861a6e70f19bce0491da093a40ff9259822b09b36ecfaf164b61332719b",
+            "parentHash": "0x6fcc2c3d7cf4d659e2a4c109e1fcdfd4712f673a478ca1b11ae7cc9386ef6754",
+            "sha3Uncles": "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347",
+            "miner": "0x0000000000000000000000000000000000000000",
+            "stateRoot": "0x78e159fd0aa31b75d09e969bd968794e1efb14295478a3bf27297fcf7b5327d7",
+            "transactionsRoot": "0x1c00dac2ab8ce8dea52b32cc69df37b264d20f7667e7932e2cb074b2861cea60",
+            "receiptsRoot": "0xf78dfb743fbd92ade140711c8bbc542b5e307f0ab7984eff35d751969fe57efa",
+            "logsBloom": bloom, "difficulty": "0x0", "number": "0x1", "gasLimit": "0x1c9c380", "gasUsed": "0x5208",
+            "timestamp": "0x6b09a5ed", "extraData": "0x", "nonce": "0x0000000000000000",
+            "mixHash": "0x599f57156ddcd4e624ec396a2cd36c05898a4d7fc02ab806f2b4e53f68a2cee8",
+            "baseFeePerGas": "0x3b9aca00", "blobGasUsed": "0x0", "excessBlobGas": "0x0", "parentBeaconBlockRoot": zero,
+            "withdrawalsRoot": "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421",
+            "requestsHash": "0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "size": "0x2d7", "uncles": [], "transactions": [], "withdrawals": [],
+        }))
+        .expect("a header")
+    }
+
+    #[test]
+    fn a_header_is_encoded_as_its_hash_was_made() {
+        let header = prague();
+        let encoded = Encoded::of(&header).expect("every field is known");
+        assert_eq!((encoded.hash, encoded.parent), (header.hash, header.inner.parent_hash));
+        assert_eq!(keccak256(&encoded.rlp), header.hash);
+        // A field of a fork to come is not passed over.
+        let mut missing = header.clone();
+        missing.inner.requests_hash = None;
+        assert!(Encoded::of(&missing).is_none());
+        assert!(Encoded::with(&missing, encoded.rlp).is_some(), "as the node has it");
+    }
+}

@@ -1,0 +1,168 @@
+//! `provery prover allocate`: how much stake backs a market, how much of it may be bonded at once, and under which terms.
+
+use std::{ops::RangeInclusive, str::FromStr};
+
+use alloy::primitives::U256;
+use clap::Args;
+use eyre::Result;
+use provery_circuits::Params;
+use provery_mechanisms::acceptance::exposure_for;
+use serde_json::json;
+
+use crate::{
+    commands::{
+        Context,
+        calibrate::{self, Calibration},
+        prover::require_registered,
+    },
+    config,
+    error::{Code, fail},
+    session::Session,
+};
+
+#[derive(Debug, Args)]
+pub struct AllocateArgs {
+    /// The market's id
+    #[arg(long, value_name = "N")]
+    market: u64,
+    /// Whole stake units; 0 to leave the market
+    #[arg(long, value_name = "N")]
+    units: u64,
+    /// Units of them that may be bonded at once [default: what this machine can prove in time, as `provery calibrate` measured
+    /// it; without that, all of them]
+    #[arg(long, value_name = "UNITS")]
+    exposure: Option<u64>,
+    /// Versions of the market's terms under which this prover answers for slots, both ends included [default: the one in
+    /// force, and the announced one if there is one]
+    #[arg(long, value_name = "A..B")]
+    accept_versions: Option<Versions>,
+}
+
+/// `2..4`, or `2`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versions(RangeInclusive<u32>);
+
+impl FromStr for Versions {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (from, to) = text.split_once("..").unwrap_or((text, text));
+        let version = |text: &str| text.trim().parse::<u32>().ok().filter(|version| *version > 0);
+        match (version(from), version(to.trim_start_matches('='))) {
+            (Some(from), Some(to)) if from <= to => Ok(Self(from..=to)),
+            _ => Err(format!("`{text}` is no range of versions; write 1..2, or 1")),
+        }
+    }
+}
+
+/// Seconds that a proof of the market's circuit takes on this machine, if it was measured.
+fn measured(session: &Session, market: U256) -> Option<u64> {
+    let rollup = session.deployment().rollup_of_market(market)?;
+    let params = Params::new(usize::try_from(rollup.block_txs).ok()?).ok()?;
+    let file = config::keys_dir(None).join(calibrate::FILE);
+    Calibration::load(&file).ok()?.seconds_of(&params.circuit_name())
+}
+
+pub async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
+    let AllocateArgs { market, units, .. } = args;
+    let session = context.signer().await?;
+    let me = require_registered(&session).await?;
+    let id = U256::from(market);
+    let terms = session.chain.terms(id).await?;
+    let unit = session.chain.registry_params().await?.stake_unit;
+    let position = session.chain.position(id, me).await?;
+    let bonded = position.bonded.to::<U256>();
+    // What this market ties up already counts towards what it will.
+    let have = session.chain.free_stake(me).await? + (unit * U256::from(position.units)).max(bonded);
+    let need = unit * U256::from(units);
+    if need > have {
+        return Err(fail(
+            Code::InsufficientStake,
+            format!(
+                "{units} units are {need} wei and {me} can allocate {have} wei to market {market}; stake \
+                 more, or allocate at most {} units",
+                have / unit
+            ),
+        ));
+    }
+    let mut warnings = Vec::new();
+    let exposure = match (args.exposure, measured(&session, id)) {
+        (Some(exposure), _) if exposure > units => {
+            return Err(fail(
+                Code::Usage,
+                format!("--exposure {exposure} is more than the {units} units allocated; choose that many or fewer"),
+            ));
+        }
+        (Some(exposure), _) => exposure,
+        (None, Some(seconds)) => {
+            exposure_for(terms.exclusiveWindow.into(), seconds, 1, terms.bond.to(), unit, units)
+        }
+        (None, None) => {
+            if units > 0 {
+                warnings.push(format!(
+                    "how fast this machine proves was not measured, so all {units} units may be bonded at once, and lost if it \
+                     stops; measure it with `provery calibrate`, or choose --exposure"
+                ));
+            }
+            units
+        }
+    };
+    let bond = terms.bond.to::<U256>();
+    let exposed = unit * U256::from(exposure);
+    if units > 0 && exposed < bond {
+        warnings.push(format!(
+            "{exposure} units of exposure are {exposed} wei, below the bond of {bond} wei: draws will pass this prover \
+             over; allocate and expose at least {} units",
+            bond.div_ceil(unit)
+        ));
+    }
+    let told = session.chain.terms_record(id).await?;
+    let known = terms.version..=if told.announced.is_some() { told.version } else { terms.version };
+    let versions = args.accept_versions.map_or(known, |versions| versions.0);
+    if units > 0 && !versions.contains(&terms.version) {
+        warnings.push(format!(
+            "the terms in force have version {}, which is not among those accepted, so this prover is drawn for nothing yet",
+            terms.version
+        ));
+    }
+    warnings.iter().for_each(|warning| context.out.warn(warning));
+    let call = session.calls().allocate(id, U256::from(units), U256::from(exposure), versions.clone());
+    let mined = session.send(call).await?;
+    let (from, to) = (*versions.start(), *versions.end());
+    context.out.result(
+        &json!({
+            "prover": me,
+            "market": id.to_string(),
+            "units": units,
+            "exposure": exposure,
+            "from_version": from,
+            "to_version": to,
+            "wei": need.to_string(),
+            "warnings": warnings,
+            "tx": mined.tx_hash,
+        }),
+        || {
+            format!(
+                "{me} has {units} units in market {market}, of which {exposure} may be bonded at once, under versions \
+                 {from} to {to} of its terms; its weight counts from the next epoch, or the one after"
+            )
+        },
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_a_range() {
+        let of = |text: &str| text.parse::<Versions>().map(|versions| versions.0);
+        assert_eq!(of("1..3"), Ok(1..=3));
+        assert_eq!(of("2"), Ok(2..=2));
+        assert_eq!(of("1..=3"), Ok(1..=3));
+        for bad in ["", "3..1", "0", "1..", "a..b", "-1..2"] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! What a deployment consists of, in the order in which it comes into being.
+//!
+//! Registry, hand-overs, extension and market know each other from birth, so the first three are told the address that the
+//! market will have: the deployer's, four transactions on. Should another transaction of the deployer's come in between, the four
+//! are made once more.
+
+use std::collections::BTreeMap;
+
+use alloy::{
+    primitives::{Address, Bytes},
+    sol_types::SolValue,
+};
+use eyre::Result;
+use provery_bindings::{
+    CircuitRegistry, DelegationPools, DevelopmentToken, HandOvers, MarketContracts, ProofMarket,
+    ProofMarketExt, ProverRegistry, RegistryConfig, TermsRules,
+};
+use provery_mechanisms::{Mechanism, Parts};
+use provery_types::{
+    CIRCUIT_REGISTRY, DELEGATION_POOLS, HAND_OVERS, PROOF_MARKET, PROOF_MARKET_EXT, PROVER_REGISTRY,
+    PUZZLE_VERIFIER, TERMS_RULES,
+};
+
+use super::gas;
+use crate::{
+    error::{Code, fail},
+    output::{Output, Steps},
+    session::{Deployed, Wire},
+};
+
+pub const TOKEN: &str = "DevelopmentToken";
+/// Those that are told of each other before they are there.
+const RING: [&str; 4] = [PROVER_REGISTRY, HAND_OVERS, PROOF_MARKET_EXT, PROOF_MARKET];
+
+/// What is deployed, and with what.
+pub struct Blueprint {
+    /// Its asset is not read: see `asset`.
+    pub params: RegistryConfig,
+    /// None for a token of its own.
+    pub asset: Option<Address>,
+    /// The creation code of the mining puzzle's verifier.
+    pub puzzle: Option<Bytes>,
+    pub mechanisms: Vec<&'static dyn Mechanism>,
+}
+
+/// Where contracts are, or will be.
+#[derive(Debug, Clone, Default)]
+pub struct Site(BTreeMap<&'static str, Address>);
+
+impl Site {
+    fn at(&self, name: &str) -> Address {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
+    /// The contracts in this order, if nothing comes in between.
+    fn foresee(&mut self, deployer: Address, nonce: u64, names: &[&'static str]) {
+        self.0.extend((nonce..).zip(names).map(|(nonce, name)| (*name, deployer.create(nonce))));
+    }
+}
+
+impl Blueprint {
+    fn before(&self) -> Vec<&'static str> {
+        let token = self.asset.is_none().then_some(TOKEN);
+        token.into_iter().chain([CIRCUIT_REGISTRY, TERMS_RULES]).collect()
+    }
+
+    fn after(&self) -> Vec<&'static str> {
+        let puzzle = self.puzzle.is_some().then_some(PUZZLE_VERIFIER);
+        let mechanisms = self.mechanisms.iter().map(|mechanism| mechanism.name());
+        [DELEGATION_POOLS].into_iter().chain(puzzle).chain(mechanisms).collect()
+    }
+
+    /// Every contract, in order.
+    pub fn names(&self) -> Vec<&'static str> {
+        [self.before(), RING.to_vec(), self.after()].concat()
+    }
+
+    /// What each contract's creation carries if the deployer sends nothing else.
+    pub fn foreseen(&self, deployer: Address, nonce: u64) -> Vec<(&'static str, Bytes)> {
+        let names = self.names();
+        let mut site = Site::default();
+        site.foresee(deployer, nonce, &names);
+        names.into_iter().map(|name| (name, self.code(name, &site))).collect()
+    }
+
+    pub fn asset(&self, site: &Site) -> Address {
+        self.asset.unwrap_or_else(|| site.at(TOKEN))
+    }
+
+    /// A contract's creation code with its constructor's arguments.
+    fn code(&self, name: &str, site: &Site) -> Bytes {
+        let market = site.at(PROOF_MARKET);
+        let contracts = || MarketContracts {
+            circuits: site.at(CIRCUIT_REGISTRY),
+            registry: site.at(PROVER_REGISTRY),
+            rules: site.at(TERMS_RULES),
+            handOvers: site.at(HAND_OVERS),
+        };
+        let (code, arguments): (&[u8], Vec<u8>) = match name {
+            TOKEN => (&DevelopmentToken::BYTECODE, Vec::new()),
+            CIRCUIT_REGISTRY => (&CircuitRegistry::BYTECODE, Vec::new()),
+            TERMS_RULES => (&TermsRules::BYTECODE, Vec::new()),
+            PROVER_REGISTRY => {
+                let params = RegistryConfig { asset: self.asset(site), ..self.params.clone() };
+                (&ProverRegistry::BYTECODE, (params, market).abi_encode_params())
+            }
+            HAND_OVERS => (&HandOvers::BYTECODE, (market, site.at(PROVER_REGISTRY)).abi_encode_params()),
+            PROOF_MARKET_EXT => (&ProofMarketExt::BYTECODE, (contracts(),).abi_encode_params()),
+            PROOF_MARKET => {
+                (&ProofMarket::BYTECODE, (contracts(), site.at(PROOF_MARKET_EXT)).abi_encode_params())
+            }
+            DELEGATION_POOLS => (&DelegationPools::BYTECODE, (market,).abi_encode_params()),
+            PUZZLE_VERIFIER => (self.puzzle.as_ref().map_or(&[], |code| code.as_ref()), Vec::new()),
+            _ => match self.mechanisms.iter().find(|mechanism| mechanism.name() == name) {
+                Some(mechanism) => {
+                    let registry = site.at(PROVER_REGISTRY);
+                    let parts = Parts { registry, market, puzzle: site.at(PUZZLE_VERIFIER) };
+                    (mechanism.code(), mechanism.constructor(&parts))
+                }
+                None => (&[], Vec::new()),
+            },
+        };
+        [code, &arguments].concat().into()
+    }
+}
+
+/// What is on the chain now.
+pub struct Built {
+    pub asset: Address,
+    pub contracts: BTreeMap<&'static str, Deployed>,
+    /// What all creations took together.
+    pub gas: u64,
+}
+
+/// Puts contracts up one after the other.
+struct Builder<'a> {
+    wire: &'a Wire,
+    blueprint: &'a Blueprint,
+    block_gas: u64,
+    steps: Steps,
+    site: Site,
+    built: BTreeMap<&'static str, Deployed>,
+    gas: u64,
+}
+
+/// Create every contract of a blueprint.
+pub async fn put_up(wire: &Wire, out: &Output, blueprint: &Blueprint, block_gas: u64) -> Result<Built> {
+    let mut builder = Builder {
+        wire,
+        blueprint,
+        block_gas,
+        steps: out.steps(blueprint.names().len()),
+        site: Site::default(),
+        built: BTreeMap::new(),
+        gas: 0,
+    };
+    for name in blueprint.before() {
+        builder.create(name).await?;
+    }
+    if !builder.ring().await? {
+        out.warn("another transaction of the deployer's came in between; making the market's contracts once more");
+        if !builder.ring().await? {
+            return Err(fail(
+                Code::Unsent,
+                format!(
+                    "transactions of {} came in between twice, and the market's contracts must come one after the \
+                     other; stop whatever else uses this key, and run this again",
+                    wire.sender.address()
+                ),
+            ));
+        }
+    }
+    for name in blueprint.after() {
+        builder.create(name).await?;
+    }
+    Ok(Built { asset: blueprint.asset(&builder.site), contracts: builder.built, gas: builder.gas })
+}
+
+impl Builder<'_> {
+    async fn create(&mut self, name: &'static str) -> Result<Address> {
+        let step = self.steps.start(name);
+        let code = self.blueprint.code(name, &self.site);
+        let gas = gas::limit(self.wire, &code, self.block_gas).await;
+        let deployed = self.wire.create(&code, gas).await?;
+        step.finish(&format!("{} ({} gas)", deployed.address, deployed.gas));
+        self.site.0.insert(name, deployed.address);
+        self.built.insert(name, deployed);
+        self.gas += deployed.gas;
+        Ok(deployed.address)
+    }
+
+    /// Whether those that know each other are where they were to be.
+    async fn ring(&mut self) -> Result<bool> {
+        let deployer = self.wire.sender.address();
+        self.site.foresee(deployer, self.wire.nonce().await?, &RING);
+        let foreseen = self.site.clone();
+        for name in RING {
+            match self.create(name).await {
+                Ok(address) if address == foreseen.at(name) => {}
+                Ok(_) => return Ok(false),
+                Err(error) if name == PROOF_MARKET && is_mismatch(&error) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The market found itself at another address than the contracts before it were told.
+fn is_mismatch(error: &eyre::Report) -> bool {
+    error
+        .downcast_ref::<provery_chain::SendError>()
+        .is_some_and(|error| error.revert_name() == Some("ContractsMismatch"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEPLOYER: Address = Address::repeat_byte(7);
+
+    fn blueprint(asset: Option<Address>) -> Blueprint {
+        Blueprint {
+            params: RegistryConfig::default(),
+            asset,
+            puzzle: None,
+            mechanisms: provery_mechanisms::registry().to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_market_is_where_the_others_were_told() {
+        for asset in [None, Some(Address::repeat_byte(9))] {
+            let blueprint = blueprint(asset);
+            let names = blueprint.names();
+            let place = names.iter().position(|name| *name == PROOF_MARKET).expect("is there");
+            let market = DEPLOYER.create(5 + place as u64);
+            for (name, code) in blueprint.foreseen(DEPLOYER, 5) {
+                let told = code.windows(20).any(|window| window == market.as_slice());
+                let alone = [TOKEN, CIRCUIT_REGISTRY, TERMS_RULES, PROOF_MARKET, PROOF_MARKET_EXT];
+                assert_eq!(told, !alone.contains(&name), "{name}");
+            }
+            assert_eq!(names[place - 3..=place], RING);
+        }
+    }
+
+    #[test]
+    fn every_contract_has_code() {
+        let codes = blueprint(None).foreseen(DEPLOYER, 0);
+        assert!(codes.iter().all(|(_, code)| code.len() > 100), "{:?}", codes.last());
+    }
+}

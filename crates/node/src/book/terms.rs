@@ -1,0 +1,141 @@
+//! What this prover puts behind the markets it serves: the versions of the terms that it accepts, and what may be bonded at once;
+//! and what of that an operator should know.
+
+use std::ops::RangeInclusive;
+
+use alloy::primitives::U256;
+use provery_mechanisms::acceptance::{Bounds, Outlook, exposure_for, outlook};
+use provery_mechanisms::view::expires_at;
+
+use super::{Book, Policy};
+use crate::facts::{Commitment, SlotKey};
+use crate::slots::SlotStage;
+
+/// What is coming in a market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarketOutlook {
+    pub market: U256,
+    pub commitment: Commitment,
+    pub terms: Outlook,
+}
+
+impl MarketOutlook {
+    /// The versions to accept now, if there are more.
+    pub fn versions(&self) -> Option<RangeInclusive<u32>> {
+        Some(self.commitment.from_version..=self.terms.extend_to?)
+    }
+}
+
+/// Something that only the operator can mend, or should know of before it costs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Concern {
+    /// A stable word.
+    pub code: &'static str,
+    pub market: U256,
+    pub slot: Option<u64>,
+    /// A sentence.
+    pub message: String,
+}
+
+impl Concern {
+    /// A slot that this prover holds cannot be proven.
+    pub const HELD_UNPROVABLE: &'static str = "held_unprovable";
+    pub const TERMS_NOT_ACCEPTED: &'static str = "terms_not_accepted";
+    pub const EXPOSURE_TOO_LARGE: &'static str = "exposure_too_large";
+}
+
+impl Book {
+    /// The markets that this prover has stake behind, and whether their terms are going to change.
+    pub fn outlooks(&self, bounds: &Bounds, minimum_reward: u128) -> Vec<MarketOutlook> {
+        let mine = self.facts.leaves(self.me).into_iter();
+        let served = mine.map(|(market, _)| market).filter(|market| self.serves(*market));
+        served
+            .filter_map(|market| {
+                let commitment = self.facts.commitment(market, self.me);
+                if commitment.units == 0 {
+                    return None;
+                }
+                let accepted = self.facts.terms_of_version(market, commitment.to_version);
+                let announced = self.facts.announced_terms(market).map(|(terms, _)| terms);
+                let coming: Vec<_> = self.facts.market_terms(market).into_iter().chain(announced).collect();
+                let terms = outlook(bounds, (commitment.to_version, accepted), &coming, minimum_reward);
+                Some(MarketOutlook { market, commitment, terms })
+            })
+            .collect()
+    }
+
+    /// What the operator should know. `may_accept` is whether the key that sends is the prover's own; `stake_unit` is asset wei.
+    pub fn concerns(
+        &self,
+        bounds: &Bounds,
+        policy: &Policy,
+        may_accept: bool,
+        stake_unit: U256,
+    ) -> Vec<Concern> {
+        let mut concerns = self.unprovable(policy.now);
+        for MarketOutlook { market, commitment, terms } in self.outlooks(bounds, policy.minimum_reward) {
+            let why = terms.refused.map(|(version, refusal)| (version, refusal.reason()));
+            let why = why.or_else(|| {
+                let version = terms.extend_to.filter(|_| !may_accept)?;
+                Some((version, "only the prover's own key can".to_owned()))
+            });
+            if let Some((version, reason)) = why {
+                let message = format!(
+                    "terms version {version} of market {market} is not accepted ({reason}), so no slot under it can be \
+                     allocated to this prover; read it and accept it with `provery prover allocate`"
+                );
+                concerns.push(Concern { code: Concern::TERMS_NOT_ACCEPTED, market, slot: None, message });
+            }
+            concerns.extend(self.exposure_concern(market, commitment, policy, stake_unit));
+        }
+        concerns
+    }
+
+    fn exposure_concern(
+        &self,
+        market: U256,
+        commitment: Commitment,
+        policy: &Policy,
+        stake_unit: U256,
+    ) -> Option<Concern> {
+        let terms = self.facts.market_terms(market)?;
+        let bond = terms.bond.to::<U256>();
+        if bond.is_zero() || stake_unit.is_zero() || !self.mechanism(terms.mechanism)?.allocates() {
+            return None;
+        }
+        let window = u64::from(terms.exclusiveWindow);
+        let seconds = policy.estimated_proving_seconds;
+        let most = exposure_for(window, seconds, policy.workers, bond, stake_unit, commitment.units);
+        if commitment.exposure <= most {
+            return None;
+        }
+        let message = format!(
+            "{} units may be bonded at once in market {market}, and with {seconds} s a proof this machine can answer for \
+             {most} within one exclusive window; lower the exposure with `provery prover allocate`",
+            commitment.exposure
+        );
+        Some(Concern { code: Concern::EXPOSURE_TOO_LARGE, market, slot: None, message })
+    }
+
+    /// Slots of this prover's whose bond is at stake, and which this node is not going to prove.
+    fn unprovable(&self, now: u64) -> Vec<Concern> {
+        let given_up = |stage: SlotStage| matches!(stage, SlotStage::Ignored | SlotStage::Failed);
+        let held = self.work.iter().filter(|(_, record)| record.slot.prover == self.me);
+        held.filter(|(key, record)| {
+            given_up(record.work.stage)
+                && self.facts.slot(**key).is_some_and(|fact| !fact.premise_fell)
+                && self.open_slot(**key).is_some_and(|(slot, terms)| now < expires_at(slot, terms))
+        })
+        .map(|(SlotKey { market, id }, record)| Concern {
+            code: Concern::HELD_UNPROVABLE,
+            market: *market,
+            slot: Some(*id),
+            message: format!(
+                "slot {id} of market {market} is this prover's and cannot be proven here (stage {}): its bond is lost if another \
+                 proves it",
+                record.work.stage.name()
+            ),
+        })
+        .collect()
+    }
+}

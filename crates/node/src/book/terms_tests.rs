@@ -1,0 +1,116 @@
+//! Versions of terms, exposure, and slots that are held and cannot be proven.
+
+use std::path::Path;
+
+use alloy::primitives::U256;
+use provery_mechanisms::acceptance::{Bounds, Refusal};
+use provery_types::{Event, Terms, terms_hash};
+
+use super::tests::{key, open, policy};
+use super::*;
+use crate::testing::{MARKET, ME, OTHER, World, block};
+
+const BOUNDS: Bounds = Bounds {
+    min_window: Some(60),
+    max_bond: Some(2_000),
+    max_rescuer_bps: Some(5_000),
+    max_expiry: Some(400),
+};
+
+/// A unit of stake is half a bond.
+const UNIT: u64 = 1_000;
+
+fn begun(path: &Path) -> (Book, World) {
+    let (mut book, _) = open(path);
+    let world = World::new();
+    book.block(block(1), &world.beginning()).expect("stored");
+    (book, world)
+}
+
+fn announce(number: u64, from: u64, terms: &Terms) -> LoggedEvent {
+    let (market, terms_hash, terms) = (MARKET, terms_hash(terms), terms.clone());
+    World::at(number, 5, Event::TermsSet { market, terms_hash, from, terms })
+}
+
+fn codes(book: &Book, policy: &Policy, may_accept: bool) -> Vec<&'static str> {
+    let concerns = book.concerns(&BOUNDS, policy, may_accept, U256::from(UNIT));
+    concerns.iter().map(|concern| concern.code).collect()
+}
+
+/// A machine that can answer for all that is exposed.
+fn fast() -> Policy {
+    Policy { estimated_proving_seconds: 1, ..policy(1_005) }
+}
+
+#[test]
+fn announced_terms_within_the_bounds_are_accepted_ahead() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, world) = begun(directory.path());
+    assert_eq!(book.outlooks(&BOUNDS, 0)[0].versions(), None);
+    let next = Terms { version: 2, exclusiveWindow: 60, ..world.terms.clone() };
+    book.block(block(2), &[announce(2, 9_000, &next)]).expect("stored");
+    assert_eq!(book.outlooks(&BOUNDS, 0)[0].versions(), Some(1..=2));
+    assert_eq!(codes(&book, &fast(), true), [""; 0]);
+    assert_eq!(codes(&book, &fast(), false), [Concern::TERMS_NOT_ACCEPTED], "a submitter cannot");
+
+    let accepted = Event::AllocationSet {
+        prover: ME,
+        market: MARKET,
+        units: 5,
+        exposure: 5,
+        from_version: 1,
+        to_version: 2,
+    };
+    book.block(block(3), &[World::at(3, 0, accepted)]).expect("stored");
+    assert_eq!(book.outlooks(&BOUNDS, 0)[0].versions(), None);
+    assert_eq!(codes(&book, &fast(), false), [""; 0]);
+}
+
+#[test]
+fn terms_beyond_a_bound_are_not_accepted_and_nothing_is_expected_of_them() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, mut world) = begun(directory.path());
+    let next = Terms { version: 2, exclusiveWindow: 59, ..world.terms.clone() };
+    book.block(block(2), &[announce(2, 9_000, &next)]).expect("stored");
+    let outlook = book.outlooks(&BOUNDS, 0)[0];
+    assert_eq!(outlook.versions(), None);
+    assert_eq!(outlook.terms.refused, Some((2, Refusal::Crossed("accept_min_window"))));
+    assert_eq!(codes(&book, &fast(), true), [Concern::TERMS_NOT_ACCEPTED]);
+    // Two proofs of 40 seconds are too many for a window of 59, if a third were drawn; none can be under the new terms.
+    for number in [3, 4] {
+        book.block(block(number), &world.post(number, ME, None)).expect("stored");
+    }
+    let slow = Policy { estimated_proving_seconds: 40, ..policy(1_005) };
+    book.decide(&slow).expect("decided");
+    assert!(book.overload(&slow, false));
+    world.terms = next;
+    book.block(block(5), &world.post(5, OTHER, None)).expect("stored");
+    assert!(!book.overload(&slow, false), "no slot of these terms can be this prover's");
+}
+
+#[test]
+fn more_exposure_than_the_machine_can_answer_for_is_said() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (book, _) = begun(directory.path());
+    // Five units are exposed, a bond is two, the window is 100 s: two bonds in a row are four units.
+    assert_eq!(codes(&book, &Policy { estimated_proving_seconds: 33, ..fast() }, true), [""; 0]);
+    let slow = Policy { estimated_proving_seconds: 50, ..fast() };
+    assert_eq!(codes(&book, &slow, true), [Concern::EXPOSURE_TOO_LARGE]);
+    assert_eq!(codes(&book, &Policy { workers: 2, ..slow }, true), [""; 0]);
+}
+
+#[test]
+fn a_held_slot_that_cannot_be_proven_is_said_while_its_bond_is_at_stake() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, mut world) = begun(directory.path());
+    book.block(block(2), &world.post(2, OTHER, None)).expect("stored");
+    book.block(block(3), &world.post(3, ME, None)).expect("stored");
+    book.decide(&fast()).expect("decided");
+    assert_eq!(codes(&book, &fast(), true), [""; 0]);
+    book.input(key(2), &Input::Unprovable).expect("stored");
+    let concern = book.concerns(&BOUNDS, &fast(), true, U256::from(UNIT)).remove(0);
+    assert_eq!((concern.code, concern.slot), (Concern::HELD_UNPROVABLE, Some(2)));
+    assert_eq!(codes(&book, &Policy { now: 1_500, ..fast() }, true), [""; 0], "it has expired");
+    book.block(block(4), &[World::cut(4, 0, 1)]).expect("stored");
+    assert_eq!(codes(&book, &fast(), true), [""; 0], "its premise fell, so its bond is free");
+}

@@ -1,0 +1,67 @@
+//! Which events need not be kept.
+
+use std::collections::BTreeSet;
+
+use alloy::primitives::U256;
+use provery_types::{Event, LoggedEvent};
+
+use super::{Facts, SlotKey};
+
+/// Which of `events`, all of them too deep for a reorg, in order and pruned from `facts`, need not be kept: folding the
+/// others gives the same facts.
+pub fn obsolete(events: &[LoggedEvent], facts: &Facts) -> Vec<(u64, u64)> {
+    let mut newer: BTreeSet<String> = BTreeSet::new();
+    let mut gone = Vec::new();
+    for logged in events.iter().rev() {
+        if useless(logged, facts, &mut newer) {
+            gone.push((logged.block.number, logged.log_index));
+        }
+    }
+    gone.reverse();
+    gone
+}
+
+/// `newer`: of what only the last word counts, those whose last word is kept already.
+fn useless(logged: &LoggedEvent, facts: &Facts, newer: &mut BTreeSet<String>) -> bool {
+    let forgotten =
+        |market: &U256, id: &u64| !facts.slots.contains_key(&SlotKey { market: *market, id: *id });
+    let mut said_again = |what: String| !newer.insert(what);
+    match &logged.event {
+        Event::SlotOpened { slot, .. }
+        | Event::SlotAllocated { slot }
+        | Event::SlotHandedOver { slot, .. } => forgotten(&slot.market, &slot.id),
+        Event::HandOverOffered { market, id, .. }
+        | Event::SlotProven { market, id, .. }
+        | Event::SlotExpired { market, id, .. }
+        | Event::SlotCancelled { market, id }
+        | Event::SlotDropped { market, id, .. }
+        | Event::SlotPending { market, id, .. }
+        | Event::SlotResolved { market, id, .. } => forgotten(market, id),
+        // About a slot to come: kept.
+        Event::MechanismLog { market, slot: id, .. } => {
+            forgotten(market, id) && *id < facts.next_slot(*market)
+        }
+        // Slots that opened later are untouched by it, however often it is folded.
+        Event::ChainCut { market, id, .. } => {
+            let from = SlotKey { market: *market, id: *id };
+            let mut fallen = facts.from(from).filter_map(|key| facts.slots.get(&key));
+            !fallen.any(|fact| fact.fell || fact.premise_fell)
+        }
+        Event::SlotEstablished { market, .. } => said_again(format!("established {market}")),
+        Event::BlockPosted { number, .. } => {
+            facts.rollups.get(&logged.address).is_none_or(|rollup| !rollup.keeps(*number))
+        }
+        // Of a rollup, its beginning is never forgotten: a block may claim to lead back there.
+        Event::GenesisSet { .. } => !facts.rollups.contains_key(&logged.address),
+        Event::AllocationSet { prover, market, .. } => said_again(format!("allocation {market} {prover}")),
+        Event::WeightSet { market, id, .. } => said_again(format!("weight {market} {id}")),
+        Event::EpochSeeded { epoch, .. } => !facts.seeded.contains(epoch),
+        Event::ProverResumed { prover } | Event::ProverPaused { prover } => {
+            said_again(format!("pause {prover}"))
+        }
+        Event::ProverSuspended { prover, market } | Event::ProverReinstated { prover, market } => {
+            said_again(format!("suspension {market} {prover}"))
+        }
+        other => !Facts::wants(other),
+    }
+}
