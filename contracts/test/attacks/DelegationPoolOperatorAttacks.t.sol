@@ -248,18 +248,14 @@ contract DelegationPoolOperatorAttacksTest is PoolFixture {
         return HandOver({ to: bob, price: price, validUntil: type(uint40).max });
     }
 
-    function _signed(IHandOvers handOvers, Slot memory slot, HandOver memory offer)
-        private
-        view
-        returns (bytes memory)
-    {
+    function _signed(IHandOvers offers, Slot memory slot, HandOver memory offer) private view returns (bytes memory) {
         bytes32 domain = keccak256(
             abi.encode(
                 keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
                 keccak256("Provery"),
                 keccak256("1"),
                 block.chainid,
-                address(handOvers)
+                address(offers)
             )
         );
         bytes32 content = keccak256(
@@ -285,19 +281,19 @@ contract DelegationPoolOperatorAttacksTest is PoolFixture {
         assertEq(market.credits(address(pool)), PRICE);
         uint256 bobs = market.credits(bob);
 
-        IHandOvers handOvers = IHandOvers(market.handOvers());
+        IHandOvers offers = IHandOvers(market.handOvers());
         HandOver memory offer = _offer(-int96(PRICE));
-        bytes memory signature = _signed(handOvers, slot, offer);
+        bytes memory signature = _signed(offers, slot, offer);
         vm.prank(bob);
         vm.expectRevert(IHandOvers.HandOverNotOffered.selector);
-        handOvers.takeOver(slot, terms, offer, bob, signature);
+        offers.takeOver(slot, terms, offer, bob, signature);
         // The same on the chain, by a key of the pool's.
         vm.prank(operator);
         pool.setSubmitter(accomplice, true);
         vm.startPrank(accomplice);
         registry.serve(address(pool));
         vm.expectRevert(IHandOvers.NotHolder.selector);
-        handOvers.handOver(slot, terms, offer);
+        offers.handOver(slot, terms, offer);
         vm.stopPrank();
 
         assertEq(market.credits(bob), bobs);
@@ -312,15 +308,15 @@ contract DelegationPoolOperatorAttacksTest is PoolFixture {
         _allocate(400);
         Slot memory slot = _open(address(pool));
         _credit(1 ether);
-        IHandOvers handOvers = IHandOvers(market.handOvers());
+        IHandOvers offers = IHandOvers(market.handOvers());
         vm.prank(operator);
         pool.setSubmitter(accomplice, true);
         vm.startPrank(accomplice);
         registry.serve(address(pool));
-        handOvers.handOver(slot, terms, _offer(0));
+        offers.handOver(slot, terms, _offer(0));
         vm.stopPrank();
         vm.prank(bob);
-        handOvers.takeOver(slot, terms, _offer(0), bob, "");
+        offers.takeOver(slot, terms, _offer(0), bob, "");
         assertEq(registry.bondedOf(id, address(pool)), 0);
         assertEq(pool.harvest(), 1 ether);
         assertEq(registry.proverOf(address(pool)).stake, 401 ether);
