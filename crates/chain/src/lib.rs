@@ -31,7 +31,7 @@ pub use hint::hint;
 pub use history::history;
 pub use journal::{Intent, Journal, JournalError, Memory, MinedAt, Signed};
 pub use pool_calls::PoolCalls;
-pub use pool_reads::{PoolBatch, PoolRecord, PoolSummary};
+pub use pool_reads::{PoolBatch, PoolMarket, PoolPolicy, PoolRecord, PoolSummary};
 pub use reads::{MarketRecord, RegistryParams, RollupState, TermsRecord};
 pub use rpc::Rpc;
 pub use seed::{SeedBlock, SeedError, make_block};

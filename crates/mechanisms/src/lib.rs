@@ -99,6 +99,8 @@ pub struct Parts {
     pub market: Address,
     /// Verifies mining puzzles.
     pub puzzle: Address,
+    /// Where seeds come from; zero for the chain's blocks.
+    pub randomness: Address,
 }
 
 /// The mechanism whose contract has this name in a deployment.

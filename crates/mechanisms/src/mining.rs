@@ -77,7 +77,7 @@ impl Mechanism for Mining {
     }
 
     fn constructor(&self, parts: &Parts) -> Vec<u8> {
-        (parts.registry, parts.market, parts.puzzle).abi_encode_params()
+        (parts.registry, parts.market, parts.puzzle, parts.randomness).abi_encode_params()
     }
 
     fn options(&self) -> &'static [OptionSpec] {

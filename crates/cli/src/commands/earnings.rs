@@ -252,6 +252,7 @@ impl Scope {
             | Event::SlotDropped { .. }
             | Event::SlotResolved { .. }
             | Event::EpochSeeded { .. }
+            | Event::EpochSeedless { .. }
             | Event::MechanismLog { .. } => true,
             _ => false,
         }
