@@ -89,6 +89,29 @@ contract MiningTest is MiningFixture {
         assertEq(_openSlot().prover, alice);
     }
 
+    /// @dev Each of a round of its own, of a contract at the case's address whose market is this test.
+    function test_TheSeedMatchesVectors() public {
+        string memory json = vm.readFile("tests/vectors/mechanisms.json");
+        bytes memory code = address(new Mining(registry, address(this), puzzle, IRandomness(address(0)))).code;
+        uint256 i;
+        for (;; ++i) {
+            string memory key = string.concat(".miningSeed.cases[", vm.toString(i), "]");
+            if (!vm.keyExistsJson(json, key)) break;
+            Mining bare = Mining(vm.parseJsonAddress(json, string.concat(key, ".contract")));
+            vm.etch(address(bare), code);
+            vm.chainId(vm.parseJsonUint(json, string.concat(key, ".chainId")));
+            uint256 market_ = vm.parseJsonUint(json, string.concat(key, ".market"));
+            vm.roll(vm.parseJsonUint(json, string.concat(key, ".startedIn")));
+            bare.onOpen(market_, uint64(vm.parseJsonUint(json, string.concat(key, ".slot")) - 1), terms, "");
+            uint256 number = vm.parseJsonUint(json, string.concat(key, ".block"));
+            _record(number, vm.parseJsonBytes32(json, string.concat(key, ".value")));
+            vm.roll(vm.parseJsonUint(json, string.concat(key, ".ticketIn")));
+            assertEq(bare.round(market_).seed, vm.parseJsonUint(json, string.concat(key, ".seed")), key);
+            _record(number, 0);
+        }
+        assertGt(i, 8);
+    }
+
     function test_RevertConstructor_WhenThereIsNoHistory() public {
         vm.etch(HISTORY, "");
         vm.expectRevert(IMining.HistoryMissing.selector);
