@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import { CircuitRegistry } from "../../src/CircuitRegistry.sol";
+import { IHandOvers } from "../../src/interfaces/IHandOvers.sol";
 import { IProofMarket, Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
@@ -25,6 +26,7 @@ abstract contract GasFixture is MarketDeployer, HeaderFixture {
     TestToken internal token;
     IProofMarket internal market;
     IProverRegistry internal registry;
+    IHandOvers internal handOvers;
     StakeLottery internal lottery;
     BlockVerifier internal verifier;
     bytes32 internal circuit;
@@ -63,6 +65,7 @@ abstract contract GasFixture is MarketDeployer, HeaderFixture {
             })
         );
         registry = IProverRegistry(market.registry());
+        handOvers = IHandOvers(market.handOvers());
         lottery = new StakeLottery(registry, address(market), IRandomness(address(0)));
         verifier = new BlockVerifier(BlockKey.read());
         circuit = circuits.register(address(verifier), "key", "descriptor", true, "uri");
@@ -109,7 +112,7 @@ abstract contract GasFixture is MarketDeployer, HeaderFixture {
         registry.register("");
         token.approve(address(registry), type(uint256).max);
         registry.stake(units * UNIT);
-        registry.allocate(id, units, units, 1, 1);
+        registry.allocate(id, units, units, 1, 2);
         vm.stopPrank();
     }
 
