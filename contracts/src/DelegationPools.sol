@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { DelegationPool } from "./DelegationPool.sol";
+import { LibClone } from "solady/utils/LibClone.sol";
+
 import { IDelegationPool } from "./interfaces/IDelegationPool.sol";
 import { IDelegationPools } from "./interfaces/IDelegationPools.sol";
 import { IProofMarket } from "./interfaces/IProofMarket.sol";
 
 /// @title Where pools come from
-/// @dev Whole contracts and no clones: a pool is created once and used for long, a constructor needs no guard against
-/// running twice, and there is no bare implementation that somebody could mistake for a pool.
+/// @dev Pools are ERC-1167 clones: where every byte of state has its price, a contract of its own for each would cost more than
+/// most pools earn. A clone is initialised in the transaction that creates it, at an address that had no code before.
 contract DelegationPools is IDelegationPools {
+    /// @inheritdoc IDelegationPools
+    address public immutable implementation;
     /// @inheritdoc IDelegationPools
     IProofMarket public immutable market;
 
     /// @inheritdoc IDelegationPools
     mapping(address pool => bool) public isPool;
 
-    /// @param market_ The market contract whose slots the pools prove.
-    constructor(IProofMarket market_) {
-        market = market_;
+    /// @param implementation_ A `DelegationPool` as its constructor left it.
+    constructor(IDelegationPool implementation_) {
+        implementation = address(implementation_);
+        market = implementation_.market();
     }
 
     /// @inheritdoc IDelegationPools
@@ -26,8 +30,9 @@ contract DelegationPools is IDelegationPools {
         external
         returns (IDelegationPool pool)
     {
-        pool = new DelegationPool(market, msg.sender, firstLossBps, commissionBps, uri);
+        pool = IDelegationPool(LibClone.clone(implementation, abi.encodePacked(msg.sender, firstLossBps)));
         isPool[address(pool)] = true;
         emit PoolCreated(address(pool), msg.sender, firstLossBps, commissionBps, uri);
+        pool.initialise(commissionBps, uri);
     }
 }

@@ -269,18 +269,20 @@ contract ProverRegistry is IProverRegistry {
 
     /// @inheritdoc IProverRegistry
     function release(address prover, uint256 marketId, uint256 amount, bool proven) external onlyMarket {
-        Position storage stored = _positions[marketId][prover];
-        Position memory position = stored;
+        Position storage position = _positions[marketId][prover];
         uint256 bonded = position.bonded;
         if (amount > bonded) revert InsufficientStake(bonded, amount);
-        uint256 left = bonded - amount;
+        uint256 left;
+        unchecked {
+            left = bonded - amount;
+        }
+        uint256 units = position.units;
         position.bonded = uint96(left);
         // Only bonds that outlived their allocation commit more than the allocation.
-        if (bonded > position.units * STAKE_UNIT) {
-            _accounts[prover].committed -= uint96(bonded - _committed(position.units, left));
+        if (bonded > units * STAKE_UNIT) {
+            _accounts[prover].committed -= uint96(bonded - _committed(units, left));
         }
-        if (proven) position.misses = 0;
-        _positions[marketId][prover] = position;
+        if (proven && position.misses != 0) position.misses = 0;
     }
 
     /// @inheritdoc IProverRegistry

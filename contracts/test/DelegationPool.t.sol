@@ -3,10 +3,12 @@ pragma solidity 0.8.30;
 
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import { console } from "forge-std/Test.sol";
+import { LibClone } from "solady/utils/LibClone.sol";
 
 import { IDelegationPool } from "../src/interfaces/IDelegationPool.sol";
 import { IDelegationPools } from "../src/interfaces/IDelegationPools.sol";
 import { Slot } from "../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { PoolFixture } from "./PoolFixture.sol";
 import { HookToken } from "./mocks/HostileTokens.sol";
 import { TestToken } from "./mocks/TestToken.sol";
@@ -46,20 +48,63 @@ contract DelegationPoolTest is PoolFixture {
         assertEq(address(pool.market()), address(market));
         assertEq(address(pool.registry()), address(registry));
         assertEq(pool.asset(), address(token));
-        assertEq(pool.DRIP(), UNBONDING);
-        assertEq(pool.COMMISSION_NOTICE(), 3 * UNBONDING);
+        assertEq(address(pool.policies()), address(policies));
+        assertEq(pool.EXIT_TIME(), EXIT_TIME);
+        assertEq(pool.NOTICE(), NOTICE);
         (uint256 bps, uint256 next, uint256 from) = pool.commission();
         assertEq(bps, COMMISSION);
         assertEq(next + from, 0);
         (uint256 open, uint256 unbonding) = pool.currentBatches();
         assertEq(open, 1);
         assertEq(unbonding, 0);
+        assertEq(pool.revision(), 1);
 
         address expected = vm.computeCreateAddress(address(pools), vm.getNonce(address(pools)));
         vm.expectEmit(address(pools));
         emit IDelegationPools.PoolCreated(expected, dora, 1, 2, "uri");
         vm.prank(dora);
         assertEq(address(pools.create(1, 2, "uri")), expected);
+    }
+
+    /// @dev What pools share has no operator, never registers, and takes no stake and no signature.
+    function test_TheCodeThatPoolsShareIsNoPool() public {
+        IDelegationPool bare = IDelegationPool(pools.implementation());
+        assertFalse(pools.isPool(address(bare)));
+        assertEq(bare.operator(), address(0));
+        assertEq(bare.firstLossBps(), 0);
+        vm.expectRevert(IDelegationPool.AlreadyInitialised.selector);
+        bare.initialise(0, "");
+        token.mint(dora, 1 ether);
+        vm.startPrank(dora);
+        token.approve(address(bare), 1 ether);
+        vm.expectRevert(IProverRegistry.NotRegistered.selector);
+        bare.delegate(1 ether, 0);
+        vm.expectRevert(IDelegationPool.NotOperator.selector);
+        bare.setSubmitter(dora, true);
+        vm.stopPrank();
+        assertEq(bare.isValidSignature(0, ""), bytes4(0xffffffff));
+        assertEq(registry.proverOf(address(bare)).id, 0);
+        assertEq(token.balanceOf(dora), 1 ether);
+    }
+
+    function test_APoolIsInitialisedOnce() public {
+        vm.startPrank(operator);
+        vm.expectRevert(IDelegationPool.AlreadyInitialised.selector);
+        pool.initialise(10_000, "");
+        vm.stopPrank();
+        vm.prank(address(pools));
+        vm.expectRevert(IDelegationPool.AlreadyInitialised.selector);
+        pool.initialise(10_000, "");
+    }
+
+    /// @dev A clone of another's making may be a good pool, but the list does not know it.
+    function test_AnotherClonesPoolIsNotOnTheList() public {
+        IDelegationPool clone =
+            IDelegationPool(LibClone.clone(pools.implementation(), abi.encodePacked(operator, uint16(10_000))));
+        clone.initialise(0, "");
+        assertEq(clone.operator(), operator);
+        assertEq(clone.firstLossBps(), 10_000);
+        assertFalse(pools.isPool(address(clone)));
     }
 
     function test_RevertCreate_WhenBpsTooLarge() public {
@@ -79,7 +124,7 @@ contract DelegationPoolTest is PoolFixture {
         vm.expectEmit(address(pool));
         emit IDelegationPool.Delegated(dora, 200 ether, 200 ether * 1e6);
         vm.prank(dora);
-        assertEq(pool.delegate(200 ether), 200 ether * 1e6);
+        assertEq(pool.delegate(200 ether, 1), 200 ether * 1e6);
         _provide(operator, 5 ether);
         vm.expectEmit(address(pool));
         emit IDelegationPool.OwnStaked(5 ether);
@@ -109,9 +154,9 @@ contract DelegationPoolTest is PoolFixture {
         assertEq(registry.proverOf(address(pool)).stake, 409 ether);
 
         assertEq(pool.assetsOf(dora), 200 ether);
-        _skip(UNBONDING / 3);
+        _skip(EXIT_TIME / 3);
         assertApproxEqAbs(pool.assetsOf(dora), 201.5 ether, 1e6);
-        _skip(UNBONDING);
+        _skip(EXIT_TIME);
         assertApproxEqAbs(pool.assetsOf(dora), 204.5 ether, 1e6);
         assertApproxEqAbs(pool.assetsOf(emil), 102.25 ether, 1e6);
         _assertBooked();
@@ -130,7 +175,7 @@ contract DelegationPoolTest is PoolFixture {
         _credit(10 ether);
         pool.harvest();
         for (uint256 i; i < 60; ++i) {
-            _skip(UNBONDING / 60);
+            _skip(EXIT_TIME / 60);
             _credit(1);
             pool.harvest();
         }
@@ -157,6 +202,19 @@ contract DelegationPoolTest is PoolFixture {
         assertEq(pool.harvest(), 1 ether);
         assertEq(pool.owedToOperator(), 1 ether);
         assertEq(pool.assetsOf(dora), 1 ether);
+    }
+
+    /// @dev What a requester pays its holder for a slot it drops.
+    function test_AForfeitForADroppedSlotIsHarvested() public {
+        _fill();
+        Slot memory slot = _open(address(pool));
+        vm.prank(requester);
+        market.drop(slot, terms, new uint256[](0));
+        assertEq(pool.harvest(), 1 ether);
+        assertEq(pool.owedToOperator(), 0.1 ether);
+        assertEq(registry.proverOf(address(pool)).stake, 400.9 ether);
+        assertEq(registry.bondedOf(id, address(pool)), 0);
+        _assertBooked();
     }
 
     // ------------------------------------------------------------------ losses
@@ -202,7 +260,7 @@ contract DelegationPoolTest is PoolFixture {
         vm.expectEmit(address(pool));
         emit IDelegationPool.SharesSpent(1);
         vm.prank(emil);
-        pool.delegate(50 ether);
+        pool.delegate(50 ether, 1);
         assertEq(pool.sharesOf(emil), 50 ether * 1e6);
         assertEq(pool.sharesOf(dora), 0);
         assertEq(pool.assetsOf(emil), 50 ether);
@@ -212,7 +270,7 @@ contract DelegationPoolTest is PoolFixture {
         (uint256 open, uint256 unbonding) = pool.currentBatches();
         assertEq(unbonding, batch + 1);
         assertEq(open, batch + 2);
-        _skip(UNBONDING);
+        _skip(EXIT_TIME);
         assertEq(_claim(emil, batch + 1), 50 ether);
         assertEq(_claim(dora, batch), 0);
         _assertBooked();
@@ -225,7 +283,7 @@ contract DelegationPoolTest is PoolFixture {
         _credit(10 ether);
         _slash(100 ether);
         pool.harvest();
-        _skip(UNBONDING);
+        _skip(EXIT_TIME);
         assertApproxEqAbs(pool.assetsOf(dora), 9 ether, 1e12);
         assertEq(pool.totals().own, 0);
         _delegate(emil, 9 ether);
@@ -261,6 +319,12 @@ contract DelegationPoolTest is PoolFixture {
         assertEq(one, many);
     }
 
+    function test_Gas_Create() public {
+        uint256 gas = gasleft();
+        pools.create(5000, 1000, "https://pool.example");
+        console.log("create", gas - gasleft());
+    }
+
     function test_Gas_DelegateHarvestExitClaim() public {
         _fill();
         address late = makeAddr("late");
@@ -269,7 +333,7 @@ contract DelegationPoolTest is PoolFixture {
         token.approve(address(pool), 1 ether);
         _cool();
         uint256 gas = gasleft();
-        pool.delegate(1 ether);
+        pool.delegate(1 ether, 1);
         console.log("delegate", gas - gasleft());
         vm.stopPrank();
 
@@ -287,7 +351,7 @@ contract DelegationPoolTest is PoolFixture {
         pool.requestExit(shares);
         console.log("requestExit, starting a batch", gas - gasleft());
 
-        _skip(UNBONDING);
+        _skip(EXIT_TIME);
         _cool();
         vm.prank(late);
         gas = gasleft();
@@ -312,7 +376,7 @@ contract DelegationPoolTest is PoolFixture {
         vm.startPrank(dora);
         token.approve(address(pool), 100);
         vm.expectRevert(abi.encodeWithSelector(IDelegationPool.AssetTakesFee.selector, 99, 100));
-        pool.delegate(100);
+        pool.delegate(100, 1);
         vm.stopPrank();
         _credit(1000);
         vm.expectRevert(abi.encodeWithSelector(IDelegationPool.AssetTakesFee.selector, 990, 1000));
@@ -324,10 +388,11 @@ contract DelegationPoolTest is PoolFixture {
         HookToken hook = HookToken(address(token));
         _delegate(dora, 10 ether);
         (uint256 batch,) = _exit(dora, pool.sharesOf(dora) / 2);
-        _skip(UNBONDING);
-        bytes[6] memory attacks = [
-            abi.encodeCall(pool.delegate, (1)),
+        _skip(EXIT_TIME);
+        bytes[7] memory attacks = [
+            abi.encodeCall(pool.delegate, (1, 1)),
             abi.encodeCall(pool.requestExit, (1)),
+            abi.encodeCall(pool.takeBackExit, (1, 1)),
             abi.encodeCall(pool.claim, (batch, stranger)),
             abi.encodeCall(pool.advance, ()),
             abi.encodeCall(pool.freeUp, (id)),
@@ -356,7 +421,7 @@ contract DelegationPoolTest is PoolFixture {
         assertEq(market.credits(address(pool)), 100 ether);
         (uint256 batch, uint256 assets) = _exitAll(dora);
         assertEq(assets, 100 ether);
-        _skip(UNBONDING);
+        _skip(EXIT_TIME);
         assertEq(_claim(dora, batch), 100 ether);
     }
 }

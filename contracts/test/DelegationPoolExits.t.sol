@@ -3,12 +3,19 @@ pragma solidity 0.8.30;
 
 import { IDelegationPool } from "../src/interfaces/IDelegationPool.sol";
 import { Slot } from "../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { PoolFixture } from "./PoolFixture.sol";
 
 /// @notice How stake leaves a pool, what the operator may do, and what is refused.
 contract DelegationPoolExitsTest is PoolFixture {
+    uint256 private other;
+    uint256 private seen;
+
     function setUp() public override {
         super.setUp();
+        other = _anotherMarket();
+        _announceAll(other);
+        seen = pool.revision();
         _stakeOwn(100 ether);
         _delegate(dora, 200 ether);
         _delegate(emil, 100 ether);
@@ -18,7 +25,7 @@ contract DelegationPoolExitsTest is PoolFixture {
 
     function test_AnExitIsPaidAfterUnbonding() public {
         uint256 shares = pool.sharesOf(dora);
-        uint256 readyAt = vm.getBlockTimestamp() + UNBONDING;
+        uint256 readyAt = vm.getBlockTimestamp() + EXIT_TIME;
         vm.expectEmit(address(pool));
         emit IDelegationPool.ExitRequested(dora, 1, 50 ether, shares / 4, 50 ether);
         vm.expectEmit(address(pool));
@@ -28,13 +35,14 @@ contract DelegationPoolExitsTest is PoolFixture {
         assertEq(pool.exitSharesOf(batch, dora), 50 ether);
         assertEq(pool.assetsOf(dora), 150 ether);
         assertEq(pool.totals().exiting, 50 ether);
-        (uint256 worth, uint256 own, uint256 ready, uint256 exitShares) = pool.batches(batch);
+        (uint256 worth, uint256 own, uint256 ready, uint256 exitShares, uint256 askedAt) = pool.batches(batch);
         assertEq(worth, 50 ether);
         assertEq(own, 0);
         assertEq(ready, readyAt);
         assertEq(exitShares, 50 ether);
+        assertEq(askedAt, readyAt - EXIT_TIME);
 
-        _skip(UNBONDING - 1);
+        _skip(EXIT_TIME - 1);
         vm.prank(dora);
         vm.expectRevert(abi.encodeWithSelector(IDelegationPool.BatchNotSettled.selector, 1));
         pool.claim(batch, dora);
@@ -56,19 +64,19 @@ contract DelegationPoolExitsTest is PoolFixture {
     function test_SeveralExitsOfOneDelegator() public {
         uint256 shares = pool.sharesOf(dora);
         _exit(dora, shares / 4);
-        _skip(UNBONDING / 2);
+        _skip(EXIT_TIME / 2);
         (uint256 batch,) = _exit(dora, shares / 4);
         assertEq(batch, 2);
         _exit(dora, shares / 4);
         _exitAll(emil);
         assertEq(pool.exitSharesOf(2, dora), 100 ether);
 
-        _skip(UNBONDING / 2);
+        _skip(EXIT_TIME / 2);
         assertEq(_claim(dora, 1), 50 ether);
         (uint256 open, uint256 unbonding) = pool.currentBatches();
         assertEq(open, 3);
         assertEq(unbonding, 2);
-        _skip(UNBONDING);
+        _skip(EXIT_TIME);
         assertEq(_claim(dora, 2), 100 ether);
         assertEq(_claim(emil, 2), 100 ether);
         assertEq(pool.assetsOf(dora), 50 ether);
@@ -78,7 +86,7 @@ contract DelegationPoolExitsTest is PoolFixture {
     /// @dev Settled is settled: no loss reaches it any more, claimed or not.
     function test_ASettledBatchLosesNothing() public {
         (uint256 batch,) = _exitAll(emil);
-        _skip(UNBONDING);
+        _skip(EXIT_TIME);
         pool.advance();
         _allocate(300);
         _slash(200 ether);
@@ -87,20 +95,73 @@ contract DelegationPoolExitsTest is PoolFixture {
         _assertBooked();
     }
 
-    function test_AnExitWaitsForTheDutiesItBacks() public {
-        (terms.bond, terms.floorBps, terms.expiryWindow) = (20 ether, 10_000, uint32(3 * UNBONDING));
-        _setTerms();
+    /// @dev What is bonded, and for how long, moves nothing; a slash that comes in time is shared.
+    function test_AnExitIsReadyWhateverIsBonded() public {
+        terms.expiryWindow = uint32(registry.MAX_WINDOW());
         _allocate(100);
-        Slot memory slot = _open(address(pool));
+        Slot memory slot = _openForPool(20 ether);
         (uint256 batch,) = _exitAll(emil);
-        (,, uint256 readyAt,) = pool.batches(batch);
-        assertEq(readyAt, slot.openedAt + 3 * UNBONDING);
-        _skip(2 * UNBONDING);
+        (,, uint256 readyAt,,) = pool.batches(batch);
+        assertEq(readyAt, vm.getBlockTimestamp() + EXIT_TIME);
+        vm.warp(slot.openedAt + terms.expiryWindow - 1);
         _prove(slot, stranger);
         vm.warp(readyAt);
         // Of 20: 10 from own first, 10 from 90 : 200 : 100.
         assertApproxEqAbs(_claim(emil, batch), 100 ether - uint256(1000 ether) / 390, 1);
         _assertBooked();
+    }
+
+    // ------------------------------------------------------------------ taken back
+
+    function test_AnExitTakenBackIsSharesAgain() public {
+        _allocate(400);
+        uint256 shares = pool.sharesOf(dora);
+        (uint256 batch,) = _exitAll(dora);
+        vm.expectEmit(address(pool));
+        emit IDelegationPool.ExitTakenBack(dora, batch, 50 ether, 50 ether, shares / 4);
+        (uint256 assets, uint256 bought) = _takeBack(dora, 50 ether);
+        assertEq(assets, 50 ether);
+        assertEq(bought, shares / 4);
+        assertEq(pool.exitSharesOf(batch, dora), 150 ether);
+        assertEq(pool.assetsOf(dora), 50 ether);
+        assertEq(pool.totals().exiting, 150 ether);
+        _takeBack(dora, 150 ether);
+        assertEq(pool.sharesOf(dora), shares);
+        assertEq(pool.totals().exiting, 0);
+        vm.expectRevert(IDelegationPool.NothingWaiting.selector);
+        pool.freeUp(id);
+        _assertBooked();
+    }
+
+    /// @dev What is left in the batch may be free then, and begins to unbond.
+    function test_TakingBackLetsTheOthersGo() public {
+        _allocate(300);
+        _exitAll(dora);
+        (uint256 batch,) = _exitAll(emil);
+        (, uint256 unbonding) = pool.currentBatches();
+        assertEq(unbonding, 0);
+        _takeBack(dora, 200 ether);
+        (, unbonding) = pool.currentBatches();
+        assertEq(unbonding, batch);
+        // From now on it is on its way.
+        vm.prank(emil);
+        vm.expectRevert(abi.encodeWithSelector(IDelegationPool.InsufficientShares.selector, 0, 1));
+        pool.takeBackExit(1, seen);
+        _skip(EXIT_TIME);
+        assertEq(_claim(emil, batch), 100 ether);
+    }
+
+    function test_RevertTakeBackExit_WhenTooFewOrTooMany() public {
+        _allocate(400);
+        _exitAll(dora);
+        vm.startPrank(dora);
+        vm.expectRevert(abi.encodeWithSelector(IDelegationPool.InsufficientShares.selector, 200 ether, 200 ether + 1));
+        pool.takeBackExit(200 ether + 1, seen);
+        vm.expectRevert(IDelegationPool.AmountTooSmall.selector);
+        pool.takeBackExit(0, seen);
+        vm.expectRevert(abi.encodeWithSelector(IDelegationPool.RevisionChanged.selector, seen));
+        pool.takeBackExit(1, 0);
+        vm.stopPrank();
     }
 
     // ------------------------------------------------------------------ stake that is allocated
@@ -111,21 +172,25 @@ contract DelegationPoolExitsTest is PoolFixture {
         vm.expectRevert(abi.encodeWithSelector(IDelegationPool.StakeNotFree.selector, 10 ether, 20.5 ether));
         pool.advance();
         vm.expectRevert(IDelegationPool.NothingToFree.selector);
-        pool.freeUp(id + 1);
+        pool.freeUp(other);
         vm.prank(stranger);
         pool.freeUp(id);
-        assertEq(registry.allocationOf(id, address(pool)), 379);
+        IProverRegistry.Position memory position = registry.positionOf(id, address(pool));
+        assertEq(position.units, 379);
+        assertEq(position.exposure, EXPOSURE);
+        assertEq(position.fromVersion, 1);
+        assertEq(position.toVersion, type(uint32).max);
         vm.expectRevert(IDelegationPool.NothingToFree.selector);
         pool.freeUp(id);
         // The operator cannot take it back before the exit has it.
         vm.prank(operator);
         vm.expectRevert(abi.encodeWithSelector(IDelegationPool.ExitsWaiting.selector, 20 ether, 20.5 ether));
-        pool.allocate(id, 380);
+        pool.allocate(id, 380, 380);
         _allocate(379);
         pool.advance();
         vm.expectRevert(IDelegationPool.NothingWaiting.selector);
         pool.freeUp(id);
-        _skip(UNBONDING);
+        _skip(EXIT_TIME);
         assertEq(_claim(dora, 1), 20.5 ether);
     }
 
@@ -140,23 +205,27 @@ contract DelegationPoolExitsTest is PoolFixture {
         pool.freeUp(id);
         vm.expectRevert(abi.encodeWithSelector(IDelegationPool.StakeNotFree.selector, 50 ether, 200 ether));
         pool.advance();
-        assertFalse(registry.isAble(id, address(pool), 1));
+        assertFalse(registry.isAble(id, address(pool), 1, terms.version));
+        // Nor may the operator put to other use what the bonds hold for now.
+        vm.prank(operator);
+        vm.expectRevert(abi.encodeWithSelector(IDelegationPool.ExitsWaiting.selector, 49 ether, 200 ether));
+        pool.allocate(other, 1, 1);
         _prove(slot, address(pool));
         pool.advance();
-        _skip(UNBONDING);
+        _skip(EXIT_TIME);
         assertEq(_claim(dora, 1), 200 ether);
     }
 
     function test_FreeUpLowersToZero() public {
         vm.startPrank(operator);
-        pool.allocate(id, 50);
-        pool.allocate(id + 1, 350);
+        pool.allocate(id, 50, 50);
+        pool.allocate(other, 350, 350);
         vm.stopPrank();
         _exitAll(dora);
         pool.freeUp(id);
         assertEq(registry.allocationOf(id, address(pool)), 0);
-        pool.freeUp(id + 1);
-        assertEq(registry.allocationOf(id + 1, address(pool)), 200);
+        pool.freeUp(other);
+        assertEq(registry.allocationOf(other, address(pool)), 200);
         pool.advance();
     }
 
@@ -170,15 +239,27 @@ contract DelegationPoolExitsTest is PoolFixture {
     // ------------------------------------------------------------------ the operator
 
     function test_TheOperatorsExit() public {
-        vm.prank(operator);
+        vm.startPrank(operator);
+        vm.expectRevert(abi.encodeWithSelector(IDelegationPool.InsufficientOwn.selector, 100 ether, 101 ether));
+        pool.announceOwnExit(101 ether);
+        uint256 from = vm.getBlockTimestamp() + NOTICE;
+        vm.expectEmit(address(pool));
+        emit IDelegationPool.OwnExitAnnounced(60 ether, from);
+        assertEq(pool.announceOwnExit(60 ether), from);
+        assertEq(pool.revision(), seen + 1);
+        (uint256 amount, uint256 since) = pool.ownExit();
+        assertEq(amount, 60 ether);
+        assertEq(since, from);
+        assertEq(pool.totals().own, 100 ether);
+        vm.warp(from);
         vm.expectEmit(address(pool));
         emit IDelegationPool.ExitRequested(operator, 1, 60 ether, 0, 0);
-        assertEq(pool.requestOwnExit(60 ether), 1);
+        pool.requestOwnExit();
+        vm.stopPrank();
+        (amount, since) = pool.ownExit();
+        assertEq(amount + since, 0);
         assertEq(pool.totals().own, 40 ether);
         assertEq(pool.totals().ownExiting, 60 ether);
-        vm.prank(operator);
-        vm.expectRevert(abi.encodeWithSelector(IDelegationPool.InsufficientOwn.selector, 40 ether, 41 ether));
-        pool.requestOwnExit(41 ether);
         vm.prank(operator);
         vm.expectRevert(IDelegationPool.NothingToClaim.selector);
         pool.withdrawOperator(operator);
@@ -186,7 +267,7 @@ contract DelegationPoolExitsTest is PoolFixture {
         _credit(10 ether);
         pool.harvest();
         assertEq(pool.totals().own, 40 ether + uint256(9 ether) * 40 / 340 + 1);
-        _skip(UNBONDING);
+        _skip(EXIT_TIME);
         pool.advance();
         vm.prank(operator);
         assertEq(pool.withdrawOperator(stranger), 61 ether);
@@ -194,16 +275,70 @@ contract DelegationPoolExitsTest is PoolFixture {
         _assertBooked();
     }
 
+    /// @dev What a loss left of it; and nothing if it left nothing.
+    function test_TheOperatorsExitIsAtMostWhatIsLeft() public {
+        _allocate(400);
+        vm.prank(operator);
+        uint256 from = pool.announceOwnExit(90 ether);
+        _slash(100 ether);
+        vm.warp(from);
+        uint256 left = pool.totals().own;
+        assertLt(left, 90 ether);
+        vm.prank(operator);
+        (, uint256 amount) = pool.requestOwnExit();
+        assertEq(amount, left);
+    }
+
+    function test_AnOwnExitIsTakenBackAndAnnouncedAnew() public {
+        vm.startPrank(operator);
+        vm.expectRevert(IDelegationPool.NothingAnnounced.selector);
+        pool.requestOwnExit();
+        vm.expectRevert(IDelegationPool.NothingAnnounced.selector);
+        pool.announceOwnExit(0);
+        uint256 from = pool.announceOwnExit(1 ether);
+        vm.warp(from - 1);
+        // Another amount is another announcement, with all of its notice.
+        uint256 later = pool.announceOwnExit(100 ether);
+        assertEq(later, from - 1 + NOTICE);
+        vm.warp(from);
+        vm.expectRevert(abi.encodeWithSelector(IDelegationPool.NoticeNotOver.selector, later));
+        pool.requestOwnExit();
+        pool.announceOwnExit(0);
+        vm.warp(later);
+        vm.expectRevert(IDelegationPool.NothingAnnounced.selector);
+        pool.requestOwnExit();
+        vm.stopPrank();
+    }
+
+    /// @dev Alone it is warned of by nobody, and whoever comes in the same block has not seen it.
+    function test_AnOperatorThatIsAloneNeedsNoNotice() public {
+        _createPool(0, 0);
+        _stakeOwn(10 ether);
+        vm.startPrank(operator);
+        assertEq(pool.announceOwnExit(10 ether), vm.getBlockTimestamp());
+        pool.requestOwnExit();
+        pool.setCommission(10_000);
+        pool.raiseCommission();
+        vm.stopPrank();
+        _provide(dora, 1 ether);
+        vm.prank(dora);
+        vm.expectRevert(abi.encodeWithSelector(IDelegationPool.RevisionChanged.selector, 3));
+        pool.delegate(1 ether, 1);
+        _skip(EXIT_TIME);
+        pool.advance();
+        assertEq(pool.owedToOperator(), 10 ether);
+    }
+
     function test_CommissionFallsAtOnceAndRisesAfterNotice() public {
         vm.startPrank(operator);
-        vm.expectRevert(IDelegationPool.CommissionNotAnnounced.selector);
+        vm.expectRevert(IDelegationPool.NothingAnnounced.selector);
         pool.raiseCommission();
-        uint256 from = vm.getBlockTimestamp() + 3 * UNBONDING;
+        uint256 from = vm.getBlockTimestamp() + NOTICE;
         vm.expectEmit(address(pool));
         emit IDelegationPool.CommissionAnnounced(3000, from);
         pool.setCommission(3000);
         vm.warp(from - 1);
-        vm.expectRevert(abi.encodeWithSelector(IDelegationPool.CommissionNotDue.selector, from));
+        vm.expectRevert(abi.encodeWithSelector(IDelegationPool.NoticeNotOver.selector, from));
         pool.raiseCommission();
         vm.warp(from);
         vm.expectEmit(address(pool));
@@ -216,7 +351,7 @@ contract DelegationPoolExitsTest is PoolFixture {
         (uint256 bps, uint256 next, uint256 nextFrom) = pool.commission();
         assertEq(bps, 500);
         assertEq(next + nextFrom, 0);
-        vm.expectRevert(IDelegationPool.CommissionNotAnnounced.selector);
+        vm.expectRevert(IDelegationPool.NothingAnnounced.selector);
         pool.raiseCommission();
         vm.stopPrank();
     }
@@ -226,13 +361,17 @@ contract DelegationPoolExitsTest is PoolFixture {
         pool.setSubmitter(stranger, true);
         pool.setUri("elsewhere");
         vm.stopPrank();
+        assertFalse(registry.actsFor(stranger, address(pool)));
+        assertTrue(registry.isNominated(address(pool), stranger));
+        vm.prank(stranger);
+        registry.serve(address(pool));
         assertTrue(registry.actsFor(stranger, address(pool)));
         vm.prank(operator);
         pool.setSubmitter(stranger, false);
         assertFalse(registry.actsFor(stranger, address(pool)));
     }
 
-    function test_TheOperatorSignsForThePool_ButNotTowardsTheAsset() public {
+    function test_TheOperatorSignsForThePool_ButNotTowardsWhatMovesItsMoney() public {
         (address signer, uint256 key) = makeAddrAndKey("signer");
         operator = signer;
         _createPool(0, 0);
@@ -241,56 +380,26 @@ contract DelegationPoolExitsTest is PoolFixture {
         bytes memory signature = abi.encodePacked(r, s, v);
         assertEq(pool.isValidSignature(digest, signature), bytes4(0x1626ba7e));
         assertEq(pool.isValidSignature(keccak256("another"), signature), bytes4(0xffffffff));
-        vm.prank(address(token));
-        assertEq(pool.isValidSignature(digest, signature), bytes4(0xffffffff));
-        vm.prank(address(registry));
-        assertEq(pool.isValidSignature(digest, signature), bytes4(0xffffffff));
-    }
-
-    function test_RevertAllocate_WhenTooManyMarkets() public {
-        vm.startPrank(operator);
-        for (uint256 i; i < 8; ++i) {
-            pool.allocate(100 + i, 10);
+        address[4] memory movers = [address(token), address(registry), address(market), market.handOvers()];
+        for (uint256 i; i < movers.length; ++i) {
+            vm.prank(movers[i]);
+            assertEq(pool.isValidSignature(digest, signature), bytes4(0xffffffff));
         }
-        vm.expectRevert(IDelegationPool.TooManyMarkets.selector);
-        pool.allocate(108, 10);
-        // One it left makes room.
-        pool.allocate(103, 0);
-        pool.allocate(108, 10);
-        uint256[] memory served = pool.servedMarkets();
-        assertEq(served.length, 8);
-        assertEq(served[3], 108);
-        pool.allocate(107, 11);
-        vm.stopPrank();
-    }
-
-    /// @dev A market with bonds in it is still served: exits wait for its duties.
-    function test_AMarketWithBondsKeepsItsPlace() public {
-        _allocate(100);
-        Slot memory slot = _openForPool(20 ether);
-        _allocate(0);
-        vm.startPrank(operator);
-        for (uint256 i; i < 7; ++i) {
-            pool.allocate(100 + i, 10);
-        }
-        vm.expectRevert(IDelegationPool.TooManyMarkets.selector);
-        pool.allocate(107, 10);
-        vm.stopPrank();
-        _prove(slot, address(pool));
-        vm.prank(operator);
-        pool.allocate(107, 10);
     }
 
     // ------------------------------------------------------------------ refused
 
     function test_Revert_WhenNotOperator() public {
-        bytes[8] memory calls = [
+        bytes[11] memory calls = [
             abi.encodeCall(pool.stakeOwn, (1)),
-            abi.encodeCall(pool.requestOwnExit, (1)),
+            abi.encodeCall(pool.announceOwnExit, (1)),
+            abi.encodeCall(pool.requestOwnExit, ()),
             abi.encodeCall(pool.withdrawOperator, (stranger)),
             abi.encodeCall(pool.setCommission, (1)),
             abi.encodeCall(pool.raiseCommission, ()),
-            abi.encodeCall(pool.allocate, (id, 1)),
+            abi.encodeCall(pool.announceMarket, (id, 1, 1, 1)),
+            abi.encodeCall(pool.narrowMarket, (id, 1, 1, 1)),
+            abi.encodeCall(pool.allocate, (id, 1, 1)),
             abi.encodeCall(pool.setSubmitter, (stranger, true)),
             abi.encodeCall(pool.setUri, (""))
         ];
@@ -304,12 +413,10 @@ contract DelegationPoolExitsTest is PoolFixture {
 
     function test_Revert_WhenAmountZero() public {
         vm.expectRevert(IDelegationPool.AmountZero.selector);
-        pool.delegate(0);
+        pool.delegate(0, seen);
         vm.startPrank(operator);
         vm.expectRevert(IDelegationPool.AmountZero.selector);
         pool.stakeOwn(0);
-        vm.expectRevert(IDelegationPool.AmountZero.selector);
-        pool.requestOwnExit(0);
         vm.stopPrank();
     }
 
@@ -331,12 +438,12 @@ contract DelegationPoolExitsTest is PoolFixture {
         _delegate(dora, 1);
         _credit(100 ether);
         pool.harvest();
-        _skip(UNBONDING);
+        _skip(EXIT_TIME);
         _provide(emil, 100 ether);
         vm.startPrank(emil);
         vm.expectRevert(IDelegationPool.AmountTooSmall.selector);
-        pool.delegate(1e13);
-        assertGt(pool.delegate(1e14), 0);
+        pool.delegate(1e13, 1);
+        assertGt(pool.delegate(1e14, 1), 0);
         vm.stopPrank();
     }
 
@@ -344,7 +451,7 @@ contract DelegationPoolExitsTest is PoolFixture {
         (uint256 batch,) = _exitAll(emil);
         vm.expectRevert(abi.encodeWithSelector(IDelegationPool.BatchNotSettled.selector, batch + 1));
         pool.claim(batch + 1, stranger);
-        _skip(UNBONDING);
+        _skip(EXIT_TIME);
         vm.prank(dora);
         vm.expectRevert(IDelegationPool.NothingToClaim.selector);
         pool.claim(batch, dora);

@@ -18,7 +18,7 @@ contract DelegationPoolFuzzTest is PoolFixture {
         _delegate(emil, b);
         _credit(reward);
         pool.harvest();
-        _skip(UNBONDING);
+        _skip(EXIT_TIME);
         (uint256 bps,,) = pool.commission();
         uint256 rest = reward - uint256(reward) * bps / 10_000;
         uint256 base = uint256(own) + a + b;
@@ -76,21 +76,68 @@ contract DelegationPoolFuzzTest is PoolFixture {
         _allocate(others / UNIT);
         _credit(bound(reward, 1, 100 ether));
         pool.harvest();
-        _skip(UNBONDING / 2);
+        _skip(EXIT_TIME / 2);
         if (others > 2 * UNIT) _slash(uint96(bound(loss, 2, others / UNIT * UNIT)));
         amount = bound(amount, 1e12, 1e24);
         _provide(emil, amount);
         vm.prank(emil);
-        try pool.delegate(amount) returns (uint256 shares) {
+        try pool.delegate(amount, 1) returns (uint256 shares) {
             uint256 worth = pool.assetsOf(dora);
             (uint256 batch, uint256 assets) = _exit(emil, shares);
             assertLe(assets, amount);
             assertGe(pool.assetsOf(dora), worth);
-            _skip(UNBONDING);
+            _skip(EXIT_TIME);
             assertEq(_claim(emil, batch), assets);
         } catch (bytes memory reason) {
             assertEq(bytes4(reason), IDelegationPool.AmountTooSmall.selector);
         }
+    }
+
+    /// @dev Out and back in, a loss or a reward on the way or not: never more than who stays, and nobody else loses by it.
+    function testFuzz_OutAndBackNeverPays(uint256 others, uint256 amount, uint256 part, uint256 what, uint256 news)
+        public
+    {
+        others = bound(others, 1 ether, 200 ether);
+        amount = bound(amount, 1 ether, 200 ether);
+        _delegate(dora, others);
+        _delegate(emil, amount);
+        _allocate((others + amount) / UNIT);
+        _credit(10 ether);
+        pool.harvest();
+        _skip(EXIT_TIME / 2);
+        uint256 snapshot = vm.snapshotState();
+        _happens(what, news);
+        _skip(EXIT_TIME);
+        (uint256 stayed, uint256 doras) = (pool.assetsOf(emil), pool.assetsOf(dora));
+
+        vm.revertToState(snapshot);
+        // More than what no allocation holds, so that it waits in the open batch.
+        part = bound(part, pool.sharesOf(emil) / 2 + 1, pool.sharesOf(emil));
+        (uint256 batch, uint256 assets) = _exit(emil, part);
+        (uint256 open,) = pool.currentBatches();
+        if (open != batch) return;
+        assertLe(assets, stayed + 10 ether);
+        _happens(what, news);
+        uint256 exitShares = pool.exitSharesOf(batch, emil);
+        (uint256 worth,,, uint256 all,) = pool.batches(batch);
+        assertLe(worth, all, "never more than a wei");
+        if (worth < 2) return;
+        _takeBack(emil, exitShares);
+        _skip(EXIT_TIME);
+        uint256 dust = 1e9;
+        assertLe(pool.assetsOf(emil), stayed + dust);
+        assertGe(pool.assetsOf(dora) + dust, doras);
+        assertEq(pool.totals().exiting, 0);
+        _assertBooked();
+    }
+
+    /// @dev Nothing, a reward, or a loss of a part.
+    function _happens(uint256 what, uint256 news) private {
+        if (what % 3 == 1) {
+            _credit(bound(news, 1, 100 ether));
+            pool.harvest();
+        }
+        if (what % 3 == 2) _slash(uint96(bound(news, 2, 1 ether)));
     }
 
     /// @dev However many put it up: 60 units delegated by one or by twelve are 60 units of weight.
@@ -109,7 +156,7 @@ contract DelegationPoolFuzzTest is PoolFixture {
         assertEq(registry.totalWeight(id), 420);
         uint256[2] memory wins;
         for (uint256 i; i < 420; ++i) {
-            (address drawn, bool able) = registry.draw(id, i, BOND);
+            (address drawn, bool able) = registry.draw(id, i, BOND, 1);
             assertTrue(able);
             if (drawn == address(first)) ++wins[0];
             if (drawn == address(pool)) ++wins[1];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { ProofMarket } from "../src/ProofMarket.sol";
-import { IProofMarket, IProofMarketEvents, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
+import { HandOver, IHandOvers } from "../src/interfaces/IHandOvers.sol";
+import { IProofMarketEvents, Slot } from "../src/interfaces/IProofMarket.sol";
 import { HandOverFixture } from "./HandOverFixture.sol";
 import { ContractProver } from "./mocks/ContractProver.sol";
 
@@ -14,8 +14,8 @@ contract HandOverTest is HandOverFixture {
         Slot memory slot = _open(alice);
         HandOver memory offer = _offerTo(bob, 2 ether);
         bytes32 digest = _digest(slot, offer);
-        vm.expectEmit(address(market));
-        emit IProofMarket.HandOverOffered(id, slot.id, alice, digest, offer);
+        vm.expectEmit(address(handOvers));
+        emit IHandOvers.HandOverOffered(id, slot.id, alice, digest, offer);
         assertEq(_handOver(alice, slot, offer), digest);
 
         (uint256 funds, uint256 held) = (_funds(), token.balanceOf(address(market)));
@@ -35,12 +35,12 @@ contract HandOverTest is HandOverFixture {
     function test_TheHoldersStakeIsFreeAgain() public {
         Slot memory slot = _open(alice);
         vm.prank(alice);
-        registry.allocate(id, 0);
+        _allocate(id, 0);
         assertEq(registry.freeStake(alice), 200 ether - BOND);
         _pass(slot, alice, bob);
         assertEq(registry.freeStake(alice), 200 ether);
-        assertEq(registry.dutyUntil(id, alice), 0);
-        assertEq(registry.dutyUntil(id, bob), uint256(slot.openedAt) + EXPIRY);
+        assertEq(registry.bondedOf(id, alice), 0);
+        assertEq(registry.bondedOf(id, bob), BOND);
         vm.prank(alice);
         registry.requestUnstake(200 ether);
     }
@@ -50,14 +50,14 @@ contract HandOverTest is HandOverFixture {
         Slot memory slot = _open(alice);
         vm.warp(slot.exclusiveUntil);
         _prove(slot, bob);
-        assertEq(registry.proverOf(alice).misses, 1);
+        assertEq(registry.positionOf(id, alice).misses, 1);
 
         Slot memory passed = _pass(_open(alice), alice, bob);
-        assertEq(registry.proverOf(alice).misses, 1);
+        assertEq(registry.positionOf(id, alice).misses, 1);
         _prove(passed, bob);
-        assertEq(registry.proverOf(alice).misses, 1);
+        assertEq(registry.positionOf(id, alice).misses, 1);
         _prove(_open(alice), alice);
-        assertEq(registry.proverOf(alice).misses, 0);
+        assertEq(registry.positionOf(id, alice).misses, 0);
     }
 
     function test_OtherBondsStayWhereTheyAre() public {
@@ -91,7 +91,7 @@ contract HandOverTest is HandOverFixture {
     function test_TheOldHoldersProofIsRefused() public {
         Slot memory slot = _open(alice);
         Slot memory held = _pass(slot, alice, bob);
-        _proveFails(slot, alice, _notOpen(SlotState.None));
+        _proveFails(slot, alice, _notOpen());
         bytes memory error = abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, bob, slot.exclusiveUntil);
         _proveFails(held, alice, error);
         vm.warp(slot.exclusiveUntil - 1);
@@ -106,10 +106,10 @@ contract HandOverTest is HandOverFixture {
         emit IProofMarketEvents.SlotProven(id, slot.id, carol, 6 ether, 10 ether, bob);
         _prove(slot, carol);
         assertEq(registry.proverOf(bob).stake, 100 ether - BOND);
-        assertEq(registry.proverOf(bob).misses, 1);
+        assertEq(registry.positionOf(id, bob).misses, 1);
         assertEq(registry.bondedOf(id, bob), 0);
         assertEq(registry.proverOf(alice).stake, 200 ether);
-        assertEq(registry.proverOf(alice).misses, 0);
+        assertEq(registry.positionOf(id, alice).misses, 0);
         assertEq(market.credits(carol), CREDIT + 16 ether);
     }
 
@@ -124,7 +124,7 @@ contract HandOverTest is HandOverFixture {
     function test_ExpiryFreesTheTakersBond() public {
         Slot memory slot = _pass(_open(alice), alice, bob);
         vm.warp(uint256(slot.openedAt) + EXPIRY);
-        market.expire(slot, terms);
+        market.expire(slot, terms, _noInputs());
         assertEq(registry.bondedOf(id, bob), 0);
         assertEq(registry.proverOf(bob).stake, 100 ether);
     }
@@ -189,7 +189,7 @@ contract HandOverTest is HandOverFixture {
         if (signed) signature = _sign(aliceKey, slot, offer);
         else _handOver(alice, slot, offer);
         vm.prank(bob);
-        (bool taken,) = address(market).call(abi.encodeCall(market.takeOver, (slot, terms, offer, bob, signature)));
+        (bool taken,) = address(handOvers).call(abi.encodeCall(handOvers.takeOver, (slot, terms, offer, bob, signature)));
         bool covered = price >= -int256(CREDIT) && price <= int256(CREDIT);
         assertEq(taken, covered);
         int256 moved = covered ? int256(price) : int256(0);
@@ -218,7 +218,7 @@ contract HandOverTest is HandOverFixture {
         Slot memory slot = _open(prover);
         HandOver memory offer = _offerTo(address(0), -2 ether);
         bytes memory wrong = _sign(aliceKey, slot, offer);
-        _takeByFails(bob, slot, offer, bob, wrong, _error(IProofMarket.HandOverNotOffered.selector));
+        _takeByFails(bob, slot, offer, bob, wrong, _error(IHandOvers.HandOverNotOffered.selector));
         _take(slot, offer, bob, _sign(key, slot, offer));
         assertEq(market.credits(prover), CREDIT - 2 ether);
         assertEq(registry.bondedOf(id, prover), 0);
@@ -229,7 +229,7 @@ contract HandOverTest is HandOverFixture {
         _stake(address(prover), id, 100);
         Slot memory slot = _open(address(prover));
         HandOver memory offer = _offerTo(bob, 1 ether);
-        prover.execute(address(market), abi.encodeCall(market.handOver, (slot, terms, offer)));
+        prover.execute(address(handOvers), abi.encodeCall(handOvers.handOver, (slot, terms, offer)));
         _take(slot, offer, bob, "");
         assertEq(market.credits(address(prover)), 1 ether);
     }
@@ -237,7 +237,7 @@ contract HandOverTest is HandOverFixture {
     function test_RevertTakeOver_WhenTheSignatureIsNotTheHoldersForThisOffer() public {
         Slot memory slot = _open(alice);
         HandOver memory offer = _offerTo(bob, 2 ether);
-        bytes memory error = _error(IProofMarket.HandOverNotOffered.selector);
+        bytes memory error = _error(IHandOvers.HandOverNotOffered.selector);
         bytes memory good = _sign(aliceKey, slot, offer);
 
         (, uint256 bobKey) = makeAddrAndKey("bob");
@@ -260,7 +260,7 @@ contract HandOverTest is HandOverFixture {
     function test_RevertTakeOver_WhenTheOfferIsForAnotherSlot() public {
         (Slot memory first, Slot memory second) = (_open(alice), _open(alice));
         HandOver memory offer = _offerTo(bob, 0);
-        bytes memory error = _error(IProofMarket.HandOverNotOffered.selector);
+        bytes memory error = _error(IHandOvers.HandOverNotOffered.selector);
         _takeByFails(bob, second, offer, bob, _sign(aliceKey, first, offer), error);
         _handOver(alice, first, offer);
         _takeByFails(bob, second, offer, bob, "", error);
@@ -273,19 +273,24 @@ contract HandOverTest is HandOverFixture {
         bytes memory signature = _sign(aliceKey, slot, offer);
         _handOver(alice, slot, offer);
         vm.chainId(block.chainid + 1);
-        bytes memory error = _error(IProofMarket.HandOverNotOffered.selector);
+        bytes memory error = _error(IHandOvers.HandOverNotOffered.selector);
         _takeByFails(bob, slot, offer, bob, signature, error);
         _takeByFails(bob, slot, offer, bob, "", error);
     }
 
-    function test_RevertTakeOver_WhenTheOfferIsForAnotherMarketContract() public {
+    /// @dev Whoever signs for the offers of one deployment has signed for no other's.
+    function test_RevertTakeOver_WhenTheOfferIsForAnotherContract() public {
         Slot memory slot = _open(alice);
         HandOver memory offer = _offerTo(bob, 0);
-        ProofMarket this_ = market;
-        market = ProofMarket(stranger);
-        bytes memory signature = _sign(aliceKey, slot, offer);
-        market = this_;
-        _takeByFails(bob, slot, offer, bob, signature, _error(IProofMarket.HandOverNotOffered.selector));
+        IHandOvers this_ = handOvers;
+        bytes memory error = _error(IHandOvers.HandOverNotOffered.selector);
+        address[2] memory others = [stranger, address(market)];
+        for (uint256 i; i < others.length; ++i) {
+            handOvers = IHandOvers(others[i]);
+            bytes memory signature = _sign(aliceKey, slot, offer);
+            handOvers = this_;
+            _takeByFails(bob, slot, offer, bob, signature, error);
+        }
     }
 
     // ------------------------------------------------------------------ until when
@@ -303,7 +308,7 @@ contract HandOverTest is HandOverFixture {
         _take(slot, offer, bob, "");
         vm.revertToState(snapshot);
         vm.warp(offer.validUntil + 1);
-        bytes memory error = abi.encodeWithSelector(IProofMarket.HandOverExpired.selector, offer.validUntil);
+        bytes memory error = abi.encodeWithSelector(IHandOvers.HandOverExpired.selector, offer.validUntil);
         _takeFails(slot, offer, bob, error);
         _takeByFails(bob, slot, offer, bob, signature, error);
     }
@@ -315,7 +320,7 @@ contract HandOverTest is HandOverFixture {
         _handOver(alice, slot, offer);
         vm.warp(offer.validUntil + 1);
         _handOverFails(
-            alice, slot, offer, abi.encodeWithSelector(IProofMarket.HandOverExpired.selector, offer.validUntil)
+            alice, slot, offer, abi.encodeWithSelector(IHandOvers.HandOverExpired.selector, offer.validUntil)
         );
     }
 
@@ -329,10 +334,10 @@ contract HandOverTest is HandOverFixture {
         Slot memory held = _take(slot, offer, bob, "");
         vm.warp(slot.exclusiveUntil);
         _prove(held, carol);
-        assertEq(registry.proverOf(bob).misses, 1);
+        assertEq(registry.positionOf(id, bob).misses, 1);
 
         vm.revertToState(snapshot);
-        bytes memory error = _error(IProofMarketEvents.SlotNotHeld.selector);
+        bytes memory error = _error(IHandOvers.SlotNotHeld.selector);
         for (uint256 late; late < 2; ++late) {
             vm.warp(slot.exclusiveUntil + late);
             _takeFails(slot, offer, bob, error);
@@ -344,7 +349,7 @@ contract HandOverTest is HandOverFixture {
 
     function test_RevertHandOver_WhenNobodyHoldsTheSlot() public {
         HandOver memory offer = _offerTo(address(0), 0);
-        bytes memory error = _error(IProofMarketEvents.SlotNotHeld.selector);
+        bytes memory error = _error(IHandOvers.SlotNotHeld.selector);
         Slot[2] memory slots = [_open(address(0)), _open(address(0), PRICE, _now() + 100)];
         for (uint256 i; i < slots.length; ++i) {
             _handOverFails(alice, slots[i], offer, error);
@@ -359,11 +364,11 @@ contract HandOverTest is HandOverFixture {
         _handOver(alice, slot, offer);
         uint256 snapshot = vm.snapshotState();
         _prove(slot, alice);
-        _assertVoid(slot, offer, _notOpen(SlotState.Proven));
+        _assertVoid(slot, offer);
         vm.revertToState(snapshot);
         vm.warp(uint256(slot.openedAt) + EXPIRY);
-        market.expire(slot, terms);
-        _assertVoid(slot, offer, _notOpen(SlotState.Expired));
+        market.expire(slot, terms, _noInputs());
+        _assertVoid(slot, offer);
     }
 
     function test_RevertHandOver_WhenTheSlotIsAltered() public {
@@ -371,16 +376,17 @@ contract HandOverTest is HandOverFixture {
         HandOver memory offer = _offerTo(bob, 0);
         _handOver(alice, slot, offer);
         slot.exclusiveUntil += 1;
-        _assertVoid(slot, offer, _notOpen(SlotState.None));
+        _assertVoid(slot, offer);
         slot.exclusiveUntil -= 1;
         slot.prover = bob;
-        _assertVoid(slot, offer, _notOpen(SlotState.None));
+        _assertVoid(slot, offer);
         slot.prover = alice;
         terms.bond -= 1;
-        _assertVoid(slot, offer, _notOpen(SlotState.None));
+        _assertVoid(slot, offer);
     }
 
-    function _assertVoid(Slot memory slot, HandOver memory offer, bytes memory error) private {
+    function _assertVoid(Slot memory slot, HandOver memory offer) private {
+        bytes memory error = _error(IHandOvers.SlotNotHeld.selector);
         _handOverFails(alice, slot, offer, error);
         _revokeFails(alice, slot, offer, error);
         _takeFails(slot, offer, bob, error);

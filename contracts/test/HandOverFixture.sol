@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOver, IHandOvers } from "../src/interfaces/IHandOvers.sol";
+import { HandOver } from "../src/interfaces/IHandOvers.sol";
 import { IProofMarketEvents, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
 import { HandOverDigest } from "./HandOverDigest.sol";
 import { MarketFixture } from "./MarketFixture.sol";
@@ -10,7 +10,6 @@ import { MarketFixture } from "./MarketFixture.sol";
 abstract contract HandOverFixture is MarketFixture {
     uint256 internal constant CREDIT = 50 ether;
 
-    IHandOvers internal handOvers;
     uint256 internal aliceKey;
     address internal aliceHot = makeAddr("alice's hot key");
     address internal bobHot = makeAddr("bob's hot key");
@@ -19,15 +18,8 @@ abstract contract HandOverFixture is MarketFixture {
         super.setUp();
         (, aliceKey) = makeAddrAndKey("alice");
         _stake(carol, id, 50);
-        vm.prank(alice);
-        registry.setSubmitter(aliceHot, true);
-        vm.prank(aliceHot);
-        registry.serve(alice);
-        vm.prank(bob);
-        registry.setSubmitter(bobHot, true);
-        vm.prank(bobHot);
-        registry.serve(bob);
-        handOvers = IHandOvers(market.handOvers());
+        _submitter(alice, aliceHot);
+        _submitter(bob, bobHot);
         address[3] memory provers = [alice, bob, carol];
         for (uint256 i; i < provers.length; ++i) {
             _credit(provers[i], CREDIT);
@@ -131,8 +123,8 @@ abstract contract HandOverFixture is MarketFixture {
         return abi.encodeWithSelector(selector);
     }
 
-    function _notOpen(SlotState state) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, state);
+    function _notOpen() internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.None);
     }
 
     /// @dev All that an account has in the system and out of it.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IProofMarket, IProofMarketEvents, Slot } from "../src/interfaces/IProofMarket.sol";
+import { HandOver, IHandOvers } from "../src/interfaces/IHandOvers.sol";
+import { IProofMarketEvents, Slot } from "../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { HandOverFixture } from "./HandOverFixture.sol";
 
@@ -14,8 +15,8 @@ contract HandOverRightsTest is HandOverFixture {
         HandOver memory offer = _offerTo(address(0), 0);
         address[4] memory others = [bob, bobHot, stranger, requester];
         for (uint256 i; i < others.length; ++i) {
-            _handOverFails(others[i], slot, offer, _error(IProofMarket.NotHolder.selector));
-            _revokeFails(others[i], slot, offer, _error(IProofMarket.NotHolder.selector));
+            _handOverFails(others[i], slot, offer, _error(IHandOvers.NotHolder.selector));
+            _revokeFails(others[i], slot, offer, _error(IHandOvers.NotHolder.selector));
         }
     }
 
@@ -36,9 +37,9 @@ contract HandOverRightsTest is HandOverFixture {
     function test_RevertHandOver_WhenASubmitterOffersCredit() public {
         Slot memory slot = _open(alice);
         HandOver memory offer = _offerTo(bob, -1);
-        _handOverFails(aliceHot, slot, offer, _error(IProofMarket.NotHolder.selector));
+        _handOverFails(aliceHot, slot, offer, _error(IHandOvers.NotHolder.selector));
         offer.price = type(int96).min;
-        _handOverFails(aliceHot, slot, offer, _error(IProofMarket.NotHolder.selector));
+        _handOverFails(aliceHot, slot, offer, _error(IHandOvers.NotHolder.selector));
         _handOver(alice, slot, offer);
     }
 
@@ -47,8 +48,8 @@ contract HandOverRightsTest is HandOverFixture {
         vm.prank(alice);
         registry.setSubmitter(aliceHot, false);
         HandOver memory offer = _offerTo(bob, 0);
-        _handOverFails(aliceHot, slot, offer, _error(IProofMarket.NotHolder.selector));
-        _revokeFails(aliceHot, slot, offer, _error(IProofMarket.NotHolder.selector));
+        _handOverFails(aliceHot, slot, offer, _error(IHandOvers.NotHolder.selector));
+        _revokeFails(aliceHot, slot, offer, _error(IHandOvers.NotHolder.selector));
     }
 
     // ------------------------------------------------------------------ the taker's side
@@ -68,7 +69,7 @@ contract HandOverRightsTest is HandOverFixture {
         HandOver memory offer = _offerTo(bob, 0);
         bytes memory signature = _sign(aliceKey, slot, offer);
         _handOver(alice, slot, offer);
-        bytes memory error = _error(IProofMarket.NotTaker.selector);
+        bytes memory error = _error(IHandOvers.NotTaker.selector);
         _takeFails(slot, offer, carol, error);
         _takeByFails(carol, slot, offer, carol, signature, error);
         // Nor for the one it is for, by somebody who may not act for it.
@@ -96,7 +97,7 @@ contract HandOverRightsTest is HandOverFixture {
         Slot memory slot = _open(alice);
         HandOver memory offer = _offerTo(bob, 1);
         _handOver(alice, slot, offer);
-        _takeByFails(bobHot, slot, offer, bob, "", _error(IProofMarket.NotTaker.selector));
+        _takeByFails(bobHot, slot, offer, bob, "", _error(IHandOvers.NotTaker.selector));
         _take(slot, offer, bob, "");
     }
 
@@ -110,7 +111,7 @@ contract HandOverRightsTest is HandOverFixture {
         _takeBy(bobHot, slot, offer, bob, "");
         vm.revertToState(snapshot);
         vm.warp(slot.exclusiveUntil - EXCLUSIVE / 2 + 1);
-        _takeByFails(bobHot, slot, offer, bob, "", _error(IProofMarket.NotTaker.selector));
+        _takeByFails(bobHot, slot, offer, bob, "", _error(IHandOvers.NotTaker.selector));
         vm.warp(slot.exclusiveUntil - 1);
         _take(slot, offer, bob, "");
     }
@@ -119,7 +120,7 @@ contract HandOverRightsTest is HandOverFixture {
         Slot memory slot = _open(alice);
         HandOver memory offer = _offerTo(address(0), 0);
         _handOver(alice, slot, offer);
-        _takeFails(slot, offer, stranger, abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 0, BOND));
+        _takeFails(slot, offer, stranger, abi.encodeWithSelector(IProverRegistry.TermsNotAccepted.selector, 1, 0, 0));
         // Carol's fifty units back two slots, and not a third.
         _open(carol);
         _open(carol);
@@ -132,13 +133,40 @@ contract HandOverRightsTest is HandOverFixture {
 
     function test_RevertTakeOver_WhenTheTakersStakeIsInAnotherMarket() public {
         vm.prank(bob);
-        registry.allocate(id, 0);
+        _allocate(id, 0);
         vm.prank(bob);
-        registry.allocate(id + 1, 100);
+        _allocate(id + 1, 100);
         Slot memory slot = _open(alice);
         HandOver memory offer = _offerTo(bob, 0);
         _handOver(alice, slot, offer);
         _takeFails(slot, offer, bob, abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 0, BOND));
+    }
+
+    /// @dev Whoever takes a slot answers for it under the terms that it was opened under, and must have accepted those.
+    function test_RevertTakeOver_WhenTheTakerAcceptedOtherTerms() public {
+        Slot memory slot = _open(alice);
+        HandOver memory offer = _offerTo(bob, 0);
+        _handOver(alice, slot, offer);
+        vm.prank(bob);
+        registry.allocate(id, 100, 100, 2, 3);
+        _takeFails(slot, offer, bob, abi.encodeWithSelector(IProverRegistry.TermsNotAccepted.selector, 1, 2, 3));
+        assertEq(registry.bondedOf(id, alice), BOND);
+        vm.prank(bob);
+        registry.allocate(id, 100, 100, 1, 1);
+        _take(slot, offer, bob, "");
+    }
+
+    /// @dev Nor can it be made to answer for more at once than it exposed.
+    function test_RevertTakeOver_WhenTheTakersExposureIsUsedUp() public {
+        vm.prank(bob);
+        registry.allocate(id, 100, 30, 1, 1);
+        _pass(_open(alice), alice, bob);
+        Slot memory slot = _open(alice);
+        HandOver memory offer = _offerTo(bob, 0);
+        _handOver(alice, slot, offer);
+        _takeFails(
+            slot, offer, bob, abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 10 ether, BOND)
+        );
     }
 
     /// @dev Pointless, and harmless: it takes stake for two bonds, and leaves everything as it was.
@@ -166,20 +194,49 @@ contract HandOverRightsTest is HandOverFixture {
         );
     }
 
+    // ------------------------------------------------------------------ the market's side
+
+    /// @dev Nobody but the contract with the offers moves a slot: neither its holder, nor its requester, nor its mechanism.
+    function test_RevertReassign_WhenNotTheHandOvers() public {
+        Slot memory slot = _open(alice);
+        address[6] memory others = [alice, bob, requester, creator, address(mechanism), address(registry)];
+        for (uint256 i; i < others.length; ++i) {
+            vm.prank(others[i]);
+            vm.expectRevert(IProofMarketEvents.NotHandOvers.selector);
+            market.reassign(slot, terms, bob, 0);
+        }
+        assertTrue(market.isOpen(slot, terms));
+    }
+
+    /// @dev The market itself holds to it too, whatever the contract with the offers asks.
+    function test_RevertReassign_WhenTheSlotIsNotHeld() public {
+        Slot memory slot = _open(alice);
+        Slot memory unheld = _open(address(0), PRICE, _now() + 100);
+        vm.startPrank(address(handOvers));
+        vm.expectRevert(IProofMarketEvents.SlotNotHeld.selector);
+        market.reassign(unheld, terms, bob, 0);
+        vm.warp(slot.exclusiveUntil);
+        vm.expectRevert(IProofMarketEvents.SlotNotHeld.selector);
+        market.reassign(slot, terms, bob, 0);
+        slot.exclusiveUntil += 1;
+        vm.expectRevert(_notOpen());
+        market.reassign(slot, terms, bob, 0);
+    }
+
     // ------------------------------------------------------------------ revocation
 
     function test_RevokeAnOfferMadeOnChain() public {
         Slot memory slot = _open(alice);
         HandOver memory offer = _offerTo(bob, 0);
         bytes32 digest = _handOver(alice, slot, offer);
-        vm.expectEmit(address(market));
-        emit IProofMarket.HandOverRevoked(alice, digest);
+        vm.expectEmit(address(handOvers));
+        emit IHandOvers.HandOverRevoked(alice, digest);
         _revoke(alice, slot, offer);
-        _takeFails(slot, offer, bob, _error(IProofMarket.HandOverNotOffered.selector));
+        _takeFails(slot, offer, bob, _error(IHandOvers.HandOverNotOffered.selector));
         // Another offer of the same slot is another offer; and this one may be made again.
         HandOver memory other = _offerTo(bob, 1);
         _handOver(alice, slot, other);
-        _takeFails(slot, offer, bob, _error(IProofMarket.HandOverNotOffered.selector));
+        _takeFails(slot, offer, bob, _error(IHandOvers.HandOverNotOffered.selector));
         _handOver(alice, slot, offer);
         _take(slot, offer, bob, "");
     }
@@ -188,10 +245,10 @@ contract HandOverRightsTest is HandOverFixture {
         Slot memory slot = _open(alice);
         HandOver memory offer = _offerTo(bob, 0);
         bytes memory signature = _sign(aliceKey, slot, offer);
-        vm.expectEmit(address(market));
-        emit IProofMarket.HandOverRevoked(alice, _digest(slot, offer));
+        vm.expectEmit(address(handOvers));
+        emit IHandOvers.HandOverRevoked(alice, _digest(slot, offer));
         _revoke(alice, slot, offer);
-        _takeByFails(bob, slot, offer, bob, signature, _error(IProofMarket.HandOverNotOffered.selector));
+        _takeByFails(bob, slot, offer, bob, signature, _error(IHandOvers.HandOverNotOffered.selector));
     }
 
     function test_SubmitterRevokes() public {
@@ -200,8 +257,8 @@ contract HandOverRightsTest is HandOverFixture {
         bytes memory signature = _sign(aliceKey, slot, offer);
         _handOver(alice, slot, offer);
         _revoke(aliceHot, slot, offer);
-        _takeFails(slot, offer, bob, _error(IProofMarket.HandOverNotOffered.selector));
-        _takeByFails(bob, slot, offer, bob, signature, _error(IProofMarket.HandOverNotOffered.selector));
+        _takeFails(slot, offer, bob, _error(IHandOvers.HandOverNotOffered.selector));
+        _takeByFails(bob, slot, offer, bob, signature, _error(IHandOvers.HandOverNotOffered.selector));
     }
 
     // ------------------------------------------------------------------ an offer is for once
@@ -213,13 +270,13 @@ contract HandOverRightsTest is HandOverFixture {
         bytes memory signature = _sign(aliceKey, slot, toCarol);
         _handOver(alice, slot, toBob);
         Slot memory held = _take(slot, toBob, bob, "");
-        bytes memory notOpen = abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, 0);
-        _takeByFails(carol, slot, toCarol, carol, signature, notOpen);
-        _takeFails(slot, toBob, bob, notOpen);
-        bytes memory notOffered = _error(IProofMarket.HandOverNotOffered.selector);
+        bytes memory notHeld = _error(IHandOvers.SlotNotHeld.selector);
+        _takeByFails(carol, slot, toCarol, carol, signature, notHeld);
+        _takeFails(slot, toBob, bob, notHeld);
+        bytes memory notOffered = _error(IHandOvers.HandOverNotOffered.selector);
         _takeByFails(carol, held, toCarol, carol, signature, notOffered);
         _takeByFails(carol, held, _offerTo(address(0), 0), carol, "", notOffered);
-        _handOverFails(alice, held, toCarol, _error(IProofMarket.NotHolder.selector));
+        _handOverFails(alice, held, toCarol, _error(IHandOvers.NotHolder.selector));
     }
 
     /// @dev When the slot is back in the same hands its word is what it was; an offer that was taken must still be used up.
@@ -234,7 +291,7 @@ contract HandOverRightsTest is HandOverFixture {
                 signature = "";
             }
             _pass(_take(slot, offer, bob, signature), bob, alice);
-            _takeByFails(bob, slot, offer, bob, signature, _error(IProofMarket.HandOverNotOffered.selector));
+            _takeByFails(bob, slot, offer, bob, signature, _error(IHandOvers.HandOverNotOffered.selector));
             vm.revertToState(snapshot);
             signature = _sign(aliceKey, slot, offer);
         }

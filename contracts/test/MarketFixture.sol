@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import { CircuitRegistry } from "../src/CircuitRegistry.sol";
+import { IHandOvers } from "../src/interfaces/IHandOvers.sol";
 import { IProofMarket, Slot, SlotState, Terms } from "../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { MarketDeployer } from "./MarketDeployer.sol";
@@ -19,11 +20,14 @@ abstract contract MarketFixture is MarketDeployer {
     uint32 internal constant EXPIRY = 900;
     uint32 internal constant EPOCH = 1 hours;
     uint32 internal constant CAPACITY = 4;
+    /// @dev Of the registry: asking it would use up a prank.
+    uint256 internal constant MAX_UNITS = 511;
 
     TestToken internal token;
     CircuitRegistry internal circuits;
     IProofMarket internal market;
     IProverRegistry internal registry;
+    IHandOvers internal handOvers;
     MockMechanism internal mechanism;
     MockVerifier internal verifier;
     bytes32 internal circuit;
@@ -51,6 +55,7 @@ abstract contract MarketFixture is MarketDeployer {
         circuits = new CircuitRegistry();
         market = _deployMarket(address(circuits), _params());
         registry = IProverRegistry(market.registry());
+        handOvers = IHandOvers(market.handOvers());
         mechanism = new MockMechanism();
         verifier = new MockVerifier();
         circuit = circuits.register(address(verifier), "key", "descriptor", true, "uri");
@@ -63,7 +68,7 @@ abstract contract MarketFixture is MarketDeployer {
         _stake(bob, id, 100);
     }
 
-    function _params() internal view returns (IProverRegistry.Params memory) {
+    function _params() internal view virtual returns (IProverRegistry.Params memory) {
         return IProverRegistry.Params({
             asset: address(token),
             stakeUnit: UNIT,
@@ -118,7 +123,15 @@ abstract contract MarketFixture is MarketDeployer {
 
     /// @dev All of it may be bonded at once, under any terms. The caller pranks.
     function _allocate(uint256 marketId, uint256 units) internal {
-        registry.allocate(marketId, units, registry.MAX_UNITS(), 1, type(uint32).max);
+        registry.allocate(marketId, units, MAX_UNITS, 1, type(uint32).max);
+    }
+
+    /// @dev A key that acts for a prover: both have to agree.
+    function _submitter(address prover, address key) internal {
+        vm.prank(prover);
+        registry.setSubmitter(key, true);
+        vm.prank(key);
+        registry.serve(prover);
     }
 
     function _statement() internal pure returns (uint256[] memory inputs) {
@@ -166,20 +179,36 @@ abstract contract MarketFixture is MarketDeployer {
         assertEq(uint256(_state(slot)), uint256(expected), "slot state");
     }
 
-    /// @dev The market's terms are `terms` from now on: announced, and their notice over. They are in force once a slot opened
-    /// under them.
-    function _setTerms() internal {
+    /// @dev What ends a slot without a chain unproven is told no inputs.
+    function _noInputs() internal pure returns (uint256[] memory) {
+        return new uint256[](0);
+    }
+
+    /// @dev The terms that slots open under as long as nobody opens one under those announced.
+    function _termsInForce() internal returns (Terms memory) {
         (, bytes32 inForce,,,) = market.markets(id);
         if (inForce != keccak256(abi.encode(_inForce))) _inForce = _announced;
+        return _inForce;
+    }
+
+    /// @dev Announces `terms`, with their market's next version. They may be used after TERMS_NOTICE.
+    function _announceTerms() internal {
+        Terms memory current = _termsInForce();
         (uint32 version,,,) = market.termsOf(id);
         terms.version = version + 1;
         _announced = terms;
         vm.prank(creator);
-        market.setTerms(id, _inForce, terms);
+        market.setTerms(id, current, terms);
+    }
+
+    /// @dev The market's terms are `terms` from now on: announced, and their notice over. They are in force once a slot opened
+    /// under them.
+    function _setTerms() internal {
+        _announceTerms();
         vm.warp(vm.getBlockTimestamp() + market.TERMS_NOTICE());
     }
 
     function _expire(Slot memory slot) internal {
-        market.expire(slot, terms, new uint256[](0));
+        market.expire(slot, terms, _noInputs());
     }
 }

@@ -3,8 +3,9 @@ pragma solidity 0.8.30;
 
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
+import { HandOver } from "../src/interfaces/IHandOvers.sol";
 import { IMechanism } from "../src/interfaces/IMechanism.sol";
-import { HandOver, IProofMarketEvents, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Slot, SlotState, Terms } from "../src/interfaces/IProofMarket.sol";
 import { SlotHooks } from "../src/libraries/SlotHooks.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 import { EndedProbe } from "./mocks/EndedProbe.sol";
@@ -36,7 +37,7 @@ contract MechanismHookTest is MarketFixture {
 
     function _openProbed() private returns (Slot memory) {
         vm.prank(requester);
-        return market.openSlot(id, terms, _statement(), "");
+        return market.openSlot(id, terms, 0, _statement(), "");
     }
 
     function _undecided() private returns (Slot memory) {
@@ -54,12 +55,12 @@ contract MechanismHookTest is MarketFixture {
 
     function _cancel(Slot memory slot) private {
         vm.prank(requester);
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
     }
 
-    function _expire(Slot memory slot) private {
+    function _letExpire(Slot memory slot) private {
         vm.warp(uint256(slot.openedAt) + EXPIRY);
-        market.expire(slot, terms);
+        _expire(slot);
     }
 
     // ------------------------------------------------------------------ when
@@ -75,7 +76,7 @@ contract MechanismHookTest is MarketFixture {
         Slot memory slot = _open(alice);
         vm.warp(slot.exclusiveUntil);
         _prove(slot, carol);
-        _expire(_open(alice));
+        _letExpire(_open(alice));
     }
 
     function test_ToldOfAProofByTheHolder() public {
@@ -105,10 +106,10 @@ contract MechanismHookTest is MarketFixture {
     function test_ToldOfAnExpiry() public {
         Slot memory slot = _open(alice);
         _expectTold(slot, SlotState.Expired, address(0));
-        _expire(slot);
+        _letExpire(slot);
         slot = _open(address(0));
         _expectTold(slot, SlotState.Expired, address(0));
-        _expire(slot);
+        _letExpire(slot);
         assertEq(uint256(mechanism.endedState()), uint256(SlotState.Expired));
     }
 
@@ -119,13 +120,22 @@ contract MechanismHookTest is MarketFixture {
         assertEq(uint256(mechanism.endedState()), uint256(SlotState.Cancelled));
     }
 
+    function test_ToldOfADrop() public {
+        Slot memory slot = _open(alice);
+        _expectTold(slot, SlotState.Dropped, address(0));
+        vm.prank(requester);
+        market.drop(slot, terms, _noInputs());
+        assertEq(uint256(mechanism.endedState()), uint256(SlotState.Dropped));
+        assertEq(mechanism.endedProver(), alice);
+    }
+
     function test_ToldWhoHeldTheSlotLast() public {
         Slot memory slot = _open(alice);
         HandOver memory offer = HandOver(bob, 0, type(uint40).max);
         vm.prank(alice);
-        market.handOver(slot, terms, offer);
+        handOvers.handOver(slot, terms, offer);
         vm.prank(bob);
-        market.takeOver(slot, terms, offer, bob, "");
+        handOvers.takeOver(slot, terms, offer, bob, "");
         slot.prover = bob;
         _expectTold(slot, SlotState.Proven, bob);
         _prove(slot, bob);
@@ -134,12 +144,16 @@ contract MechanismHookTest is MarketFixture {
 
     /// @dev Terms bind a slot as it was opened: a change reaches neither whether it is told nor who.
     function test_ToldUnderTheTermsOfTheSlot() public {
-        Slot memory slot = _open(alice);
+        _prove(_open(alice), alice);
+        Terms memory old = terms;
         MockMechanism other = new MockMechanism();
-        bytes32 params = terms.mechanismParams;
         (terms.mechanism, terms.mechanismParams) = (address(other), 0);
         _setTerms();
-        (terms.mechanism, terms.mechanismParams) = (address(mechanism), params);
+        Terms memory young = terms;
+        terms = old;
+        Slot memory slot = _open(alice);
+        vm.prank(requester);
+        market.openSlot(id, young, 0, _statement(), "");
         _expectTold(slot, SlotState.Proven, alice);
         _prove(slot, alice);
         assertEq(uint256(other.endedState()), uint256(SlotState.None));
@@ -164,7 +178,7 @@ contract MechanismHookTest is MarketFixture {
         uint256 before = _funds();
         vm.prank(requester);
         vm.expectRevert(MockMechanism.Refused.selector);
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
         assertTrue(market.isOpen(slot, terms));
         assertEq(_funds(), before);
     }
@@ -188,6 +202,16 @@ contract MechanismHookTest is MarketFixture {
         assertEq(registry.proverOf(alice).stake, 180 ether);
     }
 
+    function test_NoRefusalStopsADrop() public {
+        Slot memory slot = _open(alice);
+        mechanism.setRefusesEnd(true);
+        _expectHookFailed(slot);
+        vm.prank(requester);
+        market.drop(slot, terms, _noInputs());
+        _assertState(slot, SlotState.Dropped);
+        assertEq(registry.bondedOf(id, alice), 0);
+    }
+
     function test_NoRefusalStopsAnExpiry() public {
         mechanism.setRefusesEnd(true);
         address[2] memory holders = [alice, address(0)];
@@ -196,7 +220,7 @@ contract MechanismHookTest is MarketFixture {
             uint256 before = _funds();
             vm.warp(uint256(slot.openedAt) + EXPIRY);
             _expectHookFailed(slot);
-            market.expire(slot, terms);
+            market.expire(slot, terms, _noInputs());
             _assertState(slot, SlotState.Expired);
             assertEq(_funds(), before + 9 ether);
         }
@@ -227,7 +251,7 @@ contract MechanismHookTest is MarketFixture {
     function _gasOfExpiry(Slot memory slot) private returns (uint256 spent) {
         vm.warp(uint256(slot.openedAt) + EXPIRY);
         spent = gasleft();
-        market.expire{ gas: GAS_LIMIT }(slot, terms);
+        market.expire{ gas: GAS_LIMIT }(slot, terms, _noInputs());
         spent -= gasleft();
     }
 
@@ -302,7 +326,7 @@ contract MechanismHookTest is MarketFixture {
         probe.setNext(address(0), PRICE);
         Slot memory slot = _openProbed();
         vm.warp(uint256(slot.openedAt) + EXPIRY);
-        _starve(abi.encodeCall(market.expire, (slot, terms)));
+        _starve(abi.encodeCall(market.expire, (slot, terms, _noInputs())));
     }
 
     function _starve(bytes memory call) private {
@@ -346,14 +370,16 @@ contract MechanismHookTest is MarketFixture {
         Slot memory other = _openProbed();
         Slot memory slot = _openProbed();
         uint256[] memory inputs = _inputs(alice);
-        HandOver memory offer = HandOver(address(0), 0, type(uint40).max);
-        bytes[6] memory attacks = [
+        bytes[9] memory attacks = [
             abi.encodeCall(market.prove, (other, terms, inputs, MockProof.make(inputs))),
             abi.encodeCall(market.allocate, (other, terms, bob, PRICE)),
-            abi.encodeCall(market.expire, (other, terms)),
-            abi.encodeCall(market.takeOver, (other, terms, offer, alice, "")),
+            abi.encodeCall(market.expire, (other, terms, _noInputs())),
+            abi.encodeCall(market.cancel, (other, terms, _noInputs())),
+            abi.encodeCall(market.drop, (other, terms, _noInputs())),
+            abi.encodeCall(market.resolve, (other, terms, alice, true, 0)),
+            abi.encodeCall(market.reassign, (other, terms, bob, 0)),
             abi.encodeCall(market.withdraw, (stranger, 1)),
-            abi.encodeCall(market.openSlot, (id, terms, _statement(), ""))
+            abi.encodeCall(market.openSlot, (id, terms, 0, _statement(), ""))
         ];
         for (uint256 i; i < attacks.length; ++i) {
             uint256 snapshot = vm.snapshotState();

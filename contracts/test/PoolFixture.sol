@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import { DelegationPool } from "../src/DelegationPool.sol";
+import { DelegationPoolPolicies } from "../src/DelegationPoolPolicies.sol";
 import { DelegationPools } from "../src/DelegationPools.sol";
 import { IDelegationPool } from "../src/interfaces/IDelegationPool.sol";
 import { Slot } from "../src/interfaces/IProofMarket.sol";
@@ -11,8 +13,12 @@ import { TestToken } from "./mocks/TestToken.sol";
 abstract contract PoolFixture is MarketFixture {
     uint16 internal constant FIRST_LOSS = 5000;
     uint16 internal constant COMMISSION = 1000;
-    uint256 internal constant UNBONDING = 2 * EPOCH;
+    /// @dev An epoch longer than the longest window, and so longer than the registry's unbonding time.
+    uint256 internal constant EXIT_TIME = 3 * EPOCH;
+    uint256 internal constant NOTICE = 3 * EXIT_TIME;
+    uint16 internal constant EXPOSURE = 511;
 
+    DelegationPoolPolicies internal policies;
     DelegationPools internal pools;
     IDelegationPool internal pool;
 
@@ -32,10 +38,32 @@ abstract contract PoolFixture is MarketFixture {
 
     function _createPool(uint16 firstLossBps, uint16 commissionBps) internal {
         if (address(pools) == address(0) || address(pools.market()) != address(market)) {
-            pools = new DelegationPools(market);
+            policies = new DelegationPoolPolicies(market);
+            pools = new DelegationPools(new DelegationPool(policies));
         }
         vm.prank(operator);
         pool = pools.create(firstLossBps, commissionBps, "uri");
+        _announceAll(id);
+    }
+
+    /// @dev Nobody has delegated yet, so it counts at once. Tests change terms as they like, so this is for all versions, as if
+    /// the market had announced them; `DelegationPoolPolicies.t.sol` shows that it must have.
+    function _announceAll(uint256 marketId) internal {
+        bytes memory last = abi.encode(type(uint32).max, bytes32(0), uint40(0), uint8(0));
+        vm.mockCall(address(market), abi.encodeCall(market.termsOf, (marketId)), last);
+        vm.prank(operator);
+        pool.announceMarket(marketId, EXPOSURE, 1, type(uint32).max);
+        vm.clearMockedCalls();
+    }
+
+    /// @dev Another market under the terms as they are.
+    function _anotherMarket() internal returns (uint256 marketId) {
+        (uint32 version, uint256 price) = (terms.version, 100 ether);
+        terms.version = 1;
+        vm.prank(creator);
+        marketId = market.createMarket(terms, CAPACITY, terms.chain == 0 ? 0 : 11);
+        terms.version = version;
+        _fund(marketId, price);
     }
 
     function _provide(address who, uint256 amount) internal {
@@ -46,8 +74,9 @@ abstract contract PoolFixture is MarketFixture {
 
     function _delegate(address who, uint256 amount) internal returns (uint256 shares) {
         _provide(who, amount);
+        uint256 seen = pool.revision();
         vm.prank(who);
-        return pool.delegate(amount);
+        return pool.delegate(amount, seen);
     }
 
     function _stakeOwn(uint256 amount) internal {
@@ -58,7 +87,7 @@ abstract contract PoolFixture is MarketFixture {
 
     function _allocate(uint256 units) internal {
         vm.prank(operator);
-        pool.allocate(id, units);
+        pool.allocate(id, units, EXPOSURE);
     }
 
     /// @dev Credit of the pool, as a proof or a gift would give it.
@@ -69,7 +98,7 @@ abstract contract PoolFixture is MarketFixture {
 
     /// @dev The pool is allocated a slot with this bond.
     function _openForPool(uint96 bond) internal returns (Slot memory) {
-        (terms.bond, terms.floorBps) = (bond, 10_000);
+        (terms.bond, terms.floorBps, terms.leastRescue) = (bond, 10_000, 1);
         _setTerms();
         return _open(address(pool));
     }
@@ -88,6 +117,21 @@ abstract contract PoolFixture is MarketFixture {
 
     function _exitAll(address who) internal returns (uint256 batch, uint256 assets) {
         return _exit(who, pool.sharesOf(who));
+    }
+
+    /// @dev The operator announces that it will ask back `amount`, and does when it may.
+    function _ownExit(uint256 amount) internal returns (uint256 batch) {
+        vm.startPrank(operator);
+        uint256 from = pool.announceOwnExit(amount);
+        if (from > vm.getBlockTimestamp()) vm.warp(from);
+        (batch,) = pool.requestOwnExit();
+        vm.stopPrank();
+    }
+
+    function _takeBack(address who, uint256 exitShares) internal returns (uint256 assets, uint256 shares) {
+        uint256 seen = pool.revision();
+        vm.prank(who);
+        return pool.takeBackExit(exitShares, seen);
     }
 
     function _claim(address who, uint256 batch) internal returns (uint256 assets) {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import { Slot } from "../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { Bps } from "../src/libraries/Bps.sol";
 import { RewardCurve } from "../src/libraries/RewardCurve.sol";
 import { MarketFixture } from "./MarketFixture.sol";
@@ -17,9 +18,15 @@ contract ProofMarketFuzzTest is MarketFixture {
         uint16 rescuerBps;
         uint16 requesterBps;
         uint16 forfeitBps;
+        uint96 leastRescue;
         uint96 slotPrice;
         uint32 inTime;
         uint32 late;
+    }
+
+    function _params() internal view override returns (IProverRegistry.Params memory params) {
+        params = super._params();
+        (params.maxWindow, params.unbonding) = (3_000_000, 3_000_000);
     }
 
     /// @dev Terms with a bond, anywhere in what the rules accept; skips what they reject.
@@ -33,18 +40,24 @@ contract ProofMarketFuzzTest is MarketFixture {
         terms.rescuerBps = uint16(bound(s.rescuerBps, 0, 10_000));
         terms.requesterBps = uint16(bound(s.requesterBps, 0, 10_000 - terms.rescuerBps));
         terms.forfeitBps = uint16(bound(s.forfeitBps, 100, 10_000));
+        terms.leastRescue = uint96(bound(s.leastRescue, 1, 1 + Bps.down(terms.bond, terms.rescuerBps)));
         // What is missing for a rescue to pay more than the fee, the price gives up.
         if (s.price % 4 != 0) {
             uint256 premium = Bps.down(terms.bond, terms.rescuerBps);
             uint256 lost = terms.price - RewardCurve.floorOf(terms.price, terms.floorBps);
             if (lost >= premium) terms.price = uint96(bound(terms.price, 1, premium + 1));
         }
-        vm.prank(creator);
-        try market.setTerms(id, terms) {
+        try this.announce() {
+            vm.warp(vm.getBlockTimestamp() + market.TERMS_NOTICE());
             return true;
         } catch {
             return false;
         }
+    }
+
+    /// @dev External, so that a refusal can be caught.
+    function announce() external {
+        _announceTerms();
     }
 
     function _before() private {
@@ -69,6 +82,17 @@ contract ProofMarketFuzzTest is MarketFixture {
         assertGe(soon, market.credits(alice));
     }
 
+    /// @dev Whatever price a mechanism gave the slot, a rescue is worth what the terms say at least.
+    function testFuzz_ARescuePaysAtLeastWhatTheTermsSay(Seeds memory s) public {
+        _before();
+        vm.assume(_accept(s));
+        Slot memory slot = _open(alice, uint96(bound(s.slotPrice, 0, terms.price)), 0);
+        vm.warp(slot.exclusiveUntil + bound(s.late, 0, terms.expiryWindow - terms.exclusiveWindow - 1));
+        _prove(slot, carol);
+        assertGe(market.credits(carol), terms.leastRescue);
+        assertGt(market.credits(carol), slot.price);
+    }
+
     function testFuzz_ExpiryCostsTheRequesterAndNobodyElse(Seeds memory s) public {
         _before();
         vm.assume(_accept(s));
@@ -76,7 +100,7 @@ contract ProofMarketFuzzTest is MarketFixture {
         uint256 stakeBefore = registry.proverOf(alice).stake;
         Slot memory slot = _open(alice, terms.price, 0);
         vm.warp(slot.openedAt + terms.expiryWindow);
-        market.expire(slot, terms);
+        _expire(slot);
         assertEq(registry.proverOf(alice).stake, stakeBefore);
         assertEq(registry.bondedOf(id, alice), 0);
         assertEq(fundsBefore - _funds(), market.burned());

@@ -24,13 +24,14 @@ contract ProofMarketOpenTest is MarketFixture {
             openedAt: uint40(block.timestamp),
             startedAt: uint40(block.timestamp),
             exclusiveUntil: uint40(block.timestamp) + EXCLUSIVE,
-            capacity: CAPACITY
+            capacity: CAPACITY,
+            link: 0
         });
         mechanism.setNext(alice, 9 ether, 0);
         vm.expectEmit(address(market));
         emit IProofMarketEvents.SlotOpened(id, 1, alice, keccak256(abi.encode(terms)), expected, _statement());
         vm.prank(requester);
-        Slot memory slot = market.openSlot(id, terms, _statement(), "");
+        Slot memory slot = market.openSlot(id, terms, 0, _statement(), "");
         assertEq(keccak256(abi.encode(slot)), keccak256(abi.encode(expected)));
         assertTrue(market.isOpen(slot, terms));
         _assertState(slot, SlotState.None);
@@ -44,7 +45,7 @@ contract ProofMarketOpenTest is MarketFixture {
 
     function test_OpenSlotPassesDataOn() public {
         vm.prank(requester);
-        market.openSlot(id, terms, _statement(), "hello");
+        market.openSlot(id, terms, 0, _statement(), "hello");
         assertEq(mechanism.lastData(), "hello");
     }
 
@@ -69,29 +70,37 @@ contract ProofMarketOpenTest is MarketFixture {
         mechanism.setNext(address(0), PRICE, last + 1);
         vm.prank(requester);
         vm.expectRevert(IProofMarketEvents.AllocationInvalid.selector);
-        market.openSlot(id, terms, _statement(), "");
+        market.openSlot(id, terms, 0, _statement(), "");
     }
 
     function test_RevertOpenSlot_WhenMechanismAsksForMoreThanThePrice() public {
         mechanism.setNext(alice, PRICE + 1, 0);
         vm.prank(requester);
         vm.expectRevert(IProofMarketEvents.AllocationInvalid.selector);
-        market.openSlot(id, terms, _statement(), "");
+        market.openSlot(id, terms, 0, _statement(), "");
     }
 
     function test_RevertOpenSlot_WhenNotRequester() public {
         vm.prank(creator);
         vm.expectRevert(IProofMarketEvents.NotRequester.selector);
-        market.openSlot(id, terms, _statement(), "");
+        market.openSlot(id, terms, 0, _statement(), "");
     }
 
     function test_RevertOpenSlot_WhenTermsAreNotTheMarkets() public {
         terms.price -= 1;
         vm.startPrank(requester);
         vm.expectRevert(IProofMarketEvents.TermsMismatch.selector);
-        market.openSlot(id, terms, _statement(), "");
+        market.openSlot(id, terms, 0, _statement(), "");
         vm.expectRevert(IProofMarketEvents.MarketNotFound.selector);
-        market.openSlot(99, terms, _statement(), "");
+        market.openSlot(99, terms, 0, _statement(), "");
+    }
+
+    /// @dev Without a chain a slot builds on nothing.
+    function test_RevertOpenSlot_WhenAPremiseIsNamedWithoutAChain() public {
+        _open(alice);
+        vm.prank(requester);
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.HeadMoved.selector, 0));
+        market.openSlot(id, terms, 1, _statement(), "");
     }
 
     function test_RevertOpenSlot_WhenFundsDoNotCoverThePrice() public {
@@ -99,7 +108,7 @@ contract ProofMarketOpenTest is MarketFixture {
         market.defund(id, 990 ether + 1, creator);
         vm.prank(requester);
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.InsufficientFunds.selector, 10 ether - 1, 10 ether));
-        market.openSlot(id, terms, _statement(), "");
+        market.openSlot(id, terms, 0, _statement(), "");
     }
 
     function test_RevertOpenSlot_WhenProverHasNoFreeStake() public {
@@ -109,18 +118,18 @@ contract ProofMarketOpenTest is MarketFixture {
         mechanism.setNext(bob, PRICE, 0);
         vm.prank(requester);
         vm.expectRevert(abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 40 ether, 60 ether));
-        market.openSlot(id, terms, _statement(), "");
+        market.openSlot(id, terms, 0, _statement(), "");
     }
 
     function test_RevertOpenSlot_WhenProverNeverJoinedTheMarket() public {
         // A market's creator picks its mechanism, so only joining a market may put stake at its disposal.
         vm.prank(stranger);
-        uint256 other = market.createMarket(terms, 4);
+        uint256 other = market.createMarket(terms, 4, 0);
         _fund(other, 100 ether);
         mechanism.setNext(alice, PRICE, 0);
         vm.prank(requester);
-        vm.expectPartialRevert(IProverRegistry.InsufficientStake.selector);
-        market.openSlot(other, terms, _statement(), "");
+        vm.expectRevert(abi.encodeWithSelector(IProverRegistry.TermsNotAccepted.selector, 1, 0, 0));
+        market.openSlot(other, terms, 0, _statement(), "");
     }
 
     function test_OpenSlotWithoutBondTouchesNoStake() public {
@@ -146,13 +155,13 @@ contract ProofMarketOpenTest is MarketFixture {
         mechanism.setNext(alice, PRICE, 0);
         vm.prank(requester);
         vm.expectRevert(IProofMarketEvents.RingFull.selector);
-        market.openSlot(id, terms, _statement(), "");
+        market.openSlot(id, terms, 0, _statement(), "");
 
         // Only the place of the oldest counts.
         _prove(old[1], alice);
         vm.prank(requester);
         vm.expectRevert(IProofMarketEvents.RingFull.selector);
-        market.openSlot(id, terms, _statement(), "");
+        market.openSlot(id, terms, 0, _statement(), "");
 
         _prove(old[0], alice);
         _assertState(old[0], SlotState.Proven);
@@ -206,8 +215,12 @@ contract ProofMarketOpenTest is MarketFixture {
         _allocate(slot, alice, PRICE + 1);
         vm.expectRevert(IProofMarketEvents.AllocationInvalid.selector);
         _allocate(slot, address(0), PRICE);
-        vm.expectPartialRevert(IProverRegistry.InsufficientStake.selector);
+        vm.expectRevert(abi.encodeWithSelector(IProverRegistry.TermsNotAccepted.selector, 1, 0, 0));
         _allocate(slot, stranger, PRICE);
+        vm.prank(bob);
+        registry.allocate(id, 100, 19, 1, 1);
+        vm.expectRevert(abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 19 ether, 20 ether));
+        _allocate(slot, bob, PRICE);
 
         vm.warp(slot.exclusiveUntil);
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotOpenToAll.selector, slot.exclusiveUntil));
@@ -230,7 +243,7 @@ contract ProofMarketOpenTest is MarketFixture {
         vm.expectEmit(address(market));
         emit IProofMarketEvents.SlotCancelled(id, slot.id);
         vm.prank(requester);
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
         assertEq(_funds(), before);
         _assertState(slot, SlotState.Cancelled);
         vm.warp(slot.exclusiveUntil);
@@ -241,18 +254,18 @@ contract ProofMarketOpenTest is MarketFixture {
         Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp) + 100);
         vm.prank(creator);
         vm.expectRevert(IProofMarketEvents.NotRequester.selector);
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
         vm.warp(slot.exclusiveUntil);
         vm.prank(requester);
         vm.expectRevert(IProofMarketEvents.SlotNotCancellable.selector);
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
         slot = _open(alice);
         vm.prank(requester);
         vm.expectRevert(IProofMarketEvents.SlotNotCancellable.selector);
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
         slot.price += 1;
         vm.prank(requester);
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.None));
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
     }
 }

@@ -47,7 +47,7 @@ contract ProofMarketSettleTest is MarketFixture {
         assertEq(market.credits(alice), 6 ether);
         assertEq(registry.proverOf(alice).stake, 200 ether);
         assertEq(registry.bondedOf(id, alice), 0);
-        assertEq(registry.proverOf(alice).misses, 0);
+        assertEq(registry.positionOf(id, alice).misses, 0);
         assertEq(market.burned(), 0);
     }
 
@@ -80,10 +80,9 @@ contract ProofMarketSettleTest is MarketFixture {
         assertEq(market.credits(carol), 16 ether);
         assertEq(_funds(), before + 4 ether + 6 ether);
         assertEq(market.burned(), 4 ether);
-        IProverRegistry.Prover memory loser = registry.proverOf(alice);
-        assertEq(loser.stake, 180 ether);
+        assertEq(registry.proverOf(alice).stake, 180 ether);
         assertEq(registry.bondedOf(id, alice), 0);
-        assertEq(loser.misses, 1);
+        assertEq(registry.positionOf(id, alice).misses, 1);
         _assertState(slot, SlotState.Proven);
 
         vm.expectEmit(address(market));
@@ -94,13 +93,24 @@ contract ProofMarketSettleTest is MarketFixture {
         assertEq(token.balanceOf(0x000000000000000000000000000000000000dEaD), 4 ether);
     }
 
+    /// @dev A mechanism may give a slot any price down to nothing; rescuing it is worth at least what the terms say.
+    function test_RescueOfASlotWithoutAPricePaysWhatTheTermsSay() public {
+        terms.leastRescue = 10 ether;
+        _setTerms();
+        Slot memory slot = _open(alice, 0, 0);
+        assertEq(slot.price, 0);
+        vm.warp(slot.openedAt + EXPIRY - 1);
+        _prove(slot, carol);
+        assertEq(market.credits(carol), terms.leastRescue);
+    }
+
     function test_ProvingForgetsMisses() public {
         Slot memory slot = _open(alice);
         vm.warp(slot.exclusiveUntil);
         _prove(slot, bob);
-        assertEq(registry.proverOf(alice).misses, 1);
+        assertEq(registry.positionOf(id, alice).misses, 1);
         _prove(_open(alice), alice);
-        assertEq(registry.proverOf(alice).misses, 0);
+        assertEq(registry.positionOf(id, alice).misses, 0);
     }
 
     function test_RevertProve_WhenSomebodyElseIsAllocated() public {
@@ -119,7 +129,7 @@ contract ProofMarketSettleTest is MarketFixture {
         uint256 before = _funds();
         vm.warp(slot.openedAt + EXPIRY - 1);
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotExpired.selector, uint256(slot.openedAt) + EXPIRY));
-        market.expire(slot, terms);
+        _expire(slot);
 
         vm.warp(slot.openedAt + EXPIRY);
         _proveFails(
@@ -128,7 +138,7 @@ contract ProofMarketSettleTest is MarketFixture {
         vm.expectEmit(address(market));
         emit IProofMarketEvents.SlotExpired(id, slot.id, 1 ether);
         vm.prank(stranger);
-        market.expire(slot, terms);
+        _expire(slot);
         assertEq(_funds(), before + 9 ether);
         assertEq(market.burned(), 1 ether);
         assertEq(registry.proverOf(alice).stake, 200 ether);
@@ -136,13 +146,13 @@ contract ProofMarketSettleTest is MarketFixture {
         _assertState(slot, SlotState.Expired);
         _proveFails(slot, alice, _notOpen(SlotState.Expired));
         vm.expectRevert(_notOpen(SlotState.Expired));
-        market.expire(slot, terms);
+        _expire(slot);
     }
 
     function test_ExpireWithoutProver() public {
         Slot memory slot = _open(address(0));
         vm.warp(slot.openedAt + EXPIRY);
-        market.expire(slot, terms);
+        _expire(slot);
         _assertState(slot, SlotState.Expired);
         assertEq(market.burned(), 1 ether);
     }
@@ -155,7 +165,7 @@ contract ProofMarketSettleTest is MarketFixture {
         (bool provable,) =
             address(market).call(abi.encodeCall(market.prove, (slot, terms, inputs, MockProof.make(inputs))));
         vm.revertToState(snapshot);
-        (bool expirable,) = address(market).call(abi.encodeCall(market.expire, (slot, terms)));
+        (bool expirable,) = address(market).call(abi.encodeCall(market.expire, (slot, terms, _noInputs())));
         assertTrue(provable != expirable);
     }
 
@@ -249,7 +259,7 @@ contract ProofMarketSettleTest is MarketFixture {
             assertFalse(market.isOpen(slot, terms));
             _proveFails(slot, alice, _notOpen(SlotState.None));
             vm.expectRevert(_notOpen(SlotState.None));
-            market.expire(slot, terms);
+            _expire(slot);
         }
         _prove(good, alice);
     }
@@ -281,9 +291,9 @@ contract ProofMarketSettleTest is MarketFixture {
         Slot memory slot = _open(alice);
         uint256[] memory inputs = _inputs(alice);
         bytes memory good = abi.encodeCall(market.prove, (slot, terms, inputs, MockProof.make(inputs)));
-        for (uint256 word; word < 25; ++word) {
-            // Full words have no spare bits: market, statement, mechanismParams, circuit.
-            if (word == 0 || word == 2 || word == 11 || word == 12) continue;
+        for (uint256 word; word < 29; ++word) {
+            // Full words have no spare bits: market, statement, link, mechanismParams, circuit.
+            if (word == 0 || word == 2 || word == 9 || word == 12 || word == 13) continue;
             bytes memory bad = bytes.concat(good);
             bad[4 + word * 32] = 0x80;
             (bool success,) = address(market).call(bad);

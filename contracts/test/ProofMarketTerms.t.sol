@@ -2,36 +2,46 @@
 pragma solidity 0.8.30;
 
 import { ICircuitRegistry } from "../src/interfaces/ICircuitRegistry.sol";
-import { IProofMarketEvents, Slot, Terms } from "../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Terms } from "../src/interfaces/IProofMarket.sol";
+import { ChainTerms } from "../src/libraries/ChainTerms.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 import { MockMechanism } from "./mocks/MockMechanism.sol";
 import { MockVerifier } from "./mocks/MockVerifier.sol";
 
-/// @notice Creating markets, their terms, their funds.
+/// @notice Creating markets, the rules for their terms, their funds. How terms change: ProofMarketVersions.
 contract ProofMarketTermsTest is MarketFixture {
     function _rejects(bytes32 rule) private {
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.TermsRejected.selector, rule));
-        market.createMarket(terms, 4);
+        market.createMarket(terms, 4, 0);
+        Terms memory current = _termsInForce();
+        terms.version = 2;
         vm.prank(creator);
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.TermsRejected.selector, rule));
-        market.setTerms(id, terms);
+        market.setTerms(id, current, terms);
+        terms.version = 1;
     }
 
     function _accepts() private {
         uint256 snapshot = vm.snapshotState();
-        market.createMarket(terms, 4);
+        market.createMarket(terms, 4, 0);
+        if (terms.chain == 0) _announceTerms();
         vm.revertToState(snapshot);
+    }
+
+    function _rejectsNew(bytes32 rule) private {
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.TermsRejected.selector, rule));
+        market.createMarket(terms, 4, 0);
     }
 
     // ------------------------------------------------------------------ creation
 
     function test_CreateMarketStoresAndEmits() public {
         vm.expectEmit(address(market));
-        emit IProofMarketEvents.MarketCreated(2, stranger, 8);
+        emit IProofMarketEvents.MarketCreated(2, stranger, 8, 0);
         vm.expectEmit(address(market));
-        emit IProofMarketEvents.TermsSet(2, keccak256(abi.encode(terms)), terms);
+        emit IProofMarketEvents.TermsSet(2, keccak256(abi.encode(terms)), block.timestamp, terms);
         vm.prank(stranger);
-        assertEq(market.createMarket(terms, 8), 2);
+        assertEq(market.createMarket(terms, 8, 0), 2);
         assertEq(market.marketCount(), 2);
 
         (address creator_, bytes32 hash, uint32 capacity, uint64 slots, uint128 funds) = market.markets(2);
@@ -40,11 +50,42 @@ contract ProofMarketTermsTest is MarketFixture {
         assertEq(capacity, 8);
         assertEq(slots, 0);
         assertEq(funds, 0);
+        (uint32 version, bytes32 announced, uint40 from, uint8 misses) = market.termsOf(2);
+        assertEq(version, 1);
+        assertEq(announced, 0);
+        assertEq(from, 0);
+        assertEq(misses, 0);
+    }
+
+    function test_CreateMarketWithAChainStartsAtItsOrigin() public {
+        terms.chain = ChainTerms.DECLARED | 1 << 8;
+        vm.expectEmit(address(market));
+        emit IProofMarketEvents.MarketCreated(2, address(this), 8, 77);
+        market.createMarket(terms, 8, 77);
+        (uint64 established, uint256 claim, uint64 head, uint256 headClaim) = market.chainOf(2);
+        assertEq(established, 0);
+        assertEq(claim, 77);
+        assertEq(head, 0);
+        assertEq(headClaim, 77);
+    }
+
+    function test_RevertCreateMarket_WhenAnOriginComesWithoutAChain() public {
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.TermsRejected.selector, bytes32("origin")));
+        market.createMarket(terms, 4, 1);
+    }
+
+    function test_RevertCreateMarket_WhenTheVersionIsNotTheFirst() public {
+        uint32[3] memory bad = [uint32(0), 2, type(uint32).max];
+        for (uint256 i; i < bad.length; ++i) {
+            terms.version = bad[i];
+            vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.VersionInvalid.selector, 1));
+            market.createMarket(terms, 4, 0);
+        }
     }
 
     function test_CreateMarketTakesThePowersOfTwo() public {
         for (uint32 capacity = 1; capacity <= 65_536; capacity *= 2) {
-            market.createMarket(terms, capacity);
+            market.createMarket(terms, capacity, 0);
         }
     }
 
@@ -52,7 +93,7 @@ contract ProofMarketTermsTest is MarketFixture {
         uint32[5] memory bad = [uint32(0), 3, 65_535, 131_072, type(uint32).max];
         for (uint256 i; i < bad.length; ++i) {
             vm.expectRevert(IProofMarketEvents.CapacityInvalid.selector);
-            market.createMarket(terms, bad[i]);
+            market.createMarket(terms, bad[i], 0);
         }
     }
 
@@ -60,6 +101,10 @@ contract ProofMarketTermsTest is MarketFixture {
         assertEq(registry.market(), address(market));
         assertEq(registry.asset(), market.asset());
         assertEq(market.circuits(), address(circuits));
+        assertEq(handOvers.market(), address(market));
+        assertEq(handOvers.registry(), address(registry));
+        assertEq(market.TERMS_NOTICE(), 2 * EPOCH);
+        assertEq(market.OPEN_AFTER(), registry.OPEN_AFTER());
     }
 
     // ------------------------------------------------------------------ rules
@@ -96,6 +141,18 @@ contract ProofMarketTermsTest is MarketFixture {
         _rejects("windows");
     }
 
+    /// @dev No bond is tied up for longer than stake takes to come back.
+    function test_RevertTerms_WhenTheExpiryWindowIsTooLong() public {
+        uint32 most = uint32(registry.MAX_WINDOW());
+        assertLe(most, registry.UNBONDING());
+        terms.expiryWindow = most;
+        _accepts();
+        terms.expiryWindow = most + 1;
+        _rejects("expiryWindow");
+        terms.expiryWindow = type(uint32).max;
+        _rejects("expiryWindow");
+    }
+
     function test_RevertTerms_WhenFloorOutOfRange() public {
         terms.floorBps = 0;
         _rejects("floor");
@@ -122,10 +179,25 @@ contract ProofMarketTermsTest is MarketFixture {
         _accepts();
         terms.bond = 0;
         _accepts();
-        terms.floorBps = 10_000;
+        (terms.floorBps, terms.leastRescue) = (10_000, 1);
         terms.bond = 1;
         _rejects("rescue");
         terms.bond = 2;
+        _accepts();
+    }
+
+    /// @dev What a rescue is worth at least must be there, whatever the price that a mechanism gives a slot.
+    function test_RevertTerms_WhenLeastRescueIsNotCovered() public {
+        terms.leastRescue = 0;
+        _rejects("leastRescue");
+        terms.leastRescue = 1;
+        _accepts();
+        // Half of the bond of twenty.
+        terms.leastRescue = 10 ether;
+        _accepts();
+        terms.leastRescue = 10 ether + 1;
+        _rejects("leastRescue");
+        (terms.bond, terms.leastRescue) = (0, 0);
         _accepts();
     }
 
@@ -154,6 +226,37 @@ contract ProofMarketTermsTest is MarketFixture {
         _rejects("callback");
     }
 
+    function test_RevertTerms_WhenTheChainIsMalformed() public {
+        uint32[6] memory bad = [
+            // Not declared; unknown bits; `right` not among the outputs, of which there is one; nor the claim, if it is one.
+            uint32(1),
+            ChainTerms.DECLARED | 1 << 26,
+            ChainTerms.DECLARED | 1 << 31,
+            ChainTerms.DECLARED | 1 << 16,
+            ChainTerms.DECLARED | 254 << 16,
+            ChainTerms.DECLARED | ChainTerms.OUTPUT | 1 << 8
+        ];
+        for (uint256 i; i < bad.length; ++i) {
+            terms.chain = bad[i];
+            _rejectsNew("chain");
+        }
+        uint32[4] memory good = [
+            ChainTerms.DECLARED,
+            ChainTerms.DECLARED | 255 << 8 | 255,
+            ChainTerms.DECLARED | ChainTerms.ALWAYS_RIGHT << 16,
+            ChainTerms.DECLARED | ChainTerms.OUTPUT
+        ];
+        for (uint256 i; i < good.length; ++i) {
+            terms.chain = good[i];
+            _accepts();
+        }
+        // Nothing but the proof itself can say that a claim is right if there are no outputs.
+        (terms.outputs, terms.chain) = (0, ChainTerms.DECLARED);
+        _rejectsNew("chain");
+        terms.chain = ChainTerms.DECLARED | ChainTerms.ALWAYS_RIGHT << 16;
+        _accepts();
+    }
+
     function test_RevertTerms_WhenVerifierIsNotTheCircuits() public {
         terms.verifier = address(new MockVerifier());
         _rejects("circuit");
@@ -162,41 +265,22 @@ contract ProofMarketTermsTest is MarketFixture {
     function test_RevertTerms_WhenCircuitUnknown() public {
         terms.circuit = "unknown";
         vm.expectRevert(abi.encodeWithSelector(ICircuitRegistry.CircuitNotFound.selector, bytes32("unknown")));
-        market.createMarket(terms, 4);
+        market.createMarket(terms, 4, 0);
     }
 
     function test_RevertTerms_WhenTheMechanismRefuses() public {
         mechanism.setRefuses(true);
         vm.expectRevert(MockMechanism.Refused.selector);
-        market.createMarket(terms, 4);
+        market.createMarket(terms, 4, 0);
+        Terms memory current = terms;
+        terms.price += 1;
         vm.prank(creator);
         vm.expectRevert(MockMechanism.Refused.selector);
-        market.setTerms(id, terms);
-    }
-
-    // ------------------------------------------------------------------ changing terms
-
-    function test_SetTermsReachesLaterSlotsOnly() public {
-        Slot memory old = _open(alice);
-        Terms memory oldTerms = terms;
-        terms.price = 7 ether;
-        _setTerms();
-        Slot memory young = _open(bob, 7 ether, 0);
-        assertTrue(market.isOpen(old, oldTerms));
-        assertFalse(market.isOpen(old, terms));
-        assertTrue(market.isOpen(young, terms));
-
-        terms = oldTerms;
-        _prove(old, alice);
-        assertEq(market.credits(alice), PRICE);
-    }
-
-    function test_RevertSetTerms_WhenNotCreator() public {
-        vm.prank(requester);
-        vm.expectRevert(IProofMarketEvents.NotCreator.selector);
-        market.setTerms(id, terms);
-        vm.expectRevert(IProofMarketEvents.MarketNotFound.selector);
-        market.setTerms(99, terms);
+        market.setTerms(id, current, terms);
+        terms.version = 2;
+        vm.prank(creator);
+        vm.expectRevert(MockMechanism.Refused.selector);
+        market.setTerms(id, current, terms);
     }
 
     // ------------------------------------------------------------------ funds
@@ -247,8 +331,6 @@ contract ProofMarketTermsTest is MarketFixture {
         market.defund(id, 0, creator);
         vm.expectRevert(IProofMarketEvents.RecipientInvalid.selector);
         market.defund(id, 1, address(0));
-        vm.expectRevert(IProofMarketEvents.RecipientInvalid.selector);
-        market.defund(id, 1, address(market));
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.InsufficientFunds.selector, 1000 ether, 1000 ether + 1));
         market.defund(id, 1000 ether + 1, creator);
         vm.stopPrank();
@@ -263,8 +345,6 @@ contract ProofMarketTermsTest is MarketFixture {
         market.withdraw(stranger, 0);
         vm.expectRevert(IProofMarketEvents.RecipientInvalid.selector);
         market.withdraw(address(0), 1);
-        vm.expectRevert(IProofMarketEvents.RecipientInvalid.selector);
-        market.withdraw(address(market), 1);
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.InsufficientCredit.selector, 0, 1));
         market.withdraw(stranger, 1);
     }

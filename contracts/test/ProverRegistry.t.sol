@@ -7,7 +7,7 @@ import { RegistryFixture } from "./RegistryFixture.sol";
 import { RegistryHarness } from "./mocks/RegistryHarness.sol";
 import { FeeToken } from "./mocks/TestToken.sol";
 
-/// @notice Identity, keys, stake and its ways out.
+/// @notice Deployment, identity, stake and its ways out.
 contract ProverRegistryTest is RegistryFixture {
     // ---------------------------------------------------------------- deployment
 
@@ -18,13 +18,15 @@ contract ProverRegistryTest is RegistryFixture {
         assertEq(registry.EPOCH_LENGTH(), EPOCH);
         assertEq(registry.FREEZE(), FREEZE);
         assertEq(registry.SUSPEND_AFTER(), 3);
+        assertEq(registry.OPEN_AFTER(), 255);
+        assertEq(registry.MAX_WINDOW(), UNBONDING);
         assertEq(registry.UNBONDING(), UNBONDING);
         assertEq(registry.MAX_UNITS(), 511);
     }
 
     function _refuses(IProverRegistry.Params memory params, bytes32 rule) private {
         vm.expectRevert(abi.encodeWithSelector(IProverRegistry.ParamsRejected.selector, rule));
-        new ProverRegistry(params);
+        new ProverRegistry(params, address(harness));
     }
 
     function test_RevertConstructor_WhenParamsBreakARule() public {
@@ -43,13 +45,33 @@ contract ProverRegistryTest is RegistryFixture {
         params.suspendAfter = 0;
         _refuses(params, "suspendAfter");
         params = _params();
+        params.openAfter = 0;
+        _refuses(params, "openAfter");
+        params = _params();
+        params.maxWindow = 0;
+        _refuses(params, "maxWindow");
+    }
+
+    /// @dev By when stake comes back its weight has left the draws, and every bond that was open has ended.
+    function test_RevertConstructor_WhenUnbondingIsTooShort() public {
+        IProverRegistry.Params memory params = _params();
+        params.maxWindow = 1;
         params.unbonding = uint32(EPOCH + FREEZE - 1);
         _refuses(params, "unbonding");
         params.unbonding = uint32(EPOCH + FREEZE);
-        new ProverRegistry(params);
+        new ProverRegistry(params, address(harness));
+
+        params.maxWindow = params.unbonding + 1;
+        _refuses(params, "unbonding");
+        params.maxWindow = type(uint32).max;
+        _refuses(params, "unbonding");
+        params.maxWindow = params.unbonding;
+        new ProverRegistry(params, address(harness));
+        params.epochLength = type(uint32).max;
+        _refuses(params, "unbonding");
     }
 
-    // ---------------------------------------------------------------- identity and keys
+    // ---------------------------------------------------------------- identity
 
     function test_Register_CountsIdsFromOne() public {
         vm.expectEmit(address(registry));
@@ -88,7 +110,7 @@ contract ProverRegistryTest is RegistryFixture {
         vm.expectRevert(IProverRegistry.NotRegistered.selector);
         registry.stake(1);
         vm.expectRevert(IProverRegistry.NotRegistered.selector);
-        registry.allocate(MARKET, 0);
+        registry.allocate(MARKET, 0, 0, 0, 0);
         vm.expectRevert(IProverRegistry.NotRegistered.selector);
         registry.requestUnstake(1);
         vm.expectRevert(IProverRegistry.NothingToWithdraw.selector);
@@ -97,61 +119,10 @@ contract ProverRegistryTest is RegistryFixture {
         registry.pause();
         vm.expectRevert(IProverRegistry.NotAuthorised.selector);
         registry.resume();
+        vm.expectRevert(IProverRegistry.NotAuthorised.selector);
+        registry.reinstate(MARKET);
         vm.expectRevert(IProverRegistry.NotRegistered.selector);
         registry.sync(MARKET, carol);
-    }
-
-    function test_Submitter_PausesAndResumesButMovesNoMoney() public {
-        _join(alice, 3);
-        vm.prank(alice);
-        registry.setSubmitter(bob, true);
-        assertEq(registry.proverOfSubmitter(bob), alice);
-        vm.startPrank(bob);
-        vm.expectEmit(address(registry));
-        emit IProverRegistry.ProverPaused(alice);
-        registry.pause();
-        assertTrue(registry.proverOf(alice).paused);
-        vm.expectEmit(address(registry));
-        emit IProverRegistry.ProverResumed(alice);
-        registry.resume();
-        assertFalse(registry.proverOf(alice).paused);
-        vm.expectRevert(IProverRegistry.NotRegistered.selector);
-        registry.requestUnstake(1);
-        vm.expectRevert(IProverRegistry.NothingToWithdraw.selector);
-        registry.withdrawStake(bob);
-        vm.expectRevert(IProverRegistry.NotRegistered.selector);
-        registry.allocate(MARKET, 0);
-    }
-
-    function test_Submitter_EndsByProverOrByItself() public {
-        _register(alice);
-        vm.startPrank(alice);
-        registry.setSubmitter(bob, true);
-        registry.setSubmitter(bob, false);
-        assertEq(registry.proverOfSubmitter(bob), address(0));
-        registry.setSubmitter(bob, true);
-        vm.stopPrank();
-        vm.expectEmit(address(registry));
-        emit IProverRegistry.SubmitterSet(alice, bob, false);
-        vm.prank(bob);
-        registry.setSubmitter(bob, false);
-        vm.prank(bob);
-        vm.expectRevert(IProverRegistry.NotAuthorised.selector);
-        registry.pause();
-    }
-
-    function test_RevertSetSubmitter_WhenTakenOrNotOwn() public {
-        _register(alice);
-        _register(bob);
-        vm.prank(alice);
-        registry.setSubmitter(carol, true);
-        vm.startPrank(bob);
-        vm.expectRevert(IProverRegistry.SubmitterTaken.selector);
-        registry.setSubmitter(carol, true);
-        vm.expectRevert(IProverRegistry.NotAuthorised.selector);
-        registry.setSubmitter(carol, false);
-        vm.expectRevert(IProverRegistry.NotAuthorised.selector);
-        registry.setSubmitter(makeAddr("nobody's"), false);
     }
 
     // ---------------------------------------------------------------- stake in
@@ -203,7 +174,7 @@ contract ProverRegistryTest is RegistryFixture {
         _register(alice);
         _stake(alice, 10 * UNIT);
         vm.expectEmit(address(registry));
-        emit IProverRegistry.AllocationSet(alice, MARKET, 4);
+        emit IProverRegistry.AllocationSet(alice, MARKET, 4, 511, 1, type(uint32).max);
         vm.expectEmit(address(registry));
         emit IProverRegistry.WeightSet(MARKET, 1, 4, START / EPOCH + 1);
         _allocate(alice, MARKET, 4);
@@ -239,8 +210,12 @@ contract ProverRegistryTest is RegistryFixture {
     function test_RevertAllocate_WhenAboveMost() public {
         _register(alice);
         _stake(alice, 512 * UNIT);
+        vm.startPrank(alice);
         vm.expectRevert(abi.encodeWithSelector(IProverRegistry.AllocationTooLarge.selector, 512, 511));
-        _allocate(alice, MARKET, 512);
+        registry.allocate(MARKET, 512, 511, 1, 1);
+        vm.expectRevert(abi.encodeWithSelector(IProverRegistry.AllocationTooLarge.selector, 512, 511));
+        registry.allocate(MARKET, 511, 512, 1, 1);
+        vm.stopPrank();
         _allocate(alice, MARKET, 511);
     }
 
@@ -248,10 +223,12 @@ contract ProverRegistryTest is RegistryFixture {
         _register(alice);
         _stake(alice, 10 * UNIT - 1);
         _allocate(alice, MARKET, 4);
+        vm.startPrank(alice);
         vm.expectRevert(abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 6 * UNIT - 1, 6 * UNIT));
-        _allocate(alice, MARKET + 1, 6);
+        registry.allocate(MARKET + 1, 6, 6, 1, 1);
         vm.expectRevert(abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 10 * UNIT - 1, 10 * UNIT));
-        _allocate(alice, MARKET, 10);
+        registry.allocate(MARKET, 10, 10, 1, 1);
+        vm.stopPrank();
         _allocate(alice, MARKET, 9);
         assertEq(registry.proverOf(alice).allocated, 9 * UNIT);
     }
@@ -286,6 +263,23 @@ contract ProverRegistryTest is RegistryFixture {
         assertEq(registry.proverOf(alice).stake, 7 * UNIT);
         vm.expectRevert(IProverRegistry.NothingToWithdraw.selector);
         registry.withdrawStake(carol);
+    }
+
+    /// @dev None of these could ever send it on.
+    function test_RevertWithdrawStake_WhenTheRecipientIsInvalid() public {
+        _register(alice);
+        _stake(alice, UNIT);
+        vm.startPrank(alice);
+        registry.requestUnstake(UNIT);
+        skip(UNBONDING);
+        address[3] memory bad = [address(0), address(registry), address(harness)];
+        for (uint256 i; i < bad.length; ++i) {
+            vm.expectRevert(IProverRegistry.RecipientInvalid.selector);
+            registry.withdrawStake(bad[i]);
+        }
+        assertEq(registry.proverOf(alice).unbonding, UNIT);
+        registry.withdrawStake(alice);
+        assertEq(token.balanceOf(alice), UNIT);
     }
 
     function test_RevertRequestUnstake_WhenZeroOrAllocated() public {

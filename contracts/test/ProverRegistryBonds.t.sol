@@ -16,7 +16,7 @@ contract ProverRegistryBondsTest is RegistryFixture {
 
     function _able(uint256 bond) private view returns (bool able) {
         address prover;
-        (prover, able) = registry.draw(MARKET, 0, bond);
+        (prover, able) = registry.draw(MARKET, 0, bond, 1);
         assertEq(prover, alice);
     }
 
@@ -28,7 +28,7 @@ contract ProverRegistryBondsTest is RegistryFixture {
 
     function test_RevertBonds_WhenNotMarket() public {
         vm.expectRevert(IProverRegistry.NotMarket.selector);
-        registry.reserve(alice, MARKET, 1, block.timestamp);
+        registry.reserve(alice, MARKET, 1, 1);
         vm.expectRevert(IProverRegistry.NotMarket.selector);
         registry.release(alice, MARKET, 1, true);
         vm.expectRevert(IProverRegistry.NotMarket.selector);
@@ -56,10 +56,14 @@ contract ProverRegistryBondsTest is RegistryFixture {
         _allocate(alice, MARKET + 1, 5);
         _insufficient(4 * UNIT, 5 * UNIT);
         harness.reserve(alice, MARKET, 5 * UNIT);
+        // A market that it never joined, and whoever joined none.
+        vm.expectRevert(abi.encodeWithSelector(IProverRegistry.TermsNotAccepted.selector, 1, 0, 0));
+        harness.reserve(alice, MARKET + 2, 1);
+        vm.expectRevert(abi.encodeWithSelector(IProverRegistry.TermsNotAccepted.selector, 1, 0, 0));
+        harness.reserve(bob, MARKET, 1);
+        _allocate(alice, MARKET + 2, 0);
         _insufficient(0, 1);
         harness.reserve(alice, MARKET + 2, 1);
-        _insufficient(0, 1);
-        harness.reserve(bob, MARKET, 1);
     }
 
     function test_RevertReleaseOrSlash_WhenMoreThanBonded() public {
@@ -101,7 +105,7 @@ contract ProverRegistryBondsTest is RegistryFixture {
     function test_Slash_PaysTheMarketAndRoundsTheAllocationUp() public {
         harness.reserve(alice, MARKET, UNIT + 1);
         vm.expectEmit(address(registry));
-        emit IProverRegistry.AllocationSet(alice, MARKET, 2);
+        emit IProverRegistry.AllocationSet(alice, MARKET, 2, 511, 1, type(uint32).max);
         vm.expectEmit(address(registry));
         emit IProverRegistry.WeightSet(MARKET, 1, 2, vm.getBlockTimestamp() / EPOCH + 1);
         vm.expectEmit(address(registry));
@@ -110,8 +114,8 @@ contract ProverRegistryBondsTest is RegistryFixture {
         IProverRegistry.Prover memory prover = registry.proverOf(alice);
         assertEq(prover.stake, 3 * UNIT - 1);
         assertEq(prover.allocated, 2 * UNIT);
-        assertEq(prover.misses, 1);
-        assertFalse(prover.suspended);
+        assertEq(registry.positionOf(MARKET, alice).misses, 1);
+        assertFalse(registry.positionOf(MARKET, alice).suspended);
         assertEq(registry.freeStake(alice), UNIT - 1);
         assertEq(registry.bondedOf(MARKET, alice), 0);
         assertEq(token.balanceOf(address(harness)), UNIT + 1);
@@ -147,7 +151,7 @@ contract ProverRegistryBondsTest is RegistryFixture {
         vm.warp(vm.getBlockTimestamp() + 1);
         assertEq(registry.weightOf(MARKET, alice), 3);
         harness.slash(alice, MARKET, UNIT);
-        assertTrue(registry.proverOf(alice).suspended);
+        assertTrue(registry.positionOf(MARKET, alice).suspended);
         harness.slash(alice, MARKET, UNIT);
         _nextEpoch();
         assertEq(registry.totalWeight(MARKET), 0);
@@ -158,40 +162,113 @@ contract ProverRegistryBondsTest is RegistryFixture {
     // ---------------------------------------------------------------- misses, suspension, pause
 
     function test_Suspension_AfterMissesInARow() public {
-        _stake(alice, 4 * UNIT);
-        _allocate(alice, MARKET + 1, 4);
-        _nextEpoch();
         for (uint256 i = 0; i < 3; ++i) {
-            assertFalse(registry.proverOf(alice).suspended);
+            assertFalse(registry.positionOf(MARKET, alice).suspended);
             assertTrue(_able(1));
             harness.reserve(alice, MARKET, 1);
             if (i == 2) {
                 vm.expectEmit(address(registry));
-                emit IProverRegistry.ProverSuspended(alice);
+                emit IProverRegistry.ProverSuspended(alice, MARKET);
             }
             harness.slash(alice, MARKET, 1);
         }
-        assertTrue(registry.proverOf(alice).suspended);
+        assertTrue(registry.positionOf(MARKET, alice).suspended);
         assertFalse(_able(1));
         _nextEpoch();
-        // The slashed market's leaf is gone at once; the other one's when anyone says so.
         assertEq(registry.totalWeight(MARKET), 0);
-        assertEq(registry.totalWeight(MARKET + 1), 4);
-        (, bool able) = registry.draw(MARKET + 1, 0, 1);
-        assertFalse(able);
-        registry.sync(MARKET + 1, alice);
-        _nextEpoch();
-        assertEq(registry.totalWeight(MARKET + 1), 0);
-
-        vm.prank(alice);
-        registry.resume();
-        assertEq(registry.proverOf(alice).misses, 0);
+        // Nothing but its own word brings it back, whatever anyone else says and whatever it allocates.
         registry.sync(MARKET, alice);
-        registry.sync(MARKET + 1, alice);
+        _allocate(alice, MARKET, 1);
+        vm.startPrank(alice);
+        registry.pause();
+        registry.resume();
+        vm.stopPrank();
+        _nextEpoch();
+        assertEq(registry.totalWeight(MARKET), 0);
+
+        vm.expectEmit(address(registry));
+        emit IProverRegistry.ProverReinstated(alice, MARKET);
+        vm.expectEmit(address(registry));
+        emit IProverRegistry.WeightSet(MARKET, 1, 1, vm.getBlockTimestamp() / EPOCH + 1);
+        vm.prank(alice);
+        registry.reinstate(MARKET);
+        assertEq(registry.positionOf(MARKET, alice).misses, 0);
+        assertFalse(registry.positionOf(MARKET, alice).suspended);
         _nextEpoch();
         assertEq(registry.totalWeight(MARKET), 1);
-        assertEq(registry.totalWeight(MARKET + 1), 4);
         assertTrue(_able(1));
+    }
+
+    /// @dev What happens in one market, hostile as it may be, reaches nothing of another: no miss, no suspension, no weight, no
+    /// draw, and nothing that its slots can be asked to bond.
+    function test_Suspension_StaysInItsMarket() public {
+        _stake(alice, 4 * UNIT);
+        _allocate(alice, MARKET + 1, 4);
+        _nextEpoch();
+        bytes32 before = keccak256(abi.encode(registry.positionOf(MARKET + 1, alice)));
+        for (uint256 i = 0; i < 4; ++i) {
+            harness.reserve(alice, MARKET, UNIT);
+            harness.slash(alice, MARKET, UNIT);
+            // The slots of the other go on, missed here or proven there.
+            (, bool able) = registry.draw(MARKET + 1, i, 4 * UNIT, 1);
+            assertTrue(able);
+            assertTrue(registry.isAble(MARKET + 1, alice, 4 * UNIT, 1));
+            if (i < 2) {
+                assertEq(registry.positionOf(MARKET, alice).misses, i + 1);
+                harness.reserve(alice, MARKET + 1, UNIT);
+                harness.release(alice, MARKET + 1, UNIT, true);
+                assertEq(registry.positionOf(MARKET, alice).misses, i + 1, "proving elsewhere forgets nothing");
+            }
+            if (i == 2) {
+                assertTrue(registry.positionOf(MARKET, alice).suspended);
+                vm.prank(alice);
+                registry.reinstate(MARKET + 1);
+                assertTrue(registry.positionOf(MARKET, alice).suspended, "reinstated elsewhere");
+                vm.prank(alice);
+                registry.reinstate(MARKET);
+            }
+        }
+        assertEq(keccak256(abi.encode(registry.positionOf(MARKET + 1, alice))), before);
+        assertEq(registry.positionOf(MARKET, alice).units, 0);
+        assertEq(registry.freeStake(alice), 0);
+        _nextEpoch();
+        assertEq(registry.totalWeight(MARKET), 0);
+        assertEq(registry.totalWeight(MARKET + 1), 4);
+        harness.reserve(alice, MARKET + 1, 4 * UNIT);
+    }
+
+    /// @dev A key may say that its prover is back, as it may pause and resume it.
+    function test_Reinstate_BySubmitter() public {
+        vm.prank(alice);
+        registry.setSubmitter(carol, true);
+        vm.prank(carol);
+        registry.serve(alice);
+        for (uint256 i = 0; i < 3; ++i) {
+            harness.reserve(alice, MARKET, 1);
+            harness.slash(alice, MARKET, 1);
+        }
+        vm.prank(bob);
+        vm.expectRevert(IProverRegistry.NotAuthorised.selector);
+        registry.reinstate(MARKET);
+        assertTrue(registry.positionOf(MARKET, alice).suspended);
+        vm.prank(carol);
+        registry.reinstate(MARKET);
+        assertFalse(registry.positionOf(MARKET, alice).suspended);
+    }
+
+    /// @dev While it is paused its weight stays away.
+    function test_Reinstate_WhilePaused() public {
+        for (uint256 i = 0; i < 3; ++i) {
+            harness.reserve(alice, MARKET, 1);
+            harness.slash(alice, MARKET, 1);
+        }
+        vm.startPrank(alice);
+        registry.pause();
+        registry.reinstate(MARKET);
+        vm.stopPrank();
+        _nextEpoch();
+        assertEq(registry.totalWeight(MARKET), 0);
+        assertFalse(registry.isAble(MARKET, alice, 0, 1));
     }
 
     function test_ProvingForgetsMisses_ReleasingDoesNot() public {
@@ -200,11 +277,11 @@ contract ProverRegistryBondsTest is RegistryFixture {
             harness.slash(alice, MARKET, 1);
             harness.release(alice, MARKET, 1, false);
         }
-        assertEq(registry.proverOf(alice).misses, 2);
+        assertEq(registry.positionOf(MARKET, alice).misses, 2);
         harness.reserve(alice, MARKET, 1);
         harness.release(alice, MARKET, 1, true);
-        assertEq(registry.proverOf(alice).misses, 0);
-        assertFalse(registry.proverOf(alice).suspended);
+        assertEq(registry.positionOf(MARKET, alice).misses, 0);
+        assertFalse(registry.positionOf(MARKET, alice).suspended);
     }
 
     function test_Pause_OutAtOnceAndBackBySync() public {
@@ -244,7 +321,7 @@ contract ProverRegistryBondsTest is RegistryFixture {
 
     function test_Gas_Draw() public view {
         uint256 gas = gasleft();
-        registry.draw(MARKET, 5, UNIT);
+        registry.draw(MARKET, 5, UNIT, 1);
         console.log("registry draw, one prover, all cold", gas - gasleft());
     }
 }

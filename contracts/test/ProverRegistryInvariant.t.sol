@@ -50,12 +50,13 @@ contract RegistryActor is Test {
         vm.stopPrank();
     }
 
-    function allocate(uint256 who, uint256 market, uint256 units) external inTime {
+    function allocate(uint256 who, uint256 market, uint256 units, uint256 exposure) external inTime {
         market %= MARKETS;
         address who_ = prover(who);
         uint256 most = registry.allocationOf(market, who_) + registry.freeStake(who_) / registry.STAKE_UNIT();
+        units = bound(units, 0, most > 511 ? 511 : most);
         vm.prank(who_);
-        registry.allocate(market, bound(units, 0, most));
+        registry.allocate(market, units, bound(exposure, 0, 511), 1, uint32(1 + exposure % 2));
     }
 
     function requestUnstake(uint256 who, uint256 amount) external inTime {
@@ -78,16 +79,22 @@ contract RegistryActor is Test {
         back ? registry.resume() : registry.pause();
     }
 
+    function reinstate(uint256 who, uint256 market) external inTime {
+        vm.prank(prover(who));
+        registry.reinstate(market % MARKETS);
+    }
+
     function sync(uint256 who, uint256 market) external inTime {
         registry.sync(market % MARKETS, prover(who));
     }
 
     function reserve(uint256 who, uint256 market, uint256 amount) external inTime {
         market %= MARKETS;
-        uint256 units = registry.allocationOf(market, prover(who));
-        uint256 allocated = units * registry.STAKE_UNIT();
-        uint256 bonded = registry.bondedOf(market, prover(who));
-        if (bonded < allocated) harness.reserve(prover(who), market, bound(amount, 0, allocated - bonded));
+        IProverRegistry.Position memory position = registry.positionOf(market, prover(who));
+        if (position.toVersion == 0) return;
+        uint256 units = position.units < position.exposure ? position.units : position.exposure;
+        uint256 exposed = units * registry.STAKE_UNIT();
+        if (position.bonded < exposed) harness.reserve(prover(who), market, bound(amount, 0, exposed - position.bonded));
     }
 
     /// @dev A slash or a release of what is bonded must never fail.
@@ -112,7 +119,7 @@ contract ProverRegistryInvariantTest is RegistryFixture {
         super.setUp();
         actor = new RegistryActor(harness, token);
         targetContract(address(actor));
-        bytes4[] memory selectors = new bytes4[](9);
+        bytes4[] memory selectors = new bytes4[](10);
         selectors[0] = RegistryActor.stake.selector;
         selectors[1] = RegistryActor.allocate.selector;
         selectors[2] = RegistryActor.requestUnstake.selector;
@@ -122,6 +129,7 @@ contract ProverRegistryInvariantTest is RegistryFixture {
         selectors[6] = RegistryActor.reserve.selector;
         selectors[7] = RegistryActor.settle.selector;
         selectors[8] = RegistryActor.pass.selector;
+        selectors[9] = RegistryActor.reinstate.selector;
         targetSelector(FuzzSelector(address(actor), selectors));
     }
 

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Test } from "forge-std/Test.sol";
-
 import { ProverRegistry } from "../src/ProverRegistry.sol";
 import { Terms } from "../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { StakeLottery } from "../src/mechanisms/StakeLottery.sol";
+import { HeaderFixture } from "./HeaderFixture.sol";
 import { RegistryHarness } from "./mocks/RegistryHarness.sol";
 import { TestToken } from "./mocks/TestToken.sol";
 
 /// @notice A registry and a lottery with their market played by a harness.
-abstract contract RegistryFixture is Test {
+abstract contract RegistryFixture is HeaderFixture {
     uint256 internal constant UNIT = 100e18;
     uint256 internal constant EPOCH = 1 hours;
     uint256 internal constant FREEZE = 5 minutes;
@@ -81,7 +80,14 @@ abstract contract RegistryFixture is Test {
         _allocate(prover, MARKET, units);
     }
 
+    /// @dev On to the next epoch's first second, its seed not yet known.
     function _nextEpoch() internal {
         vm.warp((vm.getBlockTimestamp() / EPOCH + 1) * EPOCH);
+    }
+
+    /// @dev Likewise, with its seed.
+    function _nextSeededEpoch() internal returns (uint256 seed) {
+        _nextEpoch();
+        return _mineSeed(lottery);
     }
 }

@@ -30,38 +30,15 @@ contract StakeLotteryTest is RegistryFixture {
         lottery.onOpen(MARKET, 1, _terms(1), "");
     }
 
-    // ---------------------------------------------------------------- seeds
+    // ---------------------------------------------------------------- draws
 
-    function test_Poke_FixesTheSeedOnce() public {
-        uint256 epoch = START / EPOCH;
-        vm.prevrandao(bytes32(uint256(77)));
-        uint256 expected = uint256(keccak256(abi.encode(uint256(0), uint256(77), epoch))) >> 40;
-        vm.expectEmit(address(lottery));
-        emit IStakeLottery.EpochSeeded(epoch, expected);
-        assertEq(lottery.poke(), expected);
-
-        vm.prevrandao(bytes32(uint256(78)));
-        vm.warp(START + EPOCH - 1);
-        vm.recordLogs();
-        assertEq(lottery.poke(), expected);
-        assertEq(vm.getRecordedLogs().length, 0);
-
-        vm.warp(START + 3 * EPOCH);
-        uint256 next = uint256(keccak256(abi.encode(expected, uint256(78), epoch + 3))) >> 40;
-        assertEq(lottery.poke(), next);
-        (uint256 at, uint256 seed) = lottery.currentSeed();
-        assertEq(at, epoch + 3);
-        assertEq(seed, next);
-    }
-
-    /// @dev The winner of slot k follows from (seed, market, k): it is the same whenever in the epoch, in whatever order
-    /// slots are opened.
+    /// @dev The winner of slot k follows from (seed, market, k): it is the same whenever in the epoch, in whatever
+    /// order slots are opened.
     function test_WinnerIsAFunctionOfSeedMarketAndSlot() public {
         _join(alice, 5);
         _join(bob, 5);
         _join(carol, 5);
-        _nextEpoch();
-        uint256 seed = lottery.poke();
+        uint256 seed = _nextSeededEpoch();
         for (uint64 k = 1; k < 20; ++k) {
             uint256 random = uint256(keccak256(abi.encode(seed, MARKET, k, uint256(0))));
             address expected = [alice, bob, carol][(random % 15) / 5];
@@ -80,11 +57,12 @@ contract StakeLotteryTest is RegistryFixture {
     // ---------------------------------------------------------------- nobody, and passing over
 
     function test_OpenToAll_WhenNobodyStaked() public {
+        _mineSeed(lottery);
         vm.recordLogs();
         (Allocation memory allocation,) = harness.open(MARKET, 1, _terms(1));
         assertEq(allocation.prover, address(0));
         assertEq(allocation.price, 5e18);
-        assertEq(vm.getRecordedLogs().length, 1); // the seed's
+        assertEq(vm.getRecordedLogs().length, 0);
     }
 
     function test_PassesOverProversThatCannotBond() public {
@@ -93,7 +71,7 @@ contract StakeLotteryTest is RegistryFixture {
         _nextEpoch();
         vm.prank(alice);
         registry.pause();
-        uint256 seed = lottery.poke();
+        uint256 seed = _mineSeed(lottery);
         uint256 rescued = 0;
         for (uint64 k = 1; k < 60; ++k) {
             uint256 passed = 0;
@@ -121,8 +99,7 @@ contract StakeLotteryTest is RegistryFixture {
         }
         uint64 slot = 0;
         for (uint256 round = 0; round < 12; ++round) {
-            _nextEpoch();
-            vm.prevrandao(bytes32(round));
+            _nextSeededEpoch();
             for (uint256 i = 0; i < 20; ++i) {
                 address prover = harness.openAndReserve(MARKET, ++slot, _terms(1));
                 if (prover == address(0)) continue;
@@ -130,7 +107,7 @@ contract StakeLotteryTest is RegistryFixture {
                 else harness.slash(prover, MARKET, 1);
             }
         }
-        _nextEpoch();
+        _nextSeededEpoch();
         assertEq(registry.totalWeight(MARKET), 10);
         for (uint256 i = 0; i < 20; ++i) {
             (Allocation memory allocation,) = harness.open(MARKET, ++slot, _terms(1));
@@ -158,35 +135,29 @@ contract StakeLotteryTest is RegistryFixture {
         _join(split, 9);
     }
 
-    /// @dev In the block of the seed, and at any time from the freeze on: whoever stakes, allocates more or less, or
-    /// splits, the seed picks the same.
-    function testFuzz_NothingDoneAfterTheFreezeChangesAWinner(uint256 randomness, uint256 when) public {
+    /// @dev At any time from the freeze on, before the seed block, when it is known but not brought in, and after:
+    /// whoever stakes, allocates more or less, or splits, the seed picks the same.
+    function testFuzz_NothingDoneAfterTheFreezeChangesAWinner(bytes32 mix, uint256 when) public {
         _join(alice, 10);
         _join(bob, 20);
         _join(carol, 30);
         _nextEpoch();
         uint256 next = vm.getBlockTimestamp() + EPOCH;
-        vm.prevrandao(bytes32(randomness));
 
         uint256 snapshot = vm.snapshotState();
         vm.warp(next);
-        lottery.poke();
+        _mineSeed(lottery, mix);
         address[] memory expected = _winners(30);
 
-        // Before the seed but within the freeze, in the seed's block, or later in its epoch.
         vm.revertToState(snapshot);
         when = bound(when, next - FREEZE, next + EPOCH - 1);
-        if (when < next) {
-            vm.warp(when);
-            _arriveAndMove();
-            vm.warp(next);
-            lottery.poke();
-        } else {
-            vm.warp(next);
-            lottery.poke();
-            vm.warp(when);
-            _arriveAndMove();
+        vm.warp(when);
+        if (when % 2 == 0 && when >= lottery.seedTime(next / EPOCH)) {
+            lottery.bringSeed(next / EPOCH, _seedHeaders(lottery, next / EPOCH, mix));
         }
+        _arriveAndMove();
+        if (when < next) vm.warp(next);
+        _mineSeed(lottery, mix);
         assertEq(_winners(30), expected);
     }
 
@@ -210,8 +181,7 @@ contract StakeLotteryTest is RegistryFixture {
         _join(alice, 10);
         _join(bob, 20);
         _join(carol, 30);
-        _nextEpoch();
-        lottery.poke();
+        _nextSeededEpoch();
         address[] memory before = _winners(60);
         vm.prank(carol);
         registry.pause();
@@ -232,15 +202,14 @@ contract StakeLotteryTest is RegistryFixture {
 
     /// @dev One prover with s units against k with s/k each and a third with other units: over many draws the shares
     /// follow the units, by a chi-square at p = 10^-6 (so that a run of 256 seeds does not fail by chance).
-    function testFuzz_SplittingBuysNothing(uint256 randomness) public {
+    function testFuzz_SplittingBuysNothing(bytes32 mix) public {
         _join(alice, 240);
         for (uint256 i = 0; i < 8; ++i) {
             _join(makeAddr(string.concat("part ", vm.toString(i))), 30);
         }
         _join(bob, 120);
         _nextEpoch();
-        vm.prevrandao(bytes32(randomness));
-        lottery.poke();
+        _mineSeed(lottery, mix);
         uint256 draws = 1_500;
         uint256[3] memory wins;
         for (uint64 k = 0; k < draws; ++k) {
@@ -266,8 +235,7 @@ contract StakeLotteryGasTest is RegistryFixture {
         for (uint256 i = 0; i < 4_096; ++i) {
             _join(address(uint160(0x10000 + i)), 1 + (i * 7) % 500);
         }
-        _nextEpoch();
-        lottery.poke();
+        _nextSeededEpoch();
         vm.resumeGasMetering();
     }
 
@@ -275,15 +243,34 @@ contract StakeLotteryGasTest is RegistryFixture {
         (Allocation memory allocation, uint256 spent) = harness.open(MARKET, 1, _terms(UNIT));
         assertTrue(allocation.prover != address(0));
         console.log("onOpen 4096, called by the market, all cold", spent);
-        assertLe(spent, 24_305);
+        assertLe(spent, 25_100);
     }
 
     function test_Gas_OnOpenWithSeed() public {
+        // Both words have been written, as in all but the first two epochs.
+        _nextSeededEpoch();
         _nextEpoch();
-        (Allocation memory allocation, uint256 spent) = harness.open(MARKET, 1, _terms(UNIT));
+        bytes memory headers = _seedHeaders(lottery, vm.getBlockTimestamp() / EPOCH, keccak256("mix"));
+        (Allocation memory allocation, uint256 spent) = harness.openWith(MARKET, 1, _terms(UNIT), headers);
         assertTrue(allocation.prover != address(0));
-        console.log("onOpen 4096, first of an epoch", spent);
-        assertLe(spent, 28_954);
+        console.log("onOpen 4096, that brings the seed in", spent);
+        assertLe(spent, 42_000);
+    }
+
+    /// @dev A transaction of its own, calldata included.
+    /// forge-config: default.isolate = true
+    function test_Gas_BringSeed() public {
+        _nextSeededEpoch();
+        for (uint256 i; i < 2; ++i) {
+            _nextEpoch();
+            uint256 epoch = vm.getBlockTimestamp() / EPOCH;
+            bytes memory headers = _seedHeaders(lottery, epoch, keccak256("mix"));
+            lottery.bringSeed(epoch, headers);
+            uint256 used = vm.lastCallGas().gasTotalUsed;
+            console.log("bringSeed, whole transaction, bytes of headers", used, headers.length);
+            // What its calldata cost at least (EIP-7623).
+            assertLe(used, 72_000);
+        }
     }
 
     /// @dev What `reserve` costs after the draw, in the same transaction.
@@ -296,7 +283,7 @@ contract StakeLotteryGasTest is RegistryFixture {
     function test_Gas_Allocate() public {
         vm.prank(address(uint160(0x10000 + 1_234)));
         uint256 gas = gasleft();
-        registry.allocate(MARKET, 1);
+        registry.allocate(MARKET, 1, 1, 1, 1);
         console.log("allocate 4096, first versions of its nodes", gas - gasleft());
     }
 }

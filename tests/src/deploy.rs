@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy::{
-    primitives::{B256, aliases::U96},
+    primitives::{Address, B256, aliases::U96},
     providers::Provider,
     sol_types::{SolEvent, SolValue},
 };
@@ -54,7 +54,7 @@ pub async fn deploy_core(sender: &Sender) -> Result<Chain> {
     let args = (linked, extension).abi_encode_params();
     let (market, _) = sender.deploy(&ProofMarket::BYTECODE, &args).await?;
     ensure!(market == foreseen, "the market is at {market}, not at {foreseen}");
-    let parts = Parts { registry, market, puzzle: alloy::primitives::Address::ZERO };
+    let parts = Parts { registry, market, puzzle: Address::ZERO, randomness: Address::ZERO };
     let args = provery_mechanisms::by_name(STAKE_LOTTERY).map(|lottery| lottery.constructor(&parts));
     let (lottery, _) = sender.deploy(&StakeLottery::BYTECODE, &args.unwrap_or_default()).await?;
     let mut contracts = BTreeMap::new();

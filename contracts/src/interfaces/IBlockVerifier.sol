@@ -3,6 +3,17 @@ pragma solidity ^0.8.20;
 
 import { IVerifier } from "./IVerifier.sol";
 
+/// @notice A Groth16 key over BN254 for three public inputs, in the words of EIP-196 and EIP-197: a point of G1 is x, y; a point
+/// of G2 is x1, x0, y1, y0, imaginary parts (x1, y1) first.
+struct VerifyingKey {
+    uint256[2] alpha;
+    uint256[4] beta;
+    uint256[4] gamma;
+    uint256[4] delta;
+    /// IC_0, then the points of C, r and y.
+    uint256[2][4] ic;
+}
+
 /// @title Verifier of the reference rollup's blocks
 /// @notice Checks a block's proof against the block's own bytes, with three public inputs in the circuit however long the
 /// block is.
@@ -22,8 +33,17 @@ import { IVerifier } from "./IVerifier.sol";
 /// the circuit's data is this data with zeros up to its maximum; no block longer than that has a proof, unless only
 /// zeros are beyond.
 interface IBlockVerifier is IVerifier {
-    error Groth16VerifierHasNoCode(address verifier);
+    /// @notice A coordinate of the key is not below the base field's order, or a point is off its curve or subgroup.
+    error KeyPointNotInGroup();
 
-    /// @notice The Groth16 verifier for the block circuit's three public inputs [C, r, y].
-    function groth16() external view returns (IVerifier);
+    /// @notice A point of the key is the point at infinity: the key would accept forged proofs.
+    error KeyPointAtInfinity();
+
+    /// @notice Two of beta, gamma and delta, or the points of two inputs, are the same up to sign: the key would accept forged
+    /// proofs, or proofs that bind only the sum of two inputs.
+    error KeyPointsRelated();
+
+    /// @notice sha256 of the block circuit's verifying key, given at deployment, as 32-byte big-endian words: alpha, beta, gamma,
+    /// delta, IC_0 to IC_3.
+    function verifyingKeyHash() external view returns (bytes32);
 }

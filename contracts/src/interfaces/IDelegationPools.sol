@@ -5,7 +5,8 @@ import { IDelegationPool } from "./IDelegationPool.sol";
 import { IProofMarket } from "./IProofMarket.sol";
 
 /// @title Where pools come from
-/// @notice Anyone may create a pool. All pools from here run the same code: what may differ is what `create` takes.
+/// @notice Anyone may create a pool. All pools from here run the same code, that of `implementation`: what may differ is what
+/// `create` takes. Operator and first loss are written into the pool's own code, and so are for good.
 interface IDelegationPools {
     /// @notice A pool was created and is registered as a prover.
     event PoolCreated(
@@ -22,6 +23,9 @@ interface IDelegationPools {
 
     /// @notice Whether `pool` was created here.
     function isPool(address pool) external view returns (bool);
+
+    /// @notice The code of all pools; no pool itself.
+    function implementation() external view returns (address);
 
     /// @notice The market contract whose slots the pools prove.
     function market() external view returns (IProofMarket);

@@ -10,7 +10,8 @@ import { Bps } from "./Bps.sol";
 ///
 /// Delegators hold shares of the delegated part. A share is worth (priced + 1) / (shares + VIRTUAL_SHARES), rounded against
 /// whoever trades: the virtual shares take their part of any gift, so making a share expensive costs more than it robs.
-/// Exits hold shares of their batch, worth assets / shares.
+/// Exits hold shares of their batch, worth assets / shares: a wei when the batch begins, less after losses, and never more. So
+/// whoever joins a batch gets at least one exit share for a wei, and cannot be robbed of more by rounding, whoever leaves again.
 ///
 /// Nothing here overflows: parts are below 2^96, shares below 2^157 and exit shares below 2^128, because a series (or a
 /// batch) whose shares lost nearly all their worth takes nobody in any more: see `isSpent`.
@@ -35,6 +36,7 @@ library PoolShares {
     /// @param nextFrom Unix seconds from which `nextBps` may take effect; zero if nothing is announced.
     /// @param shares Sum of the shares of this series.
     /// @param series Counts how often the shares were spent and began anew.
+    /// @param revision Counts what the operator announced.
     struct Tranches {
         uint96 own;
         uint96 delegated;
@@ -48,6 +50,7 @@ library PoolShares {
         uint40 nextFrom;
         uint160 shares;
         uint32 series;
+        uint32 revision;
     }
 
     /// @dev Two words.
@@ -55,18 +58,22 @@ library PoolShares {
     /// @param own Asset wei of the operator on its way out; a part of `Tranches.own` until the batch is settled.
     /// @param readyAt Unix seconds from which the batch can be settled; zero while it takes exits.
     /// @param shares Sum of the exit shares.
+    /// @param askedAt Unix seconds of the first exit in it.
     struct Batch {
         uint96 assets;
         uint96 own;
         uint40 readyAt;
         uint128 shares;
+        uint40 askedAt;
     }
 
     /// @dev All of a pool's stake, in memory.
+    /// @param harvested Asset wei of credit that just went into it.
     struct Book {
         Tranches tranches;
         Batch open;
         Batch unbonding;
+        uint256 harvested;
     }
 
     /// @dev What the registry and the market know that the book does not, and where it goes; asset wei.
@@ -87,6 +94,16 @@ library PoolShares {
     /// @notice The operator's asset wei that it did not ask back.
     function ownActive(Book memory book) internal pure returns (uint256) {
         return uint256(book.tranches.own) - book.open.own - book.unbonding.own;
+    }
+
+    /// @notice Asset wei that the open batch needs free.
+    function waiting(Book memory book) internal pure returns (uint256) {
+        return uint256(book.open.assets) + book.open.own;
+    }
+
+    /// @notice Whether nobody but the operator has anything at stake.
+    function isOperatorAlone(Book memory book) internal pure returns (bool) {
+        return uint256(book.tranches.delegated) + book.open.assets + book.unbonding.assets == 0;
     }
 
     /// @notice What the shares are worth together.

@@ -5,27 +5,29 @@ import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
 import { IMining } from "../interfaces/IMining.sol";
 import { IProofMarket, Slot, SlotState, Terms } from "../interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
+import { IRandomness } from "../interfaces/IRandomness.sol";
 import { IVerifier } from "../interfaces/IVerifier.sol";
+import { BlockHistory } from "../libraries/BlockHistory.sol";
 import { SlotHooks } from "../libraries/SlotHooks.sol";
-import { SlotRing } from "../libraries/SlotRing.sol";
 import { BondEscrow } from "./BondEscrow.sol";
 
 /// @title Mining: the right to a slot is earned by a puzzle, while the slot before it is open
-/// @dev Three words a market, and one a ticket. A ticket is kept by its slot, so that opening the slot need not move it.
+/// @dev Three words a market, and one a ticket. A ticket is kept by its slot, so that opening the slot need not move
+/// it.
 contract Mining is IMining, BondEscrow {
     using SlotHooks for Terms;
-    using SlotRing for Terms;
 
     /// @dev Three words, all zero before the market's first slot under this mechanism.
-    /// @param seed See IMining.
-    /// @param termsTag The low 64 bits of the hash of the terms the round began under.
+    /// @param slot The slot the round is for.
+    /// @param startedIn The block the round began in.
+    /// @param version Of the terms the round began under.
     /// @param units The target in units of MIN_TARGET.
     /// @param bond What a ticket of this round locks, in asset wei.
     /// @param ticketAt Unix seconds; 0 as long as nobody has the right.
     struct Record {
-        uint128 seed;
         uint64 slot;
-        uint64 termsTag;
+        uint64 startedIn;
+        uint32 version;
         uint160 units;
         uint96 bond;
         address winner;
@@ -64,6 +66,8 @@ contract Mining is IMining, BondEscrow {
     /// @inheritdoc IMining
     IProverRegistry public immutable registry;
     /// @inheritdoc IMining
+    IRandomness public immutable randomness;
+    /// @inheritdoc IMining
     IVerifier public immutable puzzle;
 
     address private immutable _market;
@@ -74,8 +78,13 @@ contract Mining is IMining, BondEscrow {
     /// @param registry_ The registry whose provers mine; its asset is what bonds are in.
     /// @param market_ The market contract that opens slots.
     /// @param puzzle_ Verifies that the second public input is the puzzle's output for the first.
-    constructor(IProverRegistry registry_, address market_, IVerifier puzzle_) BondEscrow(registry_.asset()) {
+    /// @param randomness_ The beacon whose values seed the rounds; zero for the hashes of the chain's own blocks.
+    constructor(IProverRegistry registry_, address market_, IVerifier puzzle_, IRandomness randomness_)
+        BondEscrow(registry_.asset())
+    {
+        if (address(randomness_) == address(0) && !BlockHistory.exists()) revert HistoryMissing();
         registry = registry_;
+        randomness = randomness_;
         _market = market_;
         puzzle = puzzle_;
     }
@@ -103,36 +112,37 @@ contract Mining is IMining, BondEscrow {
         allocation.price = terms.price;
 
         bool stale = record.slot != slot;
-        uint64 termsTag = uint64(uint256(terms.hash()));
         address winner = record.winner;
         if (winner != address(0)) {
-            if (stale || record.termsTag != termsTag) _return(market, record.slot);
+            if (stale || record.version != terms.version) _return(market, record.slot);
             else if (registry.isAble(market, winner, terms.bond, terms.version)) allocation.prover = winner;
             else _forfeit(market, slot);
         }
 
         record.units = stale ? uint160(MAX_UNITS >> params.initialBits) : _retarget(record, params.interval);
-        bytes32 random =
-            keccak256(abi.encode(record.seed, block.prevrandao, block.chainid, address(this), market, slot));
-        record.seed = uint128(uint256(random) >> 128);
-        record.termsTag = termsTag;
         record.slot = slot + 1;
+        record.startedIn = uint64(block.number);
+        record.version = terms.version;
         record.bond = params.ticketBond;
         record.winner = address(0);
         record.startedAt = uint40(block.timestamp);
         record.ticketAt = 0;
         _rounds[market] = record;
-        emit RoundStarted(market, record.slot, record.seed, uint256(record.units) << UNIT_BITS, record.bond);
+        emit RoundStarted(market, record.slot, uint256(record.units) << UNIT_BITS, record.bond);
     }
 
     /// @inheritdoc IMechanism
-    /// @dev A ticket that stands for a slot means that the slot was allocated when it opened. Who holds it now proved it, or
-    /// nobody did, or the right was not used.
+    /// @dev A ticket that stands for a slot means that this contract gave the slot to its winner when it opened. If
+    /// nobody holds it, the market opened it to all instead. Otherwise who holds it now proved it, or nobody did, or
+    /// the right was not used.
     function onEnded(Slot calldata slot, Terms calldata, SlotState state, address payee) external {
         _onlyMarket();
         if (_tickets[slot.market][slot.id].key == address(0)) return;
-        if (state == SlotState.Proven && payee != slot.prover) _forfeit(slot.market, slot.id);
-        else _return(slot.market, slot.id);
+        if (state == SlotState.Proven && slot.prover != address(0) && payee != slot.prover) {
+            _forfeit(slot.market, slot.id);
+        } else {
+            _return(slot.market, slot.id);
+        }
     }
 
     /// @inheritdoc IMining
@@ -148,7 +158,7 @@ contract Mining is IMining, BondEscrow {
         if (!registry.actsFor(msg.sender, prover)) revert NotAuthorised();
 
         uint256[] memory inputs = new uint256[](2);
-        (inputs[0], inputs[1]) = (_challenge(record.seed, market, prover, nonce), output);
+        (inputs[0], inputs[1]) = (_challenge(_seedOf(market, record), market, prover, nonce), output);
         if (!puzzle.verify(inputs, proof)) revert ProofInvalid();
 
         _lock(msg.sender, record.bond);
@@ -178,9 +188,11 @@ contract Mining is IMining, BondEscrow {
     /// @inheritdoc IMining
     function round(uint256 market) external view returns (Round memory) {
         Record memory record = _rounds[market];
+        (bool known, uint256 seed) = _findSeed(market, record);
         return Round({
             slot: record.slot,
-            seed: record.seed,
+            seed: known ? seed : 0,
+            startedIn: record.startedIn,
             target: uint256(record.units) << UNIT_BITS,
             startedAt: record.startedAt,
             winner: record.winner,
@@ -190,7 +202,7 @@ contract Mining is IMining, BondEscrow {
 
     /// @inheritdoc IMining
     function challengeOf(uint256 market, address prover, uint256 nonce) external view returns (uint256) {
-        return _challenge(_rounds[market].seed, market, prover, nonce);
+        return _challenge(_seedOf(market, _rounds[market]), market, prover, nonce);
     }
 
     /// @inheritdoc IMining
@@ -225,6 +237,34 @@ contract Mining is IMining, BondEscrow {
         if (units > old * MAX_STEP) units = old * MAX_STEP;
         if (units > MAX_UNITS) units = MAX_UNITS;
         return uint160(units == 0 ? 1 : units);
+    }
+
+    function _seedOf(uint256 market, Record memory record) private view returns (uint256 seed) {
+        bool known;
+        (known, seed) = _findSeed(market, record);
+        if (!known) revert SeedMissing();
+    }
+
+    /// @dev The seed of a market's round, if it has begun and the seed is known. Never kept: a ticket ends the search
+    /// for it.
+    function _findSeed(uint256 market, Record memory record) private view returns (bool known, uint256 seed) {
+        if (record.startedAt == 0) return (false, 0);
+        bytes32 value;
+        if (address(randomness) != address(0)) {
+            uint256 time = uint256(record.startedAt) + 1;
+            if (time <= block.timestamp) (known, value) = randomness.randomnessAt(time);
+        } else {
+            uint256 number = uint256(record.startedIn) + 1;
+            if (block.number > number) {
+                // The first of the blocks `number`, `number + WINDOW`, … that the history still serves.
+                number += (block.number - 1 - number) / BlockHistory.WINDOW * BlockHistory.WINDOW;
+                value = BlockHistory.hashOf(number);
+                known = value != 0;
+            }
+        }
+        if (known) {
+            seed = uint256(keccak256(abi.encode(value, block.chainid, address(this), market, record.slot))) >> 128;
+        }
     }
 
     function _onlyMarket() private view {

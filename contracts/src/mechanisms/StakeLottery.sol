@@ -4,28 +4,44 @@ pragma solidity 0.8.30;
 import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
 import { Slot, SlotState, Terms } from "../interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
+import { IRandomness } from "../interfaces/IRandomness.sol";
 import { IStakeLottery } from "../interfaces/IStakeLottery.sol";
+import { BlockHeader } from "../libraries/BlockHeader.sol";
+import { BlockHistory } from "../libraries/BlockHistory.sol";
 
 /// @title Stake lottery: a slot goes to a prover drawn in proportion to the stake it allocated to the market
-/// @dev One word of state, whatever the number of markets: `seed << 40 | epoch`.
+/// @dev Two words of state, whatever the number of markets: one for even epochs, one for odd, so that the next epoch's
+/// seed can be brought in while the current one is in use.
 contract StakeLottery is IStakeLottery {
     /// @inheritdoc IStakeLottery
     uint256 public constant MAX_DRAWS = 4;
 
     /// @inheritdoc IStakeLottery
     IProverRegistry public immutable registry;
+    /// @inheritdoc IStakeLottery
+    IRandomness public immutable randomness;
 
     address private immutable _market;
     uint256 private immutable _epochLength;
+    uint256 private immutable _lead;
 
-    uint256 private _seeded;
+    /// @dev By the epoch's lowest bit:
+    ///
+    ///     bits     field
+    ///     0..39    epoch
+    ///     40..255  its seed; 0 if it has none
+    uint256[2] private _seeds;
 
     /// @param registry_ The registry whose weights are drawn from.
     /// @param market_ The market contract that opens slots.
-    constructor(IProverRegistry registry_, address market_) {
+    /// @param randomness_ The beacon whose values seed the epochs; zero for the chain's own blocks.
+    constructor(IProverRegistry registry_, address market_, IRandomness randomness_) {
+        if (address(randomness_) == address(0) && !BlockHistory.exists()) revert HistoryMissing();
         registry = registry_;
+        randomness = randomness_;
         _market = market_;
         _epochLength = registry_.EPOCH_LENGTH();
+        _lead = registry_.FREEZE() / 2;
     }
 
     /// @inheritdoc IMechanism
@@ -35,26 +51,20 @@ contract StakeLottery is IStakeLottery {
     }
 
     /// @inheritdoc IMechanism
-    function onOpen(uint256 market, uint64 slot, Terms calldata terms, bytes calldata)
+    /// @dev `data` are headers, as `bringSeed` takes them; read only if the seed is missing, so that an opening that
+    /// carries them loses no race.
+    function onOpen(uint256 market, uint64 slot, Terms calldata terms, bytes calldata data)
         external
         returns (Allocation memory allocation)
     {
         if (msg.sender != _market) revert NotMarket();
         allocation.price = terms.price;
 
-        uint256 seed = poke();
-        uint256 bond = terms.bond;
-        uint256 passed = 0;
-        for (; passed < MAX_DRAWS; ++passed) {
-            uint256 random = uint256(keccak256(abi.encode(seed, market, slot, passed)));
-            (address prover, bool able) = registry.draw(market, random, bond, terms.version);
-            if (prover == address(0)) break;
-            if (able) {
-                allocation.prover = prover;
-                break;
-            }
-        }
-        if (passed != 0) emit ProversPassedOver(market, slot, passed);
+        uint256 epoch = _epoch();
+        uint256 seeded = _seededOf(epoch);
+        if (uint40(seeded) != epoch) seeded = _bring(epoch, data);
+        uint256 seed = seeded >> 40;
+        if (seed != 0) allocation.prover = _draw(seed, market, slot, terms);
     }
 
     /// @inheritdoc IMechanism
@@ -62,20 +72,125 @@ contract StakeLottery is IStakeLottery {
     function onEnded(Slot calldata, Terms calldata, SlotState, address) external pure { }
 
     /// @inheritdoc IStakeLottery
-    function poke() public returns (uint256 seed) {
-        uint256 seeded = _seeded;
-        uint256 epoch = block.timestamp / _epochLength;
-        seed = seeded >> 40;
-        if (uint40(seeded) != epoch) {
-            seed = uint256(keccak256(abi.encode(seed, block.prevrandao, epoch))) >> 40;
-            _seeded = seed << 40 | epoch;
-            emit EpochSeeded(epoch, seed);
-        }
+    function bringSeed(uint256 epoch, bytes calldata headers) external {
+        uint256 current = _epoch();
+        // An older one would displace a seed in use.
+        if (epoch != current && epoch != current + 1) revert EpochOutOfReach(epoch);
+        if (uint40(_seededOf(epoch)) != epoch) _bring(epoch, headers);
     }
 
     /// @inheritdoc IStakeLottery
-    function currentSeed() external view returns (uint256 epoch, uint256 seed) {
-        uint256 seeded = _seeded;
-        return (uint40(seeded), seeded >> 40);
+    /// @dev After the last second in which a weight of the epoch could change, e * EPOCH_LENGTH - FREEZE - 1, whatever
+    /// FREEZE is.
+    function seedTime(uint256 epoch) public view returns (uint256) {
+        return epoch * _epochLength - _lead;
+    }
+
+    /// @inheritdoc IStakeLottery
+    function currentSeed() external view returns (uint256 epoch, bool known, uint256 seed) {
+        epoch = _epoch();
+        (known, seed) = seedOf(epoch);
+    }
+
+    /// @inheritdoc IStakeLottery
+    function seedOf(uint256 epoch) public view returns (bool known, uint256 seed) {
+        uint256 seeded = _seededOf(epoch);
+        if (uint40(seeded) == epoch) (known, seed) = (true, seeded >> 40);
+    }
+
+    /// @dev Who the slot is for; zero if nobody that is drawn is able.
+    function _draw(uint256 seed, uint256 market, uint64 slot, Terms calldata terms) private returns (address prover) {
+        uint256 bond = terms.bond;
+        uint32 version = terms.version;
+        uint256 passed = 0;
+        for (; passed < MAX_DRAWS; ++passed) {
+            uint256 random = _randomOf(seed, market, slot, passed);
+            bool able;
+            (prover, able) = registry.draw(market, random, bond, version);
+            if (able || prover == address(0)) break;
+            prover = address(0);
+        }
+        if (passed != 0) emit ProversPassedOver(market, slot, passed);
+    }
+
+    /// @dev Finds out the epoch's seed, or that it has none, and keeps it.
+    /// @return seeded The epoch's word.
+    function _bring(uint256 epoch, bytes calldata headers) private returns (uint256 seeded) {
+        uint256 time = seedTime(epoch);
+        bytes32 value;
+        uint256 number;
+        bool known = time <= block.timestamp;
+        if (address(randomness) != address(0)) {
+            if (known) (known, value) = randomness.randomnessAt(time);
+            if (!known) revert SeedMissing(epoch, time);
+        } else {
+            if (headers.length == 0) revert SeedMissing(epoch, time);
+            (known, number, value) = _seedBlock(time, headers);
+        }
+
+        seeded = epoch;
+        if (known) {
+            uint256 seed = uint256(keccak256(abi.encode(epoch, value))) >> 40;
+            seeded |= seed << 40;
+            emit EpochSeeded(epoch, seed, number);
+        } else {
+            emit EpochSeedless(epoch);
+        }
+        _seeds[epoch & 1] = seeded;
+    }
+
+    /// @dev Checks the headers that show the first block at or after `time`, or that the chain's history has no such
+    /// block.
+    /// @return found False in the second case.
+    function _seedBlock(uint256 time, bytes calldata headers)
+        private
+        view
+        returns (bool found, uint256 number, bytes32 value)
+    {
+        (BlockHeader.Header memory header, bytes calldata rest) = BlockHeader.read(headers);
+        number = header.number;
+        if (BlockHistory.hashOf(number) != header.hash) revert HeaderUnknown(number);
+        if (header.timestamp < time) revert NotSeedBlock(number);
+        if (number != 0) {
+            BlockHeader.Header memory parent;
+            (parent, rest) = BlockHeader.read(rest);
+            if (parent.hash != header.parentHash) revert ParentMismatch(number);
+            found = parent.timestamp < time;
+            // The block asked for is before this one, which is the oldest there is.
+            if (!found && number + BlockHistory.WINDOW != block.number) revert NotSeedBlock(number);
+        }
+        // A chain's first block was known to whoever started it: it seeds nothing.
+        if (rest.length != 0) revert BlockHeader.HeaderMalformed();
+        value = header.mixHash;
+    }
+
+    /// @dev keccak256(abi.encode(seed, market, slot, attempt)).
+    function _randomOf(uint256 seed, uint256 market, uint64 slot, uint256 attempt)
+        private
+        pure
+        returns (uint256 random)
+    {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, seed)
+            mstore(add(free, 0x20), market)
+            mstore(add(free, 0x40), slot)
+            mstore(add(free, 0x60), attempt)
+            random := keccak256(free, 0x80)
+        }
+    }
+
+    /// @dev The word that an epoch shares with those of its parity.
+    function _seededOf(uint256 epoch) private view returns (uint256 seeded) {
+        assembly ("memory-safe") {
+            seeded := sload(add(_seeds.slot, and(epoch, 1)))
+        }
+    }
+
+    function _epoch() private view returns (uint256) {
+        unchecked {
+            // The registry has no epochs of length zero.
+            return block.timestamp / _epochLength;
+        }
     }
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IBlockVerifier } from "../interfaces/IBlockVerifier.sol";
+import { IBlockVerifier, VerifyingKey } from "../interfaces/IBlockVerifier.sol";
 import { IVerifier } from "../interfaces/IVerifier.sol";
+import { Groth16Check } from "./Groth16Check.sol";
 
 /// @title Verifier of the reference rollup's blocks
-contract BlockVerifier is IBlockVerifier {
+contract BlockVerifier is IBlockVerifier, Groth16Check {
     /// Order of BN254's scalar field.
     uint256 private constant P = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
     uint256 private constant INPUTS = 6;
@@ -15,11 +16,10 @@ contract BlockVerifier is IBlockVerifier {
     uint256 private constant DATA = 288;
 
     /// @inheritdoc IBlockVerifier
-    IVerifier public immutable groth16;
+    bytes32 public immutable verifyingKeyHash;
 
-    constructor(IVerifier groth16_) {
-        if (address(groth16_).code.length == 0) revert Groth16VerifierHasNoCode(address(groth16_));
-        groth16 = groth16_;
+    constructor(VerifyingKey memory key) Groth16Check(key) {
+        verifyingKeyHash = sha256(abi.encode(key));
     }
 
     /// @inheritdoc IVerifier
@@ -27,7 +27,7 @@ contract BlockVerifier is IBlockVerifier {
         if (publicInputs.length != INPUTS || proof.length < DATA) return false;
         (bool wellFormed, uint256 c, uint256 r) = _challenge(publicInputs, proof);
         if (!wellFormed) return false;
-        return _verifyGroth16(proof, c, r, _evaluate(publicInputs, proof[DATA:], r));
+        _answer(proof, c, r, _evaluate(publicInputs, proof[DATA:], r)); // does not return
     }
 
     /// Checks the inputs' ranges and the data's hash, and draws the point at which the polynomial is evaluated.
@@ -99,26 +99,6 @@ contract BlockVerifier is IBlockVerifier {
             y := add(mulmod(y, r, P), calldataload(publicInputs.offset)) // oldRoot
             y := add(mulmod(y, r, P), calldataload(add(publicInputs.offset, 0x60))) // domain
             y := addmod(mulmod(y, r, P), calldataload(add(publicInputs.offset, 0xa0)), P) // payee
-        }
-    }
-
-    /// Asks the Groth16 verifier; anything but a plain `true` is false, a revert too.
-    function _verifyGroth16(bytes calldata proof, uint256 c, uint256 r, uint256 y) private view returns (bool valid) {
-        address verifier = address(groth16);
-        uint256 selector = uint32(IVerifier.verify.selector);
-        assembly ("memory-safe") {
-            let call_ := mload(0x40)
-            mstore(call_, selector)
-            mstore(add(call_, 0x20), 0x40) // where the inputs are
-            mstore(add(call_, 0x40), 0xc0) // where the proof is
-            mstore(add(call_, 0x60), 3)
-            mstore(add(call_, 0x80), c)
-            mstore(add(call_, 0xa0), r)
-            mstore(add(call_, 0xc0), y)
-            mstore(add(call_, 0xe0), 0x100)
-            calldatacopy(add(call_, 0x100), proof.offset, 0x100)
-            valid := staticcall(gas(), verifier, add(call_, 0x1c), 0x1e4, 0x00, 0x20)
-            valid := and(valid, and(gt(returndatasize(), 0x1f), eq(mload(0x00), 1)))
         }
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOver, IProofMarket, IProofMarketEvents, Slot } from "../../src/interfaces/IProofMarket.sol";
+import { HandOver, IHandOvers } from "../../src/interfaces/IHandOvers.sol";
+import { IProofMarketEvents, Slot } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { HandOverFixture } from "../HandOverFixture.sol";
 
@@ -22,7 +23,7 @@ contract HandOverAttacksTest is HandOverFixture {
         vm.warp(slot.exclusiveUntil);
         _prove(passed, bob);
         assertEq(_coalition(), before - BOND);
-        assertEq(registry.proverOf(carol).misses, 1);
+        assertEq(registry.positionOf(id, carol).misses, 1);
     }
 
     function test_HandOverToOneselfAndRescueIt() public {
@@ -41,8 +42,10 @@ contract HandOverAttacksTest is HandOverFixture {
     function test_HandOverToAnEmptyAddress() public {
         Slot memory slot = _open(alice);
         address empty = makeAddr("empty");
-        vm.prank(empty);
+        vm.startPrank(empty);
         registry.register("");
+        _allocate(id, 0);
+        vm.stopPrank();
         HandOver memory offer = _offerTo(empty, 0);
         _handOver(alice, slot, offer);
         _takeFails(slot, offer, empty, abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 0, BOND));
@@ -59,20 +62,20 @@ contract HandOverAttacksTest is HandOverFixture {
             vm.warp(slot.exclusiveUntil);
             _prove(slot, bob);
         }
-        assertEq(registry.proverOf(carol).misses, 2);
+        assertEq(registry.positionOf(id, carol).misses, 2);
         // Passing one on is no proof of one.
         token.mint(carol, BOND);
         vm.startPrank(carol);
         token.approve(address(registry), BOND);
         registry.stake(BOND);
-        registry.allocate(id, 30);
+        _allocate(id, 30);
         vm.stopPrank();
         _pass(_open(carol), carol, alice);
-        assertEq(registry.proverOf(carol).misses, 2);
+        assertEq(registry.positionOf(id, carol).misses, 2);
         Slot memory last = _pass(_open(alice), alice, carol);
         vm.warp(last.exclusiveUntil);
         _prove(last, bob);
-        assertTrue(registry.proverOf(carol).suspended);
+        assertTrue(registry.positionOf(id, carol).suspended);
     }
 
     /// @dev Everything a stolen hot key of alice can try with her credit, as holder and as taker.
@@ -82,14 +85,14 @@ contract HandOverAttacksTest is HandOverFixture {
         uint256 before = market.credits(alice);
 
         HandOver memory away = _offerTo(bob, -1);
-        _handOverFails(aliceHot, hers, away, _error(IProofMarket.NotHolder.selector));
+        _handOverFails(aliceHot, hers, away, _error(IHandOvers.NotHolder.selector));
         (, uint256 stolen) = makeAddrAndKey("alice's hot key");
-        bytes memory notOffered = _error(IProofMarket.HandOverNotOffered.selector);
+        bytes memory notOffered = _error(IHandOvers.HandOverNotOffered.selector);
         _takeByFails(bob, hers, away, bob, _sign(stolen, hers, away), notOffered);
 
         HandOver memory dear = _offerTo(alice, int96(int256(CREDIT)));
         _handOver(bob, his, dear);
-        _takeByFails(aliceHot, his, dear, alice, "", _error(IProofMarket.NotTaker.selector));
+        _takeByFails(aliceHot, his, dear, alice, "", _error(IHandOvers.NotTaker.selector));
         // Nor as a taker of its own account: its credit is not alice's.
         dear.to = address(0);
         _handOver(bob, his, dear);
@@ -113,7 +116,7 @@ contract HandOverAttacksTest is HandOverFixture {
         _handOver(alice, slot, offer);
         for (uint256 i; i < 3; ++i) {
             vm.prank(bob);
-            (bool taken,) = address(market).call(abi.encodeCall(market.takeOver, (slot, terms, offer, bob, "")));
+            (bool taken,) = address(handOvers).call(abi.encodeCall(handOvers.takeOver, (slot, terms, offer, bob, "")));
             if (!taken) break;
             Slot memory held = _heldBy(slot, bob);
             HandOver memory back = _offerTo(alice, 0);
@@ -134,7 +137,7 @@ contract HandOverAttacksTest is HandOverFixture {
         HandOver memory back = _offerTo(alice, 0);
         _handOver(bob, held, back);
         _takeBy(aliceHot, held, back, alice, "");
-        _takeByFails(bob, slot, offer, bob, signature, _error(IProofMarket.HandOverNotOffered.selector));
+        _takeByFails(bob, slot, offer, bob, signature, _error(IHandOvers.HandOverNotOffered.selector));
         assertEq(market.credits(alice), CREDIT - 10 ether);
         assertEq(market.credits(bob), CREDIT + 10 ether);
     }
@@ -146,7 +149,7 @@ contract HandOverAttacksTest is HandOverFixture {
         _handOver(carol, slot, trap);
         uint256 before = registry.proverOf(bob).stake;
         vm.warp(slot.exclusiveUntil - 1);
-        _takeByFails(bobHot, slot, trap, bob, "", _error(IProofMarket.NotTaker.selector));
+        _takeByFails(bobHot, slot, trap, bob, "", _error(IHandOvers.NotTaker.selector));
         vm.warp(slot.exclusiveUntil);
         _prove(slot, bob);
         assertEq(registry.proverOf(bob).stake, before);
@@ -159,7 +162,7 @@ contract HandOverAttacksTest is HandOverFixture {
         HandOver memory offer = _offerTo(address(0), 4 ether);
         _handOver(alice, slot, offer);
         _take(slot, offer, carol, "");
-        _takeFails(slot, offer, bob, abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, 0));
+        _takeFails(slot, offer, bob, _error(IHandOvers.SlotNotHeld.selector));
         assertEq(market.credits(alice), CREDIT + 4 ether);
         assertEq(market.credits(bob), CREDIT);
     }

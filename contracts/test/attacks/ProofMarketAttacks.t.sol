@@ -4,9 +4,7 @@ pragma solidity 0.8.30;
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
 
-import { ProofMarket } from "../../src/ProofMarket.sol";
 import { IProofMarketEvents, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
-import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { FalseToken, HookToken } from "../mocks/HostileTokens.sol";
 import { MockRequester } from "../mocks/MockRequester.sol";
@@ -46,15 +44,22 @@ contract ProofMarketAttacksTest is MarketFixture {
 
         slot = _open(address(0), PRICE, uint40(block.timestamp) + 10);
         vm.prank(address(caller));
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
         assertEq(uint256(caller.state()), uint256(SlotState.Cancelled));
         assertEq(caller.inputsHash(), uint256(keccak256("")));
 
         slot = _open(alice);
         vm.warp(slot.openedAt + EXPIRY);
-        market.expire(slot, terms);
+        _expire(slot);
         assertEq(caller.calls(), 3);
         assertEq(uint256(caller.state()), uint256(SlotState.Expired));
+
+        slot = _open(alice);
+        vm.prank(address(caller));
+        market.drop(slot, terms, _noInputs());
+        assertEq(caller.calls(), 4);
+        assertEq(uint256(caller.state()), uint256(SlotState.Dropped));
+        assertEq(caller.inputsHash(), uint256(keccak256("")));
     }
 
     function test_ReenteringFromTheCallbackFailsAndTheSettlementStands() public {
@@ -62,13 +67,16 @@ contract ProofMarketAttacksTest is MarketFixture {
         Slot memory slot = _open(alice);
         uint256[] memory inputs = _inputs(alice);
         uint256[] memory otherInputs = _inputs(bob);
-        bytes[9] memory attacks = [
+        bytes[12] memory attacks = [
             abi.encodeCall(market.prove, (slot, terms, inputs, MockProof.make(inputs))),
             abi.encodeCall(market.prove, (other, terms, otherInputs, MockProof.make(otherInputs))),
-            abi.encodeCall(market.expire, (slot, terms)),
-            abi.encodeCall(market.cancel, (slot, terms)),
+            abi.encodeCall(market.expire, (slot, terms, _noInputs())),
+            abi.encodeCall(market.cancel, (slot, terms, _noInputs())),
+            abi.encodeCall(market.drop, (other, terms, _noInputs())),
+            abi.encodeCall(market.resolve, (other, terms, bob, true, 0)),
+            abi.encodeCall(market.reassign, (other, terms, carol, 0)),
             abi.encodeCall(market.withdraw, (stranger, 1)),
-            abi.encodeCall(market.openSlot, (id, terms, _statement(), "")),
+            abi.encodeCall(market.openSlot, (id, terms, 0, _statement(), "")),
             abi.encodeCall(market.fund, (id, 1)),
             abi.encodeCall(market.defund, (id, 1, stranger)),
             abi.encodeCall(market.sweepBurned, ())
@@ -103,7 +111,7 @@ contract ProofMarketAttacksTest is MarketFixture {
             vm.warp(slot.openedAt + EXPIRY);
             vm.expectEmit(address(market));
             emit IProofMarketEvents.CallbackFailed(id, slot.id);
-            market.expire(slot, terms);
+            _expire(slot);
             _assertState(slot, SlotState.Expired);
         }
         assertEq(market.credits(alice), 3 * PRICE);
@@ -158,7 +166,7 @@ contract ProofMarketAttacksTest is MarketFixture {
     // ------------------------------------------------------------------ the mechanism
 
     function test_ReenteringFromTheMechanismFails() public {
-        mechanism.setAttack(address(market), abi.encodeCall(market.openSlot, (id, terms, _statement(), "")));
+        mechanism.setAttack(address(market), abi.encodeCall(market.openSlot, (id, terms, 0, _statement(), "")));
         _open(alice);
         assertEq(mechanism.attackError(), _reentered());
         (,,, uint64 slots,) = market.markets(id);
@@ -169,9 +177,8 @@ contract ProofMarketAttacksTest is MarketFixture {
 
     function test_RevertFund_WhenTheAssetTakesAFee() public {
         token = new FeeToken();
-        market =
-            new ProofMarket(address(circuits), IProverRegistry.Params(address(token), UNIT, EPOCH, 60, 3, 2 * EPOCH));
-        id = market.createMarket(terms, 1);
+        market = _deployMarket(address(circuits), _params());
+        id = market.createMarket(_defaultTerms(), 1, 0);
         token.mint(address(this), 100);
         token.approve(address(market), 100);
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.AssetTakesFee.selector, 99, 100));

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOver, Slot } from "../../src/interfaces/IProofMarket.sol";
+import { HandOver } from "../../src/interfaces/IHandOvers.sol";
+import { Slot } from "../../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { Bps } from "../../src/libraries/Bps.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 
@@ -18,10 +20,18 @@ contract SelfRescueTest is MarketFixture {
         uint16 rescuerBps;
         uint16 requesterBps;
         uint16 forfeitBps;
+        uint96 leastRescue;
         uint96 slotPrice;
         uint32 inTime;
         uint32 late;
         bool handsOver;
+    }
+
+    /// @dev Any window that a field can hold.
+    function _params() internal view override returns (IProverRegistry.Params memory params) {
+        params = super._params();
+        params.maxWindow = type(uint32).max;
+        params.unbonding = type(uint32).max;
     }
 
     function setUp() public override {
@@ -43,9 +53,11 @@ contract SelfRescueTest is MarketFixture {
         // The premium is at least a wei, and more than what is lost of the price at its floor.
         uint256 least = (10_000 + terms.rescuerBps - 1) / terms.rescuerBps;
         terms.bond = uint96(bound(s.bond, least, s.bond % 4 == 0 ? least + 100 : 300 ether));
+        uint256 share = Bps.down(terms.bond, terms.rescuerBps);
+        terms.leastRescue = uint96(bound(s.leastRescue, 1, share));
         uint256 most = 1_000_000 ether;
         if (terms.floorBps != 10_000) {
-            uint256 highest = (Bps.down(terms.bond, terms.rescuerBps) * 10_000 - 1) / (10_000 - uint256(terms.floorBps));
+            uint256 highest = (share * 10_000 - 1) / (10_000 - uint256(terms.floorBps));
             if (highest < most) most = highest;
         }
         terms.price = uint96(bound(s.price, 1, most));
@@ -66,9 +78,9 @@ contract SelfRescueTest is MarketFixture {
     function _handOver(Slot memory slot) private returns (Slot memory) {
         HandOver memory offer = HandOver(carol, 0, uint40(vm.getBlockTimestamp()));
         vm.prank(alice);
-        market.handOver(slot, terms, offer);
+        handOvers.handOver(slot, terms, offer);
         vm.prank(carol);
-        market.takeOver(slot, terms, offer, carol, "");
+        handOvers.takeOver(slot, terms, offer, carol, "");
         slot.prover = carol;
         return slot;
     }
@@ -76,7 +88,7 @@ contract SelfRescueTest is MarketFixture {
     /// forge-config: default.fuzz.runs = 1024
     function testFuzz_SelfRescueLosesMoneyAtEverySetting(Seeds memory s) public {
         _accept(s);
-        uint96 slotPrice = uint96(bound(s.slotPrice, 1, terms.price));
+        uint96 slotPrice = uint96(bound(s.slotPrice, 0, terms.price));
         uint256 alone = _worth();
         uint256 together = _coalition();
         Slot memory slot = _open(alice, slotPrice, 0);
@@ -86,7 +98,7 @@ contract SelfRescueTest is MarketFixture {
         vm.warp(slot.startedAt + bound(s.inTime, 0, terms.exclusiveWindow - 1));
         _prove(slot, alice);
         uint256 honest = _worth();
-        assertGt(honest, alone);
+        if (slotPrice != 0) assertGt(honest, alone);
         assertEq(_coalition(), together, "honest work moves money inside the coalition only");
         vm.revertToState(snapshot);
 
@@ -101,6 +113,7 @@ contract SelfRescueTest is MarketFixture {
         assertGe(market.burned() * 20, terms.bond);
         // A rescue of somebody else's slot does pay, and more than the fee.
         assertGt(market.credits(rescuer), slotPrice);
+        assertGe(market.credits(rescuer), terms.leastRescue);
     }
 
     /// @dev Letting it expire instead costs the coalition the forfeit.
@@ -111,7 +124,7 @@ contract SelfRescueTest is MarketFixture {
         uint256 together = _coalition();
         Slot memory slot = _open(alice, uint96(bound(s.slotPrice, 1, terms.price)), 0);
         vm.warp(uint256(slot.openedAt) + terms.expiryWindow);
-        market.expire(slot, terms);
+        market.expire(slot, terms, _noInputs());
         assertEq(_worth(), alone);
         assertLt(_coalition(), together);
     }

@@ -47,7 +47,7 @@ contract SettlementAttacksTest is MarketFixture {
         Slot memory slot = _open(mallory);
         vm.warp(slot.exclusiveUntil);
         vm.startPrank(mallory);
-        registry.allocate(id, 0);
+        _allocate(id, 0);
         vm.expectRevert(abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 80 ether, 80 ether + 1));
         registry.requestUnstake(80 ether + 1);
         registry.requestUnstake(80 ether);
@@ -71,14 +71,14 @@ contract SettlementAttacksTest is MarketFixture {
     function test_ExitBeforeAnAllocationGetsNoSlot() public {
         uint256 before = _worth(mallory);
         vm.startPrank(mallory);
-        registry.allocate(id, 0);
+        _allocate(id, 0);
         registry.requestUnstake(100 ether);
         vm.stopPrank();
-        assertFalse(registry.isAble(id, mallory, 1));
+        assertFalse(registry.isAble(id, mallory, 1, terms.version));
         mechanism.setNext(mallory, PRICE, 0);
         vm.prank(requester);
         vm.expectRevert(abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 0, BOND));
-        market.openSlot(id, terms, _statement(), "");
+        market.openSlot(id, terms, 0, _statement(), "");
         assertEq(_worth(mallory), before);
     }
 
@@ -139,17 +139,17 @@ contract SettlementAttacksTest is MarketFixture {
             Slot memory slot = _open(alice);
             vm.prank(requester);
             vm.expectRevert(IProofMarketEvents.SlotNotCancellable.selector);
-            market.cancel(slot, terms);
+            market.cancel(slot, terms, _noInputs());
             vm.warp(slot.exclusiveUntil);
             // Without a proof the accomplice gets no bond.
             vm.expectRevert(IProofMarketEvents.ProofInvalid.selector);
             market.prove(slot, terms, _inputs(mallory), "no proof");
             vm.warp(slot.openedAt + EXPIRY);
-            market.expire(slot, terms);
+            _expire(slot);
         }
         assertEq(_worth(alice), hers);
         assertEq(registry.bondedOf(id, alice), 0);
-        assertEq(registry.proverOf(alice).misses, 0);
+        assertEq(registry.positionOf(id, alice).misses, 0);
         assertEq(_funds(), before - CAPACITY * PRICE / 10);
         assertEq(market.burned(), CAPACITY * PRICE / 10);
     }
@@ -174,7 +174,7 @@ contract SettlementAttacksTest is MarketFixture {
         _assertState(slot, SlotState.Proven);
         slot = _open(mallory);
         vm.warp(slot.openedAt + EXPIRY);
-        market.expire(slot, terms);
+        _expire(slot);
         _assertState(slot, SlotState.Expired);
         assertEq(_worth(mallory), before + PRICE - BOND);
 

@@ -36,7 +36,7 @@ contract SplitStakeTest is RegistryFixture {
         console.log("seed", seed);
         uint256[] memory wins = new uint256[](ADDRESSES + 1);
         for (uint256 i; i < DRAWS; ++i) {
-            (address prover,) = registry.draw(MARKET, uint256(keccak256(abi.encode(seed, i))), 1);
+            (address prover,) = registry.draw(MARKET, uint256(keccak256(abi.encode(seed, i))), 1, 1);
             ++wins[prover == alice ? 0 : uint160(prover) - 0xffff];
         }
 

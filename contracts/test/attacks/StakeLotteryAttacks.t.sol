@@ -3,19 +3,22 @@ pragma solidity 0.8.30;
 
 import { Slot } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
+import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
+import { HeaderFixture } from "../HeaderFixture.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 
-/// @notice Whoever knows the seed, or builds the block that fixes it, wins no slot more for it.
-contract StakeLotteryAttacksTest is MarketFixture {
+/// @notice Whoever knows the seed wins no slot more for it. Who would choose it: StakeLotterySeedAttacks.
+contract StakeLotteryAttacksTest is MarketFixture, HeaderFixture {
     uint256 private constant SLOTS = 12;
     StakeLottery private lottery;
     address private mallory = makeAddr("mallory");
     address private split = makeAddr("split");
+    bytes private headers;
 
     function setUp() public override {
         super.setUp();
-        lottery = new StakeLottery(registry, address(market));
+        lottery = new StakeLottery(registry, address(market), IRandomness(address(0)));
         terms.mechanism = address(lottery);
         _setTerms();
         _stake(carol, id, 100);
@@ -32,7 +35,7 @@ contract StakeLotteryAttacksTest is MarketFixture {
     function _season() private returns (uint256 won) {
         for (uint256 i; i < SLOTS; ++i) {
             vm.prank(requester);
-            Slot memory slot = market.openSlot(id, terms, _statement(), "");
+            Slot memory slot = market.openSlot(id, terms, 0, _statement(), headers);
             _prove(slot, slot.prover == address(0) ? alice : slot.prover);
             if (slot.prover == mallory || slot.prover == split) ++won;
         }
@@ -50,7 +53,7 @@ contract StakeLotteryAttacksTest is MarketFixture {
         vm.startPrank(mallory);
         token.approve(address(registry), units * UNIT);
         registry.stake(units * UNIT);
-        registry.allocate(id, registry.allocationOf(id, mallory) + units);
+        _allocate(id, registry.allocationOf(id, mallory) + units);
         vm.stopPrank();
     }
 
@@ -59,7 +62,7 @@ contract StakeLotteryAttacksTest is MarketFixture {
     /// @dev Ten times everybody's stake, brought when the seed is known, by an address that had none before.
     function test_StakeBroughtForAKnownSeedWinsNothing() public {
         address late = makeAddr("late");
-        lottery.poke();
+        _mineSeed(lottery);
         for (uint256 i; i < 2; ++i) {
             // By as many addresses as it takes: a leaf holds 511 units.
             _stake(i == 0 ? late : split, id, 500);
@@ -70,7 +73,7 @@ contract StakeLotteryAttacksTest is MarketFixture {
 
         // And it cannot be gone before the next season either.
         vm.prank(late);
-        registry.allocate(id, 0);
+        registry.allocate(id, 0, 0, 1, 1);
         vm.prank(late);
         registry.requestUnstake(500 ether);
         _nextEpoch();
@@ -90,7 +93,7 @@ contract StakeLotteryAttacksTest is MarketFixture {
         _stake(late, id, 500);
         uint256 before = _worth(late);
         _nextEpoch();
-        lottery.poke();
+        _mineSeed(lottery);
         _season();
         assertEq(_worth(late), before);
         // An epoch on it counts like any other.
@@ -98,15 +101,15 @@ contract StakeLotteryAttacksTest is MarketFixture {
         assertEq(registry.weightOf(id, late), 500);
     }
 
-    // ------------------------------------------------------------------ the order of transactions in the seed block
+    // ------------------------------------------------------------------ the order of transactions in the block that brings it
 
     function _act(uint256 action) private {
-        if (action == 0) lottery.poke();
+        if (action == 0) lottery.bringSeed(vm.getBlockTimestamp() / EPOCH, headers);
         if (action == 1) _more(300);
         if (action == 2) {
             // Half of the stake moves to a second address.
             vm.prank(mallory);
-            registry.allocate(id, 50);
+            registry.allocate(id, 50, 50, 1, type(uint32).max);
             _stake(split, id, 50);
         }
         if (action == 3) {
@@ -118,16 +121,17 @@ contract StakeLotteryAttacksTest is MarketFixture {
         }
         if (action == 4) {
             vm.prank(requester);
-            Slot memory slot = market.openSlot(id, terms, _statement(), "");
+            Slot memory slot = market.openSlot(id, terms, 0, _statement(), headers);
             _prove(slot, slot.prover);
         }
     }
 
-    /// @dev All 120 orders of poking, staking more, splitting, pausing and resuming, and opening the first slot.
-    function test_GrindingTheOrderInTheSeedBlockWinsNothing() public {
-        vm.prevrandao(keccak256("the seed block"));
+    /// @dev All 120 orders of bringing the seed, staking more, splitting, pausing and resuming, and opening the first
+    /// slot.
+    function test_GrindingTheOrderInTheFirstBlockWinsNothing() public {
         _stake(split, id + 1, 50);
         _nextEpoch();
+        headers = _seedHeaders(lottery, vm.getBlockTimestamp() / EPOCH, keccak256("the seed block"));
         uint256 brought = 50 ether; // what `_stake` mints for the split
 
         uint256 snapshot = vm.snapshotState();
@@ -159,6 +163,7 @@ contract StakeLotteryAttacksTest is MarketFixture {
 
     /// @dev Being out when a slot is opened gives it away: it cannot be moved to another address of one's own.
     function test_PausingForAnUnwantedSlotWinsNothing() public {
+        _mineSeed(lottery);
         uint256 snapshot = vm.snapshotState();
         uint256 before = _worth();
         uint256 won = _season();

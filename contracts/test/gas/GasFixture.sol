@@ -2,19 +2,22 @@
 pragma solidity 0.8.30;
 
 import { CircuitRegistry } from "../../src/CircuitRegistry.sol";
+import { IHandOvers } from "../../src/interfaces/IHandOvers.sol";
 import { IProofMarket, Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
-import { IVerifier } from "../../src/interfaces/IVerifier.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
 import { BlockVerifier } from "../../src/verifiers/BlockVerifier.sol";
+import { IRandomness } from "../../src/interfaces/IRandomness.sol";
+import { HeaderFixture } from "../HeaderFixture.sol";
 import { MarketDeployer } from "../MarketDeployer.sol";
 import { TestToken } from "../mocks/TestToken.sol";
-import { BlockGroth16Verifier } from "../verifiers/generated/BlockGroth16Verifier.sol";
+import { BlockKey } from "../verifiers/BlockKey.sol";
 
 /// @notice The whole system with the real verifier, a proven block, and as many provers as asked for. One of them, the
 /// block's payee, has far more stake than each of the others, so that some openings draw it.
-abstract contract GasFixture is MarketDeployer {
-    string internal constant GROUP = "gas";
+abstract contract GasFixture is MarketDeployer, HeaderFixture {
+    /// @dev The fork that the figures are for; script/gas sets it.
+    string internal GROUP = string.concat("gas-", vm.envOr("FOUNDRY_HARDFORK", string("prague")));
     uint32 internal constant EPOCH = 1 hours;
     uint32 internal constant CAPACITY = 4;
     uint96 internal constant UNIT = 1 ether;
@@ -23,6 +26,7 @@ abstract contract GasFixture is MarketDeployer {
     TestToken internal token;
     IProofMarket internal market;
     IProverRegistry internal registry;
+    IHandOvers internal handOvers;
     StakeLottery internal lottery;
     BlockVerifier internal verifier;
     bytes32 internal circuit;
@@ -61,8 +65,9 @@ abstract contract GasFixture is MarketDeployer {
             })
         );
         registry = IProverRegistry(market.registry());
-        lottery = new StakeLottery(registry, address(market));
-        verifier = new BlockVerifier(IVerifier(address(new BlockGroth16Verifier())));
+        handOvers = IHandOvers(market.handOvers());
+        lottery = new StakeLottery(registry, address(market), IRandomness(address(0)));
+        verifier = new BlockVerifier(BlockKey.read());
         circuit = circuits.register(address(verifier), "key", "descriptor", true, "uri");
         terms = _terms(address(this));
         id = market.createMarket(terms, CAPACITY, 0);
@@ -107,7 +112,7 @@ abstract contract GasFixture is MarketDeployer {
         registry.register("");
         token.approve(address(registry), type(uint256).max);
         registry.stake(units * UNIT);
-        registry.allocate(id, units, units, 1, 1);
+        registry.allocate(id, units, units, 1, 2);
         vm.stopPrank();
     }
 
@@ -115,18 +120,17 @@ abstract contract GasFixture is MarketDeployer {
     function _nextEpoch() internal {
         vm.warp((vm.getBlockTimestamp() / EPOCH + 2) * EPOCH);
         vm.prevrandao(keccak256(abi.encode(vm.getBlockTimestamp())));
-        lottery.poke();
+        _mineSeed(lottery);
     }
 
     function _open() internal returns (Slot memory) {
         return market.openSlot(id, terms, 0, statement, "");
     }
 
-    /// @dev Opens slots until one goes to the payee; the others are rescued by it, which gives it credit as well.
+    /// @dev Opens slots until one goes to the payee; the others are dropped, so that the market counts no miss.
     function _openForPayee() internal returns (Slot memory slot) {
         for (slot = _open(); slot.prover != payee; slot = _open()) {
-            vm.warp(slot.exclusiveUntil);
-            _prove(slot);
+            market.drop(slot, terms, new uint256[](0));
         }
     }
 

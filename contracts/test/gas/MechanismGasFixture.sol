@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Slot } from "../../src/interfaces/IProofMarket.sol";
+import { Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
 import { IVerifier } from "../../src/interfaces/IVerifier.sol";
 import { GasFixture } from "./GasFixture.sol";
 
@@ -17,10 +17,12 @@ abstract contract MechanismGasFixture is GasFixture {
         _warm();
     }
 
-    /// @dev From now on slots are opened under this mechanism.
+    /// @dev From now on slots are opened under this mechanism: its terms are announced, and in force once a slot was.
     function _use(address mechanism, bytes32 params) internal {
-        (terms.mechanism, terms.mechanismParams) = (mechanism, params);
-        market.setTerms(id, terms);
+        Terms memory current = terms;
+        (terms.mechanism, terms.mechanismParams, terms.version) = (mechanism, params, 2);
+        market.setTerms(id, current, terms);
+        _pass(market.TERMS_NOTICE());
     }
 
     /// @dev Gas of the last call as a transaction of its own, without refunds.
@@ -43,7 +45,7 @@ abstract contract MechanismGasFixture is GasFixture {
     }
 
     function _openWith(bytes memory data) internal returns (Slot memory) {
-        return market.openSlot(id, terms, statement, data);
+        return market.openSlot(id, terms, 0, statement, data);
     }
 
     /// @dev The slot as it is once `prover` has it at `price`, now.

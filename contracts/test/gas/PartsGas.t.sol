@@ -9,7 +9,7 @@ import { Test } from "forge-std/Test.sol";
 
 /// @notice Execution gas inside the call: Groth16 verifiers, and the weight tree with its storage cold.
 contract PartsGasTest is Test {
-    string private constant GROUP = "gas";
+    string private GROUP = string.concat("gas-", vm.envOr("FOUNDRY_HARDFORK", string("prague")));
     uint256 private constant LEAF = 1234;
     uint256 private constant RANDOM = uint256(keccak256("weight tree"));
 

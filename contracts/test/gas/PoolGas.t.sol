@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import { DelegationPool } from "../../src/DelegationPool.sol";
+import { DelegationPoolPolicies } from "../../src/DelegationPoolPolicies.sol";
 import { DelegationPools } from "../../src/DelegationPools.sol";
 import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
 import { Slot } from "../../src/interfaces/IProofMarket.sol";
@@ -25,7 +27,7 @@ contract PoolGasTest is MechanismGasFixture {
         _buildForMechanisms();
         dutch = new ReverseDutchAuction(registry, address(market));
         _use(address(dutch), bytes32(uint256(180) << 96 | uint256(0.02 ether)));
-        pools = new DelegationPools(market);
+        pools = new DelegationPools(new DelegationPool(new DelegationPoolPolicies(market)));
         pool = _createPool(1);
         _runOnce(pool);
         _nextEpoch();
@@ -35,6 +37,8 @@ contract PoolGasTest is MechanismGasFixture {
     function _createPool(uint256 delegators) private returns (IDelegationPool created) {
         vm.prank(operator);
         created = pools.create(5000, 1000, "uri");
+        vm.prank(operator);
+        created.announceMarket(id, 500, 1, terms.version);
         _approve(operator, created, 10 ether);
         vm.prank(operator);
         created.stakeOwn(10 ether);
@@ -43,12 +47,14 @@ contract PoolGasTest is MechanismGasFixture {
             uint256 amount = 20 ether / delegators;
             _approve(delegator, created, amount + 10 ether);
             vm.prank(delegator);
-            created.delegate(amount);
+            created.delegate(amount, 1);
         }
         vm.prank(operator);
-        created.allocate(id, 20);
+        created.allocate(id, 20, 20);
         vm.prank(operator);
         created.setSubmitter(address(uint160(0x300000 + delegators)), true);
+        vm.prank(address(uint160(0x300000 + delegators)));
+        registry.serve(address(created));
     }
 
     function _approve(address owner, IDelegationPool spender, uint256 amount) private {
@@ -65,7 +71,7 @@ contract PoolGasTest is MechanismGasFixture {
         ran.harvest();
         vm.prank(dora);
         (uint256 batch,) = ran.requestExit(1e12);
-        (,, uint256 readyAt,) = ran.batches(batch);
+        (,, uint256 readyAt,,) = ran.batches(batch);
         vm.warp(readyAt);
         vm.prank(dora);
         ran.claim(batch, dora);
@@ -91,11 +97,19 @@ contract PoolGasTest is MechanismGasFixture {
         _prove(slot);
     }
 
+    /// @dev What an operator pays once.
+    /// forge-config: default.isolate = true
+    function test_Create() public {
+        vm.prank(operator);
+        pools.create(5000, 1000, "https://pool.example");
+        _record("pool_create");
+    }
+
     /// @dev Of who has delegated to the pool before.
     /// forge-config: default.isolate = true
     function test_Delegate() public {
         vm.prank(dora);
-        pool.delegate(1 ether);
+        pool.delegate(1 ether, 1);
         _record("pool_delegate");
     }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { ProofMarket } from "../../src/ProofMarket.sol";
-import { Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarket, Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
+import { SlotLink } from "../../src/libraries/SlotLink.sol";
 import { MockMechanism } from "../mocks/MockMechanism.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { TestToken } from "../mocks/TestToken.sol";
@@ -17,21 +17,24 @@ contract MarketHandler is Test {
         Terms terms;
     }
 
-    ProofMarket private immutable market;
+    IProofMarket private immutable market;
     IProverRegistry private immutable registry;
     MockMechanism private immutable mechanism;
     TestToken private immutable token;
     uint256 private immutable id;
     address private immutable creator;
 
+    /// @dev In force, and announced if `_dueAt` is not zero.
     Terms private _terms;
+    Terms private _next;
+    uint256 private _dueAt;
     address[] public actors;
     Open[] private _open;
     uint256 public now_;
     mapping(bytes32 call => uint256 count) public done;
 
     constructor(
-        ProofMarket market_,
+        IProofMarket market_,
         MockMechanism mechanism_,
         uint256 id_,
         Terms memory terms_,
@@ -66,13 +69,14 @@ contract MarketHandler is Test {
     }
 
     function open(uint256 jump, uint256 who, uint96 price, uint32 undecided) external at(jump) {
+        if (_dueAt != 0 && now_ >= _dueAt && who % 2 == 0) (_terms, _dueAt) = (_next, 0);
         price = uint96(bound(price, 0, _terms.price));
         address prover = who % 3 == 0 ? address(0) : _actor(who);
         mechanism.setNext(prover, price, uint40(now_ + undecided % 200));
         vm.prank(_terms.requester);
-        try market.openSlot(id, _terms, _statement(), "") returns (Slot memory slot) {
+        try market.openSlot(id, _terms, 0, _statement(), "") returns (Slot memory slot) {
             _open.push(Open(slot, _terms));
-            ++done["open"];
+            ++done[slot.link & SlotLink.OPENED == 0 ? bytes32("open") : bytes32("open to all")];
         } catch { }
     }
 
@@ -111,7 +115,7 @@ contract MarketHandler is Test {
         Open storage item = _open[which % _open.length];
         uint256 expiresAt = uint256(item.slot.openedAt) + item.terms.expiryWindow;
         if (skip && now_ < expiresAt) vm.warp(now_ = expiresAt);
-        try market.expire(item.slot, item.terms) {
+        try market.expire(item.slot, item.terms, new uint256[](0)) {
             ++done["expire"];
             _remove(which % _open.length);
         } catch { }
@@ -121,8 +125,18 @@ contract MarketHandler is Test {
         if (_open.length == 0) return;
         Open storage item = _open[which % _open.length];
         vm.prank(item.terms.requester);
-        try market.cancel(item.slot, item.terms) {
+        try market.cancel(item.slot, item.terms, new uint256[](0)) {
             ++done["cancel"];
+            _remove(which % _open.length);
+        } catch { }
+    }
+
+    function drop(uint256 jump, uint256 which) external at(jump) {
+        if (_open.length == 0) return;
+        Open storage item = _open[which % _open.length];
+        vm.prank(item.terms.requester);
+        try market.drop(item.slot, item.terms, new uint256[](0)) {
+            ++done["drop"];
             _remove(which % _open.length);
         } catch { }
     }
@@ -158,16 +172,36 @@ contract MarketHandler is Test {
         ++done["sweep"];
     }
 
+    /// @dev Announces other terms.
     function setTerms(uint256 jump, uint96 price, uint96 bond, uint16 floorBps) external at(jump) {
+        (uint32 version,,,) = market.termsOf(id);
         Terms memory terms = _terms;
+        terms.version = version + 1;
         terms.price = uint96(bound(price, 1, 20 ether));
         terms.bond = bond % 5 == 0 ? 0 : uint96(bound(bond, 1, 60 ether));
         terms.floorBps = uint16(bound(floorBps, 1, 10_000));
         vm.prank(creator);
-        try market.setTerms(id, terms) {
-            _terms = terms;
+        try market.setTerms(id, _terms, terms) {
+            (_next, _dueAt) = (terms, now_ + market.TERMS_NOTICE());
             ++done["terms"];
         } catch { }
+    }
+
+    /// @dev Makes the terms in force better for provers.
+    function improveTerms(uint256 jump, uint96 price, uint96 bond) external at(jump) {
+        Terms memory terms = _terms;
+        terms.price = uint96(bound(price, terms.price, terms.price + 1 ether));
+        terms.bond = uint96(bound(bond, 0, terms.bond));
+        vm.prank(creator);
+        try market.setTerms(id, _terms, terms) {
+            _terms = terms;
+            ++done["better terms"];
+        } catch { }
+    }
+
+    /// @dev Until what was announced may be used.
+    function awaitTerms() external {
+        if (now_ < _dueAt) now_ = _dueAt;
     }
 
     /// @dev What a slashed or suspended prover does to come back.
@@ -178,9 +212,13 @@ contract MarketHandler is Test {
         if (registry.proverOf(actor).id == 0) registry.register("");
         token.approve(address(registry), 60 ether);
         registry.stake(60 ether);
-        try registry.resume() { } catch { }
+        registry.reinstate(id);
         uint256 units = registry.allocationOf(id, actor) + 60;
-        try registry.allocate(id, units > registry.MAX_UNITS() ? registry.MAX_UNITS() : units) { } catch { }
+        if (units > registry.MAX_UNITS()) units = registry.MAX_UNITS();
+        (uint32 version,,,) = market.termsOf(id);
+        // All that was announced, mostly; and all of the allocation, mostly.
+        if (who % 5 == 1) --version;
+        try registry.allocate(id, units, who % 3 == 0 ? units / 2 : units, 1, version) { } catch { }
         vm.stopPrank();
     }
 

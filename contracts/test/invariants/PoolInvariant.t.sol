@@ -2,7 +2,9 @@
 pragma solidity 0.8.30;
 
 import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
+import { IDelegationPoolPolicies } from "../../src/interfaces/IDelegationPoolPolicies.sol";
 import { Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { PoolFixture } from "../PoolFixture.sol";
 
 /// @notice What everybody could claim of a pool is there, and what is there is somebody's, but for dust.
@@ -11,17 +13,20 @@ contract PoolInvariantTest is PoolFixture {
     Slot private pending;
     Terms private pendingTerms;
     mapping(bytes32 action => uint256) private done;
+    uint256[2] private markets;
 
     function setUp() public override {
         super.setUp();
         actors = [dora, emil, carol];
         _fund(id, 1_000_000 ether);
-        bytes4[] memory selectors = new bytes4[](12);
+        markets = [_anotherMarket(), _anotherMarket()];
+        bytes4[] memory selectors = new bytes4[](14);
         (selectors[0], selectors[1], selectors[2]) = (this.delegate.selector, this.exit.selector, this.claim.selector);
         (selectors[3], selectors[4], selectors[5]) = (this.own.selector, this.ownExit.selector, this.credit.selector);
         (selectors[6], selectors[7], selectors[8]) = (this.open.selector, this.end.selector, this.allocation.selector);
         (selectors[9], selectors[10], selectors[11]) =
         (this.advance.selector, this.freeUp.selector, this.withdraw.selector);
+        (selectors[12], selectors[13]) = (this.takeBack.selector, this.policy.selector);
         targetContract(address(this));
         targetSelector(FuzzSelector(address(this), selectors));
     }
@@ -31,8 +36,9 @@ contract PoolInvariantTest is PoolFixture {
     function delegate(uint256 jump, uint256 who, uint256 amount) external {
         _jump(jump);
         _provide(actors[who % 3], amount = _amount(amount));
+        uint256 seen = pool.revision();
         vm.prank(actors[who % 3]);
-        try pool.delegate(amount) {
+        try pool.delegate(amount, seen) {
             ++done["delegate"];
         } catch (bytes memory reason) {
             assertEq(bytes4(reason), IDelegationPool.AmountTooSmall.selector);
@@ -55,7 +61,7 @@ contract PoolInvariantTest is PoolFixture {
         _jump(jump);
         (uint256 last,) = pool.currentBatches();
         batch = bound(batch, 1, last);
-        (uint256 worth,,, uint256 all) = pool.batches(batch);
+        (uint256 worth,,, uint256 all,) = pool.batches(batch);
         address actor = actors[who % 3];
         uint256 mine = pool.exitSharesOf(batch, actor);
         vm.prank(actor);
@@ -71,13 +77,63 @@ contract PoolInvariantTest is PoolFixture {
         ++done["own"];
     }
 
+    /// @dev Announces, waits a while, and asks back if it may; what is announced and not due stays for another time.
     function ownExit(uint256 jump, uint256 amount) external {
         _jump(jump);
         uint256 active = pool.totals().own;
-        if (active == 0) return;
-        vm.prank(operator);
-        pool.requestOwnExit(bound(amount, 1, active));
-        ++done["ownExit"];
+        (, uint256 from) = pool.ownExit();
+        vm.startPrank(operator);
+        if (from == 0 && active != 0) from = pool.announceOwnExit(bound(amount, 1, active));
+        if (from > vm.getBlockTimestamp() && amount % 2 == 0) vm.warp(from);
+        try pool.requestOwnExit() {
+            assertGe(vm.getBlockTimestamp(), from);
+            ++done["ownExit"];
+        } catch { }
+        vm.stopPrank();
+    }
+
+    function takeBack(uint256 jump, uint256 who, uint256 exitShares) external {
+        _jump(jump);
+        address actor = actors[who % 3];
+        (uint256 batch,) = pool.currentBatches();
+        uint256 mine = pool.exitSharesOf(batch, actor);
+        exitShares = exitShares % 3 == 0 ? mine : bound(exitShares, 0, mine);
+        uint256 seen = pool.revision();
+        vm.prank(actor);
+        try pool.takeBackExit(exitShares, seen) {
+            ++done["takeBack"];
+        } catch (bytes memory reason) {
+            assertEq(bytes4(reason), IDelegationPool.AmountTooSmall.selector);
+        }
+    }
+
+    /// @dev The operator announces for a market that it has no right to, narrows one, and allocates as far as it can.
+    function policy(uint256 jump, uint256 which, uint256 exposure) external {
+        _jump(jump);
+        uint256 marketId = markets[which % 2];
+        uint16 units = uint16(bound(exposure, 1, EXPOSURE));
+        IDelegationPoolPolicies.Policy memory policy_ = policies.policyOf(address(pool), marketId);
+        vm.startPrank(operator);
+        if (exposure % 4 == 0 && policy_.exposure > 1) {
+            pool.narrowMarket(marketId, units % policy_.exposure, policy_.fromVersion, policy_.toVersion);
+            ++done["narrow"];
+        } else if (exposure % 4 == 1) {
+            bool alone = _isAlone();
+            uint256 from = pool.announceMarket(marketId, units, 1, 1);
+            assertEq(from, vm.getBlockTimestamp() + (alone ? 0 : NOTICE));
+            ++done["announce"];
+        } else {
+            try pool.allocate(marketId, 1, units) {
+                assertLe(units, policy_.exposure);
+                ++done["allocateOther"];
+            } catch { }
+        }
+        vm.stopPrank();
+    }
+
+    function _isAlone() private view returns (bool) {
+        IDelegationPool.Totals memory t = pool.totals();
+        return t.delegated + t.exiting == 0;
     }
 
     function credit(uint256 jump, uint256 amount) external {
@@ -89,6 +145,7 @@ contract PoolInvariantTest is PoolFixture {
 
     function open(uint256 jump, uint256 bond) external {
         _jump(jump);
+        // The mock gives out slots that the pool could not be drawn for.
         uint256 most = registry.allocationOf(id, address(pool)) * UNIT;
         if (pending.id != 0 || most < 2) return;
         pending = _openForPool(uint96(bond % 3 == 0 ? most : bound(bond, 2, most)));
@@ -110,7 +167,7 @@ contract PoolInvariantTest is PoolFixture {
             ++done["slash"];
         } else {
             if (vm.getBlockTimestamp() < expiresAt) vm.warp(expiresAt);
-            market.expire(slot, terms);
+            market.expire(slot, terms, new uint256[](0));
         }
         terms = current;
         delete pending;
@@ -122,7 +179,7 @@ contract PoolInvariantTest is PoolFixture {
         uint256 most = (registry.freeStake(address(pool)) / UNIT) + registry.allocationOf(id, address(pool));
         if (most > 511) most = 511;
         vm.prank(operator);
-        try pool.allocate(id, bound(units, most / 2, most)) {
+        try pool.allocate(id, bound(units, most / 2, most), EXPOSURE) {
             ++done["allocate"];
         } catch { }
     }
@@ -149,7 +206,7 @@ contract PoolInvariantTest is PoolFixture {
     }
 
     function _jump(uint256 jump) private {
-        if (jump % 2 == 0) _skip(jump % (jump % 8 == 0 ? UNBONDING : 300));
+        if (jump % 2 == 0) _skip(jump % (jump % 8 == 0 ? EXIT_TIME : 300));
     }
 
     function _amount(uint256 amount) private pure returns (uint256) {
@@ -182,7 +239,7 @@ contract PoolInvariantTest is PoolFixture {
         (uint256 last, uint256 unbonding) = pool.currentBatches();
         uint256 idle = pool.owedToOperator();
         for (uint256 batch = 1; batch <= last; ++batch) {
-            (uint256 assets,,, uint256 all) = pool.batches(batch);
+            (uint256 assets,,, uint256 all,) = pool.batches(batch);
             uint256 claims;
             uint256 shares;
             for (uint256 i; i < 3; ++i) {
@@ -192,9 +249,55 @@ contract PoolInvariantTest is PoolFixture {
             }
             assertEq(shares, all, "exit shares");
             assertLe(claims, assets, "exits backed");
+            assertLe(assets, all, "an exit share is a wei at most");
             if (batch != last && batch != unbonding) idle += assets;
         }
         assertEq(token.balanceOf(address(pool)), idle, "the pool holds what it owes");
+    }
+
+    /// @dev Whatever was done: the pool's position in every market is within its policy there.
+    function invariant_NothingButByAnnouncedTerms() public view {
+        for (uint256 i; i < 3; ++i) {
+            uint256 marketId = i == 2 ? id : markets[i];
+            IDelegationPoolPolicies.Policy memory policy_ = policies.policyOf(address(pool), marketId);
+            IProverRegistry.Position memory position = registry.positionOf(marketId, address(pool));
+            assertLe(position.exposure, policy_.exposure, "exposure");
+            if (position.units == 0) continue;
+            assertGt(policy_.exposure, 0, "no policy");
+            assertGe(position.fromVersion, policy_.fromVersion, "from");
+            assertLe(position.toVersion, policy_.toVersion, "to");
+        }
+    }
+
+    /// @dev Every exit is paid, in the time it may take, whatever state the pool is in.
+    function afterInvariant() public {
+        uint256 asked = vm.getBlockTimestamp();
+        uint256[3] memory batch;
+        for (uint256 i; i < 3; ++i) {
+            if (pool.assetsOf(actors[i]) != 0) (batch[i],) = _exitAll(actors[i]);
+        }
+        _freeUp();
+        if (pending.id != 0) this.end(1, 1);
+        for (uint256 i; i < 4; ++i) {
+            try pool.advance() { } catch { }
+            (, uint256 unbonding) = pool.currentBatches();
+            if (unbonding == 0) break;
+            (,, uint256 readyAt,,) = pool.batches(unbonding);
+            if (readyAt > vm.getBlockTimestamp()) vm.warp(readyAt);
+        }
+        assertLe(vm.getBlockTimestamp() - asked, NOTICE, "too long");
+        for (uint256 i; i < 3; ++i) {
+            if (batch[i] == 0) continue;
+            (uint256 assets,,, uint256 all,) = pool.batches(batch[i]);
+            uint256 due = assets * pool.exitSharesOf(batch[i], actors[i]) / all;
+            assertEq(_claim(actors[i], batch[i]), due, "paid");
+        }
+    }
+
+    function _freeUp() private {
+        for (uint256 i; i < 3; ++i) {
+            try pool.freeUp(i == 2 ? id : markets[i]) { } catch { }
+        }
     }
 
     /// @dev The actions are worth something only if they succeed often.
@@ -202,7 +305,7 @@ contract PoolInvariantTest is PoolFixture {
         for (uint256 i; i < 1500; ++i) {
             uint256 random = uint256(keccak256(abi.encode(i)));
             (uint256 jump, uint256 a, uint256 b) = (random >> 8, random >> 40, random >> 96);
-            uint256 kind = random % 13;
+            uint256 kind = random % 15;
             if (kind < 2) this.delegate(jump, a, b);
             if (kind == 2) this.exit(jump, a, b);
             if (kind == 3) this.claim(jump, a, b);
@@ -215,13 +318,16 @@ contract PoolInvariantTest is PoolFixture {
             if (kind == 10) this.advance(jump);
             if (kind == 11) this.freeUp(jump);
             if (kind == 12) this.withdraw(jump);
+            if (kind == 13) this.takeBack(jump, a, b);
+            if (kind == 14) this.policy(jump, a, b);
             invariant_TheBookIsTheStake();
+            invariant_NothingButByAnnouncedTerms();
             if (i % 50 == 0) {
                 invariant_SharesAreBackedUpToDust();
                 invariant_ExitsAreBacked();
             }
         }
-        bytes32[11] memory kinds = [
+        bytes32[15] memory kinds = [
             bytes32("delegate"),
             "exit",
             "claim",
@@ -232,10 +338,15 @@ contract PoolInvariantTest is PoolFixture {
             "prove",
             "slash",
             "allocate",
-            "freeUp"
+            "freeUp",
+            "takeBack",
+            "announce",
+            "narrow",
+            "allocateOther"
         ];
         for (uint256 i; i < kinds.length; ++i) {
             assertGe(done[kinds[i]], 3, string(abi.encodePacked(kinds[i])));
         }
+        afterInvariant();
     }
 }

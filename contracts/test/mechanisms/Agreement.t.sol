@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import { IAgreement, Offer } from "../../src/interfaces/IAgreement.sol";
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
+import { Slot, SlotState, Terms } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { Agreement } from "../../src/mechanisms/Agreement.sol";
 import { MarketFixture } from "../MarketFixture.sol";
@@ -46,12 +46,17 @@ contract AgreementTest is MarketFixture {
             prover: alice,
             requester: requester,
             market: id,
+            terms: _termsHash(),
             price: 8 ether,
             penalty: BOND,
             capacity: 2,
             expiry: uint40(vm.getBlockTimestamp() + 1 days),
             nonce: 300
         });
+    }
+
+    function _termsHash() private view returns (bytes32) {
+        return keccak256(abi.encode(terms));
     }
 
     function _sign(uint256 key) private view returns (bytes memory) {
@@ -65,13 +70,13 @@ contract AgreementTest is MarketFixture {
 
     function _openWith(bytes memory data) private returns (Slot memory) {
         vm.prank(terms.requester);
-        return market.openSlot(id, terms, _statement(), data);
+        return market.openSlot(id, terms, 0, _statement(), data);
     }
 
     function _openFails(bytes memory data, bytes memory error) private {
         vm.prank(terms.requester);
         vm.expectRevert(error);
-        market.openSlot(id, terms, _statement(), data);
+        market.openSlot(id, terms, 0, _statement(), data);
     }
 
     // ---------------------------------------------------------------- the interface
@@ -109,11 +114,20 @@ contract AgreementTest is MarketFixture {
             )
         );
         bytes32 typehash = keccak256(
-            "Offer(address prover,address requester,uint256 market,uint96 price,uint96 penalty,uint32 capacity,uint40 expiry,uint256 nonce)"
+            "Offer(address prover,address requester,uint256 market,bytes32 terms,uint96 price,uint96 penalty,uint32 capacity,uint40 expiry,uint256 nonce)"
         );
         bytes32 message = keccak256(
             abi.encode(
-                typehash, alice, requester, id, offer.price, offer.penalty, offer.capacity, offer.expiry, offer.nonce
+                typehash,
+                alice,
+                requester,
+                id,
+                keccak256(abi.encode(terms)),
+                offer.price,
+                offer.penalty,
+                offer.capacity,
+                offer.expiry,
+                offer.nonce
             )
         );
         assertEq(agreement.digestOf(offer), keccak256(abi.encodePacked(hex"1901", domain, message)));
@@ -177,7 +191,20 @@ contract AgreementTest is MarketFixture {
 
     function test_OpenToAll_WhenStakeIsTooLittle() public {
         vm.prank(alice);
-        registry.allocate(id, 19);
+        _allocate(id, 19);
+        _opensToAll();
+    }
+
+    function test_OpenToAll_WhenProverDidNotAcceptTheTerms() public {
+        uint32 before = terms.version - 1;
+        vm.prank(alice);
+        registry.allocate(id, 200, MAX_UNITS, 1, before);
+        _opensToAll();
+    }
+
+    function test_OpenToAll_WhenExposureIsTooLittle() public {
+        vm.prank(alice);
+        registry.allocate(id, 200, 19, 1, type(uint32).max);
         _opensToAll();
     }
 
@@ -218,8 +245,7 @@ contract AgreementTest is MarketFixture {
     /// @dev Hot keys do not sign offers: they never move the prover's money.
     function test_RevertOpen_WhenSignedByASubmitter() public {
         (address key, uint256 secret) = makeAddrAndKey("submitter");
-        vm.prank(alice);
-        registry.setSubmitter(key, true);
+        _submitter(alice, key);
         _openFails(abi.encode(offer, _sign(secret)), abi.encodeWithSelector(IAgreement.SignatureInvalid.selector));
     }
 
@@ -291,8 +317,7 @@ contract AgreementTest is MarketFixture {
 
     /// @dev So that a prover that is a contract, such as a pool, can.
     function test_SubmitterRevokes() public {
-        vm.prank(alice);
-        registry.setSubmitter(stranger, true);
+        _submitter(alice, stranger);
         vm.startPrank(stranger);
         agreement.revoke(alice, 300);
         agreement.revokeAllBelow(alice, 7);
@@ -304,14 +329,14 @@ contract AgreementTest is MarketFixture {
     /// @dev The same terms in another market, where alice has stake as well.
     function test_Attack_OfferReplayedInAnotherMarket() public {
         bytes memory data = _data();
-        vm.prank(creator);
-        id = market.createMarket(terms, CAPACITY);
+        terms.version = 1;
+        id = market.createMarket(terms, CAPACITY, 0);
         _fund(id, 100 ether);
         _stake(alice, id, 100);
         _openFails(data, abi.encodeWithSelector(IAgreement.WrongMarket.selector, offer.market));
         // Nor does it help to change what was signed.
         bytes memory signature = _sign(aliceKey);
-        offer.market = id;
+        (offer.market, offer.terms) = (id, _termsHash());
         _openFails(abi.encode(offer, signature), abi.encodeWithSelector(IAgreement.SignatureInvalid.selector));
     }
 
@@ -322,7 +347,7 @@ contract AgreementTest is MarketFixture {
         _setTerms();
         _openFails(data, abi.encodeWithSelector(IAgreement.WrongRequester.selector, requester));
         bytes memory signature = _sign(aliceKey);
-        offer.requester = stranger;
+        (offer.requester, offer.terms) = (stranger, _termsHash());
         _openFails(abi.encode(offer, signature), abi.encodeWithSelector(IAgreement.SignatureInvalid.selector));
     }
 
@@ -333,7 +358,34 @@ contract AgreementTest is MarketFixture {
         vm.chainId(block.chainid - 1);
         terms.mechanism = address(new Agreement(registry, address(market)));
         _setTerms();
-        _openFails(data, abi.encodeWithSelector(IAgreement.SignatureInvalid.selector));
+        _openFails(data, abi.encodeWithSelector(IAgreement.WrongTerms.selector, offer.terms));
+        // Nor with the new terms in it, signed for the contract before.
+        offer.terms = _termsHash();
+        _openFails(_data(), abi.encodeWithSelector(IAgreement.SignatureInvalid.selector));
+    }
+
+    /// @dev Whatever the terms become, even if for the better and though the prover accepted every version: it signed for these.
+    function test_Attack_OfferReplayedUnderOtherTerms() public {
+        _prove(_openWith(_data()), alice);
+        bytes memory data = _data();
+        Terms memory signedFor = terms;
+        bytes memory wrong = abi.encodeWithSelector(IAgreement.WrongTerms.selector, offer.terms);
+        terms.floorBps += 1;
+        vm.prank(creator);
+        market.setTerms(id, signedFor, terms);
+        _openFails(data, wrong);
+        bytes memory signature = _sign(aliceKey);
+        offer.terms = _termsHash();
+        _openFails(abi.encode(offer, signature), abi.encodeWithSelector(IAgreement.SignatureInvalid.selector));
+        assertEq(_openWith(_data()).prover, alice);
+    }
+
+    /// @dev A shorter window under the same price and bond, which is all that an offer without its terms would have fixed.
+    function test_Attack_OfferReplayedUnderShorterWindows() public {
+        bytes memory data = _data();
+        (terms.fastWindow, terms.exclusiveWindow) = (0, 1);
+        _setTerms();
+        _openFails(data, abi.encodeWithSelector(IAgreement.WrongTerms.selector, offer.terms));
     }
 
     /// @dev No field can be made better than what was signed.
@@ -382,7 +434,7 @@ contract AgreementTest is MarketFixture {
         vm.warp(first.exclusiveUntil);
         _prove(first, stranger);
         vm.warp(second.openedAt + EXPIRY);
-        market.expire(second, terms);
+        _expire(second);
         assertEq(registry.bondedOf(id, alice), 0);
         _openWith(_data());
         _openWith(_data());
@@ -396,7 +448,7 @@ contract AgreementTest is MarketFixture {
         wallet.execute(address(registry), abi.encodeCall(registry.register, ("")));
         wallet.execute(address(token), abi.encodeCall(token.approve, (address(registry), type(uint256).max)));
         wallet.execute(address(registry), abi.encodeCall(registry.stake, (100 * UNIT)));
-        wallet.execute(address(registry), abi.encodeCall(registry.allocate, (id, 100)));
+        wallet.execute(address(registry), abi.encodeCall(registry.allocate, (id, 100, 100, 1, type(uint32).max)));
         offer.prover = address(wallet);
     }
 

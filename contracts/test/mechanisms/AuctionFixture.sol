@@ -27,8 +27,7 @@ abstract contract AuctionFixture is MarketFixture {
         terms.mechanismParams = _params(COMMIT, REVEAL, SETTLE, BID_BOND);
         _setTerms();
         _stake(carol, id, 60);
-        vm.prank(alice);
-        registry.setSubmitter(hot, true);
+        _submitter(alice, hot);
         bidders = [alice, bob, carol, hot, stranger];
         for (uint256 i; i < bidders.length; ++i) {
             _deposit(bidders[i], DEPOSIT);
@@ -49,7 +48,7 @@ abstract contract AuctionFixture is MarketFixture {
 
     function _openAuction() internal returns (Slot memory) {
         vm.prank(terms.requester);
-        return market.openSlot(id, terms, _statement(), "");
+        return market.openSlot(id, terms, 0, _statement(), "");
     }
 
     function _commit(Slot memory slot, address key, uint96 price) internal {

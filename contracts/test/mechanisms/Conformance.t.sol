@@ -5,8 +5,10 @@ import { IAgreement, Offer } from "../../src/interfaces/IAgreement.sol";
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
 import { IMining } from "../../src/interfaces/IMining.sol";
 import { Slot } from "../../src/interfaces/IProofMarket.sol";
+import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { IReverseDutchAuction } from "../../src/interfaces/IReverseDutchAuction.sol";
 import { ISealedBidAuction } from "../../src/interfaces/ISealedBidAuction.sol";
+import { IStakeLottery } from "../../src/interfaces/IStakeLottery.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { Agreement } from "../../src/mechanisms/Agreement.sol";
 import { Mining } from "../../src/mechanisms/Mining.sol";
@@ -14,15 +16,16 @@ import { Race } from "../../src/mechanisms/Race.sol";
 import { ReverseDutchAuction } from "../../src/mechanisms/ReverseDutchAuction.sol";
 import { SealedBidAuction } from "../../src/mechanisms/SealedBidAuction.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
+import { HeaderFixture } from "../HeaderFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { MechanismConformance } from "./MechanismConformance.sol";
 
-contract StakeLotteryConformanceTest is MechanismConformance {
+contract StakeLotteryConformanceTest is MechanismConformance, HeaderFixture {
     function _deployMechanism() internal override returns (IMechanism) {
-        return new StakeLottery(registry, address(market));
+        return new StakeLottery(registry, address(market), IRandomness(address(0)));
     }
 
-    function _params() internal pure override returns (bytes32) {
+    function _mechanismParams() internal pure override returns (bytes32) {
         return 0;
     }
 
@@ -31,9 +34,10 @@ contract StakeLotteryConformanceTest is MechanismConformance {
         address[3] memory provers = [alice, bob, carol];
         for (uint256 i = 0; i < provers.length; ++i) {
             vm.prank(provers[i]);
-            registry.allocate(id, provers[i] == prover ? 100 : 0);
+            _allocate(id, provers[i] == prover ? 100 : 0);
         }
         vm.warp((vm.getBlockTimestamp() / EPOCH + 2) * EPOCH);
+        _mineSeed(IStakeLottery(address(tested)));
     }
 }
 
@@ -42,7 +46,7 @@ contract RaceConformanceTest is MechanismConformance {
         return new Race(registry, address(market));
     }
 
-    function _params() internal pure override returns (bytes32) {
+    function _mechanismParams() internal pure override returns (bytes32) {
         return bytes32(SlotHooks.ENDED | 30 << 8 | 4);
     }
 
@@ -60,7 +64,7 @@ contract ReverseDutchAuctionConformanceTest is MechanismConformance {
         return new ReverseDutchAuction(registry, address(market));
     }
 
-    function _params() internal pure override returns (bytes32) {
+    function _mechanismParams() internal pure override returns (bytes32) {
         return bytes32(uint256(200) << 96 | 1 ether);
     }
 
@@ -81,7 +85,7 @@ contract AgreementConformanceTest is MechanismConformance {
         return new Agreement(registry, address(market));
     }
 
-    function _params() internal pure override returns (bytes32) {
+    function _mechanismParams() internal pure override returns (bytes32) {
         return 0;
     }
 
@@ -91,6 +95,7 @@ contract AgreementConformanceTest is MechanismConformance {
             prover: prover,
             requester: requester,
             market: id,
+            terms: keccak256(abi.encode(terms)),
             price: 7 ether + 3,
             penalty: terms.bond,
             capacity: 4,
@@ -111,7 +116,7 @@ contract SealedBidAuctionConformanceTest is MechanismConformance {
     }
 
     /// @dev Sixty seconds each to commit, reveal and settle.
-    function _params() internal pure override returns (bytes32) {
+    function _mechanismParams() internal pure override returns (bytes32) {
         return bytes32(SlotHooks.ENDED | BID_BOND << 64 | 60 << 48 | 60 << 32 | 60);
     }
 
@@ -140,7 +145,7 @@ contract SealedBidAuctionConformanceTest is MechanismConformance {
     }
 }
 
-contract MiningConformanceTest is MechanismConformance {
+contract MiningConformanceTest is MechanismConformance, HeaderFixture {
     uint256 private constant TICKET_BOND = 3 ether + 1;
 
     /// @dev The first slot is for nobody; with it the rounds begin.
@@ -150,15 +155,17 @@ contract MiningConformanceTest is MechanismConformance {
     }
 
     function _deployMechanism() internal override returns (IMechanism) {
-        return new Mining(registry, address(market), verifier);
+        return new Mining(registry, address(market), verifier, IRandomness(address(0)));
     }
 
-    function _params() internal pure override returns (bytes32) {
+    function _mechanismParams() internal pure override returns (bytes32) {
         return bytes32(SlotHooks.ENDED | TICKET_BOND << 32 | 60);
     }
 
     function _beforeOpen(address prover) internal override {
         if (prover == address(0)) return;
+        // The round's seed is known.
+        _mineBlocks(2);
         IMining mining = IMining(address(tested));
         token.mint(prover, TICKET_BOND);
         uint256[] memory inputs = new uint256[](2);
@@ -168,6 +175,24 @@ contract MiningConformanceTest is MechanismConformance {
         mining.deposit(TICKET_BOND);
         mining.submitTicket(id, prover, 5, 0, MockProof.make(inputs));
         vm.stopPrank();
+    }
+
+    /// @dev Whoever mined a right that the market then does not honour, because of others' misses, has its bond back.
+    function test_TicketComesBackWhenTheMarketOpensTheSlotToAll() public {
+        IMining mining = IMining(address(tested));
+        for (uint256 i; i < OPEN_AFTER; ++i) {
+            (, Slot memory missed) = _hold(bob);
+            _warpToOpenToAll(missed);
+            _prove(missed, stranger);
+        }
+        uint256 burned = mining.burned();
+        assertEq(burned, OPEN_AFTER * TICKET_BOND);
+        Slot memory slot = _openFor(alice);
+        assertEq(slot.prover, address(0));
+        _prove(slot, stranger);
+        assertEq(mining.balanceOf(alice), TICKET_BOND);
+        assertEq(mining.burned(), burned);
+        _assertAccounted(0);
     }
 
     function _mechanismHolds() internal view override returns (uint256 amount) {

@@ -2,13 +2,16 @@
 pragma solidity 0.8.30;
 
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { IProofMarketEvents, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Slot, SlotState, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { Vm } from "forge-std/Vm.sol";
 
 /// @notice What the conformance suite must be told about a mechanism, and its helpers.
 abstract contract ConformanceHooks is MarketFixture {
+    uint8 internal constant OPEN_AFTER = 3;
+
     IMechanism internal tested;
 
     // ---------------------------------------------------------------- hooks
@@ -17,7 +20,7 @@ abstract contract ConformanceHooks is MarketFixture {
     function _deployMechanism() internal virtual returns (IMechanism);
 
     /// @dev Parameters it serves. Bit 250 must not mean anything to it.
-    function _params() internal view virtual returns (bytes32);
+    function _mechanismParams() internal view virtual returns (bytes32);
 
     /// @dev Whether it ever allocates a slot.
     function _allocates() internal pure virtual returns (bool) {
@@ -54,12 +57,17 @@ abstract contract ConformanceHooks is MarketFixture {
 
     // ---------------------------------------------------------------- helpers
 
+    function _params() internal view override returns (IProverRegistry.Params memory params) {
+        params = super._params();
+        params.openAfter = OPEN_AFTER;
+    }
+
     function setUp() public virtual override {
         super.setUp();
         _stake(carol, id, 100);
         tested = _deployMechanism();
         terms.mechanism = address(tested);
-        terms.mechanismParams = _params();
+        terms.mechanismParams = _mechanismParams();
         // No share of it is a whole number.
         terms.bond = BOND + 7;
         _setTerms();
@@ -70,7 +78,7 @@ abstract contract ConformanceHooks is MarketFixture {
         _beforeOpen(prover);
         bytes memory data = _openData(prover);
         vm.prank(requester);
-        return market.openSlot(id, terms, _statement(), data);
+        return market.openSlot(id, terms, 0, _statement(), data);
     }
 
     /// @dev Opens a slot that nobody takes.
@@ -115,10 +123,16 @@ abstract contract ConformanceHooks is MarketFixture {
         assertGe(answer.length, 4, "no error");
         assertTrue(bytes4(answer) != bytes4(keccak256("Panic(uint256)")), "panic");
         assertTrue(bytes4(answer) != bytes4(keccak256("Error(string)")), "string error");
+        assertTrue(bytes4(answer) != IProofMarketEvents.VersionInvalid.selector, "version");
+        assertTrue(bytes4(answer) != IProofMarketEvents.TermsMismatch.selector, "terms in force");
     }
 
+    /// @dev Announcing `terms`, which would be in order otherwise.
     function _setTermsFails() internal {
-        _expectNamedError(creator, address(market), abi.encodeCall(market.setTerms, (id, terms)));
+        Terms memory current = _termsInForce();
+        (uint32 version,,,) = market.termsOf(id);
+        terms.version = version + 1;
+        _expectNamedError(creator, address(market), abi.encodeCall(market.setTerms, (id, current, terms)));
     }
 
     /// @dev All that could still be done to a slot, each refused. `open` is the slot as it was opened, `slot` as it is.
@@ -143,10 +157,13 @@ abstract contract ConformanceHooks is MarketFixture {
         vm.expectRevert(error);
         market.prove(slot, terms, inputs, MockProof.make(inputs));
         vm.expectRevert(error);
-        market.expire(slot, terms);
+        market.expire(slot, terms, _noInputs());
         vm.expectRevert(error);
         vm.prank(requester);
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
+        vm.expectRevert(error);
+        vm.prank(requester);
+        market.drop(slot, terms, _noInputs());
     }
 
     /// @dev Every token in exactly one place, with `escrow` asset wei in open slots.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import { HandOver } from "../../src/interfaces/IHandOvers.sol";
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { HandOver, IProofMarketEvents, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
 import { RewardCurve } from "../../src/libraries/RewardCurve.sol";
 import { SlashSplit } from "../../src/libraries/SlashSplit.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
+import { SlotLink } from "../../src/libraries/SlotLink.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { ConformanceHooks } from "./ConformanceHooks.sol";
 
@@ -58,10 +60,11 @@ abstract contract MechanismConformance is ConformanceHooks {
         ++terms.expiryWindow;
         _setTerms();
         _openUnsold();
+        // Nor do sums overflow that no market could ask for.
         terms.exclusiveWindow = type(uint32).max / 2;
         terms.expiryWindow = type(uint32).max - 1 + (undecided == 0 ? 1 : 0);
-        if (undecided != 0) _setTermsFails();
-        else _setTerms();
+        if (undecided == 0) tested.validateTerms(terms);
+        else _expectNamedError(address(this), address(tested), abi.encodeCall(tested.validateTerms, (terms)));
     }
 
     function test_RevertSetTerms_WhenBondIsZero() public {
@@ -102,7 +105,7 @@ abstract contract MechanismConformance is ConformanceHooks {
         _assertNothingTakes(slot, slot);
         _warpToExpiry(slot);
         _assertNothingTakes(slot, slot);
-        market.expire(slot, terms);
+        market.expire(slot, terms, _noInputs());
         uint256 forfeit = SlashSplit.forfeit(terms.price, terms.forfeitBps);
         assertEq(_funds(), funds - forfeit);
         assertEq(market.burned(), forfeit);
@@ -117,14 +120,14 @@ abstract contract MechanismConformance is ConformanceHooks {
         Slot memory slot = _openUnsold();
         if (block.timestamp < slot.exclusiveUntil) {
             vm.prank(requester);
-            market.cancel(slot, terms);
+            market.cancel(slot, terms, _noInputs());
             _assertEnded(slot, SlotState.Cancelled);
             assertEq(_funds(), funds);
             _assertNothingTakes(slot, slot);
         } else {
             vm.prank(requester);
             vm.expectRevert(IProofMarketEvents.SlotNotCancellable.selector);
-            market.cancel(slot, terms);
+            market.cancel(slot, terms, _noInputs());
             _prove(slot, bob, _handicap());
         }
         _assertAccounted(0);
@@ -201,10 +204,10 @@ abstract contract MechanismConformance is ConformanceHooks {
         if (!held) return;
         vm.warp(uint256(slot.openedAt) + terms.expiryWindow - 1);
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotExpired.selector, slot.openedAt + EXPIRY));
-        market.expire(slot, terms);
+        market.expire(slot, terms, _noInputs());
         _warpToExpiry(slot);
         _proveFails(slot, alice, abi.encodeWithSelector(IProofMarketEvents.SlotHasExpired.selector, slot.openedAt + EXPIRY));
-        market.expire(slot, terms);
+        market.expire(slot, terms, _noInputs());
 
         uint256 forfeit = SlashSplit.forfeit(slot.price, terms.forfeitBps);
         assertEq(registry.proverOf(alice).stake, stake);
@@ -213,6 +216,81 @@ abstract contract MechanismConformance is ConformanceHooks {
         assertEq(_funds(), funds - forfeit);
         _assertEnded(slot, SlotState.Expired);
         _assertAccounted(0);
+    }
+
+    /// @dev A requester that drops a slot pays its holder the forfeit, whatever the mechanism.
+    function test_DroppedSlotReleasesTheBond() public {
+        uint256 funds = _funds();
+        uint256 stake = registry.proverOf(alice).stake;
+        (bool held, Slot memory slot) = _hold(alice);
+        if (!held) return;
+        vm.prank(requester);
+        market.drop(slot, terms, _noInputs());
+
+        uint256 fee = SlashSplit.forfeit(slot.price, terms.forfeitBps);
+        assertEq(registry.proverOf(alice).stake, stake);
+        assertEq(registry.bondedOf(id, alice), 0);
+        assertEq(market.credits(alice), fee);
+        assertEq(market.burned(), 0);
+        assertEq(_funds(), funds - fee);
+        _assertEnded(slot, SlotState.Dropped);
+        _assertAccounted(0);
+    }
+
+    /// @dev A prover that did not accept the terms holds no slot under them, however it is taken.
+    function test_NobodyHoldsASlotUnderTermsItDidNotAccept() public {
+        _beforeOpen(alice);
+        bytes memory data = _openData(alice);
+        address[3] memory provers = [alice, bob, carol];
+        for (uint256 i; i < provers.length; ++i) {
+            uint256 units = registry.allocationOf(id, provers[i]);
+            vm.prank(provers[i]);
+            registry.allocate(id, units, MAX_UNITS, terms.version + 1, type(uint32).max);
+        }
+        vm.prank(requester);
+        Slot memory slot = market.openSlot(id, terms, 0, _statement(), data);
+        assertEq(slot.prover, address(0));
+        try this.takeFor(slot, alice) { } catch { }
+        for (uint256 i; i < provers.length; ++i) {
+            assertEq(registry.bondedOf(id, provers[i]), 0);
+        }
+        assertTrue(market.isOpen(slot, terms));
+    }
+
+    /// @dev After misses in a row the market gives no slot to a mechanism's choice as it opens, and nobody is the worse for it.
+    function test_OpenedToAllAfterMissesInARow() public {
+        for (uint256 i; i < OPEN_AFTER; ++i) {
+            (bool held, Slot memory missed) = _hold(i == 0 ? bob : alice);
+            if (!held) return;
+            _warpToOpenToAll(missed);
+            _prove(missed, stranger);
+        }
+        uint256 stake = registry.proverOf(alice).stake;
+        Slot memory slot = _openFor(alice);
+        assertEq(slot.prover, address(0));
+        assertEq(slot.price, terms.price);
+        if (slot.exclusiveUntil == block.timestamp) {
+            assertNotEq(slot.link & SlotLink.OPENED, 0);
+            _assertNothingTakes(slot, slot);
+        } else {
+            // Taken, by whoever wants it.
+            assertEq(slot.link & SlotLink.OPENED, 0);
+            vm.recordLogs();
+            assertTrue(_take(slot, alice));
+            slot = _lastAllocated();
+        }
+        assertEq(registry.bondedOf(id, alice), slot.prover == alice ? terms.bond : 0);
+        _prove(slot, alice);
+        assertEq(registry.proverOf(alice).stake, stake);
+        _assertEnded(slot, SlotState.Proven);
+        _assertAccounted(0);
+        (,,, uint8 misses) = market.termsOf(id);
+        assertEq(misses, slot.prover == alice ? 0 : OPEN_AFTER - 1);
+    }
+
+    /// @dev External, so that a refusal anywhere on the way can be caught.
+    function takeFor(Slot memory slot, address prover) external {
+        _take(slot, prover);
     }
 
     // ---------------------------------------------------------------- hostile orders
@@ -227,7 +305,7 @@ abstract contract MechanismConformance is ConformanceHooks {
         assertEq(registry.bondedOf(id, bob), 0);
         vm.prank(requester);
         vm.expectRevert(IProofMarketEvents.SlotNotCancellable.selector);
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
 
         vm.warp(slot.exclusiveUntil);
         _assertNothingTakes(open, slot);
@@ -246,7 +324,7 @@ abstract contract MechanismConformance is ConformanceHooks {
         Slot memory slot = open.prover == address(0) ? _lastAllocated() : open;
         _warpToExpiry(slot);
         _assertNothingTakes(open, slot);
-        market.expire(slot, terms);
+        market.expire(slot, terms, _noInputs());
         _assertNothingTakes(open, slot);
         assertEq(registry.bondedOf(id, alice), 0);
         assertEq(registry.bondedOf(id, bob), 0);
@@ -290,9 +368,9 @@ abstract contract MechanismConformance is ConformanceHooks {
     function _handOver(Slot memory slot, address taker) private returns (Slot memory handedOver) {
         HandOver memory offer = HandOver({ to: taker, price: 0, validUntil: type(uint40).max });
         vm.prank(slot.prover);
-        market.handOver(slot, terms, offer);
+        handOvers.handOver(slot, terms, offer);
         vm.prank(taker);
-        market.takeOver(slot, terms, offer, taker, "");
+        handOvers.takeOver(slot, terms, offer, taker, "");
         handedOver = slot;
         handedOver.prover = taker;
     }
@@ -333,7 +411,7 @@ abstract contract MechanismConformance is ConformanceHooks {
         _enable(carol);
         Slot memory taken = _handOver(slot, carol);
         _warpToExpiry(taken);
-        market.expire(taken, terms);
+        market.expire(taken, terms, _noInputs());
         assertEq(registry.bondedOf(id, carol), 0);
         _assertEnded(taken, SlotState.Expired);
         _assertAccounted(0);
@@ -342,7 +420,7 @@ abstract contract MechanismConformance is ConformanceHooks {
     /// @dev Gives a prover an allocation to the market again, should the mechanism's hooks have taken it.
     function _enable(address prover) private {
         vm.prank(prover);
-        registry.allocate(id, 100);
+        _allocate(id, 100);
     }
 
     // ---------------------------------------------------------------- any order
@@ -370,7 +448,7 @@ abstract contract MechanismConformance is ConformanceHooks {
             _assertState(slot, SlotState.None);
             _assertAccounted(slot.price);
             _warpToExpiry(slot);
-            market.expire(slot, terms);
+            market.expire(slot, terms, _noInputs());
             _assertEnded(slot, SlotState.Expired);
         }
         assertEq(registry.bondedOf(id, alice), 0);

@@ -5,8 +5,10 @@ import { IBondEscrow } from "../../src/interfaces/IBondEscrow.sol";
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
 import { IMining } from "../../src/interfaces/IMining.sol";
 import { Slot, SlotState, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { Mining } from "../../src/mechanisms/Mining.sol";
+import { MockRandomness } from "../mocks/MockRandomness.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { MiningFixture } from "./MiningFixture.sol";
 
@@ -14,26 +16,131 @@ contract MiningTest is MiningFixture {
     // ------------------------------------------------------------------ the rule
 
     function test_ARoundBeginsWhenASlotOpens() public {
-        bytes32 randao = keccak256(abi.encode(block.timestamp, "randao"));
-        uint256 seed = uint256(keccak256(abi.encode(0, randao, block.chainid, address(mining), id, uint64(1)))) >> 128;
         uint256 target = (mining.MAX_TARGET() >> (94 + BITS)) << 94;
         vm.expectEmit(address(mining));
-        emit IMining.RoundStarted(id, 2, seed, target, TICKET_BOND);
-        Slot memory slot = _openSlot();
+        emit IMining.RoundStarted(id, 2, target, TICKET_BOND);
+        Slot memory slot = _openOnly();
         assertEq(slot.prover, address(0));
         assertEq(slot.exclusiveUntil, slot.openedAt);
 
         IMining.Round memory round = mining.round(id);
         assertEq(round.slot, 2);
-        assertEq(round.seed, seed);
+        assertEq(round.seed, 0);
+        assertEq(round.startedIn, vm.getBlockNumber());
         assertEq(round.target, target);
         assertEq(round.startedAt, block.timestamp);
         assertEq(round.winner, address(0));
         assertEq(round.ticketBond, TICKET_BOND);
-        assertEq(mining.challengeOf(id, alice, 7), uint256(keccak256(abi.encode(seed, id, alice, uint256(7)))) >> 8);
         assertEq(address(mining.puzzle()), address(puzzle));
         assertEq(address(mining.registry()), address(registry));
+        assertEq(address(mining.randomness()), address(0));
     }
+
+    // ------------------------------------------------------------------ the seed
+
+    function _assertNoSeed() private {
+        assertEq(mining.round(id).seed, 0);
+        vm.expectRevert(IMining.SeedMissing.selector);
+        mining.challengeOf(id, alice, 7);
+        vm.expectRevert(IMining.SeedMissing.selector);
+        vm.prank(alice);
+        mining.submitTicket(id, alice, 7, 0, "");
+    }
+
+    /// @dev Not in the block of the opening, nor in the one after, whose hash it is.
+    function test_TheSeedIsTheHashOfTheBlockAfterTheOpening() public {
+        vm.expectRevert(IMining.SeedMissing.selector);
+        mining.challengeOf(id, alice, 7);
+        _openOnly();
+        _assertNoSeed();
+        _mineBlocks(1);
+        _assertNoSeed();
+        uint256 number = vm.getBlockNumber();
+        _mineBlocks(1);
+        uint256 seed = _seedFrom(vm.load(HISTORY, bytes32(number % WINDOW)), address(mining), 2);
+        assertEq(mining.round(id).seed, seed);
+        assertEq(mining.challengeOf(id, alice, 7), uint256(keccak256(abi.encode(seed, id, alice, uint256(7)))) >> 8);
+
+        // It stays as long as the history has the block, and a ticket that was taken outlives it.
+        vm.roll(number + WINDOW);
+        assertEq(mining.round(id).seed, seed);
+        _take(hot, alice);
+        vm.roll(number + 2 * WINDOW);
+        assertEq(_openSlot().prover, alice);
+    }
+
+    /// @dev A round without a ticket, at every block around the one at which its seed leaves the history.
+    function test_ASeedThatTheHistoryLostIsReplacedByTheBlocksThatFollowInStep() public {
+        _openOnly();
+        uint256 first = vm.getBlockNumber() + 1;
+        for (uint256 lap = 1; lap < 4; ++lap) {
+            uint256 number = first + lap * WINDOW;
+            // The place in the history is the one that its predecessor had.
+            vm.roll(number);
+            _record(number - WINDOW, keccak256(abi.encode(lap - 1)));
+            assertEq(mining.round(id).seed, _seedFrom(keccak256(abi.encode(lap - 1)), address(mining), 2));
+            _record(number, keccak256(abi.encode(lap)));
+            vm.roll(number + 1);
+            assertEq(mining.round(id).seed, _seedFrom(keccak256(abi.encode(lap)), address(mining), 2));
+            vm.roll(number + WINDOW - 1);
+            assertEq(mining.round(id).seed, _seedFrom(keccak256(abi.encode(lap)), address(mining), 2));
+        }
+        _take(alice, alice);
+        assertEq(_openSlot().prover, alice);
+    }
+
+    /// @dev Each of a round of its own, of a contract at the case's address whose market is this test.
+    function test_TheSeedMatchesVectors() public {
+        string memory json = vm.readFile("tests/vectors/mechanisms.json");
+        bytes memory code = address(new Mining(registry, address(this), puzzle, IRandomness(address(0)))).code;
+        uint256 i;
+        for (;; ++i) {
+            string memory key = string.concat(".miningSeed.cases[", vm.toString(i), "]");
+            if (!vm.keyExistsJson(json, key)) break;
+            Mining bare = Mining(vm.parseJsonAddress(json, string.concat(key, ".contract")));
+            vm.etch(address(bare), code);
+            vm.chainId(vm.parseJsonUint(json, string.concat(key, ".chainId")));
+            uint256 market_ = vm.parseJsonUint(json, string.concat(key, ".market"));
+            vm.roll(vm.parseJsonUint(json, string.concat(key, ".startedIn")));
+            bare.onOpen(market_, uint64(vm.parseJsonUint(json, string.concat(key, ".slot")) - 1), terms, "");
+            uint256 number = vm.parseJsonUint(json, string.concat(key, ".block"));
+            _record(number, vm.parseJsonBytes32(json, string.concat(key, ".value")));
+            vm.roll(vm.parseJsonUint(json, string.concat(key, ".ticketIn")));
+            assertEq(bare.round(market_).seed, vm.parseJsonUint(json, string.concat(key, ".seed")), key);
+            _record(number, 0);
+        }
+        assertGt(i, 8);
+    }
+
+    function test_RevertConstructor_WhenThereIsNoHistory() public {
+        vm.etch(HISTORY, "");
+        vm.expectRevert(IMining.HistoryMissing.selector);
+        new Mining(registry, address(market), puzzle, IRandomness(address(0)));
+    }
+
+    /// @dev Its first value after the opening's second.
+    function test_ABeaconSeedsInsteadOfBlocks() public {
+        vm.etch(HISTORY, "");
+        MockRandomness beacon = new MockRandomness(30, 3);
+        Mining seeded = new Mining(registry, address(this), puzzle, beacon);
+        assertEq(address(seeded.randomness()), address(beacon));
+        vm.warp((vm.getBlockTimestamp() / 30 + 1) * 30);
+        uint256 round = vm.getBlockTimestamp() / 30 + 1;
+        // A value that is published in this very second was known to who waited for it.
+        seeded.onOpen(id, 4, terms, "");
+        uint256[4] memory waits = [uint256(0), 3, 29, 32];
+        uint256 start = vm.getBlockTimestamp();
+        for (uint256 i; i < 4; ++i) {
+            vm.warp(start + waits[i]);
+            assertEq(seeded.round(id).seed, 0);
+            vm.expectRevert(IMining.SeedMissing.selector);
+            seeded.challengeOf(id, alice, 7);
+        }
+        vm.warp(start + 33);
+        assertEq(seeded.round(id).seed, _seedFrom(beacon.valueOf(round), address(seeded), 5));
+    }
+
+    // ------------------------------------------------------------------ the right
 
     function test_TheFirstTicketTakesTheNextSlot() public {
         _openSlot();
@@ -126,16 +233,17 @@ contract MiningTest is MiningFixture {
 
     function _anotherMarket(bytes32 params) private returns (uint256 another) {
         terms.mechanismParams = params;
+        terms.version = 1;
         vm.prank(creator);
-        another = market.createMarket(terms, CAPACITY);
+        another = market.createMarket(terms, CAPACITY, 0);
         _fund(another, 1000 ether);
     }
 
-    /// @dev Rounds written to the storage of a mechanism whose market is this test: mapping `_rounds`, after the escrow's
-    /// two variables.
+    /// @dev Rounds written to the storage of a mechanism whose market is this test: mapping `_rounds`, after the
+    /// escrow's two variables.
     function test_TheTargetMatchesVectors() public {
         string memory json = vm.readFile("tests/vectors/mechanisms.json");
-        Mining bare = new Mining(registry, address(this), puzzle);
+        Mining bare = new Mining(registry, address(this), puzzle, IRandomness(address(0)));
         uint256 i;
         for (;; ++i) {
             string memory key = string.concat(".retarget.cases[", vm.toString(i), "]");
@@ -145,7 +253,7 @@ contract MiningTest is MiningFixture {
             uint256 start = elapsed == type(uint40).max ? 0 : 1;
             uint256 ended = vm.parseJsonBool(json, string.concat(key, ".hadTicket")) ? start + elapsed : 0;
             uint256 place = uint256(keccak256(abi.encode(i, 2)));
-            vm.store(address(bare), bytes32(place), bytes32(uint256(9) << 128));
+            vm.store(address(bare), bytes32(place), bytes32(uint256(9)));
             uint256 old = vm.parseJsonUint(json, string.concat(key, ".old"));
             vm.store(address(bare), bytes32(place + 1), bytes32(old >> 94));
             vm.store(address(bare), bytes32(place + 2), bytes32(ended << 200 | start << 160));
@@ -286,16 +394,17 @@ contract MiningTest is MiningFixture {
             uint256 which = (random >> 56) % count;
             uint256[] memory inputs = _inputs(keys[(random >> 24) % 5]);
             try market.prove(slots[which], under[which], inputs, MockProof.make(inputs)) { } catch { }
-            try market.expire(slots[count - 1], under[count - 1]) { } catch { }
+            try market.expire(slots[count - 1], under[count - 1], new uint256[](0)) { } catch { }
             if (random >> 40 & 3 == 0) {
                 vm.prank(key);
                 try mining.reclaimTicket(id) { } catch { }
             }
             vm.prank(terms.requester);
-            try market.openSlot(id, terms, _statement(), "") returns (Slot memory next) {
+            try market.openSlot(id, terms, 0, _statement(), "") returns (Slot memory next) {
                 (slots[count], under[count]) = (next, terms);
                 ++count;
             } catch { }
+            _mineBlocks(2);
             if (random >> 48 & 7 == 0) try mining.sweepBurned() { } catch { }
 
             uint256 held = mining.burned();

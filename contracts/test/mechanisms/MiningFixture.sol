@@ -2,13 +2,15 @@
 pragma solidity 0.8.30;
 
 import { Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { Mining } from "../../src/mechanisms/Mining.sol";
+import { HeaderFixture } from "../HeaderFixture.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { MockPuzzle } from "../mocks/MockPuzzle.sol";
 
 /// @notice A market whose slots are mined, and miners with deposits: three provers, a key of the first, a stranger.
-abstract contract MiningFixture is MarketFixture {
+abstract contract MiningFixture is MarketFixture, HeaderFixture {
     uint32 internal constant INTERVAL = 60;
     uint96 internal constant TICKET_BOND = 3 ether;
     uint8 internal constant BITS = 2;
@@ -31,13 +33,15 @@ abstract contract MiningFixture is MarketFixture {
         super.setUp();
         other = terms;
         puzzle = new MockPuzzle();
-        mining = new Mining(registry, address(market), puzzle);
+        mining = new Mining(registry, address(market), puzzle, IRandomness(address(0)));
         terms.mechanism = address(mining);
         terms.mechanismParams = _params(INTERVAL, TICKET_BOND, BITS);
         _setTerms();
         _stake(carol, id, 60);
         vm.prank(alice);
         registry.setSubmitter(hot, true);
+        vm.prank(hot);
+        registry.serve(alice);
         keys = [alice, bob, carol, hot, stranger];
         for (uint256 i; i < keys.length; ++i) {
             token.mint(keys[i], DEPOSIT);
@@ -52,10 +56,20 @@ abstract contract MiningFixture is MarketFixture {
         return bytes32(SlotHooks.ENDED | bits << 128 | bond << 32 | interval);
     }
 
-    function _openSlot() internal returns (Slot memory) {
-        vm.prevrandao(keccak256(abi.encode(vm.getBlockTimestamp(), "randao")));
+    /// @dev Opens a slot, and has the block after it be over, so that the next round's seed is known.
+    function _openSlot() internal returns (Slot memory slot) {
+        slot = _openOnly();
+        _mineBlocks(2);
+    }
+
+    function _openOnly() internal returns (Slot memory) {
         vm.prank(terms.requester);
-        return market.openSlot(id, terms, _statement(), "");
+        return market.openSlot(id, terms, 0, _statement(), "");
+    }
+
+    /// @dev The seed of the round for `slot` that comes of a block's hash, or a beacon's value.
+    function _seedFrom(bytes32 value, address contract_, uint64 slot) internal view returns (uint256) {
+        return uint256(keccak256(abi.encode(value, block.chainid, contract_, id, slot))) >> 128;
     }
 
     /// @dev Tries nonces from `from` on until the output is below the target (or, with `misses`, is not).

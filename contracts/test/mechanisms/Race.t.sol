@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { IProofMarketEvents, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents, Slot, SlotState, Terms } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IRace } from "../../src/interfaces/IRace.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
@@ -42,7 +42,7 @@ contract RaceTest is MarketFixture {
 
     function _openRace() private returns (Slot memory) {
         vm.prank(requester);
-        return market.openSlot(id, terms, _statement(), "");
+        return market.openSlot(id, terms, 0, _statement(), "");
     }
 
     /// @dev Opens a slot and proves it at once.
@@ -145,7 +145,7 @@ contract RaceTest is MarketFixture {
         Slot memory slot = _openRace();
         assertEq(registry.bondedOf(id, alice), 0);
         vm.warp(slot.openedAt + EXPIRY);
-        market.expire(slot, terms);
+        _expire(slot);
         _assertState(slot, SlotState.Expired);
         assertEq(race.winsOf(id, alice, 64), 0);
     }
@@ -190,7 +190,7 @@ contract RaceTest is MarketFixture {
 
     function test_WhoHasAllTheWeightNeverWaits() public {
         vm.prank(bob);
-        registry.allocate(id, 0);
+        _allocate(id, 0);
         _nextEpoch();
         for (uint256 i = 0; i < 2 * WINDOW; ++i) {
             _win(alice);
@@ -199,9 +199,9 @@ contract RaceTest is MarketFixture {
 
     function test_NobodyWaitsWhileNobodyHasWeight() public {
         vm.prank(alice);
-        registry.allocate(id, 0);
+        _allocate(id, 0);
         vm.prank(bob);
-        registry.allocate(id, 0);
+        _allocate(id, 0);
         _nextEpoch();
         for (uint256 i = 0; i < WINDOW; ++i) {
             _win(stranger);
@@ -212,7 +212,7 @@ contract RaceTest is MarketFixture {
         _setParams(1, DELAY);
         _winLate(alice);
         vm.prank(bob);
-        registry.allocate(id, 0);
+        _allocate(id, 0);
         _nextEpoch();
         _win(alice);
         _win(alice);
@@ -255,8 +255,9 @@ contract RaceTest is MarketFixture {
 
     /// @dev Wins of one market are none in another.
     function test_MarketsAreApart() public {
-        vm.prank(creator);
-        uint256 other = market.createMarket(terms, CAPACITY);
+        Terms memory fresh = terms;
+        fresh.version = 1;
+        uint256 other = market.createMarket(fresh, CAPACITY, 0);
         for (uint256 i = 0; i < 4; ++i) {
             _win(alice);
         }
@@ -287,7 +288,7 @@ contract RaceTest is MarketFixture {
     /// @dev Bob's share of six slots is two. In two halves it is one each, in ten tenths it is none.
     function test_Attack_SplitStakeDodgesTheHandicap() public {
         vm.prank(bob);
-        registry.allocate(id, 0);
+        _allocate(id, 0);
         address[] memory parts = new address[](10);
         for (uint256 i = 0; i < 2; ++i) {
             parts[i] = makeAddr(string.concat("half", vm.toString(i)));
@@ -302,7 +303,7 @@ contract RaceTest is MarketFixture {
 
         for (uint256 i = 0; i < 2; ++i) {
             vm.prank(parts[i]);
-            registry.allocate(id, 0);
+            _allocate(id, 0);
         }
         for (uint256 i = 0; i < 10; ++i) {
             parts[i] = makeAddr(string.concat("tenth", vm.toString(i)));

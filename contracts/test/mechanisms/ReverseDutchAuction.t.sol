@@ -33,7 +33,7 @@ contract ReverseDutchAuctionTest is MarketFixture {
 
     function _openAuction() private returns (Slot memory) {
         vm.prank(requester);
-        return market.openSlot(id, terms, _statement(), "");
+        return market.openSlot(id, terms, 0, _statement(), "");
     }
 
     function _lock(Slot memory slot, address prover) private {
@@ -194,8 +194,7 @@ contract ReverseDutchAuctionTest is MarketFixture {
     }
 
     function test_SubmitterLocks() public {
-        vm.prank(alice);
-        registry.setSubmitter(stranger, true);
+        _submitter(alice, stranger);
         Slot memory slot = _openAuction();
         vm.prank(stranger);
         auction.lock(slot, terms, alice);
@@ -215,18 +214,32 @@ contract ReverseDutchAuctionTest is MarketFixture {
     function test_RevertLock_WhenStakeIsTooLittle() public {
         vm.startPrank(stranger);
         registry.register("");
-        Slot memory slot;
+        _allocate(id, 0);
         vm.stopPrank();
-        slot = _openAuction();
+        Slot memory slot = _openAuction();
         vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 0, BOND));
         auction.lock(slot, terms, stranger);
     }
 
+    /// @dev The market does not have a stranger to its terms hold a slot, and the reverting call changes nothing.
+    function test_RevertLock_WhenTheTermsAreNotAccepted() public {
+        uint32 version = terms.version;
+        vm.prank(alice);
+        registry.allocate(id, 200, MAX_UNITS, version + 1, version + 1);
+        Slot memory slot = _openAuction();
+        vm.prank(alice);
+        vm.expectRevert(
+            abi.encodeWithSelector(IProverRegistry.TermsNotAccepted.selector, version, version + 1, version + 1)
+        );
+        auction.lock(slot, terms, alice);
+        assertTrue(market.isOpen(slot, terms));
+    }
+
     function test_RevertLock_WhenCancelled() public {
         Slot memory slot = _openAuction();
         vm.prank(requester);
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
         vm.prank(alice);
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.Cancelled));
         auction.lock(slot, terms, alice);
@@ -252,7 +265,9 @@ contract ReverseDutchAuctionTest is MarketFixture {
 
     /// @dev Nobody is bound by another: not by a stranger, not by another prover or its submitter.
     function test_Attack_LockForAnother() public {
-        vm.prank(bob);
+        _submitter(bob, carol);
+        // Asked to be alice's, and not having agreed, a key is not hers either.
+        vm.prank(alice);
         registry.setSubmitter(carol, true);
         Slot memory slot = _openAuction();
         address[3] memory senders = [stranger, bob, carol];
@@ -323,8 +338,7 @@ contract ReverseDutchAuctionTest is MarketFixture {
     /// @dev Whole transactions: the first lock, one on storage written before, by a submitter, and one that comes too late.
     /// forge-config: default.isolate = true
     function test_Gas() public {
-        vm.prank(alice);
-        registry.setSubmitter(stranger, true);
+        _submitter(alice, stranger);
         for (uint256 i = 0; i < 2 * CAPACITY; ++i) {
             Slot memory slot = _openAuction();
             vm.warp(slot.openedAt + 61);

@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import { IBondEscrow } from "../../src/interfaces/IBondEscrow.sol";
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
 import { Slot, SlotState, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { ISealedBidAuction } from "../../src/interfaces/ISealedBidAuction.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { SealedBidAuction } from "../../src/mechanisms/SealedBidAuction.sol";
@@ -11,6 +12,9 @@ import { MockProof } from "../mocks/MockVerifier.sol";
 import { AuctionFixture } from "./AuctionFixture.sol";
 
 contract SealedBidAuctionTest is AuctionFixture {
+    /// @dev Windows wide enough for slots under several terms to be open at once.
+    uint32 private constant WIDE = 24 hours;
+
     /// @dev A bid of a vector, under a key of its own. `rank` counts the bids of lower commitments.
     struct VectorBid {
         address key;
@@ -19,6 +23,11 @@ contract SealedBidAuctionTest is AuctionFixture {
         bytes32 salt;
         bool revealed;
         uint256 rank;
+    }
+
+    function _params() internal view override returns (IProverRegistry.Params memory params) {
+        params = super._params();
+        (params.maxWindow, params.unbonding) = (WIDE, WIDE);
     }
 
     // ------------------------------------------------------------------ the rule
@@ -225,8 +234,12 @@ contract SealedBidAuctionTest is AuctionFixture {
     function testFuzz_EveryTokenBelongsToExactlyOne(uint256 seed) public {
         Slot[] memory slots = new Slot[](CAPACITY);
         Terms[] memory under = new Terms[](CAPACITY);
+        // Commit windows that end together, however long before it their terms had to be announced.
+        uint256 commit = COMMIT + CAPACITY * market.TERMS_NOTICE();
+        terms.expiryWindow = WIDE;
         for (uint256 i; i < CAPACITY; ++i) {
-            terms.mechanismParams = _params(COMMIT, REVEAL, SETTLE, 1 + (seed >> i) % 1 ether);
+            commit -= market.TERMS_NOTICE();
+            terms.mechanismParams = _params(commit, REVEAL, SETTLE, 1 + (seed >> i) % 1 ether);
             _setTerms();
             (slots[i], under[i]) = (_openAuction(), terms);
         }

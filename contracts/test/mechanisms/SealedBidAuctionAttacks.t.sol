@@ -237,7 +237,7 @@ contract SealedBidAuctionAttacksTest is AuctionFixture {
         assertEq(auction.burned(), BID_BOND);
         vm.revertToState(snapshot);
         vm.warp(slot.openedAt + EXPIRY);
-        market.expire(slot, terms);
+        _expire(slot);
         assertEq(auction.burned(), BID_BOND);
         _assertOver(slot);
     }
@@ -293,7 +293,7 @@ contract SealedBidAuctionAttacksTest is AuctionFixture {
         auction.settle(slot, terms, address(0));
         _assertDeposit(hot, BID_BOND);
         vm.prank(requester);
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
     }
 
     /// @dev A requester that does not like the bids cannot take the slot back.
@@ -301,7 +301,7 @@ contract SealedBidAuctionAttacksTest is AuctionFixture {
         Slot memory slot = _openAuction();
         uint256 snapshot = vm.snapshotState();
         vm.prank(requester);
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
         _assertState(slot, SlotState.Cancelled);
         _assertOver(slot);
         vm.prank(alice);
@@ -312,12 +312,12 @@ contract SealedBidAuctionAttacksTest is AuctionFixture {
         _commit(slot, alice, 1 ether);
         vm.prank(requester);
         vm.expectRevert(ISealedBidAuction.BidsCommitted.selector);
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
         vm.warp(slot.openedAt + COMMIT);
         _reveal(slot, alice, 1 ether);
         vm.prank(requester);
         vm.expectRevert(ISealedBidAuction.BidsCommitted.selector);
-        market.cancel(slot, terms);
+        market.cancel(slot, terms, _noInputs());
         _settled(slot, alice, PRICE);
         _assertDeposit(alice, 0);
     }

@@ -40,7 +40,7 @@ contract MockRequester is IRequester {
         external
         returns (Slot memory)
     {
-        return market_.openSlot(id, terms, inputs, "");
+        return market_.openSlot(id, terms, 0, inputs, "");
     }
 
     function withdraw(IProofMarket market_, address to, uint256 amount) external {

@@ -5,6 +5,7 @@ import { ProverRegistry } from "../../src/ProverRegistry.sol";
 import { Allocation } from "../../src/interfaces/IMechanism.sol";
 import { Terms } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
+import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
 
 /// @notice Stands where the market stands: deploys a registry and may do to it what only a market may. Answers how much
@@ -15,7 +16,7 @@ contract RegistryHarness {
 
     constructor(IProverRegistry.Params memory params) {
         registry = new ProverRegistry(params, address(this));
-        lottery = new StakeLottery(registry, address(this));
+        lottery = new StakeLottery(registry, address(this), IRandomness(address(0)));
     }
 
     /// @notice Of the terms of all slots of this stand-in.
@@ -48,9 +49,27 @@ contract RegistryHarness {
         spent = gas - gasleft();
     }
 
+    /// @notice Opens a slot with data for the mechanism.
+    function openWith(uint256 market, uint64 slot, Terms calldata terms, bytes calldata data)
+        external
+        returns (Allocation memory allocation, uint256 spent)
+    {
+        uint256 gas = gasleft();
+        allocation = lottery.onOpen(market, slot, terms, data);
+        spent = gas - gasleft();
+    }
+
     /// @notice Opens a slot and reserves its bond, as a market does.
     function openAndReserve(uint256 market, uint64 slot, Terms calldata terms) external returns (address prover) {
-        prover = lottery.onOpen(market, slot, terms, "").prover;
+        return openAndReserveWith(market, slot, terms, "");
+    }
+
+    /// @notice Likewise, with data for the mechanism.
+    function openAndReserveWith(uint256 market, uint64 slot, Terms calldata terms, bytes memory data)
+        public
+        returns (address prover)
+    {
+        prover = lottery.onOpen(market, slot, terms, data).prover;
         if (prover != address(0)) registry.reserve(prover, market, terms.bond, terms.version);
     }
 }

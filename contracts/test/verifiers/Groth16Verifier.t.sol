@@ -2,10 +2,10 @@
 pragma solidity 0.8.30;
 
 import { IVerifier } from "../../src/interfaces/IVerifier.sol";
+import { GasSweep } from "./GasSweep.sol";
 import { Groth16K1Verifier } from "./generated/Groth16K1Verifier.sol";
 import { Groth16K5Verifier } from "./generated/Groth16K5Verifier.sol";
 import { Groth16K9Verifier } from "./generated/Groth16K9Verifier.sol";
-import { Test } from "forge-std/Test.sol";
 
 interface IGenerated is IVerifier {
     function publicInputCount() external pure returns (uint256);
@@ -13,7 +13,7 @@ interface IGenerated is IVerifier {
 }
 
 /// Behaviour that every generated verifier shares, on a key and a proof made by ark-groth16 (tests/vectors).
-abstract contract Groth16VerifierTest is Test {
+abstract contract Groth16VerifierTest is GasSweep {
     uint256 internal constant P = 21888242871839275222246405745257275088696311157297823662689037894645226208583;
     uint256 internal constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
@@ -375,22 +375,16 @@ abstract contract Groth16VerifierTest is Test {
 
     // ------------------------------------------------------------------ gas
 
-    /// With too little gas the call fails or answers false; with a sub-call starved of gas it answers false where gas is left.
-    function test_NeverAcceptsWithTooLittleGas() public view {
-        uint256 needed = _gasOfVerify();
-        bytes memory data = abi.encodeCall(IVerifier.verify, (inputs, proof));
-        uint256 saidFalse;
-        for (uint256 gas_ = 500; gas_ < needed; gas_ += 1499) {
-            (bool success, bytes memory answer) = address(verifier).staticcall{ gas: gas_ }(data);
-            if (success) {
-                assertFalse(abi.decode(answer, (bool)));
-                ++saidFalse;
-            }
-        }
-        // The pairing is the sub-call that is starved in nearly all of these, and 1/64 is plenty to say so.
-        assertGt(saidFalse, 80);
-        (bool ok, bytes memory said) = address(verifier).staticcall{ gas: needed + needed / 32 }(data);
-        assertTrue(ok && abi.decode(said, (bool)));
+    function test_RevertVerify_WhenGasIsLacking_NeverFalseOfAValidProof() public view {
+        _assertRevertsOrAccepts(verifier, inputs, proof, _gasOfVerify());
+    }
+
+    /// The generated contract's interface names the amount.
+    function test_RejectsAMalformedProof_WithEnoughGas() public view {
+        uint256 enough = 200_000 + 7000 * k;
+        _assertRevertsOrRefuses(verifier, inputs, _with(0, _word(proof, 0) ^ 1), enough);
+        _assertRevertsOrRefuses(verifier, inputs, _with(1, P - _word(proof, 1)), enough);
+        _assertRevertsOrRefuses(verifier, inputs, _resized(255), enough);
     }
 
     /// What the precompiles and the calls to them cost.

@@ -10,8 +10,8 @@ use alloy::{
 };
 
 use crate::{
-    CircuitRegistry, DelegationPool, DelegationPools, DevelopmentToken, HandOvers, ProofMarket,
-    ProverRegistry, TransferRollup, mechanisms,
+    BlockVerifier, CircuitRegistry, DelegationPool, DelegationPoolPolicies, DelegationPools,
+    DevelopmentToken, HandOvers, ProofMarket, ProverRegistry, TransferRollup, mechanisms,
 };
 
 /// A revert, by name.
@@ -41,10 +41,12 @@ static ERRORS: LazyLock<BTreeMap<Selector, Error>> = LazyLock::new(|| {
         ProofMarket::abi::errors(),
         ProverRegistry::abi::errors(),
         HandOvers::abi::errors(),
+        DelegationPoolPolicies::abi::errors(),
         DelegationPool::abi::errors(),
         DelegationPools::abi::errors(),
         CircuitRegistry::abi::errors(),
         TransferRollup::abi::errors(),
+        BlockVerifier::abi::errors(),
         DevelopmentToken::abi::errors(),
     ]
     .into_iter()

@@ -14,12 +14,15 @@ pub use market::ProofMarket::{Slot, Terms};
 pub use mechanisms::*;
 /// A registered circuit.
 pub use others::circuits::ICircuitRegistry::Circuit;
+/// What a pool may do in a market.
+pub use others::policies::IDelegationPoolPolicies::Policy;
 /// A prover as the registry stores it.
 pub use others::registry::IProverRegistry::{Params as RegistryConfig, Position, Prover};
 pub use others::{
     block_verifier::BlockVerifier, circuits::CircuitRegistry, extension::ProofMarketExt,
-    hand_overs::HandOvers, pool::DelegationPool, pools::DelegationPools, registry::ProverRegistry,
-    rollup::TransferRollup, rules::TermsRules, token::DevelopmentToken, verifier::IVerifier,
+    hand_overs::HandOvers, policies::DelegationPoolPolicies, pool::DelegationPool, pools::DelegationPools,
+    registry::ProverRegistry, rollup::TransferRollup, rules::TermsRules, token::DevelopmentToken,
+    verifier::IVerifier,
 };
 
 /// The one list of mechanisms: a module, its contract and the contract's ABI. Hands it to another macro: here it makes
@@ -82,6 +85,7 @@ mod others {
     contract!(circuits, CircuitRegistry, "abi/CircuitRegistry.json");
     contract!(extension, ProofMarketExt, "abi/ProofMarketExt.json");
     contract!(hand_overs, HandOvers, "abi/HandOvers.json");
+    contract!(policies, DelegationPoolPolicies, "abi/DelegationPoolPolicies.json");
     contract!(pool, DelegationPool, "abi/DelegationPool.json");
     contract!(pools, DelegationPools, "abi/DelegationPools.json");
     contract!(registry, ProverRegistry, "abi/ProverRegistry.json");

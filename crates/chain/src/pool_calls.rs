@@ -1,5 +1,7 @@
 //! What to send to pools of delegated stake, and to their factory. Pure.
 
+use std::ops::RangeInclusive;
+
 use alloy::primitives::{Address, U256};
 use provery_bindings::{DelegationPool, DelegationPools};
 
@@ -30,13 +32,20 @@ impl Calls {
 impl PoolCalls {
     // Delegators.
 
-    /// Needs an allowance; [`crate::Sender::delegate`] sees to it.
-    pub fn delegate(&self, amount: U256) -> Call {
-        Call::new("pool_delegate", self.pool, &DelegationPool::delegateCall { amount })
+    /// Needs an allowance; [`crate::Sender::delegate`] sees to it. Refused if the operator announced anything since the
+    /// revision `seen`.
+    pub fn delegate(&self, amount: U256, seen: U256) -> Call {
+        Call::new("pool_delegate", self.pool, &DelegationPool::delegateCall { amount, seen })
     }
 
     pub fn request_exit(&self, shares: U256) -> Call {
         Call::new("pool_exit", self.pool, &DelegationPool::requestExitCall { shares })
+    }
+
+    /// Exit shares of the open batch become shares again. Refused like [`Self::delegate`].
+    pub fn take_back_exit(&self, exit_shares: U256, seen: U256) -> Call {
+        let call = DelegationPool::takeBackExitCall { exitShares: exit_shares, seen };
+        Call::new("pool_take_back", self.pool, &call)
     }
 
     pub fn claim(&self, batch: U256, to: Address) -> Call {
@@ -66,8 +75,15 @@ impl PoolCalls {
         Call::new("pool_stake", self.pool, &DelegationPool::stakeOwnCall { amount })
     }
 
-    pub fn request_own_exit(&self, amount: U256) -> Call {
-        Call::new("pool_own_exit", self.pool, &DelegationPool::requestOwnExitCall { amount })
+    /// Announce that own stake will be asked back; zero takes the announcement back.
+    pub fn announce_own_exit(&self, amount: U256) -> Call {
+        let call = DelegationPool::announceOwnExitCall { amount };
+        Call::new("pool_announce_own_exit", self.pool, &call)
+    }
+
+    /// Ask back what was announced.
+    pub fn request_own_exit(&self) -> Call {
+        Call::new("pool_own_exit", self.pool, &DelegationPool::requestOwnExitCall {})
     }
 
     pub fn withdraw_operator(&self, to: Address) -> Call {
@@ -84,8 +100,32 @@ impl PoolCalls {
         Call::new("pool_raise_commission", self.pool, &DelegationPool::raiseCommissionCall {})
     }
 
-    pub fn allocate(&self, market: U256, units: U256) -> Call {
-        Call::new("pool_allocate", self.pool, &DelegationPool::allocateCall { marketId: market, units })
+    /// Announce a wider policy in a market: so many units bonded at once, under these versions of its terms.
+    pub fn announce_market(&self, market: U256, exposure: u16, versions: RangeInclusive<u32>) -> Call {
+        let call = DelegationPool::announceMarketCall {
+            marketId: market,
+            exposure,
+            fromVersion: *versions.start(),
+            toVersion: *versions.end(),
+        };
+        Call::new("pool_announce", self.pool, &call)
+    }
+
+    /// Narrow the policy in a market at once; to nothing with an exposure of zero.
+    pub fn narrow_market(&self, market: U256, exposure: u16, versions: RangeInclusive<u32>) -> Call {
+        let call = DelegationPool::narrowMarketCall {
+            marketId: market,
+            exposure,
+            fromVersion: *versions.start(),
+            toVersion: *versions.end(),
+        };
+        Call::new("pool_narrow", self.pool, &call)
+    }
+
+    /// Within the policy in force.
+    pub fn allocate(&self, market: U256, units: U256, exposure: U256) -> Call {
+        let call = DelegationPool::allocateCall { marketId: market, units, exposure };
+        Call::new("pool_allocate", self.pool, &call)
     }
 
     pub fn set_submitter(&self, submitter: Address, allowed: bool) -> Call {

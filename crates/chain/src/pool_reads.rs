@@ -1,6 +1,6 @@
 //! What pools of delegated stake, and their factory, say now.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use alloy::{
     primitives::{Address, U256},
@@ -8,7 +8,7 @@ use alloy::{
     rpc::types::Filter,
     sol_types::SolEvent,
 };
-use provery_bindings::{DelegationPool, DelegationPools};
+use provery_bindings::{DelegationPool, DelegationPoolPolicies, DelegationPools, Policy};
 use provery_types::DELEGATION_POOLS;
 
 use crate::{Chain, ChainError, history, reads::read};
@@ -29,8 +29,16 @@ pub struct PoolRecord {
     /// Share of every loss that the operator's own stake bears before anyone else.
     pub first_loss_bps: U256,
     pub commission_bps: U256,
-    /// The commission announced, and from when it may be set (unix seconds).
+    /// The commission announced, and from when it may be set (unix seconds); not once that lapsed.
     pub next_commission: Option<(U256, u64)>,
+    /// What the operator may ask back of its own, and from when (unix seconds); not once that lapsed.
+    pub own_exit: Option<(U256, u64)>,
+    /// How often the operator announced something.
+    pub revision: U256,
+    /// Seconds that a batch unbonds, and for which an announcement can be acted on once it is due.
+    pub exit_time: u64,
+    /// Seconds of notice, the longest that an exit takes.
+    pub notice: u64,
     /// The operator's own, without what it asked back.
     pub own: U256,
     /// The delegators', with what still drips.
@@ -45,12 +53,49 @@ pub struct PoolRecord {
     pub shares: U256,
     /// What the operator may withdraw.
     pub owed_to_operator: U256,
-    /// The markets it is or was allocated to.
-    pub markets: Vec<U256>,
+    /// The markets it may serve, will be allowed to, or left last.
+    pub markets: Vec<PoolMarket>,
     /// The batch that takes exits.
     pub open_batch: U256,
     /// The batch that the registry unbonds.
     pub unbonding_batch: Option<U256>,
+}
+
+/// What a pool may do in a market, as of now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolMarket {
+    pub market: U256,
+    /// None: nothing.
+    pub policy: Option<PoolPolicy>,
+    /// In force instead from this unix second on.
+    pub next: Option<(PoolPolicy, u64)>,
+}
+
+/// The most a pool may have bonded in a market at once, and under which of its terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolPolicy {
+    /// Units of stake.
+    pub exposure: u16,
+    /// Of the market's terms.
+    pub versions: RangeInclusive<u32>,
+}
+
+impl PoolMarket {
+    fn new(market: U256, policy: &Policy) -> Self {
+        let next = PoolPolicy {
+            exposure: policy.nextExposure,
+            versions: policy.nextFromVersion..=policy.nextToVersion,
+        };
+        let next_from = policy.nextFrom.to::<u64>();
+        Self {
+            market,
+            policy: (policy.exposure != 0).then(|| PoolPolicy {
+                exposure: policy.exposure,
+                versions: policy.fromVersion..=policy.toVersion,
+            }),
+            next: (next_from != 0).then_some((next, next_from)),
+        }
+    }
 }
 
 /// A batch of exits.
@@ -63,6 +108,18 @@ pub struct PoolBatch {
     /// Unix seconds; not given while it takes exits.
     pub ready_at: Option<u64>,
     pub exit_shares: U256,
+    /// Unix seconds of the first exit in it.
+    pub asked_at: Option<u64>,
+}
+
+impl PoolBatch {
+    /// The fewest exit shares that are worth `assets`.
+    pub fn shares_for(&self, assets: U256) -> U256 {
+        match self.assets {
+            U256::ZERO => U256::MAX,
+            worth => assets.saturating_mul(self.exit_shares).div_ceil(worth),
+        }
+    }
 }
 
 impl PoolRecord {
@@ -125,11 +182,22 @@ impl Chain {
         let commission = read!(self, contract, commission())?;
         let batches = read!(self, contract, currentBatches())?;
         let next_from = self.number("commission", commission.nextFrom)?;
+        let own_exit = read!(self, contract, ownExit())?;
+        let own_from = self.number("ownExit", own_exit.from)?;
+        let policies = read!(self, contract, policies())?;
+        let mut markets = Vec::new();
+        for market in read!(self, self.policies_contract(policies), servedBy(pool))? {
+            markets.push(self.policy(policies, pool, market).await?);
+        }
         Ok(PoolRecord {
             operator: read!(self, contract, operator())?,
             first_loss_bps: read!(self, contract, firstLossBps())?,
             commission_bps: commission.bps,
             next_commission: (next_from != 0).then_some((commission.nextBps, next_from)),
+            own_exit: (own_from != 0).then_some((own_exit.amount, own_from)),
+            revision: read!(self, contract, revision())?,
+            exit_time: self.number("EXIT_TIME", read!(self, contract, EXIT_TIME())?)?,
+            notice: self.number("NOTICE", read!(self, contract, NOTICE())?)?,
             own: totals.own,
             delegated: totals.delegated,
             undripped: totals.undripped,
@@ -137,21 +205,34 @@ impl Chain {
             own_exiting: totals.ownExiting,
             shares: totals.shares,
             owed_to_operator: read!(self, contract, owedToOperator())?,
-            markets: read!(self, contract, servedMarkets())?,
+            markets,
             open_batch: batches.open,
             unbonding_batch: (!batches.unbonding.is_zero()).then_some(batches.unbonding),
         })
+    }
+
+    /// What a pool may do in a market.
+    pub async fn pool_market(&self, pool: Address, market: U256) -> Result<PoolMarket, ChainError> {
+        let policies = read!(self, self.pool_contract(pool), policies())?;
+        self.policy(policies, pool, market).await
+    }
+
+    async fn policy(&self, policies: Address, pool: Address, market: U256) -> Result<PoolMarket, ChainError> {
+        let policy = read!(self, self.policies_contract(policies), policyOf(pool, market))?;
+        Ok(PoolMarket::new(market, &policy))
     }
 
     /// A batch of a pool's exits; all zero if there never was one.
     pub async fn pool_batch(&self, pool: Address, batch: U256) -> Result<PoolBatch, ChainError> {
         let found = read!(self, self.pool_contract(pool), batches(batch))?;
         let ready_at = self.number("batches", found.readyAt)?;
+        let asked_at = self.number("batches", found.askedAt)?;
         Ok(PoolBatch {
             assets: found.assets,
             own: found.own,
             ready_at: (ready_at != 0).then_some(ready_at),
             exit_shares: found.exitShares,
+            asked_at: (asked_at != 0).then_some(asked_at),
         })
     }
 
@@ -192,6 +273,13 @@ impl Chain {
         DelegationPools::new(self.deployment().address(DELEGATION_POOLS), self.rpc().provider().clone())
     }
 
+    fn policies_contract(
+        &self,
+        policies: Address,
+    ) -> DelegationPoolPolicies::DelegationPoolPoliciesInstance<RootProvider> {
+        DelegationPoolPolicies::new(policies, self.rpc().provider().clone())
+    }
+
     fn pool_contract(&self, pool: Address) -> DelegationPool::DelegationPoolInstance<RootProvider> {
         DelegationPool::new(pool, self.rpc().provider().clone())
     }
@@ -207,6 +295,10 @@ mod tests {
             first_loss_bps: U256::ZERO,
             commission_bps: U256::ZERO,
             next_commission: None,
+            own_exit: None,
+            revision: U256::ZERO,
+            exit_time: 0,
+            notice: 0,
             own: U256::ZERO,
             delegated: U256::from(delegated),
             undripped: U256::from(undripped),
@@ -231,6 +323,43 @@ mod tests {
                 assert!(worth_of(needed - U256::ONE) < assets);
             }
         }
+    }
+
+    #[test]
+    fn exit_shares_for_an_amount_are_worth_it_and_one_fewer_are_not() {
+        for (assets, shares) in [(100, 100), (70, 100), (1, 100)].map(|(a, b)| (U256::from(a), U256::from(b)))
+        {
+            let batch =
+                PoolBatch { assets, own: U256::ZERO, ready_at: None, exit_shares: shares, asked_at: None };
+            let needed = batch.shares_for(U256::ONE);
+            assert!(needed * assets / shares >= U256::ONE);
+            assert!((needed - U256::ONE) * assets / shares < U256::ONE);
+            assert_eq!(batch.shares_for(assets), shares);
+        }
+        let empty = PoolBatch {
+            assets: U256::ZERO,
+            own: U256::ZERO,
+            ready_at: None,
+            exit_shares: U256::ZERO,
+            asked_at: None,
+        };
+        assert_eq!(empty.shares_for(U256::ONE), U256::MAX);
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_no_policy() {
+        let policy = Policy {
+            exposure: 0,
+            fromVersion: 0,
+            toVersion: 0,
+            nextExposure: 5,
+            nextFromVersion: 1,
+            nextToVersion: 2,
+            nextFrom: alloy::primitives::aliases::U40::from(9),
+        };
+        let market = PoolMarket::new(U256::ONE, &policy);
+        assert_eq!(market.policy, None);
+        assert_eq!(market.next, Some((PoolPolicy { exposure: 5, versions: 1..=2 }, 9)));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::error::{Code, fail};
 
 pub const ENV_SOLC: &str = "PROVERY_SOLC";
-/// What the contracts' pragma asks for.
+/// What the project's contracts are compiled with.
 pub const VERSION: &str = "0.8.30";
 
 const FILE: &str = "Verifier.sol";

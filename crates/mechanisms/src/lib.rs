@@ -81,6 +81,11 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether the right to the next slot is to be had by a puzzle, which is there once the round's seed is known.
+    fn has_round(&self, _view: &MarketView<'_>) -> bool {
+        false
+    }
+
     /// What to compute between two slots for the right to the next.
     fn puzzle(&self, _view: &MarketView<'_>) -> Option<Puzzle> {
         None
@@ -99,6 +104,8 @@ pub struct Parts {
     pub market: Address,
     /// Verifies mining puzzles.
     pub puzzle: Address,
+    /// Where seeds come from; zero for the chain's blocks.
+    pub randomness: Address,
 }
 
 /// The mechanism whose contract has this name in a deployment.

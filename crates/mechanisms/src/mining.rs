@@ -1,7 +1,7 @@
 //! Mining: while one slot is open, find a nonce whose puzzle output is below the target, and hand it in for the right to the
 //! next.
 
-use alloy::primitives::{Address, B256, Bytes, U256, uint};
+use alloy::primitives::{Address, B256, Bytes, LogData, U256, keccak256, uint};
 use alloy::sol_types::{SolEvent, SolValue};
 use provery_bindings::Mining as Contract;
 use provery_types::Terms;
@@ -47,9 +47,8 @@ impl Params {
 /// Targets are multiples of 2^94: the contract stores them so.
 const UNIT_BITS: usize = 94;
 /// The modulus of BN254's scalar field, above every output.
-const MODULUS: U256 = uint!(
-    21888242871839275222246405745257275088548364400416034343698204186575808495617_U256
-);
+const MODULUS: U256 =
+    uint!(21888242871839275222246405745257275088548364400416034343698204186575808495617_U256);
 
 /// The target of the next round: the old one by how long its ticket took (`elapsed` seconds) against the interval, eased if
 /// it went that long without one; within a factor of four and the bounds. See the contract's interface.
@@ -61,6 +60,39 @@ pub fn retarget(old: U256, elapsed: u64, interval: u32, had_ticket: bool) -> U25
     let units = (old * time / interval).max(old / U256::from(4)).min(old * U256::from(4));
     let most: U256 = MODULUS >> UNIT_BITS;
     units.min(most).max(U256::ONE) << UNIT_BITS
+}
+
+/// How many blocks back the chain's history goes (EIP-2935).
+const WINDOW: u64 = 8_191;
+
+/// The block whose hash seeds a round that began in block `started_in`, for a ticket that block `next` takes in: the one after, or
+/// the last of those that follow it at distances of the history's length. Nothing as long as there is none before `next`.
+pub fn seed_block(started_in: u64, next: u64) -> Option<u64> {
+    let first = started_in.checked_add(1)?;
+    let since = next.checked_sub(1)?.checked_sub(first)?;
+    Some(first + since / WINDOW * WINDOW)
+}
+
+/// The seed of a market's round for `slot`, of 128 bits, from a block's hash or a beacon's value; `contract` is the mechanism's.
+pub fn seed(value: B256, chain_id: u64, contract: Address, market: U256, slot: u64) -> B256 {
+    let hash = keccak256((value, U256::from(chain_id), contract, market, slot).abi_encode_params());
+    B256::from(U256::from_be_bytes(hash.0) >> 128_usize)
+}
+
+/// The target of the round for the next slot, as long as nobody has the right to it.
+fn target(log: &[LogData]) -> Option<U256> {
+    let (mut target, mut taken) = (None, false);
+    for log in log {
+        if let Ok(started) = Contract::RoundStarted::decode_log_data(log) {
+            (target, taken) = (Some(started.target), false);
+        } else if Contract::TicketTaken::decode_log_data(log).is_ok() {
+            taken = true;
+        } else if Contract::TicketReturned::decode_log_data(log).is_ok() {
+            // Given up, because the slot did not open for long: the round goes on.
+            taken = false;
+        }
+    }
+    target.filter(|_| !taken)
 }
 
 impl Mechanism for Mining {
@@ -77,14 +109,15 @@ impl Mechanism for Mining {
     }
 
     fn constructor(&self, parts: &Parts) -> Vec<u8> {
-        (parts.registry, parts.market, parts.puzzle).abi_encode_params()
+        (parts.registry, parts.market, parts.puzzle, parts.randomness).abi_encode_params()
     }
 
     fn options(&self) -> &'static [OptionSpec] {
         &[
             OptionSpec {
                 name: "interval",
-                help: "seconds from a round's beginning to its ticket that the target aims at",
+                help: "seconds from a round's beginning to its ticket that the target aims at; two blocks of it pass before \
+                       there is a seed to work on, so that the default suits blocks of one or two seconds",
                 default: Some("10"),
             },
             OptionSpec { name: "ticket-bond", help: "asset locked by a ticket", default: Some("1ether") },
@@ -117,26 +150,22 @@ impl Mechanism for Mining {
         phase::decide(view)
     }
 
+    fn has_round(&self, view: &MarketView<'_>) -> bool {
+        view.taking && target(view.log).is_some()
+    }
+
     /// The round's puzzle, unless somebody has solved it.
     fn puzzle(&self, view: &MarketView<'_>) -> Option<Puzzle> {
         if !view.taking {
             return None;
         }
-        let mut puzzle = None;
-        for log in view.log {
-            if let Ok(started) = Contract::RoundStarted::decode_log_data(log) {
-                puzzle = Some(Puzzle {
-                    market: view.market,
-                    slot: view.next_slot,
-                    seed: B256::from(started.seed),
-                    target: started.target,
-                    prover: view.me,
-                });
-            } else if Contract::TicketTaken::decode_log_data(log).is_ok() {
-                puzzle = None;
-            }
-        }
-        puzzle
+        Some(Puzzle {
+            market: view.market,
+            slot: view.next_slot,
+            seed: view.seed?,
+            target: target(view.log)?,
+            prover: view.me,
+        })
     }
 
     fn ticket(&self, to: Address, puzzle: &Puzzle, solution: &Solution) -> Option<Errand> {
@@ -154,19 +183,19 @@ impl Mechanism for Mining {
 #[cfg(test)]
 mod tests {
     use alloy::primitives::aliases::U96;
-    use alloy::primitives::LogData;
 
     use super::*;
     use crate::testing::{cases_of, number, terms};
+
+    const VECTORS: &str = include_str!("../../../tests/vectors/mechanisms.json");
 
     const ME: Address = Address::repeat_byte(0x11);
 
     #[test]
     fn shared_vectors() {
-        for case in cases_of(include_str!("../../../tests/vectors/mechanisms.json"), "retarget") {
-            let word = |name: &str| -> U256 {
-                case[name].as_str().expect("a decimal").parse().expect("a decimal")
-            };
+        for case in cases_of(VECTORS, "retarget") {
+            let word =
+                |name: &str| -> U256 { case[name].as_str().expect("a decimal").parse().expect("a decimal") };
             let new = retarget(
                 word("old"),
                 number(&case["elapsed"]) as u64,
@@ -177,28 +206,65 @@ mod tests {
         }
     }
 
+    #[test]
+    fn shared_vectors_of_seeds() {
+        for case in cases_of(VECTORS, "miningSeed") {
+            let text = |name: &str| case[name].as_str().expect("a string");
+            let (started_in, next) = (number(&case["startedIn"]) as u64, number(&case["ticketIn"]) as u64);
+            let known = case["seed"] != "0";
+            let block = number(&case["block"]) as u64;
+            assert_eq!(seed_block(started_in, next), known.then_some(block), "{case}");
+            if !known {
+                continue;
+            }
+            let seed = seed(
+                text("value").parse().expect("a word"),
+                number(&case["chainId"]) as u64,
+                text("contract").parse().expect("an address"),
+                U256::from(number(&case["market"])),
+                number(&case["slot"]) as u64,
+            );
+            assert_eq!(seed, B256::from(U256::from(number(&case["seed"]))), "{case}");
+        }
+    }
+
     fn started(target: u64) -> LogData {
         let event = Contract::RoundStarted {
             market: U256::ONE,
             slot: 5,
-            seed: U256::from(77),
             target: U256::from(target),
             ticketBond: U96::from(3),
         };
         event.encode_log_data()
     }
 
-    fn puzzle(log: &[LogData], taking: bool) -> Option<Puzzle> {
-        let view = MarketView {
+    fn ask<T>(log: &[LogData], seed: Option<u64>, taking: bool, of: impl Fn(&MarketView<'_>) -> T) -> T {
+        of(&MarketView {
             market: U256::ONE,
             terms: &terms(),
             next_slot: 5,
             me: ME,
             key: ME,
             taking,
+            seed: seed.map(|seed| B256::from(U256::from(seed))),
             log,
-        };
-        MECHANISM.puzzle(&view)
+        })
+    }
+
+    fn puzzle(log: &[LogData], taking: bool) -> Option<Puzzle> {
+        ask(log, Some(77), taking, |view| MECHANISM.puzzle(view))
+    }
+
+    #[test]
+    fn there_is_no_puzzle_before_the_seed_and_another_with_another() {
+        let puzzle = |seed| ask(&[started(9)], seed, true, |view| MECHANISM.puzzle(view));
+        let has_round = |log: &[LogData], taking| ask(log, None, taking, |view| MECHANISM.has_round(view));
+        assert_eq!(puzzle(None), None);
+        assert!(has_round(&[started(9)], true), "so its seed is looked for");
+        assert!(!has_round(&[started(9)], false));
+        assert!(!has_round(&[], true));
+        assert!(puzzle(Some(77)).is_some());
+        assert_ne!(puzzle(Some(77)), puzzle(Some(78)));
     }
 
     #[test]
@@ -214,14 +280,21 @@ mod tests {
         assert_eq!(puzzle(&[started(9)], true), Some(expected));
         assert_eq!(puzzle(&[started(9)], false), None, "unwell");
         let taken = Contract::TicketTaken { market: U256::ONE, slot: 5, prover: Address::ZERO, key: ME };
-        assert_eq!(puzzle(&[started(9), taken.encode_log_data()], true), None);
+        let mut log = vec![started(9), taken.encode_log_data()];
+        assert_eq!(puzzle(&log, true), None);
+        assert!(!ask(&log, None, true, |view| MECHANISM.has_round(view)));
+        let returned =
+            Contract::TicketReturned { market: U256::ONE, slot: 5, key: ME, amount: U256::from(3) };
+        log.push(returned.encode_log_data());
+        assert_eq!(puzzle(&log, true), Some(expected), "given up");
     }
 
     #[test]
     fn a_ticket_says_what_was_found() {
         let puzzle = puzzle(&[started(9)], true).expect("a round runs");
         let solution = Solution { nonce: U256::from(1), output: U256::from(2), proof: Bytes::from(vec![3]) };
-        let errand = MECHANISM.ticket(Address::repeat_byte(4), &puzzle, &solution).expect("mining takes tickets");
+        let errand =
+            MECHANISM.ticket(Address::repeat_byte(4), &puzzle, &solution).expect("mining takes tickets");
         assert_eq!((errand.kind, errand.to), ("ticket", Address::repeat_byte(4)));
     }
 

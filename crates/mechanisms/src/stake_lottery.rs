@@ -2,10 +2,11 @@
 //! it won and to rescue what others missed. Why a draw went as it did is [`crate::lottery`]'s to say.
 
 use alloy::primitives::Bytes;
+use alloy::sol_types::SolValue;
 use provery_bindings::StakeLottery as Contract;
 
 use crate::view::{Decision, SlotView};
-use crate::{Mechanism, phase};
+use crate::{Mechanism, Parts, phase};
 
 /// See the module.
 #[derive(Debug)]
@@ -24,6 +25,10 @@ impl Mechanism for StakeLottery {
 
     fn code(&self) -> &'static Bytes {
         &Contract::BYTECODE
+    }
+
+    fn constructor(&self, parts: &Parts) -> Vec<u8> {
+        (parts.registry, parts.market, parts.randomness).abi_encode_params()
     }
 
     fn decide(&self, view: &SlotView<'_>) -> Decision {

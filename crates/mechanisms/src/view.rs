@@ -104,6 +104,8 @@ pub struct MarketView<'a> {
     pub me: Address,
     pub key: Address,
     pub taking: bool,
+    /// The seed of the round for the next slot, once the chain has it. A reorg may put another in its place.
+    pub seed: Option<B256>,
     /// What the mechanism has said about the next slot.
     pub log: &'a [LogData],
 }

@@ -1,4 +1,4 @@
-//! Writes the proven block that the Solidity tests use: tests/vectors/block_proof.json and the verifier of its key.
+//! Writes the proven block that the Solidity tests use, with the key of its circuit: tests/vectors/block_proof.json.
 //!
 //! Example: cargo run -p provery-proving --example block_fixture -- .provery/keys
 
@@ -25,8 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     block::generate_keys(&params, &SEED.to_be_bytes(), Path::new(&keys))?;
     let keys = block::load_keys(&params, Path::new(&keys), None)?;
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let source = solidity::generate(&keys.verifying.key, "BlockGroth16Verifier")?;
-    fs::write(root.join("contracts/test/verifiers/generated/BlockGroth16Verifier.sol"), source)?;
+    let key = solidity::key_words(&keys.verifying.key);
 
     let mut chain_id = [0; 32];
     chain_id[24..].copy_from_slice(&CHAIN_ID.to_be_bytes());
@@ -46,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let output = BlockBackend::new(keys).prove_job(&job, &())?;
 
     let hex = |bytes: &[u8]| format!("0x{}", hex::encode(bytes));
-    let inputs: Vec<String> = output.public_inputs.iter().map(|input| hex(input)).collect();
+    let words = |words: &[[u8; 32]]| words.iter().map(|word| hex(word)).collect::<Vec<_>>();
     let fixture = json!({
         "about": "a proven block of the reference rollup; written by the example block_fixture of provery-proving",
         "chainId": CHAIN_ID,
@@ -54,12 +53,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         "payee": hex(&PAYEE),
         "genesis": hex(&genesis),
         "data": hex(&data),
-        "publicInputs": inputs,
+        "publicInputs": words(&output.public_inputs),
         "proof": hex(&output.proof),
+        "verifyingKey": words(&key),
     });
     fs::write(root.join("tests/vectors/block_proof.json"), serde_json::to_string_pretty(&fixture)? + "\n")?;
-    println!(
-        "wrote tests/vectors/block_proof.json and contracts/test/verifiers/generated/BlockGroth16Verifier.sol"
-    );
+    println!("wrote tests/vectors/block_proof.json");
     Ok(())
 }

@@ -9,9 +9,15 @@ use ark_groth16::{Proof, VerifyingKey};
 use sha2::{Digest, Sha256};
 
 const TEMPLATE: &str = include_str!("Groth16Verifier.sol.tmpl");
+/// From inputs and a proof in memory to the answer: the part that generated verifiers share with the block verifier, whose key
+/// is not in its source.
+const CHECK: &str = include_str!("Groth16Check.yul.tmpl");
 
 /// More inputs than this and the unrolled contract would come near the limit on a contract's size.
 pub const MAX_PUBLIC_INPUTS: usize = 128;
+
+/// What the block circuit's proofs are about: C, r and y.
+const BLOCK_INPUTS: usize = 3;
 
 /// Length of a proof on chain.
 pub const PROOF_BYTES: usize = 256;
@@ -72,27 +78,11 @@ pub fn generate(vk: &VerifyingKey<Bn254>, contract_name: &str) -> Result<String,
         constant(&format!("IC{i}"), &g1_words(point));
     }
 
-    // The inputs are copied behind two free words. Where they fit they go to a part of the pairing's memory that is
-    // written later, and cost no memory of their own.
-    let scratch = if k <= 8 { 0x100 } else { 0x300 };
+    let inputs_at = inputs_at(k);
     let mut ranges = String::new();
-    let mut steps = String::new();
     for i in 0..k {
-        let ic = i + 1;
-        let (x, y, input) = (scratch + 32 * i, scratch + 32 * (i + 1), scratch + 32 * (i + 2));
+        let input = inputs_at + 32 * i;
         let _ = writeln!(ranges, "            bad := or(bad, gt(mload({input:#05x}), MAX_INPUT))");
-        let product = format!("mul(returndatasize(), staticcall(gas(), 7, {x:#05x}, 0x60, 0x280, 0x40))");
-        let product =
-            if i == 0 { format!("let ok := {product}") } else { format!("ok := and(ok, {product})") };
-        let _ = write!(
-            steps,
-            "
-            mstore({x:#05x}, IC{ic}_X)
-            mstore({y:#05x}, IC{ic}_Y)
-            {product}
-            ok := and(ok, mul(returndatasize(), staticcall(gas(), 6, 0x240, 0x80, 0x240, 0x40)))
-"
-        );
     }
 
     let inputs_in_words = if k == 1 { "1 public input".to_owned() } else { format!("{k} public inputs") };
@@ -103,11 +93,52 @@ pub fn generate(vk: &VerifyingKey<Bn254>, contract_name: &str) -> Result<String,
         .replace("{{MAX_INPUT}}", &to_hex(&(-Fr::ONE).into_bigint().to_bytes_be()))
         .replace("{{KEY_HASH}}", &to_hex(&verifying_key_hash(vk)))
         .replace("{{CONSTANTS}}", &constants)
-        .replace("{{INPUTS_AT}}", &format!("{:#05x}", scratch + 64))
+        .replace("{{INPUTS_AT}}", &format!("{inputs_at:#05x}"))
         .replace("{{INPUTS_SIZE}}", &format!("{:#05x}", 32 * k))
         .replace("{{CALLDATA_SIZE}}", &format!("{:#05x}", 4 + 32 * (2 + 1 + k + 1) + PROOF_BYTES))
         .replace("{{RANGES}}", &ranges)
-        .replace("{{STEPS}}", &steps))
+        .replace("{{ENOUGH_GAS}}", &enough_gas(k))
+        .replace("{{CHECK}}", &check(k)))
+}
+
+/// Where the inputs are in memory, behind two words that are free. Where they fit they go to a part of the pairing's memory
+/// that is written later, and cost no memory of their own.
+const fn inputs_at(k: usize) -> usize {
+    if k <= 8 { 0x140 } else { 0x340 }
+}
+
+/// The check itself, which ends the call. Its key has the names of the constants in the template.
+fn check(k: usize) -> String {
+    let mut steps = String::new();
+    for i in 0..k {
+        let ic = i + 1;
+        let y = inputs_at(k) + 32 * i - 32;
+        let x = y - 32;
+        let product = format!("shl(returndatasize(), staticcall(gas(), 7, {x:#05x}, 0x60, 0x280, 0x40))");
+        let product =
+            if i == 0 { format!("let ok := {product}") } else { format!("ok := and(ok, {product})") };
+        let _ = write!(
+            steps,
+            "
+            mstore({x:#05x}, IC{ic}_X)
+            mstore({y:#05x}, IC{ic}_Y)
+            {product}
+            ok := and(ok, shl(returndatasize(), staticcall(gas(), 6, 0x240, 0x80, 0x240, 0x40)))
+"
+        );
+    }
+    CHECK.replace("{{STEPS}}", &steps)
+}
+
+/// Gas with which a call is answered whatever the proof, in words: the products, and a pairing that leaves more than 3,000 gas
+/// when it fails.
+fn enough_gas(k: usize) -> String {
+    let thousands = 200 + 7 * k;
+    if thousands < 1000 {
+        format!("{thousands},000")
+    } else {
+        format!("{},{:03},000", thousands / 1000, thousands % 1000)
+    }
 }
 
 /// Whether a verifier may be made of `vk`, a key for `public_inputs` inputs. A key that passes is well formed; whether somebody
@@ -155,15 +186,22 @@ pub fn check_key(vk: &VerifyingKey<Bn254>, public_inputs: usize) -> Result<(), S
 
 /// What the contract's `verifyingKeyHash()` answers: sha256 of alpha, beta, gamma, delta, IC_0, IC_1, ... as EIP-197 words.
 pub fn verifying_key_hash(vk: &VerifyingKey<Bn254>) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(g1_words(&vk.alpha_g1).concat());
-    for point in [&vk.beta_g2, &vk.gamma_g2, &vk.delta_g2] {
-        hash.update(g2_words(point).concat());
-    }
-    for point in &vk.gamma_abc_g1 {
-        hash.update(g1_words(point).concat());
-    }
-    hash.finalize().into()
+    Sha256::digest(key_words(vk).concat()).into()
+}
+
+/// The arguments of `BlockVerifier`'s constructor for the block circuit's key, as the ABI encodes them. What makes a key fit for
+/// no verifier is said here by name; the contract refuses it, too.
+pub fn block_verifier_arguments(vk: &VerifyingKey<Bn254>) -> Result<Vec<u8>, SolidityError> {
+    check_key(vk, BLOCK_INPUTS)?;
+    Ok(key_words(vk).concat())
+}
+
+/// alpha, beta, gamma, delta, IC_0, IC_1, ... as EIP-197 words.
+pub fn key_words(vk: &VerifyingKey<Bn254>) -> Vec<[u8; 32]> {
+    let mut words = g1_words(&vk.alpha_g1).to_vec();
+    words.extend([&vk.beta_g2, &vk.gamma_g2, &vk.delta_g2].into_iter().flat_map(g2_words));
+    words.extend(vk.gamma_abc_g1.iter().flat_map(g1_words));
+    words
 }
 
 /// A proof as the contract reads it: A.x, A.y, B.x1, B.x0, B.y1, B.y0, C.x, C.y, big-endian, imaginary parts first.

@@ -153,6 +153,59 @@ fn vectors_and_generated_verifiers_are_up_to_date() {
     }
 }
 
+/// The block verifier's check is the generated one, with the key in variables instead of constants.
+#[test]
+fn the_block_verifier_checks_as_generated_verifiers_do() {
+    const MARK: &str = "            // From here on as generated: a test of crates/proving compares.\n";
+    let path = "contracts/src/verifiers/Groth16Check.sol";
+    let source = std::fs::read_to_string(repository().join(path)).unwrap();
+    let (head, _) = source.split_once(MARK).unwrap();
+    let check = with_local_names(&check(BLOCK_INPUTS));
+    assert!(check.contains("mstore(0x2e0, negGammaY0)"));
+    assert_file(path, &format!("{head}{MARK}{check}        }}\n    }}\n}}\n"));
+}
+
+/// NEG_ALPHA_X → negAlphaX.
+fn with_local_names(code: &str) -> String {
+    let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let local = |word: &str| -> String {
+        let constant = word.contains('_')
+            && word.starts_with(|c: char| c.is_ascii_uppercase())
+            && !word.contains(|c: char| c.is_ascii_lowercase());
+        if !constant {
+            return word.to_owned();
+        }
+        let (first, others) = word.split_once('_').unwrap();
+        let others = others.split('_').map(|part| part[..1].to_owned() + &part[1..].to_lowercase());
+        first.to_lowercase() + &others.collect::<String>()
+    };
+    let mut out = String::new();
+    let mut rest = code;
+    while !rest.is_empty() {
+        let end = rest.find(|c| !in_name(c)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        out += &local(word);
+        let gap = after.find(in_name).unwrap_or(after.len());
+        out += &after[..gap];
+        rest = &after[gap..];
+    }
+    out
+}
+
+#[test]
+fn the_block_verifier_is_given_its_key_in_the_order_of_the_hash() {
+    let vk = Fixture::new(3).vk;
+    let arguments = block_verifier_arguments(&vk).unwrap();
+    assert_eq!(arguments.len(), 32 * (2 + 3 * 4 + 4 * 2));
+    assert_eq!(Sha256::digest(&arguments)[..], verifying_key_hash(&vk));
+    assert_eq!(
+        block_verifier_arguments(&Fixture::new(2).vk),
+        Err(SolidityError::PublicInputCount { expected: 3, found: 2 })
+    );
+    let forged = VerifyingKey { delta_g2: vk.gamma_g2, ..vk };
+    assert_eq!(block_verifier_arguments(&forged), Err(SolidityError::Related("gamma", "delta")));
+}
+
 #[test]
 fn no_placeholder_is_left() {
     let source = generate(&Fixture::new(2).vk, "Two").unwrap();

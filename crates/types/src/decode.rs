@@ -227,6 +227,7 @@ fn lottery(event: StakeLottery::StakeLotteryEvents) -> Result<Event, DecodeError
     use StakeLottery::StakeLotteryEvents as E;
     Ok(match event {
         E::EpochSeeded(e) => Event::EpochSeeded { epoch: count("epoch", e.epoch)?, seed: e.seed },
+        E::EpochSeedless(e) => Event::EpochSeedless { epoch: count("epoch", e.epoch)? },
         E::ProversPassedOver(e) => {
             Event::ProversPassedOver { market: e.market, slot: e.slot, count: count("count", e.count)? }
         }

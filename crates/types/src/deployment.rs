@@ -81,6 +81,9 @@ pub const TERMS_RULES: &str = "TermsRules";
 pub const PROVER_REGISTRY: &str = "ProverRegistry";
 pub const CIRCUIT_REGISTRY: &str = "CircuitRegistry";
 pub const STAKE_LOTTERY: &str = "StakeLottery";
+pub const DELEGATION_POOL_POLICIES: &str = "DelegationPoolPolicies";
+/// The code of all pools; no pool itself.
+pub const DELEGATION_POOL: &str = "DelegationPool";
 pub const DELEGATION_POOLS: &str = "DelegationPools";
 pub const PUZZLE_VERIFIER: &str = "PuzzleVerifier";
 

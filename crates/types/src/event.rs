@@ -226,6 +226,10 @@ pub enum Event {
         epoch: u64,
         seed: U256,
     },
+    /// Its slots are open to all.
+    EpochSeedless {
+        epoch: u64,
+    },
     ProversPassedOver {
         market: U256,
         slot: u64,
@@ -328,6 +332,7 @@ impl Event {
             Self::ProverReinstated { .. } => "prover_reinstated",
             Self::StakeSlashed { .. } => "stake_slashed",
             Self::EpochSeeded { .. } => "epoch_seeded",
+            Self::EpochSeedless { .. } => "epoch_seedless",
             Self::ProversPassedOver { .. } => "provers_passed_over",
             Self::CircuitRegistered { .. } => "circuit_registered",
             Self::GenesisSet { .. } => "genesis_set",

@@ -10,9 +10,9 @@ mod slot;
 pub use alloy::primitives::{Address, B256, U256};
 pub use decode::{DecodeError, Source};
 pub use deployment::{
-    CIRCUIT_REGISTRY, ContractRecord, DELEGATION_POOLS, Deployment, DeploymentError, HAND_OVERS,
-    PROOF_MARKET, PROOF_MARKET_EXT, PROVER_REGISTRY, PUZZLE_VERIFIER, REQUIRED_CONTRACTS, RollupRecord,
-    STAKE_LOTTERY, TERMS_RULES, is_development_chain,
+    CIRCUIT_REGISTRY, ContractRecord, DELEGATION_POOL, DELEGATION_POOL_POLICIES, DELEGATION_POOLS,
+    Deployment, DeploymentError, HAND_OVERS, PROOF_MARKET, PROOF_MARKET_EXT, PROVER_REGISTRY,
+    PUZZLE_VERIFIER, REQUIRED_CONTRACTS, RollupRecord, STAKE_LOTTERY, TERMS_RULES, is_development_chain,
 };
 pub use event::{BlockRef, Event, LoggedEvent};
 pub use hash::{slot_hash, statement_hash, terms_hash};

@@ -18,6 +18,7 @@ const EXPORTED: &[&str] = &[
     "BlockVerifier",
     "CircuitRegistry",
     "DelegationPool",
+    "DelegationPoolPolicies",
     "DelegationPools",
     "DevelopmentToken",
     "HandOvers",
@@ -81,7 +82,7 @@ fn compile(root: &Path, solc: &Path) -> Result<BTreeMap<String, Value>> {
         ..Default::default()
     };
     settings.optimizer.enabled = Some(true);
-    settings.optimizer.runs = Some(1_000_000);
+    settings.optimizer.runs = Some(10_000);
     settings.metadata = Some(SettingsMetadata {
         use_literal_content: None,
         bytecode_hash: Some(BytecodeHash::None),

@@ -43,7 +43,7 @@ async fn until(lines: &mut Lines<BufReader<ChildStdout>>, event: &str) -> Result
     timeout(Duration::from_secs(180), wait).await.map_err(|_| eyre!("the node never said {event}"))?
 }
 
-/// A pool of 10 of its operator's (key 4) and 20 of a delegator's (key 3), with a submitter (key 5).
+/// A pool of 10 of its operator's (key 4) and 20 of a delegator's (key 3), with a submitter (key 5), that may serve market 1.
 struct Pool {
     town: Town,
     operator: String,
@@ -66,14 +66,30 @@ impl Pool {
         let address = made["pool"].as_str().ok_or_else(|| eyre!("no pool: {made}"))?.to_string();
         provery.ok(Some(&operator), &["token", "mint", "--amount", "10ether"]).await?;
         provery.ok(Some(&operator), &["pool", "stake", "--pool", &address, "--amount", "10ether"]).await?;
+        let announce = ["pool", "announce", "--pool", &address, "--market", "1", "--exposure", "30"];
+        let announced = provery.ok(Some(&operator), &announce).await?;
+        ensure!(announced["in_force"] == true && announced["to_version"] == 1, "nobody to warn: {announced}");
         provery.ok(Some(&town.stranger), &["token", "mint", "--amount", "20ether"]).await?;
-        provery
-            .ok(Some(&town.stranger), &["pool", "delegate", "--pool", &address, "--amount", "20ether"])
-            .await?;
+        let delegate = ["pool", "delegate", "--pool", &address, "--amount", "20ether"];
+        let delegated = provery.ok(Some(&town.stranger), &delegate).await?;
+        ensure!(
+            delegated["revision"] == "1" && delegated["warnings"] == serde_json::json!([]),
+            "{delegated}"
+        );
         provery
             .ok(Some(&operator), &["pool", "submitter", "add", &key_of_submitter, "--pool", &address])
             .await?;
         Ok(Self { town, operator, submitter, address })
+    }
+
+    async fn show(&self) -> Result<Value> {
+        self.town.provery.ok(Some(&self.town.stranger), &["pool", "show", "--pool", &self.address]).await
+    }
+
+    /// Move the chain's clock by what the pool calls so.
+    async fn pass(&self, what: &str) -> Result<()> {
+        let seconds = self.show().await?[what].as_u64().ok_or_else(|| eyre!("no {what}"))?;
+        self.town.pass(seconds + 1).await
     }
 
     async fn ok(&self, key: &str, args: &[&str]) -> Result<Value> {
@@ -114,6 +130,11 @@ async fn bad_input_of_a_delegator_or_operator_has_a_name() -> Result<()> {
 
     pool.fails(delegator, &["delegate", "--amount", "0"], "usage").await?;
     pool.fails(delegator, &["delegate", "--amount", "1ether"], "insufficient_balance").await?;
+    pool.fails(delegator, &["delegate", "--amount", "1", "--seen", "0"], "revision_changed").await?;
+    pool.fails(delegator, &["take-back", "--amount", "0"], "usage").await?;
+    pool.fails(delegator, &["take-back", "--shares", "1", "--seen", "9"], "revision_changed").await?;
+    pool.fails(delegator, &["take-back", "--shares", "1"], "insufficient_shares").await?;
+    pool.fails(delegator, &["take-back", "--all"], "insufficient_shares").await?;
     pool.fails(delegator, &["exit", "--amount", "0"], "usage").await?;
     pool.fails(delegator, &["exit", "--shares", "0"], "usage").await?;
     let message = pool.fails(delegator, &["exit", "--amount", "21ether"], "insufficient_shares").await?;
@@ -127,7 +148,10 @@ async fn bad_input_of_a_delegator_or_operator_has_a_name() -> Result<()> {
     for args in [
         &["stake", "--amount", "1"][..],
         &["own-exit", "--amount", "1"],
+        &["own-exit", "--cancel"],
         &["commission", "--bps", "1"],
+        &["announce", "--market", "1", "--exposure", "31"],
+        &["narrow", "--market", "1", "--exposure", "1"],
         &["allocate", "--market", "1", "--units", "1"],
         &["submitter", "add", &nobody],
         &["uri", "v"],
@@ -137,8 +161,25 @@ async fn bad_input_of_a_delegator_or_operator_has_a_name() -> Result<()> {
     }
     pool.fails(operator, &["stake", "--amount", "0"], "usage").await?;
     pool.fails(operator, &["own-exit", "--amount", "11ether"], "insufficient_stake").await?;
+    pool.fails(operator, &["own-exit", "--cancel"], "already_done").await?;
+    pool.fails(operator, &["announce", "--market", "7", "--exposure", "1"], "market_not_found").await?;
+    let early = ["announce", "--market", "1", "--exposure", "1", "--versions", "1..2"];
+    let message = pool.fails(operator, &early, "usage").await?;
+    ensure!(message.contains("versions 1 to 1"), "{message}");
+    let none = pool.args(&["announce", "--market", "1", "--exposure", "0"]);
+    let said = provery.run(Some(operator), &none).await?;
+    ensure!(said.code == 2 && said.json["error"]["code"] == "usage", "{said:?}");
+    pool.fails(operator, &["narrow", "--market", "7", "--exposure", "1"], "market_not_found").await?;
+    pool.fails(operator, &["narrow", "--market", "1", "--exposure", "31"], "beyond_policy").await?;
+    let wider = ["narrow", "--market", "1", "--exposure", "9", "--versions", "1..2"];
+    pool.fails(operator, &wider, "beyond_policy").await?;
+    let allocate = |units: &'static str, more: &[&'static str]| {
+        [&["allocate", "--market", "1", "--units", units], more].concat()
+    };
     pool.fails(operator, &["allocate", "--market", "7", "--units", "1"], "market_not_found").await?;
-    pool.fails(operator, &["allocate", "--market", "1", "--units", "31"], "insufficient_stake").await?;
+    pool.fails(operator, &allocate("31", &[]), "insufficient_stake").await?;
+    pool.fails(operator, &allocate("31", &["--exposure", "31"]), "beyond_policy").await?;
+    pool.fails(operator, &allocate("9", &["--exposure", "10"]), "usage").await?;
     pool.fails(operator, &["withdraw"], "nothing_to_claim").await?;
     let other = provery
         .ok(Some(operator), &["pool", "create", "--first-loss-bps", "0", "--commission-bps", "0"])
@@ -190,7 +231,7 @@ async fn a_pool_earns_and_pays_out() -> Result<()> {
     pool.fails(operator, &["withdraw"], "nothing_to_claim").await?;
 
     // 9 of 39 are free, and an exit of 15 waits until an allocation is lowered by 6.
-    town.pass(130).await?;
+    pool.pass("exit_time").await?;
     let left = pool.ok(delegator, &["exit", "--amount", "15ether"]).await?;
     ensure!(left["batch"] == "1" && left["ready_at"].is_null(), "{left}");
     ensure!((15 * ETHER..15 * ETHER + 1_000).contains(&wei(&left["amount"])?), "{left}");
@@ -210,7 +251,14 @@ async fn a_pool_earns_and_pays_out() -> Result<()> {
     // A second exit waits in a batch of its own and does not put the first one off.
     let rest = pool.ok(delegator, &["exit", "--all"]).await?;
     ensure!(rest["batch"] == "2" && rest["left"] == "0", "{rest}");
-    town.pass(130).await?;
+
+    // As long as that one waits, a part of it can be delegated again.
+    let message = pool.fails(delegator, &["take-back", "--amount", "12ether"], "insufficient_shares").await?;
+    ensure!(message.contains("batch 2"), "{message}");
+    let taken = pool.ok(delegator, &["take-back", "--amount", "5ether"]).await?;
+    ensure!(wei(&taken["amount"])? == 5 * ETHER && taken["batch"] == "2", "{taken}");
+    ensure!((5 * ETHER - 1_000..=5 * ETHER).contains(&wei(&taken["worth"])?), "{taken}");
+    pool.pass("exit_time").await?;
     let to = key(6).address().to_string();
     let claimed = pool.ok(delegator, &["claim", "--batch", "1", "--to", &to]).await?;
     ensure!(claimed["amount"] == left["amount"], "{claimed}");
@@ -224,18 +272,78 @@ async fn a_pool_earns_and_pays_out() -> Result<()> {
     let set = pool.ok(operator, &["commission", "--bps", "2000"]).await?;
     ensure!(set["commission_bps"] == 500 && set["next_commission_bps"] == 2000, "{set}");
     pool.fails(operator, &["commission", "--bps", "2000"], "not_ready").await?;
-    town.pass(361).await?;
+    pool.pass("notice").await?;
     let set = pool.ok(operator, &["commission", "--bps", "2000"]).await?;
     ensure!(set["commission_bps"] == 2000, "{set}");
 
     pool.ok(operator, &["uri", "https://pool.example"]).await?;
-    pool.ok(operator, &["own-exit", "--amount", "3ether"]).await?;
     pool.ok(operator, &["submitter", "remove", &key(5).address().to_string()]).await?;
     let shown = provery.ok(None, &["pool", "show", "--pool", &pool.address]).await?;
     ensure!(
         shown["uri"] == "https://pool.example" && shown["submitters"] == serde_json::json!([]),
         "{shown}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_pools_operator_announces_is_told_and_lapses() -> Result<()> {
+    let pool = Pool::build().await?;
+    let (delegator, operator) = (pool.town.stranger.as_str(), pool.operator.as_str());
+    let allocated =
+        pool.ok(operator, &["allocate", "--market", "1", "--units", "20", "--exposure", "15"]).await?;
+    ensure!(allocated["exposure"] == 15 && allocated["warnings"] == serde_json::json!([]), "{allocated}");
+
+    // A delegator is told, and whoever looked before fails.
+    let announced = pool.ok(operator, &["announce", "--market", "1", "--exposure", "40"]).await?;
+    ensure!(announced["in_force"] == false && announced["from"].is_u64(), "{announced}");
+    pool.ok(operator, &["own-exit", "--amount", "9ether"]).await?;
+    let set = pool.ok(operator, &["own-exit", "--amount", "4ether"]).await?;
+    ensure!(set["announced"] == true && set["batch"].is_null(), "{set}");
+    let message = pool.fails(operator, &["own-exit", "--amount", "4ether"], "not_ready").await?;
+    ensure!(message.contains("run this again"), "{message}");
+    let set = pool.ok(operator, &["commission", "--bps", "2000"]).await?;
+    ensure!(set["next_commission_until"].is_u64(), "{set}");
+    let shown = pool.show().await?;
+    ensure!(shown["revision"] == "5" && shown["next_commission_bps"] == 2000, "{shown}");
+    ensure!(wei(&shown["own_exit"]["amount"])? == 4 * ETHER && wei(&shown["bonded"])? == 0, "{shown}");
+    let market = &shown["markets"][0];
+    ensure!(market["policy"]["exposure"] == 30 && market["announced"]["exposure"] == 40, "{market}");
+    ensure!(market["units"] == "20" && market["exposure"] == 15, "{market}");
+    pool.town.provery.ok(Some(delegator), &["token", "mint", "--amount", "2ether"]).await?;
+    pool.fails(delegator, &["delegate", "--amount", "1ether", "--seen", "1"], "revision_changed").await?;
+    let delegated = pool.ok(delegator, &["delegate", "--amount", "1ether", "--seen", "5"]).await?;
+    ensure!(delegated["warnings"].as_array().is_some_and(|told| told.len() == 3), "{delegated}");
+
+    // Taken back, done in time, or too late.
+    pool.ok(operator, &["narrow", "--market", "1", "--exposure", "25"]).await?;
+    let cancelled = pool.ok(operator, &["own-exit", "--cancel"]).await?;
+    ensure!(wei(&cancelled["cancelled"])? == 4 * ETHER, "{cancelled}");
+    pool.ok(operator, &["own-exit", "--amount", "3ether"]).await?;
+    pool.pass("notice").await?;
+    let shown = pool.show().await?;
+    let market = &shown["markets"][0];
+    ensure!(
+        market["policy"]["exposure"] == 25 && market["announced"].is_null(),
+        "what narrowing forgot: {market}"
+    );
+    let asked = pool.ok(operator, &["own-exit", "--amount", "3ether"]).await?;
+    ensure!(asked["batch"] == "1" && wei(&asked["amount"])? == 3 * ETHER, "{asked}");
+    pool.pass("exit_time").await?;
+    let shown = pool.show().await?;
+    ensure!(shown["next_commission_bps"].is_null() && shown["commission_bps"] == 1000, "it lapsed: {shown}");
+    let set = pool.ok(operator, &["commission", "--bps", "2000"]).await?;
+    ensure!(set["commission_bps"] == 1000 && set["next_commission_from"].is_u64(), "announced anew: {set}");
+
+    // Nothing left in the market, at once.
+    let narrowed = pool.ok(operator, &["narrow", "--market", "1", "--exposure", "0"]).await?;
+    ensure!(narrowed["units"] == 0, "{narrowed}");
+    pool.fails(operator, &["narrow", "--market", "1", "--exposure", "0"], "already_done").await?;
+    pool.fails(operator, &["allocate", "--market", "1", "--units", "20"], "beyond_policy").await?;
+    pool.ok(operator, &["announce", "--market", "1", "--exposure", "20", "--versions", "1"]).await?;
+    pool.fails(operator, &["allocate", "--market", "1", "--units", "20"], "not_ready").await?;
+    pool.pass("notice").await?;
+    pool.ok(operator, &["allocate", "--market", "1", "--units", "20"]).await?;
     Ok(())
 }
 

@@ -25,10 +25,17 @@ impl Sender {
         self.send(chain.calls().deposit(mechanism, amount)).await
     }
 
-    /// Delegate asset wei to a pool, with the allowance it needs. Ask [`Chain::is_pool`] first: an allowance is trust.
-    pub async fn delegate(&self, chain: &Chain, pool: Address, amount: U256) -> Result<Mined, SendError> {
+    /// Delegate asset wei to a pool, with the allowance it needs, as long as its operator announced nothing since the revision
+    /// `seen`. Ask [`Chain::is_pool`] first: an allowance is trust.
+    pub async fn delegate(
+        &self,
+        chain: &Chain,
+        pool: Address,
+        amount: U256,
+        seen: U256,
+    ) -> Result<Mined, SendError> {
         self.allow(chain, "pool_delegate", pool, amount).await?;
-        self.send(chain.calls().pool(pool).delegate(amount)).await
+        self.send(chain.calls().pool(pool).delegate(amount, seen)).await
     }
 
     /// Add asset wei to a pool's own stake of its operator, which is this key, with the allowance it needs.

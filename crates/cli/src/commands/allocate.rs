@@ -40,7 +40,7 @@ pub struct AllocateArgs {
 
 /// `2..4`, or `2`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Versions(RangeInclusive<u32>);
+pub struct Versions(pub RangeInclusive<u32>);
 
 impl FromStr for Versions {
     type Err = String;

@@ -128,7 +128,7 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
         unbonding: args.unbonding,
         maxWindow: args.max_window.unwrap_or(args.unbonding),
     };
-    let blueprint = Blueprint { params, asset: args.asset, puzzle, mechanisms };
+    let blueprint = Blueprint { params, asset: args.asset, puzzle, randomness: args.randomness, mechanisms };
     // Before anything is paid for.
     let codes = blueprint.foreseen(wire.sender.address(), wire.nonce().await?);
     let block_gas = gas::require(&wire, &codes).await?;

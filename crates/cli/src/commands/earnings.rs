@@ -253,6 +253,7 @@ impl Scope {
             | Event::SlotDropped { .. }
             | Event::SlotResolved { .. }
             | Event::EpochSeeded { .. }
+            | Event::EpochSeedless { .. }
             | Event::MechanismLog { .. } => true,
             _ => false,
         }

@@ -16,6 +16,7 @@ pub mod offer;
 pub mod pool;
 pub mod pool_exit;
 pub mod pool_operator;
+pub mod pool_policy;
 pub mod pool_show;
 pub mod prove;
 pub mod prover;

@@ -16,7 +16,7 @@ use crate::{
     commands::{
         Context, pool_exit,
         pool_operator::{self, PoolSubmitterCommand},
-        pool_show,
+        pool_policy, pool_show,
     },
     error::{Code, fail},
     session::Session,
@@ -41,7 +41,7 @@ pub enum PoolCommand {
     /// Every pool
     #[command(after_help = "Example: provery pool list")]
     List,
-    /// A pool's stake, commission, markets and exits; and what of it is whose
+    /// A pool's stake, commission, markets, announcements and exits; and what of it is whose
     #[command(after_help = "Example: provery pool show --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8")]
     Show {
         #[command(flatten)]
@@ -61,11 +61,19 @@ pub enum PoolCommand {
         /// Wei, or a decimal with a unit
         #[arg(long)]
         amount: Amount,
+        #[command(flatten)]
+        seen: SeenArg,
     },
     /// Ask delegated stake back; it stops earning and stays at risk until its batch is settled
     #[command(after_help = "Example: provery pool exit --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --amount 5ether --keystore delegator.json")]
     Exit(pool_exit::ExitArgs),
+    /// Delegate again what was asked back, as long as its batch has not begun to unbond
+    #[command(
+        after_help = "Example: provery pool take-back --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
+         --amount 5ether --keystore delegator.json"
+    )]
+    TakeBack(pool_exit::TakeBackArgs),
     /// Receive what was asked back, once its batch is ready
     #[command(after_help = "Example: provery pool claim --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --batch 1 --keystore delegator.json")]
@@ -113,19 +121,13 @@ pub enum PoolCommand {
         #[arg(long)]
         amount: Amount,
     },
-    /// As the operator: ask own stake back, to be withdrawn once its batch is settled
+    /// As the operator: announce that own stake will be asked back, and ask it back when that is due; it lapses
     #[command(
         after_help = "Example: provery pool own-exit --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --amount 5ether --keystore operator.json"
     )]
-    OwnExit {
-        #[command(flatten)]
-        pool: PoolArg,
-        /// Wei, or a decimal with a unit
-        #[arg(long)]
-        amount: Amount,
-    },
-    /// As the operator: lower the commission at once, announce a higher one, or raise it when that is due
+    OwnExit(pool_operator::OwnExitArgs),
+    /// As the operator: lower the commission at once, announce a higher one, or raise it when that is due; it lapses
     #[command(
         after_help = "Example: provery pool commission --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --bps 500 --keystore operator.json"
@@ -137,21 +139,22 @@ pub enum PoolCommand {
         #[arg(long, value_name = "BPS", value_parser = clap::value_parser!(u16).range(..=10_000))]
         bps: u16,
     },
-    /// As the operator: set how much of the pool's stake backs a market's draws
+    /// As the operator: announce what more the pool may do in a market; it counts after a notice
+    #[command(
+        after_help = "Example: provery pool announce --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
+         --market 1 --exposure 20 --versions 1..2 --keystore operator.json"
+    )]
+    Announce(pool_policy::AnnounceArgs),
+    /// As the operator: narrow at once what the pool may do in a market
+    #[command(after_help = "Example: provery pool narrow --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
+         --market 1 --exposure 5 --keystore operator.json")]
+    Narrow(pool_policy::NarrowArgs),
+    /// As the operator: set how much of the pool's stake backs a market's draws, within what was announced
     #[command(
         after_help = "Example: provery pool allocate --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
-         --market 1 --units 10 --keystore operator.json"
+         --market 1 --units 20 --exposure 10 --keystore operator.json"
     )]
-    Allocate {
-        #[command(flatten)]
-        pool: PoolArg,
-        /// The market's id
-        #[arg(long, value_name = "N")]
-        market: u64,
-        /// Whole stake units; 0 to leave the market
-        #[arg(long, value_name = "N")]
-        units: u64,
-    },
+    Allocate(pool_policy::PoolAllocateArgs),
     /// As the operator: the keys that nodes prove for the pool with
     #[command(
         subcommand,
@@ -189,6 +192,31 @@ pub struct PoolArg {
     pub pool: Address,
 }
 
+#[derive(Debug, Clone, Copy, Args)]
+pub struct SeenArg {
+    /// Go ahead only if the pool's revision is this, as `provery pool show` said: the operator announced nothing since
+    /// [default: the one as of now]
+    #[arg(long, value_name = "REVISION")]
+    seen: Option<u64>,
+}
+
+impl SeenArg {
+    /// The revision to decide by.
+    pub fn of(self, pool: Address, record: &PoolRecord) -> Result<U256> {
+        match self.seen.map(U256::from) {
+            Some(seen) if seen != record.revision => Err(fail(
+                Code::RevisionChanged,
+                format!(
+                    "the revision of {pool} is {}, not {seen}: its operator announced something; look at it with `provery \
+                     pool show --pool {pool}`, and run this again with that revision if you still want to",
+                    record.revision
+                ),
+            )),
+            _ => Ok(record.revision),
+        }
+    }
+}
+
 pub async fn run(context: &Context, command: PoolCommand) -> Result<()> {
     match command {
         PoolCommand::Create { first_loss_bps, commission_bps, uri } => {
@@ -196,18 +224,19 @@ pub async fn run(context: &Context, command: PoolCommand) -> Result<()> {
         }
         PoolCommand::List => pool_show::list(context).await,
         PoolCommand::Show { pool, delegator } => pool_show::show(context, pool.pool, delegator).await,
-        PoolCommand::Delegate { pool, amount } => delegate(context, pool.pool, amount).await,
+        PoolCommand::Delegate { pool, amount, seen } => delegate(context, pool.pool, amount, seen).await,
         PoolCommand::Exit(args) => pool_exit::exit(context, args).await,
+        PoolCommand::TakeBack(args) => pool_exit::take_back(context, args).await,
         PoolCommand::Claim { pool, batch, to } => pool_exit::claim(context, pool.pool, batch, to).await,
         PoolCommand::Harvest(pool) => harvest(context, pool.pool).await,
         PoolCommand::Advance(pool) => pool_exit::advance(context, pool.pool).await,
         PoolCommand::FreeUp { pool, market } => pool_exit::free_up(context, pool.pool, market).await,
         PoolCommand::Stake { pool, amount } => pool_operator::stake(context, pool.pool, amount).await,
-        PoolCommand::OwnExit { pool, amount } => pool_operator::own_exit(context, pool.pool, amount).await,
+        PoolCommand::OwnExit(args) => pool_operator::own_exit(context, args).await,
         PoolCommand::Commission { pool, bps } => pool_operator::commission(context, pool.pool, bps).await,
-        PoolCommand::Allocate { pool, market, units } => {
-            pool_operator::allocate(context, pool.pool, market, units).await
-        }
+        PoolCommand::Announce(args) => pool_policy::announce(context, args).await,
+        PoolCommand::Narrow(args) => pool_policy::narrow(context, args).await,
+        PoolCommand::Allocate(args) => pool_policy::allocate(context, args).await,
         PoolCommand::Submitter(command) => pool_operator::submitter(context, command).await,
         PoolCommand::Uri { uri, pool } => pool_operator::uri(context, pool.pool, &uri).await,
         PoolCommand::Withdraw { pool, to } => pool_operator::withdraw(context, pool.pool, to).await,
@@ -279,7 +308,7 @@ async fn create(context: &Context, first_loss_bps: u16, commission_bps: u16, uri
         || {
             format!(
                 "{pool} is a pool, and prover {id}; put your own stake in with `provery pool stake --pool \
-                 {pool} --amount …`",
+                 {pool} --amount …`, and say what it may do with `provery pool announce`",
                 pool = created.pool
             )
         },
@@ -287,12 +316,15 @@ async fn create(context: &Context, first_loss_bps: u16, commission_bps: u16, uri
     Ok(())
 }
 
-async fn delegate(context: &Context, pool: Address, amount: Amount) -> Result<()> {
+async fn delegate(context: &Context, pool: Address, amount: Amount, seen: SeenArg) -> Result<()> {
     let session = context.signer().await?;
-    find(&session, pool).await?;
+    let record = find(&session, pool).await?;
     let amount = require_amount(amount)?;
+    let seen = seen.of(pool, &record)?;
     let me = session.me()?;
-    let mined = session.sender()?.delegate(&session.chain, pool, amount).await?;
+    let warnings = pool_show::announced(&record);
+    warnings.iter().for_each(|warning| context.out.warn(warning));
+    let mined = session.sender()?.delegate(&session.chain, pool, amount, seen).await?;
     let delegated: DelegationPool::Delegated =
         event(&mined, pool).ok_or_else(|| unsaid("how many shares that was"))?;
     let (held, worth) = session.chain.pool_shares(pool, me).await?;
@@ -304,6 +336,8 @@ async fn delegate(context: &Context, pool: Address, amount: Amount) -> Result<()
             "shares": delegated.shares.to_string(),
             "held": held.to_string(),
             "worth": worth.to_string(),
+            "revision": seen.to_string(),
+            "warnings": warnings,
             "tx": mined.tx_hash,
         }),
         || format!("{me} has {held} shares of {pool}, worth {}", human(worth)),

@@ -1,4 +1,4 @@
-//! `provery pool exit`, `claim`, `advance` and `free-up`: the way out of a pool.
+//! `provery pool exit`, `take-back`, `claim`, `advance` and `free-up`: the way out of a pool.
 
 use alloy::primitives::{Address, U256};
 use clap::{ArgGroup, Args};
@@ -11,7 +11,7 @@ use crate::{
     amount::{Amount, human},
     commands::{
         Context,
-        pool::{PoolArg, event, find, require_amount, unsaid},
+        pool::{PoolArg, SeenArg, event, find, require_amount, unsaid},
     },
     error::{Code, fail},
 };
@@ -30,6 +30,24 @@ pub struct ExitArgs {
     /// Every share of the signing account
     #[arg(long)]
     all: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("how_much").required(true).args(["shares", "amount", "all"])))]
+pub struct TakeBackArgs {
+    #[command(flatten)]
+    pool: PoolArg,
+    /// So many exit shares of the batch that takes exits
+    #[arg(long, value_name = "N")]
+    shares: Option<U256>,
+    /// Exit shares worth so much: wei, or a decimal with a unit
+    #[arg(long)]
+    amount: Option<Amount>,
+    /// All that the signing account asked back in that batch
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    seen: SeenArg,
 }
 
 pub async fn exit(context: &Context, args: ExitArgs) -> Result<()> {
@@ -76,6 +94,71 @@ pub async fn exit(context: &Context, args: ExitArgs) -> Result<()> {
                 human(asked.assets),
                 asked.batch,
                 next(pool, asked.batch, ready_at)
+            )
+        },
+    );
+    Ok(())
+}
+
+pub async fn take_back(context: &Context, args: TakeBackArgs) -> Result<()> {
+    let session = context.signer().await?;
+    let pool = args.pool.pool;
+    let record = find(&session, pool).await?;
+    let seen = args.seen.of(pool, &record)?;
+    let me = session.me()?;
+    let batch = record.open_batch;
+    let open = session.chain.pool_batch(pool, batch).await?;
+    let held = session.chain.pool_exit_shares(pool, batch, me).await?;
+    let worth = open.assets.saturating_mul(held).checked_div(open.exit_shares).unwrap_or_default();
+    let shares = match (args.shares, args.amount) {
+        (Some(shares), _) if shares == U256::ZERO => {
+            return Err(fail(Code::Usage, "--shares must be above 0"));
+        }
+        (Some(shares), _) => shares,
+        (None, Some(amount)) => open.shares_for(require_amount(amount)?),
+        (None, None) => held,
+    };
+    if held == U256::ZERO {
+        return Err(fail(
+            Code::InsufficientShares,
+            format!(
+                "{me} has asked nothing back in batch {batch} of {pool}, which takes exits; what unbonds already can only be \
+                 claimed, and delegated anew"
+            ),
+        ));
+    }
+    if shares > held {
+        return Err(fail(
+            Code::InsufficientShares,
+            format!(
+                "{me} has {held} exit shares in batch {batch} of {pool}, worth {worth} wei, and more were to be taken back; \
+                 ask for less, or for --all"
+            ),
+        ));
+    }
+    let mined = session.send(session.calls().pool(pool).take_back_exit(shares, seen)).await?;
+    let taken: DelegationPool::ExitTakenBack =
+        event(&mined, pool).ok_or_else(|| unsaid("what was taken back"))?;
+    let (shares_now, worth_now) = session.chain.pool_shares(pool, me).await?;
+    context.out.result(
+        &json!({
+            "pool": pool,
+            "delegator": me,
+            "batch": batch.to_string(),
+            "exit_shares": shares.to_string(),
+            "amount": taken.assets.to_string(),
+            "shares": taken.shares.to_string(),
+            "left": (held - shares).to_string(),
+            "held": shares_now.to_string(),
+            "worth": worth_now.to_string(),
+            "revision": seen.to_string(),
+            "tx": mined.tx_hash,
+        }),
+        || {
+            format!(
+                "{} of batch {batch} are delegated again; {me} has {shares_now} shares of {pool}, worth {}",
+                human(taken.assets),
+                human(worth_now)
             )
         },
     );

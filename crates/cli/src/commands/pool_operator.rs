@@ -1,7 +1,7 @@
 //! `provery pool`, what only a pool's operator does.
 
 use alloy::primitives::{Address, U256};
-use clap::Subcommand;
+use clap::{ArgGroup, Args, Subcommand};
 use eyre::Result;
 use provery_bindings::DelegationPool;
 use provery_chain::PoolRecord;
@@ -11,7 +11,7 @@ use crate::{
     amount::{Amount, human},
     commands::{
         Context,
-        pool::{PoolArg, event, find, require_amount},
+        pool::{PoolArg, event, find, require_amount, unsaid},
         pool_exit::{next, started},
     },
     error::{Code, fail},
@@ -42,8 +42,21 @@ pub enum PoolSubmitterCommand {
     },
 }
 
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["amount", "cancel"])))]
+pub struct OwnExitArgs {
+    #[command(flatten)]
+    pool: PoolArg,
+    /// Wei, or a decimal with a unit; another amount than the one announced is announced in its place
+    #[arg(long)]
+    amount: Option<Amount>,
+    /// Take back what is announced
+    #[arg(long)]
+    cancel: bool,
+}
+
 /// A pool that the signing account operates.
-async fn operated(session: &Session, pool: Address) -> Result<PoolRecord> {
+pub async fn operated(session: &Session, pool: Address) -> Result<PoolRecord> {
     let record = find(session, pool).await?;
     let me = session.me()?;
     if record.operator != me {
@@ -72,52 +85,141 @@ pub async fn stake(context: &Context, pool: Address, amount: Amount) -> Result<(
     Ok(())
 }
 
-pub async fn own_exit(context: &Context, pool: Address, amount: Amount) -> Result<()> {
+pub async fn own_exit(context: &Context, args: OwnExitArgs) -> Result<()> {
     let session = context.signer().await?;
-    let own = operated(&session, pool).await?.own;
+    let pool = args.pool.pool;
+    let record = operated(&session, pool).await?;
+    let Some(amount) = args.amount else { return cancel_own_exit(context, &session, pool, &record).await };
     let amount = require_amount(amount)?;
-    if amount > own {
-        return Err(fail(
-            Code::InsufficientStake,
-            format!("the operator's own stake in {pool} is {own} wei, less than {amount}; ask for less"),
-        ));
+    let now = session.head().await?.timestamp;
+    match record.own_exit {
+        Some((announced, from)) if announced == amount => {
+            if now < from {
+                return Err(fail(
+                    Code::NotReady,
+                    format!(
+                        "an exit of {} of the operator's is announced, and may be asked for in {} s, at unix second {from}; \
+                         run this again then, and before unix second {}",
+                        human(amount),
+                        from - now,
+                        from + record.exit_time
+                    ),
+                ));
+            }
+            request_own_exit(context, &session, pool, amount).await
+        }
+        _ => {
+            let own = record.own;
+            if amount > own {
+                return Err(fail(
+                    Code::InsufficientStake,
+                    format!(
+                        "the operator's own stake in {pool} is {own} wei, less than {amount}; ask for less"
+                    ),
+                ));
+            }
+            let mined = session.send(session.calls().pool(pool).announce_own_exit(amount)).await?;
+            let announced: DelegationPool::OwnExitAnnounced =
+                event(&mined, pool).ok_or_else(|| unsaid("when it is due"))?;
+            let from = announced.from.saturating_to::<u64>();
+            if session.head().await?.timestamp >= from {
+                // While nobody else has anything at stake there is nobody to warn.
+                return request_own_exit(context, &session, pool, amount).await;
+            }
+            let until = from + record.exit_time;
+            context.out.result(
+                &json!({
+                    "pool": pool,
+                    "amount": amount.to_string(),
+                    "announced": true,
+                    "from": from,
+                    "until": until,
+                    "batch": null,
+                    "ready_at": null,
+                    "tx": mined.tx_hash,
+                }),
+                || {
+                    format!(
+                        "an exit of {} is announced; run this again from unix second {from} on to ask it back, and before \
+                         unix second {until}, when the announcement lapses",
+                        human(amount)
+                    )
+                },
+            );
+            Ok(())
+        }
     }
-    let mined = session.send(session.calls().pool(pool).request_own_exit(amount)).await?;
-    let batch = event::<DelegationPool::ExitRequested>(&mined, pool).map(|it| it.batch).unwrap_or_default();
-    let ready_at = started(&mined, pool, batch);
+}
+
+async fn request_own_exit(context: &Context, session: &Session, pool: Address, amount: U256) -> Result<()> {
+    let mined = session.send(session.calls().pool(pool).request_own_exit()).await?;
+    let asked: DelegationPool::ExitRequested =
+        event(&mined, pool).ok_or_else(|| unsaid("which batch the exit is in"))?;
+    let (batch, ready_at) = (asked.batch, started(&mined, pool, asked.batch));
     context.out.result(
         &json!({
             "pool": pool,
-            "amount": amount.to_string(),
+            // Less than announced if the rest was slashed.
+            "amount": asked.assets.to_string(),
+            "announced": false,
+            "from": null,
+            "until": null,
             "batch": batch.to_string(),
             "ready_at": ready_at,
             "tx": mined.tx_hash,
         }),
-        || match ready_at {
-            Some(at) => format!(
-                "{} are in batch {batch}, which `provery pool advance --pool {pool}` settles from unix \
-                 second {at} on; then `provery pool withdraw --pool {pool}`",
-                human(amount)
-            ),
-            None => format!("{} are in batch {batch}; {}", human(amount), next(pool, batch, None)),
+        || {
+            let less = if asked.assets < amount { " (what is left)" } else { "" };
+            match ready_at {
+                Some(at) => format!(
+                    "{}{less} are in batch {batch}, which `provery pool advance --pool {pool}` settles from unix \
+                     second {at} on; then `provery pool withdraw --pool {pool}`",
+                    human(asked.assets)
+                ),
+                None => format!("{}{less} are in batch {batch}; {}", human(asked.assets), next(pool, batch, None)),
+            }
         },
     );
+    Ok(())
+}
+
+async fn cancel_own_exit(
+    context: &Context,
+    session: &Session,
+    pool: Address,
+    record: &PoolRecord,
+) -> Result<()> {
+    let Some((amount, _)) = record.own_exit else {
+        return Err(fail(
+            Code::AlreadyDone,
+            format!(
+                "no exit of the operator's is announced in {pool}, or it lapsed; there is nothing to take back"
+            ),
+        ));
+    };
+    let mined = session.send(session.calls().pool(pool).announce_own_exit(U256::ZERO)).await?;
+    context
+        .out
+        .result(&json!({ "pool": pool, "cancelled": amount.to_string(), "tx": mined.tx_hash }), || {
+            format!("the exit of {} is no longer announced", human(amount))
+        });
     Ok(())
 }
 
 pub async fn commission(context: &Context, pool: Address, bps: u16) -> Result<()> {
     let session = context.signer().await?;
     let record = operated(&session, pool).await?;
+    let now = session.head().await?.timestamp;
     let call = match record.next_commission {
         Some((announced, from)) if announced == U256::from(bps) => {
-            let now = session.head().await?.timestamp;
             if now < from {
                 return Err(fail(
                     Code::NotReady,
                     format!(
-                        "a commission of {bps} bps is announced and may be set in {} s, at unix second \
-                         {from}; run this again then",
-                        from - now
+                        "a commission of {bps} bps is announced and may be set in {} s, at unix second {from}; run this again \
+                         then, and before unix second {}",
+                        from - now,
+                        from + record.exit_time
                     ),
                 ));
             }
@@ -125,9 +227,17 @@ pub async fn commission(context: &Context, pool: Address, bps: u16) -> Result<()
         }
         _ => session.calls().pool(pool).set_commission(bps),
     };
-    let mined = session.send(call).await?;
+    let mut mined = session.send(call).await?;
     let announced = event::<DelegationPool::CommissionAnnounced>(&mined, pool);
-    let from = announced.map(|it| it.from.saturating_to::<u64>());
+    let mut from = announced.map(|it| it.from.saturating_to::<u64>());
+    if let Some(due) = from
+        && session.head().await?.timestamp >= due
+    {
+        // While nobody else has anything at stake there is nobody to warn.
+        mined = session.send(session.calls().pool(pool).raise_commission()).await?;
+        from = None;
+    }
+    let until = from.map(|from| from + record.exit_time);
     let now_bps = session.chain.pool(pool).await?.commission_bps;
     context.out.result(
         &json!({
@@ -135,51 +245,15 @@ pub async fn commission(context: &Context, pool: Address, bps: u16) -> Result<()
             "commission_bps": now_bps.saturating_to::<u64>(),
             "next_commission_bps": from.map(|_| bps),
             "next_commission_from": from,
+            "next_commission_until": until,
             "tx": mined.tx_hash,
         }),
-        || match from {
-            Some(from) => format!(
-                "a commission of {bps} bps is announced; from unix second {from} on, run this again to \
-                 set it"
+        || match from.zip(until) {
+            Some((from, until)) => format!(
+                "a commission of {bps} bps is announced; run this again from unix second {from} on to set it, and before unix \
+                 second {until}, when the announcement lapses"
             ),
             None => format!("the commission of {pool} is {now_bps} bps"),
-        },
-    );
-    Ok(())
-}
-
-pub async fn allocate(context: &Context, pool: Address, market: u64, units: u64) -> Result<()> {
-    let session = context.signer().await?;
-    operated(&session, pool).await?;
-    let id = U256::from(market);
-    let bond = session.chain.terms(id).await?.bond.to::<U256>();
-    let unit = session.chain.registry_params().await?.stake_unit;
-    let wei = unit.saturating_mul(U256::from(units));
-    let mut warnings = Vec::new();
-    if units > 0 && wei < bond {
-        let warning = format!(
-            "{units} units are {wei} wei, below the bond of {bond} wei: draws will pass the pool over; \
-             allocate at least {} units",
-            bond.div_ceil(unit)
-        );
-        context.out.warn(&warning);
-        warnings.push(warning);
-    }
-    let mined = session.send(session.calls().pool(pool).allocate(id, U256::from(units))).await?;
-    context.out.result(
-        &json!({
-            "pool": pool,
-            "market": id.to_string(),
-            "units": units,
-            "wei": wei.to_string(),
-            "warnings": warnings,
-            "tx": mined.tx_hash,
-        }),
-        || {
-            format!(
-                "{pool} has {units} units in market {market}; that counts from the next epoch, or the one \
-                 after"
-            )
         },
     );
     Ok(())

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 use crate::{
     amount::human,
-    commands::{Context, pool},
+    commands::{
+        Context, pool,
+        pool_policy::{policy_json, policy_text},
+    },
     error::{Code, Failure},
     output::{fields, table},
     session::Session,
@@ -80,9 +83,9 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
     let known = history.provers.get(&address).cloned().unwrap_or_default();
     let mut markets = Vec::new();
     for market in &record.markets {
-        let position = session.chain.position(*market, address).await?;
-        markets.push((*market, position.units, position));
+        markets.push((market, session.chain.position(market.market, address).await?));
     }
+    let bonded = markets.iter().map(|(_, position)| position.bonded.to::<U256>()).sum::<U256>();
     let open = session.chain.pool_batch(address, record.open_batch).await?;
     let unbonding = match record.unbonding_batch {
         Some(batch) => Some((batch, session.chain.pool_batch(address, batch).await?)),
@@ -106,8 +109,18 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
         "commission_bps": record.commission_bps.saturating_to::<u64>(),
         "next_commission_bps": next_bps,
         "next_commission_from": next_from,
+        "next_commission_until": next_from.map(|from| from + record.exit_time),
+        "own_exit": record.own_exit.map(|(amount, from)| json!({
+            "amount": amount.to_string(),
+            "from": from,
+            "until": from + record.exit_time,
+        })),
+        "revision": record.revision.to_string(),
+        "exit_time": record.exit_time,
+        "notice": record.notice,
         "stake": prover.stake.to_string(),
         "free": free.to_string(),
+        "bonded": bonded.to_string(),
         "own": record.own.to_string(),
         "delegated": record.delegated.to_string(),
         "undripped": record.undripped.to_string(),
@@ -117,10 +130,13 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
         "share_price": price(&record),
         "unharvested": credit.to_string(),
         "owed_to_operator": record.owed_to_operator.to_string(),
-        "markets": markets.iter().map(|(market, units, position)| json!({
-            "market": market.to_string(),
-            "units": units.to_string(),
+        "markets": markets.iter().map(|(market, position)| json!({
+            "market": market.market.to_string(),
+            "units": position.units.to_string(),
             "exposure": position.exposure,
+            "policy": market.policy.as_ref().map(policy_json),
+            "announced": market.next.as_ref().map(|(policy, _)| policy_json(policy)),
+            "announced_from": market.next.as_ref().map(|(_, from)| from),
             "bonded": position.bonded.to_string(),
             "misses": position.misses,
             "suspended": position.suspended,
@@ -148,11 +164,32 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
             (
                 "commission",
                 match record.next_commission {
-                    Some((bps, from)) => {
-                        format!("{} bps; {bps} bps from unix second {from} on", record.commission_bps)
-                    }
+                    Some((bps, from)) => format!(
+                        "{} bps; may become {bps} bps from unix second {from} to {}",
+                        record.commission_bps,
+                        from + record.exit_time
+                    ),
                     None => format!("{} bps", record.commission_bps),
                 },
+            ),
+            (
+                "own exit",
+                match record.own_exit {
+                    Some((amount, from)) => format!(
+                        "the operator may ask {} back from unix second {from} to {}",
+                        human(amount),
+                        from + record.exit_time
+                    ),
+                    None => "none is announced".to_string(),
+                },
+            ),
+            ("revision", record.revision.to_string()),
+            (
+                "times",
+                format!(
+                    "a batch unbonds for {} s; an exit takes {} s at most, as much as any notice",
+                    record.exit_time, record.notice
+                ),
             ),
             ("own", human(record.own)),
             (
@@ -164,6 +201,7 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
                 format!("{}, and {} of the operator's", human(record.exiting), human(record.own_exiting)),
             ),
             ("free", human(free)),
+            ("bonded", human(bonded)),
             ("share price", price(&record)),
             ("unharvested", human(credit)),
             ("owed to operator", human(record.owed_to_operator)),
@@ -182,12 +220,24 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
         if !markets.is_empty() {
             let rows: Vec<Vec<String>> = markets
                 .iter()
-                .map(|(market, units, position)| {
-                    vec![market.to_string(), units.to_string(), human(position.bonded.to())]
+                .map(|(market, position)| {
+                    vec![
+                        market.market.to_string(),
+                        position.units.to_string(),
+                        position.exposure.to_string(),
+                        human(position.bonded.to()),
+                        market.policy.as_ref().map_or_else(|| "nothing".to_string(), policy_text),
+                        market.next.as_ref().map_or_else(String::new, |(policy, from)| {
+                            format!("{}, from unix second {from}", policy_text(policy))
+                        }),
+                    ]
                 })
                 .collect();
             text.push('\n');
-            text.push_str(&table(&["market", "units", "bonded"], &rows));
+            text.push_str(&table(
+                &["market", "units", "exposure", "bonded", "may have bonded", "announced"],
+                &rows,
+            ));
         }
         if let Some(holding) = &holding {
             text.push('\n');
@@ -210,6 +260,34 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
         text
     });
     Ok(())
+}
+
+/// What a pool's operator announced and may not do yet, in sentences.
+pub fn announced(record: &PoolRecord) -> Vec<String> {
+    let mut told = Vec::new();
+    if let Some((bps, from)) = record.next_commission {
+        told.push(format!(
+            "the commission, {} bps, may become {bps} bps from unix second {from} on",
+            record.commission_bps
+        ));
+    }
+    if let Some((amount, from)) = record.own_exit {
+        told.push(format!(
+            "the operator may ask {} of its own {} back from unix second {from} on",
+            human(amount),
+            human(record.own)
+        ));
+    }
+    for market in &record.markets {
+        if let Some((policy, from)) = &market.next {
+            told.push(format!(
+                "from unix second {from} on the pool may have bonded in market {}: {}",
+                market.market,
+                policy_text(policy)
+            ));
+        }
+    }
+    told
 }
 
 /// The delegator asked about, or the account that would sign; nobody if there is no key.
@@ -264,5 +342,6 @@ fn batch_json(batch: U256, found: &PoolBatch) -> Value {
         "assets": found.assets.to_string(),
         "own": found.own.to_string(),
         "ready_at": found.ready_at,
+        "asked_at": found.asked_at,
     })
 }

@@ -22,12 +22,8 @@ use crate::{
     files,
     output::fields,
     session::Session,
-    solc,
     terms::{self, MechanismArgs, Parties, TermsArgs},
 };
-
-/// The generated contract's name.
-const VERIFIER: &str = "TransferBlockVerifier";
 
 #[derive(Debug, Subcommand)]
 pub enum RollupCommand {
@@ -125,7 +121,8 @@ struct Plan {
     key_hash: B256,
     descriptor_hash: B256,
     development: bool,
-    verifier_code: alloy::primitives::Bytes,
+    /// What the verifier is constructed with: the circuit's key.
+    verifier_arguments: Vec<u8>,
     genesis: Vec<u8>,
     root: U256,
 }
@@ -161,13 +158,9 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
     let terms = args.terms.to_terms(nothing, 1, 0)?;
     session.sender()?.check(&session.calls().validate_terms(mechanism, &terms)).await?;
 
-    let mut steps = context.out.steps(4 + usize::from(args.fund.is_some()));
-    let step = steps.start("Groth16 verifier");
-    let groth16 = session.deploy(&plan.verifier_code, &[]).await?;
-    step.finish(&groth16.address.to_string());
-
+    let mut steps = context.out.steps(3 + usize::from(args.fund.is_some()));
     let step = steps.start("BlockVerifier");
-    let verifier = session.deploy(&BlockVerifier::BYTECODE, &(groth16.address,).abi_encode_params()).await?;
+    let verifier = session.deploy(&BlockVerifier::BYTECODE, &plan.verifier_arguments).await?;
     step.finish(&verifier.address.to_string());
 
     let step = steps.start("circuit");
@@ -267,8 +260,7 @@ fn plan(session: &Session, args: &CreateArgs) -> Result<Plan> {
             ),
         ));
     }
-    let source = solidity::generate(&verifying.key, VERIFIER)?;
-    let verifier_code = solc::compile(&source, VERIFIER)?;
+    let verifier_arguments = solidity::block_verifier_arguments(&verifying.key)?;
     let workload = args.accounts.workload();
     let state = State::new(&workload.accounts())
         .map_err(|error| fail(Code::Usage, format!("--accounts: {error}")))?;
@@ -277,7 +269,7 @@ fn plan(session: &Session, args: &CreateArgs) -> Result<Plan> {
         key_hash: B256::from(verifying.hash),
         descriptor_hash: sha256(params.descriptor().to_string().as_bytes()),
         development,
-        verifier_code,
+        verifier_arguments,
         genesis: workload.genesis_bytes(),
         root: U256::from_be_bytes(state.root_word()),
     })

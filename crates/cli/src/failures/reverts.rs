@@ -124,19 +124,45 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
         "InsufficientOwn" => {
             (Code::InsufficientStake, "the operator's own stake is less than that; ask for less")
         }
-        "CommissionNotAnnounced" => (
-            Code::NotReady,
-            "no higher commission is announced; announce one with `provery pool commission` first",
+        "AlreadyInitialised" => (
+            Code::AlreadyDone,
+            "a pool is initialised where it is created, and only there; create one with `provery pool create`",
         ),
-        "CommissionNotDue" => {
-            (Code::NotReady, "the higher commission is not due yet; run this again from the second named")
+        "RevisionChanged" => (
+            Code::RevisionChanged,
+            "the pool's operator announced something meanwhile, and nothing was changed; look at it with `provery pool show`, \
+             and run this again if you still want to",
+        ),
+        "NothingAnnounced" => (
+            Code::NotReady,
+            "nothing of the kind is announced; announce it first, with `provery pool commission` or `provery pool own-exit`",
+        ),
+        "NoticeNotOver" => (
+            Code::NotReady,
+            "the notice that delegators have is not over; run this again from the second named",
+        ),
+        "AnnouncementLapsed" => (
+            Code::NotReady,
+            "what was announced could be done until the second named, and has lapsed; run this again to announce it anew",
+        ),
+        "ExposureZero" => (
+            Code::Usage,
+            "an exposure of nothing cannot be announced; leave a market with `provery pool narrow --exposure 0`",
+        ),
+        "VersionsInvalid" => {
+            (Code::Usage, "the market's terms have versions 1 to the one named; choose a range among those")
         }
+        "BeyondPolicy" => (
+            Code::BeyondPolicy,
+            "in this market the pool may do no more than what is named; stay within that, or announce more with `provery \
+             pool announce`",
+        ),
         "TooManyMarkets" => (
             Code::InsufficientStake,
-            "the pool serves as many markets as it may; leave one with `provery pool allocate --units 0`",
+            "the pool serves as many markets as it may; leave one with `provery pool narrow --exposure 0`, and wait until its bonds end",
         ),
         "ExitsWaiting" => {
-            (Code::InsufficientStake, "that stake is what exits wait for; allocate less, or more stake first")
+            (Code::InsufficientStake, "that stake is what exits wait for; allocate less, or stake more first")
         }
         "NothingWaiting" => (Code::NotReady, "no exit waits for stake, so there is nothing to do"),
         "NothingToFree" => (
@@ -261,6 +287,29 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
         "TicketNotFound" | "TicketHeld" => {
             (Code::NotReady, "there is no ticket to give up, or its slot may still open; try again later")
         }
+        // Seeds.
+        "SeedMissing" => {
+            (Code::NotReady, "the seed that decides is not known yet; run this again a few blocks later")
+        }
+        "HistoryMissing" => (
+            Code::Foreseeable,
+            "this chain keeps no history of its blocks' hashes (EIP-2935), so there are no seeds; name a source of randomness \
+             with `provery deploy --randomness`",
+        ),
+        "EpochOutOfReach" => (
+            Code::NotReady,
+            "that epoch needs no seed any more, or its seed block is not there yet; wait until it is due",
+        ),
+        "HeaderMalformed" | "HeaderUnknown" | "NotSeedBlock" | "ParentMismatch" => (
+            Code::RpcRejected,
+            "the headers that the RPC gave do not lead to the epoch's seed block; run this again, or use another node",
+        ),
+        // Verifying keys.
+        "KeyPointAtInfinity" | "KeyPointNotInGroup" | "KeyPointsRelated" => (
+            Code::KeyFileInvalid,
+            "no proof can be checked against this verifying key; make the keys anew with `provery keys generate`, or fetch \
+             them again",
+        ),
         "HandicapNotOver" => (
             Code::NotReady,
             "the payee has won more than its share of late; its proof is taken from the second named",

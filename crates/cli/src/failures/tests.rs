@@ -56,10 +56,11 @@ fn reverts_have_codes() {
 /// Every error that a pool can revert with is told in words of its own.
 #[test]
 fn no_error_of_a_pool_is_left_to_its_name() {
-    use provery_bindings::DelegationPool;
+    use provery_bindings::{DelegationPool, DelegationPoolPolicies};
     // Of libraries, or about the deployment itself.
     const INTERNAL: [&str; 3] = ["Overflow", "ReentrancyGuardReentrantCall", "AssetTakesFee"];
-    for name in DelegationPool::abi::errors().into_keys() {
+    let policies = DelegationPoolPolicies::abi::errors().into_keys();
+    for name in DelegationPool::abi::errors().into_keys().chain(policies) {
         let told = of_newer_revert(&name).0 != Code::Reverted;
         assert!(told || INTERNAL.contains(&name.as_str()), "{name}");
     }

@@ -108,34 +108,65 @@ fn whoever_leads_begins_to_prove_before_the_settlement() {
     assert_eq!(kinds(&book, &policy(1_050)), [(1, "settle")], "too late to bid on the other");
 }
 
-#[test]
-fn a_round_is_known_before_its_slot_and_kept() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let (mut book, _) = open(directory.path());
+fn mined_world() -> World {
     let params = mining::Params { interval: 9, ticket_bond: 7, initial_bits: 1 };
     let terms = Terms { mechanism: MINING, mechanismParams: B256::from(params.pack()), ..terms() };
     let mut world = World::new();
     world.terms = terms;
+    world
+}
+
+fn started(slot: u64) -> alloy::primitives::LogData {
+    let (target, bond) = (U256::from(4), U96::from(7));
+    Mining::RoundStarted { market: MARKET, slot, target, ticketBond: bond }.encode_log_data()
+}
+
+#[test]
+fn a_round_is_known_before_its_slot_and_kept() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = open(directory.path());
+    let mut world = mined_world();
     book.block(block(1), &world.beginning()).expect("stored");
     book.block(block(2), &world.post(2, ME, None)).expect("stored");
-    let started = Mining::RoundStarted {
-        market: MARKET,
-        slot: 2,
-        seed: U256::from(3),
-        target: U256::from(4),
-        ticketBond: U96::from(7),
-    };
-    book.block(block(3), &[world.says(3, 2, started.encode_log_data())]).expect("stored");
+    book.block(block(3), &[world.says(3, 2, started(2))]).expect("stored");
     book.block(block(4), &world.prove(4, 1, ME, None)).expect("stored");
     // Long after, when everything that is over has been forgotten.
     book.block(block(COMPACT_EVERY + 2 * KEEP_BLOCKS), &[]).expect("stored");
     drop(book);
     let (book, _) = open(directory.path());
-    let puzzles = book.puzzles(&policy(1_010));
+    assert_eq!(book.rounds(&policy(1_010)), [(MINING, key(2))]);
+    assert_eq!(book.puzzles(&policy(1_010), |_| None), [], "the seed is not known");
+    let seed = |at| (at == key(2)).then_some(B256::repeat_byte(3));
+    let puzzles = book.puzzles(&policy(1_010), seed);
     assert!(book.record(key(1)).is_none(), "the slot before is forgotten");
     assert_eq!(puzzles.len(), 1, "of a slot to come, nothing is");
     let (contract, puzzle) = puzzles[0];
     assert_eq!((contract, puzzle.slot, puzzle.target), (MINING, 2, U256::from(4)));
+    assert_eq!(puzzle.seed, B256::repeat_byte(3));
+    assert_ne!(book.puzzles(&policy(1_010), |_| Some(B256::ZERO)), puzzles, "another seed is another puzzle");
+    assert_eq!(book.rounds(&Policy { taking: false, ..policy(1_010) }), []);
+}
+
+#[test]
+fn a_right_that_could_not_be_used_is_not_mined_for() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = open(directory.path());
+    let mut world = mined_world();
+    book.block(block(1), &world.beginning()).expect("stored");
+    book.block(block(2), &world.post(2, ME, None)).expect("stored");
+    book.block(block(3), &[world.says(3, 2, started(2))]).expect("stored");
+    assert_eq!(book.rounds(&policy(1_010)), [(MINING, key(2))]);
+    let stale = Event::AllocationSet {
+        prover: ME,
+        market: MARKET,
+        units: 5,
+        exposure: 5,
+        from_version: 2,
+        to_version: 2,
+    };
+    book.block(block(4), &[World::at(4, 0, stale)]).expect("stored");
+    assert_eq!(book.rounds(&policy(1_010)), [], "the terms are not accepted");
+    assert_eq!(book.puzzles(&policy(1_010), |_| Some(B256::ZERO)), []);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the facts and the work at hand mean for a slot: decisions, errands, and whether there is room for more.
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::hand_over;
 use provery_mechanisms::phase::rescue_rank;
 use provery_mechanisms::{Decision, Errand, MarketView, Mechanism, Puzzle, Reason, SlotView};
@@ -60,27 +60,47 @@ impl Book {
         self.facts.offers(key).find_map(|offer| hand_over::take(view, hand_overs, offer))
     }
 
-    /// What there is to compute for the right to a market's next slot, and the mechanism's contract that wants it.
-    pub fn puzzles(&self, policy: &Policy) -> Vec<(Address, Puzzle)> {
+    /// What there is to compute for the right to a market's next slot, and the mechanism's contract that wants it. `seed` has the
+    /// seeds of rounds, by slot.
+    pub fn puzzles(&self, policy: &Policy, seed: impl Fn(SlotKey) -> Option<B256>) -> Vec<(Address, Puzzle)> {
         let puzzle = |market: U256| {
-            let terms = self.facts.market_terms(market)?;
-            if !self.facts.commitment(market, self.me).accepts(terms.version) {
-                return None;
-            }
-            let next_slot = self.facts.next_slot(market);
-            let log = self.facts.log(SlotKey { market, id: next_slot }, terms.mechanism);
-            let view = MarketView {
-                market,
-                terms,
-                next_slot,
-                me: self.me,
-                key: policy.key,
-                taking: policy.taking,
-                log,
-            };
-            Some((terms.mechanism, self.mechanism(terms.mechanism)?.puzzle(&view)?))
+            let (mechanism, view) = self.market_view(market, policy)?;
+            let seed = seed(SlotKey { market, id: view.next_slot });
+            Some((view.terms.mechanism, mechanism.puzzle(&MarketView { seed, ..view })?))
         };
-        self.facts.markets().filter(|market| self.serves(*market)).filter_map(puzzle).collect()
+        self.facts.markets().filter_map(puzzle).collect()
+    }
+
+    /// The rounds in which there is a puzzle once their seeds are known, by the slots that they are for, and the mechanism's
+    /// contract.
+    pub fn rounds(&self, policy: &Policy) -> Vec<(Address, SlotKey)> {
+        let round = |market: U256| {
+            let (mechanism, view) = self.market_view(market, policy)?;
+            let key = SlotKey { market, id: view.next_slot };
+            mechanism.has_round(&view).then_some((view.terms.mechanism, key))
+        };
+        self.facts.markets().filter_map(round).collect()
+    }
+
+    /// A market as its mechanism is shown it, without its round's seed; nothing if this prover does not serve it, or did not
+    /// accept its terms: a right that it cannot use costs a bond.
+    fn market_view(&self, market: U256, policy: &Policy) -> Option<(&'static dyn Mechanism, MarketView<'_>)> {
+        let terms = self.facts.market_terms(market)?;
+        let mechanism = self.mechanism(terms.mechanism)?;
+        let next_slot = self.facts.next_slot(market);
+        let able = self.facts.candidates(market).contains(&self.me)
+            && self.facts.commitment(market, self.me).accepts(terms.version);
+        let view = MarketView {
+            market,
+            terms,
+            next_slot,
+            me: self.me,
+            key: policy.key,
+            taking: policy.taking,
+            seed: None,
+            log: self.facts.log(SlotKey { market, id: next_slot }, terms.mechanism),
+        };
+        (self.serves(market) && able).then_some((mechanism, view))
     }
 
     /// An open slot as its mechanism is shown it.

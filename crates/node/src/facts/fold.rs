@@ -37,6 +37,7 @@ impl Facts {
                 | Event::ProverSuspended { .. }
                 | Event::ProverReinstated { .. }
                 | Event::EpochSeeded { .. }
+                | Event::EpochSeedless { .. }
                 | Event::GenesisSet { .. }
                 | Event::BlockPosted { .. }
         )
@@ -75,7 +76,8 @@ impl Facts {
             Event::ProverReinstated { prover, market } => {
                 self.suspended.remove(&(*market, *prover));
             }
-            Event::EpochSeeded { epoch, .. } => {
+            // Either way there is nothing more to bring.
+            Event::EpochSeeded { epoch, .. } | Event::EpochSeedless { epoch } => {
                 self.seeded.insert(*epoch);
                 while self.seeded.len() > SEEDS_KEPT {
                     self.seeded.pop_first();

@@ -55,7 +55,7 @@ fn useless(logged: &LoggedEvent, facts: &Facts, newer: &mut BTreeSet<String>) ->
         Event::GenesisSet { .. } => !facts.rollups.contains_key(&logged.address),
         Event::AllocationSet { prover, market, .. } => said_again(format!("allocation {market} {prover}")),
         Event::WeightSet { market, id, .. } => said_again(format!("weight {market} {id}")),
-        Event::EpochSeeded { epoch, .. } => !facts.seeded.contains(epoch),
+        Event::EpochSeeded { epoch, .. } | Event::EpochSeedless { epoch } => !facts.seeded.contains(epoch),
         Event::ProverResumed { prover } | Event::ProverPaused { prover } => {
             said_again(format!("pause {prover}"))
         }

@@ -50,10 +50,12 @@ impl Service {
         self.sends.spawn(async move { Sent::Upkeep { result: sender.deliver(order).await, task } });
     }
 
-    /// Work on the puzzle that is worth working on, and on no other; hand its solution in until the round is over.
+    /// Work on the puzzle that is worth working on, and on no other; hand its solution in until the round is over. Another seed
+    /// makes it another puzzle.
     pub(super) fn start_mining(&mut self, policy: &Policy) {
         let Some(prover) = self.config.puzzle.clone() else { return };
-        let wanted = self.book.puzzles(policy).into_iter().next();
+        self.look_at_rounds(policy);
+        let wanted = self.book.puzzles(policy, |key| self.rounds.seed(key)).into_iter().next();
         let wanted_puzzle = wanted.as_ref().map(|(_, puzzle)| *puzzle);
         if self.mine.as_ref().is_some_and(|mine| Some(mine.puzzle) != wanted_puzzle) {
             self.stop_mining();
@@ -64,8 +66,9 @@ impl Service {
             let ticket = solution
                 .zip(self.book.mechanism(mechanism))
                 .and_then(|(solution, kind)| kind.ticket(mechanism, &puzzle, solution));
-            if let Some(errand) = ticket {
-                self.run_errand(SlotKey { market: puzzle.market, id: puzzle.slot }, errand);
+            let key = SlotKey { market: puzzle.market, id: puzzle.slot };
+            if let Some(errand) = ticket.filter(|_| self.rounds.ready(key)) {
+                self.run_errand(key, errand);
             }
             return;
         }

@@ -12,6 +12,7 @@ mod lifecycle;
 mod observe;
 mod pace;
 mod report;
+mod rounds;
 mod seeds;
 mod sends;
 mod upkeep;
@@ -52,6 +53,7 @@ use health::Health;
 use journey::Journey;
 use observe::Watch;
 use pace::Pace;
+use rounds::Rounds;
 use sends::Sent;
 use upkeep::{Task, Upkeep};
 
@@ -76,6 +78,7 @@ struct Service {
     funds: Funds,
     /// The mining puzzle that is being worked on.
     mine: Option<Mine>,
+    rounds: Rounds,
     /// Where the time goes, of slots that are not over.
     journeys: HashMap<SlotKey, Journey>,
     /// Why nothing is taken on, as last said.
@@ -122,6 +125,7 @@ impl Service {
             health: Health::default(),
             funds: Funds::new(config.low_balance_proofs),
             mine: None,
+            rounds: Rounds::default(),
             journeys: HashMap::new(),
             absence: None,
             overloaded: false,
@@ -287,6 +291,7 @@ impl Service {
         self.reporter.node("standby", json!({}));
         self.workers.abandon_all();
         self.stop_mining();
+        self.rounds = Rounds::default();
         self.sends.abort_all();
         self.upkeep.abandoned();
         self.unconfirmed.clear();

@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 use super::journey::in_millis;
 use super::report::wei;
 use super::upkeep::{Look, Task};
-use super::{Service, worth};
+use super::{Service, rounds, worth};
 use crate::error::NodeError;
 use crate::facts::SlotKey;
 use crate::outcome::{Class, classify};
@@ -42,6 +42,10 @@ pub(super) enum Sent {
         result: Result<Option<Mined>, NodeError>,
     },
     Look(Look),
+    /// A mining round was looked at.
+    Round(rounds::Look),
+    /// A development chain was asked for a block that a round waits for.
+    BlockMade(Result<(), SendError>),
     /// A puzzle was solved, or given up.
     Mined {
         puzzle: Puzzle,
@@ -106,6 +110,14 @@ impl Service {
                     });
                     self.reporter.node("warning", fields);
                 }
+                Ok(())
+            }
+            Ok(Sent::Round(look)) => {
+                self.round_looked(look);
+                Ok(())
+            }
+            Ok(Sent::BlockMade(result)) => {
+                self.block_made(result);
                 Ok(())
             }
             Ok(Sent::Mined { puzzle, solution }) => {

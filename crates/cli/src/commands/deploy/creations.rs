@@ -12,13 +12,13 @@ use alloy::{
 };
 use eyre::Result;
 use provery_bindings::{
-    CircuitRegistry, DelegationPools, DevelopmentToken, HandOvers, MarketContracts, ProofMarket,
-    ProofMarketExt, ProverRegistry, RegistryConfig, TermsRules,
+    CircuitRegistry, DelegationPool, DelegationPoolPolicies, DelegationPools, DevelopmentToken, HandOvers,
+    MarketContracts, ProofMarket, ProofMarketExt, ProverRegistry, RegistryConfig, TermsRules,
 };
 use provery_mechanisms::{Mechanism, Parts};
 use provery_types::{
-    CIRCUIT_REGISTRY, DELEGATION_POOLS, HAND_OVERS, PROOF_MARKET, PROOF_MARKET_EXT, PROVER_REGISTRY,
-    PUZZLE_VERIFIER, TERMS_RULES,
+    CIRCUIT_REGISTRY, DELEGATION_POOL, DELEGATION_POOL_POLICIES, DELEGATION_POOLS, HAND_OVERS, PROOF_MARKET,
+    PROOF_MARKET_EXT, PROVER_REGISTRY, PUZZLE_VERIFIER, TERMS_RULES,
 };
 
 use super::gas;
@@ -31,6 +31,8 @@ use crate::{
 pub const TOKEN: &str = "DevelopmentToken";
 /// Those that are told of each other before they are there.
 const RING: [&str; 4] = [PROVER_REGISTRY, HAND_OVERS, PROOF_MARKET_EXT, PROOF_MARKET];
+/// Each is told of the one before.
+const POOLS: [&str; 3] = [DELEGATION_POOL_POLICIES, DELEGATION_POOL, DELEGATION_POOLS];
 
 /// What is deployed, and with what.
 pub struct Blueprint {
@@ -40,6 +42,8 @@ pub struct Blueprint {
     pub asset: Option<Address>,
     /// The creation code of the mining puzzle's verifier.
     pub puzzle: Option<Bytes>,
+    /// What gives the lottery and mining their randomness; none for the chain's blocks.
+    pub randomness: Option<Address>,
     pub mechanisms: Vec<&'static dyn Mechanism>,
 }
 
@@ -67,7 +71,7 @@ impl Blueprint {
     fn after(&self) -> Vec<&'static str> {
         let puzzle = self.puzzle.is_some().then_some(PUZZLE_VERIFIER);
         let mechanisms = self.mechanisms.iter().map(|mechanism| mechanism.name());
-        [DELEGATION_POOLS].into_iter().chain(puzzle).chain(mechanisms).collect()
+        POOLS.into_iter().chain(puzzle).chain(mechanisms).collect()
     }
 
     /// Every contract, in order.
@@ -109,12 +113,20 @@ impl Blueprint {
             PROOF_MARKET => {
                 (&ProofMarket::BYTECODE, (contracts(), site.at(PROOF_MARKET_EXT)).abi_encode_params())
             }
-            DELEGATION_POOLS => (&DelegationPools::BYTECODE, (market,).abi_encode_params()),
+            DELEGATION_POOL_POLICIES => (&DelegationPoolPolicies::BYTECODE, (market,).abi_encode_params()),
+            DELEGATION_POOL => {
+                (&DelegationPool::BYTECODE, (site.at(DELEGATION_POOL_POLICIES),).abi_encode_params())
+            }
+            DELEGATION_POOLS => (&DelegationPools::BYTECODE, (site.at(DELEGATION_POOL),).abi_encode_params()),
             PUZZLE_VERIFIER => (self.puzzle.as_ref().map_or(&[], |code| code.as_ref()), Vec::new()),
             _ => match self.mechanisms.iter().find(|mechanism| mechanism.name() == name) {
                 Some(mechanism) => {
-                    let registry = site.at(PROVER_REGISTRY);
-                    let parts = Parts { registry, market, puzzle: site.at(PUZZLE_VERIFIER) };
+                    let parts = Parts {
+                        registry: site.at(PROVER_REGISTRY),
+                        market,
+                        puzzle: site.at(PUZZLE_VERIFIER),
+                        randomness: self.randomness.unwrap_or_default(),
+                    };
                     (mechanism.code(), mechanism.constructor(&parts))
                 }
                 None => (&[], Vec::new()),
@@ -226,6 +238,7 @@ mod tests {
             params: RegistryConfig::default(),
             asset,
             puzzle: None,
+            randomness: None,
             mechanisms: provery_mechanisms::registry().to_vec(),
         }
     }
@@ -239,10 +252,37 @@ mod tests {
             let market = DEPLOYER.create(5 + place as u64);
             for (name, code) in blueprint.foreseen(DEPLOYER, 5) {
                 let told = code.windows(20).any(|window| window == market.as_slice());
-                let alone = [TOKEN, CIRCUIT_REGISTRY, TERMS_RULES, PROOF_MARKET, PROOF_MARKET_EXT];
+                let alone = [
+                    TOKEN,
+                    CIRCUIT_REGISTRY,
+                    TERMS_RULES,
+                    PROOF_MARKET,
+                    PROOF_MARKET_EXT,
+                    DELEGATION_POOL,
+                    DELEGATION_POOLS,
+                ];
                 assert_eq!(told, !alone.contains(&name), "{name}");
             }
             assert_eq!(names[place - 3..=place], RING);
+        }
+    }
+
+    #[test]
+    fn what_comes_after_another_is_told_where_it_is() {
+        let randomness = Address::repeat_byte(8);
+        let blueprint = Blueprint { randomness: Some(randomness), ..blueprint(None) };
+        let names = blueprint.names();
+        let codes: BTreeMap<_, _> = blueprint.foreseen(DEPLOYER, 5).into_iter().collect();
+        let at = |name| {
+            DEPLOYER.create(5 + names.iter().position(|found| *found == name).expect("is there") as u64)
+        };
+        for (name, told) in [
+            (DELEGATION_POOL, at(DELEGATION_POOL_POLICIES)),
+            (DELEGATION_POOLS, at(DELEGATION_POOL)),
+            ("StakeLottery", randomness),
+            ("Mining", randomness),
+        ] {
+            assert!(codes[name].ends_with(told.as_slice()), "{name}");
         }
     }
 

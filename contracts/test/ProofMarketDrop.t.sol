@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import { IProofMarketEvents, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
+import { SlashSplit } from "../src/libraries/SlashSplit.sol";
+import { MarketFixture } from "./MarketFixture.sol";
+
+/// @notice A requester that no longer wants a proof lets its prover go, for a fee: slots without a chain. Those that fall with what
+/// they build on: contracts/test/chain.
+contract ProofMarketDropTest is MarketFixture {
+    function _drop(address sender, Slot memory slot) private {
+        vm.prank(sender);
+        market.drop(slot, terms, _noInputs());
+    }
+
+    function _dropFails(address sender, Slot memory slot, bytes4 error) private {
+        vm.prank(sender);
+        vm.expectRevert(error);
+        market.drop(slot, terms, _noInputs());
+    }
+
+    function test_DropPaysTheHolderTheForfeitAndFreesItsBond() public {
+        uint256 funds = _funds();
+        Slot memory slot = _open(alice);
+        assertEq(registry.bondedOf(id, alice), BOND);
+        // To the last second, with a proof all but on its way.
+        vm.warp(slot.exclusiveUntil - 1);
+        vm.expectEmit(address(market));
+        emit IProofMarketEvents.SlotDropped(id, slot.id, 1 ether);
+        _drop(requester, slot);
+        assertEq(market.credits(alice), 1 ether);
+        assertEq(_funds(), funds - 1 ether);
+        assertEq(market.burned(), 0);
+        assertEq(registry.bondedOf(id, alice), 0);
+        assertEq(registry.proverOf(alice).stake, 200 ether);
+        assertEq(registry.positionOf(id, alice).misses, 0);
+        _assertState(slot, SlotState.Dropped);
+        assertFalse(market.isOpen(slot, terms));
+        _proveFails(slot, alice, abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.Dropped));
+        vm.prank(alice);
+        market.withdraw(alice, 1 ether);
+    }
+
+    /// @dev Whatever the terms and the slot's price: at least what letting it expire would cost the requester.
+    function testFuzz_DropCostsTheRequesterTheForfeit(uint96 price, uint16 forfeitBps) public {
+        terms.forfeitBps = uint16(bound(forfeitBps, 100, 10_000));
+        _setTerms();
+        uint256 funds = _funds();
+        Slot memory slot = _open(alice, uint96(bound(price, 0, PRICE)), 0);
+        uint256 snapshot = vm.snapshotState();
+        vm.warp(slot.openedAt + EXPIRY);
+        _expire(slot);
+        uint256 forfeited = funds - _funds();
+        vm.revertToState(snapshot);
+        _drop(requester, slot);
+        assertEq(funds - _funds(), forfeited);
+        assertEq(market.credits(alice), forfeited);
+        assertEq(forfeited, SlashSplit.forfeit(slot.price, terms.forfeitBps));
+        assertEq(token.balanceOf(address(market)), funds);
+    }
+
+    /// @dev Whoever holds it when it is dropped, which may not be who held it first.
+    function test_DropOfASlotAllocatedLater() public {
+        Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp) + 100);
+        mechanism.allocate(market, slot, terms, bob, 8 ether);
+        (slot.prover, slot.price) = (bob, 8 ether);
+        (slot.startedAt, slot.exclusiveUntil) = (slot.openedAt, slot.openedAt + EXCLUSIVE);
+        _drop(requester, slot);
+        assertEq(market.credits(bob), 0.8 ether);
+        assertEq(registry.bondedOf(id, bob), 0);
+    }
+
+    /// @dev Late, the holder still waits for the floor, and others for a rescue.
+    function test_RevertDrop_OnceTheExclusiveWindowIsOver() public {
+        Slot memory slot = _open(alice);
+        vm.warp(slot.exclusiveUntil);
+        _dropFails(requester, slot, IProofMarketEvents.SlotNotDroppable.selector);
+        vm.warp(slot.openedAt + EXPIRY);
+        _dropFails(requester, slot, IProofMarketEvents.SlotNotDroppable.selector);
+        _expire(slot);
+    }
+
+    /// @dev There are ways for a slot that nobody holds: to cancel it, or to wait.
+    function test_RevertDrop_WhenNobodyHoldsTheSlot() public {
+        _dropFails(requester, _open(address(0)), IProofMarketEvents.SlotNotDroppable.selector);
+        Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp) + 100);
+        _dropFails(requester, slot, IProofMarketEvents.SlotNotDroppable.selector);
+    }
+
+    function test_RevertDrop_WhenNotTheRequester() public {
+        Slot memory slot = _open(alice);
+        address[6] memory others = [alice, bob, creator, stranger, address(mechanism), address(handOvers)];
+        for (uint256 i; i < others.length; ++i) {
+            _dropFails(others[i], slot, IProofMarketEvents.NotRequester.selector);
+        }
+        assertTrue(market.isOpen(slot, terms));
+        assertEq(registry.bondedOf(id, alice), BOND);
+    }
+
+    function test_RevertDrop_WhenTheSlotIsAlteredOrEnded() public {
+        Slot memory slot = _open(alice);
+        slot.exclusiveUntil += 1;
+        vm.prank(requester);
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.None));
+        market.drop(slot, terms, _noInputs());
+        slot.exclusiveUntil -= 1;
+        _drop(requester, slot);
+        vm.prank(requester);
+        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.Dropped));
+        market.drop(slot, terms, _noInputs());
+        assertEq(market.credits(alice), 1 ether, "paid once");
+    }
+
+    /// @dev Nothing of it is anybody's fault: dropping forgets no miss and counts none.
+    function test_DropLeavesMissesAsTheyAre() public {
+        Slot memory slot = _open(alice);
+        vm.warp(slot.exclusiveUntil);
+        _prove(slot, carol);
+        _drop(requester, _open(alice));
+        assertEq(registry.positionOf(id, alice).misses, 1);
+    }
+
+    function test_DropWithoutABond() public {
+        terms.bond = 0;
+        _setTerms();
+        _drop(requester, _open(stranger));
+        assertEq(market.credits(stranger), 1 ether);
+    }
+}
