@@ -308,7 +308,8 @@ mod tests {
 
     #[test]
     fn cut_data_and_numbers_too_large_are_errors() {
-        let event = StakeLottery::EpochSeeded { epoch: U256::MAX, seed: U256::from(1) };
+        let event =
+            StakeLottery::EpochSeeded { epoch: U256::MAX, seed: U256::from(1), blockNumber: U256::ZERO };
         let mut log = event.encode_log_data();
         assert!(matches!(
             Event::decode(Source::Lottery, &log),
