@@ -91,7 +91,10 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
     }
 
     /// @dev Takes the bond of the prover that missed the slot and splits it.
-    function _slash(Slot calldata slot, Terms calldata terms) internal returns (uint256 toRescuer, uint256 toRequester) {
+    function _slash(Slot calldata slot, Terms calldata terms)
+        internal
+        returns (uint256 toRescuer, uint256 toRequester)
+    {
         uint256 toBurn;
         (toRescuer, toRequester, toBurn) = SlashSplit.split(terms.bond, terms.rescuerBps, terms.requesterBps);
         burned += toBurn;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import { MarketState } from "./MarketState.sol";
 import { IHandOvers } from "./interfaces/IHandOvers.sol";
 import { Allocation, IMechanism } from "./interfaces/IMechanism.sol";
 import { IProofMarketSlots, IProofMarketState, Slot, SlotState, Terms } from "./interfaces/IProofMarket.sol";
@@ -12,7 +13,6 @@ import { RewardCurve } from "./libraries/RewardCurve.sol";
 import { SlotChain } from "./libraries/SlotChain.sol";
 import { SlotLink } from "./libraries/SlotLink.sol";
 import { SlotRing } from "./libraries/SlotRing.sol";
-import { MarketState } from "./MarketState.sol";
 
 /// @title The proof market: slots, escrow, settlement
 /// @notice Every asset wei this contract holds is exactly one of: a market's funds, the escrowed price of an open slot,
@@ -195,11 +195,7 @@ contract ProofMarket is IProofMarketSlots, MarketState {
             revert StatementMismatch();
         }
         return _chains[slot.market].append(
-            slot.id,
-            premise,
-            statementInputs[chain.continues()],
-            output ? 0 : statementInputs[chain.claim()],
-            output
+            slot.id, premise, statementInputs[chain.continues()], output ? 0 : statementInputs[chain.claim()], output
         );
     }
 

@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
 
+import { MarketState } from "./MarketState.sol";
 import { IMechanism } from "./interfaces/IMechanism.sol";
 import { IProofMarketExt, Slot, SlotState, Terms } from "./interfaces/IProofMarket.sol";
 import { IProverRegistry } from "./interfaces/IProverRegistry.sol";
@@ -13,7 +14,6 @@ import { SlashSplit } from "./libraries/SlashSplit.sol";
 import { SlotChain } from "./libraries/SlotChain.sol";
 import { SlotLink } from "./libraries/SlotLink.sol";
 import { SlotRing } from "./libraries/SlotRing.sol";
-import { MarketState } from "./MarketState.sol";
 
 /// @title The proof market's extension: terms, funds, credit, slots that end otherwise than by a proof in order
 /// @dev Runs on the market's state. What is called at this contract's own address works on state that is nobody's: no market
@@ -157,10 +157,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
     }
 
     /// @inheritdoc IProofMarketExt
-    function drop(Slot calldata slot, Terms calldata terms, uint256[] calldata statementInputs)
-        external
-        nonReentrant
-    {
+    function drop(Slot calldata slot, Terms calldata terms, uint256[] calldata statementInputs) external nonReentrant {
         SlotWord storage place = _requireOpen(slot, terms);
         if (_fall(slot, terms, statementInputs)) {
             if (msg.sender != terms.requester) revert NotRequester();

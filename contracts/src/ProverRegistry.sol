@@ -166,7 +166,9 @@ contract ProverRegistry is IProverRegistry {
     }
 
     /// @inheritdoc IProverRegistry
-    function allocate(uint256 marketId, uint256 units, uint256 exposure, uint32 fromVersion, uint32 toVersion) external {
+    function allocate(uint256 marketId, uint256 units, uint256 exposure, uint32 fromVersion, uint32 toVersion)
+        external
+    {
         Account memory account = _accounts[msg.sender];
         if (account.id == 0) revert NotRegistered();
         if (units > MAX_UNITS) revert AllocationTooLarge(units, MAX_UNITS);

@@ -31,9 +31,7 @@ contract TermsRules is ITermsRules {
         _require(terms.floorBps != 0 && terms.floorBps <= Bps.ONE, "floor");
         _require(uint256(terms.rescuerBps) + terms.requesterBps <= Bps.ONE - MIN_BURN_BPS, "shares");
         uint256 rescue = Bps.down(terms.bond, terms.rescuerBps);
-        _require(
-            terms.bond == 0 || RewardCurve.floorOf(terms.price, terms.floorBps) + rescue > terms.price, "rescue"
-        );
+        _require(terms.bond == 0 || RewardCurve.floorOf(terms.price, terms.floorBps) + rescue > terms.price, "rescue");
         _require(terms.bond == 0 || (terms.leastRescue != 0 && terms.leastRescue <= rescue), "leastRescue");
         _require(terms.forfeitBps >= MIN_FORFEIT_BPS && terms.forfeitBps <= Bps.ONE, "forfeit");
         _require(terms.outputs <= MAX_OUTPUTS, "outputs");

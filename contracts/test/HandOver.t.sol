@@ -92,7 +92,8 @@ contract HandOverTest is HandOverFixture {
         Slot memory slot = _open(alice);
         Slot memory held = _pass(slot, alice, bob);
         _proveFails(slot, alice, _notOpen());
-        bytes memory error = abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, bob, slot.exclusiveUntil);
+        bytes memory error =
+            abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, bob, slot.exclusiveUntil);
         _proveFails(held, alice, error);
         vm.warp(slot.exclusiveUntil - 1);
         _proveFails(held, alice, error);
@@ -189,7 +190,8 @@ contract HandOverTest is HandOverFixture {
         if (signed) signature = _sign(aliceKey, slot, offer);
         else _handOver(alice, slot, offer);
         vm.prank(bob);
-        (bool taken,) = address(handOvers).call(abi.encodeCall(handOvers.takeOver, (slot, terms, offer, bob, signature)));
+        (bool taken,) =
+            address(handOvers).call(abi.encodeCall(handOvers.takeOver, (slot, terms, offer, bob, signature)));
         bool covered = price >= -int256(CREDIT) && price <= int256(CREDIT);
         assertEq(taken, covered);
         int256 moved = covered ? int256(price) : int256(0);

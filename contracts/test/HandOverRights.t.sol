@@ -164,9 +164,7 @@ contract HandOverRightsTest is HandOverFixture {
         Slot memory slot = _open(alice);
         HandOver memory offer = _offerTo(bob, 0);
         _handOver(alice, slot, offer);
-        _takeFails(
-            slot, offer, bob, abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 10 ether, BOND)
-        );
+        _takeFails(slot, offer, bob, abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 10 ether, BOND));
     }
 
     /// @dev Pointless, and harmless: it takes stake for two bonds, and leaves everything as it was.

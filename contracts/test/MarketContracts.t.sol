@@ -27,14 +27,8 @@ contract MarketContractsTest is MarketFixture {
 
     /// @dev The contracts that terms do not name.
     function _own() private view returns (address[6] memory) {
-        return [
-            address(market),
-            address(registry),
-            address(handOvers),
-            market.rules(),
-            address(circuits),
-            address(token)
-        ];
+        return
+            [address(market), address(registry), address(handOvers), market.rules(), address(circuits), address(token)];
     }
 
     // ------------------------------------------------------------------ who is never paid
@@ -100,8 +94,7 @@ contract MarketContractsTest is MarketFixture {
         address otherHandOvers = address(new HandOvers(stranger, otherRegistry));
 
         market_ = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 3);
-        right.registry =
-            address(new ProverRegistry(_params(), wrong == Wrong.RegistrysMarket ? stranger : market_));
+        right.registry = address(new ProverRegistry(_params(), wrong == Wrong.RegistrysMarket ? stranger : market_));
         right.handOvers = address(
             new HandOvers(
                 wrong == Wrong.HandOversMarket ? stranger : market_,

@@ -128,12 +128,16 @@ contract ProofMarketSettleTest is MarketFixture {
         Slot memory slot = _open(alice);
         uint256 before = _funds();
         vm.warp(slot.openedAt + EXPIRY - 1);
-        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotExpired.selector, uint256(slot.openedAt) + EXPIRY));
+        vm.expectRevert(
+            abi.encodeWithSelector(IProofMarketEvents.SlotNotExpired.selector, uint256(slot.openedAt) + EXPIRY)
+        );
         _expire(slot);
 
         vm.warp(slot.openedAt + EXPIRY);
         _proveFails(
-            slot, alice, abi.encodeWithSelector(IProofMarketEvents.SlotHasExpired.selector, uint256(slot.openedAt) + EXPIRY)
+            slot,
+            alice,
+            abi.encodeWithSelector(IProofMarketEvents.SlotHasExpired.selector, uint256(slot.openedAt) + EXPIRY)
         );
         vm.expectEmit(address(market));
         emit IProofMarketEvents.SlotExpired(id, slot.id, 1 ether);

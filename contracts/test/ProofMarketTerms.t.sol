@@ -331,7 +331,9 @@ contract ProofMarketTermsTest is MarketFixture {
         market.defund(id, 0, creator);
         vm.expectRevert(IProofMarketEvents.RecipientInvalid.selector);
         market.defund(id, 1, address(0));
-        vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.InsufficientFunds.selector, 1000 ether, 1000 ether + 1));
+        vm.expectRevert(
+            abi.encodeWithSelector(IProofMarketEvents.InsufficientFunds.selector, 1000 ether, 1000 ether + 1)
+        );
         market.defund(id, 1000 ether + 1, creator);
         vm.stopPrank();
         vm.expectRevert(IProofMarketEvents.NotCreator.selector);

@@ -143,8 +143,7 @@ contract ProverRegistryAbilityTest is RegistryFixture {
         _set(units, exposure, from % 4, to % 4);
         bool able = _ableUnder(version % 4, bond);
         vm.prank(address(harness));
-        (bool reserved,) =
-            address(registry).call(abi.encodeCall(registry.reserve, (alice, MARKET, bond, version % 4)));
+        (bool reserved,) = address(registry).call(abi.encodeCall(registry.reserve, (alice, MARKET, bond, version % 4)));
         assertEq(able, reserved);
         if (!reserved || bond == 0) return;
         assertLe(registry.bondedOf(MARKET, alice), units * UNIT);

@@ -94,7 +94,9 @@ contract RegistryActor is Test {
         if (position.toVersion == 0) return;
         uint256 units = position.units < position.exposure ? position.units : position.exposure;
         uint256 exposed = units * registry.STAKE_UNIT();
-        if (position.bonded < exposed) harness.reserve(prover(who), market, bound(amount, 0, exposed - position.bonded));
+        if (position.bonded < exposed) {
+            harness.reserve(prover(who), market, bound(amount, 0, exposed - position.bonded));
+        }
     }
 
     /// @dev A slash or a release of what is bonded must never fail.

@@ -38,11 +38,7 @@ library ChainTerms {
     }
 
     /// @notice What a proven slot claims.
-    function claimOf(uint32 chain, uint256[] calldata publicInputs, uint256 outputsAt)
-        internal
-        pure
-        returns (uint256)
-    {
+    function claimOf(uint32 chain, uint256[] calldata publicInputs, uint256 outputsAt) internal pure returns (uint256) {
         return publicInputs[claimIsOutput(chain) ? outputsAt + claim(chain) : claim(chain)];
     }
 

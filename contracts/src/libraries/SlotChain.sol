@@ -118,8 +118,8 @@ library SlotChain {
         uint256 depth = (SlotLink.at(link) & DEPTH) + 1;
         uint64 head = SlotLink.premise(link);
         chain.runs[depth] = run | uint256(id) << CUT_SHIFT;
-        chain.word = (word & ID) | uint256(head) << HEAD_SHIFT | SlotLink.premiseAt(link) << HEAD_AT_SHIFT
-            | depth << AT_SHIFT | run << (AT_SHIFT + 32);
+        chain.word = (word & ID) | uint256(head) << HEAD_SHIFT | SlotLink.premiseAt(link) << HEAD_AT_SHIFT | depth
+            << AT_SHIFT | run << (AT_SHIFT + 32);
         chain.headClaim = continued;
         if (chain.unclaimed != 0) chain.unclaimed = 0;
         emit IProofMarketEvents.ChainCut(market, id, head, continued);

@@ -139,8 +139,12 @@ contract ChainTest is ChainFixture {
     }
 
     function test_AChainWordThatNobodyKnowsIsRefused() public {
-        uint32[4] memory words =
-            [uint32(1 << 8), ChainTerms.DECLARED | 1 << 26, ChainTerms.DECLARED | 3 << 16, ChainTerms.DECLARED | ChainTerms.OUTPUT | 2 << 8];
+        uint32[4] memory words = [
+            uint32(1 << 8),
+            ChainTerms.DECLARED | 1 << 26,
+            ChainTerms.DECLARED | 3 << 16,
+            ChainTerms.DECLARED | ChainTerms.OUTPUT | 2 << 8
+        ];
         for (uint256 i; i < words.length; ++i) {
             terms.chain = words[i];
             vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.TermsRejected.selector, bytes32("chain")));

@@ -2,8 +2,8 @@
 pragma solidity 0.8.30;
 
 import { IProofMarketEvents, Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
-import { TransferRollup } from "../../src/rollup/TransferRollup.sol";
 import { ChainTerms } from "../../src/libraries/ChainTerms.sol";
+import { TransferRollup } from "../../src/rollup/TransferRollup.sol";
 import { GasFixture } from "./GasFixture.sol";
 import { Vm } from "forge-std/Vm.sol";
 

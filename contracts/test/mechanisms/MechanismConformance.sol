@@ -152,7 +152,9 @@ abstract contract MechanismConformance is ConformanceHooks {
         _assertAccounted(slot.price);
         vm.warp(slot.exclusiveUntil - 1);
         _proveFails(
-            slot, bob, abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, alice, slot.exclusiveUntil)
+            slot,
+            bob,
+            abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, alice, slot.exclusiveUntil)
         );
         vm.warp(slot.startedAt + FAST);
         _prove(slot, alice);
@@ -206,7 +208,9 @@ abstract contract MechanismConformance is ConformanceHooks {
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotExpired.selector, slot.openedAt + EXPIRY));
         market.expire(slot, terms, _noInputs());
         _warpToExpiry(slot);
-        _proveFails(slot, alice, abi.encodeWithSelector(IProofMarketEvents.SlotHasExpired.selector, slot.openedAt + EXPIRY));
+        _proveFails(
+            slot, alice, abi.encodeWithSelector(IProofMarketEvents.SlotHasExpired.selector, slot.openedAt + EXPIRY)
+        );
         market.expire(slot, terms, _noInputs());
 
         uint256 forfeit = SlashSplit.forfeit(slot.price, terms.forfeitBps);

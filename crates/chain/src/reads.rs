@@ -155,19 +155,23 @@ impl Chain {
         })
     }
 
-    /// The last epoch that has a seed, and the seed.
+    /// The last epoch that has come and whose seed is known, and the seed; both 0 if that is neither this one nor the last.
     pub async fn seed(&self) -> Result<(u64, U256), ChainError> {
-        let seed = read!(self, self.lottery_contract(), currentSeed())?;
-        Ok((self.number("currentSeed", seed.epoch)?, seed.seed))
+        let lottery = self.lottery_contract();
+        let current = read!(self, lottery, currentSeed())?;
+        let epoch = self.number("currentSeed", current.epoch)?;
+        if current.known {
+            return Ok((epoch, current.seed));
+        }
+        let before = epoch.saturating_sub(1);
+        let last = read!(self, lottery, seedOf(U256::from(before)))?;
+        Ok(if last.known { (before, last.seed) } else { Default::default() })
     }
 
-    /// Unix seconds: the first block at or after it seeds `epoch`. The middle of the time in which the epoch's weights are
-    /// frozen and it has not begun.
+    /// Unix seconds: the first block at or after it seeds `epoch`.
     pub async fn seed_time(&self, epoch: u64) -> Result<u64, ChainError> {
-        let registry = self.registry_contract();
-        let length = self.number("EPOCH_LENGTH", read!(self, registry, EPOCH_LENGTH())?)?;
-        let freeze = self.number("FREEZE", read!(self, registry, FREEZE())?)?;
-        Ok(epoch.saturating_mul(length).saturating_sub(freeze / 2))
+        let time = read!(self, self.lottery_contract(), seedTime(U256::from(epoch)))?;
+        self.number("seedTime", time)
     }
 
     /// Draws a slot makes before it is left open to all.

@@ -7,11 +7,11 @@
 use alloy::{
     eips::BlockNumberOrTag,
     primitives::{B256, Bytes, U256, keccak256},
-    providers::{Provider as _, RootProvider},
+    providers::Provider as _,
     rlp,
     rpc::types::Header as RpcHeader,
-    sol,
 };
+use provery_bindings::StakeLottery;
 use provery_types::is_development_chain;
 
 use crate::{Call, Calls, Chain, ChainError, SendError, Sender, reads::read, view::View};
@@ -133,20 +133,10 @@ pub enum SeedError {
     NotYet { epoch: u64, time: u64 },
 }
 
-sol! {
-    /// The lottery's part that is about seeds.
-    #[sol(rpc)]
-    interface LotterySeeds {
-        function bringSeed(uint256 epoch, bytes headers) external;
-        function seedOf(uint256 epoch) external view returns (bool known, uint256 seed);
-        function randomness() external view returns (address);
-    }
-}
-
 impl Calls {
     /// Bring an epoch's seed in; `headers` as [`SeedBlock`] has them, or empty where a beacon seeds the epochs.
     pub fn bring_seed(&self, epoch: u64, headers: Bytes) -> Call {
-        let call = LotterySeeds::bringSeedCall { epoch: U256::from(epoch), headers };
+        let call = StakeLottery::bringSeedCall { epoch: U256::from(epoch), headers };
         Call::new("seed", self.lottery, &call)
     }
 }
@@ -159,8 +149,8 @@ impl Chain {
     pub async fn lottery_opening_data(&self) -> Result<Bytes, SeedError> {
         let length = self.registry_params().await?.epoch_length;
         let epoch = self.next_timestamp().await?.checked_div(length).unwrap_or_default();
-        let lottery = self.seeds_contract();
-        if read!(self, lottery, seedOf(U256::from(epoch)))?.known || self.has_beacon().await? {
+        if read!(self, self.lottery_contract(), seedOf(U256::from(epoch)))?.known || self.has_beacon().await?
+        {
             return Ok(Bytes::new());
         }
         match self.seed_block(epoch).await? {
@@ -183,12 +173,8 @@ impl Chain {
     }
 
     async fn has_beacon(&self) -> Result<bool, ChainError> {
-        let beacon = read!(self, self.seeds_contract(), randomness())?;
+        let beacon = read!(self, self.lottery_contract(), randomness())?;
         Ok(!beacon.is_zero())
-    }
-
-    fn seeds_contract(&self) -> LotterySeeds::LotterySeedsInstance<RootProvider> {
-        LotterySeeds::new(self.deployment().lottery(), self.rpc().provider().clone())
     }
 
     /// What the next block's timestamp will be, as well as that can be said: on a development chain, where the newest block may be
@@ -293,17 +279,5 @@ mod tests {
         missing.inner.requests_hash = None;
         assert!(Encoded::of(&missing).is_none());
         assert!(Encoded::with(&missing, encoded.rlp).is_some(), "as the node has it");
-    }
-
-    #[tokio::test]
-    async fn temporary() {
-        let rpc = crate::Rpc::connect("http://127.0.0.1:18999").await.expect("up");
-        let time: u64 = std::env::var("SEED_TIME").expect("set").parse().expect("a number");
-        let view = rpc.trusted().remove(0);
-        match view.seed_block(time).await.expect("found") {
-            SeedBlock::Ready { number, headers } => println!("READY {number} {headers}"),
-            SeedBlock::NotYet => println!("NOTYET"),
-            SeedBlock::OutOfReach { headers } => println!("OUT {headers}"),
-        }
     }
 }

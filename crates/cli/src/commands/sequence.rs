@@ -363,10 +363,6 @@ impl Sequencer<'_> {
             Err(SeedError::NotYet { .. }) if make_block(chain, sender).await? => {
                 Ok(chain.lottery_opening_data().await?)
             }
-            // A lottery that seeds its epochs without help.
-            Err(SeedError::Chain(ChainError::Refused { code: 3, .. } | ChainError::Reverted { .. })) => {
-                Ok(Bytes::new())
-            }
             data => Ok(data?),
         }
     }
