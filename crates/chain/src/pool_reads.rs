@@ -89,7 +89,7 @@ impl PoolMarket {
         let next_from = policy.nextFrom.to::<u64>();
         Self {
             market,
-            policy: (policy.exposure != 0).then(|| PoolPolicy {
+            policy: (policy.exposure != 0).then_some(PoolPolicy {
                 exposure: policy.exposure,
                 versions: policy.fromVersion..=policy.toVersion,
             }),

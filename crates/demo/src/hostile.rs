@@ -285,7 +285,12 @@ impl Sequencer {
     async fn honest(&mut self, state: &State) -> Result<State> {
         let data = self.workload.next_block(state, self.transfers, &self.domain)?;
         let after = self.after(state, &data)?;
-        let posted = self.post(&data, root(&after), after).await?;
+        let posted = loop {
+            if let Some(posted) = self.post(&data, root(&after), after.clone()).await? {
+                break posted;
+            }
+            tokio::time::sleep(POLL).await;
+        };
         self.story.true_blocks.push(posted.slot.id);
         self.say("block_posted", posted.slot.id);
         tokio::time::sleep(self.interval).await;
@@ -297,6 +302,7 @@ impl Sequencer {
         let mut hidden = State::new(&self.hidden.accounts())?;
         let data = self.workload.next_block(state, self.transfers, &self.domain)?;
         let lie = self.post(&data, root(&hidden), hidden.clone()).await?;
+        let lie = lie.ok_or_else(|| eyre!("the head moved before the attack began"))?;
         self.story.lie = lie.slot.id;
         self.say("lie_posted", lie.slot.id);
         let mut honest = 0;
@@ -307,12 +313,8 @@ impl Sequencer {
             let data = self.hidden.next_block(&hidden, self.transfers, &self.domain)?;
             let after = self.after(&hidden, &data)?;
             let claimed = root(&after);
-            let posted = match self.post(&data, claimed, after).await {
-                Ok(posted) => posted,
-                // The lie was found out already.
-                Err(_) if self.head().await?.0 < self.story.lie => break,
-                Err(error) => return Err(error),
-            };
+            // Nothing if the lie was found out already.
+            let Some(posted) = self.post(&data, claimed, after).await? else { break };
             let holder = posted.slot.prover;
             honest += u64::from(!holder.is_zero() && holder != self.story.accomplice);
             self.story.hidden.push(posted.slot.id);
@@ -379,16 +381,22 @@ impl Sequencer {
         Ok(state)
     }
 
-    async fn post(&self, data: &[u8], claimed: U256, state: State) -> Result<Posted> {
+    /// Post a block on the head; nothing if a transaction that waits to be mined moves that.
+    async fn post(&self, data: &[u8], claimed: U256, state: State) -> Result<Option<Posted>> {
         let data = Bytes::from(data.to_vec());
         let parent = self.head().await?;
         // What brings the lottery's seed in; nothing if it is there.
         let opening = self.chain.lottery_opening_data().await.unwrap_or_default();
         let call = self.chain.calls().post_block(self.rollup, parent, data, claimed, &self.terms, opening);
-        let mined = self.sender.send(call).await?;
+        let mined = match self.sender.send(call).await {
+            Err(error) if matches!(error.revert_name(), Some("HeadMoved" | "PremiseMismatch")) => {
+                return Ok(None);
+            }
+            mined => mined?,
+        };
         let opened = mined.logs.iter().find_map(|log| ProofMarket::SlotOpened::decode_log(&log.inner).ok());
         let opened = opened.ok_or_else(|| eyre!("a block was posted and no slot opened"))?;
-        Ok(Posted { slot: opened.data.slot, state })
+        Ok(Some(Posted { slot: opened.data.slot, state }))
     }
 
     /// Who would hold the next slot if it opened now; nobody knows before the epoch has its seed.

@@ -1,6 +1,6 @@
 //! `provery rollup sequence` never claims what it did not mean to, and takes a shortage as something a top-up mends.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use eyre::{Context, Result, ensure, eyre};
 use provery_tests::{Town, key};
@@ -81,7 +81,10 @@ async fn two_processes_on_one_key_never_post_a_wrong_claim() -> Result<()> {
     let posted = [first, second].concat();
     let posted: Vec<&Value> = posted.iter().filter(|line| line["event"] == "block_posted").collect();
     ensure!(posted.len() == 6 && posted.iter().all(|line| line["sound"] == true), "{posted:?}");
-    all_sound(&town, 6).await
+    // Both may have signed the very same transaction, which is one block and not a wrong one.
+    let numbers: BTreeSet<u64> = posted.iter().filter_map(|line| line["number"].as_u64()).collect();
+    ensure!(numbers.len() >= 3, "{posted:?}");
+    all_sound(&town, numbers.len() as u64).await
 }
 
 #[tokio::test]

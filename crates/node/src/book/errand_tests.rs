@@ -58,7 +58,11 @@ fn bids_count_as_work_that_may_come() {
 fn nothing_is_bid_for_under_terms_that_were_not_accepted() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (mut book, world) = auctions(directory.path());
-    book.block(block(4), &[world.says(4, 1, committed(1, ME))]).expect("stored");
+    // As this node sealed it: only its own price can be revealed.
+    let (_, commit) = book.errands(&policy(1_010)).into_iter().find(|(key, _)| key.id == 1).expect("bids");
+    let memo = SealedBidAuction::commitCall::abi_decode(&commit.data).expect("a commit").memo;
+    let bid = SealedBidAuction::BidCommitted { market: MARKET, slot: 1, key: ME, memo }.encode_log_data();
+    book.block(block(4), &[world.says(4, 1, bid)]).expect("stored");
     let later = Event::AllocationSet {
         prover: ME,
         market: MARKET,
