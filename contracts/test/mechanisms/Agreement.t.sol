@@ -30,7 +30,7 @@ contract Wallet {
 
 /// @notice Alice offers to prove two slots at once for eight asset units each.
 contract AgreementTest is MarketFixture {
-    uint256 private constant OPEN_MAX = 90_000;
+    uint256 private constant OPEN_MAX = 91_500;
 
     Agreement private agreement;
     uint256 private aliceKey;
