@@ -394,9 +394,10 @@ async fn the_hot_key_proves_and_pauses_and_withdraws_nothing() -> Result<()> {
     provery.ok(Some(&town.prover), &["prover", "submitter", "add", &hot]).await?;
     let key = Some(town.stranger.as_str());
 
-    // The node runs on the hot key, and the prover is paid.
+    // The node runs on the hot key, which says at its start whom it serves, and the prover is paid.
     let dir = provery.dir.path().join("node");
     let args = ["node", "--data-dir", "node", "--market", "1", "--http", "127.0.0.1:0", "--withdraw-at", "1"];
+    let args = [&args[..], &["--prover", &prover]].concat();
     let mut node = Node::start(provery.command(key, &args)?, &dir)?;
     node.ready(200).await?;
     town.post(1).await?;
@@ -410,6 +411,9 @@ async fn the_hot_key_proves_and_pauses_and_withdraws_nothing() -> Result<()> {
     ensure!(status["node"]["prover"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(&prover)), "{status}");
     node.signal("-TERM").await?;
     ensure!(node.child.wait().await?.success(), "{}", node.log());
+
+    let status = provery.ok(None, &["prover", "status", &prover]).await?;
+    ensure!(status["nominated"] == serde_json::json!([]), "it accepted: {status}");
 
     // It may pause its prover, and bring it back.
     // (The node may have paused it when it was told to stop.)

@@ -79,6 +79,7 @@ impl Pool {
         provery
             .ok(Some(&operator), &["pool", "submitter", "add", &key_of_submitter, "--pool", &address])
             .await?;
+        provery.ok(Some(&submitter), &["prover", "submitter", "accept", "--prover", &address]).await?;
         Ok(Self { town, operator, submitter, address })
     }
 
@@ -348,21 +349,24 @@ async fn what_a_pools_operator_announces_is_told_and_lapses() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_pools_operator_signs_for_it() -> Result<()> {
+async fn a_pools_slot_is_offered_on_the_chain_alone() -> Result<()> {
     let pool = Pool::build().await?;
     let (town, provery) = (&pool.town, &pool.town.provery);
     let taker = Some(town.prover.as_str());
     pool.alone().await?;
     town.post(1).await?;
 
-    // The submitter may offer the slot where it costs the pool nothing; the operator signs with its own key.
+    // The submitter may offer the slot where it costs the pool nothing; nobody signs for the pool.
     let slot = ["--market", "1", "--slot", "1"];
     let with = |args: &[&'static str]| [&["slot"], args, &slot[..]].concat();
     provery.fails(Some(&pool.submitter), &with(&["hand-over", "--price", "-1"]), "not_holder").await?;
     provery.fails(Some(&pool.submitter), &with(&["hand-over", "--sign", "o.json"]), "not_holder").await?;
     provery.fails(Some(&pool.operator), &with(&["hand-over"]), "not_holder").await?;
-    provery.ok(Some(&pool.operator), &with(&["hand-over", "--sign", "o.json"])).await?;
-    let take = with(&["take-over", "--offer", "o.json"]);
+    let sign = with(&["hand-over", "--sign", "o.json"]);
+    let message = provery.fails(Some(&pool.operator), &sign, "not_holder").await?;
+    ensure!(message.contains("on the chain"), "{message}");
+    provery.ok(Some(&pool.submitter), &with(&["hand-over"])).await?;
+    let take = with(&["take-over"]);
     provery.fails(taker, &take, "insufficient_stake").await?;
     provery.ok(taker, &["prover", "allocate", "--market", "1", "--units", "12"]).await?;
     let taken = provery.ok(taker, &take).await?;

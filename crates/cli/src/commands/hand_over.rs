@@ -303,17 +303,22 @@ pub async fn offer(context: &Context, args: HandOverArgs) -> Result<()> {
     Ok(())
 }
 
-/// Sign an offer as the holder, or as the operator of the pool that holds the slot, and write it down.
+/// Sign an offer as the holder, and write it down.
 async fn sign(session: &Session, held: &Held, offer: HandOver, digest: B256, path: &Path) -> Result<()> {
     let (me, holder) = (session.me()?, held.holder());
-    let may = me == holder
-        || (session.chain.is_pool(holder).await? && session.chain.pool(holder).await?.operator == me);
-    if !may {
+    if session.chain.is_pool(holder).await? {
         return Err(not_holder(
             held,
             me,
-            "sign with the holder's key (a pool's operator's, if it is a pool), or offer it on the chain \
-             without --sign",
+            "nobody signs hand-overs for a pool, so that nothing of it is spent; a submitter of the pool offers the slot on \
+             the chain, for 0 or more, without --sign",
+        ));
+    }
+    if me != holder {
+        return Err(not_holder(
+            held,
+            me,
+            "sign with the holder's key, or offer it on the chain without --sign, as a submitter of it may for 0 or more",
         ));
     }
     let signature = session

@@ -64,17 +64,6 @@ pub async fn check_taker(
     let bond = held.terms.bond.to::<U256>();
     let unit = session.chain.registry_params().await?.stake_unit;
     let position = session.chain.position(market, taker).await?;
-    let version = held.terms.version;
-    if !(position.fromVersion..=position.toVersion).contains(&version) {
-        return Err(fail(
-            Code::TermsNotAccepted,
-            format!(
-                "{taker} accepts versions {} to {} of the terms of market {market} and the slot has version {version}; accept \
-                 it with `provery prover allocate --accept-versions`",
-                position.fromVersion, position.toVersion
-            ),
-        ));
-    }
     let bonded = position.bonded.to::<U256>();
     let exposed = unit.saturating_mul(U256::from(position.units.min(position.exposure)));
     let available = exposed.saturating_sub(bonded);
@@ -86,6 +75,17 @@ pub async fn check_taker(
                  {bond}; allocate and expose at least {} units with `provery prover allocate` (or `provery pool \
                  allocate`)",
                 (bonded + bond).div_ceil(unit)
+            ),
+        ));
+    }
+    let version = held.terms.version;
+    if !(position.fromVersion..=position.toVersion).contains(&version) {
+        return Err(fail(
+            Code::TermsNotAccepted,
+            format!(
+                "{taker} accepts versions {} to {} of the terms of market {market} and the slot has version {version}; accept \
+                 it with `provery prover allocate --accept-versions`",
+                position.fromVersion, position.toVersion
             ),
         ));
     }
