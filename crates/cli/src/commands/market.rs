@@ -36,7 +36,7 @@ pub enum MarketCommand {
     #[command(
         after_help = "Example: provery market set-terms --market 1 --price 2ether --keystore creator.json"
     )]
-    SetTerms(SetTermsArgs),
+    SetTerms(Box<SetTermsArgs>),
     /// One market: its terms, funds and weights
     #[command(after_help = "Example: provery market show --market 1 --json")]
     Show {
@@ -107,7 +107,7 @@ pub fn capacity(text: &str) -> Result<u32, String> {
 pub async fn run(context: &Context, command: MarketCommand) -> Result<()> {
     match command {
         MarketCommand::Create(args) => create(context, *args).await,
-        MarketCommand::SetTerms(args) => market_terms::set(context, args).await,
+        MarketCommand::SetTerms(args) => market_terms::set(context, *args).await,
         MarketCommand::Show { market } => show(context, market).await,
         MarketCommand::Fund { market, amount } => {
             let session = context.signer().await?;
