@@ -32,6 +32,8 @@ contract MarketHandler is Test {
     Open[] private _open;
     uint256 public now_;
     mapping(bytes32 call => uint256 count) public done;
+    /// @dev Bonds taken beyond what their prover exposed, or under terms that it had not accepted.
+    uint256 public unaccepted;
 
     constructor(
         IProofMarket market_,
@@ -76,6 +78,7 @@ contract MarketHandler is Test {
         vm.prank(_terms.requester);
         try market.openSlot(id, _terms, 0, _statement(), "") returns (Slot memory slot) {
             _open.push(Open(slot, _terms));
+            _countBond(slot.prover, _terms);
             ++done[slot.link & SlotLink.OPENED == 0 ? bytes32("open") : bytes32("open to all")];
         } catch { }
     }
@@ -91,6 +94,7 @@ contract MarketHandler is Test {
             slot.startedAt = uint40(now_);
             slot.exclusiveUntil = uint40(now_) + item.terms.exclusiveWindow;
             item.slot = slot;
+            _countBond(slot.prover, item.terms);
             ++done["allocate"];
         } catch { }
     }
@@ -220,6 +224,14 @@ contract MarketHandler is Test {
         if (who % 5 == 1) --version;
         try registry.allocate(id, units, who % 3 == 0 ? units / 2 : units, 1, version) { } catch { }
         vm.stopPrank();
+    }
+
+    function _countBond(address prover, Terms memory terms) private {
+        if (prover == address(0) || terms.bond == 0) return;
+        IProverRegistry.Position memory position = registry.positionOf(id, prover);
+        uint256 units = position.units < position.exposure ? position.units : position.exposure;
+        bool accepted = terms.version >= position.fromVersion && terms.version <= position.toVersion;
+        if (!accepted || position.bonded > units * registry.STAKE_UNIT()) ++unaccepted;
     }
 
     function _statement() private pure returns (uint256[] memory inputs) {

@@ -69,6 +69,7 @@ contract MarketInvariantTest is MarketFixture {
         }
         invariant_EveryTokenBelongsToExactlyOne();
         invariant_EveryBondBelongsToAnOpenSlot();
+        invariant_BondsAreTakenAsTheirProverAccepted();
     }
 
     function invariant_EveryTokenBelongsToExactlyOne() public view {
@@ -102,6 +103,11 @@ contract MarketInvariantTest is MarketFixture {
             (Slot memory slot, Terms memory terms_) = handler.openAt(i);
             assertTrue(market.isOpen(slot, terms_));
         }
+    }
+
+    /// @dev A bond is taken under a version that its prover accepted, and with it no more is open than the prover exposed.
+    function invariant_BondsAreTakenAsTheirProverAccepted() public view {
+        assertEq(handler.unaccepted(), 0);
     }
 
     /// @dev No prover has more at stake at once than all that it ever exposed could back.
