@@ -46,10 +46,13 @@ async fn terms_that_favour_provers_count_at_once_and_others_after_a_notice() -> 
     ensure!(shown["version"] == 1 && shown["announced"]["version"] == 2, "{shown}");
     ensure!(shown["announced"]["from"] == worse["from"], "{shown}");
 
-    // By default both are accepted, or only what is named; and what is not accepted is said.
+    // What is only announced is accepted if it is named, and stays so; and what is not accepted is said.
     let prover = Some(town.prover.as_str());
     provery.ok(prover, &["prover", "allocate", "--market", "1", "--units", "20"]).await?;
     let allocate = ["prover", "allocate", "--market", "2", "--units", "20", "--exposure", "15"];
+    let unasked = provery.ok(prover, &allocate).await?;
+    ensure!(unasked["from_version"] == 1 && unasked["to_version"] == 1, "{unasked}");
+    provery.ok(prover, &[&allocate[..], &["--accept-versions", "1..2"]].concat()).await?;
     let both = provery.ok(prover, &allocate).await?;
     ensure!(both["from_version"] == 1 && both["to_version"] == 2 && both["exposure"] == 15, "{both}");
     provery.ok(prover, &[&allocate[..], &["--accept-versions", "2"]].concat()).await?;

@@ -32,8 +32,8 @@ pub struct AllocateArgs {
     /// it; without that, all of them]
     #[arg(long, value_name = "UNITS")]
     exposure: Option<u64>,
-    /// Versions of the market's terms under which this prover answers for slots, both ends included [default: the one in
-    /// force, and the announced one if there is one]
+    /// Versions of the market's terms under which this prover answers for slots, both ends included; one that is announced
+    /// has to be named here [default: those accepted already if the one in force is among them, else the one in force alone]
     #[arg(long, value_name = "A..B")]
     accept_versions: Option<Versions>,
 }
@@ -53,6 +53,11 @@ impl FromStr for Versions {
             _ => Err(format!("`{text}` is no range of versions; write 1..2, or 1")),
         }
     }
+}
+
+/// The versions accepted when none are named. Terms that are only announced may have been read by nobody yet.
+fn versions_unasked(in_force: u32, accepted: RangeInclusive<u32>) -> RangeInclusive<u32> {
+    if accepted.contains(&in_force) { accepted } else { in_force..=in_force }
 }
 
 /// Seconds that a proof of the market's circuit takes on this machine, if it was measured.
@@ -118,9 +123,9 @@ pub async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
             bond.div_ceil(unit)
         ));
     }
-    let told = session.chain.terms_record(id).await?;
-    let known = terms.version..=if told.announced.is_some() { told.version } else { terms.version };
-    let versions = args.accept_versions.map_or(known, |versions| versions.0);
+    let accepted = position.fromVersion..=position.toVersion;
+    let versions =
+        args.accept_versions.map_or(versions_unasked(terms.version, accepted), |versions| versions.0);
     if units > 0 && !versions.contains(&terms.version) {
         warnings.push(format!(
             "the terms in force have version {}, which is not among those accepted, so this prover is drawn for nothing yet",
@@ -166,5 +171,13 @@ mod tests {
         for bad in ["", "3..1", "0", "1..", "a..b", "-1..2"] {
             assert!(of(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn nothing_is_accepted_unasked_but_the_terms_in_force() {
+        assert_eq!(versions_unasked(3, 0..=0), 3..=3, "a first allocation");
+        assert_eq!(versions_unasked(3, 1..=2), 3..=3, "what was accepted has run out");
+        assert_eq!(versions_unasked(3, 4..=4), 3..=3, "what was accepted is not in force yet");
+        assert_eq!(versions_unasked(3, 2..=5), 2..=5, "what was accepted stays accepted");
     }
 }

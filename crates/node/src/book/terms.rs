@@ -83,7 +83,7 @@ impl Book {
             if let Some((version, reason)) = why {
                 let message = format!(
                     "terms version {version} of market {market} is not accepted ({reason}), so no slot under it can be \
-                     allocated to this prover; read it and accept it with `provery prover allocate`"
+                     allocated to this prover; read it and accept it with `provery prover allocate --accept-versions`"
                 );
                 concerns.push(Concern { code: Concern::TERMS_NOT_ACCEPTED, market, slot: None, message });
             }
