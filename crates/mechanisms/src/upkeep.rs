@@ -114,12 +114,15 @@ pub struct Leaf {
     pub weight: u64,
     /// After misses in this market.
     pub suspended: bool,
+    /// It came back from a suspension here before, and has not proven a slot that it held since.
+    pub unproven: bool,
 }
 
 /// Whether to come back to a market after a suspension there. `healthy` is whether this node could prove a slot if it were
-/// drawn now. A pause is the operator's own doing and is left alone.
+/// drawn now. A pause is the operator's own doing and is left alone. Who came back and proved nothing is told apart from
+/// who had an outage: coming back once more would only cost as many bonds again, so that is the operator's to say.
 pub fn should_reinstate(standing: &Standing, leaf: &Leaf, healthy: bool) -> bool {
-    standing.active() && leaf.suspended && healthy
+    standing.active() && leaf.suspended && !leaf.unproven && healthy
 }
 
 /// Whether a market's leaf is out of line with its prover.
@@ -213,10 +216,14 @@ mod tests {
     #[test]
     fn comes_back_after_a_suspension_and_nothing_else() {
         let well = Standing { registered: true, paused: false };
-        let leaf = Leaf { allocation: 7, weight: 0, suspended: true };
+        let leaf = Leaf { allocation: 7, weight: 0, suspended: true, unproven: false };
         assert!(!should_reinstate(&well, &Leaf { suspended: false, ..leaf }, true));
         assert!(should_reinstate(&well, &leaf, true));
         assert!(!should_reinstate(&well, &leaf, false), "not while it could not prove");
+        assert!(
+            !should_reinstate(&well, &Leaf { unproven: true, ..leaf }, true),
+            "it came back in vain before"
+        );
         assert!(!should_reinstate(&Standing { paused: true, ..well }, &leaf, true));
         assert!(!should_reinstate(&Standing { registered: false, ..well }, &leaf, true));
     }
@@ -224,7 +231,7 @@ mod tests {
     #[test]
     fn leaves_follow_their_prover() {
         let well = Standing { registered: true, paused: false };
-        let leaf = |weight, suspended| Leaf { allocation: 7, weight, suspended };
+        let leaf = |weight, suspended| Leaf { allocation: 7, weight, suspended, unproven: false };
         assert!(!should_sync(&well, &leaf(7, false)));
         assert!(should_sync(&well, &leaf(0, false)));
         assert!(should_sync(&well, &leaf(7, true)));

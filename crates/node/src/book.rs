@@ -385,7 +385,7 @@ impl Book {
             self.work.remove(key);
         }
         let events = self.store.events_until(deep)?;
-        let gone = obsolete(&events, &self.facts);
+        let gone = obsolete(&events, &self.facts, deep);
         let bases: Vec<_> = self
             .facts
             .rollups()

@@ -153,6 +153,8 @@ pub struct Facts {
     commitments: BTreeMap<(U256, Address), Commitment>,
     /// Who is out of a market's draws after misses there.
     suspended: BTreeSet<(U256, Address)>,
+    /// Who came back to a market's draws, and the block in which it first proved a slot there that it held, since then.
+    returns: BTreeMap<(U256, Address), Option<u64>>,
     weights: BTreeMap<(U256, u32), u64>,
     /// The last epochs known to have a seed, or to have none for good.
     seeded: BTreeSet<u64>,
@@ -301,6 +303,7 @@ impl Facts {
             allocation: committed.units,
             weight: self.weights.get(&(market, fact.id)).copied().unwrap_or_default(),
             suspended: self.suspended(market, prover),
+            unproven: self.returns.get(&(market, prover)) == Some(&None),
         };
         of_prover.map(|((market, _), committed)| (*market, leaf(*market, committed))).collect()
     }

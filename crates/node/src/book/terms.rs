@@ -41,6 +41,8 @@ pub struct Concern {
 impl Concern {
     /// A slot that this prover holds cannot be proven.
     pub const HELD_UNPROVABLE: &'static str = "held_unprovable";
+    /// It came back from a suspension, proved nothing, and is suspended again: it does not come back by itself.
+    pub const SUSPENDED: &'static str = "suspended";
     pub const TERMS_NOT_ACCEPTED: &'static str = "terms_not_accepted";
     pub const EXPOSURE_TOO_LARGE: &'static str = "exposure_too_large";
 }
@@ -74,6 +76,7 @@ impl Book {
         stake_unit: U256,
     ) -> Vec<Concern> {
         let mut concerns = self.unprovable(policy.now);
+        concerns.extend(self.suspensions());
         for MarketOutlook { market, commitment, terms } in self.outlooks(bounds, policy.minimum_reward) {
             let why = terms.refused.map(|(version, refusal)| (version, refusal.reason()));
             let why = why.or_else(|| {
@@ -90,6 +93,24 @@ impl Book {
             concerns.extend(self.exposure_concern(market, commitment, policy, stake_unit));
         }
         concerns
+    }
+
+    /// Markets that this node does not come back to by itself.
+    fn suspensions(&self) -> Vec<Concern> {
+        let leaves = self.facts.leaves(self.me).into_iter();
+        let lasting = leaves.filter(|(market, leaf)| {
+            self.serves(*market) && leaf.allocation > 0 && leaf.suspended && leaf.unproven
+        });
+        let concern = |market: U256| Concern {
+            code: Concern::SUSPENDED,
+            market,
+            slot: None,
+            message: format!(
+                "suspended in market {market} again, and no slot of its own there was proven since the last time: see to it \
+                 that this node has what it proves and proves it in time, then run `provery prover reinstate --market {market}`"
+            ),
+        };
+        lasting.map(|(market, _)| concern(market)).collect()
     }
 
     fn exposure_concern(

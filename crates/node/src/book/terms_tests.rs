@@ -157,3 +157,25 @@ fn what_strangers_do_in_their_markets_is_not_kept() {
             .all(|logged| logged.block.number == 1 || matches!(logged.event, Event::BlockPosted { .. }))
     );
 }
+
+#[test]
+fn a_prover_that_came_back_in_vain_waits_for_its_operator() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, mut world) = begun(directory.path());
+    let suspended = |number| World::at(number, 7, Event::ProverSuspended { prover: ME, market: MARKET });
+    let reinstated = |number| World::at(number, 8, Event::ProverReinstated { prover: ME, market: MARKET });
+    book.block(block(2), &world.post(2, ME, None)).expect("stored");
+    book.block(block(3), &[suspended(3), reinstated(3)]).expect("stored");
+    assert_eq!(codes(&mut book, &fast(), true), [""; 0]);
+    book.block(block(4), &[suspended(4)]).expect("stored");
+    assert_eq!(codes(&mut book, &fast(), true), [Concern::SUSPENDED]);
+    drop(book);
+    let (mut book, _) = open(directory.path());
+    assert_eq!(codes(&mut book, &fast(), true), [Concern::SUSPENDED], "a restart forgets nothing");
+    book.block(block(5), &world.prove(5, 1, ME, None)).expect("stored");
+    assert_eq!(codes(&mut book, &fast(), true), [""; 0], "so it comes back by itself");
+    book.reorg(block(4)).expect("rolled back");
+    assert_eq!(codes(&mut book, &fast(), true), [Concern::SUSPENDED]);
+    book.reorg(block(3)).expect("rolled back");
+    assert_eq!(codes(&mut book, &fast(), true), [""; 0]);
+}

@@ -75,6 +75,7 @@ impl Facts {
             }
             Event::ProverReinstated { prover, market } => {
                 self.suspended.remove(&(*market, *prover));
+                self.returns.insert((*market, *prover), None);
             }
             // Either way there is nothing more to bring.
             Event::EpochSeeded { epoch, .. } | Event::EpochSeedless { epoch } => {
@@ -155,6 +156,12 @@ impl Facts {
             }
             Event::SlotProven { market, id, payee, reward, premium, missed_by } => {
                 let (payee, reward, premium, missed_by) = (*payee, *reward, *premium, *missed_by);
+                let held = |fact: &SlotFact| fact.slot.prover == payee;
+                if self.slots.get(&SlotKey { market: *market, id: *id }).is_some_and(held)
+                    && let Some(proven) = self.returns.get_mut(&(*market, payee))
+                {
+                    proven.get_or_insert(logged.block.number);
+                }
                 return self.end(*market, *id, Ending::Proven { payee, reward, premium, missed_by }, logged);
             }
             Event::SlotExpired { market, id, .. } => return self.end(*market, *id, Ending::Expired, logged),

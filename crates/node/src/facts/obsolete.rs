@@ -7,13 +7,13 @@ use provery_types::{Event, LoggedEvent};
 
 use super::{Facts, SlotKey};
 
-/// Which of `events`, all of them too deep for a reorg, in order and pruned from `facts`, need not be kept: folding the
-/// others gives the same facts.
-pub fn obsolete(events: &[LoggedEvent], facts: &Facts) -> Vec<(u64, u64)> {
+/// Which of `events`, all of them in block `deep` or before and so too deep for a reorg, in order and pruned from `facts`,
+/// need not be kept: folding the others gives the same facts.
+pub fn obsolete(events: &[LoggedEvent], facts: &Facts, deep: u64) -> Vec<(u64, u64)> {
     let mut newer: BTreeSet<String> = BTreeSet::new();
     let mut gone = Vec::new();
     for logged in events.iter().rev() {
-        if useless(logged, facts, &mut newer) {
+        if useless(logged, facts, deep, &mut newer) {
             gone.push((logged.block.number, logged.log_index));
         }
     }
@@ -22,7 +22,7 @@ pub fn obsolete(events: &[LoggedEvent], facts: &Facts) -> Vec<(u64, u64)> {
 }
 
 /// `newer`: of what only the last word counts, those whose last word is kept already.
-fn useless(logged: &LoggedEvent, facts: &Facts, newer: &mut BTreeSet<String>) -> bool {
+fn useless(logged: &LoggedEvent, facts: &Facts, deep: u64, newer: &mut BTreeSet<String>) -> bool {
     let forgotten =
         |market: &U256, id: &u64| !facts.slots.contains_key(&SlotKey { market: *market, id: *id });
     let mut said_again = |what: String| !newer.insert(what);
@@ -59,8 +59,12 @@ fn useless(logged: &LoggedEvent, facts: &Facts, newer: &mut BTreeSet<String>) ->
         Event::ProverResumed { prover } | Event::ProverPaused { prover } => {
             said_again(format!("pause {prover}"))
         }
-        Event::ProverSuspended { prover, market } | Event::ProverReinstated { prover, market } => {
-            said_again(format!("suspension {market} {prover}"))
+        Event::ProverSuspended { prover, market } => said_again(format!("suspension {market} {prover}")),
+        // It says that the suspension is over, and, until a proof that no reorg can take back, that nothing was proven since.
+        Event::ProverReinstated { prover, market } => {
+            said_again(format!("suspension {market} {prover}"));
+            let proven = facts.returns.get(&(*market, *prover)).copied().flatten();
+            said_again(format!("return {market} {prover}")) || proven.is_some_and(|block| block <= deep)
         }
         other => !Facts::wants(other),
     }

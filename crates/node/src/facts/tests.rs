@@ -22,7 +22,7 @@ fn compacted(events: &[LoggedEvent], deep: u64) -> Facts {
     let mut pruned = fold(events);
     pruned.prune(deep);
     let old: Vec<LoggedEvent> = events.iter().filter(|logged| logged.block.number <= deep).cloned().collect();
-    let gone = obsolete(&old, &pruned);
+    let gone = obsolete(&old, &pruned, deep);
     let mut again = Facts::new(&deployment());
     for (address, rollup) in pruned.rollups() {
         if let Some((number, state)) = rollup.base() {
@@ -114,7 +114,7 @@ fn what_fell_stays_fallen_through_a_compaction() {
     events.extend(world.post(9, ME, None));
     let mut pruned = fold(&events);
     pruned.prune(1_000);
-    let gone = obsolete(&events, &pruned);
+    let gone = obsolete(&events, &pruned, 1_000);
     let cuts = events.iter().filter(|logged| matches!(logged.event, Event::ChainCut { .. }));
     assert!(
         cuts.clone().count() == 1
@@ -153,6 +153,45 @@ fn a_suspension_is_one_markets() {
     for facts in [fold(&events), compacted(&events, 1_000)] {
         assert!(!facts.suspended(MARKET, ME) && facts.standing(ME).active());
     }
+}
+
+/// Whether a prover that is suspended came back before and proved nothing since, before and after compactions at each depth.
+fn unproven(events: &[LoggedEvent], prover: Address) -> bool {
+    let of = |facts: &Facts| {
+        let leaf = facts.leaves(prover).into_iter().find(|(market, _)| *market == MARKET);
+        leaf.is_some_and(|(_, leaf)| leaf.suspended && leaf.unproven)
+    };
+    let whole = of(&fold(events));
+    for deep in 0..20 {
+        assert_eq!(of(&compacted(events, deep)), whole, "compacted at {deep}");
+    }
+    whole
+}
+
+#[test]
+fn a_return_is_in_vain_until_a_slot_of_ones_own_is_proven() {
+    let suspended = |number| World::at(number, 7, Event::ProverSuspended { prover: ME, market: MARKET });
+    let reinstated = |number| World::at(number, 8, Event::ProverReinstated { prover: ME, market: MARKET });
+    let (world, mut events) = line();
+    events.push(suspended(6));
+    assert!(!unproven(&events, ME), "it never came back");
+    events.push(reinstated(7));
+    events.push(suspended(8));
+    assert!(unproven(&events, ME));
+    // Another's proof of its slot says nothing, nor does its own of another's.
+    events.extend(world.prove(9, 1, OTHER, Some(ME)));
+    assert!(unproven(&events, ME));
+    let own = [events.clone(), world.prove(10, 2, ME, None)].concat();
+    assert!(!unproven(&own, ME));
+    let next = [own, vec![reinstated(11), suspended(12)]].concat();
+    assert!(unproven(&next, ME), "each return counts anew");
+    for logged in &mut events {
+        if let Event::SlotOpened { slot, .. } = &mut logged.event {
+            slot.prover = OTHER;
+        }
+    }
+    events.extend(world.prove(10, 2, ME, Some(OTHER)));
+    assert!(unproven(&events, ME), "a rescue");
 }
 
 #[test]

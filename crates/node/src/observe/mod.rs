@@ -8,7 +8,7 @@
 //! | `/status` | [`Status`] as JSON |
 //!
 //! Reasons not to be ready: `starting`, `stalled` (the loop does not tick), `no_endpoint`, `behind`, `draining`,
-//! `breaker_open`, `standby`.
+//! `breaker_open`, `standby`, `held_unprovable` and `suspended` (see [`crate::book::Concern`]).
 //!
 //! The metrics. Labels only have values from closed lists or from the configuration, never slots, addresses or messages.
 //!

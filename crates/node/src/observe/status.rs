@@ -40,7 +40,7 @@ pub struct Status {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ConcernStatus {
-    /// held_unprovable, terms_not_accepted or exposure_too_large.
+    /// held_unprovable, suspended, terms_not_accepted or exposure_too_large.
     pub code: String,
     /// Decimal.
     pub market: String,
@@ -187,13 +187,15 @@ impl Status {
     /// Why the node is not ready to be relied on; nothing if it is. The words are stable.
     pub fn unready(&self) -> Vec<&'static str> {
         let node = &self.node;
+        let concerned = |code| self.concerns.iter().any(|it| it.code == code);
         let checks = [
             (!self.chain.endpoints.iter().any(|endpoint| endpoint.up), "no_endpoint"),
             (!self.chain.caught_up(), "behind"),
             (node.draining, "draining"),
             (node.breaker.open, "breaker_open"),
             (node.role == "standby", "standby"),
-            (self.concerns.iter().any(|it| it.code == Concern::HELD_UNPROVABLE), Concern::HELD_UNPROVABLE),
+            (concerned(Concern::HELD_UNPROVABLE), Concern::HELD_UNPROVABLE),
+            (concerned(Concern::SUSPENDED), Concern::SUSPENDED),
         ];
         checks.iter().filter(|(bad, _)| *bad).map(|(_, why)| *why).collect()
     }
@@ -234,6 +236,8 @@ pub(super) mod tests {
         assert!(status.unready().is_empty());
         status.concerns.push(concern(Concern::HELD_UNPROVABLE));
         assert_eq!(status.unready(), ["held_unprovable"]);
+        status.concerns.push(concern(Concern::SUSPENDED));
+        assert_eq!(status.unready(), ["held_unprovable", "suspended"]);
         assert_eq!(Status::default().unready(), ["no_endpoint", "behind"]);
     }
 

@@ -229,7 +229,8 @@ impl Service {
         due.extend(self.acceptable());
         let Some(Seen { standing, credit, .. }) = self.upkeep.seen else { return due };
         for (market, leaf) in self.book.facts().leaves(me) {
-            if should_reinstate(&standing, &leaf, self.absence.is_none()) {
+            // Where it serves nothing, it would come back only to miss.
+            if self.book.serves(market) && should_reinstate(&standing, &leaf, self.absence.is_none()) {
                 due.push(Task::Reinstate(market));
             }
             if should_sync(&standing, &leaf) {
