@@ -54,15 +54,44 @@ impl Bounds {
     /// Whether `next` may take the place of terms that were `accepted`. `minimum_reward`: asset wei that this prover works
     /// for at least; a slot that it holds it must prove whatever that pays.
     pub fn accept(&self, accepted: &Terms, next: &Terms, minimum_reward: u128) -> Result<(), Refusal> {
+        // All of them, so that none that is added goes unnoticed: what is not compared here is bounded below.
+        let Terms {
+            requester,
+            mechanism,
+            mechanismParams,
+            circuit,
+            verifier,
+            price,
+            bond,
+            fastWindow: fast_window,
+            exclusiveWindow: exclusive_window,
+            expiryWindow: expiry_window,
+            floorBps: floor_bps,
+            rescuerBps: rescuer_bps,
+            requesterBps,
+            forfeitBps,
+            outputs,
+            callbackGas,
+            version: _,
+            leastRescue,
+            chain,
+        } = next;
         let unchanged = [
-            ("requester", accepted.requester == next.requester),
-            ("circuit", accepted.circuit == next.circuit),
-            ("verifier", accepted.verifier == next.verifier),
-            ("mechanism", accepted.mechanism == next.mechanism),
-            ("chain", accepted.chain == next.chain),
-            ("outputs", accepted.outputs == next.outputs),
+            ("requester", accepted.requester == *requester),
+            ("circuit", accepted.circuit == *circuit),
+            ("verifier", accepted.verifier == *verifier),
+            ("mechanism", accepted.mechanism == *mechanism),
+            // Bonds of bids and tickets, and the time there is for them.
+            ("mechanism's parameters", accepted.mechanismParams == *mechanismParams),
+            ("chain", accepted.chain == *chain),
+            ("outputs", accepted.outputs == *outputs),
+            // With the rescuer's share it says what of a bond is burned, and so whom a miss pays.
+            ("requester's share", accepted.requesterBps == *requesterBps),
+            // What its holder is credited for a slot that falls.
+            ("forfeit", accepted.forfeitBps == *forfeitBps),
+            ("least rescue", accepted.leastRescue == *leastRescue),
             // Paid by whoever proves.
-            ("callback gas", accepted.callbackGas >= next.callbackGas),
+            ("callback gas", accepted.callbackGas >= *callbackGas),
         ];
         if let Some((part, _)) = unchanged.iter().find(|(_, same)| !same) {
             return Err(Refusal::Changed(part));
@@ -72,15 +101,15 @@ impl Bounds {
             Some(false) => Err(Refusal::Crossed(name)),
             Some(true) => Ok(()),
         };
-        bound("accept_min_window", self.min_window.map(|least| u64::from(next.exclusiveWindow) >= least))?;
-        bound("accept_max_bond", self.max_bond.map(|most| next.bond.to::<u128>() <= most))?;
-        bound("accept_max_rescuer_bps", self.max_rescuer_bps.map(|most| next.rescuerBps <= most))?;
-        bound("accept_max_expiry", self.max_expiry.map(|most| u64::from(next.expiryWindow) <= most))?;
+        bound("accept_min_window", self.min_window.map(|least| u64::from(*exclusive_window) >= least))?;
+        bound("accept_max_bond", self.max_bond.map(|most| bond.to::<u128>() <= most))?;
+        bound("accept_max_rescuer_bps", self.max_rescuer_bps.map(|most| *rescuer_bps <= most))?;
+        bound("accept_max_expiry", self.max_expiry.map(|most| u64::from(*expiry_window) <= most))?;
         let curve = Curve {
-            price: next.price.to::<u128>(),
-            floor_bps: next.floorBps,
-            fast_window: next.fastWindow,
-            exclusive_window: next.exclusiveWindow,
+            price: price.to::<u128>(),
+            floor_bps: *floor_bps,
+            fast_window: *fast_window,
+            exclusive_window: *exclusive_window,
         };
         if curve.floor() < minimum_reward { Err(Refusal::PaysTooLittle) } else { Ok(()) }
     }
@@ -196,6 +225,10 @@ mod tests {
             (Terms { mechanism: other, ..version(2) }, "mechanism"),
             (Terms { chain: 1 << 24, ..version(2) }, "chain"),
             (Terms { outputs: 2, ..version(2) }, "outputs"),
+            (Terms { mechanismParams: B256::repeat_byte(7), ..version(2) }, "mechanism's parameters"),
+            (Terms { requesterBps: 4_500, ..version(2) }, "requester's share"),
+            (Terms { forfeitBps: 100, ..version(2) }, "forfeit"),
+            (Terms { leastRescue: U96::from(1), ..version(2) }, "least rescue"),
             (Terms { callbackGas: 1, ..version(2) }, "callback gas"),
         ] {
             assert_eq!(BOUNDS.accept(&terms(), &next, 0), Err(Refusal::Changed(part)));
