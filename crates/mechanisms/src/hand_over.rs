@@ -70,13 +70,35 @@ mod decimal {
     }
 }
 
+/// What is known here of what a slot of a chain builds on. Nothing is asked of it where slots stand alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ground {
+    /// It is proven right, with all that it builds on: only then is a bond at stake.
+    pub established: bool,
+    /// The state that it starts from is known: nobody can prove it without.
+    pub known: bool,
+}
+
+impl Ground {
+    fn firm(self, view: &SlotView<'_>) -> bool {
+        view.terms.chain == 0 || (self.established && self.known)
+    }
+}
+
 /// Offer a slot of this prover's that it cannot deliver in time, at `price`, to anyone, for as long as somebody else could
-/// still be allocated it. `unable` is that no proof of it can be made here at all.
-pub fn offer(view: &SlotView<'_>, hand_overs: Address, price: i128, unable: bool) -> Option<Errand> {
+/// still be allocated it. `unable` is that no proof of it can be made here at all. Nobody is paid for taking a slot whose
+/// bond is not at stake: whoever hides what it starts from would be the one to take it.
+pub fn offer(
+    view: &SlotView<'_>,
+    hand_overs: Address,
+    price: i128,
+    unable: bool,
+    ground: Ground,
+) -> Option<Errand> {
     let held = view.slot.prover == view.me && view.now < view.exclusive_until();
     let late = view.now.saturating_add(view.delivery_seconds()) >= view.exclusive_until();
     // A submitter may not spend its prover's credit.
-    let may = price >= 0 || view.key == view.me;
+    let may = price >= 0 || (view.key == view.me && ground.firm(view));
     if !held || !may || !(late || unable) {
         return None;
     }
@@ -90,14 +112,15 @@ pub fn offer(view: &SlotView<'_>, hand_overs: Address, price: i128, unable: bool
 }
 
 /// Take a slot that another offers, if what it pays by the time it can be delivered covers the price and the least this
-/// prover works for, and it can be delivered within what is left of the exclusive window.
-pub fn take(view: &SlotView<'_>, hand_overs: Address, offer: &HandOver) -> Option<Errand> {
+/// prover works for, it can be delivered within what is left of the exclusive window, and is known to be provable: a slot may
+/// be offered because it is not.
+pub fn take(view: &SlotView<'_>, hand_overs: Address, offer: &HandOver, ground: Ground) -> Option<Errand> {
     let offered = !view.slot.prover.is_zero()
         && view.slot.prover != view.me
         && view.now <= offer.valid_until
         && offer.to.is_none_or(|to| to == view.me);
     let delivered = view.now.saturating_add(view.delivery_seconds());
-    if !offered || !view.taking || delivered >= view.exclusive_until() {
+    if !offered || !view.taking || !ground.firm(view) || delivered >= view.exclusive_until() {
         return None;
     }
     let elapsed = delivered.saturating_sub(view.slot.startedAt.to::<u64>());
@@ -124,12 +147,21 @@ pub fn take(view: &SlotView<'_>, hand_overs: Address, offer: &HandOver) -> Optio
 
 #[cfg(test)]
 mod tests {
+    use provery_types::Terms;
+
     use super::*;
     use crate::testing::{slot, terms, view};
 
     const ME: Address = Address::repeat_byte(0x11);
     const OTHER: Address = Address::repeat_byte(0x22);
     const MARKET: Address = Address::repeat_byte(0x33);
+
+    const FIRM: Ground = Ground { established: true, known: true };
+    const LOOSE: [Ground; 3] = [
+        Ground { established: false, known: true },
+        Ground { established: true, known: false },
+        Ground { established: false, known: false },
+    ];
 
     const SIGNED: HandOver = HandOver { to: Some(ME), price: -5, valid_until: 7 };
 
@@ -168,7 +200,7 @@ mod tests {
     #[test]
     fn what_cannot_be_delivered_in_time_is_offered() {
         let (mine, others, terms) = (slot(ME), slot(OTHER), terms());
-        let offered = |view: &SlotView<'_>, unable| offer(view, MARKET, 0, unable).is_some();
+        let offered = |view: &SlotView<'_>, unable| offer(view, MARKET, 0, unable, FIRM).is_some();
         let at = |now| view(&mine, &terms, ME, now, &[]);
         assert!(!offered(&at(1_000), false));
         assert!(offered(&at(1_000), true), "no key for its circuit");
@@ -178,8 +210,8 @@ mod tests {
         assert!(!offered(&at(1_100), true), "too late");
         let submitter = SlotView { key: OTHER, ..at(1_070) };
         assert!(offered(&submitter, false));
-        assert!(offer(&submitter, MARKET, -1, false).is_none(), "not for its prover's credit");
-        assert!(offer(&at(1_070), MARKET, -1, false).is_some());
+        assert!(offer(&submitter, MARKET, -1, false, FIRM).is_none(), "not for its prover's credit");
+        assert!(offer(&at(1_070), MARKET, -1, false, FIRM).is_some());
         assert!(!offered(&view(&others, &terms, ME, 1_090, &[]), true), "not this prover's");
     }
 
@@ -188,7 +220,7 @@ mod tests {
         let (others, terms) = (slot(OTHER), terms());
         let at = view(&others, &terms, ME, 1_000, &[]);
         let open = HandOver { to: None, price: 0, valid_until: 1_099 };
-        let taken = |view: &SlotView<'_>, offer: HandOver| take(view, MARKET, &offer).is_some();
+        let taken = |view: &SlotView<'_>, offer: HandOver| take(view, MARKET, &offer, FIRM).is_some();
         assert!(taken(&at, open));
         assert!(!taken(&at, HandOver { to: Some(OTHER), ..open }));
         assert!(taken(&at, HandOver { to: Some(ME), ..open }));
@@ -205,5 +237,33 @@ mod tests {
         assert!(!taken(&submitter, HandOver { price: 1, ..open }));
         assert!(taken(&SlotView { now: 1_050, ..submitter.clone() }, open), "half the window is left");
         assert!(!taken(&SlotView { now: 1_051, ..submitter }, open));
+    }
+
+    #[test]
+    fn nobody_is_paid_to_take_what_costs_no_bond() {
+        let (mine, alone) = (slot(ME), terms());
+        let chained = Terms { chain: 1, ..alone.clone() };
+        for ground in LOOSE {
+            let offered =
+                |terms, price| offer(&view(&mine, terms, ME, 1_070, &[]), MARKET, price, true, ground);
+            assert!(offered(&chained, -1).is_none(), "{ground:?}");
+            assert!(offered(&chained, 0).is_some(), "it costs nothing");
+            assert!(offered(&alone, -1).is_some(), "it builds on nothing");
+        }
+        assert!(offer(&view(&mine, &chained, ME, 1_070, &[]), MARKET, -1, true, FIRM).is_some());
+    }
+
+    #[test]
+    fn what_may_not_be_provable_is_not_taken_whatever_it_pays() {
+        let (others, alone) = (slot(OTHER), terms());
+        let chained = Terms { chain: 1, ..alone.clone() };
+        let open = HandOver { to: None, price: -1_000, valid_until: 1_099 };
+        let taken =
+            |terms, ground| take(&view(&others, terms, ME, 1_000, &[]), MARKET, &open, ground).is_some();
+        assert!(taken(&chained, FIRM));
+        for ground in LOOSE {
+            assert!(!taken(&chained, ground), "{ground:?}");
+            assert!(taken(&alone, ground), "it builds on nothing");
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::store::{Changes, KEEP_BLOCKS, Loaded, Store, StoreError, StoredProof,
 mod ends;
 mod outlook;
 mod terms;
+mod trade;
 
 pub use ends::Due;
 pub use terms::{Concern, MarketOutlook};

@@ -165,12 +165,36 @@ impl Rollup {
     /// The job that proves a slot and pays `payee`, after checking that the slot is about the block it should be.
     pub fn prepare(&mut self, fact: &SlotFact, payee: Address) -> Result<Prepared, RollupError> {
         let number = fact.slot.id;
-        let posted = self.posted.get(&number).ok_or(RollupError::NotPosted(number))?;
+        let posted = self.stated(fact)?;
         let (claimed_root, data) = (posted.new_root, posted.data.clone());
+        let terms = JobTerms {
+            params: self.params(number)?,
+            payee: payee.into_array(),
+            domain: self.domain,
+            claimed_root: claimed_root.to_be_bytes(),
+        };
+        let before = self.state_before(number)?;
+        let job = BlockJob::from_state(&before, &data, &terms)?;
+        Ok(Prepared {
+            circuit: terms.params.circuit_name(),
+            correct: job.statement().correct,
+            job: job.to_bytes(),
+        })
+    }
+
+    /// Whether all is here that a proof of a slot takes.
+    pub fn provable(&mut self, fact: &SlotFact) -> bool {
+        self.stated(fact).is_ok() && self.state_before(fact.slot.id).is_ok()
+    }
+
+    /// The block that a slot is about, if the slot states what the block says.
+    fn stated(&self, fact: &SlotFact) -> Result<&Posted, RollupError> {
+        let number = fact.slot.id;
+        let posted = self.posted.get(&number).ok_or(RollupError::NotPosted(number))?;
         let expected = [
             ("old root", posted.old_root),
-            ("new root", claimed_root),
-            ("data hash", U256::from_be_bytes(keccak256(&data).0)),
+            ("new root", posted.new_root),
+            ("data hash", U256::from_be_bytes(keccak256(&posted.data).0)),
             ("domain", U256::from_be_bytes(self.domain)),
         ];
         let mismatch = |field| RollupError::StatementMismatch { number, field };
@@ -185,19 +209,7 @@ impl Rollup {
         if statement_hash(&fact.inputs) != fact.slot.statement {
             return Err(mismatch("statement hash"));
         }
-        let terms = JobTerms {
-            params: self.params(number)?,
-            payee: payee.into_array(),
-            domain: self.domain,
-            claimed_root: claimed_root.to_be_bytes(),
-        };
-        let before = self.state_before(number)?;
-        let job = BlockJob::from_state(&before, &data, &terms)?;
-        Ok(Prepared {
-            circuit: terms.params.circuit_name(),
-            correct: job.statement().correct,
-            job: job.to_bytes(),
-        })
+        Ok(posted)
     }
 
     fn params(&self, number: u64) -> Result<Params, RollupError> {

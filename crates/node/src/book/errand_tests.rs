@@ -32,7 +32,7 @@ fn auctions(path: &Path) -> (Book, World) {
     (book, world)
 }
 
-fn kinds(book: &Book, policy: &Policy) -> Vec<(u64, &'static str)> {
+fn kinds(book: &mut Book, policy: &Policy) -> Vec<(u64, &'static str)> {
     book.errands(policy).into_iter().map(|(key, errand)| (key.id, errand.kind)).collect()
 }
 
@@ -46,12 +46,12 @@ fn bids_count_as_work_that_may_come() {
     let (mut book, world) = auctions(directory.path());
     // A proof takes 60 of 100 seconds: one can be finished, two cannot.
     let slow = Policy { estimated_proving_seconds: 60, ..policy(1_010) };
-    assert_eq!(kinds(&book, &slow), [(1, "commit"), (2, "commit")]);
+    assert_eq!(kinds(&mut book, &slow), [(1, "commit"), (2, "commit")]);
     book.block(block(4), &[world.says(4, 1, committed(1, ME))]).expect("stored");
-    assert_eq!(kinds(&book, &slow), [], "the second would be late if the first is won");
-    assert_eq!(kinds(&book, &Policy { workers: 2, ..slow }), [(2, "commit")]);
-    assert_eq!(kinds(&book, &policy(1_010)), [(2, "commit")], "fast enough for both");
-    assert_eq!(kinds(&book, &Policy { taking: false, ..policy(1_010) }), []);
+    assert_eq!(kinds(&mut book, &slow), [], "the second would be late if the first is won");
+    assert_eq!(kinds(&mut book, &Policy { workers: 2, ..slow }), [(2, "commit")]);
+    assert_eq!(kinds(&mut book, &policy(1_010)), [(2, "commit")], "fast enough for both");
+    assert_eq!(kinds(&mut book, &Policy { taking: false, ..policy(1_010) }), []);
 }
 
 #[test]
@@ -72,9 +72,9 @@ fn nothing_is_bid_for_under_terms_that_were_not_accepted() {
         to_version: 2,
     };
     book.block(block(5), &[World::at(5, 0, later)]).expect("stored");
-    assert_eq!(kinds(&book, &policy(1_010)), []);
+    assert_eq!(kinds(&mut book, &policy(1_010)), []);
     // What was bid before is seen through.
-    assert_eq!(kinds(&book, &policy(1_045)), [(1, "reveal")]);
+    assert_eq!(kinds(&mut book, &policy(1_045)), [(1, "reveal")]);
 }
 
 #[test]
@@ -85,9 +85,9 @@ fn what_a_mechanism_said_survives_a_restart_and_not_a_reorg() {
         book.block(block(4), &[world.says(4, 1, committed(1, ME))]).expect("stored");
     }
     let (mut book, _) = open(directory.path());
-    assert_eq!(kinds(&book, &policy(1_010)), [(2, "commit")]);
+    assert_eq!(kinds(&mut book, &policy(1_010)), [(2, "commit")]);
     book.reorg(block(3)).expect("rolled back");
-    assert_eq!(kinds(&book, &policy(1_010)), [(1, "commit"), (2, "commit")]);
+    assert_eq!(kinds(&mut book, &policy(1_010)), [(1, "commit"), (2, "commit")]);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn another_contract_cannot_speak_for_the_mechanism() {
     let (mut book, world) = auctions(directory.path());
     let forged = LoggedEvent { address: MINING, ..world.says(4, 1, committed(1, ME)) };
     book.block(block(4), &[forged]).expect("stored");
-    assert_eq!(kinds(&book, &policy(1_010)), [(1, "commit"), (2, "commit")]);
+    assert_eq!(kinds(&mut book, &policy(1_010)), [(1, "commit"), (2, "commit")]);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn whoever_leads_begins_to_prove_before_the_settlement() {
     book.block(block(4), &said.map(|log| world.says(4, 1, log))).expect("stored");
     book.decide(&policy(1_050)).expect("decided");
     assert_eq!(stage(&book, 1), SlotStage::Queued);
-    assert_eq!(kinds(&book, &policy(1_050)), [(1, "settle")], "too late to bid on the other");
+    assert_eq!(kinds(&mut book, &policy(1_050)), [(1, "settle")], "too late to bid on the other");
 }
 
 fn mined_world() -> World {
@@ -186,11 +186,14 @@ fn a_slot_that_cannot_be_proven_in_time_is_offered_once() {
     book.input(key(1), &Input::ProofStarted).expect("stored");
     // Both end around 1,100: a proof of 60 seconds at 1,010 leaves no time for another.
     let slow = Policy { estimated_proving_seconds: 60, hand_over: Some(-5), ..policy(1_010) };
+    assert_eq!(kinds(&mut book, &slow), [], "what it builds on is open, so it costs no bond");
+    assert_eq!(kinds(&mut book, &Policy { hand_over: Some(0), ..slow }), [(2, "hand_over")]);
+    book.block(block(4), &[World::established(4, 0, 1)]).expect("stored");
     let errands = book.errands(&slow);
-    assert_eq!(kinds(&book, &slow), [(2, "hand_over")]);
+    assert_eq!(kinds(&mut book, &slow), [(2, "hand_over")]);
     let call = HandOvers::handOverCall::abi_decode(&errands[0].1.data).expect("an offer");
     assert_eq!((call.slot.id, i128::try_from(call.offer.price)), (2, Ok(-5)));
-    assert_eq!(kinds(&book, &Policy { hand_over: None, ..slow }), []);
+    assert_eq!(kinds(&mut book, &Policy { hand_over: None, ..slow }), []);
 
     let offered = Event::HandOverOffered {
         market: MARKET,
@@ -201,9 +204,9 @@ fn a_slot_that_cannot_be_proven_in_time_is_offered_once() {
         price: -5,
         valid_until: 1_102,
     };
-    let logged = LoggedEvent { event: offered, ..world.says(4, 2, committed(2, ME)) };
-    book.block(block(4), &[logged]).expect("stored");
-    assert_eq!(kinds(&book, &slow), [], "one offer stands");
+    let logged = LoggedEvent { event: offered, ..world.says(5, 2, committed(2, ME)) };
+    book.block(block(5), &[logged]).expect("stored");
+    assert_eq!(kinds(&mut book, &slow), [], "one offer stands");
 }
 
 #[test]
@@ -225,16 +228,60 @@ fn an_offer_that_pays_is_taken_and_the_slot_is_then_mine() {
     let logged = LoggedEvent { event: offered, ..world.says(3, 1, committed(1, ME)) };
     book.block(block(3), &[logged]).expect("stored");
     let taker = Policy { take_over: true, ..policy(1_010) };
-    assert_eq!(kinds(&book, &taker), [(1, "take_over")]);
-    assert_eq!(kinds(&book, &policy(1_010)), []);
-    assert_eq!(kinds(&book, &Policy { minimum_reward: 2_000, ..taker }), [], "at a loss");
+    assert_eq!(kinds(&mut book, &taker), [(1, "take_over")]);
+    assert_eq!(kinds(&mut book, &policy(1_010)), []);
+    assert_eq!(kinds(&mut book, &Policy { minimum_reward: 2_000, ..taker }), [], "at a loss");
 
     let slot = Slot { prover: ME, ..book.facts().slot(key(1)).expect("a slot").slot.clone() };
     let taken = Event::SlotHandedOver { slot, from: OTHER, price: 0 };
     let logged = LoggedEvent { event: taken, ..world.says(4, 1, committed(1, ME)) };
     let moved = book.block(block(4), &[logged]).expect("stored");
     assert!(moved.iter().any(|step| step.won));
-    assert_eq!(kinds(&book, &taker), []);
+    assert_eq!(kinds(&mut book, &taker), []);
     book.decide(&policy(1_010)).expect("decided");
     assert_eq!(stage(&book, 1), SlotStage::Queued);
+}
+
+fn offered(world: &World, number: u64, id: u64, price: i128) -> LoggedEvent {
+    let digest = B256::with_last_byte(id as u8);
+    let valid_until = 1_101;
+    let event =
+        Event::HandOverOffered { market: MARKET, id, prover: OTHER, digest, to: None, price, valid_until };
+    LoggedEvent { event, ..world.says(number, id, committed(id, ME)) }
+}
+
+#[test]
+fn only_what_is_known_to_be_provable_is_taken_over() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = open(directory.path());
+    let mut world = World::new();
+    book.block(block(1), &world.beginning()).expect("stored");
+    let hidden = U256::from(77);
+    book.block(block(2), &world.post(2, OTHER, Some(hidden))).expect("stored");
+    let from = world.state.clone();
+    book.block(block(3), &world.post_on(3, OTHER, &from, Some(hidden), None)).expect("stored");
+    let taker = Policy { take_over: true, ..policy(1_010) };
+    book.block(block(4), &[offered(&world, 4, 2, -1_000)]).expect("stored");
+    assert_eq!(kinds(&mut book, &taker), [], "what it builds on is open, and a state that nobody knows");
+    book.block(block(5), &[World::established(5, 0, 1)]).expect("stored");
+    assert_eq!(kinds(&mut book, &taker), [], "whoever established it hides its state");
+    book.block(block(6), &[offered(&world, 6, 1, 0)]).expect("stored");
+    assert_eq!(kinds(&mut book, &taker), [(1, "take_over")], "this one's is known");
+}
+
+#[test]
+fn nobody_is_paid_to_take_a_slot_on_a_hidden_state() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = open(directory.path());
+    let mut world = World::new();
+    book.block(block(1), &world.beginning()).expect("stored");
+    let hidden = U256::from(77);
+    book.block(block(2), &world.post(2, OTHER, Some(hidden))).expect("stored");
+    let from = world.state.clone();
+    book.block(block(3), &world.post_on(3, ME, &from, Some(hidden), None)).expect("stored");
+    book.decide(&policy(1_004)).expect("decided");
+    book.input(key(2), &Input::Unprovable).expect("stored");
+    let asks = |price| Policy { hand_over: Some(price), ..policy(1_010) };
+    assert_eq!(kinds(&mut book, &asks(-5)), []);
+    assert_eq!(kinds(&mut book, &asks(0)), [(2, "hand_over")]);
 }

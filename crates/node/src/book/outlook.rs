@@ -1,7 +1,6 @@
 //! What the facts and the work at hand mean for a slot: decisions, errands, and whether there is room for more.
 
 use alloy::primitives::{Address, B256, U256};
-use provery_mechanisms::hand_over;
 use provery_mechanisms::phase::rescue_rank;
 use provery_mechanisms::{Decision, Errand, MarketView, Mechanism, Puzzle, Reason, SlotView};
 
@@ -23,12 +22,14 @@ impl Book {
     }
 
     /// The transactions that mechanisms and the secondary market call for, now.
-    pub fn errands(&self, policy: &Policy) -> Vec<(SlotKey, Errand)> {
+    pub fn errands(&mut self, policy: &Policy) -> Vec<(SlotKey, Errand)> {
+        let grounds = self.grounds(policy);
         let open = self.work.keys().filter_map(|key| Some((*key, self.view(*key, policy)?)));
         open.filter(|(key, (_, view))| self.may_hold(*key, view, policy))
             .filter_map(|(key, (mechanism, view))| {
-                let errand = mechanism.errand(&view).or_else(|| self.hand_over_errand(key, &view, policy))?;
-                Some((key, errand))
+                let ground = grounds.get(&key).copied().unwrap_or_default();
+                let traded = || self.hand_over_errand(key, &view, policy, ground);
+                Some((key, mechanism.errand(&view).or_else(traded)?))
             })
             .collect()
     }
@@ -38,26 +39,6 @@ impl Book {
         view.slot.prover == self.me
             || self.facts.commitment(key.market, self.me).accepts(view.terms.version)
             || self.may_win(key, policy)
-    }
-
-    fn hand_over_errand(&self, key: SlotKey, view: &SlotView<'_>, policy: &Policy) -> Option<Errand> {
-        let hand_overs = self.deployment.hand_overs();
-        let stage = self.work.get(&key)?.work.stage;
-        // Its bond is not at stake: nobody need be paid to take it.
-        if self.fell(key) {
-            return None;
-        }
-        if let Some(price) = policy.hand_over
-            && matches!(stage, SlotStage::Queued | SlotStage::Ignored | SlotStage::Failed)
-            && self.facts.offers(key).next().is_none()
-        {
-            let unable = stage != SlotStage::Queued;
-            return hand_over::offer(view, hand_overs, price, unable);
-        }
-        if !policy.take_over {
-            return None;
-        }
-        self.facts.offers(key).find_map(|offer| hand_over::take(view, hand_overs, offer))
     }
 
     /// What there is to compute for the right to a market's next slot, and the mechanism's contract that wants it. `seed` has the
