@@ -10,6 +10,7 @@ import { IProverRegistry } from "./interfaces/IProverRegistry.sol";
 import { ITermsRules } from "./interfaces/ITermsRules.sol";
 import { ChainTerms } from "./libraries/ChainTerms.sol";
 import { MarketWord, MarketWordLib } from "./libraries/MarketWord.sol";
+import { RewardCurve } from "./libraries/RewardCurve.sol";
 import { SlashSplit } from "./libraries/SlashSplit.sol";
 import { SlotChain } from "./libraries/SlotChain.sol";
 import { SlotLink } from "./libraries/SlotLink.sol";
@@ -159,13 +160,24 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
     /// @inheritdoc IProofMarketExt
     function drop(Slot calldata slot, Terms calldata terms, uint256[] calldata statementInputs) external nonReentrant {
         SlotWord storage place = _requireOpen(slot, terms);
-        if (_fall(slot, terms, statementInputs)) {
+        bool stood = _fall(slot, terms, statementInputs);
+        if (stood) {
             if (msg.sender != terms.requester) revert NotRequester();
             if (slot.prover == address(0) || block.timestamp >= slot.exclusiveUntil) revert SlotNotDroppable();
         }
         uint256 fee;
         if (slot.prover != address(0)) {
             fee = SlashSplit.forfeit(slot.price, terms.forfeitBps);
+            if (stood) {
+                uint256 reward = RewardCurve.reward(
+                    slot.price,
+                    terms.floorBps,
+                    terms.fastWindow,
+                    terms.exclusiveWindow,
+                    block.timestamp - slot.startedAt
+                );
+                if (fee < reward) fee = reward;
+            }
             credits[slot.prover] += fee;
         }
         _endUnproven(place, slot, terms, SlotState.Dropped, slot.price - fee);

@@ -426,9 +426,10 @@ contract ProverRegistry is IProverRegistry {
             && _bondable(position) >= bond;
     }
 
-    /// @dev Asset wei that can still be asked of a position as bonds. What a cut of the allocation or of the exposure left
-    /// bonded counts against both.
+    /// @dev Asset wei that can still be asked of a position as bonds: none while it is suspended. What a cut of the allocation or
+    /// of the exposure left bonded counts against both.
     function _bondable(Position memory position) private view returns (uint256) {
+        if (position.suspended) return 0;
         uint256 units = position.units < position.exposure ? position.units : position.exposure;
         uint256 bonded = position.bonded;
         uint256 limit;

@@ -205,14 +205,14 @@ contract DelegationPoolTest is PoolFixture {
     }
 
     /// @dev What a requester pays its holder for a slot it drops.
-    function test_AForfeitForADroppedSlotIsHarvested() public {
+    function test_WhatADroppedSlotPaysIsHarvested() public {
         _fill();
         Slot memory slot = _open(address(pool));
         vm.prank(requester);
         market.drop(slot, terms, new uint256[](0));
-        assertEq(pool.harvest(), 1 ether);
-        assertEq(pool.owedToOperator(), 0.1 ether);
-        assertEq(registry.proverOf(address(pool)).stake, 400.9 ether);
+        assertEq(pool.harvest(), 10 ether);
+        assertEq(pool.owedToOperator(), 1 ether);
+        assertEq(registry.proverOf(address(pool)).stake, 409 ether);
         assertEq(registry.bondedOf(id, address(pool)), 0);
         _assertBooked();
     }

@@ -5,8 +5,8 @@ import { IProofMarketEvents, Slot, SlotState } from "../src/interfaces/IProofMar
 import { SlashSplit } from "../src/libraries/SlashSplit.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 
-/// @notice A requester that no longer wants a proof lets its prover go, for a fee: slots without a chain. Those that fall with what
-/// they build on: contracts/test/chain.
+/// @notice A requester that no longer wants a proof lets its prover go, and pays it as if it had proven: slots without a chain. Those
+/// that fall with what they build on: contracts/test/chain.
 contract ProofMarketDropTest is MarketFixture {
     function _drop(address sender, Slot memory slot) private {
         vm.prank(sender);
@@ -19,17 +19,21 @@ contract ProofMarketDropTest is MarketFixture {
         market.drop(slot, terms, _noInputs());
     }
 
-    function test_DropPaysTheHolderTheForfeitAndFreesItsBond() public {
+    function test_DropPaysTheHolderWhatAProofWouldAndFreesItsBond() public {
         uint256 funds = _funds();
         Slot memory slot = _open(alice);
         assertEq(registry.bondedOf(id, alice), BOND);
         // To the last second, with a proof all but on its way.
         vm.warp(slot.exclusiveUntil - 1);
+        uint256 snapshot = vm.snapshotState();
+        _prove(slot, alice);
+        uint256 reward = market.credits(alice);
+        vm.revertToState(snapshot);
         vm.expectEmit(address(market));
-        emit IProofMarketEvents.SlotDropped(id, slot.id, 1 ether);
+        emit IProofMarketEvents.SlotDropped(id, slot.id, reward);
         _drop(requester, slot);
-        assertEq(market.credits(alice), 1 ether);
-        assertEq(_funds(), funds - 1 ether);
+        assertEq(market.credits(alice), reward);
+        assertEq(_funds(), funds - reward);
         assertEq(market.burned(), 0);
         assertEq(registry.bondedOf(id, alice), 0);
         assertEq(registry.proverOf(alice).stake, 200 ether);
@@ -38,11 +42,12 @@ contract ProofMarketDropTest is MarketFixture {
         assertFalse(market.isOpen(slot, terms));
         _proveFails(slot, alice, abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.Dropped));
         vm.prank(alice);
-        market.withdraw(alice, 1 ether);
+        market.withdraw(alice, reward);
     }
 
-    /// @dev Whatever the terms and the slot's price: at least what letting it expire would cost the requester.
-    function testFuzz_DropCostsTheRequesterTheForfeit(uint96 price, uint16 forfeitBps) public {
+    /// @dev Whatever the terms, the slot's price and the time: no less than what a proof would cost the requester now, and than what
+    /// letting the slot expire would.
+    function testFuzz_DropSavesTheRequesterNothing(uint96 price, uint16 forfeitBps, uint32 elapsed) public {
         terms.forfeitBps = uint16(bound(forfeitBps, 100, 10_000));
         _setTerms();
         uint256 funds = _funds();
@@ -51,11 +56,17 @@ contract ProofMarketDropTest is MarketFixture {
         vm.warp(slot.openedAt + EXPIRY);
         _expire(slot);
         uint256 forfeited = funds - _funds();
+        assertEq(forfeited, SlashSplit.forfeit(slot.price, terms.forfeitBps));
+        vm.revertToState(snapshot);
+        vm.warp(slot.openedAt + bound(elapsed, 0, EXCLUSIVE - 1));
+        snapshot = vm.snapshotState();
+        _prove(slot, alice);
+        uint256 reward = market.credits(alice);
         vm.revertToState(snapshot);
         _drop(requester, slot);
-        assertEq(funds - _funds(), forfeited);
-        assertEq(market.credits(alice), forfeited);
-        assertEq(forfeited, SlashSplit.forfeit(slot.price, terms.forfeitBps));
+        uint256 fee = funds - _funds();
+        assertEq(market.credits(alice), fee);
+        assertEq(fee, reward > forfeited ? reward : forfeited);
         assertEq(token.balanceOf(address(market)), funds);
     }
 
@@ -66,7 +77,7 @@ contract ProofMarketDropTest is MarketFixture {
         (slot.prover, slot.price) = (bob, 8 ether);
         (slot.startedAt, slot.exclusiveUntil) = (slot.openedAt, slot.openedAt + EXCLUSIVE);
         _drop(requester, slot);
-        assertEq(market.credits(bob), 0.8 ether);
+        assertEq(market.credits(bob), 8 ether);
         assertEq(registry.bondedOf(id, bob), 0);
     }
 
@@ -108,7 +119,7 @@ contract ProofMarketDropTest is MarketFixture {
         vm.prank(requester);
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.Dropped));
         market.drop(slot, terms, _noInputs());
-        assertEq(market.credits(alice), 1 ether, "paid once");
+        assertEq(market.credits(alice), PRICE, "paid once");
     }
 
     /// @dev Nothing of it is anybody's fault: dropping forgets no miss and counts none.
@@ -124,6 +135,6 @@ contract ProofMarketDropTest is MarketFixture {
         terms.bond = 0;
         _setTerms();
         _drop(requester, _open(stranger));
-        assertEq(market.credits(stranger), 1 ether);
+        assertEq(market.credits(stranger), PRICE);
     }
 }

@@ -342,8 +342,9 @@ interface IProofMarketExt is IProofMarketEvents {
     /// @notice Take back a slot that is not allocated and not yet open to all. Requester only.
     function cancel(Slot calldata slot, Terms calldata terms, uint256[] calldata statementInputs) external;
 
-    /// @notice End an open slot whose premise fell: anyone. Or one that is held, within its exclusive window: its requester. Either
-    /// way its holder, who may have a proof on its way, is credited the forfeit, and its bond is free.
+    /// @notice End an open slot whose premise fell: anyone. Its holder is credited the forfeit. Or one that stands and is held, within its
+    /// exclusive window: its requester. Its holder, whose proof may be in the mempool, is credited what a proof would earn it now,
+    /// or the forfeit if that is more. Either way its bond is free.
     function drop(Slot calldata slot, Terms calldata terms, uint256[] calldata statementInputs) external;
 
     /// @notice Settle a slot that was proven before its premise was, now that the premise is established or fell: it becomes

@@ -143,7 +143,8 @@ interface IProverRegistry {
     /// @notice Withdraw what was asked back, once its time has come.
     function withdrawStake(address to) external;
 
-    /// @notice Leave the draws of every market until `resume`. Prover or submitter.
+    /// @notice Leave the draws of every market until `resume`. Prover or submitter. Mechanisms ask `isAble` before they give a slot
+    /// away; one that does not may still bond a prover that paused, within its exposure, but none that is suspended.
     function pause() external;
 
     /// @notice Return to the draws after a pause. Prover or submitter. Weights come back market by market through `sync`.
@@ -156,8 +157,8 @@ interface IProverRegistry {
     function sync(uint256 market, address prover) external;
 
     /// @notice Reserve a bond for a slot of `market` under version `version` of its terms. Market contract only. Reverts with
-    /// `TermsNotAccepted`, or with `InsufficientStake` unless what the prover exposes to `market`, less the bonds already
-    /// reserved there, covers it: whoever creates a market chooses its mechanism and its terms, so consent and exposure are
+    /// `TermsNotAccepted`, or with `InsufficientStake` unless what the prover exposes to `market` (nothing while it is suspended
+    /// there), less the bonds already reserved there, covers it: whoever creates a market chooses its mechanism and its terms, so consent and exposure are
     /// bounded by the prover's own allocation, market by market.
     function reserve(address prover, uint256 market, uint256 amount, uint32 version) external;
 

@@ -99,7 +99,7 @@ interface ISealedBidAuction is IMechanism, IBondEscrow {
     error NotLeader();
     /// @notice The slot and terms passed in are not those of an open slot.
     error SlotMismatch();
-    /// @notice A requester cannot cancel while a sealed or a leading bid stands.
+    /// @notice While a sealed or a leading bid stands, neither its requester nor, once its premise fell, anyone else ends a slot.
     error BidsCommitted();
 
     /// @notice Seal a bid of the caller, which may be a prover or a submitter, and lock the bond.

@@ -24,8 +24,8 @@ import { IRandomness } from "./IRandomness.sol";
 /// - Who brings the seed, in whatever order, from whatever contract: none.
 /// - A requester knows whom slot k of the epoch goes to, and may wait for the next epoch: one try an epoch. That its
 ///   friend has the slot within n epochs has probability 1 - (1 - p)^n: 9.9 %, 18.8 %, 40.6 %, 64.7 % for n = 1, 2, 5,
-///   10. It costs n - 1 epochs of delay. It may as well open slot k and drop it, to come to slot k + 1: that costs the
-///   fee of a drop, which the prover drawn is paid; or open it in another market that the same provers serve. Which
+///   10. It costs n - 1 epochs of delay. It may as well open slot k and drop it, to come to slot k + 1: that costs
+///   what a proof would, which the prover drawn is paid; or open it in another market that the same provers serve. Which
 ///   provers serve a requester is for them to say.
 /// - B's own proposer: none. What B's header has was fixed by the blocks before B, and if B's proposer withholds it the
 ///   next block has the same.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.30;
+pragma solidity ^0.8.20;
 
 /// @title How a market's slots continue one another: `Terms.chain`
 /// @notice Zero if they do not. Otherwise, from the lowest bit:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.30;
+pragma solidity ^0.8.20;
 
 /// @title The word of a slot that says what it builds on
 /// @notice From the lowest bit; all zero for a slot without a chain, in a market that missed nothing:

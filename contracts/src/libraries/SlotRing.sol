@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.30;
+pragma solidity ^0.8.24;
 
 import { Slot, SlotState, Terms } from "../interfaces/IProofMarket.sol";
 

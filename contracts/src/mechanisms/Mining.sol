@@ -134,11 +134,14 @@ contract Mining is IMining, BondEscrow {
     /// @inheritdoc IMechanism
     /// @dev A ticket that stands for a slot means that this contract gave the slot to its winner when it opened. If
     /// nobody holds it, the market opened it to all instead. Otherwise who holds it now proved it, or nobody did, or
-    /// the right was not used.
-    function onEnded(Slot calldata slot, Terms calldata, SlotState state, address payee) external {
+    /// the right was not used; or its premise is not established, and who proved it may know a state that is hidden.
+    function onEnded(Slot calldata slot, Terms calldata terms, SlotState state, address payee) external {
         _onlyMarket();
         if (_tickets[slot.market][slot.id].key == address(0)) return;
-        if (state == SlotState.Proven && slot.prover != address(0) && payee != slot.prover) {
+        if (
+            state == SlotState.Proven && slot.prover != address(0) && payee != slot.prover
+                && _isPremiseEstablished(slot, terms)
+        ) {
             _forfeit(slot.market, slot.id);
         } else {
             _return(slot.market, slot.id);
@@ -209,6 +212,11 @@ contract Mining is IMining, BondEscrow {
     function ticketOf(uint256 market, uint64 slot) external view returns (address key, uint96 bond) {
         Ticket memory ticket = _tickets[market][slot];
         return (ticket.key, ticket.bond);
+    }
+
+    function _isPremiseEstablished(Slot calldata slot, Terms calldata terms) private view returns (bool established) {
+        if (terms.chain == 0) return true;
+        (established,) = IProofMarket(_market).premiseOf(slot);
     }
 
     /// @dev Gives the ticket bond of a slot back to the key it came from.

@@ -103,16 +103,15 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
     }
 
     /// @inheritdoc IMechanism
-    /// @dev Without an allocation a slot can be proven or expire only after its auction is over. Nothing here can fail
-    /// but the refusal.
-    function onEnded(Slot calldata slot, Terms calldata, SlotState state, address) external {
+    /// @dev Without an allocation a slot can be proven or expire only after its auction is over; whoever would end it before, its
+    /// requester or, once its premise fell, anybody, waits for the bids that are out. Nothing here can fail but the refusal.
+    function onEnded(Slot calldata slot, Terms calldata, SlotState, address) external {
         _onlyMarket();
         Record storage record = _auctions[slot.market][slot.id];
         Bidding memory bidding = record.bidding;
         if (bidding.commitEnd == 0) return;
-        if (state == SlotState.Cancelled && (bidding.outstanding != 0 || record.lead.key != address(0))) {
-            revert BidsCommitted();
-        }
+        bool early = slot.prover == address(0) && block.timestamp < _undecidedUntil(bidding);
+        if (early && (bidding.outstanding != 0 || record.lead.key != address(0))) revert BidsCommitted();
         _lapse(slot.market, slot.id, record, bidding);
     }
 

@@ -39,6 +39,24 @@ contract SettlementAttacksTest is MarketFixture {
         return token.balanceOf(who) + market.credits(who) + registry.proverOf(who).stake;
     }
 
+    // ------------------------------------------------------------------ a mechanism that asks for what it should not
+
+    /// @dev A mechanism of the creator's gives slot after slot to a prover that missed three, which is suspended.
+    function test_ASuspendedProverIsNotBondedAgain() public {
+        uint256 before = _worth(alice);
+        for (uint256 i; i < 3; ++i) {
+            Slot memory slot = _open(alice);
+            vm.warp(slot.exclusiveUntil);
+            _prove(slot, mallory);
+        }
+        assertEq(_worth(alice), before - 3 * BOND);
+        mechanism.setNext(alice, PRICE, 0);
+        vm.prank(requester);
+        vm.expectRevert(abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 0, BOND));
+        market.openSlot(id, terms, 0, _statement(), "");
+        assertEq(_worth(alice), before - 3 * BOND);
+    }
+
     // ------------------------------------------------------------------ exit before slash
 
     /// @dev Everything that can be asked back is, between the miss and the rescue: the bond is not among it.

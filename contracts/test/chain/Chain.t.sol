@@ -93,10 +93,10 @@ contract ChainTest is ChainFixture {
         market.drop(slot, terms, _inputsOf[slot.id]);
     }
 
-    function test_DroppingWhatStandsPaysItsHolderTheForfeit() public {
+    function test_DroppingWhatStandsPaysItsHolderAsAProofWould() public {
         Slot memory slot = _link(alice, 1);
         _drop(slot, requester);
-        assertEq(market.credits(alice), uint256(PRICE) * terms.forfeitBps / 10_000);
+        assertEq(market.credits(alice), PRICE);
         assertEq(_bonded(alice), 0);
         (uint64 head,) = _head();
         assertEq(head, 0);

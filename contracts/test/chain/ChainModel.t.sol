@@ -55,6 +55,10 @@ contract ChainModelTest is ChainFixture {
         // Places are kept by what is open or pending; 8 of them.
         uint256 count = _slots.length;
         if (count >= 8 && (_ends[count - 8] == End.Open || _waits[count - 8] != address(0))) return;
+        if (registry.positionOf(id, alice).suspended) {
+            vm.prank(alice);
+            registry.reinstate(id);
+        }
         _slots.push(_link(_next(4) == 0 ? address(0) : alice, 1 + _next(3)));
         _ends.push(End.Open);
         _waits.push(address(0));

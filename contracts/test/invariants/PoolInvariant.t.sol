@@ -148,9 +148,24 @@ contract PoolInvariantTest is PoolFixture {
         // The mock gives out slots that the pool could not be drawn for.
         uint256 most = registry.allocationOf(id, address(pool)) * UNIT;
         if (pending.id != 0 || most < 2) return;
+        _reinstate();
         pending = _openForPool(uint96(bond % 3 == 0 ? most : bound(bond, 2, most)));
         pendingTerms = terms;
         ++done["open"];
+    }
+
+    /// @dev As the pool's node does after misses.
+    function _reinstate() private {
+        if (!registry.positionOf(id, address(pool)).suspended) return;
+        address hot = makeAddr("hot");
+        if (registry.proverOfSubmitter(hot) == address(0)) {
+            vm.prank(operator);
+            pool.setSubmitter(hot, true);
+            vm.prank(hot);
+            registry.serve(address(pool));
+        }
+        vm.prank(hot);
+        registry.reinstate(id);
     }
 
     function end(uint256 jump, uint256 how) external {

@@ -197,7 +197,7 @@ contract MiningAttacksTest is MiningFixture {
         _assertDeposit(hot, 0);
         _assertNoTicket(slot.id);
         assertEq(mining.burned(), 0);
-        assertEq(market.credits(alice), PRICE / 10);
+        assertEq(market.credits(alice), PRICE);
         // The next round goes on as if nothing had been.
         _take(bob, bob);
         assertEq(_openSlot().prover, bob);
