@@ -167,6 +167,11 @@ pub fn exposure_for(
     needed.saturating_to::<u64>().max(1).min(units)
 }
 
+/// Asset wei of a position that can still be bonded, with `taken` of it bonded or promised.
+pub fn free_exposure(units: u64, exposure: u64, stake_unit: U256, taken: U256) -> U256 {
+    stake_unit.saturating_mul(U256::from(units.min(exposure))).saturating_sub(taken)
+}
+
 #[cfg(test)]
 mod tests {
     use alloy::primitives::aliases::U96;
@@ -266,5 +271,13 @@ mod tests {
         assert_eq!(exposure(100, 0, 1, 1, 1, 1_000), 100);
         assert_eq!(exposure(u64::MAX, 1, u64::MAX, 10, 1, 7), 7);
         assert_eq!(exposure(100, 30, 1, 0, 10, 50), 1);
+    }
+
+    #[test]
+    fn what_is_free_is_the_smaller_of_stake_and_exposure_less_what_is_taken() {
+        let free = |units, exposure, taken: u64| {
+            free_exposure(units, exposure, U256::from(10), U256::from(taken)).to::<u64>()
+        };
+        assert_eq!((free(5, 3, 0), free(2, 3, 0), free(5, 3, 25), free(5, 3, 31)), (30, 20, 5, 0));
     }
 }

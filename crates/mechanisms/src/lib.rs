@@ -25,8 +25,9 @@ mod testing;
 pub use options::{Choices, OptionError, OptionSpec};
 pub use view::{Decision, Errand, MarketView, Puzzle, Reason, SlotView, Solution};
 
-use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::primitives::{Address, B256, Bytes, LogData, U256};
 use alloy::sol_types::SolValue;
+use provery_types::Terms;
 
 /// The bit of `mechanismParams` by which a mechanism asks the market to tell it how slots end (`SlotHooks.ENDED`).
 pub const HOOK_ENDED: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
@@ -78,6 +79,12 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
     /// The transaction that would further this prover's hold on an open slot, now. Asked as [`Mechanism::decide`] is, and
     /// sent once: when it is through, its event is in the view.
     fn errand(&self, _view: &SlotView<'_>) -> Option<Errand> {
+        None
+    }
+
+    /// The bond (asset wei) of a bid of `key`'s or a ticket of the prover `me`'s that stands for a slot which is not decided yet:
+    /// it is burned unless it is seen through, and the prover is able then. `log` is what the mechanism said about the slot.
+    fn standing(&self, _terms: &Terms, _me: Address, _key: Address, _log: &[LogData]) -> Option<u128> {
         None
     }
 

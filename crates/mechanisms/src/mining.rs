@@ -150,6 +150,20 @@ impl Mechanism for Mining {
         phase::decide(view)
     }
 
+    fn standing(&self, terms: &Terms, me: Address, _: Address, log: &[LogData]) -> Option<u128> {
+        let mut mine = false;
+        for log in log {
+            if let Ok(taken) = Contract::TicketTaken::decode_log_data(log) {
+                mine = taken.prover == me;
+            } else if Contract::TicketReturned::decode_log_data(log).is_ok()
+                || Contract::TicketForfeited::decode_log_data(log).is_ok()
+            {
+                mine = false;
+            }
+        }
+        mine.then(|| Params::of(terms).ticket_bond)
+    }
+
     fn has_round(&self, view: &MarketView<'_>) -> bool {
         view.taking && target(view.log).is_some()
     }
@@ -287,6 +301,22 @@ mod tests {
             Contract::TicketReturned { market: U256::ONE, slot: 5, key: ME, amount: U256::from(3) };
         log.push(returned.encode_log_data());
         assert_eq!(puzzle(&log, true), Some(expected), "given up");
+    }
+
+    #[test]
+    fn a_ticket_stands_until_it_is_given_back_or_lost() {
+        let params = Params { interval: 9, ticket_bond: 3, initial_bits: 1 };
+        let terms = Terms { mechanismParams: B256::from(params.pack()), ..terms() };
+        let (key, market) = (Address::repeat_byte(0x22), U256::ONE);
+        let taken = |prover| Contract::TicketTaken { market, slot: 5, prover, key }.encode_log_data();
+        let returned = Contract::TicketReturned { market, slot: 5, key, amount: U256::from(3) };
+        let forfeited = Contract::TicketForfeited { market, slot: 5, key, amount: U256::from(3) };
+        let stands = |log: &[LogData]| MECHANISM.standing(&terms, ME, key, log);
+        assert_eq!(stands(&[started(9)]), None);
+        assert_eq!(stands(&[started(9), taken(ME)]), Some(3));
+        assert_eq!(stands(&[started(9), taken(key)]), None, "another prover's");
+        assert_eq!(stands(&[taken(ME), returned.encode_log_data()]), None);
+        assert_eq!(stands(&[taken(ME), forfeited.encode_log_data()]), None);
     }
 
     #[test]

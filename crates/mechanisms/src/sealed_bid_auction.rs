@@ -226,6 +226,13 @@ impl Mechanism for SealedBidAuction {
         let settled_by_all = auction.sealed.is_empty() || view.now >= reveal_end;
         (auction.leader == Some(view.key) && settled_by_all).then(|| Self::settle(view))
     }
+
+    fn standing(&self, terms: &Terms, _: Address, key: Address, log: &[LogData]) -> Option<u128> {
+        let auction = Auction::of(log);
+        let sealed = auction.sealed.iter().any(|(other, _)| *other == key);
+        let stands = !auction.over && (sealed || auction.leader == Some(key));
+        stands.then(|| Params::of(terms).bid_bond)
+    }
 }
 
 fn is_bid_of(log: &LogData, key: Address) -> bool {
@@ -320,6 +327,15 @@ mod tests {
         let (slot, terms) = auction();
         let log =
             [committed(ME, B256::ZERO), committed(OTHER, B256::ZERO), revealed(ME, true), revealed(OTHER, true)];
+        let stands = |log: &[LogData]| MECHANISM.standing(&terms, ME, ME, log);
+        assert_eq!(stands(&[]), None);
+        assert_eq!(stands(&log[1..2]), None, "another's");
+        assert_eq!(stands(&log[..2]), Some(7), "sealed");
+        assert_eq!(stands(&log[..3]), Some(7), "it leads");
+        assert_eq!(stands(&log), None, "outbid, so its bond is back");
+        let lapsed =
+            Contract::AuctionLapsed { market: U256::ONE, slot: 1, leader: ME, burned: U256::from(7) };
+        assert_eq!(stands(&[log[2].clone(), lapsed.encode_log_data()]), None, "over");
         let view = view(&slot, &terms, ME, 1_030, &log);
         assert_eq!(MECHANISM.errand(&view), None);
         assert_eq!(MECHANISM.decide(&view), Decision::Wait { until: 1_040, reason: Reason::Undecided });

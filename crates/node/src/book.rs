@@ -16,6 +16,7 @@ use crate::facts::{Ending, Facts, SlotFact, SlotKey, obsolete};
 use crate::slots::{Action, Input, SlotStage, Work, step};
 use crate::store::{Changes, KEEP_BLOCKS, Loaded, Store, StoreError, StoredProof, WorkRecord};
 
+mod bids;
 mod ends;
 mod outlook;
 mod terms;
@@ -60,6 +61,8 @@ pub struct Policy {
     pub minimum_reward: u128,
     /// Proofs at a time.
     pub workers: u64,
+    /// Asset wei in a unit of stake.
+    pub stake_unit: U256,
     /// Whether to take on slots: not while proofs or sends fail.
     pub taking: bool,
     /// Asset wei for which a slot that cannot be proven in time is offered to others; never, if not given.

@@ -279,6 +279,11 @@ impl Facts {
         committed.units > 0 && self.standing(prover).active() && !self.suspended(market, prover)
     }
 
+    /// Whether a prover is in a market's draws, and may be given its slots by other means.
+    pub fn in_draws(&self, market: U256, prover: Address) -> bool {
+        self.serves(market, prover, &self.commitment(market, prover))
+    }
+
     /// Whether a prover is out of a market's draws after misses there.
     pub fn suspended(&self, market: U256, prover: Address) -> bool {
         self.suspended.contains(&(market, prover))

@@ -285,3 +285,103 @@ fn nobody_is_paid_to_take_a_slot_on_a_hidden_state() {
     assert_eq!(kinds(&mut book, &asks(-5)), []);
     assert_eq!(kinds(&mut book, &asks(0)), [(2, "hand_over")]);
 }
+
+fn exposes(number: u64, exposure: u64) -> LoggedEvent {
+    let set = Event::AllocationSet {
+        prover: ME,
+        market: MARKET,
+        units: 5,
+        exposure,
+        from_version: 1,
+        to_version: 1,
+    };
+    World::at(number, 7, set)
+}
+
+#[test]
+fn no_more_is_bid_for_than_can_be_bonded() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, mut world) = auctions(directory.path());
+    // A unit is 1,000 and a bond 2,000.
+    book.block(block(4), &[exposes(4, 3)]).expect("stored");
+    assert_eq!(kinds(&mut book, &policy(1_010)), [(1, "commit")], "one of two at once");
+    book.block(block(5), &[world.says(5, 2, committed(2, ME))]).expect("stored");
+    assert_eq!(kinds(&mut book, &policy(1_010)), [], "what may be won takes it all");
+    book.block(block(6), &[exposes(6, 4)]).expect("stored");
+    assert_eq!(kinds(&mut book, &policy(1_010)), [(1, "commit")]);
+    // So does what is held.
+    book.block(block(7), &world.post(7, ME, None)).expect("stored");
+    assert_eq!(kinds(&mut book, &policy(1_010)), []);
+    book.block(block(8), &world.prove_early(8, 3, ME)).expect("stored");
+    assert_eq!(kinds(&mut book, &policy(1_010)), [(1, "commit")], "its holder's proof frees it");
+    book.reorg(block(7)).expect("rolled back");
+    book.block(block(8), &world.prove_early(8, 3, OTHER)).expect("stored");
+    assert_eq!(kinds(&mut book, &policy(1_010)), [], "another's leaves it held");
+}
+
+#[test]
+fn nothing_is_bid_for_while_a_settlement_would_find_the_prover_unable() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = auctions(directory.path());
+    for (number, event) in
+        [(4, Event::ProverPaused { prover: ME }), (6, Event::ProverSuspended { prover: ME, market: MARKET })]
+    {
+        book.block(block(number), &[World::at(number, 7, event)]).expect("stored");
+        assert_eq!(kinds(&mut book, &policy(1_010)), []);
+        book.reorg(block(number - 1)).expect("rolled back");
+        assert_eq!(kinds(&mut book, &policy(1_010)).len(), 2);
+        book.block(block(number), &[]).expect("stored");
+        book.block(block(number + 1), &[]).expect("stored");
+    }
+}
+
+#[test]
+fn a_right_that_could_not_be_bonded_is_not_mined_for() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = open(directory.path());
+    let mut world = mined_world();
+    book.block(block(1), &world.beginning()).expect("stored");
+    book.block(block(2), &world.post(2, ME, None)).expect("stored");
+    book.block(block(3), &[world.says(3, 2, started(2)), exposes(3, 3)]).expect("stored");
+    assert_eq!(book.rounds(&policy(1_010)), [], "all that is exposed is bonded");
+    assert_eq!(book.puzzles(&policy(1_010), |_| Some(B256::ZERO)), []);
+    book.block(block(4), &world.prove(4, 1, ME, None)).expect("stored");
+    assert_eq!(book.rounds(&policy(1_010)), [(MINING, key(2))]);
+}
+
+#[test]
+fn bids_and_tickets_that_are_out_are_to_be_finished() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, world) = auctions(directory.path());
+    let none = Policy { taking: false, ..policy(1_010) };
+    assert_eq!((book.to_finish(&none), book.bids_out(&none)), (0, 0));
+    book.block(block(4), &[world.says(4, 1, committed(1, ME)), world.says(4, 2, committed(2, OTHER))])
+        .expect("stored");
+    assert_eq!((book.to_finish(&none), book.bids_out(&none)), (1, 1));
+    assert_eq!(book.bid_at_stake(key(1), &none), U256::from(7));
+    assert_eq!(book.bid_at_stake(key(2), &none), U256::ZERO, "another's");
+    let revealed =
+        SealedBidAuction::BidRevealed { market: MARKET, slot: 1, key: ME, price: U96::from(5), leads: true };
+    book.block(block(5), &[world.says(5, 1, revealed.encode_log_data())]).expect("stored");
+    book.decide(&policy(1_050)).expect("decided");
+    assert_eq!(book.to_finish(&none), 1, "it leads, and is counted once");
+    let settling = Policy { now: 1_075, ..none };
+    assert_eq!(kinds(&mut book, &settling), [(1, "settle")], "though nothing new is taken on");
+    assert_eq!(book.bids_out(&Policy { now: 1_102, ..none }), 0, "too late for it");
+}
+
+#[test]
+fn a_ticket_is_to_be_finished_until_its_slot_opens() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = open(directory.path());
+    let mut world = mined_world();
+    book.block(block(1), &world.beginning()).expect("stored");
+    book.block(block(2), &world.post(2, OTHER, None)).expect("stored");
+    let taken = Mining::TicketTaken { market: MARKET, slot: 2, prover: ME, key: ME };
+    let said = [started(2), taken.encode_log_data()].map(|log| world.says(3, 2, log));
+    book.block(block(3), &said).expect("stored");
+    let stopping = Policy { taking: false, ..policy(1_010) };
+    assert_eq!((book.to_finish(&stopping), book.bids_out(&stopping)), (1, 1));
+    book.block(block(4), &world.post(4, ME, None)).expect("stored");
+    assert_eq!((book.to_finish(&stopping), book.bids_out(&stopping)), (1, 0), "the slot is, now");
+}

@@ -1,5 +1,7 @@
 //! What the facts and the work at hand mean for a slot: decisions, errands, and whether there is room for more.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::phase::rescue_rank;
 use provery_mechanisms::{Decision, Errand, MarketView, Mechanism, Puzzle, Reason, SlotView};
@@ -21,24 +23,34 @@ impl Book {
         Some(decision)
     }
 
-    /// The transactions that mechanisms and the secondary market call for, now.
+    /// The transactions that mechanisms and the secondary market call for, now. None by which a slot might become this prover's
+    /// under terms that it did not accept, or that it could not bond.
     pub fn errands(&mut self, policy: &Policy) -> Vec<(SlotKey, Errand)> {
         let grounds = self.grounds(policy);
-        let open = self.work.keys().filter_map(|key| Some((*key, self.view(*key, policy)?)));
-        open.filter(|(key, (_, view))| self.may_hold(*key, view, policy))
-            .filter_map(|(key, (mechanism, view))| {
-                let ground = grounds.get(&key).copied().unwrap_or_default();
-                let traded = || self.hand_over_errand(key, &view, policy, ground);
-                Some((key, mechanism.errand(&view).or_else(traded)?))
-            })
-            .collect()
-    }
-
-    /// Whether a slot is this prover's, or may become so: not under terms that it did not accept, unless it bid already.
-    fn may_hold(&self, key: SlotKey, view: &SlotView<'_>, policy: &Policy) -> bool {
-        view.slot.prover == self.me
-            || self.facts.commitment(key.market, self.me).accepts(view.terms.version)
-            || self.may_win(key, policy)
+        let standing = self.standing(policy);
+        let mut rooms = BTreeMap::new();
+        let mut errands = Vec::new();
+        for key in self.work.keys().copied() {
+            let Some((mechanism, view)) = self.view(key, policy) else { continue };
+            // What it bid for is seen through.
+            let bound = view.slot.prover == self.me || standing.contains_key(&key);
+            if !bound && !self.facts.commitment(key.market, self.me).accepts(view.terms.version) {
+                continue;
+            }
+            let ground = grounds.get(&key).copied().unwrap_or_default();
+            let traded = || self.hand_over_errand(key, &view, policy, ground);
+            let Some(errand) = mechanism.errand(&view).or_else(traded) else { continue };
+            if !bound {
+                let room =
+                    rooms.entry(key.market).or_insert_with(|| self.room(key.market, &standing, policy));
+                let Some(rest) = room.and_then(|room| room.checked_sub(view.terms.bond.to::<U256>())) else {
+                    continue;
+                };
+                *room = Some(rest);
+            }
+            errands.push((key, errand));
+        }
+        errands
     }
 
     /// What there is to compute for the right to a market's next slot, and the mechanism's contract that wants it. `seed` has the
@@ -63,13 +75,14 @@ impl Book {
         self.facts.markets().filter_map(round).collect()
     }
 
-    /// A market as its mechanism is shown it, without its round's seed; nothing if this prover does not serve it, or did not
-    /// accept its terms: a right that it cannot use costs a bond.
+    /// A market as its mechanism is shown it, without its round's seed; nothing if this prover does not serve it, did not accept
+    /// its terms, or could not bond another slot of it: a right that it cannot use costs a bond.
     fn market_view(&self, market: U256, policy: &Policy) -> Option<(&'static dyn Mechanism, MarketView<'_>)> {
         let terms = self.facts.market_terms(market)?;
         let mechanism = self.mechanism(terms.mechanism)?;
         let next_slot = self.facts.next_slot(market);
-        let able = self.facts.candidates(market).contains(&self.me)
+        let room = self.room(market, &self.standing(policy), policy);
+        let able = room.is_some_and(|room| room >= terms.bond.to::<U256>())
             && self.facts.commitment(market, self.me).accepts(terms.version);
         let view = MarketView {
             market,
@@ -162,15 +175,17 @@ impl Book {
         windows.into_iter().any(|window| needed >= room(window))
     }
 
-    /// Slots that this prover holds and has not proven yet, and proofs of others' that are on their way.
-    pub fn to_finish(&self) -> usize {
-        let held = |record: &&WorkRecord| {
+    /// Slots that this prover holds and has not proven yet, proofs of others' that are on their way, and bids and tickets that
+    /// are out.
+    pub fn to_finish(&self, policy: &Policy) -> usize {
+        let held = |record: &WorkRecord| {
             let mine = record.slot.prover == self.me;
             match record.work.stage {
                 SlotStage::Proved { .. } | SlotStage::Submitting => true,
                 stage => mine && !stage.ended() && !matches!(stage, SlotStage::Failed | SlotStage::Ignored),
             }
         };
-        self.work.values().filter(held).count()
+        let held = self.work.iter().filter(|(_, record)| held(record)).map(|(key, _)| *key);
+        held.chain(self.standing(policy).into_keys()).collect::<BTreeSet<_>>().len()
     }
 }

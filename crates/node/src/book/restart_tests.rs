@@ -155,7 +155,7 @@ fn a_queue_that_outgrows_the_window_is_an_overload_until_it_has_halved() {
         book.block(block(number), &world.post(number, ME, None)).expect("stored");
     }
     book.decide(&policy(1_005)).expect("decided");
-    assert_eq!(book.to_finish(), 3);
+    assert_eq!(book.to_finish(&policy(1_005)), 3);
     // The window is 100 seconds: four proofs of 24 fit, of 25 they do not.
     let at = |estimate| Policy { estimated_proving_seconds: estimate, ..policy(1_005) };
     assert!(!book.overload(&at(24), false));

@@ -27,6 +27,7 @@ pub(super) fn policy(now: u64) -> Policy {
         rescue: true,
         minimum_reward: 0,
         workers: 1,
+        stake_unit: U256::from(1_000),
         taking: true,
         hand_over: None,
         take_over: false,

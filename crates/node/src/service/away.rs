@@ -3,6 +3,8 @@
 //! That it was this node that paused, and not its operator, is on disk before the transaction is sent: an operator's
 //! pause is left alone, and a node that was killed after its own comes back by itself.
 
+use std::time::Instant;
+
 use provery_mechanisms::upkeep::Standing;
 use tracing::warn;
 
@@ -57,6 +59,17 @@ fn step(standing: &Standing, ours: bool, away: bool) -> Step {
     }
 }
 
+/// Whether a pause waits for bids and tickets that are out: a prover that is paused is not able, so a bid that is settled then and
+/// a ticket whose slot opens then lose their bonds. A node that could not prove what they win does not wait.
+fn waits(absence: Absence, bids: usize, bound_reached: bool) -> bool {
+    let patient = match absence {
+        Absence::Stopping => !bound_reached,
+        Absence::Overloaded | Absence::NotTaking => true,
+        Absence::Unwell | Absence::Broke => false,
+    };
+    patient && bids > 0
+}
+
 impl Service {
     /// Why the prover should be paused now, if it should.
     pub(super) fn absence(&self) -> Option<Absence> {
@@ -73,6 +86,11 @@ impl Service {
             return Some(Absence::Broke);
         }
         self.overloaded.then_some(Absence::Overloaded)
+    }
+
+    fn bids_first(&self, absence: Absence) -> bool {
+        let bids = self.book.bids_out(&self.policy()) + self.upkeep.binding();
+        waits(absence, bids, self.pause_by.is_some_and(|by| Instant::now() >= by))
     }
 
     /// Send a pause or a resumption if one is due.
@@ -92,6 +110,7 @@ impl Service {
         let standing = self.book.facts().standing(self.config.prover);
         let ours = self.book.store().paused_by_node()?;
         match step(&standing, ours, absence.is_some()) {
+            Step::Pause if absence.is_some_and(|absence| self.bids_first(absence)) => {}
             Step::Pause if self.upkeep.may(&Task::Pause) => {
                 self.book.store().set_paused_by_node(true)?;
                 self.send_upkeep(Task::Pause, self.chain.calls().pause());
@@ -109,6 +128,16 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pause_waits_for_bids_unless_they_could_not_be_used() {
+        for absence in [Absence::Stopping, Absence::Overloaded, Absence::NotTaking] {
+            assert!(waits(absence, 1, false), "{absence:?}");
+            assert!(!waits(absence, 0, false), "nothing is out");
+        }
+        assert!(!waits(Absence::Stopping, 1, true), "it must be paused before it is gone");
+        assert!(!waits(Absence::Unwell, 1, false) && !waits(Absence::Broke, 1, false));
+    }
 
     #[test]
     fn only_the_nodes_own_pause_is_taken_back() {

@@ -87,6 +87,8 @@ struct Service {
     /// What the operator should know, as last said.
     concerns: Vec<Concern>,
     draining: bool,
+    /// When a pause because of stopping no longer waits for bids.
+    pause_by: Option<Instant>,
     watch: Watch,
     /// Whether this node is the one that acts, if it is one of several.
     roles: watch::Receiver<Role>,
@@ -131,6 +133,7 @@ impl Service {
             overloaded: false,
             concerns: Vec::new(),
             draining: false,
+            pause_by: None,
             watch,
             roles,
             acting: false,
@@ -182,7 +185,9 @@ impl Service {
     /// Phase one of an end: nothing new is taken on, and what is held is finished.
     fn begin_drain(&mut self) {
         self.draining = true;
-        let held = self.book.to_finish();
+        // A pause must fit into the time that there is.
+        self.pause_by = Some(Instant::now() + self.config.drain.saturating_sub(self.config.shutdown_bound));
+        let held = self.book.to_finish(&self.policy());
         info!(
             held,
             bound_s = self.config.drain.as_secs(),
@@ -194,7 +199,7 @@ impl Service {
 
     /// Whether all is finished, or the bound is reached.
     fn drained(&self, by: Instant) -> bool {
-        let held = if self.acting { self.book.to_finish() } else { 0 };
+        let held = if self.acting { self.book.to_finish(&self.policy()) + self.upkeep.binding() } else { 0 };
         if Instant::now() >= by {
             warn!(held, "slots that are held are left to the next start");
             return true;
@@ -313,6 +318,7 @@ impl Service {
             rescue: tunables.rescue,
             minimum_reward: tunables.minimum_reward,
             workers: self.config.workers.max(1) as u64,
+            stake_unit: self.upkeep.stake_unit(),
             taking: !self.draining && self.absence().is_none() && self.health.taking(self.book.failing()),
             hand_over: tunables.hand_over,
             take_over: tunables.take_over,

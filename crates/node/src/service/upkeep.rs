@@ -85,6 +85,14 @@ pub(super) struct Seen {
     pub max_fee: u128,
 }
 
+/// A task that is not to be sent again yet.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    until: Instant,
+    /// Its transaction is through; what it did may not be in the facts yet.
+    landed: bool,
+}
+
 /// What is under way and what was last seen.
 #[derive(Debug)]
 pub(super) struct Upkeep {
@@ -94,7 +102,7 @@ pub(super) struct Upkeep {
     /// Asset wei.
     stake_unit: U256,
     running: HashSet<Task>,
-    resting: HashMap<Task, Instant>,
+    resting: HashMap<Task, Rest>,
     seen: Option<Seen>,
     next_look: Instant,
     looking: bool,
@@ -121,7 +129,7 @@ impl Upkeep {
 
     pub fn may(&mut self, task: &Task) -> bool {
         let now = Instant::now();
-        self.resting.retain(|_, until| *until > now);
+        self.resting.retain(|_, rest| rest.until > now);
         !self.running.contains(task) && !self.resting.contains_key(task)
     }
 
@@ -133,6 +141,15 @@ impl Upkeep {
     /// Whether a task was sent a moment ago, or failed.
     pub fn rests(&self, task: &Task) -> bool {
         self.resting.contains_key(task)
+    }
+
+    /// Transactions that may have bound this prover to a slot, as far as the facts do not tell yet.
+    pub fn binding(&self) -> usize {
+        let now = Instant::now();
+        let binds = |task: &Task| matches!(task, Task::Errand(_, "commit" | "ticket" | "lock" | "take_over"));
+        let landed = self.resting.iter().filter(|(_, rest)| rest.landed && rest.until > now);
+        let running = self.running.iter().filter(|task| binds(task)).count();
+        running + landed.filter(|(task, _)| binds(task)).count()
     }
 
     /// A task's transaction is under way.
@@ -152,7 +169,8 @@ impl Upkeep {
             (Task::Resolve(_) | Task::Drop(_) | Task::Seed(_), Some(Class::Raced | Class::NotYet)) => REST,
             _ => REST_AFTER_FAILURE,
         };
-        self.resting.insert(task.clone(), Instant::now() + rest);
+        let rest = Rest { until: Instant::now() + rest, landed: failure.is_none() };
+        self.resting.insert(task.clone(), rest);
         // What was seen is no longer so.
         if matches!(task, Task::Pause | Task::Resume | Task::Withdraw) {
             self.seen = None;
@@ -298,4 +316,32 @@ async fn look(chain: &Chain, prover: Address, key: Address) -> Result<Seen, Chai
         balance: chain.rpc().balance(key).await?,
         max_fee: chain.max_fee().await?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::MARKET;
+
+    #[test]
+    fn a_bid_that_is_being_sent_or_has_just_landed_counts_as_one() {
+        let params = RegistryParams {
+            stake_unit: U256::ONE,
+            epoch_length: 100,
+            freeze: 10,
+            suspend_after: 2,
+            max_window: 100,
+            unbonding: 100,
+        };
+        let errand = |id, kind| Task::Errand(SlotKey { market: MARKET, id }, kind);
+        let (commit, ticket, reveal) = (errand(1, "commit"), errand(2, "ticket"), errand(3, "reveal"));
+        let mut upkeep = Upkeep::new(&params);
+        assert_eq!(upkeep.binding(), 0);
+        [&commit, &ticket, &reveal].into_iter().for_each(|task| upkeep.began(task));
+        assert_eq!(upkeep.binding(), 2, "a reveal binds nobody to more");
+        upkeep.ended(&commit, Some(Class::Raced));
+        assert_eq!(upkeep.binding(), 1, "it did not land");
+        upkeep.ended(&ticket, None);
+        assert_eq!(upkeep.binding(), 1, "its event is still to come");
+    }
 }

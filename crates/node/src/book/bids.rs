@@ -1,0 +1,82 @@
+//! Bids and tickets that are out, and what more may be bonded: a right that its prover cannot use costs a bond.
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::U256;
+use provery_mechanisms::acceptance::free_exposure;
+
+use super::{Book, Policy};
+use crate::facts::{Ending, SlotFact, SlotKey};
+
+/// A bid or a ticket that its mechanism has not decided about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Asset wei that are burned unless it is seen through by a prover that is able.
+    bid_bond: u128,
+    /// Asset wei that the slot itself takes of the exposure, once it is won.
+    slot_bond: U256,
+}
+
+impl Book {
+    /// This node's bids, and this prover's tickets, by the slots that they are for.
+    pub(super) fn standing(&self, policy: &Policy) -> BTreeMap<SlotKey, Standing> {
+        let open = self.facts.slots().filter_map(|(key, fact)| {
+            let undecided = fact.slot.prover.is_zero() && policy.now < fact.slot.exclusiveUntil.to::<u64>();
+            let open = undecided && fact.ended.is_none() && self.serves(key.market);
+            Some((key, self.facts.terms(fact.terms_hash).filter(|_| open)?))
+        });
+        let coming = self.facts.markets().filter(|market| self.serves(*market)).filter_map(|market| {
+            Some((SlotKey { market, id: self.facts.next_slot(market) }, self.facts.market_terms(market)?))
+        });
+        let standing = open.chain(coming).filter_map(|(key, terms)| {
+            let log = self.facts.log(key, terms.mechanism);
+            let bid_bond = self.mechanism(terms.mechanism)?.standing(terms, self.me, policy.key, log)?;
+            Some((key, Standing { bid_bond, slot_bond: terms.bond.to::<U256>() }))
+        });
+        standing.collect()
+    }
+
+    /// Asset wei that are burned if a slot's bid is not seen through.
+    pub fn bid_at_stake(&self, key: SlotKey, policy: &Policy) -> U256 {
+        self.standing(policy).get(&key).map(|standing| U256::from(standing.bid_bond)).unwrap_or_default()
+    }
+
+    /// How many bids and tickets are out.
+    pub fn bids_out(&self, policy: &Policy) -> usize {
+        self.standing(policy).len()
+    }
+
+    /// Asset wei that may be bonded in a market on top of what is, and of what may be won; nothing if this prover is not in its
+    /// draws.
+    pub(super) fn room(
+        &self,
+        market: U256,
+        standing: &BTreeMap<SlotKey, Standing>,
+        policy: &Policy,
+    ) -> Option<U256> {
+        if !self.facts.in_draws(market, self.me) {
+            return None;
+        }
+        let commitment = self.facts.commitment(market, self.me);
+        let bonded = self
+            .facts
+            .slots()
+            .filter(|(key, fact)| key.market == market && self.bonds(fact))
+            .filter_map(|(_, fact)| Some(self.facts.terms(fact.terms_hash)?.bond.to::<U256>()));
+        let hoped = standing.iter().filter(|(key, _)| key.market == market).map(|(_, it)| it.slot_bond);
+        let taken = bonded.chain(hoped).fold(U256::ZERO, U256::saturating_add);
+        Some(free_exposure(commitment.units, commitment.exposure, policy.stake_unit, taken))
+    }
+
+    /// Whether a slot's bond is this prover's, and not free yet: one that another proved while its premise was open is held.
+    fn bonds(&self, fact: &SlotFact) -> bool {
+        let held = match &fact.ended {
+            None => true,
+            Some(ended) => {
+                let rescued = matches!(ended.how, Ending::Proven { payee, .. } if payee != self.me);
+                fact.pending.is_some() && rescued
+            }
+        };
+        fact.slot.prover == self.me && held
+    }
+}
