@@ -239,11 +239,11 @@ impl Service {
         }
     }
 
-    /// What a transaction may cost that furthers the hold on a slot: a tenth of the slot's price at most.
+    /// What a transaction may cost that furthers the hold on a slot.
     pub(super) fn errand_budget(&self, key: SlotKey) -> Option<U256> {
         let (_, terms) = self.book.open_slot(key)?;
-        let price = terms.price.to::<U256>();
-        Some(worth::budget(price, self.config.gas_wei_per_asset, worth::ALL / 10))
+        let worth = worth::of_errand(terms.price.to::<U256>(), self.book.bid_at_stake(key, &self.policy()));
+        Some(worth::budget(worth, self.config.gas_wei_per_asset, worth::ALL))
     }
 
     /// How long ago this node first saw a slot.

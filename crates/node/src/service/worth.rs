@@ -16,6 +16,12 @@ pub(super) fn of_proof(slot: &Slot, terms: &Terms, at_stake: bool, now: u64) -> 
     reward.saturating_add(if at_stake { terms.bond.to::<U256>() } else { U256::ZERO })
 }
 
+/// Asset wei that may be spent on a transaction that furthers the hold on a slot: a tenth of its price, and half of the bond of
+/// a bid that is lost without it. It takes two, to reveal and to settle, to have that back.
+pub(super) fn of_errand(price: U256, bid_bond: U256) -> U256 {
+    (price / U256::from(10)).saturating_add(bid_bond / U256::from(2))
+}
+
 /// Wei of the chain's currency that `worth` asset wei allow for gas: `bps` of them, at `rate` wei a whole asset.
 pub(super) fn budget(worth: U256, rate: U256, bps: u64) -> U256 {
     worth.saturating_mul(rate) / U256::from(ASSET) * U256::from(bps) / U256::from(ALL)
@@ -40,6 +46,12 @@ mod tests {
         assert_eq!(budget(asset, U256::from(300), ALL), U256::from(300));
         assert_eq!(budget(U256::MAX, U256::MAX, 1), U256::MAX / asset / U256::from(ALL), "no overflow");
         assert_eq!(budget(asset, asset, 0), U256::ZERO);
+    }
+
+    #[test]
+    fn what_saves_a_bid_may_cost_what_the_bid_would() {
+        let of = |price: u64, bond: u64| of_errand(U256::from(price), U256::from(bond)).to::<u64>();
+        assert_eq!((of(1_000, 0), of(1_000, 600)), (100, 400));
     }
 
     #[test]
