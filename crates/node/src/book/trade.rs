@@ -1,0 +1,68 @@
+//! The secondary market: which slots this node offers to others, and which it takes.
+
+use std::collections::BTreeMap;
+
+use provery_mechanisms::hand_over::{self, Ground};
+use provery_mechanisms::{Errand, SlotView};
+
+use super::{Book, Policy};
+use crate::facts::{Premise, SlotKey};
+use crate::rollup::RollupError;
+use crate::slots::SlotStage;
+
+impl Book {
+    /// What those slots build on that may change hands.
+    pub(super) fn grounds(&mut self, policy: &Policy) -> BTreeMap<SlotKey, Ground> {
+        // Asking costs nothing; what pays a taker or is taken is looked at.
+        let pays = policy.hand_over.is_some_and(|price| price < 0);
+        let open = self.work.iter().filter(|(_, record)| !record.work.stage.ended());
+        let matters = open.filter(|(key, record)| {
+            if record.slot.prover == self.me {
+                pays
+            } else {
+                policy.take_over && self.facts.offers(**key).next().is_some()
+            }
+        });
+        let keys: Vec<SlotKey> = matters.map(|(key, _)| *key).collect();
+        keys.into_iter().filter_map(|key| Some((key, self.ground(key)?))).collect()
+    }
+
+    fn ground(&mut self, key: SlotKey) -> Option<Ground> {
+        let fact = self.facts.slot(key)?.clone();
+        let established = self.facts.premise(&fact) == Premise::Established;
+        let rollup = self.facts.rollup_of_market(key.market);
+        let known = if fact.slot.prover == self.me {
+            let before = rollup.map(|rollup| rollup.state_before(key.id));
+            !matches!(before, Some(Err(RollupError::UnknownState { .. })))
+        } else {
+            rollup.is_some_and(|rollup| rollup.provable(&fact))
+        };
+        Some(Ground { established, known })
+    }
+
+    pub(super) fn hand_over_errand(
+        &self,
+        key: SlotKey,
+        view: &SlotView<'_>,
+        policy: &Policy,
+        ground: Ground,
+    ) -> Option<Errand> {
+        let hand_overs = self.deployment.hand_overs();
+        let stage = self.work.get(&key)?.work.stage;
+        // Its bond is not at stake: nobody need be paid to take it.
+        if self.fell(key) {
+            return None;
+        }
+        if let Some(price) = policy.hand_over
+            && matches!(stage, SlotStage::Queued | SlotStage::Ignored | SlotStage::Failed)
+            && self.facts.offers(key).next().is_none()
+        {
+            let unable = stage != SlotStage::Queued;
+            return hand_over::offer(view, hand_overs, price, unable, ground);
+        }
+        if !policy.take_over {
+            return None;
+        }
+        self.facts.offers(key).find_map(|offer| hand_over::take(view, hand_overs, offer, ground))
+    }
+}
