@@ -183,6 +183,9 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
 
     function _isOwnContract(address account) internal view returns (bool) {
         return account == address(this) || account == registry || account == circuits || account == rules
-            || account == handOvers || account == asset;
+            || account == handOvers || account == asset || account == _extension();
     }
+
+    /// @dev The address that the extension was created at.
+    function _extension() internal view virtual returns (address);
 }

@@ -175,6 +175,10 @@ contract ProofMarket is IProofMarketSlots, MarketState {
         return _place(slot.market, slot.id, slot.capacity).word == SlotRing.commitment(slot, terms);
     }
 
+    function _extension() internal view override returns (address) {
+        return extension;
+    }
+
     /// @dev Puts the announced terms in force, if these are they and it is time.
     function _replaceTerms(Market storage record, bytes32 termsHash) private {
         if (record.termsHash == 0) revert MarketNotFound();

@@ -28,6 +28,8 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
     uint256 private constant MAX_CAPACITY = 65_536;
     address private constant DEAD = 0x000000000000000000000000000000000000dEaD;
 
+    address private immutable _self = address(this);
+
     /// @param contracts The market's.
     constructor(Contracts memory contracts) MarketState(contracts) { }
 
@@ -276,6 +278,10 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
     function slotState(uint256 market, uint64 id) external view returns (SlotState) {
         uint32 capacity = _markets[market].word.capacity();
         return SlotRing.stateOf(_place(market, id, capacity).word, id);
+    }
+
+    function _extension() internal view override returns (address) {
+        return _self;
     }
 
     /// @dev Checks the terms against every rule.

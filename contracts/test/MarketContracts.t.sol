@@ -26,9 +26,16 @@ contract MarketContractsTest is MarketFixture {
     }
 
     /// @dev The contracts that terms do not name.
-    function _own() private view returns (address[6] memory) {
-        return
-            [address(market), address(registry), address(handOvers), market.rules(), address(circuits), address(token)];
+    function _own() private view returns (address[7] memory) {
+        return [
+            address(market),
+            market.extension(),
+            address(registry),
+            address(handOvers),
+            market.rules(),
+            address(circuits),
+            address(token)
+        ];
     }
 
     // ------------------------------------------------------------------ who is never paid
@@ -41,7 +48,7 @@ contract MarketContractsTest is MarketFixture {
 
     function test_RevertProve_WhenThePayeeIsAContractOfTheMarkets() public {
         Slot[2] memory slots = [_open(address(0)), _open(alice)];
-        address[6] memory own = _own();
+        address[7] memory own = _own();
         for (uint256 late; late < 2; ++late) {
             for (uint256 i; i < own.length; ++i) {
                 _refusesPayee(slots[0], own[i]);
@@ -68,7 +75,7 @@ contract MarketContractsTest is MarketFixture {
     function test_RevertDefundAndWithdraw_WhenTheRecipientIsAContractOfTheMarkets() public {
         vm.prank(creator);
         market.defund(id, 1 ether, stranger);
-        address[6] memory own = _own();
+        address[7] memory own = _own();
         for (uint256 i; i < own.length; ++i) {
             vm.prank(creator);
             vm.expectRevert(IProofMarketEvents.RecipientInvalid.selector);
