@@ -118,7 +118,8 @@ impl Show {
             let mut command = vec!["node", "--data-dir", &data, "--market", &market, "--poll-ms", "200"];
             command.extend(["--min-reward", &minimum, "--first-estimate", &first_estimate]);
             if args.mechanism.wants_puzzle() {
-                command.push("--mine");
+                // Somebody is left with a ticket for a slot that never opens.
+                command.extend(["--mine", "--drain-seconds", "5"]);
             }
             nodes.push(stage.provery.spawn(key, &command, &prover.name, sender.clone())?);
         }
