@@ -166,13 +166,23 @@ impl Book {
         self.facts.slot(key).is_some_and(|fact| fact.premise_fell)
     }
 
-    /// Whether an event is one to keep. What strangers do in their own markets is not.
+    /// Whether an event is one to keep. What strangers do in their own markets is not; what this prover has there is, so that its
+    /// weights follow a pause of its everywhere.
     fn wants(&self, event: &Event) -> bool {
         let concerns = |market: &U256| {
             self.deployment.rollup_of_market(*market).is_some()
                 || self.markets.as_ref().is_some_and(|markets| markets.contains(market))
         };
-        Facts::wants(event) && slots_market(event).is_none_or(concerns)
+        let stake = match event {
+            Event::AllocationSet { market, prover, .. }
+            | Event::ProverSuspended { market, prover }
+            | Event::ProverReinstated { market, prover } => *prover == self.me || concerns(market),
+            Event::WeightSet { market, id, .. } => {
+                self.facts.prover_id(self.me) == Some(*id) || concerns(market)
+            }
+            _ => true,
+        };
+        Facts::wants(event) && stake && slots_market(event).is_none_or(concerns)
     }
 
     /// Whether this node serves a market.
@@ -204,9 +214,15 @@ impl Book {
 
     /// Take in a block. Events, work and cursor are on disk when this returns.
     pub fn block(&mut self, block: BlockRef, events: &[LoggedEvent]) -> Result<Vec<Moved>, NodeError> {
-        let wanted: Vec<LoggedEvent> =
-            events.iter().filter(|logged| self.wants(&logged.event)).cloned().collect();
-        let touched: BTreeSet<SlotKey> = wanted.iter().flat_map(|logged| self.facts.apply(logged)).collect();
+        let mut wanted = Vec::new();
+        let mut touched = BTreeSet::new();
+        // One after the other: which is wanted may follow from the one before.
+        for logged in events {
+            if self.wants(&logged.event) {
+                touched.extend(self.facts.apply(logged));
+                wanted.push(logged.clone());
+            }
+        }
         let mut changes = Changes::default();
         let moved = self.reconcile(touched, &mut changes)?;
         self.store.commit_block(&block, &wanted, &changes)?;
@@ -402,7 +418,7 @@ impl Book {
     }
 }
 
-/// The market of an event about slots and their terms. What provers put behind markets counts in all of them.
+/// The market of an event about slots and their terms.
 fn slots_market(event: &Event) -> Option<&U256> {
     match event {
         Event::TermsSet { market, .. }

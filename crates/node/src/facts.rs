@@ -264,7 +264,7 @@ impl Facts {
             .collect()
     }
 
-    /// Every prover in the draws of any market.
+    /// Every prover in the draws of any market that is known here.
     pub fn all_candidates(&self) -> Vec<Address> {
         let staked = self.commitments.iter();
         staked
@@ -293,6 +293,11 @@ impl Facts {
     pub fn standing(&self, prover: Address) -> Standing {
         let known = self.provers.get(&prover);
         known.map_or_else(Standing::default, |it| Standing { registered: it.id != 0, paused: it.paused })
+    }
+
+    /// A prover's number; nothing if it is not registered.
+    pub fn prover_id(&self, prover: Address) -> Option<u32> {
+        self.provers.get(&prover).map(|fact| fact.id).filter(|id| *id != 0)
     }
 
     /// What a prover puts behind a market.

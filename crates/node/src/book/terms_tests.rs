@@ -179,3 +179,36 @@ fn a_prover_that_came_back_in_vain_waits_for_its_operator() {
     book.reorg(block(3)).expect("rolled back");
     assert_eq!(codes(&mut book, &fast(), true), [""; 0]);
 }
+
+#[test]
+fn what_strangers_stake_in_their_markets_is_not_kept() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = open(directory.path());
+    let stranger = U256::from(9);
+    let mut events = World::new().beginning();
+    for (index, (id, prover)) in (100..).zip([(1, ME), (2, OTHER)]) {
+        let allocated = Event::AllocationSet {
+            prover,
+            market: stranger,
+            units: 3,
+            exposure: 3,
+            from_version: 1,
+            to_version: 1,
+        };
+        let weight = Event::WeightSet { market: stranger, id, weight: 3, epoch: 2 };
+        let suspended = Event::ProverSuspended { prover, market: stranger };
+        for (step, event) in (0..).zip([allocated, weight, suspended]) {
+            events.push(World::at(1, index + 10 * step, event));
+        }
+    }
+    book.block(block(1), &events).expect("stored");
+    let facts = book.facts();
+    assert_eq!(facts.commitment(stranger, OTHER).units, 0);
+    assert!(!facts.suspended(stranger, OTHER));
+    assert_eq!(facts.all_candidates(), [ME, OTHER], "both serve a market that is known");
+    // In the block of its registration.
+    let own = facts.leaves(ME).into_iter().find(|(market, _)| *market == stranger).map(|(_, leaf)| leaf);
+    assert!(own.is_some_and(|leaf| leaf.weight == 3 && leaf.allocation == 3 && leaf.suspended));
+    let kept = book.store().events_until(1).expect("read");
+    assert_eq!(kept.len(), events.len() - 3);
+}
