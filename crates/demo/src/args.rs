@@ -39,6 +39,9 @@ pub struct Args {
     /// between.
     #[arg(long)]
     pub interval_ms: Option<u64>,
+    /// The local chain's rules, by a name that anvil knows, such as prague or osaka; anvil's newest if not given.
+    #[arg(long, value_name = "NAME")]
+    pub hardfork: Option<String>,
     /// Port of the local chain; a free one if not given.
     #[arg(long)]
     pub port: Option<u16>,

@@ -15,6 +15,8 @@ use tokio::{
     sync::mpsc,
 };
 
+use crate::args::Args;
+
 /// A local chain. It dies with this value.
 #[derive(Debug)]
 pub struct Anvil {
@@ -26,7 +28,8 @@ pub struct Anvil {
 
 impl Anvil {
     /// Start anvil and wait until it listens. `port` 0 takes a free one.
-    pub async fn start(dir: &Path, port: u16, seed: u64, accounts: u64) -> Result<Self> {
+    pub async fn start(dir: &Path, args: &Args, accounts: u64) -> Result<Self> {
+        let port = args.port.unwrap_or(0);
         if port != 0 {
             std::net::TcpListener::bind(("127.0.0.1", port)).map_err(|error| {
                 eyre!("port {port} cannot be used ({error}); pass --port with a free one, or leave it out")
@@ -41,9 +44,10 @@ impl Anvil {
                 "--block-time",
                 "1",
                 "--mnemonic-seed-unsafe",
-                &seed.to_string(),
+                &args.seed.to_string(),
             ])
             .args(["--accounts", &accounts.to_string()])
+            .args(args.hardfork.iter().flat_map(|name| ["--hardfork", name.as_str()]))
             .arg("--config-out")
             .arg(&config)
             .stdin(Stdio::null())

@@ -93,7 +93,7 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     let dir = prepare(&args.dir)?;
     let started = Instant::now();
     say("starting a local chain");
-    let anvil = Anvil::start(&dir, args.port.unwrap_or(0), args.seed, args.provers + 3).await?;
+    let anvil = Anvil::start(&dir, args, args.provers + 3).await?;
     let program = std::env::current_exe()?.with_file_name("provery");
     let provery = Provery {
         program,
