@@ -207,7 +207,7 @@ interface IProofMarketEvents {
     error SlotNotHeld();
     /// @notice Only the contract with the offers reassigns slots.
     error NotHandOvers();
-    /// @notice Only a slot that is held, within its exclusive window, can be dropped for a fee.
+    /// @notice Only a slot that is held, within its exclusive window, can be dropped while its premise stands.
     error SlotNotDroppable();
     /// @notice The caller names another slot to build on than the chain's head.
     error HeadMoved(uint64 head);

@@ -67,7 +67,7 @@ pub enum SlotCommand {
     /// Take back a slot that is not allocated and not yet open to all (its requester)
     #[command(after_help = "Example: provery slot cancel --market 1 --slot 3 --keystore requester.json")]
     Cancel(SlotArg),
-    /// End a slot whose premise fell (anyone), or one that is held, for a fee to its holder (its requester)
+    /// End a slot whose premise fell (anyone), or one that is held (its requester, who pays its holder what a proof would earn)
     #[command(after_help = "Example: provery slot drop --market 1 --slot 3 --keystore anyone.json")]
     Drop(SlotArg),
     /// Settle a slot that was proven before what it builds on, now that this is settled: a held slash is paid or undone

@@ -117,7 +117,7 @@ fn check(
         End::Drop if !is_requester => Err(fail(
             Code::NotReady,
             format!(
-                "{name} and what it builds on stand, so only {}, its requester, may drop it, for a fee; sign with its key",
+                "{name} and what it builds on stand, so only {}, its requester, may drop it, and pays its holder what a proof would earn; sign with its key",
                 terms.requester
             ),
         )),
