@@ -62,7 +62,10 @@ pub struct Story {
 /// The part of the summary that tells of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct HostileSummary {
+    /// By the balances, less `honest_late_wei`.
     pub honest_stake_lost_wei: u128,
+    /// Bonds of honest provers that were too slow for a block on the true state, which hid nothing from them.
+    pub honest_late_wei: u128,
     pub true_blocks: u64,
     pub true_blocks_proven: u64,
     pub hidden_blocks: u64,
@@ -93,10 +96,18 @@ impl Story {
                 |slot| matches!(slot.outcome, Outcome::Proven { by, .. } if by == self.accomplice),
             )
         };
+        let late = |block: &&u64| {
+            ledger.slots.get(*block).is_some_and(|slot| {
+                let Outcome::Proven { missed_by: Some(holder), .. } = &slot.outcome else { return false };
+                *holder != self.accomplice
+            })
+        };
+        let honest_late = self.bond * U256::from(self.true_blocks.iter().filter(late).count());
         let fell = |block: &&u64| ledger.slots.get(*block).is_some_and(|slot| slot.fallen);
         let hidden_final = self.hidden.len() - self.hidden.iter().filter(fell).count();
         HostileSummary {
-            honest_stake_lost_wei: before.saturating_sub(after).saturating_to(),
+            honest_stake_lost_wei: before.saturating_sub(after).saturating_sub(honest_late).saturating_to(),
+            honest_late_wei: honest_late.saturating_to(),
             true_blocks: self.true_blocks.len() as u64,
             true_blocks_proven: self.true_blocks.iter().filter(proven).count() as u64,
             hidden_blocks: self.hidden.len() as u64,
@@ -135,9 +146,17 @@ impl HostileSummary {
     }
 
     pub fn text(&self) -> String {
+        let late = if self.honest_late_wei == 0 {
+            String::new()
+        } else {
+            let late = wei(self.honest_late_wei);
+            format!(
+                "Besides, {late} was slashed for blocks on the true state that honest provers were too slow for on this machine.\n"
+            )
+        };
         format!(
             "The sequencer claimed a root that only it knew and built {} blocks on it. Honest provers held {} of them with {} in \
-             bonds; its accomplice rescued {} of these. Honest stake lost: {}. {} of {} blocks on the true state were proven.\n",
+             bonds; its accomplice rescued {} of these. Honest stake lost: {}. {} of {} blocks on the true state were proven.\n{late}",
             self.hidden_blocks,
             self.hidden_held,
             wei(self.honest_bonds_wei),

@@ -78,9 +78,11 @@ impl Stage {
     }
 }
 
-/// Seconds an allocated prover has, alone: several blocks of this size may have to share the machine's cores.
+/// Seconds an allocated prover has, alone: several blocks of this size may have to share the machine's cores; under a hostile
+/// sequencer, which posts many, twice as many.
 pub fn exclusive_window(args: &Args) -> u64 {
-    20 + 3 * args.block_txs
+    let window = 20 + 3 * args.block_txs;
+    if args.hostile_sequencer { 2 * window } else { window }
 }
 
 /// Seconds after which a slot expires.

@@ -148,16 +148,22 @@ impl Book {
         undecided && self.facts.log(key, terms.mechanism).iter().any(|log| log.topics().get(3) == Some(&mine))
     }
 
-    /// Whether a slot that was allocated to this prover now could not be proven within its window, after all that is
-    /// queued. Once that was so (`already`), it is over when half the window would do.
+    /// Whether a slot that was allocated to this prover now could not be proven within its window, after all that it holds.
+    /// What binds nobody waits for what does, so only a proof of it that is being made counts. Once that was so (`already`), it is
+    /// over when half the window would do.
     pub fn overload(&self, policy: &Policy, already: bool) -> bool {
-        let queued =
-            |record: &&WorkRecord| matches!(record.work.stage, SlotStage::Queued | SlotStage::Proving);
-        let queued = self.work.values().filter(queued).count() as u64;
-        if queued == 0 {
+        let held = |record: &&WorkRecord| {
+            record.slot.prover == self.me
+                && matches!(record.work.stage, SlotStage::Queued | SlotStage::Proving)
+        };
+        let others =
+            |record: &&WorkRecord| record.slot.prover != self.me && record.work.stage == SlotStage::Proving;
+        let held = self.work.values().filter(held).count() as u64;
+        if held == 0 {
             return false;
         }
-        let needed = ((queued + 1) * policy.estimated_proving_seconds).div_ceil(policy.workers.max(1));
+        let ahead = held + self.work.values().filter(others).count() as u64;
+        let needed = ((ahead + 1) * policy.estimated_proving_seconds).div_ceil(policy.workers.max(1));
         let mine = self
             .facts
             .leaves(self.me)

@@ -146,6 +146,25 @@ fn no_restart_or_reorg_loses_a_proof_or_leaves_what_the_chain_does_not_say() {
 }
 
 #[test]
+fn what_binds_nobody_overloads_nobody() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = open(directory.path());
+    let mut world = World::new();
+    book.block(block(1), &world.beginning()).expect("stored");
+    for number in 2..=4 {
+        book.block(block(number), &world.post(number, Address::ZERO, None)).expect("stored");
+    }
+    book.decide(&policy(1_005)).expect("decided");
+    let slow = Policy { estimated_proving_seconds: 99, ..policy(1_005) };
+    assert!(!book.overload(&slow, false) && !book.overload(&slow, true));
+    // One that it holds as well: those wait for it.
+    book.block(block(5), &world.post(5, ME, None)).expect("stored");
+    book.decide(&policy(1_005)).expect("decided");
+    assert!(!book.overload(&Policy { estimated_proving_seconds: 49, ..slow }, false));
+    assert!(book.overload(&slow, false));
+}
+
+#[test]
 fn a_queue_that_outgrows_the_window_is_an_overload_until_it_has_halved() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (mut book, _) = open(directory.path());

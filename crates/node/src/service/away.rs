@@ -12,6 +12,9 @@ use super::Service;
 use super::upkeep::Task;
 use crate::store::StoreError;
 
+/// Blocks in which a pause that was sent in an earlier life of the node is mined or never.
+const BLOCKS_TO_LAND: u64 = 64;
+
 /// Why the prover should be out of the draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Absence {
@@ -49,12 +52,13 @@ enum Step {
     Nothing,
 }
 
-fn step(standing: &Standing, ours: bool, away: bool) -> Step {
+/// `seen` is whether `standing` would show the node's last pause: its receipt may be there before its block was read.
+fn step(standing: &Standing, ours: bool, away: bool, seen: bool) -> Step {
     match (standing.registered, standing.paused, ours, away) {
         (true, false, _, true) => Step::Pause,
         (true, true, true, false) => Step::Resume,
         // Somebody resumed; the next pause may be an operator's.
-        (_, false, true, false) => Step::Forget,
+        (_, false, true, false) if seen => Step::Forget,
         _ => Step::Nothing,
     }
 }
@@ -88,6 +92,14 @@ impl Service {
         self.overloaded.then_some(Absence::Overloaded)
     }
 
+    /// Whether the facts would show a pause that this node sent: its receipt may come before its block was read, and after a
+    /// start it may still be on its way.
+    fn pause_was_seen(&mut self) -> bool {
+        let Some(head) = self.book.head() else { return false };
+        let by = *self.pause_shows_by.get_or_insert(head.number.saturating_add(BLOCKS_TO_LAND));
+        !self.upkeep.runs(&Task::Pause) && head.number >= by
+    }
+
     fn bids_first(&self, absence: Absence) -> bool {
         let bids = self.book.bids_out(&self.policy()) + self.upkeep.binding();
         waits(absence, bids, self.pause_by.is_some_and(|by| Instant::now() >= by))
@@ -109,7 +121,8 @@ impl Service {
         }
         let standing = self.book.facts().standing(self.config.prover);
         let ours = self.book.store().paused_by_node()?;
-        match step(&standing, ours, absence.is_some()) {
+        let seen = self.pause_was_seen();
+        match step(&standing, ours, absence.is_some(), seen) {
             Step::Pause if absence.is_some_and(|absence| self.bids_first(absence)) => {}
             Step::Pause if self.upkeep.may(&Task::Pause) => {
                 self.book.store().set_paused_by_node(true)?;
@@ -118,7 +131,7 @@ impl Service {
             Step::Resume if self.upkeep.may(&Task::Resume) => {
                 self.send_upkeep(Task::Resume, self.chain.calls().resume());
             }
-            Step::Forget if !self.upkeep.runs(&Task::Pause) => self.book.store().set_paused_by_node(false)?,
+            Step::Forget => self.book.store().set_paused_by_node(false)?,
             _ => {}
         }
         Ok(())
@@ -142,12 +155,13 @@ mod tests {
     #[test]
     fn only_the_nodes_own_pause_is_taken_back() {
         let standing = |paused| Standing { registered: true, paused };
-        assert_eq!(step(&standing(false), false, true), Step::Pause);
-        assert_eq!(step(&standing(true), true, true), Step::Nothing, "it is");
-        assert_eq!(step(&standing(true), true, false), Step::Resume);
-        assert_eq!(step(&standing(true), false, false), Step::Nothing, "the operator's");
-        assert_eq!(step(&standing(false), true, false), Step::Forget, "resumed by the operator");
-        assert_eq!(step(&standing(false), false, false), Step::Nothing);
-        assert_eq!(step(&Standing::default(), false, true), Step::Nothing, "nobody to pause");
+        assert_eq!(step(&standing(false), false, true, true), Step::Pause);
+        assert_eq!(step(&standing(true), true, true, true), Step::Nothing, "it is");
+        assert_eq!(step(&standing(true), true, false, true), Step::Resume);
+        assert_eq!(step(&standing(true), false, false, true), Step::Nothing, "the operator's");
+        assert_eq!(step(&standing(false), true, false, true), Step::Forget, "resumed by the operator");
+        assert_eq!(step(&standing(false), true, false, false), Step::Nothing, "its block was not read yet");
+        assert_eq!(step(&standing(false), false, false, true), Step::Nothing);
+        assert_eq!(step(&Standing::default(), false, true, true), Step::Nothing, "nobody to pause");
     }
 }

@@ -89,6 +89,8 @@ struct Service {
     draining: bool,
     /// When a pause because of stopping no longer waits for bids.
     pause_by: Option<Instant>,
+    /// The block that shows whether this node's last pause came through; unknown after a start.
+    pause_shows_by: Option<u64>,
     watch: Watch,
     /// Whether this node is the one that acts, if it is one of several.
     roles: watch::Receiver<Role>,
@@ -134,6 +136,7 @@ impl Service {
             concerns: Vec::new(),
             draining: false,
             pause_by: None,
+            pause_shows_by: None,
             watch,
             roles,
             acting: false,

@@ -199,6 +199,10 @@ impl Service {
         match result {
             Ok(mined) => {
                 info!(action = task.name(), tx = %mined.tx_hash, gas = mined.gas_used, "upkeep done");
+                // Nonces are in order: a resumption is later than every pause before it.
+                if matches!(task, Task::Pause | Task::Resume) {
+                    self.pause_shows_by = Some(mined.block.number);
+                }
                 let fields = json!({ "action": task.name(), "tx": mined.tx_hash, "gas": mined.gas_used });
                 match task {
                     Task::Expire(key) | Task::Resolve(key) | Task::Drop(key) | Task::Errand(key, _) => {
@@ -210,6 +214,9 @@ impl Service {
             }
             Err(error) => {
                 let class = classify(&error);
+                if *task == Task::Pause {
+                    self.pause_shows_by = None;
+                }
                 self.upkeep.ended(task, Some(class));
                 match class {
                     Class::Raced | Class::NotYet => {
