@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::U256;
 use provery_mechanisms::acceptance::free_exposure;
+use provery_types::Terms;
 
 use super::{Book, Policy};
 use crate::facts::{Ending, SlotFact, SlotKey};
@@ -20,25 +21,31 @@ pub(super) struct Standing {
 impl Book {
     /// This node's bids, and this prover's tickets, by the slots that they are for.
     pub(super) fn standing(&self, policy: &Policy) -> BTreeMap<SlotKey, Standing> {
-        let open = self.facts.slots().filter_map(|(key, fact)| {
-            let undecided = fact.slot.prover.is_zero() && policy.now < fact.slot.exclusiveUntil.to::<u64>();
-            let open = undecided && fact.ended.is_none() && self.serves(key.market);
-            Some((key, self.facts.terms(fact.terms_hash).filter(|_| open)?))
-        });
+        let open = self.facts.slots().map(|(key, _)| key).filter(|key| self.serves(key.market));
+        let open = open.filter_map(|key| Some((key, self.bid(key, policy)?)));
         let coming = self.facts.markets().filter(|market| self.serves(*market)).filter_map(|market| {
-            Some((SlotKey { market, id: self.facts.next_slot(market) }, self.facts.market_terms(market)?))
+            let key = SlotKey { market, id: self.facts.next_slot(market) };
+            Some((key, self.standing_for(key, self.facts.market_terms(market)?, policy)?))
         });
-        let standing = open.chain(coming).filter_map(|(key, terms)| {
-            let log = self.facts.log(key, terms.mechanism);
-            let bid_bond = self.mechanism(terms.mechanism)?.standing(terms, self.me, policy.key, log)?;
-            Some((key, Standing { bid_bond, slot_bond: terms.bond.to::<U256>() }))
-        });
-        standing.collect()
+        open.chain(coming).collect()
+    }
+
+    /// What of this node's stands for an open slot that nobody holds yet.
+    pub(super) fn bid(&self, key: SlotKey, policy: &Policy) -> Option<Standing> {
+        let (slot, terms) = self.open_slot(key)?;
+        let undecided = slot.prover.is_zero() && policy.now < slot.exclusiveUntil.to::<u64>();
+        if undecided { self.standing_for(key, terms, policy) } else { None }
+    }
+
+    fn standing_for(&self, key: SlotKey, terms: &Terms, policy: &Policy) -> Option<Standing> {
+        let log = self.facts.log(key, terms.mechanism);
+        let bid_bond = self.mechanism(terms.mechanism)?.standing(terms, self.me, policy.key, log)?;
+        Some(Standing { bid_bond, slot_bond: terms.bond.to::<U256>() })
     }
 
     /// Asset wei that are burned if a slot's bid is not seen through.
     pub fn bid_at_stake(&self, key: SlotKey, policy: &Policy) -> U256 {
-        self.standing(policy).get(&key).map(|standing| U256::from(standing.bid_bond)).unwrap_or_default()
+        self.bid(key, policy).map(|standing| U256::from(standing.bid_bond)).unwrap_or_default()
     }
 
     /// How many bids and tickets are out.

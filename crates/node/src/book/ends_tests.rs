@@ -4,7 +4,7 @@ use std::path::Path;
 
 use provery_types::Event;
 
-use super::tests::{key, open, policy, stage};
+use super::tests::{begun, key, open, policy, stage};
 use super::*;
 use crate::facts::Premise;
 use crate::testing::{MARKET, ME, OTHER, World, block};
@@ -97,10 +97,7 @@ fn a_slot_that_fell_with_its_premise_is_proven_if_it_can_be() {
 
 #[test]
 fn a_slot_that_fell_and_cannot_be_proven_is_dropped_at_once() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let (mut book, _) = open(directory.path());
-    let mut world = World::new();
-    book.block(block(1), &world.beginning()).expect("stored");
+    let (_directory, mut book, mut world) = begun();
     let invented = U256::from(77);
     book.block(block(2), &world.post(2, OTHER, Some(invented))).expect("stored");
     let from = world.state.clone();

@@ -8,7 +8,7 @@ use provery_types::Event;
 
 use std::path::Path;
 
-use super::tests::{key, open, policy, stage};
+use super::tests::{begun, key, open, policy, stage};
 use super::*;
 use crate::testing::{AUCTION, MARKET, ME, MINING, OTHER, World, block, terms};
 
@@ -175,10 +175,7 @@ fn a_right_that_could_not_be_used_is_not_mined_for() {
 
 #[test]
 fn a_slot_that_cannot_be_proven_in_time_is_offered_once() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let (mut book, _) = open(directory.path());
-    let mut world = World::new();
-    book.block(block(1), &world.beginning()).expect("stored");
+    let (_directory, mut book, mut world) = begun();
     for number in [2, 3] {
         book.block(block(number), &world.post(number, ME, None)).expect("stored");
     }
@@ -211,22 +208,9 @@ fn a_slot_that_cannot_be_proven_in_time_is_offered_once() {
 
 #[test]
 fn an_offer_that_pays_is_taken_and_the_slot_is_then_mine() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let (mut book, _) = open(directory.path());
-    let mut world = World::new();
-    book.block(block(1), &world.beginning()).expect("stored");
+    let (_directory, mut book, mut world) = begun();
     book.block(block(2), &world.post(2, OTHER, None)).expect("stored");
-    let offered = Event::HandOverOffered {
-        market: MARKET,
-        id: 1,
-        prover: OTHER,
-        digest: B256::ZERO,
-        to: None,
-        price: 0,
-        valid_until: 1_101,
-    };
-    let logged = LoggedEvent { event: offered, ..world.says(3, 1, committed(1, ME)) };
-    book.block(block(3), &[logged]).expect("stored");
+    book.block(block(3), &[offered(&world, 3, 1, 0)]).expect("stored");
     let taker = Policy { take_over: true, ..policy(1_010) };
     assert_eq!(kinds(&mut book, &taker), [(1, "take_over")]);
     assert_eq!(kinds(&mut book, &policy(1_010)), []);
@@ -252,10 +236,7 @@ fn offered(world: &World, number: u64, id: u64, price: i128) -> LoggedEvent {
 
 #[test]
 fn only_what_is_known_to_be_provable_is_taken_over() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let (mut book, _) = open(directory.path());
-    let mut world = World::new();
-    book.block(block(1), &world.beginning()).expect("stored");
+    let (_directory, mut book, mut world) = begun();
     let hidden = U256::from(77);
     book.block(block(2), &world.post(2, OTHER, Some(hidden))).expect("stored");
     let from = world.state.clone();
@@ -271,10 +252,7 @@ fn only_what_is_known_to_be_provable_is_taken_over() {
 
 #[test]
 fn nobody_is_paid_to_take_a_slot_on_a_hidden_state() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let (mut book, _) = open(directory.path());
-    let mut world = World::new();
-    book.block(block(1), &world.beginning()).expect("stored");
+    let (_directory, mut book, mut world) = begun();
     let hidden = U256::from(77);
     book.block(block(2), &world.post(2, OTHER, Some(hidden))).expect("stored");
     let from = world.state.clone();

@@ -6,6 +6,7 @@ use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::phase::rescue_rank;
 use provery_mechanisms::{Decision, Errand, MarketView, Mechanism, Puzzle, Reason, SlotView};
 
+use super::bids::Standing;
 use super::{Book, Policy};
 use crate::facts::SlotKey;
 use crate::slots::SlotStage;
@@ -56,8 +57,9 @@ impl Book {
     /// What there is to compute for the right to a market's next slot, and the mechanism's contract that wants it. `seed` has the
     /// seeds of rounds, by slot.
     pub fn puzzles(&self, policy: &Policy, seed: impl Fn(SlotKey) -> Option<B256>) -> Vec<(Address, Puzzle)> {
+        let standing = self.standing(policy);
         let puzzle = |market: U256| {
-            let (mechanism, view) = self.market_view(market, policy)?;
+            let (mechanism, view) = self.market_view(market, &standing, policy)?;
             let seed = seed(SlotKey { market, id: view.next_slot });
             Some((view.terms.mechanism, mechanism.puzzle(&MarketView { seed, ..view })?))
         };
@@ -67,8 +69,9 @@ impl Book {
     /// The rounds in which there is a puzzle once their seeds are known, by the slots that they are for, and the mechanism's
     /// contract.
     pub fn rounds(&self, policy: &Policy) -> Vec<(Address, SlotKey)> {
+        let standing = self.standing(policy);
         let round = |market: U256| {
-            let (mechanism, view) = self.market_view(market, policy)?;
+            let (mechanism, view) = self.market_view(market, &standing, policy)?;
             let key = SlotKey { market, id: view.next_slot };
             mechanism.has_round(&view).then_some((view.terms.mechanism, key))
         };
@@ -77,13 +80,20 @@ impl Book {
 
     /// A market as its mechanism is shown it, without its round's seed; nothing if this prover does not serve it, did not accept
     /// its terms, or could not bond another slot of it: a right that it cannot use costs a bond.
-    fn market_view(&self, market: U256, policy: &Policy) -> Option<(&'static dyn Mechanism, MarketView<'_>)> {
+    fn market_view(
+        &self,
+        market: U256,
+        standing: &BTreeMap<SlotKey, Standing>,
+        policy: &Policy,
+    ) -> Option<(&'static dyn Mechanism, MarketView<'_>)> {
         let terms = self.facts.market_terms(market)?;
         let mechanism = self.mechanism(terms.mechanism)?;
+        let accepts = self.facts.commitment(market, self.me).accepts(terms.version);
+        if !self.serves(market) || !accepts || self.room(market, standing, policy)? < terms.bond.to::<U256>()
+        {
+            return None;
+        }
         let next_slot = self.facts.next_slot(market);
-        let room = self.room(market, &self.standing(policy), policy);
-        let able = room.is_some_and(|room| room >= terms.bond.to::<U256>())
-            && self.facts.commitment(market, self.me).accepts(terms.version);
         let view = MarketView {
             market,
             terms,
@@ -94,7 +104,7 @@ impl Book {
             seed: None,
             log: self.facts.log(SlotKey { market, id: next_slot }, terms.mechanism),
         };
-        (self.serves(market) && able).then_some((mechanism, view))
+        Some((mechanism, view))
     }
 
     /// An open slot as its mechanism is shown it.
@@ -131,21 +141,12 @@ impl Book {
                 SlotStage::Proving => true,
                 // Of its own slots the node proves the most urgent first.
                 SlotStage::Queued => held_until.is_none_or(|until| record.slot.exclusiveUntil <= until),
-                _ => held_until.is_none() && self.may_win(**other, policy),
+                _ => held_until.is_none() && self.bid(**other, policy).is_some(),
             };
             before && **other != key
         });
         let ahead = ahead.count() as u64;
         (ahead * policy.estimated_proving_seconds).div_ceil(policy.workers.max(1))
-    }
-
-    /// Whether this node has bid on a slot that its mechanism has not decided yet: its key is the third thing that a log of
-    /// the mechanism is indexed by.
-    fn may_win(&self, key: SlotKey, policy: &Policy) -> bool {
-        let Some((slot, terms)) = self.open_slot(key) else { return false };
-        let undecided = slot.prover.is_zero() && policy.now < slot.exclusiveUntil.to::<u64>();
-        let mine = policy.key.into_word();
-        undecided && self.facts.log(key, terms.mechanism).iter().any(|log| log.topics().get(3) == Some(&mine))
     }
 
     /// Whether a slot that was allocated to this prover now could not be proven within its window, after all that it holds.

@@ -4,7 +4,7 @@ use provery_types::Event;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::tests::{key, open, policy, stage};
+use super::tests::{begun, key, open, policy, stage};
 use super::*;
 use crate::testing::{ME, OTHER, World, block};
 
@@ -147,10 +147,7 @@ fn no_restart_or_reorg_loses_a_proof_or_leaves_what_the_chain_does_not_say() {
 
 #[test]
 fn what_binds_nobody_overloads_nobody() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let (mut book, _) = open(directory.path());
-    let mut world = World::new();
-    book.block(block(1), &world.beginning()).expect("stored");
+    let (_directory, mut book, mut world) = begun();
     for number in 2..=4 {
         book.block(block(number), &world.post(number, Address::ZERO, None)).expect("stored");
     }
@@ -166,10 +163,7 @@ fn what_binds_nobody_overloads_nobody() {
 
 #[test]
 fn a_queue_that_outgrows_the_window_is_an_overload_until_it_has_halved() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let (mut book, _) = open(directory.path());
-    let mut world = World::new();
-    book.block(block(1), &world.beginning()).expect("stored");
+    let (_directory, mut book, mut world) = begun();
     for number in 2..=4 {
         book.block(block(number), &world.post(number, ME, None)).expect("stored");
     }

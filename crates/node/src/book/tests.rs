@@ -12,6 +12,15 @@ pub(super) fn open(path: &Path) -> (Book, Vec<BlockRef>) {
     Book::open(Arc::new(store), deployment(), ME, None).expect("a book")
 }
 
+/// A new book that has read the first block.
+pub(super) fn begun() -> (tempfile::TempDir, Book, World) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = open(directory.path());
+    let world = World::new();
+    book.block(block(1), &world.beginning()).expect("stored");
+    (directory, book, world)
+}
+
 pub(super) fn key(id: u64) -> SlotKey {
     SlotKey { market: MARKET, id }
 }
