@@ -8,6 +8,7 @@ import { IProofMarketState, Slot, SlotState, Terms } from "./interfaces/IProofMa
 import { IProverRegistry } from "./interfaces/IProverRegistry.sol";
 import { IRequester } from "./interfaces/IRequester.sol";
 import { MarketWord } from "./libraries/MarketWord.sol";
+import { RewardCurve } from "./libraries/RewardCurve.sol";
 import { SlashSplit } from "./libraries/SlashSplit.sol";
 import { SlotChain } from "./libraries/SlotChain.sol";
 import { SlotHooks } from "./libraries/SlotHooks.sol";
@@ -162,6 +163,15 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
         place = _place(slot.market, slot.id, slot.capacity);
         uint256 word = place.word;
         if (word != SlotRing.commitment(slot, terms)) revert SlotNotOpen(SlotRing.stateOf(word, slot.id));
+    }
+
+    /// @dev What a proof of the slot earns now, in asset wei: at most the price. Its clock has started.
+    function _rewardOf(Slot calldata slot, Terms calldata terms) internal view returns (uint256) {
+        unchecked {
+            return RewardCurve.reward(
+                slot.price, terms.floorBps, terms.fastWindow, terms.exclusiveWindow, block.timestamp - slot.startedAt
+            );
+        }
     }
 
     /// @dev Whether a proof is somebody else's than that of the holder, who has a bond at stake.

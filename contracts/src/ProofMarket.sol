@@ -9,7 +9,6 @@ import { IProverRegistry } from "./interfaces/IProverRegistry.sol";
 import { IVerifier } from "./interfaces/IVerifier.sol";
 import { ChainTerms } from "./libraries/ChainTerms.sol";
 import { MarketWord } from "./libraries/MarketWord.sol";
-import { RewardCurve } from "./libraries/RewardCurve.sol";
 import { SlotChain } from "./libraries/SlotChain.sol";
 import { SlotLink } from "./libraries/SlotLink.sol";
 import { SlotRing } from "./libraries/SlotRing.sol";
@@ -233,13 +232,9 @@ contract ProofMarket is IProofMarketSlots, MarketState {
     /// or, if somebody else proved what the allocated prover missed, slashed and split. Of a rescue whose slot has its
     /// premise still open the bond stays as it is.
     function _pay(Slot calldata slot, Terms calldata terms, address payee, Premise premise) private {
-        uint256 reward;
+        uint256 reward = _rewardOf(slot, terms);
         uint256 returned;
         unchecked {
-            // A slot can't be proven before its clock starts, and the reward is at most the price.
-            reward = RewardCurve.reward(
-                slot.price, terms.floorBps, terms.fastWindow, terms.exclusiveWindow, block.timestamp - slot.startedAt
-            );
             returned = slot.price - reward;
         }
         uint256 premium;

@@ -10,7 +10,6 @@ import { IProverRegistry } from "./interfaces/IProverRegistry.sol";
 import { ITermsRules } from "./interfaces/ITermsRules.sol";
 import { ChainTerms } from "./libraries/ChainTerms.sol";
 import { MarketWord, MarketWordLib } from "./libraries/MarketWord.sol";
-import { RewardCurve } from "./libraries/RewardCurve.sol";
 import { SlashSplit } from "./libraries/SlashSplit.sol";
 import { SlotChain } from "./libraries/SlotChain.sol";
 import { SlotLink } from "./libraries/SlotLink.sol";
@@ -171,13 +170,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         if (slot.prover != address(0)) {
             fee = SlashSplit.forfeit(slot.price, terms.forfeitBps);
             if (stood) {
-                uint256 reward = RewardCurve.reward(
-                    slot.price,
-                    terms.floorBps,
-                    terms.fastWindow,
-                    terms.exclusiveWindow,
-                    block.timestamp - slot.startedAt
-                );
+                uint256 reward = _rewardOf(slot, terms);
                 if (fee < reward) fee = reward;
             }
             credits[slot.prover] += fee;
