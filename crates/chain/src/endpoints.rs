@@ -3,11 +3,17 @@
 mod batch;
 mod health;
 mod judge;
+mod refusal;
+mod send;
+mod shape;
 mod wire;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicUsize},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -28,13 +34,18 @@ pub(crate) use batch::batched;
 pub(crate) use health::Because;
 pub(crate) use judge::Verdict;
 pub(crate) use wire::{Fault, redact};
-use {health::State, wire::Wire};
+use {health::State, refusal::About, wire::Wire};
 
 /// Blocks below the head from which on endpoints must agree.
 pub(crate) const DEEP: u64 = 3;
 
 /// No time for an endpoint is shorter than this.
 const SHORTEST: Duration = Duration::from_secs(1);
+
+/// A question to which every node has the answer at hand takes no longer than this, and anything else no longer than
+/// [`LABORIOUS`], without the endpoint being taken for hung.
+const PROMPT: Duration = Duration::from_secs(4);
+const LABORIOUS: Duration = Duration::from_secs(10);
 
 /// How one endpoint is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +79,42 @@ pub(crate) struct Pool {
     endpoints: Vec<Endpoint>,
     chain_id: OnceLock<u64>,
     states: Mutex<Vec<State>>,
+    /// Most time for a request to one of them.
+    each: Duration,
+    /// Requests so far, which numbers them.
+    asked: AtomicU64,
+}
+
+/// A request that waits for its answer.
+struct Waiting<'a> {
+    pool: &'a Pool,
+    at: usize,
+    number: u64,
+    since: Instant,
+    patience: Duration,
+}
+
+impl Waiting<'_> {
+    /// How long it has waited, if that is longer than it may.
+    fn too_long(&self) -> Option<Duration> {
+        Some(self.since.elapsed()).filter(|waited| *waited >= self.patience)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    /// Also if nobody waits for the answer any more.
+    fn drop(&mut self) {
+        let waited = self.too_long();
+        let left = self.pool.states().get_mut(self.at).is_some_and(|state| {
+            state.waiting.remove(&self.number);
+            waited.is_some_and(|waited| {
+                state.hung(Instant::now(), format!("no answer within {} ms", waited.as_millis()))
+            })
+        });
+        if left {
+            self.pool.tell(self.at);
+        }
+    }
 }
 
 impl Pool {
@@ -82,10 +129,15 @@ impl Pool {
         let each = if unique.len() > 1 { (timeout / 2).max(SHORTEST).min(timeout) } else { timeout };
         let endpoints: Vec<Endpoint> = unique
             .into_iter()
-            .map(|url| Ok(Endpoint { wire: Wire::new(url, each)?, batch: AtomicUsize::new(batch::MOST) }))
+            .map(|url| {
+                Ok(Endpoint {
+                    wire: Wire::new(url, each, wire::LONGEST)?,
+                    batch: AtomicUsize::new(batch::MOST),
+                })
+            })
             .collect::<Result<_, ChainError>>()?;
         let states = Mutex::new(vec![State::default(); endpoints.len()]);
-        Ok(Self { endpoints, chain_id: OnceLock::new(), states })
+        Ok(Self { endpoints, chain_id: OnceLock::new(), states, each, asked: AtomicU64::new(0) })
     }
 
     /// Ask every endpoint for its chain id. At least one must answer, and those that do must agree.
@@ -147,7 +199,7 @@ impl Pool {
         let best = states.iter().filter(|state| !state.is_flagged()).filter_map(|state| state.head).max();
         let health = |(at, state): (usize, &State)| EndpointHealth {
             name: self.name(at).to_string(),
-            up: state.failures == 0 && state.checked,
+            up: state.failures == 0 && state.checked && !state.hangs(now),
             head: state.head,
             lag_blocks: best.unwrap_or_default().saturating_sub(state.head.unwrap_or_default()),
             failures: state.failures,
@@ -197,32 +249,76 @@ impl Pool {
 
     /// One request to one endpoint, with what it tells of its health.
     pub(crate) async fn ask(&self, at: usize, packet: &RequestPacket) -> Result<ResponsePacket, Fault> {
+        // Where there are others, nobody waits for one that hangs.
+        let most = if self.len() > 1 { self.patience(packet) } else { self.each };
+        match tokio::time::timeout(most, self.ask_patiently(at, packet)).await {
+            Ok(answer) => answer.map(|(answer, _)| answer),
+            Err(_) => Err(Fault::Timeout(most.as_millis())),
+        }
+    }
+
+    async fn ask_patiently(
+        &self,
+        at: usize,
+        packet: &RequestPacket,
+    ) -> Result<(ResponsePacket, Option<About>), Fault> {
         if !self.states().get(at).is_some_and(|state| state.checked) {
             self.chain_id(at).await.map_err(|error| Fault::Unreachable(crate::error::root_cause(&error)))?;
         }
         self.post(at, packet).await
     }
 
-    async fn post(&self, at: usize, packet: &RequestPacket) -> Result<ResponsePacket, Fault> {
-        let Some(endpoint) = self.endpoints.get(at) else { return Err(Fault::Mismatched) };
+    /// How long a request may take without the endpoint being taken for hung.
+    fn patience(&self, packet: &RequestPacket) -> Duration {
+        let prompt = packet.as_single().is_some_and(|request| shape::is_prompt(request.method()));
+        self.each.min(if prompt { PROMPT } else { LABORIOUS })
+    }
+
+    fn wait(&self, at: usize, packet: &RequestPacket) -> Waiting<'_> {
+        let (since, patience) = (Instant::now(), self.patience(packet));
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
         if let Some(state) = self.states().get_mut(at) {
             state.requests += 1;
+            state.waiting.insert(number, since + patience);
         }
+        Waiting { pool: self, at, number, since, patience }
+    }
+
+    async fn post(
+        &self,
+        at: usize,
+        packet: &RequestPacket,
+    ) -> Result<(ResponsePacket, Option<About>), Fault> {
+        let Some(endpoint) = self.endpoints.get(at) else { return Err(Fault::Mismatched) };
+        let waiting = self.wait(at, packet);
         let answer = endpoint.wire.post(packet).await;
+        let answer = answer.map(|answer| {
+            let about = refusal::refusal(packet, &answer);
+            (answer, about)
+        });
+        let too_long = waiting.too_long().is_some();
+        drop(waiting);
         match &answer {
+            // Used, and noted already.
+            _ if too_long => {}
+            Ok((answer, Some(about))) if about.is_fault() => {
+                let error = answer.as_error();
+                let (code, message) = error.map_or((0, ""), |error| (error.code, &error.message));
+                self.failed(at, format!("it refuses ({code}: {message})"));
+            }
             Ok(_) => {
                 if self.states().get_mut(at).is_some_and(|state| state.answered(Instant::now())) {
                     tracing::info!(rpc = self.name(at), "an endpoint answers again");
                 }
             }
-            Err(fault) => self.failed(at, fault),
+            Err(fault) => self.failed(at, fault.to_string()),
         }
         answer
     }
 
-    fn failed(&self, at: usize, fault: &Fault) {
-        let left =
-            self.states().get_mut(at).is_some_and(|state| state.failed(Instant::now(), fault.to_string()));
+    /// A request got no usable answer.
+    pub(crate) fn failed(&self, at: usize, why: String) {
+        let left = self.states().get_mut(at).is_some_and(|state| state.failed(Instant::now(), why));
         if left {
             self.tell(at);
         }
@@ -231,8 +327,12 @@ impl Pool {
     /// Its chain id, which must be ours if we have one.
     async fn chain_id(&self, at: usize) -> Result<u64, TransportError> {
         let packet = request("eth_chainId", json!([]))?;
-        let answer = self.post(at, &packet).await.map_err(TransportErrorKind::custom)?;
-        let found: U64 = payload(answer)?;
+        let (answer, _) = self.post(at, &packet).await.map_err(TransportErrorKind::custom)?;
+        let found: U64 = payload(answer).inspect_err(|error| {
+            if error.is_deser_error() {
+                self.failed(at, error.to_string());
+            }
+        })?;
         let found = found.to::<u64>();
         if let Some(expected) = self.chain_id.get().copied().filter(|expected| *expected != found) {
             let fault = Fault::OtherChain { found, expected };
@@ -254,30 +354,6 @@ impl Pool {
         payload(answer)
             .inspect_err(|error| tracing::debug!(rpc = self.name(at), method, %error, "a look was refused"))
             .ok()
-    }
-
-    /// One request to the best endpoint that answers it.
-    async fn send(&self, packet: RequestPacket) -> Result<ResponsePacket, TransportError> {
-        let order = health::order(&self.states(), Instant::now());
-        let mut refusal = None;
-        let mut faults: Vec<(usize, Fault)> = Vec::new();
-        for at in order {
-            match self.ask(at, &packet).await {
-                Ok(answer) if is_for_another(&answer) => refusal = refusal.or(Some(answer)),
-                Ok(answer) => return Ok(answer),
-                Err(fault) => faults.push((at, fault)),
-            }
-        }
-        match (refusal, faults.len()) {
-            (Some(refusal), _) => Ok(refusal),
-            (None, 1) => Err(faults
-                .pop()
-                .map_or(TransportErrorKind::backend_gone(), |(_, fault)| TransportErrorKind::custom(fault))),
-            (None, _) => {
-                let all = faults.iter().map(|(at, fault)| format!("{}: {fault}", self.name(*at)));
-                Err(TransportErrorKind::custom_str(&all.collect::<Vec<_>>().join("; ")))
-            }
-        }
     }
 
     async fn hash_at(&self, at: usize, height: u64) -> Option<B256> {
@@ -361,14 +437,6 @@ fn anchor(heads: &[(usize, u64)]) -> Option<u64> {
     heights.get(heights.len().checked_sub(1)? / 2)?.checked_sub(DEEP)
 }
 
-/// Whether another endpoint may answer what this one refuses: it is asked too much, or does not know the method.
-fn is_for_another(answer: &ResponsePacket) -> bool {
-    answer
-        .as_single()
-        .and_then(|response| response.error_code())
-        .is_some_and(|code| matches!(code, -32005 | -32601 | -32004 | 429))
-}
-
 fn request(method: &'static str, params: Value) -> Result<RequestPacket, TransportError> {
     let request = Request::new(method, Id::Number(0), params);
     Ok(RequestPacket::Single(request.serialize().map_err(TransportError::ser_err)?))
@@ -424,16 +492,6 @@ mod tests {
         assert_eq!(anchor(&[(0, 100), (1, 5000)]), Some(97));
         assert_eq!(anchor(&[(0, 100), (1, 5000), (2, 5001)]), Some(4997));
         assert_eq!(anchor(&[(0, 9000), (1, 5000), (2, 5001)]), Some(4998));
-    }
-
-    #[test]
-    fn what_is_refused_for_lack_of_means_is_asked_elsewhere() {
-        let refused = |code: i64| {
-            let text = format!(r#"{{"jsonrpc":"2.0","id":0,"error":{{"code":{code},"message":""}}}}"#);
-            is_for_another(&serde_json::from_str(&text).expect("JSON-RPC"))
-        };
-        assert!(refused(-32005) && refused(-32601) && refused(429));
-        assert!(!refused(3) && !refused(-32000));
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl ChainError {
             RpcError::DeserError { err, .. } => Self::Inconsistent { url, method, reason: err.to_string() },
             RpcError::NullResp => Self::Inconsistent { url, method, reason: "null".to_string() },
             RpcError::Transport(TransportErrorKind::Custom(fault))
-                if matches!(fault.downcast_ref(), Some(Fault::Garbled | Fault::Mismatched)) =>
+                if fault.downcast_ref().is_some_and(Fault::is_senseless) =>
             {
                 Self::Inconsistent { url, method, reason: fault.to_string() }
             }

@@ -2,12 +2,16 @@
 
 use alloy::primitives::{B256, Bloom, U64};
 use provery_types::BlockRef;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+/// No height and no time is above this for ages to come, and sums of a few do not overflow.
+const HIGHEST: u64 = 1 << 53;
 
 /// A block's place and what it says of its logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) block: BlockRef,
+    /// All ones where the endpoint does not say it: any contract may have logs.
     pub(crate) bloom: Bloom,
 }
 
@@ -15,22 +19,31 @@ pub(crate) struct Header {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RawHeader {
-    number: U64,
+    #[serde(deserialize_with = "sane")]
+    number: u64,
     hash: B256,
     parent_hash: B256,
-    timestamp: U64,
-    logs_bloom: Bloom,
+    #[serde(deserialize_with = "sane")]
+    timestamp: u64,
+    /// Some endpoints leave it out.
+    #[serde(default)]
+    logs_bloom: Option<Bloom>,
+}
+
+fn sane<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = U64::deserialize(deserializer)?.to::<u64>();
+    if number > HIGHEST { Err(D::Error::custom(format!("{number} is beyond any block"))) } else { Ok(number) }
 }
 
 impl From<RawHeader> for Header {
     fn from(raw: RawHeader) -> Self {
         let block = BlockRef {
-            number: raw.number.to(),
+            number: raw.number,
             hash: raw.hash,
             parent_hash: raw.parent_hash,
-            timestamp: raw.timestamp.to(),
+            timestamp: raw.timestamp,
         };
-        Self { block, bloom: raw.logs_bloom }
+        Self { block, bloom: raw.logs_bloom.unwrap_or(Bloom::repeat_byte(0xff)) }
     }
 }
 
@@ -73,6 +86,34 @@ pub(crate) mod tests {
                 Header { block, bloom: Bloom::ZERO }
             })
             .collect()
+    }
+
+    #[test]
+    fn a_block_that_says_nothing_of_its_logs_may_have_any() {
+        let block = |more: &str| {
+            let zero = B256::ZERO;
+            let text = format!(
+                r#"{{"number":"0x2","timestamp":"0x1","hash":"{zero}","parentHash":"{zero}"{more}}}"#
+            );
+            serde_json::from_str::<RawHeader>(&text).map(|raw| Header::from(raw).bloom)
+        };
+        for more in ["", r#","logsBloom":null"#, r#","logsBloom":null,"mixHash":null,"new":1"#] {
+            assert_eq!(block(more).ok(), Some(Bloom::repeat_byte(0xff)), "{more}");
+        }
+        let said = format!(r#","logsBloom":"{}""#, Bloom::ZERO);
+        assert_eq!(block(&said).ok(), Some(Bloom::ZERO));
+        assert!(block(r#","logsBloom":"0x00""#).is_err(), "no bloom is that short");
+    }
+
+    #[test]
+    fn heights_and_times_beyond_all_reason_are_refused() {
+        let zero = B256::ZERO;
+        for (number, timestamp) in [("0xffffffffffffffff", "0x1"), ("0x1", "0xffffffffffffffff")] {
+            let text = format!(
+                r#"{{"number":"{number}","timestamp":"{timestamp}","hash":"{zero}","parentHash":"{zero}"}}"#
+            );
+            assert!(serde_json::from_str::<RawHeader>(&text).is_err(), "{text}");
+        }
     }
 
     #[test]

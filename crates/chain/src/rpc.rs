@@ -6,13 +6,15 @@ use alloy::{
     eips::{BlockId, BlockNumberOrTag},
     primitives::{Address, B256, U256, keccak256},
     providers::{Provider, RootProvider},
-    rpc::{client::RpcClient, types::Block},
+    rpc::client::RpcClient,
 };
 use provery_types::{BlockRef, is_development_chain};
+use serde_json::{Value, json};
 
 use crate::{
     ChainError, EndpointHealth,
     endpoints::{Because, Pool, Route, Verdict},
+    headers::{Header, RawHeader},
     view::View,
 };
 
@@ -134,14 +136,18 @@ impl Rpc {
     }
 
     async fn get(&self, block: BlockNumberOrTag) -> Result<Option<BlockRef>, ChainError> {
-        let block = self.provider.get_block_by_number(block).await;
-        Ok(block.map_err(|error| self.error("eth_getBlockByNumber", error))?.map(|block| block_ref(&block)))
+        self.header("eth_getBlockByNumber", json!([block, false])).await
     }
 
     /// A block by its hash, canonical or not, if the node has it.
     pub async fn block_by_hash(&self, hash: B256) -> Result<Option<BlockRef>, ChainError> {
-        let block = self.provider.get_block_by_hash(hash).await;
-        Ok(block.map_err(|error| self.error("eth_getBlockByHash", error))?.map(|block| block_ref(&block)))
+        self.header("eth_getBlockByHash", json!([hash, false])).await
+    }
+
+    /// Of a block only what is needed, whatever else an endpoint says or leaves out.
+    async fn header(&self, method: &'static str, params: Value) -> Result<Option<BlockRef>, ChainError> {
+        let block = self.provider.client().request::<_, Option<RawHeader>>(method, params).await;
+        Ok(block.map_err(|error| self.error(method, error))?.map(|raw| Header::from(raw).block))
     }
 
     /// The mixHash of a block, which is its `prevrandao`.
@@ -169,14 +175,5 @@ impl Rpc {
 
     pub(crate) fn error(&self, method: &'static str, error: alloy::transports::TransportError) -> ChainError {
         ChainError::rpc(&self.name, method, error)
-    }
-}
-
-fn block_ref(block: &Block) -> BlockRef {
-    BlockRef {
-        number: block.header.inner.number,
-        hash: block.header.hash,
-        parent_hash: block.header.inner.parent_hash,
-        timestamp: block.header.inner.timestamp,
     }
 }

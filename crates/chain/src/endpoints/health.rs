@@ -1,6 +1,6 @@
 //! What is known of one endpoint, and which endpoint to ask: decisions alone, no requests.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
@@ -67,6 +67,8 @@ pub(crate) struct State {
     pub(crate) lagged: u32,
     pub(crate) contradicted: u32,
     pub(crate) left: Option<Left>,
+    /// Requests that have no answer yet, by their number, and until when each may take.
+    pub(crate) waiting: BTreeMap<u64, Instant>,
     /// The exponent of the next back-off.
     level: u32,
     rejoined: Option<Instant>,
@@ -80,6 +82,17 @@ impl State {
         self.failing_since.get_or_insert(now);
         self.last_error = Some(why);
         self.failures >= FAILURES && self.leave(now, Because::Failing)
+    }
+
+    /// A request took longer than it may. Who waits for three of them has waited for long: it is left at once.
+    pub(crate) fn hung(&mut self, now: Instant, why: String) -> bool {
+        self.failed(now, why);
+        self.leave(now, Because::Failing)
+    }
+
+    /// Whether a request has waited for longer than it may.
+    pub(crate) fn hangs(&self, now: Instant) -> bool {
+        self.waiting.values().any(|until| *until <= now)
     }
 
     /// A request was answered. True if the endpoint had been left for failing.
@@ -170,7 +183,7 @@ pub(crate) fn order(states: &[State], now: Instant) -> Vec<usize> {
     order.sort_by_key(|at| {
         let state = &states[*at];
         let rank = match state.left {
-            _ if state.is_in(now) && !state.is_suspected() => 0,
+            _ if state.is_in(now) && !state.is_suspected() && !state.hangs(now) => 0,
             _ if state.is_in(now) => 1,
             Some(Left { because: Because::Contradicting, .. }) => 4,
             Some(left) if left.until <= now => 2,
@@ -246,6 +259,21 @@ mod tests {
         assert_eq!(states[0].total_failures, 5);
         assert!(states[0].answered(now));
         assert_eq!(order(&states, now), [0, 1]);
+    }
+
+    #[test]
+    fn one_that_hangs_is_asked_after_the_others_and_left_when_its_time_is_over() {
+        let now = Instant::now();
+        let mut states = states(2);
+        states[0].waiting.insert(1, now + secs(4));
+        assert_eq!(order(&states, now), [0, 1]);
+        assert!(states[0].hangs(now + secs(4)));
+        assert_eq!(order(&states, now + secs(4)), [1, 0]);
+        states[0].waiting.clear();
+        assert!(states[0].hung(now + secs(5), "no answer".into()));
+        assert_eq!(states[0].left.map(|left| left.because), Some(Because::Failing));
+        assert!(states[0].answered(now + secs(6)));
+        assert_eq!(order(&states, now + secs(6)), [0, 1]);
     }
 
     #[test]

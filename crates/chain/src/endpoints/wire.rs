@@ -11,6 +11,9 @@ use crate::{ChainError, error::root_cause};
 /// Shorter parts of a URL are too common to be struck from a message.
 const SECRET: usize = 6;
 
+/// Most bytes of an answer: many times what the largest blocks' receipts take.
+pub(super) const LONGEST: usize = 64 << 20;
+
 /// Why there is no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
@@ -24,8 +27,19 @@ pub(crate) enum Fault {
     Garbled,
     #[error("the answer is to another request")]
     Mismatched,
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+    #[error("{0}")]
+    Malformed(String),
     #[error("it serves chain {found}, the others chain {expected}")]
     OtherChain { found: u64, expected: u64 },
+}
+
+impl Fault {
+    /// Whether there was an answer, and it made no sense.
+    pub(crate) fn is_senseless(&self) -> bool {
+        matches!(self, Self::Garbled | Self::Mismatched | Self::TooLong(_) | Self::Malformed(_))
+    }
 }
 
 #[derive(Clone)]
@@ -35,6 +49,7 @@ pub(crate) struct Wire {
     name: String,
     secrets: Vec<String>,
     timeout: Duration,
+    longest: usize,
 }
 
 impl std::fmt::Debug for Wire {
@@ -44,8 +59,8 @@ impl std::fmt::Debug for Wire {
 }
 
 impl Wire {
-    /// `timeout` bounds every request.
-    pub(crate) fn new(url: &str, timeout: Duration) -> Result<Self, ChainError> {
+    /// `timeout` bounds every request, and `longest` the bytes of its answer.
+    pub(crate) fn new(url: &str, timeout: Duration, longest: usize) -> Result<Self, ChainError> {
         let shown = redact(url);
         let invalid = |reason: String| ChainError::UrlInvalid { url: shown.clone(), reason };
         let url: Url = url.parse().map_err(|error| invalid(format!("{error}")))?;
@@ -61,7 +76,7 @@ impl Wire {
             .build()
             .map_err(|error| invalid(root_cause(&error.without_url())))?;
         let secrets = secrets(&url);
-        Ok(Self { client, name: redact(url.as_str()), url, secrets, timeout })
+        Ok(Self { client, name: redact(url.as_str()), url, secrets, timeout, longest })
     }
 
     /// Scheme, host and port.
@@ -81,13 +96,21 @@ impl Wire {
             .timeout(self.timeout)
             .header(header::CONTENT_TYPE, "application/json")
             .body(body);
-        let response = request.send().await.map_err(|error| self.fault(error))?;
+        let mut response = request.send().await.map_err(|error| self.fault(error))?;
         let status = response.status();
-        let body = response.bytes().await.map_err(|error| match self.fault(error) {
+        let mut body = Vec::new();
+        let cut_off = |error| match self.fault(error) {
             _ if !status.is_success() => Fault::Status(status.as_u16()),
             Fault::Unreachable(_) => Fault::Garbled,
             other => other,
-        })?;
+        };
+        // Counted as it comes: what a header says of its length may not be so.
+        while let Some(piece) = response.chunk().await.map_err(cut_off)? {
+            if body.len() + piece.len() > self.longest {
+                return Err(Fault::TooLong(self.longest));
+            }
+            body.extend_from_slice(&piece);
+        }
         let packet_back = self.clean(parse(status, &body)?);
         if answers(packet, &packet_back) { Ok(packet_back) } else { Err(Fault::Mismatched) }
     }
@@ -203,8 +226,8 @@ mod tests {
 
     #[test]
     fn an_error_repeats_no_secret() {
-        let wire =
-            Wire::new("https://node.example/v3/0123456789abcdef", Duration::from_secs(1)).expect("a URL");
+        let wire = Wire::new("https://node.example/v3/0123456789abcdef", Duration::from_secs(1), LONGEST)
+            .expect("a URL");
         let refused =
             r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"0123456789abcdef is over"}}"#;
         let cleaned = wire.clean(answer(refused));
