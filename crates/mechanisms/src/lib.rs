@@ -73,6 +73,11 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
         false
     }
 
+    /// Asset wei of the key's deposit that a bid or a ticket under these terms locks; nothing where there is no deposit.
+    fn deposit(&self, _terms: &Terms) -> Option<u128> {
+        None
+    }
+
     /// What to do about an open slot, now. Called again whenever something changed and whenever a `Wait` has passed.
     fn decide(&self, view: &SlotView<'_>) -> Decision;
 

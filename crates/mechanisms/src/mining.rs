@@ -146,6 +146,10 @@ impl Mechanism for Mining {
         true
     }
 
+    fn deposit(&self, terms: &Terms) -> Option<u128> {
+        Some(Params::of(terms).ticket_bond)
+    }
+
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         phase::decide(view)
     }

@@ -192,6 +192,10 @@ impl Mechanism for SealedBidAuction {
         true
     }
 
+    fn deposit(&self, terms: &Terms) -> Option<u128> {
+        Some(Params::of(terms).bid_bond)
+    }
+
     /// Like every slot's; but whoever leads begins to prove before the auction is settled.
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         let undecided = view.slot.prover.is_zero() && view.now < view.exclusive_until();

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`config`] | what a node is told |
+//! | [`earning`] | why nothing will be earned, in sentences |
 //! | [`facts`] | what the chain has said: a fold of events |
 //! | [`rollup`] | the reference rollup's states, and the jobs that prove its blocks |
 //! | [`slots`] | what to do about one slot: a state machine without effects |
@@ -22,6 +23,7 @@
 
 pub mod book;
 pub mod config;
+pub mod earning;
 pub mod error;
 pub mod facts;
 pub mod leader;

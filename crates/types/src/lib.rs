@@ -6,6 +6,7 @@ mod deployment;
 mod event;
 mod hash;
 mod slot;
+pub mod text;
 
 pub use alloy::primitives::{Address, B256, U256};
 pub use decode::{DecodeError, Source};
