@@ -24,14 +24,28 @@ pub struct Intent {
     pub value: U256,
     /// Gas limit.
     pub gas: u64,
-    /// Most wei that gas may cost in all.
+    /// Most wei that it may cost in all, as was last said.
     pub budget: Option<U256>,
+    #[serde(default)]
+    pub spend: Spend,
     /// Chain time (unix seconds) from which on it is worthless.
     pub deadline: Option<u64>,
     /// Oldest first, never empty: the transaction, and what replaced it with higher fees.
     pub signed: Vec<Signed>,
     /// Where one of them was seen mined.
     pub mined: Option<MinedAt>,
+}
+
+/// How a call's budget is spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spend {
+    /// Gas that it is expected to use, which is less than its limit; 0 if that is not known.
+    pub expected: u64,
+    /// Wei that are left to the key for what is more urgent.
+    pub keep: U256,
+    /// Chain time (unix seconds) before which it should be there: fees are raised sooner when that is near.
+    pub due: Option<u64>,
 }
 
 /// A signed transaction.

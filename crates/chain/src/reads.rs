@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use alloy::{
     primitives::{Address, B256, U256},
-    providers::Provider as _,
     rpc::types::Filter,
     sol_types::SolEvent,
 };
@@ -82,8 +81,7 @@ pub(crate) use read;
 impl Chain {
     /// Wei a unit of gas that a transaction which should be mined soon may cost.
     pub async fn max_fee(&self) -> Result<u128, ChainError> {
-        let fees = self.rpc().provider().estimate_eip1559_fees().await;
-        Ok(fees.map_err(|error| self.rpc().error("eth_feeHistory", error))?.max_fee_per_gas)
+        self.rpc().max_fee().await
     }
 
     /// A prover's record; all zero if it never registered.

@@ -138,6 +138,7 @@ fn of_send(error: &SendError) -> Failure {
         SendError::Underfunded { .. } => Code::InsufficientGasFunds,
         SendError::AssetUnderfunded { .. } => Code::InsufficientBalance,
         SendError::Rejected { .. } => Code::RpcRejected,
+        SendError::Unsupported { .. } => Code::ChainUnsupported,
         SendError::GasTooHigh { .. }
         | SendError::NonceTaken { .. }
         | SendError::TimedOut { .. }

@@ -69,8 +69,7 @@ impl Wire {
 
     /// Wei a unit of gas that transactions of the next minutes may cost.
     pub async fn max_fee(&self) -> Result<u128> {
-        let fees = self.rpc.provider().estimate_eip1559_fees().await;
-        Ok(fees.map_err(|error| silent(&self.rpc, "the price of gas", &error))?.max_fee_per_gas)
+        self.rpc.max_fee().await.map_err(|error| silent(&self.rpc, "the price of gas", &error))
     }
 }
 

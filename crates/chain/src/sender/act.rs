@@ -6,11 +6,14 @@ use super::{
     SendError,
     book::Ended,
     decide::is_late,
-    fees::{self, Bounds, Fees, TRANSFER_GAS},
+    fees::{self, Bounds, Cost},
     tend::{Look, Watch},
     wire::Broadcast,
 };
-use crate::journal::{Intent, Signed};
+use crate::{
+    gas::Fees,
+    journal::{Intent, Signed},
+};
 
 /// Looks in a row that must find a nonce missing before it is filled.
 const GAP_LOOKS: u32 = 2;
@@ -39,11 +42,17 @@ impl Look<'_> {
     }
 
     /// Sign an intent's nonce again with other fees, write that down, broadcast it.
-    pub(super) async fn replace(&self, intent: &Intent, cancel: bool, fees: Fees) -> Result<(), SendError> {
+    /// With `cancel`, as an empty transfer with that gas limit.
+    pub(super) async fn replace(
+        &self,
+        intent: &Intent,
+        cancel: Option<u64>,
+        fees: Fees,
+    ) -> Result<(), SendError> {
         let (inner, nonce) = (self.inner, intent.nonce);
         let signed = match cancel {
-            true => inner.sign_cancel(&intent.kind, nonce, fees).await?,
-            false => inner.sign(intent.into(), nonce, intent.gas, fees).await?,
+            Some(limit) => inner.sign_cancel(&intent.kind, nonce, limit, fees).await?,
+            None => inner.sign(intent.into(), nonce, intent.gas, fees).await?,
         };
         tracing::info!(nonce, kind = intent.kind, tx = %signed.hash, max_fee = fees.max, tip = fees.tip, "fees raised");
         inner.change(nonce, |intent| intent.signed.push(signed.clone()))?;
@@ -80,9 +89,14 @@ impl Look<'_> {
             }
             return Ok(());
         }
+        inner.book().strange(1);
         let quote = self.quote().await?;
-        let last = intent.signed.last().map(Fees::from);
-        let fees = fees::first(quote, Bounds { gas: intent.gas, budget: intent.budget }, false).or(last);
+        let last = intent.signed.last().map(|last| quote.settled(last.max_fee, last.max_priority_fee));
+        let gas = Some(intent.spend.expected).filter(|gas| *gas > 0).unwrap_or(intent.gas);
+        let data_fee = inner.data_fee(&intent.data).await?;
+        let cost = Cost { gas, limit: intent.gas, data_fee };
+        let bounds = Bounds { cost, budget: intent.budget, funds: None, keep: U256::ZERO };
+        let fees = fees::first(quote, bounds, false).or(last);
         let Some(fees) = fees else { return Ok(()) };
         let (nonce, signed) = {
             let _lock = inner.placing.lock().await;
@@ -113,13 +127,13 @@ impl Look<'_> {
         };
         watch.gap = gap.map(|nonce| (nonce, looks));
         let Some(nonce) = gap.filter(|_| looks >= GAP_LOOKS) else { return Ok(()) };
-        let quote = self.quote().await?;
+        let (quote, cost) = (self.quote().await?, inner.cancel_cost().await?);
         let lock = inner.placing.lock().await;
         if inner.book().gap(self.count) != Some(nonce) {
             return Ok(());
         }
         tracing::warn!(nonce, "nothing has this nonce and others wait for it, an empty transaction fills it");
-        let signed = inner.sign_cancel(FILL, nonce, quote.fees()).await?;
+        let signed = inner.sign_cancel(FILL, nonce, cost.limit, quote.fees()).await?;
         let account = inner.signer.address();
         let intent = Intent {
             account,
@@ -129,8 +143,9 @@ impl Look<'_> {
             to: Some(account),
             data: Bytes::new(),
             value: U256::ZERO,
-            gas: TRANSFER_GAS,
+            gas: cost.limit,
             budget: None,
+            spend: Default::default(),
             deadline: None,
             signed: vec![signed.clone()],
             mined: None,

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::{primitives::B256, rpc::types::TransactionReceipt};
+use alloy::primitives::{B256, U256};
 use provery_types::BlockRef;
 use tokio::sync::watch;
 
-use super::{Mined, Order, OutboxStatus, SendError, SendTimings};
-use crate::journal::Intent;
+use super::{Landing, Mined, Order, OutboxStatus, SendError, SendTimings};
+use crate::{Receipt, journal::Intent};
 
 /// Longest pause between two broadcasts of what no endpoint takes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ pub(super) struct Entry {
     pub intent: Intent,
     pub ended: watch::Sender<Option<Ended>>,
     /// The receipt seen last.
-    pub receipt: Option<Box<TransactionReceipt>>,
+    pub receipt: Option<Box<Receipt>>,
     /// The task that placed it is still broadcasting it, and may withdraw it.
     pub first_try: bool,
     /// An endpoint took or knew the newest transaction.
@@ -141,6 +141,11 @@ pub(super) struct Book {
     pub front_since: u64,
     /// Nonces below were used, by intents that are forgotten.
     pub floor: u64,
+    /// The highest count seen since this program began to act.
+    counted: Option<u64>,
+    /// Nonces that went to transactions which this program did not sign, and when that was last seen.
+    pub foreign: u64,
+    pub foreign_at_ms: u64,
     last_id: u64,
     pub replaced: u64,
     pub rebroadcast: u64,
@@ -191,6 +196,62 @@ impl Book {
         })
     }
 
+    /// What is new of an order that an intent already is: what it may cost, and by when it should be there.
+    pub fn renew(&mut self, id: u64, order: &Order) {
+        if let Some(entry) = self.by_id(id).filter(|entry| !entry.is_mined()) {
+            entry.intent.budget = order.budget;
+            entry.intent.deadline = order.deadline;
+            (entry.intent.spend.keep, entry.intent.spend.due) = (order.keep, order.due);
+        }
+    }
+
+    /// Most wei that intents which wait to be mined may take, other than that of a nonce.
+    pub fn promised(&self, but: Option<u64>) -> U256 {
+        let unmined = self.entries.values().filter(|it| !it.is_mined() && Some(it.intent.nonce) != but);
+        let most = unmined.map(|entry| {
+            let fee = entry.intent.signed.last().map_or(0, |newest| newest.max_fee);
+            U256::from(fee).saturating_mul(U256::from(entry.intent.gas)).saturating_add(entry.intent.value)
+        });
+        most.fold(U256::ZERO, U256::saturating_add)
+    }
+
+    /// Where the last call of one of these kinds is, in the order of nonces.
+    pub fn landing(&self, kinds: &[&str]) -> Option<(String, Landing)> {
+        let mut newest_first = self.entries.values().rev().map(|entry| &entry.intent);
+        let last = newest_first.find(|intent| {
+            let cancelled = intent.signed.last().is_some_and(|signed| signed.cancels);
+            let failed = intent.mined.is_some_and(|mined| !mined.success);
+            kinds.contains(&intent.kind.as_str()) && !cancelled && !failed
+        })?;
+        let landing = last.mined.map_or(Landing::UnderWay, |mined| Landing::In(mined.block.number));
+        Some((last.kind.clone(), landing))
+    }
+
+    /// An endpoint's count of the key's transactions: what is beyond this program's own was sent by another.
+    pub fn count(&mut self, count: u64) {
+        let own = self.entries.keys().next_back().map_or(0, |nonce| nonce + 1).max(self.floor);
+        let Some(before) = self.counted else {
+            self.counted = Some(count);
+            return;
+        };
+        let unknown = count.saturating_sub(before.max(own));
+        if unknown > 0 {
+            self.strange(unknown);
+        }
+        self.counted = Some(before.max(count));
+    }
+
+    /// Another may have used the key until now.
+    pub fn begin(&mut self) {
+        self.counted = None;
+    }
+
+    /// Nonces went to transactions of another program.
+    pub fn strange(&mut self, nonces: u64) {
+        self.foreign = self.foreign.saturating_add(nonces);
+        self.foreign_at_ms = super::unix_millis();
+    }
+
     /// Nonces below are used, given what an endpoint counts, which may be old.
     pub fn used(&self, count: u64) -> u64 {
         let mined = self.entries.values().rev().find(|entry| entry.is_mined());
@@ -226,6 +287,8 @@ impl Book {
             unmined_since_block: unmined().filter_map(|entry| entry.since).min(),
             replaced: self.replaced,
             rebroadcast: self.rebroadcast,
+            foreign_nonces: self.foreign,
+            foreign_at_ms: self.foreign_at_ms,
             last_error: self.last_error.clone(),
         }
     }
@@ -233,7 +296,7 @@ impl Book {
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::{Address, Bytes, U256};
+    use alloy::primitives::{Address, Bytes};
 
     use super::*;
     use crate::journal::{MinedAt, Signed};
@@ -252,6 +315,7 @@ mod tests {
             value: U256::ZERO,
             gas: 1,
             budget: None,
+            spend: Default::default(),
             deadline: None,
             signed: vec![signed],
             mined: mined.then_some(MinedAt { tx_hash: B256::ZERO, block, success: true }),
@@ -283,6 +347,49 @@ mod tests {
         assert_eq!(book.next_nonce(5), 6);
         assert_eq!(book.status().oldest_nonce, Some(5));
         assert!(book.is_live("tag 5") && !book.is_live("tag 6"));
+    }
+
+    #[test]
+    fn nonces_that_another_program_used_are_counted_once_and_its_own_never() {
+        let mut book = Book::load(vec![intent(5, false)]);
+        book.count(5);
+        book.count(6);
+        assert_eq!(book.foreign, 0, "its own was mined");
+        book.count(9);
+        book.count(9);
+        book.count(8);
+        book.count(9);
+        assert_eq!(book.foreign, 3, "an old count proves nothing");
+        book.begin();
+        book.count(20);
+        assert_eq!(book.foreign, 3, "while it did not act, others might");
+        book.insert(intent(20, true));
+        book.count(21);
+        assert_eq!((book.foreign, book.status().foreign_nonces), (3, 3));
+    }
+
+    #[test]
+    fn the_last_of_a_kind_by_nonce_is_what_will_be_so() {
+        let of = |nonce, kind: &str, mined| Intent { kind: kind.to_owned(), ..intent(nonce, mined) };
+        let mut book = Book::load(vec![of(5, "pause", true), of(6, "resume", false), of(7, "prove", false)]);
+        let last = |book: &Book| book.landing(&["pause", "resume"]);
+        assert_eq!(last(&book), Some(("resume".to_owned(), Landing::UnderWay)));
+        book.insert(of(8, "pause", true));
+        assert_eq!(last(&book), Some(("pause".to_owned(), Landing::In(1))));
+        if let Some(mined) = book.entries.get_mut(&8).and_then(|entry| entry.intent.mined.as_mut()) {
+            mined.success = false;
+        }
+        assert_eq!(last(&book), Some(("resume".to_owned(), Landing::UnderWay)), "it reverted");
+        assert_eq!(Book::default().landing(&["pause"]), None);
+    }
+
+    #[test]
+    fn what_waits_has_been_promised_its_gas() {
+        let mut book = Book::load(vec![intent(5, true), intent(6, false), intent(7, false)]);
+        assert_eq!(book.promised(None), U256::from(2));
+        assert_eq!(book.promised(Some(7)), U256::from(1));
+        book.entries.clear();
+        assert_eq!(book.promised(None), U256::ZERO);
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! What to do about an intent, given what the chain says of it. Pure.
 
+use alloy::primitives::U256;
 use provery_types::BlockRef;
 
-use super::fees::{Bounds, Fees, Quote, TRANSFER_GAS, raised};
-use crate::journal::{Intent, MinedAt};
+use super::fees::{Bounds, Cost, raised};
+use crate::{
+    gas::{Fees, Quote},
+    journal::{Intent, MinedAt},
+};
 
 /// Looks in a row that must find a nonce gone to something else before that is believed: one endpoint may know a count
 /// before another knows the receipt.
@@ -19,6 +23,12 @@ pub(super) struct Unmined<'a> {
     pub time: u64,
     /// What gas costs now; None if it was not asked for.
     pub quote: Option<Quote>,
+    /// Wei that the key has for it; None if it was not asked for.
+    pub funds: Option<U256>,
+    /// Wei that the chain takes for its bytes, apart from gas.
+    pub data_fee: U256,
+    /// What an empty transfer in its place takes; None if it was not asked for.
+    pub cancel: Option<Cost>,
     /// Whether an endpoint knows the newest of its transactions.
     pub known: bool,
     /// Whether one knows an older one while the newest was refused.
@@ -88,12 +98,23 @@ pub(super) fn decide(seen: &Unmined<'_>, bump_after: u64) -> Decision {
         return plain(again);
     }
     let Some(quote) = seen.quote else { return plain(again) };
-    let gas = if worthless || newest.cancels { TRANSFER_GAS } else { seen.intent.gas };
-    match raised(newest.into(), quote, Bounds { gas, budget: seen.intent.budget }) {
+    let Some(bounds) = bounds(seen, worthless || newest.cancels) else { return plain(again) };
+    match raised(newest.into(), quote, bounds) {
         Some(fees) if worthless => plain(Action::Cancel(fees)),
         Some(fees) => plain(Action::Replace(fees)),
         None => Decision { action: again, exhausted: true },
     }
+}
+
+/// What may be spent on an intent, or on an empty transfer in its place; None if that is not known.
+fn bounds(seen: &Unmined<'_>, cancels: bool) -> Option<Bounds> {
+    let (intent, budget, funds) = (seen.intent, seen.intent.budget, seen.funds);
+    if cancels {
+        return Some(Bounds { cost: seen.cancel?, budget, funds, keep: U256::ZERO });
+    }
+    let gas = Some(intent.spend.expected).filter(|gas| *gas > 0).unwrap_or(intent.gas);
+    let cost = Cost { gas, limit: intent.gas, data_fee: seen.data_fee };
+    Some(Bounds { cost, budget, funds, keep: intent.spend.keep })
 }
 
 /// What to do about an intent that was seen mined.
@@ -137,6 +158,7 @@ mod tests {
     use crate::journal::Signed;
 
     const GAS: u64 = 100_000;
+    const TRANSFER_GAS: u64 = 21_000;
 
     fn intent(budget: Option<u64>, deadline: Option<u64>, cancels: bool) -> Intent {
         let signed = Signed {
@@ -156,6 +178,7 @@ mod tests {
             value: U256::ZERO,
             gas: GAS,
             budget: budget.map(U256::from),
+            spend: Default::default(),
             deadline,
             signed: vec![signed],
             mined: None,
@@ -167,6 +190,9 @@ mod tests {
             intent,
             time: 1_000,
             quote: Some(Quote::new(100, 1)),
+            funds: None,
+            data_fee: U256::ZERO,
+            cancel: Some(Cost { gas: TRANSFER_GAS, limit: TRANSFER_GAS, data_fee: U256::ZERO }),
             known: true,
             older_known: false,
             refused: false,
@@ -194,11 +220,11 @@ mod tests {
     fn what_is_stuck_is_replaced_by_an_eighth_more() {
         let intent = intent(None, None, false);
         let stuck = Unmined { waited: 2, ..fresh(&intent) };
-        assert_eq!(decide(&stuck, 2).action, Action::Replace(Fees { max: 227, tip: 2 }));
+        assert_eq!(decide(&stuck, 2).action, Action::Replace(Fees::new(227, 2)));
         assert_eq!(decide(&stuck, 3).action, Action::Wait);
         // A pool that refuses a replacement has the older one: raise from what was signed last.
         let refused = Unmined { known: false, refused: true, older_known: true, ..fresh(&intent) };
-        assert_eq!(decide(&refused, 2).action, Action::Replace(Fees { max: 227, tip: 2 }));
+        assert_eq!(decide(&refused, 2).action, Action::Replace(Fees::new(227, 2)));
     }
 
     #[test]
@@ -214,7 +240,7 @@ mod tests {
     fn what_is_worthless_is_cancelled() {
         let late = intent(Some(GAS * 210), Some(999), false);
         // An empty transfer needs less gas, so the budget reaches further.
-        assert_eq!(decide(&fresh(&late), 2).action, Action::Cancel(Fees { max: 227, tip: 2 }));
+        assert_eq!(decide(&fresh(&late), 2).action, Action::Cancel(Fees::new(227, 2)));
         let cancelled = intent(None, Some(999), true);
         assert_eq!(decide(&fresh(&cancelled), 2).action, Action::Wait, "once");
         let stuck = Unmined { waited: 2, ..fresh(&cancelled) };
@@ -227,6 +253,29 @@ mod tests {
         assert!(matches!(decide(&blocking, 2).action, Action::Cancel(_)));
         let due = intent(None, Some(1_000), false);
         assert_eq!(decide(&fresh(&due), 2).action, Action::Wait, "the deadline itself is in time");
+    }
+
+    #[test]
+    fn a_budget_that_rises_is_spent_by_what_is_under_way() {
+        let poor = intent(Some(GAS * 210), None, false);
+        let stuck = Unmined { waited: 2, ..fresh(&poor) };
+        assert!(decide(&stuck, 2).exhausted);
+        let rich = Intent { budget: Some(U256::from(GAS * 420)), ..poor.clone() };
+        let action = decide(&Unmined { intent: &rich, ..stuck }, 2).action;
+        assert_eq!(action, Action::Replace(Fees::new(227, 2)));
+        // So is one that turns out to use less than its limit.
+        let spend = crate::journal::Spend { expected: GAS / 2, ..poor.spend };
+        let lean = Intent { spend, ..poor.clone() };
+        assert!(matches!(decide(&Unmined { intent: &lean, ..stuck }, 2).action, Action::Replace(_)));
+    }
+
+    #[test]
+    fn an_empty_transfer_costs_what_the_chain_says_it_does() {
+        let late = intent(Some(GAS * 210), Some(999), false);
+        let dear = Cost { gas: 900_000, limit: 900_000, data_fee: U256::ZERO };
+        let seen = Unmined { cancel: Some(dear), ..fresh(&late) };
+        assert_eq!(decide(&seen, 2), Decision { action: Action::Wait, exhausted: true });
+        assert_eq!(decide(&Unmined { cancel: None, ..seen }, 2).action, Action::Wait, "not known, not sent");
     }
 
     #[test]

@@ -29,13 +29,15 @@ pub enum SendError {
     #[error("{kind} could not be signed ({reason})")]
     Signing { kind: String, reason: String },
     #[error(
-        "gas for {kind} costs {needed} wei now and its budget is {budget}; wait until gas is cheaper, or raise the budget"
+        "gas for {kind} costs {needed} wei now and {budget} may be spent on it; wait until gas is cheaper, raise the budget, or send the key more"
     )]
     TooDear { kind: &'static str, budget: U256, needed: U256 },
     #[error(
         "{kind} was given up, as it was no longer of use before it was mined; nothing more needs to be done"
     )]
     Abandoned { kind: &'static str },
+    #[error("this is {what}: this program cannot price transactions there; use another chain")]
+    Unsupported { what: &'static str },
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]

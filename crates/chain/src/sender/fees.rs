@@ -2,93 +2,102 @@
 //!
 //! A node takes a replacement only if both its fees are at least a tenth above those of what it replaces; here they rise
 //! by an eighth or more, reckoned from what was signed last rather than from an estimate that may have fallen meanwhile.
+//! A budget is held against the gas that a transaction is expected to use; its limit, which leaves room, only against what the
+//! key has.
 
 use alloy::primitives::U256;
 
-use crate::journal::Signed;
+use crate::{
+    gas::{Fees, Quote},
+    journal::Signed,
+};
 
-/// Gas of an empty transfer.
-pub(super) const TRANSFER_GAS: u64 = 21_000;
-/// How far above an estimate an order without a budget is raised before that is thought to be of no use.
+/// How far above an estimate an order is raised before that is thought to be of no use: one without a budget, and one in a hurry.
 const UNBOUNDED: u128 = 16;
 /// How many times the usual tip is offered when time is short.
 const HASTE: u128 = 4;
-/// Above any price there ever was, and low enough that sums of a few do not overflow. Wei a unit of gas.
-const HIGHEST: u128 = 1 << 100;
-
-/// Wei a unit of gas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fees {
-    pub max: u128,
-    pub tip: u128,
-}
 
 impl From<&Signed> for Fees {
     fn from(signed: &Signed) -> Self {
-        Self { max: signed.max_fee, tip: signed.max_priority_fee }
+        Self::new(signed.max_fee, signed.max_priority_fee)
     }
 }
 
-/// What the chain asks now, wei a unit of gas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Quote {
-    /// The higher of the last block's base fee and the next one's.
-    pub base: u128,
-    pub tip: u128,
-}
-
-impl Quote {
-    pub fn new(base: u128, tip: u128) -> Self {
-        Self { base: base.min(HIGHEST), tip: tip.clamp(1, HIGHEST) }
-    }
-
-    /// Good for some blocks of a rising base fee.
-    pub fn fees(self) -> Fees {
-        Fees { max: 2 * self.base + self.tip, tip: self.tip }
-    }
-}
-
-/// What a transaction may spend, and how soon it must be there.
+/// What a transaction may spend.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    pub gas: u64,
-    /// Wei for all of the gas.
+    pub cost: Cost,
+    /// Most wei that it may cost in all.
     pub budget: Option<U256>,
+    /// Wei that the key has for it, besides what it sends along and what others that wait may take; None if it was not asked for.
+    pub funds: Option<U256>,
+    /// Wei of those that are not for it.
+    pub keep: U256,
+}
+
+/// What a transaction takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cost {
+    /// Gas that it is expected to use.
+    pub gas: u64,
+    /// Its gas limit: what a node wants to see paid for before it takes it.
+    pub limit: u64,
+    /// Wei that a rollup takes for its bytes, apart from gas.
+    pub data_fee: U256,
 }
 
 impl Bounds {
-    /// The highest max fee the budget allows, wei a unit of gas.
+    /// The highest max fee allowed, wei a unit of gas.
     fn cap(self) -> Option<u128> {
-        self.budget.map(|budget| (budget / U256::from(self.gas.max(1))).saturating_to())
+        let Cost { gas, limit, data_fee } = self.cost;
+        let by = |wei: U256, gas: u64| wei.saturating_sub(data_fee) / U256::from(gas.max(1));
+        let budget = self.budget.map(|budget| by(budget, gas));
+        let limited = self.funds.map(|funds| by(funds, limit.max(gas)));
+        let kept = self.funds.map(|funds| by(funds.saturating_sub(self.keep), gas));
+        [budget, limited, kept].into_iter().flatten().min().map(|cap| cap.saturating_to())
     }
 }
 
-/// Fees of a first transaction. When `hurried`, all that the budget allows at once: there will be no time to raise it.
-/// None if the budget is below what the chain asks at least.
+/// The gas limit of a transaction that needs `needed`: with room, and with less where `funds` do not reach for that.
+pub(super) fn limit(needed: u64, roomy: u64, funds: U256, quote: Quote) -> u64 {
+    let price = U256::from(quote.base.saturating_add(quote.tip).max(1));
+    let payable = (funds / price).saturating_to::<u64>();
+    roomy.min(payable.max(needed.saturating_add(needed / 10))).max(needed)
+}
+
+/// Fees of a first transaction. When `hurried`, all at once that is of use and allowed: there will be no time to raise it.
+/// None if what is allowed is below what the chain asks at least.
 pub(super) fn first(quote: Quote, bounds: Bounds, hurried: bool) -> Option<Fees> {
     let fees = quote.fees();
-    let Some(cap) = bounds.cap() else { return Some(fees) };
+    let cap = bounds.cap().unwrap_or(u128::MAX);
     if cap == 0 || cap < quote.base {
         return None;
     }
-    let max = if hurried { cap } else { fees.max.min(cap) };
-    let tip = if hurried { fees.tip.saturating_mul(HASTE) } else { fees.tip };
-    Some(Fees { max, tip: tip.min(max) })
+    if !hurried || bounds.budget.is_none() {
+        return Some(quote.settled(fees.max.min(cap), fees.tip.min(cap)));
+    }
+    let (most, tip) = match quote.legacy {
+        // All of it is paid, whatever the others pay.
+        true => (fees.max.saturating_mul(2), fees.tip),
+        false => (fees.max.saturating_mul(UNBOUNDED), fees.tip.saturating_mul(HASTE)),
+    };
+    let max = most.min(cap);
+    Some(quote.settled(max, tip.min(max)))
 }
 
 /// Fees that replace `last` at every node and suit the quote as far as the bounds allow; None if they allow none.
 pub(super) fn raised(last: Fees, quote: Quote, bounds: Bounds) -> Option<Fees> {
-    let least = Fees { max: step(last.max)?, tip: step(last.tip)? };
+    let least = Fees { max: step(last.max)?, tip: step(last.tip)?, ..last };
     let now = quote.fees();
-    let cap = match bounds.cap() {
-        Some(cap) => cap,
-        None => now.max.saturating_mul(UNBOUNDED),
-    };
+    let mut cap = bounds.cap().unwrap_or(u128::MAX);
+    if bounds.budget.is_none() {
+        cap = cap.min(now.max.saturating_mul(UNBOUNDED));
+    }
     if least.max > cap || least.tip > least.max {
         return None;
     }
     let max = least.max.max(now.max).min(cap);
-    Some(Fees { max, tip: least.tip.max(now.tip).min(max) })
+    Some(quote.settled(max, least.tip.max(now.tip).min(max)))
 }
 
 /// An eighth more, rounded up, and more in any case.
@@ -114,8 +123,13 @@ mod tests {
         U256::from(fees.max) * U256::from(gas)
     }
 
+    fn within(gas: u64, budget: Option<U256>) -> Bounds {
+        let cost = Cost { gas, limit: gas, data_fee: U256::ZERO };
+        Bounds { cost, budget, funds: None, keep: U256::ZERO }
+    }
+
     fn fees() -> impl Strategy<Value = Fees> {
-        (0..u128::MAX / 4, 0..=u128::MAX).prop_map(|(max, tip)| Fees { max, tip: tip % (max + 1) })
+        (0..u128::MAX / 4, 0..=u128::MAX).prop_map(|(max, tip)| Fees::new(max, tip % (max + 1)))
     }
 
     fn quote() -> impl Strategy<Value = Quote> {
@@ -134,7 +148,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_replacement_satisfies_nodes_and_budget(last in fees(), quote in quote(), budget in budget(), gas in 0..u64::MAX) {
-            if let Some(new) = raised(last, quote, Bounds { gas, budget }) {
+            if let Some(new) = raised(last, quote, within(gas, budget)) {
                 prop_assert!(replaces(new, last), "{new:?}");
                 prop_assert!(new.tip <= new.max);
                 prop_assert!(budget.is_none_or(|budget| cost(new, gas) <= budget));
@@ -143,13 +157,13 @@ mod tests {
 
         #[test]
         fn a_first_price_is_within_the_budget_and_can_be_mined(quote in quote(), budget in budget(), gas in 1..u64::MAX, hurried: bool) {
-            match first(quote, Bounds { gas, budget }, hurried) {
+            match first(quote, within(gas, budget), hurried) {
                 Some(fees) => {
                     prop_assert!(fees.max >= quote.base && fees.tip <= fees.max);
                     prop_assert!(budget.is_none_or(|budget| cost(fees, gas) <= budget));
                 }
                 None => {
-                    let least = cost(Fees { max: quote.base, tip: 0 }, gas);
+                    let least = cost(Fees::new(quote.base, 0), gas);
                     prop_assert!(budget.is_some_and(|budget| budget < U256::from(gas) || least > budget));
                 }
             }
@@ -159,7 +173,7 @@ mod tests {
         fn raising_ends_at_the_budget(gas in 21_000..1_000_000u64, base in 1..1_000_000_000u128, times in 1..1_000u64) {
             let quote = Quote::new(base, 1);
             let budget = cost(quote.fees(), gas) * U256::from(times);
-            let bounds = Bounds { gas, budget: Some(budget) };
+            let bounds = within(gas, Some(budget));
             let mut fees = first(quote, bounds, false).expect("is affordable");
             let mut steps = 0;
             while let Some(next) = raised(fees, quote, bounds) {
@@ -170,7 +184,7 @@ mod tests {
             }
             // What is left of the budget is less than one more step.
             let (max, tip) = (step(fees.max).expect("is small"), step(fees.tip).expect("is small"));
-            let next = cost(Fees { max, tip }, gas);
+            let next = cost(Fees::new(max, tip), gas);
             prop_assert!(next > budget || tip > max);
         }
     }
@@ -178,8 +192,8 @@ mod tests {
     #[test]
     fn a_base_fee_of_ten_times_is_followed_up_to_the_budget() {
         let (gas, start) = (100_000, Quote::new(1_000_000_000, 1_000));
-        let wide = Bounds { gas, budget: Some(U256::from(gas) * U256::from(30_000_000_000u64)) };
-        let tight = Bounds { gas, budget: Some(U256::from(gas) * U256::from(5_000_000_000u64)) };
+        let wide = within(gas, Some(U256::from(gas) * U256::from(30_000_000_000u64)));
+        let tight = within(gas, Some(U256::from(gas) * U256::from(5_000_000_000u64)));
         let fees = first(start, wide, false).expect("is affordable");
         let now = Quote::new(10_000_000_000, 1_000);
         assert_eq!(raised(fees, now, wide).map(|fees| fees.max), Some(20_000_001_000));
@@ -190,18 +204,71 @@ mod tests {
 
     #[test]
     fn haste_starts_at_all_that_is_allowed() {
-        let bounds = Bounds { gas: 100_000, budget: Some(U256::from(100_000u64) * U256::from(50u64)) };
-        assert_eq!(first(Quote::new(10, 2), bounds, true), Some(Fees { max: 50, tip: 8 }));
-        assert_eq!(first(Quote::new(10, 2), bounds, false), Some(Fees { max: 22, tip: 2 }));
+        let bounds = within(100_000, Some(U256::from(100_000u64) * U256::from(50u64)));
+        assert_eq!(first(Quote::new(10, 2), bounds, true), Some(Fees::new(50, 8)));
+        assert_eq!(first(Quote::new(10, 2), bounds, false), Some(Fees::new(22, 2)));
     }
 
     #[test]
     fn without_a_budget_raising_ends_where_it_is_of_no_use() {
-        let (quote, bounds) = (Quote::new(100, 1), Bounds { gas: 21_000, budget: None });
+        let (quote, bounds) = (Quote::new(100, 1), within(21_000, None));
         let mut fees = first(quote, bounds, false).expect("has no bound");
         while let Some(next) = raised(fees, quote, bounds) {
             fees = next;
         }
         assert!(fees.max <= 16 * quote.fees().max, "{fees:?}");
+    }
+
+    #[test]
+    fn a_budget_is_held_against_the_gas_expected_and_the_limit_against_what_the_key_has() {
+        let quote = Quote::new(20, 1);
+        let cost = Cost { gas: 50_000, limit: 210_000, data_fee: U256::ZERO };
+        let wei = |gas: u64, price: u64| Some(U256::from(gas * price));
+        let bounds = Bounds { cost, budget: wei(50_000, 25), funds: wei(210_000, 30), keep: U256::ZERO };
+        assert_eq!(
+            first(quote, bounds, false),
+            Some(Fees::new(25, 1)),
+            "the room in the limit costs nothing"
+        );
+        let poor = Bounds { funds: wei(210_000, 22), ..bounds };
+        assert_eq!(first(quote, poor, false), Some(Fees::new(22, 1)), "no more is signed than can be shown");
+        assert_eq!(first(quote, Bounds { funds: wei(210_000, 19), ..bounds }, false), None);
+        // A rollup's fee for the bytes is part of the cost.
+        let dear = Cost { data_fee: U256::from(50_000 * 4), ..cost };
+        assert_eq!(first(quote, Bounds { cost: dear, ..bounds }, false), Some(Fees::new(21, 1)));
+        let dearer = Cost { data_fee: U256::from(50_000 * 6), ..cost };
+        assert_eq!(first(quote, Bounds { cost: dearer, ..bounds }, false), None);
+        assert_eq!(raised(Fees::new(20, 1), quote, Bounds { cost: dearer, ..bounds }), None);
+    }
+
+    #[test]
+    fn what_is_kept_back_is_not_spent() {
+        let quote = Quote::new(20, 1);
+        let cost = Cost { gas: 50_000, limit: 60_000, data_fee: U256::ZERO };
+        let funds = Some(U256::from(50_000 * 41));
+        let bounds = Bounds { cost, budget: None, funds, keep: U256::from(50_000 * 20) };
+        assert_eq!(first(quote, bounds, false), Some(Fees::new(21, 1)));
+        assert_eq!(first(quote, Bounds { keep: U256::from(50_000 * 22), ..bounds }, false), None);
+        assert_eq!(raised(Fees::new(21, 1), quote, bounds), None);
+    }
+
+    #[test]
+    fn room_in_the_limit_is_given_up_before_the_transaction_is() {
+        let quote = Quote::new(20, 1);
+        assert_eq!(limit(50_000, 210_000, U256::MAX, quote), 210_000);
+        assert_eq!(limit(50_000, 210_000, U256::from(21 * 100_000), quote), 100_000);
+        assert_eq!(limit(50_000, 210_000, U256::ZERO, quote), 55_000, "what is missing is said");
+        assert_eq!(limit(50_000, 50_000, U256::MAX, quote), 50_000);
+    }
+
+    #[test]
+    fn without_a_base_fee_both_fees_are_the_price() {
+        let (quote, bounds) = (Quote::legacy(100), within(21_000, Some(U256::from(21_000 * 1_000))));
+        let fees = first(quote, bounds, false).expect("is affordable");
+        assert_eq!((fees.max, fees.tip, fees.legacy), (100, 100, true));
+        assert_eq!(first(quote, bounds, true).map(|fees| fees.max), Some(200), "it is paid in full");
+        let next = raised(fees, quote, bounds).expect("is affordable");
+        assert_eq!((next.max, next.tip, next.legacy), (113, 113, true));
+        assert_eq!(first(quote, within(21_000, Some(U256::from(21_000 * 99))), false), None);
     }
 }

@@ -31,12 +31,14 @@ use alloy::{
 };
 use provery_types::BlockRef;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 pub use error::SendError;
 
 use crate::{
     Call, Rpc,
+    gas::DataFees,
     journal::{Journal, Memory},
 };
 use book::Book;
@@ -55,7 +57,7 @@ pub struct SenderConfig {
     pub bump_after_blocks: u64,
     /// Nobody waits longer than this for a transaction to be mined. It stays in the outbox.
     pub give_up_after: Duration,
-    /// Time before an order's deadline (in the chain's time) in which it is hurried.
+    /// Time before an order is due (in the chain's time) in which it is hurried.
     pub hurry_within: Duration,
     /// Most gas for one transaction.
     pub max_gas: u64,
@@ -81,8 +83,13 @@ pub struct Order {
     pub call: Call,
     /// What it is for, such as "prove:1:17": an order with the tag and the calldata of a live intent is that intent.
     pub tag: String,
-    /// Most wei of the chain's own currency that gas may cost in all (gas limit times max fee). None is no bound.
+    /// Most wei of the chain's own currency that it may cost in all: the gas it is expected to use at the max fee, and what the
+    /// chain takes for its bytes. None is no bound.
     pub budget: Option<U256>,
+    /// Wei of the key that are left for what is more urgent.
+    pub keep: U256,
+    /// Chain time (unix seconds) before which it should be there: it is hurried when that is near. The deadline, if not given.
+    pub due: Option<u64>,
     /// Chain time (unix seconds) after which it is worthless.
     pub deadline: Option<u64>,
     /// Gas limit to use if no endpoint can estimate it, or if estimating fails near the deadline for a reason other than a
@@ -96,7 +103,7 @@ impl Order {
         static ORDERS: AtomicU64 = AtomicU64::new(0);
         let order = ORDERS.fetch_add(1, Ordering::Relaxed);
         let tag = format!("{}:{}:{}:{order}", call.kind, std::process::id(), unix_millis());
-        Self { call, tag, budget: None, deadline: None, fallback_gas: None }
+        Self { call, tag, budget: None, keep: U256::ZERO, due: None, deadline: None, fallback_gas: None }
     }
 }
 
@@ -120,6 +127,8 @@ pub struct Mined {
     pub gas_used: u64,
     /// Wei a unit of gas.
     pub gas_price: u128,
+    /// Wei that the chain took for its bytes, apart from gas.
+    pub data_fee: U256,
     /// The contract it deployed.
     pub contract: Option<Address>,
     pub logs: Vec<Log>,
@@ -145,8 +154,21 @@ pub struct OutboxStatus {
     pub replaced: u64,
     /// Transactions that were broadcast again as they were, since the program started.
     pub rebroadcast: u64,
+    /// Nonces that went to transactions which this program did not sign, since it started: another uses its key.
+    pub foreign_nonces: u64,
+    /// Unix milliseconds at which that was last seen.
+    pub foreign_at_ms: u64,
     /// What went wrong last; None once a look at the chain went well.
     pub last_error: Option<String>,
+}
+
+/// How far a call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Landing {
+    /// Signed, and not seen in a block.
+    UnderWay,
+    /// Seen in the block of this height.
+    In(u64),
 }
 
 /// The one owner of a key's nonces. Clones share it.
@@ -165,6 +187,8 @@ struct Inner {
     book: Mutex<Book>,
     /// Held while a nonce is chosen, signed for and written down.
     placing: tokio::sync::Mutex<()>,
+    /// What the chain takes for bytes, once that was asked.
+    data_fees: OnceCell<DataFees>,
     /// Held by whoever tends the intents.
     watch: tokio::sync::Mutex<Watch>,
     /// Keeper tasks that run.
@@ -206,6 +230,7 @@ impl Sender {
                 journal,
                 book: Mutex::new(book),
                 placing: tokio::sync::Mutex::default(),
+                data_fees: OnceCell::new(),
                 watch: tokio::sync::Mutex::default(),
                 keepers: AtomicUsize::new(0),
             }),
@@ -222,7 +247,7 @@ impl Sender {
 
     /// What the call would fail with now, at no cost: its gas, or the named error.
     pub async fn check(&self, call: &Call) -> Result<u64, SendError> {
-        self.inner.estimate(call).await
+        Ok(self.inner.estimate(call).await?.1)
     }
 
     /// Send a call and wait until it is mined in a canonical block.
@@ -250,6 +275,20 @@ impl Sender {
         self.inner.book().is_live(tag)
     }
 
+    /// What an order that is under way may cost from now on, and by when it should be there; for what is signed from now on.
+    pub fn renew(&self, order: &Order) {
+        let mut book = self.inner.book();
+        if let Some(id) = book.same(order).map(|entry| entry.id) {
+            book.renew(id, order);
+        }
+    }
+
+    /// The last call of these kinds, in the order in which they take effect, and how far it has come; nothing if it is forgotten,
+    /// was taken back or failed.
+    pub fn landing(&self, kinds: &[&str]) -> Option<(String, Landing)> {
+        self.inner.book().landing(kinds)
+    }
+
     pub fn status(&self) -> OutboxStatus {
         self.inner.book().status()
     }
@@ -257,6 +296,7 @@ impl Sender {
     /// Tend the intents until told to stop. Whatever goes wrong is tried again, and said in [`Sender::status`].
     pub async fn keep(&self, shutdown: CancellationToken) -> Result<(), SendError> {
         let _keeper = Keeper::new(&self.inner.keepers);
+        self.inner.book().begin();
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
@@ -274,7 +314,11 @@ impl Sender {
         let mined = self.send(Call::deploy(bytecode, args)).await?;
         match mined.contract {
             Some(contract) => Ok((contract, mined)),
-            None => Err(SendError::Rpc(self.inner.senseless("a deployment's receipt names no contract"))),
+            None => Err(SendError::Rpc(
+                self.inner
+                    .rpc
+                    .senseless("eth_getTransactionReceipt", "a deployment's receipt names no contract"),
+            )),
         }
     }
 }

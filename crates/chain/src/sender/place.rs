@@ -13,10 +13,14 @@ use super::{
     Inner, Order, SendError, SendTimings,
     book::Ended,
     decide::is_late,
-    fees::{self, Bounds, Fees, Quote},
+    fees::{self, Bounds, Cost},
     wire::Broadcast,
 };
-use crate::{ChainError, journal::Intent};
+use crate::{
+    ChainError,
+    gas::{DataFees, Fees, Quote},
+    journal::{Intent, Spend},
+};
 
 /// Broadcasts before a refusal is reported, or the keeper goes on with what is not answered.
 const BROADCASTS: u32 = 4;
@@ -40,7 +44,7 @@ enum First {
 
 /// Gas and fees of an order.
 struct Price {
-    gas: u64,
+    cost: Cost,
     fees: Fees,
     count: u64,
     took: Duration,
@@ -49,7 +53,10 @@ struct Price {
 impl Inner {
     /// The intent that an order already is.
     pub(super) fn attach(&self, order: &Order) -> Option<Waiter> {
-        self.book().same(order).map(|entry| Waiter { id: entry.id, ended: entry.ended.subscribe() })
+        let mut book = self.book();
+        let waiter = book.same(order).map(|entry| Waiter { id: entry.id, ended: entry.ended.subscribe() })?;
+        book.renew(waiter.id, order);
+        Some(waiter)
     }
 
     /// Sign an order, write it down and broadcast it.
@@ -86,7 +93,7 @@ impl Inner {
 
     async fn intent(&self, order: &Order, nonce: u64, price: &Price) -> Result<Intent, SendError> {
         let call = &order.call;
-        let signed = self.sign(call.into(), nonce, price.gas, price.fees).await?;
+        let signed = self.sign(call.into(), nonce, price.cost.limit, price.fees).await?;
         Ok(Intent {
             account: self.signer.address(),
             nonce,
@@ -95,8 +102,9 @@ impl Inner {
             to: call.to,
             data: call.data.clone(),
             value: call.value,
-            gas: price.gas,
+            gas: price.cost.limit,
             budget: order.budget,
+            spend: Spend { expected: price.cost.gas, keep: order.keep, due: order.due },
             deadline: order.deadline,
             signed: vec![signed],
             mined: None,
@@ -114,35 +122,45 @@ impl Inner {
                 return Err(SendError::Abandoned { kind });
             }
             let soon = time.saturating_add(self.config.hurry_within.as_secs());
-            hurried = is_late(order.deadline, soon);
+            hurried = is_late(order.due.or(order.deadline), soon);
         }
-        let (gas, quote, count) =
-            tokio::join!(self.gas(order, hurried), self.quote(), self.count(BlockNumberOrTag::Latest));
-        let (gas, quote, count) = (gas?, quote?, count?);
-        let fees = self.first_fees(order, gas, quote, hurried).await?;
-        Ok(Price { gas, fees, count, took: started.elapsed() })
+        let (gas, quote, count, data_fee, funds) = tokio::join!(
+            self.gas(order, hurried),
+            self.rpc.quote(),
+            self.count(BlockNumberOrTag::Latest),
+            self.data_fee(&order.call.data),
+            self.funds(None, order.call.value),
+        );
+        let ((gas, roomy), quote, count, data_fee, funds) = (gas?, quote?, count?, data_fee?, funds?);
+        self.book().count(count);
+        let limit = fees::limit(gas, roomy, funds.saturating_sub(data_fee), quote);
+        let cost = Cost { gas, limit, data_fee };
+        let fees = self.first_fees(order, cost, quote, funds, hurried)?;
+        Ok(Price { cost, fees, count, took: started.elapsed() })
     }
 
-    async fn first_fees(
+    fn first_fees(
         &self,
         order: &Order,
-        gas: u64,
+        cost: Cost,
         quote: Quote,
+        funds: U256,
         hurried: bool,
     ) -> Result<Fees, SendError> {
-        let too_dear = || SendError::TooDear {
-            kind: order.call.kind,
-            budget: order.budget.unwrap_or_default(),
-            needed: U256::from(gas) * U256::from(quote.base.max(1)),
-        };
-        let calm = fees::first(quote, Bounds { gas, budget: order.budget }, false).ok_or_else(too_dear)?;
-        if !hurried || order.budget.is_none() {
-            return Ok(calm);
+        let bounds = Bounds { cost, budget: order.budget, funds: Some(funds), keep: order.keep };
+        if let Some(fees) = fees::first(quote, bounds, hurried) {
+            return Ok(fees);
         }
-        // A node wants to see what a transaction may cost at most, even if it will cost less.
-        let balance = self.rpc.balance(self.signer.address()).await?.saturating_sub(order.call.value);
-        let budget = order.budget.map(|budget| budget.min(balance));
-        Ok(fees::first(quote, Bounds { gas, budget }, true).unwrap_or(calm))
+        let (kind, account) = (order.call.kind, self.signer.address());
+        let least =
+            |gas: u64| (U256::from(gas) * U256::from(quote.base.max(1))).saturating_add(cost.data_fee);
+        if fees::first(quote, Bounds { budget: None, keep: U256::ZERO, ..bounds }, false).is_none() {
+            let needed = least(cost.limit).saturating_add(order.call.value);
+            let balance = funds.saturating_add(order.call.value);
+            return Err(SendError::Underfunded { kind, account, balance, needed });
+        }
+        let budget = order.budget.unwrap_or(U256::MAX).min(funds.saturating_sub(order.keep));
+        Err(SendError::TooDear { kind, budget, needed: least(cost.gas) })
     }
 
     /// The head's time; as of the last look, if that was just now.
@@ -154,9 +172,10 @@ impl Inner {
         }
     }
 
-    async fn gas(&self, order: &Order, hurried: bool) -> Result<u64, SendError> {
+    /// Gas that it is expected to use, and a limit with room.
+    async fn gas(&self, order: &Order, hurried: bool) -> Result<(u64, u64), SendError> {
         if let Some(gas) = order.call.gas {
-            return Ok(gas);
+            return Ok((gas, gas));
         }
         let mut unanswered = 0;
         loop {
@@ -172,9 +191,14 @@ impl Inner {
                 return Err(error);
             }
             unanswered += 1;
+            if self.data_fees().await? == DataFees::InEstimates {
+                // No constant is known to be enough there.
+                return Err(error);
+            }
             if hurried || unanswered >= ESTIMATES {
                 tracing::warn!(kind = order.call.kind, %error, gas = fallback, "gas is not estimated but fixed");
-                return Ok(fallback.min(self.config.max_gas));
+                let gas = fallback.min(self.config.max_gas);
+                return Ok((gas, gas));
             }
             sleep(self.config.poll).await;
         }
@@ -209,6 +233,7 @@ impl Inner {
                                 nonce = intent.nonce,
                                 "the nonce is used elsewhere"
                             );
+                            self.book().strange(1);
                             self.withdraw(intent)?;
                             return Ok(First::Moved(next));
                         }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::{eips::BlockNumberOrTag, rpc::types::TransactionReceipt};
+use alloy::{eips::BlockNumberOrTag, primitives::U256};
 use provery_types::BlockRef;
 use tokio::sync::OnceCell;
 
@@ -13,11 +13,12 @@ use super::{
     Inner, Mined, SendError,
     book::{Ended, Entry},
     decide::{Action, MinedAction, Unmined, decide, decide_mined, is_late},
-    fees::Quote,
+    fees::Cost,
     wire::Known,
 };
 use crate::{
-    ChainError,
+    ChainError, Receipt,
+    gas::Quote,
     journal::{Intent, MinedAt},
 };
 
@@ -103,6 +104,7 @@ impl Inner {
         {
             let mut book = self.book();
             book.head = Some((head, Instant::now()));
+            book.count(count);
             if count > watch.count {
                 book.front_since = head.number;
             }
@@ -166,7 +168,7 @@ impl Inner {
 
 impl Look<'_> {
     pub(super) async fn quote(&self) -> Result<Quote, ChainError> {
-        self.quote.get_or_try_init(|| self.inner.quote()).await.copied()
+        self.quote.get_or_try_init(|| self.inner.rpc.quote()).await.copied()
     }
 
     /// See to it that what was mined still is, settle what is deep enough, forget what is too deep for a reorg. Whether all
@@ -252,21 +254,23 @@ impl Look<'_> {
         };
         let receipt = match receipt {
             Some(receipt) => *receipt,
-            None => match inner.receipt_of(mined.tx_hash).await? {
-                Some(receipt) if receipt.block_hash == Some(block.hash) => receipt,
+            None => match inner.rpc.receipt(mined.tx_hash).await? {
+                Some(receipt) if receipt.inner.block_hash == Some(block.hash) => receipt,
                 _ => return Ok(false),
             },
         };
         let cancels = intent.signed.iter().any(|signed| signed.hash == mined.tx_hash && signed.cancels);
         let ended = if cancels {
             Ended::Abandoned
-        } else if receipt.status() {
+        } else if receipt.inner.status() {
+            let Receipt { inner: receipt, data_fee } = receipt;
             Ended::Mined(Box::new(Mined {
                 kind: "",
                 tx_hash: receipt.transaction_hash,
                 block,
                 gas_used: receipt.gas_used,
                 gas_price: receipt.effective_gas_price,
+                data_fee,
                 contract: receipt.contract_address,
                 logs: receipt.inner.logs().to_vec(),
                 timings,
@@ -317,7 +321,10 @@ impl Look<'_> {
 
         let older_known = refused && !known && !passed && self.knows_older(&intent).await?;
         let age = head.saturating_sub(since);
-        let bump_after = inner.config.bump_after_blocks;
+        let soon = self.head.timestamp.saturating_add(inner.config.hurry_within.as_secs());
+        let hurried = is_late(intent.spend.due.or(intent.deadline), soon);
+        // There is no time for a second look.
+        let bump_after = inner.config.bump_after_blocks.min(if hurried { 1 } else { u64::MAX });
         let late = is_late(intent.deadline, self.head.timestamp);
         let quote = match age >= bump_after || late || refused {
             true => Some(self.quote().await?),
@@ -332,10 +339,22 @@ impl Look<'_> {
         };
         let doubtful = in_front && waited >= bump_after && !newest.cancels && !late;
         let reverts = doubtful && inner.reverts(&intent).await;
+        let cancels = newest.cancels || late || reverts && blocking;
+        let (mut funds, mut data_fee, mut cancel) = (None, U256::ZERO, None);
+        if quote.is_some() {
+            funds = Some(inner.funds(Some(nonce), intent.value).await?);
+            match cancels {
+                true => cancel = Some(inner.cancel_cost().await?),
+                false => data_fee = inner.data_fee(&intent.data).await?,
+            }
+        }
         let seen = Unmined {
             intent: &intent,
             time: self.head.timestamp,
             quote,
+            funds,
+            data_fee,
+            cancel,
             known,
             older_known,
             refused,
@@ -347,6 +366,7 @@ impl Look<'_> {
             taken,
         };
         let decision = decide(&seen, bump_after);
+        let limit = cancel.map(|cost: Cost| cost.limit);
         if decision.exhausted {
             self.say_exhausted(nonce, &intent);
         }
@@ -356,7 +376,7 @@ impl Look<'_> {
                 inner.book().rebroadcast += 1;
                 self.broadcast(nonce, newest).await
             }
-            Action::Replace(fees) => self.replace(&intent, newest.cancels, fees).await,
+            Action::Replace(fees) => self.replace(&intent, limit.filter(|_| newest.cancels), fees).await,
             Action::Cancel(fees) => {
                 tracing::warn!(
                     nonce,
@@ -364,7 +384,7 @@ impl Look<'_> {
                     late,
                     "a transaction is no longer of use, an empty one takes its nonce"
                 );
-                self.replace(&intent, true, fees).await
+                self.replace(&intent, limit, fees).await
             }
             Action::Release => self.release(&intent).await,
         }
@@ -402,13 +422,9 @@ impl Look<'_> {
         }
     }
 
-    async fn seen_mined(
-        &self,
-        nonce: u64,
-        receipt: TransactionReceipt,
-        block: BlockRef,
-    ) -> Result<(), SendError> {
-        let mined = MinedAt { tx_hash: receipt.transaction_hash, block, success: receipt.status() };
+    async fn seen_mined(&self, nonce: u64, receipt: Receipt, block: BlockRef) -> Result<(), SendError> {
+        let mined =
+            MinedAt { tx_hash: receipt.inner.transaction_hash, block, success: receipt.inner.status() };
         self.inner.change(nonce, |intent| intent.mined = Some(mined))?;
         self.inner.note(nonce, |entry| {
             entry.was_taken();

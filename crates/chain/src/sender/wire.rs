@@ -8,27 +8,25 @@ use alloy::{
     network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder, TransactionResponse},
     primitives::{Address, B256, Bytes, U256},
     providers::Provider,
-    rpc::types::{TransactionReceipt, TransactionRequest},
+    rpc::types::TransactionRequest,
     transports::{RpcError, TransportError},
 };
 use provery_bindings::{DecodedError, decode_revert};
 use provery_types::BlockRef;
 
-use super::{
-    Inner, SendError,
-    fees::{Fees, Quote, TRANSFER_GAS},
-};
+use super::{Inner, SendError, fees::Cost};
 use crate::{
-    Call, ChainError,
+    Call, ChainError, Receipt,
+    gas::{DataFees, Fees},
     journal::{Intent, Signed},
 };
 
-/// Blocks whose tips say what a usual one is, and which part of their transactions paid less.
-const TIP_BLOCKS: u64 = 10;
-const TIP_PERCENTILE: f64 = 20.0;
 /// What a call may cost more than its estimate if an epoch begins in between: seeding it, and a fresh version of every
 /// tree node that the call changes.
 const NEXT_EPOCH_GAS: u64 = 150_000;
+
+/// Gas of an empty transfer where only execution is paid for.
+const TRANSFER_GAS: u64 = 21_000;
 
 /// What became of a broadcast.
 #[derive(Debug)]
@@ -81,8 +79,8 @@ impl Inner {
         }
     }
 
-    /// Gas limit of a call, or what it would fail with now.
-    pub(super) async fn estimate(&self, call: &Call) -> Result<u64, SendError> {
+    /// Gas that a call would use and its limit, or what it would fail with now.
+    pub(super) async fn estimate(&self, call: &Call) -> Result<(u64, u64), SendError> {
         let most = self.config.max_gas;
         let needed = match self.rpc.provider().estimate_gas(self.request(call.into())).await {
             Ok(gas) => gas,
@@ -91,7 +89,35 @@ impl Inner {
         if needed > most {
             return Err(SendError::GasTooHigh { kind: call.kind, needed, limit: most });
         }
-        Ok(most.min(needed + needed / 5 + NEXT_EPOCH_GAS))
+        Ok((needed, most.min(needed + needed / 5 + NEXT_EPOCH_GAS)))
+    }
+
+    /// What the chain takes for bytes; refused by name if this program does not know.
+    pub(super) async fn data_fees(&self) -> Result<DataFees, SendError> {
+        match self.data_fees.get_or_try_init(|| self.rpc.data_fees()).await? {
+            DataFees::Unknown(what) => Err(SendError::Unsupported { what }),
+            known => Ok(*known),
+        }
+    }
+
+    /// Wei that a transaction with this calldata costs apart from gas.
+    pub(super) async fn data_fee(&self, calldata: &[u8]) -> Result<U256, SendError> {
+        Ok(self.rpc.data_fee(self.data_fees().await?, calldata).await?)
+    }
+
+    /// What an empty transfer to oneself takes.
+    pub(super) async fn cancel_cost(&self) -> Result<Cost, SendError> {
+        let (gas, data_fee) = tokio::join!(self.rpc.transfer_gas(self.signer.address()), self.data_fee(&[]));
+        let gas = gas?;
+        // What is more than a plain transfer's may have changed by the time it is mined.
+        let limit = if gas <= TRANSFER_GAS { gas } else { gas.saturating_add(gas / 5) };
+        Ok(Cost { gas, limit, data_fee: data_fee? })
+    }
+
+    /// Wei that the key has for an intent, or for a new one, besides what others that wait may take.
+    pub(super) async fn funds(&self, nonce: Option<u64>, value: U256) -> Result<U256, ChainError> {
+        let balance = self.rpc.balance(self.signer.address()).await?;
+        Ok(balance.saturating_sub(self.book().promised(nonce)).saturating_sub(value))
     }
 
     /// Whether an intent would revert on top of the newest block; not, if no endpoint can say.
@@ -109,19 +135,6 @@ impl Inner {
         count.await.map_err(|error| self.rpc.error("eth_getTransactionCount", error))
     }
 
-    /// What gas costs now.
-    pub(super) async fn quote(&self) -> Result<Quote, ChainError> {
-        let provider = self.rpc.provider();
-        let history = provider.get_fee_history(TIP_BLOCKS, BlockNumberOrTag::Latest, &[TIP_PERCENTILE]).await;
-        let history = history.map_err(|error| self.rpc.error("eth_feeHistory", error))?;
-        let base = history.base_fee_per_gas.iter().rev().take(2).max().copied().unwrap_or_default();
-        let rewards = history.reward.unwrap_or_default();
-        let mut tips: Vec<u128> =
-            rewards.iter().filter_map(|block| block.first().copied()).filter(|tip| *tip > 0).collect();
-        tips.sort_unstable();
-        Ok(Quote::new(base, tips.get(tips.len() / 2).copied().unwrap_or_default()))
-    }
-
     /// Sign a transaction for a nonce.
     pub(super) async fn sign(
         &self,
@@ -131,13 +144,12 @@ impl Inner {
         fees: Fees,
     ) -> Result<Signed, SendError> {
         let wallet = EthereumWallet::from(self.signer.clone());
-        let request = self
-            .request(payload)
-            .with_chain_id(self.rpc.chain_id())
-            .with_nonce(nonce)
-            .with_gas_limit(gas)
-            .with_max_fee_per_gas(fees.max)
-            .with_max_priority_fee_per_gas(fees.tip);
+        let request =
+            self.request(payload).with_chain_id(self.rpc.chain_id()).with_nonce(nonce).with_gas_limit(gas);
+        let request = match fees.legacy {
+            true => request.with_gas_price(fees.max),
+            false => request.with_max_fee_per_gas(fees.max).with_max_priority_fee_per_gas(fees.tip),
+        };
         let envelope = request.build(&wallet).await.map_err(|error| SendError::Signing {
             kind: payload.kind.to_owned(),
             reason: error.to_string(),
@@ -152,10 +164,16 @@ impl Inner {
     }
 
     /// Sign an empty transfer to oneself for a nonce.
-    pub(super) async fn sign_cancel(&self, kind: &str, nonce: u64, fees: Fees) -> Result<Signed, SendError> {
+    pub(super) async fn sign_cancel(
+        &self,
+        kind: &str,
+        nonce: u64,
+        limit: u64,
+        fees: Fees,
+    ) -> Result<Signed, SendError> {
         let to = Some(self.signer.address());
         let nothing = Payload { kind, to, data: &Bytes::new(), value: U256::ZERO };
-        let signed = self.sign(nothing, nonce, TRANSFER_GAS, fees).await?;
+        let signed = self.sign(nothing, nonce, limit, fees).await?;
         Ok(Signed { cancels: true, ..signed })
     }
 
@@ -182,25 +200,17 @@ impl Inner {
     }
 
     /// The receipt of one of an intent's transactions, if its block is canonical.
-    pub(super) async fn receipt(
-        &self,
-        intent: &Intent,
-    ) -> Result<Option<(TransactionReceipt, BlockRef)>, ChainError> {
+    pub(super) async fn receipt(&self, intent: &Intent) -> Result<Option<(Receipt, BlockRef)>, ChainError> {
         for signed in intent.signed.iter().rev() {
-            let Some(receipt) = self.receipt_of(signed.hash).await? else { continue };
-            let (Some(number), Some(hash)) = (receipt.block_number, receipt.block_hash) else { continue };
+            let Some(receipt) = self.rpc.receipt(signed.hash).await? else { continue };
+            let (Some(number), Some(hash)) = (receipt.inner.block_number, receipt.inner.block_hash) else {
+                continue;
+            };
             if let Some(block) = self.rpc.block(number).await?.filter(|block| block.hash == hash) {
                 return Ok(Some((receipt, block)));
             }
         }
         Ok(None)
-    }
-
-    pub(super) async fn receipt_of(&self, hash: B256) -> Result<Option<TransactionReceipt>, ChainError> {
-        let receipt = self.rpc.provider().get_transaction_receipt(hash).await;
-        let receipt = receipt.map_err(|error| self.rpc.error("eth_getTransactionReceipt", error))?;
-        // An answer about something else is none.
-        Ok(receipt.filter(|receipt| receipt.transaction_hash == hash))
     }
 
     /// Why a mined transaction failed: what it fails with on top of its block, which holds whatever came before it.
@@ -240,14 +250,6 @@ impl Inner {
                 code: payload.code,
                 message: payload.message.into_owned(),
             },
-        }
-    }
-
-    pub(super) fn senseless(&self, reason: &str) -> ChainError {
-        ChainError::Inconsistent {
-            url: self.rpc.name().to_string(),
-            method: "eth_getTransactionReceipt",
-            reason: reason.to_string(),
         }
     }
 }

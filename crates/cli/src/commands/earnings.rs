@@ -5,10 +5,7 @@ use std::{
     ops::AddAssign,
 };
 
-use alloy::{
-    primitives::{Address, B256, I256, U256},
-    providers::Provider,
-};
+use alloy::primitives::{Address, B256, I256, U256};
 use clap::Args;
 use eyre::Result;
 use provery_chain::Rpc;
@@ -55,8 +52,8 @@ struct Scope {
 struct Receipt {
     from: Address,
     gas: u64,
-    /// Wei of the chain's own coin for a unit of gas.
-    price: u128,
+    /// Wei of the chain's own coin: for gas, and what a rollup took for the transaction's bytes.
+    wei: U256,
 }
 
 /// A market's day; without a market, what concerns none or all of them, such as pokes and withdrawals.
@@ -281,9 +278,8 @@ impl Scope {
                     receipts.get(&first.tx_hash).filter(|receipt| signers.contains(&receipt.from))
                 {
                     let market = logs.iter().find_map(|event| market_of(&event.event));
-                    let gas_wei = U256::from(receipt.gas) * U256::from(receipt.price);
                     *rows.entry((market, day)).or_default() +=
-                        Row { gas_used: receipt.gas, gas_wei, ..Row::default() };
+                        Row { gas_used: receipt.gas, gas_wei: receipt.wei, ..Row::default() };
                 }
             }
             for event in logs {
@@ -393,8 +389,8 @@ async fn receipts(rpc: &Rpc, wanted: Vec<B256>) -> Result<BTreeMap<B256, Receipt
     loop {
         while tasks.len() < CONCURRENT {
             let Some(hash) = wanted.next() else { break };
-            let provider = rpc.provider().clone();
-            tasks.spawn(async move { (hash, provider.get_transaction_receipt(hash).await) });
+            let rpc = rpc.clone();
+            tasks.spawn(async move { (hash, rpc.receipt(hash).await) });
         }
         let Some(answer) = tasks.join_next().await else { return Ok(found) };
         let (hash, receipt) = answer?;
@@ -419,8 +415,8 @@ async fn receipts(rpc: &Rpc, wanted: Vec<B256>) -> Result<BTreeMap<B256, Receipt
                     ),
                 )
             })?;
-        let price = receipt.effective_gas_price;
-        found.insert(hash, Receipt { from: receipt.from, gas: receipt.gas_used, price });
+        let wei = receipt.cost();
+        found.insert(hash, Receipt { from: receipt.inner.from, gas: receipt.inner.gas_used, wei });
     }
 }
 

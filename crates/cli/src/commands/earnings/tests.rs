@@ -53,7 +53,7 @@ fn seeded() -> Event {
 
 /// Everything that was asked for, from `from`: 100 gas at 3 wei.
 fn receipts(scope: &Scope, events: &[LoggedEvent], from: Address) -> BTreeMap<B256, Receipt> {
-    let receipt = Receipt { from, gas: 100, price: 3 };
+    let receipt = Receipt { from, gas: 100, wei: U256::from(300) };
     scope.candidates(events).into_iter().map(|hash| (hash, receipt)).collect()
 }
 

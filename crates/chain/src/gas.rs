@@ -1,0 +1,263 @@
+//! What a chain asks for a transaction: a price for gas, and, on some rollups, a fee for the bytes.
+//!
+//! Not every node serves every method. `eth_feeHistory` is asked first; without it, `eth_gasPrice` or `eth_maxPriorityFeePerGas`
+//! is enough. A chain whose blocks have no base fee takes transactions of the old kind alone.
+
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::{Address, B256, Bytes, U64, U256, address},
+    providers::Provider,
+    rpc::types::{FeeHistory, TransactionReceipt, TransactionRequest},
+    sol,
+    sol_types::SolCall,
+    transports::TransportError,
+};
+use serde_json::Value;
+
+use crate::{ChainError, Rpc};
+
+/// Blocks whose tips say what a usual one is, and which part of their transactions paid less.
+const TIP_BLOCKS: u64 = 10;
+const TIP_PERCENTILE: f64 = 20.0;
+/// Above any price there ever was, and low enough that sums of a few do not overflow. Wei a unit of gas.
+const HIGHEST: u128 = 1 << 100;
+/// Bytes of a signed transaction besides its calldata, rounded up.
+const ENVELOPE: u8 = 200;
+
+sol! {
+    /// What rollups of the OP stack, and Scroll, have at a fixed address.
+    interface GasPriceOracle {
+        function getL1Fee(bytes memory data) external view returns (uint256);
+    }
+}
+
+/// Wei a unit of gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fees {
+    pub max: u128,
+    pub tip: u128,
+    /// A transaction of the old kind, whose price is `max`.
+    pub legacy: bool,
+}
+
+impl Fees {
+    pub fn new(max: u128, tip: u128) -> Self {
+        Self { max, tip, legacy: false }
+    }
+}
+
+/// What the chain asks now, wei a unit of gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quote {
+    /// The higher of the last block's base fee and the next one's; the price, where there is no base fee.
+    pub base: u128,
+    pub tip: u128,
+    /// Blocks have no base fee.
+    pub legacy: bool,
+}
+
+impl Quote {
+    pub fn new(base: u128, tip: u128) -> Self {
+        Self { base: base.min(HIGHEST), tip: tip.clamp(1, HIGHEST), legacy: false }
+    }
+
+    pub fn legacy(price: u128) -> Self {
+        let price = price.clamp(1, HIGHEST);
+        Self { base: price, tip: price, legacy: true }
+    }
+
+    /// Good for some blocks of a rising base fee.
+    pub fn fees(self) -> Fees {
+        match self.legacy {
+            true => self.settled(self.base, self.base),
+            false => self.settled(2 * self.base + self.tip, self.tip),
+        }
+    }
+
+    /// Fees as this chain takes them.
+    pub fn settled(self, max: u128, tip: u128) -> Fees {
+        Fees { max, tip: if self.legacy { max } else { tip }, legacy: self.legacy }
+    }
+
+    /// From what a node answers besides fees of the past: the base fee of its newest block, its price and its tip.
+    fn of(base: Option<u128>, price: Option<u128>, tip: Option<u128>) -> Option<Self> {
+        match base {
+            Some(base) => Some(Self::new(base, tip.or(price.map(|price| price.saturating_sub(base)))?)),
+            None => Some(Self::legacy(price.or(tip)?)),
+        }
+    }
+
+    /// None if no block has a base fee.
+    fn of_history(history: &FeeHistory) -> Option<Self> {
+        let base = history.base_fee_per_gas.iter().rev().take(2).max().copied().filter(|base| *base > 0)?;
+        let rewards = history.reward.iter().flatten();
+        let mut tips: Vec<u128> =
+            rewards.filter_map(|block| block.first().copied()).filter(|tip| *tip > 0).collect();
+        tips.sort_unstable();
+        Some(Self::new(base, tips.get(tips.len() / 2).copied().unwrap_or_default()))
+    }
+}
+
+/// What a chain takes for a transaction's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DataFees {
+    /// Nothing apart from gas.
+    InGas,
+    /// Gas that is known to the chain alone: limits are what it estimates, and never a constant (Arbitrum).
+    InEstimates,
+    /// Wei, by the oracle at this address (the OP stack, Scroll).
+    Oracle(Address),
+    /// Something that this program does not know.
+    Unknown(&'static str),
+}
+
+/// Contracts that a chain has at a fixed address, and what that says of its fees.
+const SIGNS: [(Address, DataFees); 4] = [
+    (OP_ORACLE, DataFees::Oracle(OP_ORACLE)),
+    (SCROLL_ORACLE, DataFees::Oracle(SCROLL_ORACLE)),
+    (address!("000000000000000000000000000000000000006C"), DataFees::InEstimates),
+    (
+        address!("000000000000000000000000000000000000800A"),
+        DataFees::Unknown("a ZKsync chain, which charges for published bytes within a limit of its own"),
+    ),
+];
+const OP_ORACLE: Address = address!("420000000000000000000000000000000000000F");
+const SCROLL_ORACLE: Address = address!("5300000000000000000000000000000000000002");
+
+/// A receipt, with what a rollup took for the transaction's bytes.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    pub inner: TransactionReceipt,
+    /// Wei apart from gas. (What Arbitrum takes for bytes is part of the gas used.)
+    pub data_fee: U256,
+}
+
+impl Receipt {
+    /// Wei that the transaction cost its sender, besides what it sent along.
+    pub fn cost(&self) -> U256 {
+        let gas = U256::from(self.inner.gas_used).saturating_mul(U256::from(self.inner.effective_gas_price));
+        gas.saturating_add(self.data_fee)
+    }
+}
+
+impl Rpc {
+    /// A transaction's receipt; none if there is none yet.
+    pub async fn receipt(&self, hash: B256) -> Result<Option<Receipt>, ChainError> {
+        const METHOD: &str = "eth_getTransactionReceipt";
+        let answer: Result<Value, _> = self.provider().raw_request(METHOD.into(), (hash,)).await;
+        let answer = answer.map_err(|error| self.error(METHOD, error))?;
+        if answer.is_null() {
+            return Ok(None);
+        }
+        let fee = answer.get("l1Fee").filter(|fee| !fee.is_null()).cloned();
+        let parsed = serde_json::from_value(answer).and_then(|inner| {
+            let data_fee = fee.map(serde_json::from_value).transpose()?.unwrap_or_default();
+            Ok(Receipt { inner, data_fee })
+        });
+        match parsed {
+            // An answer about something else is none.
+            Ok(receipt) => Ok(Some(receipt).filter(|receipt| receipt.inner.transaction_hash == hash)),
+            Err(error) => Err(self.error(METHOD, TransportError::deser_err(error, ""))),
+        }
+    }
+
+    /// Most that a unit of gas may cost in some blocks' time, in wei.
+    pub async fn max_fee(&self) -> Result<u128, ChainError> {
+        Ok(self.quote().await?.fees().max)
+    }
+
+    /// What gas costs now.
+    pub(crate) async fn quote(&self) -> Result<Quote, ChainError> {
+        let provider = self.provider();
+        let history = provider.get_fee_history(TIP_BLOCKS, BlockNumberOrTag::Latest, &[TIP_PERCENTILE]).await;
+        if let Some(quote) = history.ok().as_ref().and_then(Quote::of_history) {
+            return Ok(quote);
+        }
+        let (base, price, tip) =
+            tokio::join!(self.base_fee(), self.price("eth_gasPrice"), self.price("eth_maxPriorityFeePerGas"));
+        let base = base?;
+        match (Quote::of(base, price.as_ref().ok().copied(), tip.ok()), price) {
+            (Some(quote), _) => Ok(quote),
+            (None, Err(error)) => Err(error),
+            (None, Ok(_)) => Err(self.senseless("eth_gasPrice", "no price")),
+        }
+    }
+
+    /// The newest block's base fee. Nothing else of the block is looked at: some nodes leave out what others have.
+    async fn base_fee(&self) -> Result<Option<u128>, ChainError> {
+        const METHOD: &str = "eth_getBlockByNumber";
+        let block: Result<Value, _> = self.provider().raw_request(METHOD.into(), ("latest", false)).await;
+        let block = block.map_err(|error| self.error(METHOD, error))?;
+        let fee = block.get("baseFeePerGas").filter(|fee| !fee.is_null()).cloned();
+        let fee = fee.map(serde_json::from_value::<U256>).transpose();
+        let fee = fee.map_err(|error| self.error(METHOD, TransportError::deser_err(error, "")))?;
+        Ok(fee.map(|fee| fee.saturating_to()))
+    }
+
+    async fn price(&self, method: &'static str) -> Result<u128, ChainError> {
+        let price: Result<U256, _> = self.provider().raw_request(method.into(), ()).await;
+        Ok(price.map_err(|error| self.error(method, error))?.saturating_to())
+    }
+
+    /// What the chain takes for bytes.
+    pub(crate) async fn data_fees(&self) -> Result<DataFees, ChainError> {
+        let looks = SIGNS.map(|(at, fees)| async move {
+            let code = self.code(at).await?;
+            Ok::<_, ChainError>((!code.is_empty()).then_some(fees))
+        });
+        let found = futures::future::try_join_all(looks).await?;
+        Ok(found.into_iter().flatten().next().unwrap_or(DataFees::InGas))
+    }
+
+    async fn code(&self, at: Address) -> Result<Bytes, ChainError> {
+        self.provider().get_code_at(at).await.map_err(|error| self.error("eth_getCode", error))
+    }
+
+    /// Wei that the chain takes for a transaction with this calldata, apart from gas.
+    pub(crate) async fn data_fee(&self, fees: DataFees, calldata: &[u8]) -> Result<U256, ChainError> {
+        let DataFees::Oracle(oracle) = fees else { return Ok(U256::ZERO) };
+        // What a signature and the rest look like is not known yet: as dear as bytes can be.
+        let data: Vec<u8> = (1..=ENVELOPE).chain(calldata.iter().copied()).collect();
+        let call = GasPriceOracle::getL1FeeCall { data: data.into() };
+        let request = TransactionRequest::default().to(oracle).input(call.abi_encode().into());
+        let answer = self.provider().call(request).await.map_err(|error| self.error("eth_call", error))?;
+        GasPriceOracle::getL1FeeCall::abi_decode_returns(&answer)
+            .map_err(|error| self.senseless("eth_call", &format!("getL1Fee: {error}")))
+    }
+
+    /// Gas of an empty transfer to oneself: more than 21,000 where bytes or code are paid for.
+    pub(crate) async fn transfer_gas(&self, account: Address) -> Result<u64, ChainError> {
+        let request = TransactionRequest::default().from(account).to(account).value(U256::ZERO);
+        let gas: Result<U64, _> = self.provider().raw_request("eth_estimateGas".into(), (request,)).await;
+        Ok(gas.map_err(|error| self.error("eth_estimateGas", error))?.to())
+    }
+
+    pub(crate) fn senseless(&self, method: &'static str, reason: &str) -> ChainError {
+        ChainError::Inconsistent { url: self.name().to_string(), method, reason: reason.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_or_a_tip_is_enough_to_send() {
+        assert_eq!(Quote::of(Some(100), Some(103), Some(2)), Some(Quote::new(100, 2)));
+        assert_eq!(Quote::of(Some(100), Some(103), None), Some(Quote::new(100, 3)));
+        assert_eq!(Quote::of(Some(100), Some(90), None), Some(Quote::new(100, 1)));
+        assert_eq!(Quote::of(Some(100), None, Some(2)), Some(Quote::new(100, 2)));
+        assert_eq!(Quote::of(Some(100), None, None), None);
+        assert_eq!(Quote::of(None, Some(7), None), Some(Quote::legacy(7)));
+        assert_eq!(Quote::of(None, None, Some(7)), Some(Quote::legacy(7)));
+        assert_eq!(Quote::of(None, None, None), None);
+    }
+
+    #[test]
+    fn a_history_without_a_base_fee_says_nothing() {
+        let history = |base: &[u128]| FeeHistory { base_fee_per_gas: base.to_vec(), ..FeeHistory::default() };
+        assert_eq!(Quote::of_history(&history(&[5, 9, 8])), Some(Quote::new(9, 1)));
+        assert_eq!(Quote::of_history(&history(&[0, 0])), None);
+        assert_eq!(Quote::of_history(&history(&[])), None);
+    }
+}
