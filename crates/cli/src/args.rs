@@ -106,6 +106,7 @@ pub enum Command {
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::Address;
     use clap::CommandFactory;
 
     use super::*;
@@ -134,6 +135,45 @@ mod tests {
         let mut seen = 0;
         visit(&Cli::command(), "provery", &mut seen);
         assert!(seen > 30, "only {seen} commands were seen");
+    }
+
+    /// Words that lead to a command, down to those that have no others below them.
+    fn commands(command: &clap::Command, path: &[String], found: &mut Vec<(Vec<String>, clap::Command)>) {
+        for sub in command.get_subcommands() {
+            let path = [path, &[sub.get_name().to_owned()]].concat();
+            commands(sub, &path, found);
+            found.push((path, sub.clone()));
+        }
+    }
+
+    #[test]
+    fn every_address_is_checked_before_any_work() {
+        let mut found = Vec::new();
+        commands(&Cli::command(), &["provery".to_owned()], &mut found);
+        let mut seen = 0;
+        for (path, command) in &found {
+            for argument in command.get_arguments() {
+                let is_address = argument.get_value_parser().type_id() == std::any::TypeId::of::<Address>();
+                let named =
+                    argument.get_value_names().is_some_and(|names| names.iter().any(|it| it == "ADDRESS"));
+                assert!(is_address || !named, "{path:?} {}: not an address", argument.get_id());
+                if !is_address {
+                    continue;
+                }
+                seen += 1;
+                for (value, said) in [
+                    ("0x70997970c51812dc3A010C7d01b50e0d17dc79C8", "EIP-55"),
+                    ("0x0000000000000000000000000000000000000000", "zero"),
+                    ("vitalik.eth", "not resolved"),
+                ] {
+                    let flag = argument.get_long().map(|long| format!("--{long}={value}"));
+                    let line = path.iter().cloned().chain([flag.unwrap_or(value.to_owned())]);
+                    let error = Cli::try_parse_from(line).expect_err("is refused").to_string();
+                    assert!(error.contains(said), "{path:?} {}: {error}", argument.get_id());
+                }
+            }
+        }
+        assert!(seen > 20, "only {seen} were seen");
     }
 
     #[test]

@@ -17,7 +17,11 @@ pub enum Code {
     RpcUnavailable,
     RpcRejected,
     WrongChain,
+<<<<<<< HEAD
     ChainUnsupported,
+=======
+    ChainUnsuitable,
+>>>>>>> 9962cca (cli: a chain, the terms and the funds are checked before the first payment; what was sent is in a journal)
     DeploymentNotFound,
     DeploymentInvalid,
     DeploymentExists,
@@ -75,6 +79,7 @@ pub enum Code {
     NodeUnavailable,
     Reverted,
     Unsent,
+    Unfinished,
     Cancelled,
     Internal,
 }
@@ -92,7 +97,11 @@ impl Code {
         Self::RpcUnavailable,
         Self::RpcRejected,
         Self::WrongChain,
+<<<<<<< HEAD
         Self::ChainUnsupported,
+=======
+        Self::ChainUnsuitable,
+>>>>>>> 9962cca (cli: a chain, the terms and the funds are checked before the first payment; what was sent is in a journal)
         Self::DeploymentNotFound,
         Self::DeploymentInvalid,
         Self::DeploymentExists,
@@ -150,6 +159,7 @@ impl Code {
         Self::NodeUnavailable,
         Self::Reverted,
         Self::Unsent,
+        Self::Unfinished,
         Self::Cancelled,
         Self::Internal,
     ];
@@ -166,7 +176,11 @@ impl Code {
             Self::RpcUnavailable => "rpc_unavailable",
             Self::RpcRejected => "rpc_rejected",
             Self::WrongChain => "wrong_chain",
+<<<<<<< HEAD
             Self::ChainUnsupported => "chain_unsupported",
+=======
+            Self::ChainUnsuitable => "chain_unsuitable",
+>>>>>>> 9962cca (cli: a chain, the terms and the funds are checked before the first payment; what was sent is in a journal)
             Self::DeploymentNotFound => "deployment_not_found",
             Self::DeploymentInvalid => "deployment_invalid",
             Self::DeploymentExists => "deployment_exists",
@@ -224,6 +238,7 @@ impl Code {
             Self::NodeUnavailable => "node_unavailable",
             Self::Reverted => "reverted",
             Self::Unsent => "unsent",
+            Self::Unfinished => "unfinished",
             Self::Cancelled => "cancelled",
             Self::Internal => "internal",
         }

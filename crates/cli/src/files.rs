@@ -35,6 +35,21 @@ pub fn write_deployment(path: &Path, deployment: &Deployment) -> Result<()> {
     write(path, deployment.to_json().as_bytes())
 }
 
+/// Change a deployment file that others may be changing, too: read, changed and written by one program at a time.
+pub fn update_deployment(path: &Path, change: impl FnOnce(&mut Deployment) -> Result<()>) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".lock");
+    let io = |error: std::io::Error| {
+        fail(Code::Io, format!("the deployment file {} cannot be locked: {error}", path.display()))
+    };
+    // It stays: whoever removed it would let two in at once.
+    let lock = fs::File::create(path.with_file_name(name)).map_err(io)?;
+    lock.lock().map_err(io)?;
+    let mut deployment = read_deployment(path)?;
+    change(&mut deployment)?;
+    write_deployment(path, &deployment)
+}
+
 /// Fails before money is spent on something that then cannot be written down.
 pub fn check_writable(path: &Path) -> Result<()> {
     let folder = folder_of(path)?;

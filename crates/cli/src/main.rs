@@ -1,5 +1,6 @@
 //! `provery`: the command line of the proof market.
 
+mod address;
 mod amount;
 mod args;
 mod backends;
@@ -11,6 +12,7 @@ mod failures;
 mod files;
 mod history;
 mod hygiene;
+mod journal;
 mod logs;
 mod output;
 mod session;
@@ -51,10 +53,14 @@ fn main() -> ExitCode {
         .build()
         .map_err(eyre::Report::new)
         .and_then(|runtime| runtime.block_on(commands::run(cli, out)));
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(report) => {
-            out.failure(&failures::explain(&report));
+    let failure = match result {
+        Ok(()) => output::unwritten(),
+        Err(report) => Some(failures::explain(&report)),
+    };
+    match failure {
+        None => ExitCode::SUCCESS,
+        Some(failure) => {
+            out.failure(&failure);
             ExitCode::FAILURE
         }
     }
@@ -62,14 +68,43 @@ fn main() -> ExitCode {
 
 /// Help and versions succeed; a wrong command line exits with 2.
 fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
+    let printed = error.print();
     if !error.use_stderr() {
-        return ExitCode::SUCCESS;
+        if let Err(error) = printed {
+            output::note_unwritten(&error);
+        }
+        return match output::unwritten() {
+            None => ExitCode::SUCCESS,
+            Some(failure) => {
+                Output { json: false }.failure(&failure);
+                ExitCode::FAILURE
+            }
+        };
     }
     if std::env::args().any(|argument| argument == "--json") {
-        let text = error.to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        Output { json: true }.line(&Failure::new(Code::Usage, message).to_json());
+        Output { json: true }.line(&Failure::new(Code::Usage, one_sentence(&error.to_string())).to_json());
     }
     ExitCode::from(2)
+}
+
+/// All that an error of the command line says, but for how to ask for help.
+fn one_sentence(text: &str) -> String {
+    let lines = text.trim_start_matches("error: ").lines().map(str::trim);
+    let said =
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    said.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_usage_error_is_whole_in_json() {
+        let error =
+            Cli::try_parse_from(["provery", "rollup", "create"]).expect_err("lacks flags").to_string();
+        let said = one_sentence(&error);
+        assert!(said.contains("--name") && said.contains("--block-txs"), "{said}");
+        assert!(!said.contains('\n') && !said.contains("Usage") && !said.starts_with("error"), "{said}");
+    }
 }

@@ -2,13 +2,17 @@
 
 use std::{
     io::{IsTerminal, Write},
+    sync::OnceLock,
     time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::{error::Failure, logs};
+use crate::{
+    error::{Code, Failure},
+    logs,
+};
 
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
@@ -138,10 +142,30 @@ pub fn fields(rows: &[(&str, String)]) -> String {
     rows.iter().map(|(name, value)| format!("{name:<width$}  {value}\n")).collect()
 }
 
-// A reader that went away (`provery … | head`) is no error.
+/// What went wrong first when a result was written, if anything did.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
+
+/// A result that could not be written, which is a failure of the command. A reader that went away (`provery … | head`) is none.
+pub fn unwritten() -> Option<Failure> {
+    let what = UNWRITTEN.get()?;
+    Some(Failure::new(
+        Code::Io,
+        format!("the result could not be written ({what}); what the command did is done"),
+    ))
+}
+
+/// Remember that a result could not be written.
+pub fn note_unwritten(error: &std::io::Error) {
+    if error.kind() != std::io::ErrorKind::BrokenPipe {
+        let _ = UNWRITTEN.set(error.to_string());
+    }
+}
+
 fn stdout(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+        note_unwritten(&error);
+    }
 }
 
 fn stderr(text: &str) {

@@ -2,17 +2,19 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use alloy::{
-    eips::BlockNumberOrTag,
     primitives::{Address, B256, Bytes, U256},
     providers::Provider,
     signers::local::PrivateKeySigner,
 };
 use eyre::{Report, Result};
-use provery_chain::{Call, Calls, Chain, ChainError, Mined, Rpc, Sender, SenderConfig};
+use provery_chain::{
+    Call, Calls, Chain, ChainError, Journal, Mined, Order, Rpc, SendError, Sender, SenderConfig,
+};
 use provery_types::{BlockRef, Deployment, LoggedEvent};
 
 use crate::{
@@ -37,6 +39,7 @@ pub struct Deployed {
 pub struct Wire {
     pub rpc: Rpc,
     pub sender: Sender,
+    signer: PrivateKeySigner,
 }
 
 impl Wire {
@@ -44,14 +47,21 @@ impl Wire {
     pub async fn connect(settings: &Settings) -> Result<Self> {
         let signer = signer::load(settings)?;
         let rpc = Rpc::connect_all(&settings.rpc_urls).await?;
-        let sender = Sender::new(rpc.clone(), signer, SenderConfig::new(rpc.poll_interval()));
-        Ok(Self { rpc, sender })
+        let sender = Sender::new(rpc.clone(), signer.clone(), SenderConfig::new(rpc.poll_interval()));
+        Ok(Self { rpc, sender, signer })
     }
 
-    /// Create a contract, with a gas limit or the sender's own.
-    pub async fn create(&self, code: &Bytes, gas: Option<u64>) -> Result<Deployed> {
+    /// Write down whatever is sent from now on, and go on with what an earlier run sent.
+    pub fn with_journal(self, journal: Arc<dyn Journal>) -> Result<Self> {
+        let sender = journaled(&self.rpc, &self.signer, journal)?;
+        Ok(Self { sender, ..self })
+    }
+
+    /// Create a contract, with a gas limit or the sender's own; or go on with what was sent under the tag.
+    pub async fn create(&self, tag: &str, code: &Bytes, gas: Option<u64>) -> Result<Deployed> {
         let call = Call { gas, ..Call::deploy(code, &[]) };
-        deployed(&self.rpc, &self.sender.send(call).await?).await
+        let order = Order { tag: tag.to_owned(), ..Order::new(call) };
+        deployed(&self.rpc, &self.sender.deliver(order).await?).await
     }
 
     /// Transactions of the key so far: the nonce of the next.
@@ -59,18 +69,30 @@ impl Wire {
         let count = self.rpc.provider().get_transaction_count(self.sender.address()).await;
         count.map_err(|error| silent(&self.rpc, "the number of transactions", &error))
     }
+}
 
-    /// What a block of the chain holds.
-    pub async fn block_gas(&self) -> Result<u64> {
-        let block = self.rpc.provider().get_block_by_number(BlockNumberOrTag::Latest).await;
-        let block = block.map_err(|error| silent(&self.rpc, "the newest block", &error))?;
-        Ok(block.map(|block| block.header.inner.gas_limit).unwrap_or(u64::MAX))
-    }
+/// Wei a unit of gas that transactions of the next minutes may cost.
+pub async fn max_fee(rpc: &Rpc) -> Result<u128> {
+    let fees = rpc.provider().estimate_eip1559_fees().await;
+    Ok(fees.map_err(|error| silent(rpc, "the price of gas", &error))?.max_fee_per_gas)
+}
 
+<<<<<<< HEAD
     /// Wei a unit of gas that transactions of the next minutes may cost.
     pub async fn max_fee(&self) -> Result<u128> {
         self.rpc.max_fee().await.map_err(|error| silent(&self.rpc, "the price of gas", &error))
     }
+=======
+/// A sender that forgets nothing before its journal is gone.
+fn journaled(rpc: &Rpc, signer: &PrivateKeySigner, journal: Arc<dyn Journal>) -> Result<Sender, SendError> {
+    let config = SenderConfig { keep: u64::MAX, ..SenderConfig::new(rpc.poll_interval()) };
+    Sender::open(rpc.clone(), signer.clone(), config, journal)
+}
+
+/// The chain's first block, by which one chain is told from another of the same id.
+pub async fn genesis(rpc: &Rpc) -> Result<B256> {
+    Ok(rpc.block(0).await?.map(|block| block.hash).unwrap_or_default())
+>>>>>>> 9962cca (cli: a chain, the terms and the funds are checked before the first payment; what was sent is in a journal)
 }
 
 fn silent(rpc: &Rpc, what: &str, error: &dyn std::fmt::Display) -> Report {
@@ -217,8 +239,20 @@ impl Session {
         Ok(self.sender()?.send(call).await?)
     }
 
-    pub async fn deploy(&self, bytecode: &[u8], args: &[u8]) -> Result<Deployed> {
-        let (_, mined) = self.sender()?.deploy(bytecode, args).await?;
+    /// Write down whatever is sent from now on, and go on with what an earlier run sent.
+    pub fn with_journal(self, journal: Arc<dyn Journal>) -> Result<Self> {
+        let sender = journaled(self.chain.rpc(), self.signer()?, journal)?;
+        Ok(Self { sender: Some(sender), ..self })
+    }
+
+    /// Send a call, or go on with what was sent under the tag.
+    pub async fn send_once(&self, tag: &str, call: Call) -> Result<Mined> {
+        Ok(self.sender()?.deliver(Order { tag: tag.to_owned(), ..Order::new(call) }).await?)
+    }
+
+    /// Create a contract, or go on with what was sent under the tag.
+    pub async fn deploy_once(&self, tag: &str, bytecode: &[u8], args: &[u8]) -> Result<Deployed> {
+        let mined = self.send_once(tag, Call::deploy(bytecode, args)).await?;
         deployed(self.chain.rpc(), &mined).await
     }
 

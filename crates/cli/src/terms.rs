@@ -8,10 +8,14 @@ use eyre::Result;
 use provery_mechanisms::{Choices, Mechanism};
 use provery_types::{Deployment, Terms};
 
+mod rules;
+
+pub use rules::{advice, check};
+
 use crate::{
+    address,
     amount::Amount,
     error::{Code, fail},
-    session::Session,
 };
 
 /// The numbers of a market's terms, with defaults that keep every rule for blocks proven in seconds.
@@ -119,9 +123,8 @@ impl FromStr for ChainSpec {
     }
 }
 
-/// Refuse windows that the deployment's registry does not allow, naming its limit.
-pub async fn check_window(session: &Session, expiry: u32) -> Result<()> {
-    let most = session.chain.registry_params().await?.max_window;
+/// Refuse a window that the deployment's registry does not allow, naming its limit.
+fn check_window(expiry: u32, most: u64) -> Result<()> {
     if u64::from(expiry) > most {
         return Err(fail(
             Code::TermsRejected,
@@ -156,7 +159,9 @@ pub struct MechanismArgs {
 impl MechanismArgs {
     /// The mechanism's contract in a deployment, and the terms' `mechanismParams`.
     pub fn resolve(&self, deployment: &Deployment) -> Result<(Address, B256)> {
-        if let Ok(address) = self.mechanism.parse::<Address>() {
+        if self.mechanism.starts_with("0x") {
+            let address = address::parse(&self.mechanism)
+                .map_err(|error| fail(Code::Usage, format!("--mechanism: {error}")))?;
             return match self.options.first() {
                 None => Ok((address, B256::ZERO)),
                 Some(option) => Err(fail(

@@ -55,6 +55,48 @@ async fn what_does_not_fit_or_cannot_be_paid_is_said_before_anything_is_sent() -
     Ok(())
 }
 
+/// What `deploy` says to a chain with older rules, and that it costs nothing.
+async fn refused_for(args: &[&str], lacks: &[&str], has: &[&str]) -> Result<()> {
+    let anvil = Anvil::start_with(args).await?;
+    let key = deployer(&anvil, RICH).await?;
+    anvil.mine(5).await?;
+    let provery = Provery::new(&anvil.url())?;
+    let message = provery.fails(Some(&key), &["deploy"], "chain_unsuitable").await?;
+    for named in lacks {
+        ensure!(message.contains(named), "{args:?}: no {named} in: {message}");
+    }
+    for named in has {
+        ensure!(!message.contains(named), "{args:?}: {named} in: {message}");
+    }
+    ensure!(sent(&anvil).await? == "0x0", "something was sent");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_chain_lacks_is_named_before_anything_is_sent() -> Result<()> {
+    let curve = "BN254";
+    refused_for(
+        &["--hardfork", "london"],
+        &["EIP-3855", "EIP-1153", "EIP-5656", "EIP-2935"],
+        &[curve, "EIP-1559"],
+    )
+    .await?;
+    refused_for(&["--hardfork", "berlin"], &["EIP-1559", "EIP-3855"], &[curve]).await?;
+    refused_for(&["--hardfork", "shanghai"], &["EIP-1153", "EIP-5656", "EIP-2935"], &["EIP-3855"]).await?;
+    refused_for(&["--hardfork", "cancun"], &["EIP-2935", "--randomness"], &["EIP-1153", "EIP-5656"]).await?;
+    refused_for(&["--code-size-limit", "12000"], &["24,576"], &["EIP-2935"]).await
+}
+
+#[tokio::test]
+async fn a_chain_with_newer_rules_is_deployed_to() -> Result<()> {
+    for hardfork in ["prague", "osaka"] {
+        let anvil = Anvil::start_with(&["--hardfork", hardfork]).await?;
+        let key = deployer(&anvil, RICH).await?;
+        Provery::new(&anvil.url())?.ok(Some(&key), &["deploy"]).await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_window_above_the_deployments_is_refused() -> Result<()> {
     let town = Town::build().await?;
@@ -66,5 +108,122 @@ async fn a_window_above_the_deployments_is_refused() -> Result<()> {
     ensure!(message.contains(&most.to_string()), "{message}");
     let listed = town.provery.ok(None, &["market", "list"]).await?;
     ensure!(listed["markets"].as_array().is_some_and(|markets| markets.len() == 1), "{listed}");
+    Ok(())
+}
+
+/// How many transactions a key has sent.
+async fn count(anvil: &Anvil) -> Result<u64> {
+    let count = sent(anvil).await?;
+    Ok(u64::from_str_radix(count.as_str().unwrap_or_default().trim_start_matches("0x"), 16)?)
+}
+
+/// Start a command and kill it without warning once its key has sent so many transactions.
+async fn killed(provery: &Provery, anvil: &Anvil, key: &str, args: &[&str], after: u64) -> Result<()> {
+    let mut child = provery.command(Some(key), args)?.stdout(std::process::Stdio::null()).spawn()?;
+    while count(anvil).await? < after {
+        ensure!(child.try_wait()?.is_none(), "{args:?} ended before it was killed");
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    child.kill().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deployment_that_was_killed_goes_on_and_pays_for_nothing_twice() -> Result<()> {
+    let anvil = Anvil::start().await?;
+    let key = deployer(&anvil, RICH).await?;
+    let provery = Provery::new(&anvil.url())?;
+    provery.ok(None, &["keys", "generate", "--puzzle"]).await?;
+    // In the middle of the contracts that know each other, and after them.
+    for after in [5, 9] {
+        killed(&provery, &anvil, &key, &["deploy"], after).await?;
+        ensure!(!provery.deployment().exists(), "it was done");
+    }
+    let message = provery.fails(Some(&key), &["deploy", "--freeze", "200"], "unfinished").await?;
+    ensure!(message.contains("--freeze") && message.contains("remove"), "{message}");
+    let deployed = provery.ok(Some(&key), &["deploy"]).await?;
+    let contracts = deployed["contracts"].as_object().map_or(0, serde_json::Map::len);
+    // Every contract once, and the token.
+    ensure!(count(&anvil).await? == contracts as u64 + 1, "{} sent for {contracts}", count(&anvil).await?);
+    provery.ok(None, &["status"]).await?;
+    let left = std::fs::read_dir(provery.dir.path())?.flatten().map(|entry| entry.file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("unfinished")).collect();
+    ensure!(left.is_empty(), "{left:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rollup_that_was_killed_goes_on_and_one_of_the_same_circuit_uses_what_is_there() -> Result<()> {
+    let town = Town::build().await?;
+    let (provery, anvil) = (&town.provery, &town.anvil);
+    provery.ok(None, &["keys", "generate", "--block-txs", "2"]).await?;
+    provery.ok(Some(&town.deployer), &["token", "mint", "--amount", "5ether"]).await?;
+    let create =
+        ["rollup", "create", "--block-txs", "2", "--expiry", "2000", "--fund", "2ether", "--name", "second"];
+    let before = count(anvil).await?;
+    for after in 1..=3 {
+        killed(provery, anvil, &town.deployer, &create, before + after).await?;
+    }
+    let second = provery.ok(Some(&town.deployer), &create).await?;
+    // Verifier, circuit, rollup, allowance, funds.
+    ensure!(count(anvil).await? == before + 5, "{} transactions", count(anvil).await? - before);
+    provery.fails(Some(&town.deployer), &create, "rollup_exists").await?;
+    let status = provery.ok(None, &["rollup", "status", "--name", "second"]).await?;
+    ensure!(status["funds"] == "2000000000000000000", "{status}");
+
+    let third = ["rollup", "create", "--block-txs", "2", "--expiry", "2000", "--name", "third"];
+    let third = provery.ok(Some(&town.deployer), &third).await?;
+    ensure!(count(anvil).await? == before + 6, "the verifier and the circuit are there");
+    ensure!(third["circuit"] == second["circuit"] && third["address"] != second["address"], "{third}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_rollups_created_at_once_are_both_in_the_file() -> Result<()> {
+    let town = Town::build().await?;
+    let provery = &town.provery;
+    let create = |name| ["rollup", "create", "--block-txs", "1", "--expiry", "2000", "--name", name];
+    let (one, other) = (create("one"), create("other"));
+    let (one, other) =
+        tokio::join!(provery.ok(Some(&town.deployer), &one), provery.ok(Some(&town.stranger), &other));
+    let (one, other) = (one?, other?);
+    for made in [one, other] {
+        let name = made["name"].as_str().unwrap_or_default().to_owned();
+        let status = provery.ok(None, &["rollup", "status", "--name", &name]).await?;
+        ensure!(status["address"] == made["address"], "{status}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_rollup_may_not_be_is_said_before_anything_is_sent() -> Result<()> {
+    let town = Town::build().await?;
+    let (provery, key) = (&town.provery, Some(town.deployer.as_str()));
+    provery.ok(None, &["keys", "generate", "--block-txs", "2"]).await?;
+    let before = count(&town.anvil).await?;
+    for (flags, code, named) in [
+        (&["--exclusive", "400"][..], "terms_rejected", "--expiry"),
+        (&["--price", "0"], "terms_rejected", "--price"),
+        (&["--floor-bps", "0"], "terms_rejected", "--floor-bps"),
+        (&["--rescuer-bps", "9000"], "terms_rejected", "--requester-bps"),
+        (&["--bond", "1", "--least-rescue", "0"], "terms_rejected", "--bond"),
+        (&["--forfeit-bps", "1"], "terms_rejected", "--forfeit-bps"),
+        (&["--mechanism", "dutch", "--bond", "0"], "terms_rejected", "--bond"),
+        (&["--mechanism", "race", "--mechanism-option", "delay=500"], "terms_rejected", "delay"),
+        (&["--accounts", "2000"], "gas_too_high", "--accounts"),
+        (&["--fund", "1000000ether"], "insufficient_balance", "--fund"),
+    ] {
+        // A circuit that is not registered yet, and one that is.
+        for size in ["2", "1"] {
+            let create = ["rollup", "create", "--name", "no", "--block-txs", size];
+            let message = provery.fails(key, &[&create[..], flags].concat(), code).await?;
+            ensure!(message.contains(named), "{flags:?}: {message}");
+        }
+    }
+    town.anvil.set_balance(provery_tests::key(1).address().to_string(), "0x38d7ea4c68000").await?;
+    let create = ["rollup", "create", "--name", "no", "--block-txs", "2"];
+    let message = provery.fails(key, &create, "insufficient_gas_funds").await?;
+    ensure!(message.contains("send it at least"), "{message}");
+    ensure!(count(&town.anvil).await? == before, "something was sent");
     Ok(())
 }

@@ -189,11 +189,17 @@ impl Book {
     }
 
     pub fn is_live(&self, tag: &str) -> bool {
-        self.entries.values().any(|entry| {
+        self.nonce_of(tag).is_some()
+    }
+
+    /// The nonce of the newest intent with a tag that was not mined in vain.
+    pub fn nonce_of(&self, tag: &str) -> Option<u64> {
+        let live = self.entries.iter().rev().find(|(_, entry)| {
             entry.intent.tag == tag
                 && entry.intent.mined.is_none_or(|mined| mined.success)
                 && matches!(&*entry.ended.borrow(), None | Some(Ended::Mined(_)))
-        })
+        });
+        live.map(|(nonce, _)| *nonce)
     }
 
     /// What is new of an order that an intent already is: what it may cost, and by when it should be there.

@@ -14,7 +14,9 @@ pub enum SendError {
     Underfunded { kind: &'static str, account: Address, balance: U256, needed: U256 },
     #[error("{account} has {balance} asset wei for {kind} and needs {needed}; send it at least {}", .needed.saturating_sub(*.balance))]
     AssetUnderfunded { kind: &'static str, account: Address, balance: U256, needed: U256 },
-    #[error("{kind} would take {needed} gas and at most {limit} fits; send less in one transaction")]
+    #[error(
+        "{kind} would take {needed} gas and one transaction may have {limit} (2^24, EIP-7825), so nothing was sent; send less in one transaction"
+    )]
     GasTooHigh { kind: &'static str, needed: u64, limit: u64 },
     #[error("the RPC refused {kind} ({code}: {message})")]
     Rejected { kind: &'static str, code: i64, message: String },

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, U256};
 
-use super::{Mined, SendError, Sender};
+use super::{Mined, Order, SendError, Sender};
 use crate::Chain;
 
 impl Sender {
@@ -17,6 +17,22 @@ impl Sender {
         chain.market(market).await?;
         self.allow(chain, "fund", chain.deployment().market(), amount).await?;
         self.send(chain.calls().fund(market, amount)).await
+    }
+
+    /// [`Self::fund`] under a tag: what a journal holds under it is gone on with, and not paid twice.
+    pub async fn fund_once(
+        &self,
+        chain: &Chain,
+        market: U256,
+        amount: U256,
+        tag: &str,
+    ) -> Result<Mined, SendError> {
+        if !self.live(tag) {
+            chain.market(market).await?;
+            self.allow(chain, "fund", chain.deployment().market(), amount).await?;
+        }
+        let call = chain.calls().fund(market, amount);
+        self.deliver(Order { tag: tag.to_owned(), ..Order::new(call) }).await
     }
 
     /// Deposit asset wei in a mechanism's escrow, for the bonds of this key's bids, with the allowance it needs.

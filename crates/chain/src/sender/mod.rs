@@ -289,6 +289,11 @@ impl Sender {
         self.inner.book().landing(kinds)
     }
 
+    /// The nonce of the newest intent with this tag that was not mined in vain.
+    pub fn nonce_of(&self, tag: &str) -> Option<u64> {
+        self.inner.book().nonce_of(tag)
+    }
+
     pub fn status(&self) -> OutboxStatus {
         self.inner.book().status()
     }

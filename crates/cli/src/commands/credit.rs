@@ -6,6 +6,7 @@ use eyre::Result;
 use serde_json::json;
 
 use crate::{
+    address,
     amount::{Amount, human},
     commands::Context,
     error::{Code, fail},
@@ -17,6 +18,7 @@ pub enum CreditCommand {
     #[command(after_help = "Example: provery credit show 0x70997970C51812dc3A010C7d01b50e0d17dc79C8")]
     Show {
         /// Whose [default: the signing account]
+        #[arg(value_parser = address::parse)]
         address: Option<Address>,
     },
     /// Withdraw this account's credit
@@ -26,7 +28,7 @@ pub enum CreditCommand {
         #[arg(long)]
         amount: Option<Amount>,
         /// Who receives it [default: the signing account]
-        #[arg(long, value_name = "ADDRESS")]
+        #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
         to: Option<Address>,
     },
 }
@@ -50,13 +52,23 @@ async fn withdraw(context: &Context, amount: Option<Amount>, to: Option<Address>
     let session = context.signer().await?;
     let me = session.me()?;
     let credit = session.chain.credits(me).await?;
+    if credit.is_zero() {
+        return Err(fail(
+            Code::InsufficientCredit,
+            format!("{me} has no credit, so there is nothing to withdraw; a proof that is paid brings some"),
+        ));
+    }
     let amount = amount.map_or(credit, |amount| amount.0);
-    if amount == U256::ZERO || amount > credit {
+    if amount == U256::ZERO {
+        return Err(fail(Code::Usage, "--amount must be above 0; leave it out to withdraw all"));
+    }
+    if amount > credit {
         return Err(fail(
             Code::InsufficientCredit,
             format!(
-                "{me} may withdraw {credit} wei and {amount} wei were asked for; ask for less, or prove a \
-                 slot first"
+                "{me} may withdraw {} and {} were asked for; ask for less, or prove a slot first",
+                human(credit),
+                human(amount)
             ),
         ));
     }

@@ -2,15 +2,16 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use alloy::primitives::{Address, Bytes, U256};
+use alloy::primitives::{Address, Bytes, U256, aliases::U96};
 use clap::Args;
 use eyre::Result;
 use provery_bindings::RegistryConfig;
 use provery_mechanisms::Mechanism;
-use provery_proving::{puzzle, solidity};
-use provery_types::{ContractRecord, Deployment, PUZZLE_VERIFIER, is_development_chain};
+use provery_proving::{KeyError, keys::VerifyingKeyFile, puzzle, solidity};
+use provery_types::{ContractRecord, Deployment, PROOF_MARKET, PUZZLE_VERIFIER, is_development_chain};
 use serde_json::json;
 
+mod abilities;
 mod creations;
 mod gas;
 mod randomness;
@@ -18,13 +19,15 @@ mod randomness;
 use creations::Blueprint;
 
 use crate::{
+    address,
     amount::Amount,
     commands::Context,
     config,
     error::{Code, fail},
     files,
+    journal::{self, CommandJournal, Plan},
     output::fields,
-    session::{Deployed, Wire},
+    session::{self, Deployed, Wire},
     solc,
 };
 
@@ -36,7 +39,7 @@ const PUZZLE_SEED: u64 = 1;
      deployer.json")]
 pub struct DeployArgs {
     /// The ERC-20 of stakes, prices and rewards [default: a token that anyone may mint; on development chains only]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     pub asset: Option<Address>,
     /// Asset wei in one unit of a lottery's weight
     #[arg(long, value_name = "AMOUNT", default_value = "1ether")]
@@ -61,7 +64,7 @@ pub struct DeployArgs {
     pub max_window: Option<u32>,
     /// A contract that gives the lottery and mining their randomness; needed where blocks carry none (several rollups)
     /// [default: the chain's blocks]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     pub randomness: Option<Address>,
     /// Where the mining puzzle's keys are; on a development chain they are made if they are missing [env:
     /// PROVERY_KEYS_DIR] [default: .provery/keys]
@@ -91,6 +94,7 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
             ),
         ));
     }
+    let rules = abilities::require(&wire.rpc, wire.sender.address(), args.randomness.is_some()).await?;
     for (flag, address) in [("--asset", args.asset), ("--randomness", args.randomness)] {
         if let Some(address) = address
             && wire.rpc.code_hash(address).await?.is_none()
@@ -112,27 +116,22 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
     refuse_to_forget(&wire, &path, args.force).await?;
     files::check_writable(&path)?;
 
-    let puzzle = puzzle_code(context, &args, development)?;
-    let mechanisms: Vec<&dyn Mechanism> = provery_mechanisms::registry()
-        .iter()
-        .copied()
-        .filter(|mechanism| puzzle.is_some() || !mechanism.wants_puzzle())
-        .collect();
-    let params = RegistryConfig {
-        asset: Address::ZERO,
-        stakeUnit: stake_unit,
-        epochLength: args.epoch_length,
-        freeze: args.freeze,
-        suspendAfter: args.suspend_after,
-        openAfter: args.open_after,
-        unbonding: args.unbonding,
-        maxWindow: args.max_window.unwrap_or(args.unbonding),
-    };
-    let blueprint = Blueprint { params, asset: args.asset, puzzle, randomness: args.randomness, mechanisms };
+    let mut blueprint = blueprint(&args, stake_unit);
+    if development && puzzle_keys(&args).is_err() {
+        // Making keys takes a while: not for a deployer that cannot pay.
+        let codes = blueprint.foreseen(wire.sender.address(), wire.nonce().await?, &BTreeMap::new());
+        gas::require(&wire, rules, &codes).await?;
+    }
+    blueprint.puzzle = puzzle_code(context, &args, development)?;
+    blueprint.mechanisms = mechanisms(blueprint.puzzle.is_some());
+
+    let (wire, journal) = journaled(context, wire, &path, &blueprint).await?;
     // Before anything is paid for.
-    let codes = blueprint.foreseen(wire.sender.address(), wire.nonce().await?);
-    let block_gas = gas::require(&wire, &codes).await?;
-    let built = creations::put_up(&wire, &context.out, &blueprint, block_gas).await?;
+    let sent = blueprint.sent(&wire.sender);
+    let next = wire.nonce().await?.max(sent.values().max().map_or(0, |nonce| nonce + 1));
+    let codes = blueprint.foreseen(wire.sender.address(), next, &sent);
+    gas::require(&wire, rules, &codes).await?;
+    let built = creations::put_up(&wire, &context.out, &blueprint, rules.block_gas).await?;
 
     let contracts = built.contracts.iter().filter(|(name, _)| **name != creations::TOKEN);
     let contracts = contracts.map(|(name, deployed)| ((*name).to_string(), record(name, deployed))).collect();
@@ -146,8 +145,64 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
         rollups: Vec::new(),
     };
     files::write_deployment(&path, &deployment)?;
+    journal.done()?;
     report(context, &deployment, &path, built.gas);
     Ok(())
+}
+
+/// What is deployed, but for the mining puzzle.
+fn blueprint(args: &DeployArgs, stake_unit: U96) -> Blueprint {
+    let params = RegistryConfig {
+        asset: Address::ZERO,
+        stakeUnit: stake_unit,
+        epochLength: args.epoch_length,
+        freeze: args.freeze,
+        suspendAfter: args.suspend_after,
+        openAfter: args.open_after,
+        unbonding: args.unbonding,
+        maxWindow: args.max_window.unwrap_or(args.unbonding),
+    };
+    let (asset, randomness) = (args.asset, args.randomness);
+    Blueprint { params, asset, puzzle: None, randomness, mechanisms: mechanisms(false) }
+}
+
+/// Those that a deployment has, with or without a puzzle to mine at.
+fn mechanisms(puzzle: bool) -> Vec<&'static dyn Mechanism> {
+    let all = provery_mechanisms::registry().iter().copied();
+    all.filter(|mechanism| puzzle || !mechanism.wants_puzzle()).collect()
+}
+
+/// Write down what is sent, and go on with what an earlier run of this command sent.
+async fn journaled(
+    context: &Context,
+    wire: Wire,
+    path: &std::path::Path,
+    blueprint: &Blueprint,
+) -> Result<(Wire, CommandJournal)> {
+    let folder = journal::path_of(path, "deploy");
+    let plan = Plan {
+        command: "deploy".to_owned(),
+        account: wire.sender.address(),
+        genesis: session::genesis(&wire.rpc).await?,
+        choices: blueprint.choices(),
+    };
+    let mut journal = CommandJournal::open(&folder, &plan)?;
+    let mut journaled = wire.with_journal(journal.intents())?;
+    let market = journaled.sender.nonce_of(&creations::tag(PROOF_MARKET));
+    let market = market.map(|nonce| journaled.sender.address().create(nonce));
+    if market.is_some() && files::read_deployment(path).ok().map(|known| known.market()) == market {
+        // It got as far as the file, which is to be replaced.
+        journal.done()?;
+        journal = CommandJournal::open(&folder, &plan)?;
+        journaled = journaled.with_journal(journal.intents())?;
+    }
+    if journal.found > 0 {
+        context.out.note(&format!(
+            "going on from where an earlier run was interrupted, after {} transactions",
+            journal.found
+        ));
+    }
+    Ok((journaled, journal))
 }
 
 fn report(context: &Context, deployment: &Deployment, path: &std::path::Path, gas: u64) {
@@ -234,15 +289,19 @@ fn record(name: &str, deployed: &Deployed) -> ContractRecord {
     }
 }
 
+fn puzzle_keys(args: &DeployArgs) -> Result<VerifyingKeyFile, KeyError> {
+    puzzle::load_verifying(&config::keys_dir(args.keys.clone()), None)
+}
+
 /// The creation code of the mining puzzle's verifier; nothing where there are no keys for it that may be used: then there is
 /// no mining on this chain.
 fn puzzle_code(context: &Context, args: &DeployArgs, development: bool) -> Result<Option<Bytes>> {
     let dir = config::keys_dir(args.keys.clone());
-    if development && puzzle::load_verifying(&dir, None).is_err() {
+    if development && puzzle_keys(args).is_err() {
         context.out.note("making a development key for the mining puzzle");
         puzzle::generate_keys(&PUZZLE_SEED.to_be_bytes(), &dir)?;
     }
-    let verifying = match puzzle::load_verifying(&dir, None) {
+    let verifying = match puzzle_keys(args) {
         Ok(verifying) if development || !verifying.manifest.development => verifying,
         Ok(_) | Err(_) => {
             context.out.warn(&format!(

@@ -7,6 +7,7 @@ use provery_bindings::SealedBidAuction;
 use serde_json::json;
 
 use crate::{
+    address,
     amount::{Amount, human},
     commands::Context,
     error::{Code, fail},
@@ -26,7 +27,7 @@ pub struct DepositArgs {
     #[arg(long, requires = "amount")]
     withdraw: bool,
     /// Who receives what is taken out [default: the signing account]
-    #[arg(long, value_name = "ADDRESS", requires = "withdraw")]
+    #[arg(long, value_name = "ADDRESS", requires = "withdraw", value_parser = address::parse)]
     to: Option<Address>,
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
+    address,
     amount::human,
     commands::Context,
     error::{Code, fail},
@@ -28,7 +29,7 @@ const CONCURRENT: usize = 8;
 #[derive(Debug, Args)]
 pub struct EarningsArgs {
     /// Whose [default: the signing account]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     prover: Option<Address>,
     /// Leave out what happened before this block
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -24,6 +24,7 @@ mod taker;
 use taker::check_taker;
 
 use crate::{
+    address,
     amount::{SignedAmount, human},
     commands::{Context, prove},
     error::{Code, fail},
@@ -47,7 +48,7 @@ pub struct HandOverArgs {
     #[command(flatten)]
     slot: SlotArg,
     /// The only prover that may take it [default: any]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     to: Option<Address>,
     /// What the taker pays from its credit (below zero: is paid from the holder's)
     #[arg(long, value_name = "AMOUNT", default_value = "0", allow_hyphen_values = true)]
@@ -68,7 +69,7 @@ pub struct TakeOverArgs {
     #[arg(long, value_name = "FILE")]
     offer: Option<PathBuf>,
     /// Who takes it [default: the prover that the signing account is, or is a submitter of]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     taker: Option<Address>,
 }
 

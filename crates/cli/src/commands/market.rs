@@ -13,6 +13,7 @@ use provery_types::Terms;
 use serde_json::{Value, json};
 
 use crate::{
+    address,
     amount::{Amount, human},
     commands::{
         Context,
@@ -71,7 +72,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "ID")]
     pub circuit: Option<B256>,
     /// Who opens slots and pays [default: the signing account]
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "terms")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "terms", value_parser = address::parse)]
     pub requester: Option<Address>,
     /// How slots continue one another, such as continues=0,claim=1,right=0: which statement input must equal what the slot
     /// before claims, which input (or, with `,output`, which output) is a slot's claim, and which output is 1 if the claim
@@ -144,8 +145,8 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
     }
     // A market's first terms, whatever version the file that they come from had.
     let terms = Terms { version: 1, ..terms };
-    terms::check_window(&session, terms.expiryWindow).await?;
     refuse_development_circuit(&session, &terms).await?;
+    terms::check(&session, &terms, true).await?;
     let mined = session.send(session.calls().create_market(&terms, args.capacity, args.origin)).await?;
     let market = mined
         .logs

@@ -139,8 +139,8 @@ pub async fn set(context: &Context, args: SetTermsArgs) -> Result<()> {
             "how a market's slots continue one another is for good; create another market for another chain",
         ));
     }
-    terms::check_window(&session, next.expiryWindow).await?;
     market::refuse_development_circuit(&session, &next).await?;
+    terms::check(&session, &next, true).await?;
     let in_favour = in_favour(&session, &current, &next).await?;
     let version = if in_favour { current.version } else { session.chain.terms_record(id).await?.version + 1 };
     let next = Terms { version, ..next };

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
+    address,
     amount::{Amount, human},
     commands::{Context, prove},
     error::{Code, fail},
@@ -44,7 +45,7 @@ pub enum OfferCommand {
         #[arg(long)]
         all_below: bool,
         /// Whose [default: the prover that the signing account is, or is a submitter of]
-        #[arg(long, value_name = "ADDRESS")]
+        #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
         prover: Option<Address>,
     },
 }
@@ -67,7 +68,7 @@ pub struct SignArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     nonce: u64,
     /// The pool that offers, whose operator the signing account is [default: the signing account]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     prover: Option<Address>,
     /// The file to write
     #[arg(long, value_name = "FILE")]

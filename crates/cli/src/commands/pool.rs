@@ -12,6 +12,7 @@ use provery_types::DELEGATION_POOLS;
 use serde_json::json;
 
 use crate::{
+    address,
     amount::{Amount, human},
     commands::{
         Context, pool_exit,
@@ -47,7 +48,7 @@ pub enum PoolCommand {
         #[command(flatten)]
         pool: PoolArg,
         /// Whose shares and exits to show as well [default: the signing account, if there is one]
-        #[arg(long, value_name = "ADDRESS")]
+        #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
         delegator: Option<Address>,
     },
     /// Put stake into a pool
@@ -84,7 +85,7 @@ pub enum PoolCommand {
         #[arg(long, value_name = "N")]
         batch: u64,
         /// Who receives it [default: the signing account]
-        #[arg(long, value_name = "ADDRESS")]
+        #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
         to: Option<Address>,
     },
     /// Turn what the pool earned into commission and stake; anyone may
@@ -180,7 +181,7 @@ pub enum PoolCommand {
         #[command(flatten)]
         pool: PoolArg,
         /// Who receives it [default: the signing account]
-        #[arg(long, value_name = "ADDRESS")]
+        #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
         to: Option<Address>,
     },
 }
@@ -188,7 +189,7 @@ pub enum PoolCommand {
 #[derive(Debug, Clone, Copy, Args)]
 pub struct PoolArg {
     /// The pool's address, which is also its prover's
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     pub pool: Address,
 }
 

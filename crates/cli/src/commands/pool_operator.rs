@@ -8,6 +8,7 @@ use provery_chain::PoolRecord;
 use serde_json::json;
 
 use crate::{
+    address,
     amount::{Amount, human},
     commands::{
         Context,
@@ -26,6 +27,8 @@ pub enum PoolSubmitterCommand {
          0x70997970C51812dc3A010C7d01b50e0d17dc79C8 --keystore operator.json"
     )]
     Add {
+        /// The key's address
+        #[arg(value_parser = address::parse)]
         address: Address,
         #[command(flatten)]
         pool: PoolArg,
@@ -36,6 +39,8 @@ pub enum PoolSubmitterCommand {
          --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 --keystore operator.json"
     )]
     Remove {
+        /// The key's address
+        #[arg(value_parser = address::parse)]
         address: Address,
         #[command(flatten)]
         pool: PoolArg,

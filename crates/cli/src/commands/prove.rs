@@ -10,6 +10,7 @@ use provery_proving::Phase;
 use serde_json::{Map, json};
 
 use crate::{
+    address,
     amount::human,
     backends,
     commands::Context,
@@ -33,7 +34,7 @@ pub struct ProveArgs {
     #[arg(long, value_name = "DIR")]
     pub keys: Option<PathBuf>,
     /// Who is paid [default: the prover that the signing account is, or is a submitter of; else the signing account]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     pub payee: Option<Address>,
 }
 

@@ -6,6 +6,7 @@ use eyre::Result;
 use serde_json::json;
 
 use crate::{
+    address,
     amount::{Amount, human},
     commands::{
         Context, allocate,
@@ -74,6 +75,7 @@ pub enum ProverCommand {
     #[command(after_help = "Example: provery prover status --keystore prover.json")]
     Status {
         /// Whose [default: the signing account]
+        #[arg(value_parser = address::parse)]
         address: Option<Address>,
     },
     /// What bonds of sealed bids and mining tickets are taken from
@@ -101,7 +103,7 @@ pub struct ExitArgs {
     #[arg(long, conflicts_with = "market")]
     withdraw: bool,
     /// Who receives the withdrawn stake [default: the signing account]
-    #[arg(long, value_name = "ADDRESS", requires = "withdraw")]
+    #[arg(long, value_name = "ADDRESS", requires = "withdraw", value_parser = address::parse)]
     to: Option<Address>,
 }
 

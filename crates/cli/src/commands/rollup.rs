@@ -1,9 +1,9 @@
 //! `provery rollup`: the reference rollup, from its verifier to its blocks.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use alloy::{
-    primitives::{Address, B256, U256, keccak256},
+    primitives::{Address, B256, Bytes, U256, keccak256},
     sol_types::SolValue,
 };
 use clap::{Args, Subcommand};
@@ -11,19 +11,30 @@ use eyre::Result;
 use provery_bindings::{BlockVerifier, TransferRollup};
 use provery_circuits::{Params, State, Workload};
 use provery_proving::{keys, solidity};
-use provery_types::RollupRecord;
+use provery_types::{RollupRecord, Terms, terms_hash};
 use serde_json::json;
 
+mod circuit;
+mod cost;
+
+use circuit::Circuit;
+
 use crate::{
+    address,
     amount::{Amount, human},
     commands::{Context, keys::params, market, sequence},
     config,
     error::{Code, fail},
     files,
+    journal::{self, CommandJournal},
     output::fields,
-    session::Session,
+    session::{self, Session},
     terms::{self, MechanismArgs, Parties, TermsArgs},
 };
+
+/// What the transactions are called in the journal.
+const ROLLUP: &str = "rollup";
+const FUND: &str = "fund";
 
 #[derive(Debug, Subcommand)]
 pub enum RollupCommand {
@@ -76,8 +87,8 @@ impl AccountsArgs {
 
 #[derive(Debug, Args)]
 pub struct CreateArgs {
-    /// What the deployment will call it
-    #[arg(long)]
+    /// What the deployment will call it: letters, digits, '-', '_' and '.', not a number
+    #[arg(long, value_parser = name)]
     pub name: String,
     /// Transfers a block may have: which circuit
     #[arg(long, value_name = "N")]
@@ -88,7 +99,7 @@ pub struct CreateArgs {
     #[command(flatten)]
     pub accounts: AccountsArgs,
     /// Who posts blocks [default: the signing account]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     pub sequencer: Option<Address>,
     /// Blocks that may be unproven at once: a power of two, 1 to 65536
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = market::capacity)]
@@ -100,6 +111,19 @@ pub struct CreateArgs {
     pub mechanism: MechanismArgs,
     #[command(flatten)]
     pub terms: TermsArgs,
+}
+
+/// A name that can be said, stands for itself in a file's name, and is not taken for a market's id.
+fn name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || !text.chars().all(plain) || text.len() > 64 {
+        return Err("a name is 1 to 64 letters, digits, '-', '_' and '.', and begins with a letter or digit"
+            .to_owned());
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("a name that is a number would be taken for a market's id; put a letter in it".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 pub async fn run(context: &Context, command: RollupCommand) -> Result<()> {
@@ -129,7 +153,9 @@ struct Plan {
 
 async fn create(context: &Context, args: CreateArgs) -> Result<()> {
     let session = context.signer().await?;
-    if session.deployment().rollups.iter().any(|rollup| rollup.name == args.name) {
+    let folder = journal::path_of(session.path(), &format!("rollup-{}", args.name));
+    // A run that was interrupted may have got as far as the file.
+    if session.deployment().rollups.iter().any(|rollup| rollup.name == args.name) && !folder.exists() {
         return Err(fail(
             Code::RollupExists,
             format!("the deployment already has a rollup named {}; choose another --name", args.name),
@@ -137,52 +163,83 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
     }
     files::check_writable(session.path())?;
     let (mechanism, mechanism_params) = args.mechanism.resolve(session.deployment())?;
-    terms::check_window(&session, args.terms.expiry).await?;
     let plan = plan(&session, &args)?;
-    let wanted = args.fund.map(|amount| amount.0).unwrap_or_default();
     let me = session.me()?;
-    let balance = session.chain.asset_balance(me).await?;
-    if balance < wanted {
-        return Err(fail(
-            Code::InsufficientBalance,
-            format!(
-                "{me} has {balance} asset wei and --fund asks for {wanted}; get more, or fund the market \
-                 later"
-            ),
+    let sequencer = args.sequencer.unwrap_or(me);
+    let existing = circuit::existing(&session, &plan).await?;
+    let market = session.deployment().market();
+    let arguments = |known: Option<Circuit>| {
+        let known = known.unwrap_or_default();
+        let parties = Parties {
+            requester: me,
+            mechanism,
+            mechanism_params,
+            circuit: known.id,
+            verifier: known.verifier,
+        };
+        // The contract itself fills in the requester, the outputs, the callback's gas, and how blocks continue one another.
+        let template = TransferRollup::Terms::from(args.terms.to_terms(parties, 1, 0)?);
+        let all = (
+            market,
+            template,
+            args.capacity,
+            sequencer,
+            plan.root,
+            Bytes::from(plan.genesis.clone()),
+            U256::from(plan.params.max_block_bytes()),
+        );
+        Ok::<_, eyre::Report>(all.abi_encode_params())
+    };
+
+    // Before anything is paid for.
+    let parties = Parties {
+        requester: me,
+        mechanism,
+        mechanism_params,
+        circuit: existing.unwrap_or_default().id,
+        verifier: existing.map_or(session.deployment().circuits(), |known| known.verifier),
+    };
+    let terms = args.terms.to_terms(parties, 1, 0)?;
+    terms::check(&session, &terms, existing.is_some()).await?;
+
+    let sheet = journal::Plan {
+        command: "rollup create".to_owned(),
+        account: me,
+        genesis: session::genesis(session.chain.rpc()).await?,
+        choices: choices(&session, &args, &plan, sequencer, &terms),
+    };
+    let journal = CommandJournal::open(&folder, &sheet)?;
+    let session = session.with_journal(journal.intents())?;
+    if journal.found > 0 {
+        context.out.note(&format!(
+            "going on from where an earlier run was interrupted, after {} transactions",
+            journal.found
         ));
     }
-
-    // Before anything is paid for; what is proven, and how, is of no interest to a mechanism.
-    let nothing =
-        Parties { requester: me, mechanism, mechanism_params, circuit: B256::ZERO, verifier: Address::ZERO };
-    let terms = args.terms.to_terms(nothing, 1, 0)?;
-    session.sender()?.check(&session.calls().validate_terms(mechanism, &terms)).await?;
+    let wanted = args.fund.map(|amount| amount.0).unwrap_or_default();
+    let sender = session.sender()?.clone();
+    if !sender.live(FUND) {
+        let balance = session.chain.asset_balance(me).await?;
+        if balance < wanted {
+            return Err(fail(
+                Code::InsufficientBalance,
+                format!(
+                    "{me} has {} and --fund asks for {}; get more, or fund the market later",
+                    human(balance),
+                    human(wanted)
+                ),
+            ));
+        }
+    }
+    if !sender.live(ROLLUP) {
+        let code = [&TransferRollup::BYTECODE[..], &arguments(existing)?].concat();
+        cost::require(&session, &plan, existing, code.into(), &args.accounts).await?;
+    }
 
     let mut steps = context.out.steps(3 + usize::from(args.fund.is_some()));
-    let step = steps.start("BlockVerifier");
-    let verifier = session.deploy(&BlockVerifier::BYTECODE, &plan.verifier_arguments).await?;
-    step.finish(&verifier.address.to_string());
-
-    let step = steps.start("circuit");
-    let circuit = register(&session, verifier.address, &plan).await?;
-    step.finish(&circuit.to_string());
-
+    let known = circuit::provide(&session, &plan, existing, &mut steps).await?;
     let step = steps.start("TransferRollup");
-    let parties = Parties { requester: me, mechanism, mechanism_params, circuit, verifier: verifier.address };
-    // The contract itself fills in the requester, the outputs, the callback's gas, and how blocks continue one another.
-    let template = TransferRollup::Terms::from(args.terms.to_terms(parties, 1, 0)?);
-    let sequencer = args.sequencer.unwrap_or(me);
-    let arguments = (
-        session.deployment().market(),
-        template,
-        args.capacity,
-        sequencer,
-        plan.root,
-        alloy::primitives::Bytes::from(plan.genesis),
-        U256::from(plan.params.max_block_bytes()),
-    )
-        .abi_encode_params();
-    let rollup = session.deploy(&TransferRollup::BYTECODE, &arguments).await?;
+    let rollup = session.deploy_once(ROLLUP, &TransferRollup::BYTECODE, &arguments(Some(known))?).await?;
     let id = market_of(&session, rollup.address).await?;
     step.finish(&format!("{}, market {id}", rollup.address));
 
@@ -192,25 +249,66 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         code_hash: rollup.code_hash,
         block: rollup.block,
         market: id,
-        circuit,
+        circuit: known.id,
         block_txs: plan.params.block_txs() as u64,
         key_hash: plan.key_hash,
         sequencer,
         sequencer_url: None,
     };
     // Read again: another rollup may have been added meanwhile.
-    let mut deployment = files::read_deployment(session.path())?;
-    deployment.development |= plan.development;
-    deployment.rollups.push(record.clone());
-    files::write_deployment(session.path(), &deployment)?;
+    files::update_deployment(session.path(), |deployment| {
+        deployment.development |= plan.development;
+        match deployment.rollups.iter().find(|rollup| rollup.name == record.name) {
+            None => deployment.rollups.push(record.clone()),
+            Some(same) if same.address == record.address => {}
+            Some(other) => {
+                return Err(fail(
+                    Code::RollupExists,
+                    format!(
+                        "{} was given to the rollup at {} meanwhile, so the new one at {} is in no file; choose another \
+                         --name",
+                        record.name, other.address, record.address
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    })?;
 
     if let Some(amount) = args.fund {
         let step = steps.start("funds");
-        session.sender()?.fund(&session.chain, id, amount.0).await?;
+        sender.fund_once(&session.chain, id, amount.0, FUND).await?;
         step.finish(&amount.human());
     }
-    report(context, &record, verifier.address, &plan.params, args.fund);
+    journal.done()?;
+    report(context, &record, known.verifier, &plan.params, args.fund);
     Ok(())
+}
+
+/// What decides about the rollup, by the flags that people know.
+fn choices(
+    session: &Session,
+    args: &CreateArgs,
+    plan: &Plan,
+    sequencer: Address,
+    terms: &Terms,
+) -> BTreeMap<String, String> {
+    let terms = Terms { circuit: B256::ZERO, verifier: Address::ZERO, ..terms.clone() };
+    [
+        ("the deployment", session.deployment().market().to_string()),
+        ("--block-txs or its keys", plan.key_hash.to_string()),
+        ("--accounts or --seed", plan.root.to_string()),
+        ("--sequencer", sequencer.to_string()),
+        ("--capacity", args.capacity.to_string()),
+        ("--fund", args.fund.unwrap_or_default().0.to_string()),
+        ("the terms", terms_hash(&terms).to_string()),
+        (
+            "the contracts' code",
+            keccak256([&TransferRollup::BYTECODE[..], &BlockVerifier::BYTECODE].concat()).to_string(),
+        ),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
 }
 
 fn report(
@@ -275,17 +373,6 @@ fn plan(session: &Session, args: &CreateArgs) -> Result<Plan> {
     })
 }
 
-/// Register the circuit unless it is.
-async fn register(session: &Session, verifier: Address, plan: &Plan) -> Result<B256> {
-    let call =
-        session.calls().register_circuit(verifier, plan.key_hash, plan.descriptor_hash, plan.development, "");
-    session.send(call).await?;
-    let id = (verifier, plan.key_hash, plan.descriptor_hash, plan.development).abi_encode();
-    let circuit = keccak256(id);
-    session.chain.circuit(circuit).await?;
-    Ok(circuit)
-}
-
 async fn market_of(session: &Session, rollup: Address) -> Result<U256> {
     let answer = session.chain.rollup_contract(rollup).market().call().await;
     Ok(answer
@@ -326,4 +413,33 @@ async fn status(context: &Context, name: &str) -> Result<()> {
         ])
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_can_be_said_and_is_no_number() {
+        for good in ["demo", "a", "rollup-2", "v1.0_b", "2nd"] {
+            assert_eq!(name(good).as_deref(), Ok(good));
+        }
+        let long = "a".repeat(65);
+        for bad in [
+            "",
+            " ",
+            "a b",
+            "../x",
+            ".hidden",
+            "-x",
+            "7",
+            "na\u{ef}ve",
+            "a/b",
+            "a\u{1b}[2J",
+            "a\n",
+            long.as_str(),
+        ] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
+    }
 }

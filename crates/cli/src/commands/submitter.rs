@@ -6,6 +6,7 @@ use eyre::Result;
 use serde_json::json;
 
 use crate::{
+    address,
     commands::{Context, prover::require_registered},
     error::{Code, fail},
 };
@@ -17,7 +18,11 @@ pub enum SubmitterCommand {
         after_help = "Example: provery prover submitter add 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --keystore prover.json"
     )]
-    Add { address: Address },
+    Add {
+        /// The key's address
+        #[arg(value_parser = address::parse)]
+        address: Address,
+    },
     /// Act for a prover that nominated this key; a node does it at its start
     #[command(
         after_help = "Example: provery prover submitter accept --prover 0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC \
@@ -25,7 +30,7 @@ pub enum SubmitterCommand {
     )]
     Accept {
         /// The prover that nominated the signing account
-        #[arg(long, value_name = "ADDRESS")]
+        #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
         prover: Address,
     },
     /// Disallow a key, or take a nomination back
@@ -33,7 +38,11 @@ pub enum SubmitterCommand {
         after_help = "Example: provery prover submitter remove 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --keystore prover.json"
     )]
-    Remove { address: Address },
+    Remove {
+        /// The key's address
+        #[arg(value_parser = address::parse)]
+        address: Address,
+    },
 }
 
 pub async fn run(context: &Context, command: SubmitterCommand) -> Result<()> {
@@ -47,6 +56,14 @@ pub async fn run(context: &Context, command: SubmitterCommand) -> Result<()> {
 async fn set(context: &Context, submitter: Address, allowed: bool) -> Result<()> {
     let session = context.signer().await?;
     let me = require_registered(&session).await?;
+    if submitter == me {
+        return Err(fail(
+            Code::Usage,
+            format!(
+                "{me} is the prover itself and needs no leave to act for itself; name another key's address"
+            ),
+        ));
+    }
     let mined = session.send(session.calls().set_submitter(submitter, allowed)).await?;
     context.out.result(
         &json!({ "prover": me, "submitter": submitter, "allowed": allowed, "accepted": false, "tx": mined.tx_hash }),

@@ -6,6 +6,7 @@ use eyre::Result;
 use serde_json::json;
 
 use crate::{
+    address,
     amount::{Amount, human},
     commands::Context,
     error::{Code, fail},
@@ -21,13 +22,14 @@ pub enum TokenCommand {
         #[arg(long)]
         amount: Amount,
         /// Who receives it [default: the signing account]
-        #[arg(long, value_name = "ADDRESS")]
+        #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
         to: Option<Address>,
     },
     /// An account's balances
     #[command(after_help = "Example: provery token balance --keystore prover.json")]
     Balance {
         /// Whose [default: the signing account]
+        #[arg(value_parser = address::parse)]
         address: Option<Address>,
     },
 }

@@ -20,6 +20,7 @@ use super::{
     urls::{self, Kind},
 };
 use crate::{
+    address,
     amount::{Amount, SignedAmount},
     error::{Code, fail},
 };
@@ -52,7 +53,7 @@ pub struct NodeValues {
     #[arg(long, value_name = "N")]
     pub market: Option<Vec<u64>>,
     /// Whom the proofs pay [default: the prover that the signing account is, or is a submitter of]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     pub prover: Option<Address>,
     /// Milliseconds between two looks at the chain [default: 250]
     #[arg(long, value_name = "MS")]
@@ -250,8 +251,7 @@ amounts!(Amount, SignedAmount, Http);
 
 impl FromToml for Address {
     fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
-        let text = String::from_toml(value)?;
-        text.parse().map_err(|_| "it is no address (0x and 40 hexadecimal digits)".to_owned())
+        address::parse(&String::from_toml(value)?)
     }
 }
 
@@ -381,9 +381,6 @@ impl NodeValues {
             problems.push(
                 "market is an empty list; leave it out to serve every market of the deployment".to_owned(),
             );
-        }
-        if self.prover == Some(Address::ZERO) {
-            problems.push("prover is the zero address, which nobody could be paid at".to_owned());
         }
         for (key, url, kind) in
             [("ws_url", &self.ws_url, Kind::Websocket), ("nats_url", &self.nats_url, Kind::Nats)]

@@ -1,7 +1,10 @@
 //! The contracts' named errors, each with what to do about it.
 
 use super::one_line;
-use crate::error::{Code, Failure};
+use crate::{
+    error::{Code, Failure},
+    terms::advice,
+};
 
 /// The contracts' own errors, by name.
 pub fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
@@ -9,13 +12,12 @@ pub fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
         "MarketNotFound" => {
             (Code::MarketNotFound, "the market does not exist; `provery market list` shows those that do")
         }
-        "MechanismTermsRejected" => (
-            Code::TermsRejected,
-            "the terms do not suit the mechanism; change the number or the --mechanism-option that is named",
-        ),
-        "TermsRejected" | "BondZero" | "CapacityInvalid" => {
-            (Code::TermsRejected, "the terms break a rule of the market; change the number the rule names")
+        "MechanismTermsRejected" | "TermsRejected" => {
+            // `rule = expiryWindow`
+            (Code::TermsRejected, advice(detail.rsplit(' ').next().unwrap_or_default()))
         }
+        "BondZero" => (Code::TermsRejected, advice("bond")),
+        "CapacityInvalid" => (Code::TermsRejected, "--capacity must be a power of two, 1 to 65536"),
         "TermsMismatch" => (Code::TermsRejected, "the market's terms changed meanwhile; run this again"),
         "VersionInvalid" => (
             Code::TermsRejected,
@@ -313,6 +315,12 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
         "HandicapNotOver" => (
             Code::NotReady,
             "the payee has won more than its share of late; its proof is taken from the second named",
+        ),
+        // What a node calls a failure that brings no reason.
+        "Reverted" => (
+            Code::Reverted,
+            "it gave no reason, and nothing was changed: it may need more gas than one transaction may have (16777216 where \
+             EIP-7825 holds), or an instruction that the chain lacks",
         ),
         _ => (Code::Reverted, "the contract refused it; nothing was changed"),
     }

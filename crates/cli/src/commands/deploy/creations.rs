@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use alloy::{
-    primitives::{Address, Bytes},
+    primitives::{Address, Bytes, keccak256},
     sol_types::SolValue,
 };
 use eyre::Result;
@@ -15,6 +15,7 @@ use provery_bindings::{
     CircuitRegistry, DelegationPool, DelegationPoolPolicies, DelegationPools, DevelopmentToken, HandOvers,
     MarketContracts, ProofMarket, ProofMarketExt, ProverRegistry, RegistryConfig, TermsRules,
 };
+use provery_chain::Sender;
 use provery_mechanisms::{Mechanism, Parts};
 use provery_types::{
     CIRCUIT_REGISTRY, DELEGATION_POOL, DELEGATION_POOL_POLICIES, DELEGATION_POOLS, HAND_OVERS, PROOF_MARKET,
@@ -47,6 +48,20 @@ pub struct Blueprint {
     pub mechanisms: Vec<&'static dyn Mechanism>,
 }
 
+/// What a contract's creation is called in the journal.
+pub fn tag(name: &str) -> String {
+    format!("deploy:{name}")
+}
+
+/// The nonce from which on those that know each other are made, one after the other, given which of them were sent with which nonce
+/// and the next that is free: the first one's, unless something else came in between.
+fn ring_start(sent: &[Option<u64>], next: u64) -> u64 {
+    let Some(start) = sent.first().copied().flatten() else { return next };
+    let unbroken = (start..).zip(sent).take_while(|(nonce, sent)| **sent == Some(*nonce)).count();
+    let whole = unbroken == sent.len();
+    if whole || start + unbroken as u64 == next { start } else { next }
+}
+
 /// Where contracts are, or will be.
 #[derive(Debug, Clone, Default)]
 pub struct Site(BTreeMap<&'static str, Address>);
@@ -63,6 +78,32 @@ impl Site {
 }
 
 impl Blueprint {
+    /// What decides about the deployment, by the flags that people know.
+    pub fn choices(&self) -> BTreeMap<String, String> {
+        let params = &self.params;
+        // Other contracts are another deployment, whatever the flags.
+        let codes: Vec<u8> =
+            self.names().into_iter().flat_map(|name| self.code(name, &Site::default())).collect();
+        [
+            ("--asset", self.asset.map_or("a new token".to_owned(), |asset| asset.to_string())),
+            ("--stake-unit", params.stakeUnit.to_string()),
+            ("--epoch-length", params.epochLength.to_string()),
+            ("--freeze", params.freeze.to_string()),
+            ("--suspend-after", params.suspendAfter.to_string()),
+            ("--open-after", params.openAfter.to_string()),
+            ("--unbonding", params.unbonding.to_string()),
+            ("--max-window", params.maxWindow.to_string()),
+            ("--randomness", self.randomness.map_or("the chain's".to_owned(), |at| at.to_string())),
+            (
+                "the puzzle's keys",
+                self.puzzle.as_ref().map_or("none".to_owned(), |code| keccak256(code).to_string()),
+            ),
+            ("the contracts' code", keccak256(codes).to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
     fn before(&self) -> Vec<&'static str> {
         let token = self.asset.is_none().then_some(TOKEN);
         token.into_iter().chain([CIRCUIT_REGISTRY, TERMS_RULES]).collect()
@@ -79,12 +120,24 @@ impl Blueprint {
         [self.before(), RING.to_vec(), self.after()].concat()
     }
 
-    /// What each contract's creation carries if the deployer sends nothing else.
-    pub fn foreseen(&self, deployer: Address, nonce: u64) -> Vec<(&'static str, Bytes)> {
-        let names = self.names();
-        let mut site = Site::default();
+    /// What the creation of each contract that is not under way carries, if the deployer sends nothing else.
+    pub fn foreseen(
+        &self,
+        deployer: Address,
+        nonce: u64,
+        sent: &BTreeMap<&'static str, u64>,
+    ) -> Vec<(&'static str, Bytes)> {
+        let mut site = Site(sent.iter().map(|(name, nonce)| (*name, deployer.create(*nonce))).collect());
+        let mut names = self.names();
+        names.retain(|name| !sent.contains_key(name));
         site.foresee(deployer, nonce, &names);
         names.into_iter().map(|name| (name, self.code(name, &site))).collect()
+    }
+
+    /// The contracts that an earlier run sent, and with which nonces.
+    pub fn sent(&self, sender: &Sender) -> BTreeMap<&'static str, u64> {
+        let nonce = |name| sender.nonce_of(&tag(name)).map(|nonce| (name, nonce));
+        self.names().into_iter().filter_map(nonce).collect()
     }
 
     pub fn asset(&self, site: &Site) -> Address {
@@ -169,11 +222,13 @@ pub async fn put_up(wire: &Wire, out: &Output, blueprint: &Blueprint, block_gas:
     for name in blueprint.before() {
         builder.create(name).await?;
     }
-    if !builder.ring().await? {
+    let sent = RING.map(|name| wire.sender.nonce_of(&tag(name)));
+    let next = wire.nonce().await?.max(sent.iter().flatten().max().map_or(0, |nonce| nonce + 1));
+    if !builder.ring(ring_start(&sent, next)).await? {
         out.warn(
             "another transaction of the deployer's came in between; making the market's contracts once more",
         );
-        if !builder.ring().await? {
+        if !builder.ring(wire.nonce().await?).await? {
             return Err(fail(
                 Code::Unsent,
                 format!(
@@ -193,9 +248,12 @@ pub async fn put_up(wire: &Wire, out: &Output, blueprint: &Blueprint, block_gas:
 impl Builder<'_> {
     async fn create(&mut self, name: &'static str) -> Result<Address> {
         let step = self.steps.start(name);
-        let code = self.blueprint.code(name, &self.site);
-        let gas = gas::limit(self.wire, &code, self.block_gas).await;
-        let deployed = self.wire.create(&code, gas).await?;
+        let (tag, code) = (tag(name), self.blueprint.code(name, &self.site));
+        let gas = match self.wire.sender.live(&tag) {
+            true => None,
+            false => gas::limit(self.wire, &code, self.block_gas).await,
+        };
+        let deployed = self.wire.create(&tag, &code, gas).await?;
         step.finish(&format!("{} ({} gas)", deployed.address, deployed.gas));
         self.site.0.insert(name, deployed.address);
         self.built.insert(name, deployed);
@@ -203,10 +261,10 @@ impl Builder<'_> {
         Ok(deployed.address)
     }
 
-    /// Whether those that know each other are where they were to be.
-    async fn ring(&mut self) -> Result<bool> {
+    /// Whether those that know each other are where they were to be, from a nonce on.
+    async fn ring(&mut self, start: u64) -> Result<bool> {
         let deployer = self.wire.sender.address();
-        self.site.foresee(deployer, self.wire.nonce().await?, &RING);
+        self.site.foresee(deployer, start, &RING);
         let foreseen = self.site.clone();
         for name in RING {
             match self.create(name).await {
@@ -250,7 +308,7 @@ mod tests {
             let names = blueprint.names();
             let place = names.iter().position(|name| *name == PROOF_MARKET).expect("is there");
             let market = DEPLOYER.create(5 + place as u64);
-            for (name, code) in blueprint.foreseen(DEPLOYER, 5) {
+            for (name, code) in blueprint.foreseen(DEPLOYER, 5, &BTreeMap::new()) {
                 let told = code.windows(20).any(|window| window == market.as_slice());
                 let alone = [
                     TOKEN,
@@ -272,7 +330,7 @@ mod tests {
         let randomness = Address::repeat_byte(8);
         let blueprint = Blueprint { randomness: Some(randomness), ..blueprint(None) };
         let names = blueprint.names();
-        let codes: BTreeMap<_, _> = blueprint.foreseen(DEPLOYER, 5).into_iter().collect();
+        let codes: BTreeMap<_, _> = blueprint.foreseen(DEPLOYER, 5, &BTreeMap::new()).into_iter().collect();
         let at = |name| {
             DEPLOYER.create(5 + names.iter().position(|found| *found == name).expect("is there") as u64)
         };
@@ -287,8 +345,35 @@ mod tests {
     }
 
     #[test]
+    fn what_was_sent_stays_where_it_is() {
+        let blueprint = blueprint(None);
+        let sent = [(TOKEN, 2), (CIRCUIT_REGISTRY, 3)].into();
+        let codes = blueprint.foreseen(DEPLOYER, 9, &sent);
+        assert!(codes.iter().all(|(name, _)| !sent.contains_key(name)));
+        let told =
+            |address: Address, code: &Bytes| code.windows(20).any(|window| window == address.as_slice());
+        let registry = codes.iter().find(|(name, _)| *name == PROVER_REGISTRY).expect("is there");
+        assert!(told(DEPLOYER.create(2), &registry.1), "the token's place");
+        assert!(
+            told(DEPLOYER.create(13), &registry.1),
+            "the market's: rules, registry, hand-overs, extension before it"
+        );
+    }
+
+    #[test]
+    fn those_that_know_each_other_go_on_only_if_nothing_came_in_between() {
+        let start = |sent: [Option<u64>; 4], next| ring_start(&sent, next);
+        assert_eq!(start([None; 4], 7), 7, "none was sent");
+        assert_eq!(start([Some(3), Some(4), None, None], 5), 3, "go on");
+        assert_eq!(start([Some(3), Some(4), None, None], 6), 6, "another transaction came in between");
+        assert_eq!(start([Some(3), Some(5), None, None], 6), 6);
+        assert_eq!(start([Some(3), Some(4), Some(5), Some(6)], 20), 3, "all were sent");
+        assert_eq!(start([None, Some(4), None, None], 5), 5);
+    }
+
+    #[test]
     fn every_contract_has_code() {
-        let codes = blueprint(None).foreseen(DEPLOYER, 0);
+        let codes = blueprint(None).foreseen(DEPLOYER, 0, &BTreeMap::new());
         assert!(codes.iter().all(|(_, code)| code.len() > 100), "{:?}", codes.last());
     }
 }

@@ -14,14 +14,13 @@ use alloy::{
 };
 use eyre::Result;
 
+use super::abilities::{Rules, TRANSACTION_GAS};
 use crate::{
     amount::human,
     error::{Code, fail},
-    session::Wire,
+    session::{Wire, max_fee},
 };
 
-/// What one transaction may ask for where EIP-7825 holds, but for what state costs under EIP-8037.
-const TRANSACTION_GAS: u64 = 1 << 24;
 /// What a constructor may take apart from its code.
 const CONSTRUCTOR_GAS: u64 = 250_000;
 /// Longest code that is tried in a contract's place: what EIP-170 allows.
@@ -48,6 +47,8 @@ pub struct Bill {
 pub enum Obstacle {
     /// More than a block holds.
     Block { name: &'static str, gas: u64, limit: u64 },
+    /// More than one transaction may ask for.
+    Transaction { name: &'static str, gas: u64, limit: u64 },
     /// The node would not take it.
     Refused { name: &'static str, message: String },
     /// More than the deployer has.
@@ -55,16 +56,20 @@ pub enum Obstacle {
 }
 
 /// Whether a deployment can be paid for and mined. Each creation asks for its [`limit_for`].
-pub fn judge(estimates: &[Estimate], block_gas: u64, fee: u128, balance: U256) -> Result<Bill, Obstacle> {
+pub fn judge(estimates: &[Estimate], rules: Rules, fee: u128, balance: U256) -> Result<Bill, Obstacle> {
     let mut total = 0;
     for Estimate { name, gas } in estimates {
-        match gas {
+        let gas = match gas {
             Err(message) => return Err(Obstacle::Refused { name, message: message.clone() }),
-            Ok(gas) if *gas > block_gas => {
-                return Err(Obstacle::Block { name, gas: *gas, limit: block_gas });
-            }
-            Ok(gas) => total += gas,
+            Ok(gas) => *gas,
+        };
+        if gas > rules.block_gas {
+            return Err(Obstacle::Block { name, gas, limit: rules.block_gas });
         }
+        if let Some(limit) = rules.transaction_gas.filter(|limit| gas > *limit) {
+            return Err(Obstacle::Transaction { name, gas, limit });
+        }
+        total += gas;
     }
     let bill = Bill { gas: total, wei: U256::from(total) * U256::from(fee) };
     if bill.wei > balance { Err(Obstacle::Funds { bill, balance }) } else { Ok(bill) }
@@ -86,17 +91,17 @@ pub async fn limit(wire: &Wire, code: &Bytes, block_gas: u64) -> Option<u64> {
     }
 }
 
-/// Refuse what the chain would refuse, or the deployer cannot pay. Returns what a block holds.
-pub async fn require(wire: &Wire, codes: &[(&'static str, Bytes)]) -> Result<u64> {
-    let block_gas = wire.block_gas().await?;
-    let fee = wire.max_fee().await?;
+/// Refuse what the chain would refuse, or the deployer cannot pay.
+pub async fn require(wire: &Wire, rules: Rules, codes: &[(&'static str, Bytes)]) -> Result<()> {
+    let block_gas = rules.block_gas;
+    let fee = max_fee(&wire.rpc).await?;
     let deployer = wire.sender.address();
     let balance = wire.rpc.balance(deployer).await?;
     let mut estimates = Vec::new();
     for (name, code) in codes {
         estimates.push(Estimate { name, gas: ask(wire, code, block_gas).await? });
     }
-    judge(&estimates, block_gas, fee, balance).map(|_| block_gas).map_err(|obstacle| refusal(wire, obstacle))
+    judge(&estimates, rules, fee, balance).map(|_| ()).map_err(|obstacle| refusal(wire, obstacle))
 }
 
 fn refusal(wire: &Wire, obstacle: Obstacle) -> eyre::Report {
@@ -107,6 +112,13 @@ fn refusal(wire: &Wire, obstacle: Obstacle) -> eyre::Report {
             format!(
                 "creating {name} takes {gas} gas and a block of chain {chain} holds {limit}, so nothing was sent; \
                  deploy on a chain with larger blocks"
+            ),
+        ),
+        Obstacle::Transaction { name, gas, limit } => fail(
+            Code::GasTooHigh,
+            format!(
+                "creating {name} takes {gas} gas and chain {chain} lets one transaction have {limit} (2^24, EIP-7825), so \
+                 nothing was sent; deploy on another chain"
             ),
         ),
         Obstacle::Refused { name, message } => fail(
@@ -211,6 +223,7 @@ mod tests {
     use super::*;
 
     const BLOCK: u64 = 60_000_000;
+    const RULES: Rules = Rules { block_gas: BLOCK, transaction_gas: None };
 
     fn estimates(gas: &[u64]) -> Vec<Estimate> {
         gas.iter().map(|gas| Estimate { name: "Market", gas: Ok(*gas) }).collect()
@@ -219,21 +232,25 @@ mod tests {
     #[test]
     fn what_fits_and_can_be_paid_passes() {
         let bill =
-            judge(&estimates(&[4_000_000, 30_000_000]), BLOCK, 2, U256::from(68_000_000)).expect("passes");
+            judge(&estimates(&[4_000_000, 30_000_000]), RULES, 2, U256::from(68_000_000)).expect("passes");
         assert_eq!(bill, Bill { gas: 34_000_000, wei: U256::from(68_000_000) });
     }
 
     #[test]
     fn what_does_not_is_named() {
-        let large = judge(&estimates(&[1, BLOCK + 1]), BLOCK, 0, U256::ZERO);
+        let large = judge(&estimates(&[1, BLOCK + 1]), RULES, 0, U256::ZERO);
         assert_eq!(large, Err(Obstacle::Block { name: "Market", gas: BLOCK + 1, limit: BLOCK }));
         let refused = Estimate { name: "Ext", gas: Err("exceeds the cap".into()) };
         assert_eq!(
-            judge(&[refused], BLOCK, 0, U256::MAX),
+            judge(&[refused], RULES, 0, U256::MAX),
             Err(Obstacle::Refused { name: "Ext", message: "exceeds the cap".into() })
         );
-        let poor = judge(&estimates(&[10]), BLOCK, 3, U256::from(29));
+        let poor = judge(&estimates(&[10]), RULES, 3, U256::from(29));
         let bill = Bill { gas: 10, wei: U256::from(30) };
+        let capped = Rules { transaction_gas: Some(TRANSACTION_GAS), ..RULES };
+        let above = judge(&estimates(&[TRANSACTION_GAS, TRANSACTION_GAS + 1]), capped, 0, U256::MAX);
+        let (name, gas, limit) = ("Market", TRANSACTION_GAS + 1, TRANSACTION_GAS);
+        assert_eq!(above, Err(Obstacle::Transaction { name, gas, limit }));
         assert_eq!(poor, Err(Obstacle::Funds { bill, balance: U256::from(29) }));
     }
 
