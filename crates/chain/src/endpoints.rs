@@ -1,19 +1,21 @@
 //! Several endpoints behind one transport: each request goes to the best of them, and to the next one when it fails.
 
+mod ask;
 mod batch;
 mod health;
 mod judge;
+mod limit;
 mod refusal;
 mod send;
 mod shape;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicU64},
     task::{Context, Poll},
     time::Duration,
 };
@@ -34,18 +36,16 @@ pub(crate) use batch::batched;
 pub(crate) use health::Because;
 pub(crate) use judge::Verdict;
 pub(crate) use wire::{Fault, redact};
-use {health::State, refusal::About, wire::Wire};
+use {health::State, limit::Limit, wire::Wire};
 
 /// Blocks below the head from which on endpoints must agree.
 pub(crate) const DEEP: u64 = 3;
 
+/// Blocks whose logs are asked for in one request, at most.
+const RANGE: u64 = 1 << 20;
+
 /// No time for an endpoint is shorter than this.
 const SHORTEST: Duration = Duration::from_secs(1);
-
-/// A question to which every node has the answer at hand takes no longer than this, and anything else no longer than
-/// [`LABORIOUS`], without the endpoint being taken for hung.
-const PROMPT: Duration = Duration::from_secs(4);
-const LABORIOUS: Duration = Duration::from_secs(10);
 
 /// How one endpoint is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +70,9 @@ pub struct EndpointHealth {
 #[derive(Debug)]
 struct Endpoint {
     wire: Wire,
-    /// How many requests it takes in one batch, as far as is known.
-    batch: AtomicUsize,
+    /// How many requests it takes in one batch, and logs of how many blocks in one request.
+    batch: Mutex<Limit>,
+    range: Mutex<Limit>,
 }
 
 #[derive(Debug)]
@@ -83,38 +84,6 @@ pub(crate) struct Pool {
     each: Duration,
     /// Requests so far, which numbers them.
     asked: AtomicU64,
-}
-
-/// A request that waits for its answer.
-struct Waiting<'a> {
-    pool: &'a Pool,
-    at: usize,
-    number: u64,
-    since: Instant,
-    patience: Duration,
-}
-
-impl Waiting<'_> {
-    /// How long it has waited, if that is longer than it may.
-    fn too_long(&self) -> Option<Duration> {
-        Some(self.since.elapsed()).filter(|waited| *waited >= self.patience)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    /// Also if nobody waits for the answer any more.
-    fn drop(&mut self) {
-        let waited = self.too_long();
-        let left = self.pool.states().get_mut(self.at).is_some_and(|state| {
-            state.waiting.remove(&self.number);
-            waited.is_some_and(|waited| {
-                state.hung(Instant::now(), format!("no answer within {} ms", waited.as_millis()))
-            })
-        });
-        if left {
-            self.pool.tell(self.at);
-        }
-    }
 }
 
 impl Pool {
@@ -130,10 +99,9 @@ impl Pool {
         let endpoints: Vec<Endpoint> = unique
             .into_iter()
             .map(|url| {
-                Ok(Endpoint {
-                    wire: Wire::new(url, each, wire::LONGEST)?,
-                    batch: AtomicUsize::new(batch::MOST),
-                })
+                let wire = Wire::new(url, each, wire::LONGEST)?;
+                let [batch, range] = [batch::MOST, RANGE].map(|most| Mutex::new(Limit::new(most)));
+                Ok(Endpoint { wire, batch, range })
             })
             .collect::<Result<_, ChainError>>()?;
         let states = Mutex::new(vec![State::default(); endpoints.len()]);
@@ -142,7 +110,13 @@ impl Pool {
 
     /// Ask every endpoint for its chain id. At least one must answer, and those that do must agree.
     pub(crate) async fn connect(&self) -> Result<u64, ChainError> {
-        let answers = join_all((0..self.len()).map(|at| self.chain_id(at))).await;
+        // One that hangs keeps nobody from the others.
+        let most = if self.len() > 1 { self.each.min(ask::PROMPT) } else { self.each };
+        let ask = |at| async move {
+            let late = |_| Err(TransportErrorKind::custom(Fault::Timeout(most.as_millis())));
+            tokio::time::timeout(most, self.chain_id(at)).await.unwrap_or_else(late)
+        };
+        let answers = join_all((0..self.len()).map(ask)).await;
         let mut first: Option<(usize, u64)> = None;
         let mut failure = None;
         for (at, answer) in answers.into_iter().enumerate() {
@@ -191,7 +165,7 @@ impl Pool {
     }
 
     fn states(&self) -> MutexGuard<'_, Vec<State>> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.states)
     }
 
     pub(crate) fn health(&self) -> Vec<EndpointHealth> {
@@ -247,75 +221,6 @@ impl Pool {
         );
     }
 
-    /// One request to one endpoint, with what it tells of its health.
-    pub(crate) async fn ask(&self, at: usize, packet: &RequestPacket) -> Result<ResponsePacket, Fault> {
-        // Where there are others, nobody waits for one that hangs.
-        let most = if self.len() > 1 { self.patience(packet) } else { self.each };
-        match tokio::time::timeout(most, self.ask_patiently(at, packet)).await {
-            Ok(answer) => answer.map(|(answer, _)| answer),
-            Err(_) => Err(Fault::Timeout(most.as_millis())),
-        }
-    }
-
-    async fn ask_patiently(
-        &self,
-        at: usize,
-        packet: &RequestPacket,
-    ) -> Result<(ResponsePacket, Option<About>), Fault> {
-        if !self.states().get(at).is_some_and(|state| state.checked) {
-            self.chain_id(at).await.map_err(|error| Fault::Unreachable(crate::error::root_cause(&error)))?;
-        }
-        self.post(at, packet).await
-    }
-
-    /// How long a request may take without the endpoint being taken for hung.
-    fn patience(&self, packet: &RequestPacket) -> Duration {
-        let prompt = packet.as_single().is_some_and(|request| shape::is_prompt(request.method()));
-        self.each.min(if prompt { PROMPT } else { LABORIOUS })
-    }
-
-    fn wait(&self, at: usize, packet: &RequestPacket) -> Waiting<'_> {
-        let (since, patience) = (Instant::now(), self.patience(packet));
-        let number = self.asked.fetch_add(1, Ordering::Relaxed);
-        if let Some(state) = self.states().get_mut(at) {
-            state.requests += 1;
-            state.waiting.insert(number, since + patience);
-        }
-        Waiting { pool: self, at, number, since, patience }
-    }
-
-    async fn post(
-        &self,
-        at: usize,
-        packet: &RequestPacket,
-    ) -> Result<(ResponsePacket, Option<About>), Fault> {
-        let Some(endpoint) = self.endpoints.get(at) else { return Err(Fault::Mismatched) };
-        let waiting = self.wait(at, packet);
-        let answer = endpoint.wire.post(packet).await;
-        let answer = answer.map(|answer| {
-            let about = refusal::refusal(packet, &answer);
-            (answer, about)
-        });
-        let too_long = waiting.too_long().is_some();
-        drop(waiting);
-        match &answer {
-            // Used, and noted already.
-            _ if too_long => {}
-            Ok((answer, Some(about))) if about.is_fault() => {
-                let error = answer.as_error();
-                let (code, message) = error.map_or((0, ""), |error| (error.code, &error.message));
-                self.failed(at, format!("it refuses ({code}: {message})"));
-            }
-            Ok(_) => {
-                if self.states().get_mut(at).is_some_and(|state| state.answered(Instant::now())) {
-                    tracing::info!(rpc = self.name(at), "an endpoint answers again");
-                }
-            }
-            Err(fault) => self.failed(at, fault.to_string()),
-        }
-        answer
-    }
-
     /// A request got no usable answer.
     pub(crate) fn failed(&self, at: usize, why: String) {
         let left = self.states().get_mut(at).is_some_and(|state| state.failed(Instant::now(), why));
@@ -354,6 +259,40 @@ impl Pool {
         payload(answer)
             .inspect_err(|error| tracing::debug!(rpc = self.name(at), method, %error, "a look was refused"))
             .ok()
+    }
+
+    fn batch_size(&self, at: usize) -> u64 {
+        self.endpoints.get(at).map_or(1, |endpoint| lock(&endpoint.batch).size())
+    }
+
+    fn learn_batch(&self, at: usize, learn: impl FnOnce(&mut Limit)) {
+        if let Some(endpoint) = self.endpoints.get(at) {
+            learn(&mut lock(&endpoint.batch));
+        }
+    }
+
+    /// Of how many blocks it tells the logs in one request, as far as is known.
+    pub(crate) fn range_size(&self, at: usize) -> u64 {
+        self.endpoints.get(at).map_or(1, |endpoint| lock(&endpoint.range).size())
+    }
+
+    /// It answered for so many blocks.
+    pub(crate) fn range_taken(&self, at: usize, blocks: u64) {
+        if let Some(endpoint) = self.endpoints.get(at) {
+            lock(&endpoint.range).took(blocks);
+        }
+    }
+
+    /// It did not answer for so many blocks. Whether it may for fewer.
+    pub(crate) fn range_refused(&self, at: usize, blocks: u64, error: &TransportError) -> bool {
+        let is_too_much = match error {
+            RpcError::ErrorResp(error) => refusal::about("eth_getLogs", error) != refusal::About::Rate,
+            error => batch::is_too_long(error),
+        };
+        if is_too_much && let Some(endpoint) = self.endpoints.get(at) {
+            lock(&endpoint.range).refused(blocks, 0);
+        }
+        is_too_much && blocks > 1
     }
 
     async fn hash_at(&self, at: usize, height: u64) -> Option<B256> {
@@ -429,6 +368,11 @@ impl Pool {
     }
 }
 
+/// Nothing panics while any of these is held.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The height at which endpoints are compared: deep below the lower median of their heads, so that neither one that is
 /// far behind nor one that is on another chain decides it.
 fn anchor(heads: &[(usize, u64)]) -> Option<u64> {
@@ -477,35 +421,5 @@ impl Service<RequestPacket> for Route {
                 None => route.pool.send(packet).await,
             }
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn endpoints_are_compared_below_the_median_head() {
-        assert_eq!(anchor(&[]), None);
-        assert_eq!(anchor(&[(0, 2)]), None);
-        assert_eq!(anchor(&[(0, 100)]), Some(97));
-        assert_eq!(anchor(&[(0, 100), (1, 5000)]), Some(97));
-        assert_eq!(anchor(&[(0, 100), (1, 5000), (2, 5001)]), Some(4997));
-        assert_eq!(anchor(&[(0, 9000), (1, 5000), (2, 5001)]), Some(4998));
-    }
-
-    #[test]
-    fn one_that_was_caught_does_not_clear_itself() {
-        let urls = ["http://127.0.0.1:1".to_string(), "http://127.0.0.1:2".to_string()];
-        let pool = Pool::new(&urls, Duration::from_secs(1)).expect("URLs");
-        let (ours, theirs) = (B256::repeat_byte(1), B256::repeat_byte(2));
-        let both = judge::judge(&[(0, ours), (1, theirs)], Some(ours));
-        (0..3).for_each(|_| pool.apply(&both, Some(ours)));
-        assert_eq!(pool.health()[1].left_because, Some("contradicting"));
-        assert_eq!(pool.trusted(), [0]);
-        pool.apply(&judge::judge(&[(1, theirs)], Some(ours)), Some(ours));
-        assert_eq!(pool.trusted(), [0]);
-        pool.apply(&judge::judge(&[(1, ours)], Some(ours)), Some(ours));
-        assert_eq!(pool.trusted(), [0, 1]);
     }
 }

@@ -107,8 +107,9 @@ pub struct Follower {
     ready: VecDeque<Update>,
     health: watch::Sender<Health>,
     doubt: Doubt,
-    /// Old blocks read at once: less while requests fail.
+    /// Old blocks, and blocks near the head, read at once: less while requests fail.
     span: u64,
+    piece: u64,
     /// Hurried looks left.
     eager: u32,
     /// When all endpoints were looked at last, and the look that is going on.
@@ -132,6 +133,7 @@ impl Follower {
             health,
             doubt: Doubt::default(),
             span: RANGE,
+            piece: PIECE,
             eager: 0,
             looked: None,
             looking: JoinSet::new(),
@@ -263,11 +265,13 @@ impl Follower {
         let is_old = head.block.number - next > near;
         let last = match is_old {
             true => (next + self.span - 1).min(head.block.number - near),
-            false => (next + PIECE - 1).min(head.block.number),
+            false => (next + self.piece - 1).min(head.block.number),
         };
-        if is_old {
-            // Before anything can fail or be dropped: what succeeds makes up for it.
-            self.span = (self.span / 2).max(PIECE);
+        // Before anything can fail or be dropped: what succeeds makes up for it. So an endpoint that answers little gets a
+        // block at a time in the end.
+        match is_old {
+            true => self.span = (self.span / 2).max(1),
+            false => self.piece = (self.piece / 2).max(1),
         }
         let headers = match next == head.block.number {
             true => vec![head],
@@ -282,8 +286,9 @@ impl Follower {
             true => self.reader.range(view, &headers).await?,
             false => self.reader.blocks(view, &headers).await?,
         };
-        if is_old {
-            self.span = RANGE.min(self.span * 4);
+        match is_old {
+            true => self.span = RANGE.min(self.span * 4),
+            false => self.piece = PIECE.min(self.piece * 4),
         }
         self.doubt.clear();
         self.eager = 0;

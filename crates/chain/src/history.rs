@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy::{
     primitives::B256,
-    providers::Provider,
     rpc::types::{Filter, Log},
-    transports::RpcError,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use provery_types::{BlockRef, LoggedEvent};
@@ -71,7 +69,7 @@ async fn range(rpc: &Rpc, reader: &Reader, from: u64, end: BlockRef) -> Result<V
     Ok(events)
 }
 
-/// Every log that matches, from block `from` to block `to`, in order, in requests as large as the node will answer.
+/// Every log that matches, from block `from` to block `to`, in order: each piece from the best endpoint that tells it.
 pub(crate) async fn each_range(
     rpc: &Rpc,
     filter: Filter,
@@ -79,22 +77,25 @@ pub(crate) async fn each_range(
     to: u64,
     mut found: impl FnMut(Log),
 ) -> Result<(), ChainError> {
-    let mut size = RANGE;
     let mut next = from;
     while next <= to {
-        let last = to.min(next + size - 1);
-        match rpc.provider().get_logs(&filter.clone().from_block(next).to_block(last)).await {
-            Ok(logs) => {
-                logs.into_iter().for_each(&mut found);
-                next = last + 1;
-                size = RANGE.min(size * 2);
-            }
-            Err(RpcError::ErrorResp(payload)) if size > 1 => {
-                tracing::debug!(size, code = payload.code, message = %payload.message, "log range refused, halving it");
-                size /= 2;
-            }
-            Err(error) => return Err(rpc.error("eth_getLogs", error)),
-        }
+        let (logs, last) = first_logs(rpc, &filter, next, to).await?;
+        logs.into_iter().for_each(&mut found);
+        next = last + 1;
     }
     Ok(())
+}
+
+async fn first_logs(rpc: &Rpc, filter: &Filter, from: u64, to: u64) -> Result<(Vec<Log>, u64), ChainError> {
+    let mut failure = None;
+    for view in rpc.trusted() {
+        match view.first_logs(from, to, filter).await {
+            Ok(found) => return Ok(found),
+            Err(error) => {
+                tracing::debug!(rpc = view.name(), %error, "an endpoint told no logs");
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    Err(failure.unwrap_or(ChainError::BlockNotFound(from)))
 }

@@ -7,6 +7,8 @@ pub mod calls;
 mod connection;
 mod endpoints;
 mod error;
+#[cfg(test)]
+mod fake;
 mod follower;
 mod fork;
 mod gas;

@@ -49,6 +49,9 @@ impl View {
     }
 
     fn error(&self, method: &'static str, error: TransportError) -> ChainError {
+        if error.is_deser_error() {
+            self.pool.failed(self.at, format!("{method}: {error}"));
+        }
         ChainError::rpc(self.name(), method, error)
     }
 
@@ -134,23 +137,37 @@ impl View {
         filter: &Filter,
     ) -> Result<Vec<Log>, ChainError> {
         let mut found = Vec::new();
-        let mut size = to.saturating_sub(from) + 1;
         let mut next = from;
         while next <= to {
-            let last = to.min(next + size - 1);
-            match self.provider.get_logs(&filter.clone().from_block(next).to_block(last)).await {
+            let (logs, last) = self.first_logs(next, to, filter).await?;
+            found.extend(logs);
+            next = last + 1;
+        }
+        Ok(found)
+    }
+
+    /// The logs that match from block `from` on, as far as the node will tell in one request and at most to block `to`; and
+    /// how far that is.
+    pub(crate) async fn first_logs(
+        &self,
+        from: u64,
+        to: u64,
+        filter: &Filter,
+    ) -> Result<(Vec<Log>, u64), ChainError> {
+        loop {
+            let size = self.pool.range_size(self.at).min(to.saturating_sub(from) + 1);
+            let last = from + size - 1;
+            match self.provider.get_logs(&filter.clone().from_block(from).to_block(last)).await {
                 Ok(logs) => {
-                    found.extend(logs);
-                    next = last + 1;
+                    self.pool.range_taken(self.at, size);
+                    return Ok((logs, last));
                 }
-                Err(RpcError::ErrorResp(payload)) if size > 1 => {
-                    tracing::debug!(size, code = payload.code, message = %payload.message, "log range refused, halving it");
-                    size /= 2;
+                Err(error) if self.pool.range_refused(self.at, size, &error) => {
+                    tracing::debug!(rpc = self.name(), size, %error, "a range of logs was refused, asking for less");
                 }
                 Err(error) => return Err(self.error("eth_getLogs", error)),
             }
         }
-        Ok(found)
     }
 
     /// All logs of a block, from its receipts. None if it does not know the block.

@@ -137,7 +137,7 @@ fn of_send(error: &SendError) -> Failure {
         SendError::Rpc(error) => return of_chain(error),
         SendError::Underfunded { .. } => Code::InsufficientGasFunds,
         SendError::AssetUnderfunded { .. } => Code::InsufficientBalance,
-        SendError::Rejected { .. } => Code::RpcRejected,
+        SendError::Rejected { .. } | SendError::Unseen { .. } => Code::RpcRejected,
         SendError::Unsupported { .. } => Code::ChainUnsupported,
         SendError::GasTooHigh { .. }
         | SendError::NonceTaken { .. }

@@ -150,6 +150,8 @@ pub(super) struct Book {
     pub replaced: u64,
     pub rebroadcast: u64,
     pub last_error: Option<String>,
+    /// Looks in a row whose answers made no sense.
+    pub senseless: u32,
 }
 
 impl Book {

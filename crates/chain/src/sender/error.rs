@@ -28,6 +28,10 @@ pub enum SendError {
         "{kind} was not mined in {seconds} s and may be yet (transaction {tx_hash}); check the node's fees and connection"
     )]
     TimedOut { kind: &'static str, seconds: u64, tx_hash: B256 },
+    #[error(
+        "{kind} was sent (transaction {tx_hash}) and no endpoint tells what became of it: {reason}; look it up elsewhere before you send it again"
+    )]
+    Unseen { kind: &'static str, tx_hash: B256, reason: String },
     #[error("{kind} could not be signed ({reason})")]
     Signing { kind: String, reason: String },
     #[error(
@@ -63,7 +67,11 @@ impl SendError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Rpc(error) => error.is_transient(),
-            Self::TimedOut { .. } | Self::NonceTaken { .. } | Self::TooDear { .. } | Self::Journal(_) => true,
+            Self::TimedOut { .. }
+            | Self::Unseen { .. }
+            | Self::NonceTaken { .. }
+            | Self::TooDear { .. }
+            | Self::Journal(_) => true,
             _ => false,
         }
     }

@@ -24,6 +24,8 @@ use crate::{
 
 /// Broadcasts before a refusal is reported, or the keeper goes on with what is not answered.
 const BROADCASTS: u32 = 4;
+/// Looks in a row with answers that make no sense, after which nobody waits who is not a keeper: more would say no more.
+const SENSELESS: u32 = 10;
 /// Estimates that may go unanswered before a fallback is used.
 const ESTIMATES: u32 = 2;
 
@@ -307,6 +309,9 @@ impl Inner {
             if let Some(ended) = waiter.ended.borrow_and_update().clone() {
                 return Ok(Some(ended));
             }
+            if !self.is_kept() && self.book().senseless >= SENSELESS {
+                return Err(self.unseen(kind, waiter.id));
+            }
             if started.elapsed() >= self.config.give_up_after {
                 return Err(self.given_up(kind, waiter.id, started.elapsed().as_secs()));
             }
@@ -317,6 +322,13 @@ impl Inner {
                 () = sleep(self.config.poll) => {}
             }
         }
+    }
+
+    fn unseen(&self, kind: &'static str, id: u64) -> SendError {
+        let mut book = self.book();
+        let reason = book.last_error.clone().unwrap_or_default();
+        let newest = book.by_id(id).and_then(|entry| entry.intent.signed.last());
+        SendError::Unseen { kind, tx_hash: newest.map(|signed| signed.hash).unwrap_or_default(), reason }
     }
 
     fn given_up(&self, kind: &'static str, id: u64, seconds: u64) -> SendError {

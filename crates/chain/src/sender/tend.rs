@@ -70,19 +70,27 @@ impl Inner {
         {
             let mut book = self.book();
             if book.entries.is_empty() {
-                book.last_error = None;
+                (book.last_error, book.senseless) = (None, 0);
                 return;
             }
         }
         let outcome = self.look(watch).await;
         watch.looked = Some(Instant::now());
         match outcome {
-            Ok(true) => self.book().last_error = None,
-            Ok(false) => {}
+            Ok(news) => {
+                let mut book = self.book();
+                book.senseless = 0;
+                if news {
+                    book.last_error = None;
+                }
+            }
             Err(error) => {
                 watch.again = true;
                 tracing::warn!(%error, "tending what is being sent failed, trying again");
-                self.book().last_error = Some(error.to_string());
+                let senseless = matches!(&error, SendError::Rpc(ChainError::Inconsistent { .. }));
+                let mut book = self.book();
+                book.senseless = if senseless { book.senseless.saturating_add(1) } else { 0 };
+                book.last_error = Some(error.to_string());
             }
         }
     }

@@ -1,0 +1,335 @@
+//! Endpoints that refuse, hang and talk nonsense.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use alloy::{
+    primitives::{Address, Bytes},
+    providers::Provider,
+    rpc::types::{Filter, TransactionRequest},
+    signers::local::PrivateKeySigner,
+};
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use crate::{
+    Call, Rpc, SendError, Sender, SenderConfig,
+    fake::{Fake, Say, block, connect, sound},
+    history::each_range,
+};
+
+/// A bound for failure, not for success.
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(300);
+
+/// Codes and words that somebody refuses with, or nobody yet.
+const REFUSALS: [(i64, &str); 22] = [
+    (-32000, ""),
+    (-32000, "internal"),
+    (-32001, "resource not found"),
+    (-32002, "request timed out"),
+    (-32003, "daily request limit reached"),
+    (-32004, "method not supported"),
+    (-32005, "limit exceeded"),
+    (-32007, "50/second request limit reached"),
+    (-32011, "no backend is currently healthy to serve traffic"),
+    (-32015, "VM execution error."),
+    (-32016, "over rate limit"),
+    (-32029, ""),
+    (-32600, "invalid request"),
+    (-32601, "method not found"),
+    (-32602, "invalid params"),
+    (-32603, "limit reached"),
+    (-32700, "parse error"),
+    (0, "we can't execute this request"),
+    (3, "execution reverted"),
+    (429, "your app has exceeded its compute units per second capacity"),
+    (35, "timeout on the free tier, please upgrade"),
+    (i64::MAX, "nonce too low"),
+];
+
+/// What a client asks in a day.
+async fn ask_everything(rpc: &Rpc) {
+    assert_eq!(rpc.head().await.expect("a head").number, 1_000);
+    assert_eq!(rpc.block(7).await.expect("a block").expect("there is one").timestamp, 7);
+    assert!(!rpc.balance(Address::ZERO).await.expect("a balance").is_zero());
+    assert!(rpc.code_hash(Address::ZERO).await.expect("code").is_some());
+    let provider = rpc.provider();
+    provider.call(TransactionRequest::default()).await.expect("a call");
+    assert_eq!(provider.estimate_gas(TransactionRequest::default()).await.expect("gas"), 21_000);
+    provider.get_transaction_count(Address::ZERO).await.expect("a count");
+    provider.get_fee_history(1, Default::default(), &[]).await.expect("fees");
+    let _ = provider.send_raw_transaction(&Bytes::from_static(&[1])).await.expect("sent");
+    let mut logs = 0;
+    each_range(rpc, Filter::new(), 1, 1_000, |_| logs += 1).await.expect("logs");
+    assert_eq!(logs, 1_000);
+}
+
+async fn headers(rpc: &Rpc, heights: std::ops::RangeInclusive<u64>) {
+    let view = rpc.trusted().swap_remove(0);
+    let headers = timeout(LONG, view.headers_of(heights.clone())).await.expect("in time").expect("headers");
+    assert!(headers.iter().map(|header| header.block.number).eq(heights));
+}
+
+#[tokio::test]
+async fn whatever_the_first_endpoint_refuses_with_the_second_is_asked_and_the_first_is_left() {
+    for (code, message) in REFUSALS {
+        let refuses = Arc::new(AtomicBool::new(false));
+        let now = refuses.clone();
+        let first = Fake::new(move |method, params, _| match now.load(SeqCst) {
+            true => Say::refuse(code, message),
+            false => sound(method, params),
+        })
+        .await;
+        let second = Fake::sound().await;
+        let rpc = connect(&[&first, &second], LONG).await;
+        refuses.store(true, SeqCst);
+        ask_everything(&rpc).await;
+        let health = rpc.endpoints();
+        assert!(!health[0].up && health[1].up, "{code} {message}: {health:?}");
+        assert_eq!((health[0].left_because, health[1].left_because), (Some("failing"), None), "{code}");
+        assert!(health[0].last_error.as_ref().is_some_and(|why| why.contains(message)), "{health:?}");
+        let asked = first.asked("eth_getBalance");
+        rpc.balance(Address::ZERO).await.expect("a balance");
+        assert_eq!(first.asked("eth_getBalance"), asked, "it is not asked first any more");
+    }
+}
+
+#[tokio::test]
+async fn where_all_endpoints_refuse_none_is_up_and_the_error_says_what_each_said() {
+    for (code, message) in [(-32007, "request limit reached"), (-32000, "out of order"), (-32601, "gone")] {
+        let refuses = Arc::new(AtomicBool::new(false));
+        let script = |refuses: Arc<AtomicBool>| {
+            move |method: &str, params: &Value, _: usize| match refuses.load(SeqCst) {
+                true => Say::refuse(code, message),
+                false => sound(method, params),
+            }
+        };
+        let fakes = [Fake::new(script(refuses.clone())).await, Fake::new(script(refuses.clone())).await];
+        let rpc = connect(&[&fakes[0], &fakes[1]], LONG).await;
+        ask_everything(&rpc).await;
+        refuses.store(true, SeqCst);
+        let error = rpc.balance(Address::ZERO).await.expect_err("both refuse");
+        let said = error.to_string();
+        assert!(matches!(error, ChainError::Refused { code: found, .. } if found == code), "{said}");
+        assert!(said.contains("eth_getBalance") && said.matches(message).count() == 2, "{said}");
+        assert!(fakes.iter().all(|fake| said.contains(&fake.url())), "{said}");
+        assert!(rpc.endpoints().iter().all(|endpoint| !endpoint.up));
+        refuses.store(false, SeqCst);
+        rpc.balance(Address::ZERO).await.expect("they are well again");
+        assert!(rpc.endpoints()[0].up || rpc.endpoints()[1].up);
+    }
+}
+
+#[tokio::test]
+async fn what_a_contract_says_is_asked_of_nobody_else() {
+    let first = Fake::new(|method, params, _| match method {
+        "eth_call" => Say::Error(3, "execution reverted", json!("0x08c379a0")),
+        _ => sound(method, params),
+    })
+    .await;
+    let second = Fake::sound().await;
+    let rpc = connect(&[&first, &second], LONG).await;
+    rpc.provider().call(TransactionRequest::default()).await.expect_err("it reverts");
+    assert_eq!((first.asked("eth_call"), second.asked("eth_call")), (1, 0));
+    assert!(rpc.endpoints()[0].up);
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_asked_elsewhere_and_else_named() {
+    let broken = |method: &str, params: &Value, _: usize| match method {
+        "eth_getBlockByNumber" => {
+            let mut block = block(7);
+            block.as_object_mut().expect("an object").remove("parentHash");
+            Say::Result(block)
+        }
+        "eth_getBalance" => Say::Result(Value::Null),
+        _ => sound(method, params),
+    };
+    let (first, second) = (Fake::new(broken).await, Fake::sound().await);
+    let rpc = connect(&[&first, &second], LONG).await;
+    ask_everything(&rpc).await;
+    assert!(rpc.endpoints()[0].total_failures >= 2, "{:?}", rpc.endpoints());
+
+    let rpc = connect(&[&first], LONG).await;
+    let error = rpc.block(7).await.expect_err("half a block").to_string();
+    assert!(error.contains("eth_getBlockByNumber") && error.contains("parentHash"), "{error}");
+    let error = rpc.balance(Address::ZERO).await.expect_err("no balance").to_string();
+    assert!(error.contains("eth_getBalance") && error.contains("null"), "{error}");
+    assert!(!rpc.endpoints()[0].up);
+    let view = rpc.trusted().swap_remove(0);
+    let error = view.headers_of(1..=3).await.expect_err("half a block").to_string();
+    assert!(error.contains("parentHash"), "{error}");
+}
+
+#[tokio::test]
+async fn a_command_ends_when_what_became_of_its_transaction_cannot_be_read() {
+    let sent = Arc::new(AtomicBool::new(false));
+    let fake = Fake::new(move |method, params, _| match method {
+        "eth_sendRawTransaction" => {
+            sent.store(true, SeqCst);
+            sound(method, params)
+        }
+        "eth_getBlockByNumber" if sent.load(SeqCst) => Say::Result(json!({"number": "0x1"})),
+        _ => sound(method, params),
+    })
+    .await;
+    let rpc = connect(&[&fake], LONG).await;
+    let sender = Sender::new(rpc, PrivateKeySigner::random(), SenderConfig::new(Duration::from_millis(20)));
+    let error = timeout(LONG, sender.send(Call::transfer(Address::ZERO, 1.try_into().expect("one"))))
+        .await
+        .expect("it ends")
+        .expect_err("nothing can be read");
+    let said = error.to_string();
+    assert!(matches!(error, SendError::Unseen { kind: "transfer", .. }), "{said}");
+    assert!(said.contains("eth_getBlockByNumber") && said.contains("missing field"), "{said}");
+}
+
+#[tokio::test]
+async fn one_that_hangs_is_passed_over_and_left() {
+    let hangs = Arc::new(AtomicBool::new(false));
+    let now = hangs.clone();
+    let first = Fake::new(move |method, params, _| match now.load(SeqCst) {
+        true => Say::Nothing,
+        false => sound(method, params),
+    })
+    .await;
+    let second = Fake::sound().await;
+    // Half of it is for each.
+    let rpc = connect(&[&first, &second], Duration::from_secs(2)).await;
+    hangs.store(true, SeqCst);
+    rpc.balance(Address::ZERO).await.expect("a balance");
+    let health = rpc.endpoints();
+    assert!(!health[0].up && health[0].left_because == Some("failing"), "{health:?}");
+    assert!(health[0].last_error.as_ref().is_some_and(|why| why.contains("no answer within")), "{health:?}");
+    let asked = first.asked("eth_getBalance");
+    ask_everything(&rpc).await;
+    assert_eq!(first.asked("eth_getBalance"), asked, "once was enough");
+}
+
+#[tokio::test]
+async fn a_single_one_that_hangs_is_not_up_while_it_hangs() {
+    let fake = Fake::new(|method, params, _| match method {
+        "eth_getBalance" => Say::Nothing,
+        _ => sound(method, params),
+    })
+    .await;
+    let rpc = connect(&[&fake], LONG * 10).await;
+    assert!(rpc.endpoints()[0].up);
+    let asks = rpc.clone();
+    let waits = tokio::spawn(async move { asks.balance(Address::ZERO).await });
+    timeout(LONG, async {
+        while rpc.endpoints()[0].up {
+            sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .expect("it is noticed");
+    assert!(!waits.is_finished(), "long before the request is given up");
+    waits.abort();
+}
+
+#[tokio::test]
+async fn of_a_batch_the_answered_are_kept_and_the_rest_is_asked_again() {
+    let few = Fake::new(|method, params, at| match (method, at) {
+        ("eth_getBlockByNumber", 20..) => Say::refuse(-32000, "batch element beyond what is served"),
+        _ => sound(method, params),
+    })
+    .await;
+    let rpc = connect(&[&few], LONG).await;
+    headers(&rpc, 1..=600).await;
+    assert!(few.asked("eth_getBlockByNumber") < 800, "{} for 600", few.asked("eth_getBlockByNumber"));
+
+    // In no order.
+    let asked = AtomicU64::new(0);
+    let some = Fake::new(move |method, params, _| match method {
+        "eth_getBlockByNumber" if asked.fetch_add(1, SeqCst).is_multiple_of(3) => Say::refuse(-32000, "busy"),
+        _ => sound(method, params),
+    })
+    .await;
+    headers(&connect(&[&some], LONG).await, 1..=200).await;
+
+    // None at all.
+    let single = Fake::new(|method, params, at| match (method, at) {
+        ("eth_getBlockByNumber", 1..) => Say::refuse(-32600, "one at a time"),
+        _ => sound(method, params),
+    })
+    .await;
+    headers(&connect(&[&single], LONG).await, 1..=100).await;
+}
+
+#[tokio::test]
+async fn twenty_five_blocks_a_second_are_enough_to_get_them_all() {
+    for message in ["25/second request limit reached", ""] {
+        let window = Mutex::new((Instant::now(), 0));
+        let fake = Fake::new(move |method, params, _| {
+            if method != "eth_getBlockByNumber" {
+                return sound(method, params);
+            }
+            let mut window = lock(&window);
+            if window.0.elapsed() >= Duration::from_secs(1) {
+                *window = (Instant::now(), 0);
+            }
+            window.1 += 1;
+            if window.1 > 25 { Say::refuse(-32007, message) } else { sound(method, params) }
+        })
+        .await;
+        headers(&connect(&[&fake], LONG).await, 1..=100).await;
+    }
+}
+
+#[tokio::test]
+async fn a_range_that_was_refused_is_remembered() {
+    let refused = Arc::new(AtomicU64::new(0));
+    let counts = refused.clone();
+    let fake = Fake::new(move |method, params, _| match sound(method, params) {
+        Say::Result(Value::Array(logs)) if logs.len() > 10 => {
+            counts.fetch_add(1, SeqCst);
+            Say::refuse(-32000, "up to a 10 block range")
+        }
+        answer => answer,
+    })
+    .await;
+    let rpc = connect(&[&fake], LONG).await;
+    for _ in 0..4 {
+        let mut logs = 0;
+        each_range(&rpc, Filter::new(), 1, 1_000, |_| logs += 1).await.expect("logs");
+        assert_eq!(logs, 1_000);
+    }
+    let (asked, refused) = (fake.asked("eth_getLogs"), refused.load(SeqCst));
+    assert!(refused <= 25 && asked <= 480, "{refused} of {asked} refused");
+    assert!(rpc.endpoints()[0].up);
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut_short() {
+    let fake = Fake::new(|_, _, _| Say::Result(json!("1".repeat(100_000)))).await;
+    let packet = request("eth_getLogs", json!([])).expect("a request");
+    let wire = |longest| Wire::new(&fake.url(), SHORT * 10, longest).expect("a URL");
+    assert_eq!(wire(10_000).post(&packet).await.expect_err("too long"), Fault::TooLong(10_000));
+    wire(200_000).post(&packet).await.expect("it fits");
+}
+
+#[test]
+fn endpoints_are_compared_below_the_median_head() {
+    assert_eq!(anchor(&[]), None);
+    assert_eq!(anchor(&[(0, 2)]), None);
+    assert_eq!(anchor(&[(0, 100)]), Some(97));
+    assert_eq!(anchor(&[(0, 100), (1, 5000)]), Some(97));
+    assert_eq!(anchor(&[(0, 100), (1, 5000), (2, 5001)]), Some(4997));
+    assert_eq!(anchor(&[(0, 9000), (1, 5000), (2, 5001)]), Some(4998));
+}
+
+#[test]
+fn one_that_was_caught_does_not_clear_itself() {
+    let urls = ["http://127.0.0.1:1".to_string(), "http://127.0.0.1:2".to_string()];
+    let pool = Pool::new(&urls, Duration::from_secs(1)).expect("URLs");
+    let (ours, theirs) = (B256::repeat_byte(1), B256::repeat_byte(2));
+    let both = judge::judge(&[(0, ours), (1, theirs)], Some(ours));
+    (0..3).for_each(|_| pool.apply(&both, Some(ours)));
+    assert_eq!(pool.health()[1].left_because, Some("contradicting"));
+    assert_eq!(pool.trusted(), [0]);
+    pool.apply(&judge::judge(&[(1, theirs)], Some(ours)), Some(ours));
+    assert_eq!(pool.trusted(), [0]);
+    pool.apply(&judge::judge(&[(1, ours)], Some(ours)), Some(ours));
+    assert_eq!(pool.trusted(), [0, 1]);
+}
