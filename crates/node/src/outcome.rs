@@ -9,8 +9,10 @@ use crate::slots::Input;
 pub enum Class {
     /// Someone else was first, or time ran out: the chain's events say so too.
     Raced,
-    /// The chain is not there yet, or the connection was not: send again soon.
+    /// The chain is not there yet: send again soon.
     NotYet,
+    /// No endpoint answered, or all refused: send again soon, and take nothing on meanwhile.
+    Unanswered,
     /// The proof is no good.
     Refused,
     /// Something is wrong that this node cannot mend by itself, such as an empty account. It goes on trying, slowly.
@@ -47,6 +49,7 @@ pub fn classify(error: &SendError) -> Class {
         Some(name) => classify_revert(name),
         // It was not worth sending any more: time ran out, or it would have reverted.
         None if matches!(error, SendError::Abandoned { .. }) => Class::Raced,
+        None if matches!(error, SendError::Rpc(error) if error.is_transient()) => Class::Unanswered,
         None if error.is_transient() => Class::NotYet,
         None => Class::Failing,
     }
@@ -74,7 +77,7 @@ impl Class {
     pub fn input(self, now: u64) -> Input {
         match self {
             Self::Raced => Input::SendRaced,
-            Self::NotYet => Input::SendFailed { retry_at: now + SOON },
+            Self::NotYet | Self::Unanswered => Input::SendFailed { retry_at: now + SOON },
             Self::Refused => Input::ProofRefused { retry_at: now + SOON },
             Self::Failing => Input::SendFailed { retry_at: now + LATER },
         }
@@ -85,6 +88,7 @@ impl Class {
         match self {
             Self::Raced => "raced",
             Self::NotYet => "not_yet",
+            Self::Unanswered => "no_endpoint",
             Self::Refused => "proof_refused",
             Self::Failing => "send_failing",
         }
@@ -93,6 +97,8 @@ impl Class {
 
 #[cfg(test)]
 mod tests {
+    use provery_chain::ChainError;
+
     use super::*;
 
     #[test]
@@ -103,7 +109,11 @@ mod tests {
             detail: String::new(),
             tx_hash: None,
         };
+        let url = || "http://a:1".to_owned();
+        let refused = || ChainError::Refused { url: url(), method: "eth_call", code: -32007, message: url() };
         for (error, class) in [
+            (refused().into(), Class::Unanswered),
+            (ChainError::Unreachable { url: url(), reason: url() }.into(), Class::Unanswered),
             (reverted("SlotNotOpen"), Class::Raced),
             (reverted("SlotHasExpired"), Class::Raced),
             (reverted("PremiseOpen"), Class::Raced),

@@ -16,6 +16,8 @@ use crate::slots::SlotStage;
 pub const ENDED_KEPT: usize = 1_000;
 /// A view of the chain that is no further behind than this many blocks is recent enough to act on.
 pub const CAUGHT_UP_WITHIN: u64 = 2;
+/// Seconds for which the chain may not be read although an endpoint answers.
+const UNREAD_WITHIN: u64 = 10;
 
 /// A node at a moment. `Option`s are what it has not looked at yet, or cannot know while it does not run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -90,6 +92,9 @@ pub struct ChainStatus {
     /// The last block whose effects are stored.
     pub position: Option<u64>,
     pub lag_blocks: u64,
+    /// For how many seconds it could not be read, and why not.
+    pub unread_secs: u64,
+    pub last_error: Option<String>,
     pub reorgs: u64,
     /// Blocks that the deepest of them took back.
     pub deepest_reorg: u64,
@@ -173,6 +178,11 @@ pub struct BalanceStatus {
 }
 
 impl ChainStatus {
+    /// Whether there is an endpoint that the chain can be read from.
+    fn is_read(&self) -> bool {
+        self.unread_secs < UNREAD_WITHIN && self.endpoints.iter().any(|endpoint| endpoint.up)
+    }
+
     pub fn caught_up(&self) -> bool {
         self.head.is_some() && self.position.is_some() && self.lag_blocks <= CAUGHT_UP_WITHIN
     }
@@ -189,7 +199,7 @@ impl Status {
         let node = &self.node;
         let concerned = |code| self.concerns.iter().any(|it| it.code == code);
         let checks = [
-            (!self.chain.endpoints.iter().any(|endpoint| endpoint.up), "no_endpoint"),
+            (!self.chain.is_read(), "no_endpoint"),
             (!self.chain.caught_up(), "behind"),
             (node.draining, "draining"),
             (node.breaker.open, "breaker_open"),
@@ -225,6 +235,7 @@ pub(super) mod tests {
             status.unready()
         };
         assert_eq!(worse(|status| status.chain.endpoints[0].up = false), ["no_endpoint"]);
+        assert_eq!(worse(|status| status.chain.unread_secs = 10), ["no_endpoint"], "none that is of use");
         assert_eq!(worse(|status| status.chain.lag_blocks = 3), ["behind"]);
         assert_eq!(worse(|status| status.chain.position = None), ["behind"]);
         assert_eq!(worse(|status| status.node.draining = true), ["draining"]);

@@ -135,6 +135,8 @@ impl Service {
             head,
             position,
             lag_blocks: head.unwrap_or_default().saturating_sub(position.unwrap_or_default()),
+            unread_secs: health.failing_since.map_or(0, |since| since.elapsed().as_secs()),
+            last_error: health.last_error.clone(),
             reorgs: health.reorgs,
             deepest_reorg: health.deepest_reorg,
             endpoints: self.chain.rpc().endpoints().into_iter().map(endpoint).collect(),

@@ -174,6 +174,11 @@ impl Service {
             Class::NotYet => {
                 warn!(market = %key.market, slot = key.id, error = %error, "proof is sent again")
             }
+            Class::Unanswered => {
+                warn!(market = %key.market, slot = key.id, error = %error, "no endpoint takes a proof, it is sent again");
+                self.health.failed(class.code());
+                self.watch.observer.failure(class.code());
+            }
             Class::Refused | Class::Failing => {
                 self.health.failed(class.code());
                 self.trouble(Some(key), class.code(), &error.to_string(), true);
@@ -219,7 +224,7 @@ impl Service {
                 }
                 self.upkeep.ended(task, Some(class));
                 match class {
-                    Class::Raced | Class::NotYet => {
+                    Class::Raced | Class::NotYet | Class::Unanswered => {
                         debug!(action = task.name(), error = %error, "upkeep is not needed, or not yet");
                     }
                     class => self.trouble(None, class.code(), &format!("{}: {error}", task.name()), true),

@@ -162,11 +162,14 @@ impl Upkeep {
         self.running.remove(task);
         let rest = match (task, failure) {
             (_, None) => REST,
-            (Task::Errand(..), Some(Class::Raced | Class::NotYet)) => ERRAND_REST,
+            (Task::Errand(..), Some(Class::Raced | Class::NotYet | Class::Unanswered)) => ERRAND_REST,
             // A reorg gave the round another seed; a ticket of that one must not be late.
             (Task::Errand(_, "ticket"), Some(Class::Refused)) => ERRAND_REST,
             // What another was faster at is seen in an event.
-            (Task::Resolve(_) | Task::Drop(_) | Task::Seed(_), Some(Class::Raced | Class::NotYet)) => REST,
+            (
+                Task::Resolve(_) | Task::Drop(_) | Task::Seed(_),
+                Some(Class::Raced | Class::NotYet | Class::Unanswered),
+            ) => REST,
             _ => REST_AFTER_FAILURE,
         };
         let rest = Rest { until: Instant::now() + rest, landed: failure.is_none() };
