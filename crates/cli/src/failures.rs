@@ -117,6 +117,7 @@ fn of_node(error: &NodeError) -> Failure {
         NodeError::SlotHeld { .. } => Code::SlotNotAllocated,
         NodeError::Serve(ServeError::Bind { .. }) => Code::AddressInUse,
         NodeError::Serve(_) => Code::Internal,
+        NodeError::LeftInDraws { .. } => Code::LeftInDraws,
         NodeError::Stopped => Code::Cancelled,
         NodeError::Task(_) | NodeError::Rollup(_) | NodeError::TermsNotFound(_) => Code::Internal,
     };

@@ -218,6 +218,10 @@ impl Book {
         let mut touched = BTreeSet::new();
         // One after the other: which is wanted may follow from the one before.
         for logged in events {
+            if matches!(&logged.event, Event::ProverPaused { prover } | Event::ProverResumed { prover } if *prover == self.me)
+            {
+                self.facts.own_turns(self.store.own_turns()?);
+            }
             if self.wants(&logged.event) {
                 touched.extend(self.facts.apply(logged));
                 wanted.push(logged.clone());
@@ -441,6 +445,7 @@ fn slots_market(event: &Event) -> Option<&U256> {
 
 fn fold(deployment: &Deployment, loaded: &Loaded) -> Result<Facts, NodeError> {
     let mut facts = Facts::new(deployment);
+    facts.own_turns(loaded.own_turns.iter().copied());
     for (rollup, number, state) in &loaded.bases {
         facts.restore_rollup(*rollup, *number, state).map_err(NodeError::Base)?;
     }

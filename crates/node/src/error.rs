@@ -1,5 +1,6 @@
 //! Why a node stops, or a slot could not be proven by hand.
 
+use alloy::primitives::Address;
 use provery_chain::{ChainError, SendError};
 use provery_proving::ProveError;
 use provery_types::SlotState;
@@ -45,6 +46,11 @@ pub enum NodeError {
     TermsNotFound(SlotKey),
     #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error(
+        "the node stopped, and prover {prover} is still in the draws ({why}): slots that it is given are missed and their bonds lost; \
+         run `provery prover pause` with its key, or start the node again"
+    )]
+    LeftInDraws { prover: Address, why: String },
     #[error("the proof was stopped")]
     Stopped,
 }
@@ -66,6 +72,7 @@ impl NodeError {
             Self::SlotHeld { .. } => "slot_held",
             Self::TermsNotFound(_) => "terms_not_found",
             Self::Serve(_) => "http",
+            Self::LeftInDraws { .. } => "left_in_draws",
             Self::Stopped => "stopped",
         }
     }

@@ -112,6 +112,8 @@ impl SlotFact {
 struct ProverFact {
     id: u32,
     paused: bool,
+    /// The last pause or resumption that is not this node's own was a pause.
+    held_out: bool,
 }
 
 /// A market's terms: those in force, and those announced.
@@ -150,6 +152,8 @@ pub struct Facts {
     /// Of each market, the last slot that is proven right with all that it builds on.
     established: BTreeMap<U256, u64>,
     provers: BTreeMap<Address, ProverFact>,
+    /// Transactions by which this node paused or resumed its prover, the last of them.
+    own_turns: BTreeSet<B256>,
     commitments: BTreeMap<(U256, Address), Commitment>,
     /// Who is out of a market's draws after misses there.
     suspended: BTreeSet<(U256, Address)>,
@@ -293,6 +297,16 @@ impl Facts {
     pub fn standing(&self, prover: Address) -> Standing {
         let known = self.provers.get(&prover);
         known.map_or_else(Standing::default, |it| Standing { registered: it.id != 0, paused: it.paused })
+    }
+
+    /// Whether whoever is not this node last said that a prover is out of the draws.
+    pub fn held_out(&self, prover: Address) -> bool {
+        self.provers.get(&prover).is_some_and(|fact| fact.held_out)
+    }
+
+    /// What this node signed to pause or resume its prover; said before the events of it are applied.
+    pub fn own_turns(&mut self, hashes: impl IntoIterator<Item = B256>) {
+        self.own_turns = hashes.into_iter().collect();
     }
 
     /// A prover's number; nothing if it is not registered.

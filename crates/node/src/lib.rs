@@ -12,6 +12,7 @@
 //! | [`worker`] | proofs: in this process, in processes of their own, on other machines |
 //! | [`leader`] | which of several nodes acts |
 //! | [`outcome`] | what a failed send means |
+//! | [`pause`] | whether to pause the prover, or to bring it back |
 //! | [`observe`] | what can be seen from outside: status, metrics, their HTTP server |
 //! | [`service`] | the loop: updates in, effects out |
 //! | [`once`] | one slot, by hand |
@@ -30,6 +31,7 @@ pub mod leader;
 pub mod observe;
 pub mod once;
 pub mod outcome;
+pub mod pause;
 pub mod report;
 pub mod rollup;
 pub mod service;

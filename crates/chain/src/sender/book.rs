@@ -204,12 +204,12 @@ impl Book {
         live.map(|(nonce, _)| *nonce)
     }
 
-    /// What is new of an order that an intent already is: what it may cost, and by when it should be there.
-    pub fn renew(&mut self, id: u64, order: &Order) {
-        if let Some(entry) = self.by_id(id).filter(|entry| !entry.is_mined()) {
-            entry.intent.budget = order.budget;
-            entry.intent.deadline = order.deadline;
-            (entry.intent.spend.keep, entry.intent.spend.due) = (order.keep, order.due);
+    /// What intents with this tag may cost from now on, and by when they should be there.
+    pub fn renew(&mut self, tag: &str, budget: Option<U256>, keep: U256, due: Option<u64>) {
+        let unmined = self.entries.values_mut().filter(|it| !it.is_mined() && it.intent.tag == tag);
+        for intent in unmined.map(|entry| &mut entry.intent) {
+            intent.budget = budget;
+            (intent.spend.keep, intent.spend.due) = (keep, due);
         }
     }
 

@@ -275,12 +275,9 @@ impl Sender {
         self.inner.book().is_live(tag)
     }
 
-    /// What an order that is under way may cost from now on, and by when it should be there; for what is signed from now on.
-    pub fn renew(&self, order: &Order) {
-        let mut book = self.inner.book();
-        if let Some(id) = book.same(order).map(|entry| entry.id) {
-            book.renew(id, order);
-        }
+    /// What is under way with this tag may cost this much in all from now on, and should be there by then: see [`Order`].
+    pub fn renew(&self, tag: &str, budget: Option<U256>, keep: U256, due: Option<u64>) {
+        self.inner.book().renew(tag, budget, keep, due);
     }
 
     /// The last call of these kinds, in the order in which they take effect, and how far it has come; nothing if it is forgotten,

@@ -57,7 +57,7 @@ impl Inner {
     pub(super) fn attach(&self, order: &Order) -> Option<Waiter> {
         let mut book = self.book();
         let waiter = book.same(order).map(|entry| Waiter { id: entry.id, ended: entry.ended.subscribe() })?;
-        book.renew(waiter.id, order);
+        book.renew(&order.tag, order.budget, order.keep, order.due);
         Some(waiter)
     }
 

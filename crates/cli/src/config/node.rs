@@ -108,7 +108,8 @@ pub struct NodeValues {
     /// Blocks, its own included, until a transaction counts as done [default: 1 on development chains, else 3]
     #[arg(long, value_name = "N")]
     pub confirmations: Option<u64>,
-    /// Wei of the chain's own currency that a whole unit of the asset is worth [default: 1ether]
+    /// Wei of the chain's own currency that a whole unit of the asset is worth; needed on every chain that is not for development
+    /// [default there: 1ether]
     #[arg(long, value_name = "AMOUNT")]
     pub gas_wei_per_asset: Option<Amount>,
     /// Most of what a slot is worth that gas for its proof may cost, in bps, until its deadline is near [default: 5000]

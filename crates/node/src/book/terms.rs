@@ -43,8 +43,30 @@ impl Concern {
     pub const HELD_UNPROVABLE: &'static str = "held_unprovable";
     /// It came back from a suspension, proved nothing, and is suspended again: it does not come back by itself.
     pub const SUSPENDED: &'static str = "suspended";
+    /// A slot that this prover holds is not proven on the chain, and time runs out.
+    pub const HELD_LATE: &'static str = "held_late";
+    /// No endpoint answers while bonds are at stake.
+    pub const BLIND: &'static str = "blind";
+    /// The prover should be out of the draws, and cannot be paused.
+    pub const PAUSE_FAILS: &'static str = "pause_fails";
+    /// Another program sends with this node's key.
+    pub const KEY_SHARED: &'static str = "key_shared";
+    /// The prover is out of the draws, and not by this node.
+    pub const PAUSED_BY_OPERATOR: &'static str = "paused_by_operator";
     pub const TERMS_NOT_ACCEPTED: &'static str = "terms_not_accepted";
     pub const EXPOSURE_TOO_LARGE: &'static str = "exposure_too_large";
+
+    /// Of the node, and of no market.
+    pub fn of_node(code: &'static str, message: String) -> Self {
+        Self { code, market: U256::ZERO, slot: None, message }
+    }
+
+    /// Whether stake is lost if nothing is done about it.
+    pub fn is_alarm(&self) -> bool {
+        let alarms =
+            [Self::HELD_UNPROVABLE, Self::HELD_LATE, Self::BLIND, Self::PAUSE_FAILS, Self::KEY_SHARED];
+        alarms.contains(&self.code)
+    }
 }
 
 impl Book {
@@ -76,6 +98,7 @@ impl Book {
         stake_unit: U256,
     ) -> Vec<Concern> {
         let mut concerns = self.unprovable(policy.now);
+        concerns.extend(self.late(policy));
         concerns.extend(self.suspensions());
         for MarketOutlook { market, commitment, terms } in self.outlooks(bounds, policy.minimum_reward) {
             let why = terms.refused.map(|(version, refusal)| (version, refusal.reason()));
@@ -137,6 +160,42 @@ impl Book {
             commitment.exposure
         );
         Some(Concern { code: Concern::EXPOSURE_TOO_LARGE, market, slot: None, message })
+    }
+
+    /// Slots of this prover's whose bond is at stake and which are not proven on the chain, with less time left than what is still to
+    /// be done usually takes.
+    fn late(&self, policy: &Policy) -> Vec<Concern> {
+        let mut concerns = Vec::new();
+        for (key, record) in self.work.iter().filter(|(_, record)| record.slot.prover == self.me) {
+            let Some((slot, terms)) = self.open_slot(*key).filter(|_| !self.fell(*key)) else { continue };
+            let (until, window) = (slot.exclusiveUntil.to::<u64>(), u64::from(terms.exclusiveWindow));
+            let proof = policy.estimated_proving_seconds;
+            let needed = match record.work.stage {
+                SlotStage::Ignored | SlotStage::Failed => continue,
+                stage if stage.ended() => continue,
+                SlotStage::Proved { .. } | SlotStage::Submitting => window / 8,
+                SlotStage::Proving => (proof / 2).min(window / 4),
+                _ => proof,
+            };
+            let left = until.saturating_sub(policy.now);
+            if left >= needed || policy.now >= expires_at(slot, terms) {
+                continue;
+            }
+            let (SlotKey { market, id }, bond, stage) = (*key, terms.bond, record.work.stage.name());
+            let message = format!(
+                "slot {id} of market {market} is this prover's and not proven on the chain (stage {stage}), and its bond of \
+                 {bond} asset wei is lost from unix second {until} on if another proves it: see to the endpoints, the key's gas \
+                 funds and the workers, or hand it over with `provery slot hand-over`"
+            );
+            concerns.push(Concern { code: Concern::HELD_LATE, market, slot: Some(id), message });
+        }
+        concerns
+    }
+
+    /// How many slots this prover holds whose bond is at stake.
+    pub fn at_stake(&self) -> usize {
+        let held = self.work.iter().filter(|(_, record)| record.slot.prover == self.me);
+        held.filter(|(key, _)| self.open_slot(**key).is_some() && !self.fell(**key)).count()
     }
 
     /// Slots of this prover's whose bond is at stake, and which this node is not going to prove.

@@ -68,8 +68,15 @@ impl Facts {
             Event::WeightSet { market, id, weight, .. } => {
                 self.weights.insert((*market, *id), *weight);
             }
-            Event::ProverPaused { prover } => self.provers.entry(*prover).or_default().paused = true,
-            Event::ProverResumed { prover } => self.provers.entry(*prover).or_default().paused = false,
+            Event::ProverPaused { prover } | Event::ProverResumed { prover } => {
+                let paused = matches!(logged.event, Event::ProverPaused { .. });
+                let own = self.own_turns.contains(&logged.tx_hash);
+                let fact = self.provers.entry(*prover).or_default();
+                fact.paused = paused;
+                if !own {
+                    fact.held_out = paused;
+                }
+            }
             Event::ProverSuspended { prover, market } => {
                 self.suspended.insert((*market, *prover));
             }

@@ -57,7 +57,11 @@ fn useless(logged: &LoggedEvent, facts: &Facts, deep: u64, newer: &mut BTreeSet<
         Event::WeightSet { market, id, .. } => said_again(format!("weight {market} {id}")),
         Event::EpochSeeded { epoch, .. } | Event::EpochSeedless { epoch } => !facts.seeded.contains(epoch),
         Event::ProverResumed { prover } | Event::ProverPaused { prover } => {
-            said_again(format!("pause {prover}"))
+            // The last, and the last that is not this node's own.
+            let last = !said_again(format!("pause {prover}"));
+            let own = facts.own_turns.contains(&logged.tx_hash);
+            let word = !own && !said_again(format!("word about {prover}"));
+            !last && !word
         }
         Event::ProverSuspended { prover, market } => said_again(format!("suspension {market} {prover}")),
         // It says that the suspension is over, and, until a proof that no reorg can take back, that nothing was proven since.

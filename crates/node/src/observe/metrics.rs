@@ -193,6 +193,8 @@ impl Out<'_> {
         self.gauge("draining", "It was told to stop", flag(node.draining))?;
         self.gauge("taking", "It takes new slots on", flag(node.taking))?;
         self.gauge("paused", "The prover is paused on-chain", flag(node.paused_on_chain))?;
+        let alarms = status.concerns.iter().filter(|concern| concern.alarm).count();
+        self.gauge("alarms", "What loses stake if nothing is done about it", number(alarms as u64))?;
         self.gauge("breaker_open", "The circuit breaker is open", flag(node.breaker.open))?;
         self.gauge("breaker_failures", "Failures in a row", f64::from(node.breaker.failures))
     }

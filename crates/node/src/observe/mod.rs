@@ -8,7 +8,8 @@
 //! | `/status` | [`Status`] as JSON |
 //!
 //! Reasons not to be ready: `starting`, `stalled` (the loop does not tick), `no_endpoint`, `behind`, `draining`,
-//! `breaker_open`, `standby`, `held_unprovable` and `suspended` (see [`crate::book::Concern`]).
+//! `breaker_open`, `standby`, `paused_by_operator`, `paused_by_node: <why>` (see [`PauseStatus`]), `held_unprovable`,
+//! `held_late`, `pause_fails` and `suspended` (see [`crate::book::Concern`]).
 //!
 //! The metrics. Labels only have values from closed lists or from the configuration, never slots, addresses or messages.
 //!
@@ -20,6 +21,7 @@
 //! | `provery_ready` | gauge | | 1 if `/readyz` says 200 |
 //! | `provery_role` | gauge | `role` | 1 for the role it has: alone, leader, standby |
 //! | `provery_draining`, `provery_taking`, `provery_paused` | gauge | | 1 if so |
+//! | `provery_alarms` | gauge | | what loses stake if nothing is done about it, as `concerns` of the status has it |
 //! | `provery_breaker_open`, `provery_breaker_failures` | gauge | | the circuit breaker, and failures in a row |
 //! | `provery_chain_head_block`, `provery_chain_position_block` | gauge | | the chain's newest block; the last that is stored |
 //! | `provery_chain_lag_blocks` | gauge | | blocks between them |
@@ -57,7 +59,7 @@ use std::time::{Duration, Instant};
 pub use http::{ServeError, Server, serve};
 pub use place::{HttpPlace, read_place};
 pub use status::{
-    BalanceStatus, BreakerStatus, CAUGHT_UP_WITHIN, ChainStatus, ConcernStatus, ENDED_KEPT, EndedSlot,
+    BalanceStatus, BreakerStatus, PauseStatus, CAUGHT_UP_WITHIN, ChainStatus, ConcernStatus, ENDED_KEPT, EndedSlot,
     EndpointStatus, NodeStatus, OpenSlot, StakeStatus, Status, WorkersStatus,
 };
 

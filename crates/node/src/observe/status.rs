@@ -42,11 +42,15 @@ pub struct Status {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ConcernStatus {
-    /// held_unprovable, suspended, terms_not_accepted or exposure_too_large.
+    /// held_unprovable, held_late, blind, pause_fails, key_shared, paused_by_operator, suspended, terms_not_accepted or
+    /// exposure_too_large.
     pub code: String,
-    /// Decimal.
+    /// Stake is lost if nothing is done about it.
+    pub alarm: bool,
+    /// Decimal; 0 if it is the node's own.
     pub market: String,
     pub slot: Option<u64>,
+    /// What is so, and what to do.
     pub message: String,
 }
 
@@ -71,6 +75,18 @@ pub struct NodeStatus {
     pub breaker: BreakerStatus,
     /// The prover is paused on-chain: no draw picks it.
     pub paused_on_chain: bool,
+    /// Whose pause it is, and why; nothing if it is not paused.
+    pub paused: Option<PauseStatus>,
+}
+
+/// A pause of the prover.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PauseStatus {
+    /// node or operator.
+    pub by: String,
+    /// What the node waits for: stopping, unwell, low_balance, overloaded, not_taking, or coming_back.
+    pub why: Option<String>,
 }
 
 /// The circuit breaker: while it is open, nothing new is taken on.
@@ -204,10 +220,26 @@ impl Status {
             (node.draining, "draining"),
             (node.breaker.open, "breaker_open"),
             (node.role == "standby", "standby"),
+            (node.paused.is_some(), node.paused.as_ref().map_or("", paused)),
             (concerned(Concern::HELD_UNPROVABLE), Concern::HELD_UNPROVABLE),
+            (concerned(Concern::HELD_LATE), Concern::HELD_LATE),
+            (concerned(Concern::PAUSE_FAILS), Concern::PAUSE_FAILS),
             (concerned(Concern::SUSPENDED), Concern::SUSPENDED),
         ];
         checks.iter().filter(|(bad, _)| *bad).map(|(_, why)| *why).collect()
+    }
+}
+
+/// Who paused the prover and why, in stable words.
+fn paused(pause: &PauseStatus) -> &'static str {
+    match (pause.by.as_str(), pause.why.as_deref().unwrap_or_default()) {
+        ("operator", _) => "paused_by_operator",
+        (_, "stopping") => "paused_by_node: stopping",
+        (_, "unwell") => "paused_by_node: unwell",
+        (_, "low_balance") => "paused_by_node: low_balance",
+        (_, "overloaded") => "paused_by_node: overloaded",
+        (_, "not_taking") => "paused_by_node: not_taking",
+        _ => "paused_by_node: coming_back",
     }
 }
 
@@ -241,6 +273,14 @@ pub(super) mod tests {
         assert_eq!(worse(|status| status.node.draining = true), ["draining"]);
         assert_eq!(worse(|status| status.node.breaker.open = true), ["breaker_open"]);
         assert_eq!(worse(|status| status.node.role = "standby".to_owned()), ["standby"]);
+        let paused = |by: &str, why: Option<&str>| {
+            let mut status = well();
+            status.node.paused = Some(PauseStatus { by: by.to_owned(), why: why.map(str::to_owned) });
+            status.unready()
+        };
+        assert_eq!(paused("operator", None), ["paused_by_operator"]);
+        assert_eq!(paused("node", Some("overloaded")), ["paused_by_node: overloaded"]);
+        assert_eq!(paused("node", Some("coming_back")), ["paused_by_node: coming_back"]);
         let concern = |code: &str| ConcernStatus { code: code.to_owned(), ..ConcernStatus::default() };
         let mut status = well();
         status.concerns.push(concern(Concern::TERMS_NOT_ACCEPTED));

@@ -1,19 +1,16 @@
 //! The prover's pause on-chain: a node that expects not to prove takes its prover out of the draws, and puts it back.
 //!
-//! That it was this node that paused, and not its operator, is on disk before the transaction is sent: an operator's
-//! pause is left alone, and a node that was killed after its own comes back by itself.
+//! What to send is [`crate::pause`]'s to say: an operator's pause is left alone, and a node that was killed after its own comes
+//! back by itself.
 
 use std::time::Instant;
 
-use provery_mechanisms::upkeep::Standing;
+use provery_chain::Landing;
 use tracing::warn;
 
 use super::Service;
 use super::upkeep::Task;
-use crate::store::StoreError;
-
-/// Blocks in which a pause that was sent in an earlier life of the node is mined or never.
-const BLOCKS_TO_LAND: u64 = 64;
+use crate::pause::{self, PAUSE, RESUME, Step, Turn, Wish};
 
 /// Why the prover should be out of the draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,24 +40,12 @@ impl Absence {
     }
 }
 
-/// What to do about the pause: pause, resume, forget that the node paused, or nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Pause,
-    Resume,
-    Forget,
-    Nothing,
-}
-
-/// `seen` is whether `standing` would show the node's last pause: its receipt may be there before its block was read.
-fn step(standing: &Standing, ours: bool, away: bool, seen: bool) -> Step {
-    match (standing.registered, standing.paused, ours, away) {
-        (true, false, _, true) => Step::Pause,
-        (true, true, true, false) => Step::Resume,
-        // Somebody resumed; the next pause may be an operator's.
-        (_, false, true, false) if seen => Step::Forget,
-        _ => Step::Nothing,
-    }
+/// A pause that could not be had.
+#[derive(Clone, Debug)]
+pub(super) struct PauseTrouble {
+    /// Trying again soon does not help.
+    pub lasting: bool,
+    pub message: String,
 }
 
 /// Whether a pause waits for bids and tickets that are out: a prover that is paused is not able, so a bid that is settled then and
@@ -92,12 +77,31 @@ impl Service {
         self.overloaded.then_some(Absence::Overloaded)
     }
 
-    /// Whether the facts would show a pause that this node sent: its receipt may come before its block was read, and after a
-    /// start it may still be on its way.
-    fn pause_was_seen(&mut self) -> bool {
-        let Some(head) = self.book.head() else { return false };
-        let by = *self.pause_shows_by.get_or_insert(head.number.saturating_add(BLOCKS_TO_LAND));
-        !self.upkeep.runs(&Task::Pause) && head.number >= by
+    /// What is known of the pause.
+    pub(super) fn turn(&self) -> Turn {
+        let standing = self.book.facts().standing(self.config.prover);
+        let head = self.book.head().map_or(0, |head| head.number);
+        let unread = |landing| match landing {
+            Landing::UnderWay => true,
+            Landing::In(block) => block > head,
+        };
+        let last = self.sender.landing(&[PAUSE, RESUME]).filter(|(_, landing)| unread(*landing));
+        Turn {
+            registered: standing.registered,
+            paused: standing.paused,
+            coming: last.map(|(kind, _)| kind == PAUSE),
+            held: self.book.facts().held_out(self.config.prover),
+        }
+    }
+
+    /// Whether the prover is to be out of the draws when this node ends, and is not: neither is a call in a block that sees to it.
+    pub(super) fn stays_in_draws(&self) -> bool {
+        let me = self.config.prover;
+        let wanted = self.config.upkeep && self.config.pauses_when_stopping() && self.role().may_act();
+        let standing = self.book.facts().standing(me);
+        let drawn = self.book.facts().leaves(me).iter().any(|(_, leaf)| leaf.allocation > 0 || leaf.weight > 0);
+        let landed = matches!(self.sender.landing(&[PAUSE, RESUME]), Some((kind, Landing::In(_))) if kind == PAUSE);
+        wanted && standing.active() && drawn && !landed
     }
 
     fn bids_first(&self, absence: Absence) -> bool {
@@ -106,7 +110,7 @@ impl Service {
     }
 
     /// Send a pause or a resumption if one is due.
-    pub(super) fn mind_absence(&mut self) -> Result<(), StoreError> {
+    pub(super) fn mind_absence(&mut self) {
         self.overloaded = self.book.overload(&self.policy(), self.overloaded);
         let absence = self.absence();
         if absence != self.absence {
@@ -115,26 +119,22 @@ impl Service {
             }
             self.absence = absence;
         }
-        if self.draining && absence.is_none() {
-            // It stays as it is: a node that is about to end does not put its prover back into the draws.
-            return Ok(());
-        }
-        let standing = self.book.facts().standing(self.config.prover);
-        let ours = self.book.store().paused_by_node()?;
-        let seen = self.pause_was_seen();
-        match step(&standing, ours, absence.is_some(), seen) {
+        let wish = match absence {
+            Some(_) => Wish::Out,
+            // A node that is about to end does not put its prover back into the draws.
+            None if self.draining => Wish::AsItIs,
+            None => Wish::In,
+        };
+        match pause::step(&self.turn(), wish) {
             Step::Pause if absence.is_some_and(|absence| self.bids_first(absence)) => {}
             Step::Pause if self.upkeep.may(&Task::Pause) => {
-                self.book.store().set_paused_by_node(true)?;
                 self.send_upkeep(Task::Pause, self.chain.calls().pause());
             }
             Step::Resume if self.upkeep.may(&Task::Resume) => {
                 self.send_upkeep(Task::Resume, self.chain.calls().resume());
             }
-            Step::Forget => self.book.store().set_paused_by_node(false)?,
             _ => {}
         }
-        Ok(())
     }
 }
 
@@ -150,18 +150,5 @@ mod tests {
         }
         assert!(!waits(Absence::Stopping, 1, true), "it must be paused before it is gone");
         assert!(!waits(Absence::Unwell, 1, false) && !waits(Absence::Broke, 1, false));
-    }
-
-    #[test]
-    fn only_the_nodes_own_pause_is_taken_back() {
-        let standing = |paused| Standing { registered: true, paused };
-        assert_eq!(step(&standing(false), false, true, true), Step::Pause);
-        assert_eq!(step(&standing(true), true, true, true), Step::Nothing, "it is");
-        assert_eq!(step(&standing(true), true, false, true), Step::Resume);
-        assert_eq!(step(&standing(true), false, false, true), Step::Nothing, "the operator's");
-        assert_eq!(step(&standing(false), true, false, true), Step::Forget, "resumed by the operator");
-        assert_eq!(step(&standing(false), true, false, false), Step::Nothing, "its block was not read yet");
-        assert_eq!(step(&standing(false), false, false, true), Step::Nothing);
-        assert_eq!(step(&Standing::default(), false, true, true), Step::Nothing, "nobody to pause");
     }
 }

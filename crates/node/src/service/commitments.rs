@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, U256};
 use provery_chain::{Call, Chain, SendError, Sender};
 use serde_json::json;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::Service;
 use super::upkeep::Task;
@@ -42,18 +42,22 @@ impl Service {
     /// Look at what the operator should know, and say what is new.
     pub(super) fn mind_concerns(&mut self) {
         let tunables = self.tunables();
-        let concerns =
+        let mut concerns =
             self.book.concerns(&tunables.accept, &self.policy(), self.is_prover(), self.upkeep.stake_unit());
+        concerns.extend(self.alarms());
         for concern in &concerns {
             let known = |it: &&crate::book::Concern| {
                 (it.code, it.market, it.slot) == (concern.code, concern.market, concern.slot)
             };
             if self.concerns.iter().find(known).is_none() {
                 let (code, slot, message) = (concern.code, concern.slot, concern.message.as_str());
-                warn!(code, market = %concern.market, slot, message, "the operator should know");
+                match concern.is_alarm() {
+                    true => error!(code, market = %concern.market, slot, message, "stake is at risk"),
+                    false => warn!(code, market = %concern.market, slot, message, "the operator should know"),
+                }
                 let market = concern.market.to_string();
                 let fields = json!({ "code": code, "market": market, "slot": slot, "message": message });
-                self.reporter.node("warning", fields);
+                self.reporter.node(if concern.is_alarm() { "alarm" } else { "warning" }, fields);
             }
         }
         self.concerns = concerns;

@@ -14,6 +14,7 @@ use provery_proving::{Phase, Progress};
 use tracing::info;
 
 use super::Service;
+use super::budgets::{Spending, errand_tag};
 use super::sends::Sent;
 use super::upkeep::Task;
 use crate::book::Policy;
@@ -31,11 +32,11 @@ impl Service {
     /// Send whatever mechanisms call for.
     pub(super) fn start_errands(&mut self, policy: &Policy) {
         for (key, errand) in self.book.errands(policy) {
-            self.run_errand(key, errand);
+            self.run_errand(key, errand, policy);
         }
     }
 
-    fn run_errand(&mut self, key: SlotKey, errand: Errand) {
+    fn run_errand(&mut self, key: SlotKey, errand: Errand, policy: &Policy) {
         let task = Task::Errand(key, errand.kind);
         if !self.upkeep.may(&task) {
             return;
@@ -44,8 +45,8 @@ impl Service {
         info!(market = %key.market, slot = key.id, action = errand.kind, "errand");
         let call =
             Call { to: Some(errand.to), data: errand.data, value: U256::ZERO, kind: errand.kind, gas: None };
-        let tag = format!("{}:{}:{}", errand.kind, key.market, key.id);
-        let order = Order { tag, budget: self.errand_budget(key), ..Order::new(call) };
+        let Spending { budget, keep, due } = self.errand_spending(key, errand.kind, policy);
+        let order = Order { tag: errand_tag(key, errand.kind), budget, keep, due, ..Order::new(call) };
         let sender = self.sender.clone();
         self.sends.spawn(async move { Sent::Upkeep { result: sender.deliver(order).await, task } });
     }
@@ -68,7 +69,7 @@ impl Service {
                 .and_then(|(solution, kind)| kind.ticket(mechanism, &puzzle, solution));
             let key = SlotKey { market: puzzle.market, id: puzzle.slot };
             if let Some(errand) = ticket.filter(|_| self.rounds.ready(key)) {
-                self.run_errand(key, errand);
+                self.run_errand(key, errand, policy);
             }
             return;
         }

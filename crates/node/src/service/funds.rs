@@ -7,6 +7,8 @@ use tracing::warn;
 
 /// Gas of a proof's transaction, rounded up: what the balance is divided by.
 pub(super) const PROOF_GAS: u64 = 400_000;
+/// Gas of a pause, rounded up.
+const PAUSE_GAS: u64 = 80_000;
 /// Proofs below which the prover leaves the draws: what it may hold already must still be paid for.
 const BROKE_BELOW: u64 = 4;
 /// How often the same warning is said.
@@ -64,9 +66,9 @@ impl Funds {
         self.proofs_left() < BROKE_BELOW.min(self.low_below)
     }
 
-    /// Most wei that a transaction which earns nothing may cost: a hundredth of what there is.
-    pub fn upkeep_budget(&self) -> Option<U256> {
-        self.balance.map(|balance| balance / U256::from(100))
+    /// Wei that are left for a pause of the prover, whatever else is sent.
+    pub fn kept_back(&self) -> U256 {
+        U256::from(self.max_fee) * U256::from(PAUSE_GAS)
     }
 }
 

@@ -1,7 +1,9 @@
 //! The loop: chain updates, finished proofs and finished sends come in; proofs and transactions go out. Everything that
 //! is decided is decided by [`crate::book`]; everything that is done is done here.
 
+mod alarms;
 mod away;
+mod budgets;
 mod commitments;
 mod errands;
 mod feed;
@@ -45,7 +47,7 @@ use crate::worker::{Finished, Job, Outcome, Workers, phase_name};
 
 pub use lifecycle::{Parts, run};
 
-use away::Absence;
+use away::{Absence, PauseTrouble};
 use errands::Mine;
 use feed::Feed;
 use funds::Funds;
@@ -89,8 +91,8 @@ struct Service {
     draining: bool,
     /// When a pause because of stopping no longer waits for bids.
     pause_by: Option<Instant>,
-    /// The block that shows whether this node's last pause came through; unknown after a start.
-    pause_shows_by: Option<u64>,
+    /// Why the last pause that was tried could not be had.
+    pause_trouble: Option<PauseTrouble>,
     watch: Watch,
     /// Whether this node is the one that acts, if it is one of several.
     roles: watch::Receiver<Role>,
@@ -136,7 +138,7 @@ impl Service {
             concerns: Vec::new(),
             draining: false,
             pause_by: None,
-            pause_shows_by: None,
+            pause_trouble: None,
             watch,
             roles,
             acting: false,
@@ -208,13 +210,8 @@ impl Service {
             return true;
         }
         // The pause is waited for, unless it cannot be had.
-        let standing = self.book.facts().standing(self.config.prover);
-        let wanted = self.acting
-            && self.config.upkeep
-            && self.absence.is_some()
-            && standing.registered
-            && !standing.paused;
-        let leaving = self.upkeep.runs(&Task::Pause) || (wanted && !self.upkeep.rests(&Task::Pause));
+        let hopeless = self.pause_trouble.as_ref().is_some_and(|trouble| trouble.lasting);
+        let leaving = self.upkeep.runs(&Task::Pause) || self.stays_in_draws() && !hopeless;
         held == 0 && !leaving
     }
 
@@ -265,7 +262,9 @@ impl Service {
             return self.step_down();
         }
         self.acting = true;
-        self.mind_absence_if_kept()?;
+        if self.config.upkeep {
+            self.mind_absence();
+        }
         let policy = self.policy();
         for (step, decision) in self.book.decide(&policy)? {
             let key = step.key;
@@ -280,6 +279,7 @@ impl Service {
             self.follow_up(&step);
         }
         self.retry_unconfirmed(policy.now)?;
+        self.renew_budgets(&policy);
         self.start_proofs()?;
         self.start_deliveries(policy.now)?;
         self.start_errands(&policy);
@@ -307,10 +307,6 @@ impl Service {
             self.follow_up(&step);
         }
         Ok(())
-    }
-
-    fn mind_absence_if_kept(&mut self) -> Result<(), NodeError> {
-        if self.config.upkeep { Ok(self.mind_absence()?) } else { Ok(()) }
     }
 
     fn policy(&self) -> Policy {
@@ -479,6 +475,9 @@ impl Service {
         self.workers.abandon_all();
         self.stop_mining();
         self.start_deliveries(self.pace.now())?;
+        if self.stays_in_draws() && !self.turn().coming.unwrap_or(false) && self.upkeep.may(&Task::Pause) {
+            self.send_upkeep(Task::Pause, self.chain.calls().pause());
+        }
         let deadline = Instant::now() + self.config.shutdown_bound;
         while !self.sends.is_empty() {
             match tokio::time::timeout_at(deadline.into(), self.sends.join_next()).await {
@@ -490,8 +489,15 @@ impl Service {
                 }
             }
         }
-        info!("node stopped");
-        Ok(())
+        if !self.stays_in_draws() {
+            info!("node stopped");
+            return Ok(());
+        }
+        let prover = self.config.prover;
+        let why = self.pause_trouble.map_or_else(|| "no pause was mined in time".to_owned(), |trouble| trouble.message);
+        error!(code = "left_in_draws", %prover, why, "the node stopped and its prover is still in the draws");
+        self.reporter.node("warning", json!({ "code": "left_in_draws", "message": why }));
+        Err(NodeError::LeftInDraws { prover, why })
     }
 
     /// Say that something is wrong.

@@ -12,6 +12,7 @@ use crate::config::NodeConfig;
 use crate::error::NodeError;
 use crate::observe::{
     BalanceStatus, BreakerStatus, ChainStatus, ConcernStatus, EndpointStatus, HttpPlace, NodeStatus,
+    PauseStatus,
     Observer, Server, StakeStatus, Status, WorkersStatus, disk,
 };
 use crate::slots::SlotStage;
@@ -100,6 +101,13 @@ impl Service {
                     failures: self.health.failures(),
                 },
                 paused_on_chain: facts.standing(self.config.prover).paused,
+                paused: facts.standing(self.config.prover).paused.then(|| match facts.held_out(self.config.prover) {
+                    true => PauseStatus { by: "operator".to_owned(), why: None },
+                    false => PauseStatus {
+                        by: "node".to_owned(),
+                        why: Some(self.absence().map_or("coming_back", Absence::name).to_owned()),
+                    },
+                }),
             },
             chain: self.chain_status(),
             slots,
@@ -147,6 +155,7 @@ impl Service {
 fn concern(concern: &Concern) -> ConcernStatus {
     ConcernStatus {
         code: concern.code.to_owned(),
+        alarm: concern.is_alarm(),
         market: concern.market.to_string(),
         slot: concern.slot,
         message: concern.message.clone(),

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use alloy::primitives::U256;
 use provery_chain::{Call, Chain, Mined, Order, SeedError, Sender, make_block};
 use tracing::{debug, warn};
 
 use super::Service;
+use super::budgets::Spending;
 use super::sends::Sent;
 use super::upkeep::Task;
 use crate::error::NodeError;
@@ -20,9 +20,10 @@ impl Service {
     pub(super) fn start_seed(&mut self, epoch: u64) {
         let task = Task::Seed(epoch);
         self.upkeep.began(&task);
-        let (chain, sender, budget) = (self.chain.clone(), self.sender.clone(), self.funds.upkeep_budget());
+        let spending = self.upkeep_spending(&task);
+        let (chain, sender) = (self.chain.clone(), self.sender.clone());
         self.sends
-            .spawn(async move { Sent::Seed { result: bring(&chain, &sender, epoch, budget).await, task } });
+            .spawn(async move { Sent::Seed { result: bring(&chain, &sender, epoch, spending).await, task } });
     }
 
     /// A look for a seed is over: it is in, or its block is not mined yet, or something failed.
@@ -46,10 +47,10 @@ async fn bring(
     chain: &Chain,
     sender: &Sender,
     epoch: u64,
-    budget: Option<U256>,
+    Spending { budget, keep, due }: Spending,
 ) -> Result<Option<Mined>, NodeError> {
     let Some(call) = find(chain, sender, epoch).await? else { return Ok(None) };
-    let order = Order { budget, tag: format!("seed:{epoch}"), ..Order::new(call) };
+    let order = Order { budget, keep, due, tag: format!("seed:{epoch}"), ..Order::new(call) };
     Ok(Some(sender.deliver(order).await?))
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use alloy::primitives::U256;
 use provery_chain::{Call, Mined, Order, SendError};
 use provery_mechanisms::view::expires_at;
 use provery_mechanisms::{Puzzle, Solution};
@@ -11,9 +10,11 @@ use serde_json::json;
 use tokio::task::JoinError;
 use tracing::{debug, info, warn};
 
+use super::budgets::{Spending, proof_tag};
 use super::journey::in_millis;
 use super::report::wei;
 use super::upkeep::{Look, Task};
+use super::away::PauseTrouble;
 use super::{Service, rounds, worth};
 use crate::error::NodeError;
 use crate::facts::SlotKey;
@@ -21,8 +22,6 @@ use crate::outcome::{Class, classify};
 use crate::slots::{Input, SlotStage};
 use crate::store::WorkRecord;
 
-/// Seconds before the end of a window from which on a proof may cost all that it is worth.
-const URGENT: u64 = 30;
 /// Blocks in which the event of a mined proof must appear before the proof is sent again.
 const CONFIRM_WITHIN: u64 = 3;
 
@@ -204,9 +203,8 @@ impl Service {
         match result {
             Ok(mined) => {
                 info!(action = task.name(), tx = %mined.tx_hash, gas = mined.gas_used, "upkeep done");
-                // Nonces are in order: a resumption is later than every pause before it.
-                if matches!(task, Task::Pause | Task::Resume) {
-                    self.pause_shows_by = Some(mined.block.number);
+                if *task == Task::Pause {
+                    self.pause_trouble = None;
                 }
                 let fields = json!({ "action": task.name(), "tx": mined.tx_hash, "gas": mined.gas_used });
                 match task {
@@ -220,7 +218,8 @@ impl Service {
             Err(error) => {
                 let class = classify(&error);
                 if *task == Task::Pause {
-                    self.pause_shows_by = None;
+                    let lasting = matches!(class, Class::Failing | Class::Refused);
+                    self.pause_trouble = Some(PauseTrouble { lasting, message: error.to_string() });
                 }
                 self.upkeep.ended(task, Some(class));
                 match class {
@@ -233,29 +232,17 @@ impl Service {
         }
     }
 
-    /// What the proof of a slot may cost in gas: a part of what it earns and saves; all of it when time runs out.
     fn proof_order(&self, slot: &Slot, terms: &Terms, call: Call, now: u64) -> Order {
-        let tunables = self.tunables();
-        let held = slot.prover == self.config.prover;
-        let until = if held { slot.exclusiveUntil.to::<u64>() } else { expires_at(slot, terms) };
-        let urgent = now.saturating_add(URGENT) >= until;
-        let at_stake = held && !self.book.fell(SlotKey::of(slot));
-        let worth = worth::of_proof(slot, terms, at_stake, now);
-        let bps = if urgent { worth::ALL } else { tunables.budget_bps };
+        let Spending { budget, keep, due } = self.proof_spending(slot, terms, now);
         Order {
-            tag: format!("prove:{}:{}:{}", slot.market, slot.id, slot.statement),
-            budget: Some(worth::budget(worth, self.config.gas_wei_per_asset, bps)),
+            tag: proof_tag(slot),
+            budget,
+            keep,
+            due,
             deadline: Some(expires_at(slot, terms)),
             fallback_gas: Some(worth::fallback_gas(terms, call.data.len())),
             ..Order::new(call)
         }
-    }
-
-    /// What a transaction may cost that furthers the hold on a slot.
-    pub(super) fn errand_budget(&self, key: SlotKey) -> Option<U256> {
-        let (_, terms) = self.book.open_slot(key)?;
-        let worth = worth::of_errand(terms.price.to::<U256>(), self.book.bid_at_stake(key, &self.policy()));
-        Some(worth::budget(worth, self.config.gas_wei_per_asset, worth::ALL))
     }
 
     /// How long ago this node first saw a slot.

@@ -11,6 +11,7 @@ use provery_mechanisms::upkeep::{
 use tracing::warn;
 
 use super::Service;
+use super::budgets::Spending;
 use super::sends::Sent;
 use crate::book::Due;
 use crate::facts::{Pending, SlotKey};
@@ -133,14 +134,14 @@ impl Upkeep {
         !self.running.contains(task) && !self.resting.contains_key(task)
     }
 
+    /// Tasks whose transactions are under way.
+    pub fn under_way(&self) -> impl Iterator<Item = &Task> {
+        self.running.iter()
+    }
+
     /// Whether a task's transaction is under way.
     pub fn runs(&self, task: &Task) -> bool {
         self.running.contains(task)
-    }
-
-    /// Whether a task was sent a moment ago, or failed.
-    pub fn rests(&self, task: &Task) -> bool {
-        self.resting.contains_key(task)
     }
 
     /// Transactions that may have bound this prover to a slot, as far as the facts do not tell yet.
@@ -166,6 +167,7 @@ impl Upkeep {
             // A reorg gave the round another seed; a ticket of that one must not be late.
             (Task::Errand(_, "ticket"), Some(Class::Refused)) => ERRAND_REST,
             // What another was faster at is seen in an event.
+            (Task::Pause | Task::Resume, Some(_)) => REST,
             (
                 Task::Resolve(_) | Task::Drop(_) | Task::Seed(_),
                 Some(Class::Raced | Class::NotYet | Class::Unanswered),
@@ -219,10 +221,11 @@ impl Service {
         }
     }
 
-    /// Send something that earns nothing, for a small part of what there is.
+    /// Send something for what it is worth.
     pub(super) fn send_upkeep(&mut self, task: Task, call: Call) {
         self.upkeep.began(&task);
-        let order = Order { budget: self.funds.upkeep_budget(), ..Order::new(call) };
+        let Spending { budget, keep, due } = self.upkeep_spending(&task);
+        let order = Order { budget, keep, due, ..Order::new(call) };
         // What is done once has one tag, so that a restart does not do it twice; a pause may come again.
         let order = match &task {
             Task::Expire(key) | Task::Resolve(key) | Task::Drop(key) => {

@@ -6,8 +6,6 @@ use provery_types::{Slot, Terms};
 
 /// All of it, in bps.
 pub(super) const ALL: u64 = 10_000;
-/// Asset wei in a whole asset.
-const ASSET: u64 = 1_000_000_000_000_000_000;
 
 /// Asset wei that a proof delivered at `now` (unix seconds) earns or saves: its reward and, if that is at stake, its bond.
 pub(super) fn of_proof(slot: &Slot, terms: &Terms, at_stake: bool, now: u64) -> U256 {
@@ -16,15 +14,31 @@ pub(super) fn of_proof(slot: &Slot, terms: &Terms, at_stake: bool, now: u64) -> 
     reward.saturating_add(if at_stake { terms.bond.to::<U256>() } else { U256::ZERO })
 }
 
-/// Asset wei that may be spent on a transaction that furthers the hold on a slot: a tenth of its price, and half of the bond of
-/// a bid that is lost without it. It takes two, to reveal and to settle, to have that back.
+/// Asset wei that may be spent on a transaction that furthers the hold on a slot: a tenth of its price, and the bond of a bid that
+/// is lost without it.
 pub(super) fn of_errand(price: U256, bid_bond: U256) -> U256 {
-    (price / U256::from(10)).saturating_add(bid_bond / U256::from(2))
+    (price / U256::from(10)).saturating_add(bid_bond)
 }
 
-/// Wei of the chain's currency that `worth` asset wei allow for gas: `bps` of them, at `rate` wei a whole asset.
-pub(super) fn budget(worth: U256, rate: U256, bps: u64) -> U256 {
-    worth.saturating_mul(rate) / U256::from(ASSET) * U256::from(bps) / U256::from(ALL)
+/// What the asset is worth in the chain's currency.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    /// Wei of the chain's currency for a whole unit.
+    wei: U256,
+    /// Asset wei in a whole unit.
+    unit: U256,
+}
+
+impl Rate {
+    pub fn new(wei: U256, decimals: u8) -> Self {
+        let unit = U256::from(10).checked_pow(U256::from(decimals)).unwrap_or(U256::MAX);
+        Self { wei, unit }
+    }
+
+    /// Wei of the chain's currency that `bps` of `worth` asset wei are worth.
+    pub fn wei(self, worth: U256, bps: u64) -> U256 {
+        worth.saturating_mul(self.wei) / self.unit * U256::from(bps) / U256::from(ALL)
+    }
 }
 
 /// A gas limit for a proof that could not be estimated: the settlement, the rollup's callback with the 1/64 that calls
@@ -41,17 +55,27 @@ mod tests {
 
     #[test]
     fn a_budget_is_the_worth_at_the_rate() {
-        let asset = U256::from(ASSET);
-        assert_eq!(budget(asset * U256::from(22), asset, 5_000), asset * U256::from(11));
-        assert_eq!(budget(asset, U256::from(300), ALL), U256::from(300));
-        assert_eq!(budget(U256::MAX, U256::MAX, 1), U256::MAX / asset / U256::from(ALL), "no overflow");
-        assert_eq!(budget(asset, asset, 0), U256::ZERO);
+        let ether = U256::from(1_000_000_000_000_000_000u64);
+        let even = Rate::new(ether, 18);
+        assert_eq!(even.wei(ether * U256::from(22), 5_000), ether * U256::from(11));
+        assert_eq!(Rate::new(U256::from(300), 18).wei(ether, ALL), U256::from(300));
+        assert_eq!(Rate::new(U256::MAX, 18).wei(U256::MAX, 1), U256::MAX / ether / U256::from(ALL), "no overflow");
+        assert_eq!(even.wei(ether, 0), U256::ZERO);
+    }
+
+    #[test]
+    fn a_budget_knows_the_assets_decimals() {
+        // 2.5 units of an asset with six decimals, at 3,000 to one ether.
+        let rate = Rate::new(U256::from(1_000_000_000_000_000_000u64 / 3_000), 6);
+        assert_eq!(rate.wei(U256::from(2_500_000), ALL), U256::from(833_333_333_333_332u64));
+        assert_eq!(Rate::new(U256::from(7), 0).wei(U256::from(3), ALL), U256::from(21));
+        assert_eq!(Rate::new(U256::MAX, 255).wei(U256::from(3), ALL), U256::ONE, "no overflow");
     }
 
     #[test]
     fn what_saves_a_bid_may_cost_what_the_bid_would() {
         let of = |price: u64, bond: u64| of_errand(U256::from(price), U256::from(bond)).to::<u64>();
-        assert_eq!((of(1_000, 0), of(1_000, 600)), (100, 400));
+        assert_eq!((of(1_000, 0), of(1_000, 600)), (100, 700));
     }
 
     #[test]

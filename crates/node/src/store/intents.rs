@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use provery_chain::{Intent, Journal, JournalError};
-use redb::{ReadableDatabase as _, TableDefinition};
+use redb::{ReadableDatabase as _, TableDefinition, WriteTransaction};
 
 use super::crash::point;
-use super::{Store, StoreError, decode, encode};
+use super::{META, OWN_TURNS, OWN_TURNS_KEPT, Store, StoreError, decode, encode, get};
+use crate::pause::{PAUSE, RESUME};
 
 pub(super) const INTENTS: TableDefinition<([u8; 20], u64), &[u8]> = TableDefinition::new("intents");
 
@@ -64,8 +65,17 @@ impl Store {
             Some(before) if before.signed == intent.signed => point::INTENT_MINED,
             _ => point::INTENT_SIGNED,
         };
-        self.write(&[point.to_owned()], |transaction| {
+        let turn = match intent.kind.as_str() {
+            PAUSE if point == point::INTENT_SIGNED => Some(point::PAUSED),
+            RESUME if point == point::INTENT_SIGNED => Some(point::RESUMED),
+            _ => None,
+        };
+        let points: Vec<String> = [Some(point), turn].into_iter().flatten().map(str::to_owned).collect();
+        self.write(&points, |transaction| {
             transaction.open_table(INTENTS)?.insert(place, encode(intent)?.as_slice())?;
+            if matches!(intent.kind.as_str(), PAUSE | RESUME) {
+                note_turns(transaction, intent)?;
+            }
             Ok(())
         })
     }
@@ -76,4 +86,21 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// What pauses or resumes the prover is known by its hash before it can be in a block.
+fn note_turns(transaction: &WriteTransaction, intent: &Intent) -> Result<(), StoreError> {
+    let mut meta = transaction.open_table(META)?;
+    let mut turns: Vec<B256> = get(&meta, OWN_TURNS)?.unwrap_or_default();
+    let known = turns.len();
+    for signed in &intent.signed {
+        if !turns.contains(&signed.hash) {
+            turns.push(signed.hash);
+        }
+    }
+    if turns.len() > known {
+        turns.drain(..turns.len().saturating_sub(OWN_TURNS_KEPT));
+        meta.insert(OWN_TURNS, encode(&turns)?.as_slice())?;
+    }
+    Ok(())
 }

@@ -54,8 +54,10 @@ const EVENTS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("events"
 const BASES: TableDefinition<[u8; 20], (u64, &[u8])> = TableDefinition::new("bases");
 const WORK: TableDefinition<Place, &[u8]> = TableDefinition::new("work");
 const PROOFS: TableDefinition<Place, &[u8]> = TableDefinition::new("proofs");
-/// In `meta`.
-const PAUSED_BY_NODE: &str = "paused_by_node";
+/// In `meta`: the hashes of what was signed to pause or resume the prover, the last of them.
+const OWN_TURNS: &str = "own_turns";
+/// How many of these are kept: more than are ever signed for a pause in a row.
+const OWN_TURNS_KEPT: usize = 256;
 
 /// What a file is about. A file about something else is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +118,7 @@ pub struct Loaded {
     pub events: Vec<LoggedEvent>,
     pub bases: Vec<(Address, u64, Vec<u8>)>,
     pub work: Vec<(SlotKey, WorkRecord)>,
+    pub own_turns: Vec<B256>,
 }
 
 /// The open file. Dropping it gives the data directory back.
@@ -209,6 +212,7 @@ impl Store {
             let (place, record) = row?;
             loaded.work.push((key_at(place.value()), decode(record.value())?));
         }
+        loaded.own_turns = self.own_turns()?;
         Ok(loaded)
     }
 
@@ -302,20 +306,11 @@ impl Store {
         })
     }
 
-    /// Whether this node paused its prover by itself, and so may resume it by itself.
-    pub fn paused_by_node(&self) -> Result<bool, StoreError> {
+    /// Transactions by which this node paused or resumed its prover, oldest first: known before they are first sent.
+    pub fn own_turns(&self) -> Result<Vec<B256>, StoreError> {
         let transaction = self.database.begin_read()?;
-        let row = transaction.open_table(META)?.get(PAUSED_BY_NODE)?;
-        Ok(row.map(|row| decode::<bool>(row.value())).transpose()?.unwrap_or(false))
-    }
-
-    /// Note that this node pauses its prover, or has resumed it.
-    pub fn set_paused_by_node(&self, paused: bool) -> Result<(), StoreError> {
-        let point = if paused { point::PAUSED } else { point::RESUMED };
-        self.write(&[point.to_owned()], |transaction| {
-            transaction.open_table(META)?.insert(PAUSED_BY_NODE, encode(&paused)?.as_slice())?;
-            Ok(())
-        })
+        let row = transaction.open_table(META)?.get(OWN_TURNS)?;
+        Ok(row.map(|row| decode(row.value())).transpose()?.unwrap_or_default())
     }
 
     /// Events up to and including block `to`, in order.

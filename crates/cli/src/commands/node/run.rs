@@ -68,6 +68,9 @@ pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let (tune, tunables) = watch::channel(values.tunables(cost));
     let mut node = NodeConfig::new(prover, data_dir);
     apply(&values, &mut node);
+    let (symbol, decimals) = patiently(|| session.chain.asset_unit()).await?;
+    node.asset_decimals = decimals;
+    check_rate(&values, session.chain.rpc().is_development(), session.chain.rpc().chain_id(), &symbol)?;
     node.markets = Some(markets);
     node.tunables = tunables;
     if let Some(seconds) = first_estimate {
@@ -212,6 +215,20 @@ async fn check_key(session: &Session, prover: Address) -> Result<()> {
         format!(
             "{me} is no submitter of {prover}, and not nominated to be one; run `provery prover submitter add {me}` with the \
              prover's key (for a pool: `provery pool submitter add {me}`), then start the node again"
+        ),
+    ))
+}
+
+/// Elsewhere than on a development chain a made-up rate would make proofs too dear to send, or cost more than they earn.
+fn check_rate(values: &NodeValues, development: bool, chain: u64, symbol: &str) -> Result<()> {
+    if values.gas_wei_per_asset.is_some() || development {
+        return Ok(());
+    }
+    Err(fail(
+        Code::Config,
+        format!(
+            "what 1 {symbol} is worth in the currency of chain {chain} is not known, and what gas may cost follows from it; set \
+             gas_wei_per_asset under [node] (or give --gas-wei-per-asset), such as \"0.0003ether\" for 3,333 {symbol} an ether"
         ),
     ))
 }

@@ -1,0 +1,128 @@
+//! What may end in a slash and is not about one slot: said before it does, with what to do.
+
+use super::Service;
+use super::away::Absence;
+use crate::book::{Concern, unix_millis};
+
+/// How long it is said that another program used the key, in milliseconds.
+const SHARED_FOR_MS: u64 = 600_000;
+
+/// What alarms follow from.
+#[derive(Clone, Debug, Default)]
+struct Signs {
+    /// An endpoint answers.
+    connected: bool,
+    /// Slots held whose bond is at stake.
+    at_stake: usize,
+    /// The prover is in the draws and should not be; why.
+    to_leave: Option<&'static str>,
+    /// Why it could not be paused.
+    trouble: Option<String>,
+    /// The account that signs.
+    key: String,
+    /// Nonces of it that others used, and for how long that was not seen again, in milliseconds.
+    foreign: (u64, u64),
+    /// It is paused, and not by this node.
+    held_out: bool,
+}
+
+fn alarms(signs: &Signs) -> Vec<Concern> {
+    let mut alarms = Vec::new();
+    let mut say = |code, message: String| alarms.push(Concern::of_node(code, message));
+    if !signs.connected && signs.at_stake > 0 {
+        let held = signs.at_stake;
+        say(
+            Concern::BLIND,
+            format!(
+                "no endpoint answers, and {held} slots are held whose bonds are at stake: bring an endpoint back, or add one to \
+                 rpc_urls and start the node again"
+            ),
+        );
+    }
+    if let Some(reason) = signs.to_leave {
+        let trouble = match (&signs.trouble, signs.connected) {
+            (_, false) => Some("no endpoint answers"),
+            (trouble, true) => trouble.as_deref(),
+        };
+        if let Some(trouble) = trouble {
+            say(
+                Concern::PAUSE_FAILS,
+                format!(
+                    "the prover should be out of the draws ({reason}) and cannot be paused ({trouble}): mend that, or run \
+                     `provery prover pause` with its key and another endpoint"
+                ),
+            );
+        }
+    }
+    let (nonces, quiet_ms) = signs.foreign;
+    if nonces > 0 && quiet_ms < SHARED_FOR_MS {
+        let key = &signs.key;
+        say(
+            Concern::KEY_SHARED,
+            format!(
+                "{nonces} nonces of {key} went to transactions that this node did not sign: if a second node runs with this key, \
+                 stop it or give it a key of its own (`provery prover submitter add`); both lose transactions to each other"
+            ),
+        );
+    }
+    if signs.held_out {
+        say(
+            Concern::PAUSED_BY_OPERATOR,
+            "the prover is paused, and this node did not pause it, so it stays so: run `provery prover resume` to be drawn again"
+                .to_owned(),
+        );
+    }
+    alarms
+}
+
+impl Service {
+    pub(super) fn alarms(&self) -> Vec<Concern> {
+        let outbox = self.sender.status();
+        let standing = self.book.facts().standing(self.config.prover);
+        let leaving = match self.absence() {
+            Some(Absence::Stopping) => self.stays_in_draws().then_some(Absence::Stopping),
+            absence => absence.filter(|_| self.config.upkeep && standing.active()),
+        };
+        alarms(&Signs {
+            connected: self.chain.rpc().endpoints().iter().any(|endpoint| endpoint.up),
+            at_stake: self.book.at_stake(),
+            to_leave: leaving.map(Absence::name),
+            trouble: self.pause_trouble.as_ref().map(|trouble| trouble.message.clone()),
+            key: self.sender.address().to_string(),
+            foreign: (outbox.foreign_nonces, unix_millis().saturating_sub(outbox.foreign_at_ms)),
+            held_out: standing.paused && self.book.facts().held_out(self.config.prover),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(signs: &Signs) -> Vec<&'static str> {
+        alarms(signs).iter().map(|concern| concern.code).collect()
+    }
+
+    #[test]
+    fn whatever_may_end_in_a_slash_is_an_alarm_that_says_what_to_do() {
+        let well = Signs { connected: true, at_stake: 2, key: "0xabc".to_owned(), ..Signs::default() };
+        assert_eq!(codes(&well), [""; 0]);
+        let blind = Signs { connected: false, ..well.clone() };
+        assert_eq!(codes(&blind), [Concern::BLIND]);
+        assert_eq!(codes(&Signs { at_stake: 0, ..blind.clone() }), [""; 0]);
+        // Told to stop while nobody answers.
+        let stopping = Signs { to_leave: Some("stopping"), ..blind };
+        assert_eq!(codes(&stopping), [Concern::BLIND, Concern::PAUSE_FAILS]);
+        assert!(alarms(&stopping)[1].message.contains("provery prover pause"));
+        let leaving = Signs { to_leave: Some("overloaded"), ..well.clone() };
+        assert_eq!(codes(&leaving), [""; 0], "it is on its way");
+        let poor = Signs { trouble: Some("too dear".to_owned()), ..leaving };
+        assert_eq!(codes(&poor), [Concern::PAUSE_FAILS]);
+        let shared = Signs { foreign: (3, 1_000), ..well.clone() };
+        assert!(alarms(&shared)[0].message.starts_with("3 nonces of 0xabc"));
+        assert_eq!(codes(&Signs { foreign: (3, SHARED_FOR_MS), ..shared.clone() }), [""; 0]);
+        assert!(alarms(&shared).iter().all(Concern::is_alarm));
+        let held = alarms(&Signs { held_out: true, ..well });
+        assert_eq!((held[0].code, held[0].is_alarm()), (Concern::PAUSED_BY_OPERATOR, false));
+    }
+}
