@@ -42,7 +42,8 @@ pub struct Global {
     /// TOML with rpc_urls, deployment, keystore, password_file and the [node] table [env: PROVERY_CONFIG] [default: ./provery.toml if present]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Sign with this encrypted keystore [env: PROVERY_KEYSTORE, or a bare key in PROVERY_PRIVATE_KEY]
+    /// Sign with this encrypted keystore; a command that only reads needs none [env: PROVERY_KEYSTORE; without a keystore the bare
+    /// key in PROVERY_PRIVATE_KEY]
     #[arg(long, global = true, value_name = "FILE")]
     pub keystore: Option<PathBuf>,
     /// The keystore's password is this file's first line [env: PROVERY_PASSWORD_FILE, or it itself in
@@ -91,7 +92,7 @@ pub enum Command {
     #[command(subcommand, after_help = "Example: provery market list")]
     Market(MarketCommand),
     /// Slots, and why they went to whom
-    #[command(subcommand, after_help = "Example: provery slot show --market 1 --slot 3")]
+    #[command(subcommand, after_help = "Example: provery slot show 3 --market 1")]
     Slot(SlotCommand),
     /// Prove one slot by hand, whatever allocated it
     Prove(ProveArgs),

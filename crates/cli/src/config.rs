@@ -87,6 +87,8 @@ pub struct Settings {
     /// `deployments/<chainid>.json` unless given.
     pub deployment: Option<PathBuf>,
     pub key: Key,
+    /// A bare key in the environment is not used, as a keystore is named.
+    pub passed_over: bool,
     /// Where a password for a new keystore comes from.
     pub password: Password,
     /// The configuration file that was read.
@@ -191,20 +193,13 @@ impl Settings {
         let (key, key_from) = match (&global.keystore, env(ENV_KEYSTORE), env(ENV_PRIVATE_KEY), file.keystore)
         {
             (Some(path), ..) => (keystore(path.clone()), Origin::Flag),
-            (None, Some(_), Some(_), _) => {
-                return Err(fail(
-                    Code::BadKey,
-                    format!(
-                        "{ENV_KEYSTORE} and {ENV_PRIVATE_KEY} are both set; unset one, so that it is \
-                         clear which key signs"
-                    ),
-                ));
-            }
-            (None, Some(path), None, _) => (keystore(path.into()), Origin::Env(ENV_KEYSTORE)),
+            (None, Some(path), ..) => (keystore(path.into()), Origin::Env(ENV_KEYSTORE)),
             (None, None, Some(key), _) => (Key::Private(Secret::new(key)), Origin::Env(ENV_PRIVATE_KEY)),
             (None, None, None, Some(path)) => (keystore(path), Origin::File),
             (None, None, None, None) => (Key::None, Origin::Default),
         };
+        // Somebody who set both may take the other for the one that signs.
+        let passed_over = env(ENV_PRIVATE_KEY).is_some() && matches!(key, Key::Keystore { .. });
         let shown_key = match &key {
             Key::Keystore { path, .. } => json!(path.display().to_string()),
             Key::Private(_) => json!("(secret)"),
@@ -212,7 +207,7 @@ impl Settings {
         };
         row("keystore", shown_key, key_from);
         row("password_file", shown_password, from);
-        Ok(Self { rpc_urls, deployment, key, password, file: path, node: file.node, rows })
+        Ok(Self { rpc_urls, deployment, key, passed_over, password, file: path, node: file.node, rows })
     }
 }
 

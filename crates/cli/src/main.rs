@@ -14,6 +14,7 @@ mod history;
 mod hygiene;
 mod journal;
 mod logs;
+mod market_ref;
 mod output;
 mod session;
 mod signals;

@@ -22,6 +22,7 @@ use crate::{
     error::{Code, fail},
     files,
     history::History,
+    market_ref::MarketRef,
     signer,
 };
 
@@ -207,19 +208,14 @@ impl Session {
         given.map_or_else(|| self.me(), Ok)
     }
 
+    /// The market that is meant.
+    pub fn market(&self, market: &MarketRef) -> Result<U256> {
+        market.id(self.deployment())
+    }
+
     /// The given market, or that of the deployment's only rollup.
-    pub fn market(&self, given: Option<u64>) -> Result<U256> {
-        match (given, self.deployment().rollups.as_slice()) {
-            (Some(id), _) => Ok(U256::from(id)),
-            (None, [rollup]) => Ok(rollup.market),
-            (None, rollups) => Err(fail(
-                Code::Usage,
-                format!(
-                    "the deployment has {} rollups, so which market is meant is not clear; say it with --market",
-                    rollups.len()
-                ),
-            )),
-        }
+    pub fn market_or_only(&self, given: Option<&MarketRef>) -> Result<U256> {
+        MarketRef::or_only(given, self.deployment())
     }
 
     pub fn sender(&self) -> Result<&Sender> {

@@ -170,6 +170,7 @@ mod tests {
             rpc_urls: vec![String::new()],
             deployment: None,
             key,
+            passed_over: false,
             password: Password::Prompt,
             file: None,
             node: Default::default(),

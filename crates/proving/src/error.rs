@@ -8,9 +8,14 @@ use ark_relations::gr1cs::SynthesisError;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error(
-        "there are no keys for circuit {circuit} in {directory}: run `provery keys generate` or copy them there"
+        "{path} is missing, and circuit {circuit} cannot do without it: run `provery keys generate` or copy it there"
     )]
-    Missing { circuit: String, directory: PathBuf },
+    Missing { circuit: String, path: PathBuf },
+
+    #[error(
+        "{path} comes from a development setup, whose secrets are known, though its manifest says otherwise: get the keys of a ceremony, or set the manifest right"
+    )]
+    Disguised { path: PathBuf },
 
     #[error(
         "{path} has {actual} bytes where {expected} were written: run `provery keys generate` or copy it again"

@@ -1,7 +1,7 @@
 //! Keys on disk: `<directory>/<circuit>/{proving.key, verifying.key, manifest.json}`.
 //!
-//! Keys made here come from a seed, so whoever knows the seed can forge proofs: they are for development chains only,
-//! and the manifest says so. Files are written beside their final place, flushed, and renamed, the manifest last: a
+//! Keys made here come from a seed, so whoever knows the seed can forge proofs: they are for development chains only. The
+//! manifest says so, and so does the key itself, whatever its manifest says: see [`is_marked`]. Files are written beside their final place, flushed, and renamed, the manifest last: a
 //! reader sees the old keys, the new keys or a hash that does not match, never half a file that loads.
 
 use std::{
@@ -13,7 +13,9 @@ use std::{
     time::Instant,
 };
 
-use ark_bn254::{Bn254, Fr};
+use ark_bn254::{Bn254, Fq, Fr, G1Affine, G1Projective, G2Projective};
+use ark_ec::AffineRepr;
+use ark_ff::{Field, PrimeField, UniformRand};
 use ark_groth16::{Groth16, ProvingKey, VerifyingKey};
 use ark_relations::gr1cs::{
     ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef, OptimizationGoal, SynthesisError,
@@ -109,7 +111,8 @@ pub fn generate<C: ConstraintSynthesizer<Fr> + Clone>(
             return Err(KeyError::NotDevelopment { directory });
         }
         let same = manifest.params == params && manifest.seed_hash.as_deref() == Some(&seed_hash);
-        if same && load_from(&directory, name, None).is_ok_and(|keys| is_for(&keys, circuit.clone())) {
+        let good = |keys: Keys| is_marked(&keys.verifying.key) && is_for(&keys, circuit.clone());
+        if same && load_from(&directory, name, None).is_ok_and(good) {
             tracing::info!(circuit = name, "keys are up to date");
             return Ok(manifest);
         }
@@ -173,14 +176,13 @@ fn load_from(directory: &Path, circuit: &str, expected: Option<&[u8; 32]>) -> Re
     let verifying = read_verifying(directory, manifest, expected)?;
     let path = directory.join(PROVING);
     let record = &verifying.manifest.proving_key;
-    let proving = match ProvingKeyFile::open(&path, record.bytes, |content| {
-        check_hash(&path, content, record)
-    }) {
-        Err(KeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            return Err(KeyError::Missing { circuit: circuit.to_owned(), directory: directory.to_owned() });
-        }
-        other => other?,
-    };
+    let proving =
+        match ProvingKeyFile::open(&path, record.bytes, |content| check_hash(&path, content, record)) {
+            Err(KeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(KeyError::Missing { circuit: circuit.to_owned(), path });
+            }
+            other => other?,
+        };
     let fits = proving.key_hash() == &verifying.hash
         && proving.counts().instances == verifying.key.gamma_abc_g1.len()
         && proving.counts().witnesses == verifying.manifest.witnesses
@@ -194,7 +196,7 @@ fn load_from(directory: &Path, circuit: &str, expected: Option<&[u8; 32]>) -> Re
 
 fn read_manifest(directory: &Path, circuit: &str) -> Result<Manifest, KeyError> {
     let path = directory.join(MANIFEST);
-    let bytes = read(&path, circuit, directory)?;
+    let bytes = read(&path, circuit)?;
     let manifest: Manifest = serde_json::from_slice(&bytes)
         .map_err(|error| KeyError::Malformed { path: path.clone(), reason: error.to_string() })?;
     if manifest.circuit != circuit {
@@ -209,7 +211,7 @@ fn read_verifying(
     expected: Option<&[u8; 32]>,
 ) -> Result<VerifyingKeyFile, KeyError> {
     let path = directory.join(VERIFYING);
-    let bytes = read(&path, &manifest.circuit, directory)?;
+    let bytes = read(&path, &manifest.circuit)?;
     let record = &manifest.verifying_key;
     if bytes.len() as u64 != record.bytes {
         return Err(KeyError::Length { path, expected: record.bytes, actual: bytes.len() as u64 });
@@ -225,13 +227,40 @@ fn read_verifying(
         let reason = "γ equals δ, so anyone could forge proofs".to_owned();
         return Err(KeyError::Malformed { path, reason });
     }
+    if is_marked(&key) && !manifest.development {
+        return Err(KeyError::Disguised { path });
+    }
     Ok(VerifyingKeyFile { manifest, key, hash })
 }
 
-fn read(path: &Path, circuit: &str, directory: &Path) -> Result<Vec<u8>, KeyError> {
+/// Whether there are keys of a circuit under `directory`, whole or not.
+pub fn has_any(directory: &Path, circuit: &str) -> bool {
+    let directory = directory_of(directory, circuit);
+    [MANIFEST, VERIFYING, PROVING].iter().any(|file| directory.join(file).is_file())
+}
+
+/// Whether a key comes from a development setup: its α is a point that only such a setup aims at. It is in the file whose hash is the
+/// key's name, and in the verifier's code, so it cannot be taken away from a key.
+pub fn is_marked(key: &VerifyingKey<Bn254>) -> bool {
+    key.alpha_g1 == mark()
+}
+
+/// The first point of the curve whose x is a hash of these words and a number.
+fn mark() -> G1Affine {
+    let at = |number: u32| {
+        let hash = Sha256::new_with_prefix("provery development setup: alpha")
+            .chain_update(number.to_le_bytes())
+            .finalize();
+        G1Affine::get_point_from_x_unchecked(Fq::from_le_bytes_mod_order(&hash), false)
+    };
+    // Every second number has a point.
+    (0..=u32::MAX).find_map(at).unwrap_or_else(G1Affine::generator)
+}
+
+fn read(path: &Path, circuit: &str) -> Result<Vec<u8>, KeyError> {
     fs::read(path).map_err(|source| {
         if source.kind() == io::ErrorKind::NotFound {
-            KeyError::Missing { circuit: circuit.to_owned(), directory: directory.to_owned() }
+            KeyError::Missing { circuit: circuit.to_owned(), path: path.to_owned() }
         } else {
             KeyError::Io { path: path.to_owned(), source }
         }
@@ -349,7 +378,13 @@ pub(crate) fn setup<C: ConstraintSynthesizer<Fr>>(
 ) -> Result<(ProvingKey<Bn254>, Matrices), SynthesisError> {
     let system = Rc::new(RefCell::new(ConstraintSystemRef::None));
     let capture = Capture { circuit, system: Rc::clone(&system) };
-    let key = Groth16::<Bn254>::generate_random_parameters_with_reduction(capture, rng)?;
+    let [alpha, beta, gamma, delta] = std::array::from_fn(|_| Fr::rand(rng));
+    // So that α in G1 is the mark; everything else is as random as in any setup.
+    let inverse: Fr = alpha.inverse().ok_or(SynthesisError::DivisionByZero)?;
+    let g1: G1Projective = mark() * inverse;
+    let g2 = G2Projective::rand(rng);
+    let key =
+        Groth16::<Bn254>::generate_parameters_with_qap(capture, alpha, beta, gamma, delta, g1, g2, rng)?;
     let system = system.replace(ConstraintSystemRef::None);
     let matrices = Matrices::of(&*system.borrow().ok_or(SynthesisError::MissingCS)?)?;
     Ok((key, matrices))

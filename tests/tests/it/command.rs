@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use alloy::primitives::U256;
 use eyre::{Result, ensure};
+use provery_chain::Chain;
 use provery_tests::{Anvil, Provery, Town, program};
+use provery_types::Deployment;
 
 #[tokio::test]
 async fn bad_input_before_there_is_a_deployment() -> Result<()> {
@@ -90,7 +93,7 @@ async fn bad_input_of_a_prover_loses_nothing() -> Result<()> {
         .await?;
     ensure!(message.contains("provery keys generate"), "{message}");
     fs::remove_dir_all(&into)?;
-    provery.ok(None, &["keys", "generate", "--block-txs", "1", "--seed", "2", "--dir", &keys]).await?;
+    provery.ok(None, &["keys", "generate", "--block-txs", "1", "--seed", "2", "--keys", &keys]).await?;
     provery
         .fails(key, &["prove", "--market", "1", "--slot", "1", "--keys", &keys], "key_hash_mismatch")
         .await?;
@@ -168,7 +171,15 @@ async fn one_data_directory_serves_one_node() -> Result<()> {
 async fn a_stake_below_the_bond_is_said_at_once() -> Result<()> {
     let town = Town::build().await?;
     let key = Some(town.prover.as_str());
-    town.provery.ok(key, &["prover", "allocate", "--market", "1", "--units", "7"]).await?;
+    let allocate = ["prover", "allocate", "--market", "town", "--units", "7"];
+    let message = town.provery.fails(key, &allocate, "stake_below_bond").await?;
+    ensure!(message.contains("at least 12 units"), "{message}");
+    // The contract lets one.
+    let sender = town.anvil.sender(2).await?;
+    let deployment = Deployment::from_json(&fs::read_to_string(town.provery.deployment())?)?;
+    let chain = Chain::connect(sender.rpc().clone(), deployment).await?;
+    let (market, units) = (U256::from(1), U256::from(7));
+    sender.send(chain.calls().allocate(market, units, units, 1..=1)).await?;
     town.provery
         .fails(key, &["node", "--data-dir", "node", "--market", "1", "--no-rescue"], "stake_below_bond")
         .await?;
@@ -182,5 +193,134 @@ async fn every_command_has_help() -> Result<()> {
     ensure!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("Example:"));
     let output = tokio::process::Command::new(program("provery")?).args(["slot", "show"]).output().await?;
     ensure!(output.status.code() == Some(2), "a wrong command line exits with 2");
+    Ok(())
+}
+
+#[tokio::test]
+async fn reads_need_no_key_and_of_two_keys_the_keystore_signs() -> Result<()> {
+    let town = Town::build().await?;
+    let provery = &town.provery;
+    let keystore = provery.dir.path().join("key.json").display().to_string();
+    let with = |key: Option<&str>, args: &[&str]| {
+        let mut command = provery.command(key, args)?;
+        command.env("PROVERY_KEYSTORE_PASSWORD", "right");
+        Ok::<_, eyre::Report>(command)
+    };
+    let said = provery.finish(with(Some(&town.prover), &["keystore", "import", &keystore])?).await?;
+    ensure!(said.code == 0, "{said:?}");
+
+    // As an operator's shell has them after the guide's first page and its second.
+    let both = |args: &[&str]| {
+        let mut command = with(Some(&town.stranger), args)?;
+        command.env("PROVERY_KEYSTORE", &keystore);
+        Ok::<_, eyre::Report>(command)
+    };
+    for read in [&["status"][..], &["market", "list"], &["slot", "list", "--market", "town"]] {
+        let mut command = both(read)?;
+        command.env_remove("PROVERY_KEYSTORE_PASSWORD");
+        let said = provery.finish(command).await?;
+        ensure!(said.code == 0 && said.stderr.is_empty(), "{said:?}");
+    }
+    let said = provery.finish(both(&["prover", "pause"])?).await?;
+    ensure!(said.code == 0, "{said:?}");
+    let prover = provery_tests::key(2).address().to_checksum(None);
+    ensure!(said.json["prover"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(&prover)), "{said:?}");
+    ensure!(said.stderr.contains("PROVERY_PRIVATE_KEY") && said.stderr.contains("signs"), "{said:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_market_goes_by_its_rollups_name_everywhere() -> Result<()> {
+    let town = Town::build().await?;
+    let provery = &town.provery;
+    let create = ["rollup", "create", "--name", "second", "--block-txs", "1", "--expiry", "2000"];
+    provery.ok(Some(&town.deployer), &create).await?;
+    town.post(1).await?;
+    let shown = provery.ok(None, &["slot", "show", "1", "--market", "town"]).await?;
+    ensure!(shown["slot"] == 1 && shown["market"] == "1", "{shown}");
+    let message = provery.fails(None, &["slot", "list"], "usage").await?;
+    ensure!(message.contains("town, second"), "{message}");
+    let prover = Some(town.prover.as_str());
+    provery.ok(prover, &["slot", "hand-over", "1", "--market", "town", "--price", "1ether"]).await?;
+    provery.fails(prover, &["slot", "list", "--market", "third"], "rollup_not_found").await?;
+    ensure!(provery.ok(None, &["market", "show", "--market", "second"]).await?["market"] == "2");
+    Ok(())
+}
+
+#[tokio::test]
+async fn bad_input_is_refused_before_work() -> Result<()> {
+    let town = Town::build().await?;
+    let provery = &town.provery;
+    let prover = Some(town.prover.as_str());
+    let me = provery_tests::key(2).address().to_string();
+    let message = provery.fails(prover, &["prover", "submitter", "add", &me], "usage").await?;
+    ensure!(message.contains("itself"), "{message}");
+    let message = provery.fails(prover, &["credit", "withdraw"], "insufficient_credit").await?;
+    ensure!(message.contains("nothing to withdraw"), "{message}");
+    for (args, named) in [
+        (&["prove", "1", "--payee", "0x0000000000000000000000000000000000000000"][..], "zero address"),
+        (&["credit", "withdraw", "--to", "vitalik.eth"], "names are not resolved"),
+        (&["credit", "withdraw", "--to", "0x70997970c51812dc3A010C7d01b50e0d17dc79C8"], "EIP-55"),
+        (&["rollup", "create", "--name", "", "--block-txs", "1"], "a name is"),
+        (&["rollup", "create", "--name", "7", "--block-txs", "1"], "market's id"),
+        (&["rollup", "create", "--name", "a/b", "--block-txs", "1"], "a name is"),
+        (&["rollup", "create"], "--block-txs"),
+    ] {
+        let said = provery.run(prover, args).await?;
+        let message = said.json["error"]["message"].as_str().unwrap_or_default();
+        ensure!(said.code == 2 && said.json["error"]["code"] == "usage", "{args:?}: {said:?}");
+        ensure!(message.contains(named) && !message.contains('\n'), "{args:?}: {message}");
+    }
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_result_that_cannot_be_written_is_a_failure() -> Result<()> {
+    for args in [&["--help"][..], &["keys", "show", "--keys", "keys"]] {
+        let folder = tempfile::tempdir()?;
+        let circuit = folder.path().join("keys/circuit");
+        fs::create_dir_all(&circuit)?;
+        fs::write(circuit.join("manifest.json"), "{}")?;
+        let run = |out: std::process::Stdio| {
+            let mut command = std::process::Command::new(program("provery")?);
+            command.args(args).current_dir(folder.path()).stdout(out).stderr(std::process::Stdio::piped());
+            Ok::<_, eyre::Report>(command.spawn()?.wait_with_output()?)
+        };
+        let full = run(fs::File::options().write(true).open("/dev/full")?.into())?;
+        let stderr = String::from_utf8_lossy(&full.stderr);
+        ensure!(
+            full.status.code() == Some(1) && stderr.contains("could not be written"),
+            "{args:?}: {full:?}"
+        );
+        // A reader that went away is none.
+        let (reader, writer) = std::io::pipe()?;
+        drop(reader);
+        let gone = run(writer.into())?;
+        ensure!(gone.status.success() && gone.stderr.is_empty(), "{args:?}: {gone:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn keys_that_lack_a_file_say_which() -> Result<()> {
+    let provery = Provery::new("http://127.0.0.1:9")?;
+    let keys = provery.dir.path().join("keys").display().to_string();
+    provery.ok(None, &["keys", "generate", "--block-txs", "1", "--keys", &keys]).await?;
+    for file in ["proving.key", "verifying.key", "manifest.json"] {
+        let path = fs::read_dir(&keys)?.next().ok_or_else(|| eyre::eyre!("no keys"))??.path().join(file);
+        let kept = fs::read(&path)?;
+        fs::remove_file(&path)?;
+        let shown = provery.ok(None, &["keys", "show", "--keys", &keys]).await?;
+        ensure!(shown["keys"][0]["problem"].as_str().is_some_and(|it| it.contains(file)), "{file}: {shown}");
+        fs::write(&path, kept)?;
+    }
+    // And a manifest cannot make a ceremony of them.
+    let manifest =
+        fs::read_dir(&keys)?.next().ok_or_else(|| eyre::eyre!("no keys"))??.path().join("manifest.json");
+    let text = fs::read_to_string(&manifest)?;
+    fs::write(&manifest, text.replace("\"development\": true", "\"development\": false"))?;
+    let shown = provery.ok(None, &["keys", "show", "--keys", &keys]).await?;
+    ensure!(shown["keys"][0]["valid"] == false, "{shown}");
     Ok(())
 }

@@ -61,6 +61,19 @@ async fn terms_that_favour_provers_count_at_once_and_others_after_a_notice() -> 
     ensure!(second.is_some_and(|row| row["accepted"] == false && row["exposure"] == 15), "{status}");
     ensure!(status["warnings"].to_string().contains("market 2"), "{status}");
     provery.fails(prover, &[&allocate[..6], &["--exposure", "21"]].concat(), "usage").await?;
+    // What no slot could come of is not sent.
+    let neither = [&allocate[..], &["--accept-versions", "3..4"]].concat();
+    let message = provery.fails(prover, &neither, "terms_not_accepted").await?;
+    ensure!(message.contains("--accept-versions"), "{message}");
+    let little = ["prover", "allocate", "--market", "2", "--units", "11"];
+    let message = provery.fails(prover, &little, "stake_below_bond").await?;
+    ensure!(message.contains("nothing was sent"), "{message}");
+    // Nor is what is announced forgotten unasked.
+    let again = [&set[..], &["--bond", "21ether"]].concat();
+    let message = provery.fails(creator, &again, "not_ready").await?;
+    ensure!(message.contains("--replace") && message.contains("version 2"), "{message}");
+    let replaced = provery.ok(creator, &[&again[..], &["--replace"]].concat()).await?;
+    ensure!(replaced["version"] == 3 && replaced["replaces"] == 2, "{replaced}");
     provery.fails(prover, &["prover", "reinstate", "--market", "1"], "already_done").await?;
     Ok(())
 }

@@ -17,14 +17,15 @@ use crate::{
     },
     config,
     error::{Code, fail},
+    market_ref::MarketRef,
     session::Session,
 };
 
 #[derive(Debug, Args)]
 pub struct AllocateArgs {
-    /// The market's id
-    #[arg(long, value_name = "N")]
-    market: u64,
+    /// The market: its id, or its rollup's name
+    #[arg(long, value_name = "MARKET")]
+    market: MarketRef,
     /// Whole stake units; 0 to leave the market
     #[arg(long, value_name = "N")]
     units: u64,
@@ -72,7 +73,7 @@ pub async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
     let AllocateArgs { market, units, .. } = args;
     let session = context.signer().await?;
     let me = require_registered(&session).await?;
-    let id = U256::from(market);
+    let id = session.market(&market)?;
     let terms = session.chain.terms(id).await?;
     let unit = session.chain.registry_params().await?.stake_unit;
     let position = session.chain.position(id, me).await?;
@@ -117,16 +118,33 @@ pub async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
     let bond = terms.bond.to::<U256>();
     let exposed = unit * U256::from(exposure);
     if units > 0 && exposed < bond {
-        warnings.push(format!(
-            "{exposure} units of exposure are {exposed} wei, below the bond of {bond} wei: draws will pass this prover \
-             over; allocate and expose at least {} units",
-            bond.div_ceil(unit)
+        return Err(fail(
+            Code::StakeBelowBond,
+            format!(
+                "{exposure} units of exposure are {exposed} wei, below the bond of {bond} wei, so no slot could go to this \
+                 prover and nothing was sent; allocate and expose at least {} units",
+                bond.div_ceil(unit)
+            ),
         ));
     }
     let accepted = position.fromVersion..=position.toVersion;
     let versions =
         args.accept_versions.map_or(versions_unasked(terms.version, accepted), |versions| versions.0);
     if units > 0 && !versions.contains(&terms.version) {
+        let told = session.chain.terms_record(id).await?;
+        if told.announced.is_none() || !versions.contains(&told.version) {
+            return Err(fail(
+                Code::TermsNotAccepted,
+                format!(
+                    "the terms in force have version {}, and those accepted would be {} to {}, so no slot could go to this prover \
+                     and nothing was sent; read them with `provery market show --market {id}` and choose --accept-versions that \
+                     has them",
+                    terms.version,
+                    versions.start(),
+                    versions.end()
+                ),
+            ));
+        }
         warnings.push(format!(
             "the terms in force have version {}, which is not among those accepted, so this prover is drawn for nothing yet",
             terms.version

@@ -82,6 +82,7 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
     check(&args)?;
     let stake_unit =
         args.stake_unit.to_u96().map_err(|error| fail(Code::Usage, format!("--stake-unit: {error}")))?;
+    context.say_which_key();
     let wire = Wire::connect(&context.settings).await?;
     let chain_id = wire.rpc.chain_id();
     let development = is_development_chain(chain_id);

@@ -30,17 +30,17 @@ use crate::{
     error::{Code, fail},
     files,
     history::{History, Outcome},
+    market_ref::{MarketRef, SlotId},
     session::Session,
 };
 
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct SlotArg {
-    /// The market's id [default: the market of the deployment's only rollup]
-    #[arg(long, value_name = "N")]
-    pub market: Option<u64>,
-    /// The slot's id within the market
-    #[arg(long, value_name = "N")]
-    pub slot: u64,
+    /// The market: its id, or its rollup's name [default: the market of the deployment's only rollup]
+    #[arg(long, value_name = "MARKET")]
+    pub market: Option<MarketRef>,
+    #[command(flatten)]
+    pub slot: SlotId,
 }
 
 #[derive(Debug, Args)]
@@ -146,20 +146,20 @@ fn for_contract(offer: HandOver) -> Result<HandOvers::HandOver> {
 }
 
 async fn find(session: &Session, arg: SlotArg) -> Result<Held> {
-    let market = session.market(arg.market)?;
+    let market = session.market_or_only(arg.market.as_ref())?;
     session.chain.market(market).await?;
     let events = session.events().await?;
     let history = History::replay(&events);
-    let record = history.slot(market, arg.slot).cloned().ok_or_else(|| {
+    let record = history.slot(market, arg.slot.get()).cloned().ok_or_else(|| {
         fail(
             Code::SlotNotFound,
             format!(
                 "market {market} has no slot {}; `provery slot list --market {market}` shows those it has",
-                arg.slot
+                arg.slot.get()
             ),
         )
     })?;
-    let name = format!("slot {} of market {market}", arg.slot);
+    let name = format!("slot {} of market {market}", arg.slot.get());
     let ended = match record.outcome {
         Outcome::Open => None,
         Outcome::Proven { .. } => Some((Code::SlotProven, "has been proven")),

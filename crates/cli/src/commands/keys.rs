@@ -43,24 +43,24 @@ pub enum KeysCommand {
         seed: u64,
         /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
         #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
+        keys: Option<PathBuf>,
     },
     /// The keys that are there, checked against their hashes
-    #[command(after_help = "Example: provery keys show --dir .provery/keys")]
+    #[command(after_help = "Example: provery keys show --keys .provery/keys")]
     Show {
         /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
         #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
+        keys: Option<PathBuf>,
     },
 }
 
 pub fn run(context: &Context, command: KeysCommand) -> Result<()> {
     match command {
         // Without a block size it is the puzzle: the arguments demand one of the two.
-        KeysCommand::Generate { block_txs, puzzle: _, seed, dir } => {
-            generate(context, block_txs, seed, &config::keys_dir(dir))
+        KeysCommand::Generate { block_txs, puzzle: _, seed, keys } => {
+            generate(context, block_txs, seed, &config::keys_dir(keys))
         }
-        KeysCommand::Show { dir } => show(context, &config::keys_dir(dir)),
+        KeysCommand::Show { keys } => show(context, &config::keys_dir(keys)),
     }
 }
 
@@ -104,8 +104,9 @@ fn generate(context: &Context, block_txs: Option<usize>, seed: u64, dir: &Path) 
 fn show(context: &Context, dir: &Path) -> Result<()> {
     let mut found = Vec::new();
     if let Ok(entries) = fs::read_dir(dir) {
-        for entry in entries.flatten().filter(|entry| entry.path().join("manifest.json").is_file()) {
-            let circuit = entry.file_name().to_string_lossy().into_owned();
+        // Also where a file is missing: then it is said which.
+        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        for circuit in names.filter(|circuit| keys::has_any(dir, circuit)) {
             found.push((circuit.clone(), keys::load(dir, &circuit, None)));
         }
     }

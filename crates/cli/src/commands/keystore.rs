@@ -51,7 +51,10 @@ pub fn run(context: &Context, command: KeystoreCommand) -> Result<()> {
             let made = signer::create(&file, Some(&key), &new_password(context)?)?;
             (Some(file), made)
         }
-        KeystoreCommand::Address => (None, signer::load(&context.settings)?),
+        KeystoreCommand::Address => {
+            context.say_which_key();
+            (None, signer::load(&context.settings)?)
+        }
     };
     let address = signer.address();
     context.out.result(&json!({ "address": address, "keystore": file }), || match &file {

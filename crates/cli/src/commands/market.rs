@@ -21,6 +21,7 @@ use crate::{
     },
     error::{Code, fail},
     history::{History, Outcome},
+    market_ref::MarketRef,
     output::{fields, table},
     session::Session,
     terms::{self, ChainSpec, MechanismArgs, Parties, TermsArgs},
@@ -41,18 +42,18 @@ pub enum MarketCommand {
     /// One market: its terms, funds and weights
     #[command(after_help = "Example: provery market show --market 1 --json")]
     Show {
-        /// The market's id
-        #[arg(long, value_name = "N")]
-        market: u64,
+        /// The market: its id, or its rollup's name
+        #[arg(long, value_name = "MARKET")]
+        market: MarketRef,
     },
     /// Add to a market's funds, from which its slots are paid
     #[command(
         after_help = "Example: provery market fund --market 1 --amount 50ether --keystore creator.json"
     )]
     Fund {
-        /// The market's id
-        #[arg(long, value_name = "N")]
-        market: u64,
+        /// The market: its id, or its rollup's name
+        #[arg(long, value_name = "MARKET")]
+        market: MarketRef,
         /// Wei, or a decimal with a unit
         #[arg(long)]
         amount: Amount,
@@ -112,7 +113,8 @@ pub async fn run(context: &Context, command: MarketCommand) -> Result<()> {
         MarketCommand::Show { market } => show(context, market).await,
         MarketCommand::Fund { market, amount } => {
             let session = context.signer().await?;
-            fund(context, &session, U256::from(market), amount).await
+            let market = session.market(&market)?;
+            fund(context, &session, market, amount).await
         }
         MarketCommand::List => list(context).await,
     }
@@ -193,9 +195,9 @@ pub async fn fund(context: &Context, session: &Session, market: U256, amount: Am
     Ok(())
 }
 
-async fn show(context: &Context, market: u64) -> Result<()> {
+async fn show(context: &Context, market: MarketRef) -> Result<()> {
     let session = context.reader().await?;
-    let id = U256::from(market);
+    let id = session.market(&market)?;
     let state = session.chain.market(id).await?;
     let history = session.history().await?;
     let terms = history.terms(state.terms_hash).cloned().ok_or_else(|| {

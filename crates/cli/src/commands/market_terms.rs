@@ -18,18 +18,22 @@ use crate::{
     amount::Amount,
     commands::{Context, market},
     error::{Code, fail},
+    market_ref::MarketRef,
     session::Session,
     terms::{self, MechanismArgs, rescuers_share},
 };
 
 #[derive(Debug, Args)]
 pub struct SetTermsArgs {
-    /// The market's id
-    #[arg(long, value_name = "N")]
-    market: u64,
+    /// The market: its id, or its rollup's name
+    #[arg(long, value_name = "MARKET")]
+    market: MarketRef,
     /// All of the next terms, as JSON (`market show --json` prints them under `terms`)
     #[arg(long, value_name = "FILE", conflicts_with = "Changes")]
     terms: Option<PathBuf>,
+    /// Take the place of terms that are announced and not yet in force; without it they are left alone
+    #[arg(long)]
+    replace: bool,
     #[command(flatten)]
     changes: Changes,
 }
@@ -113,7 +117,7 @@ impl Changes {
 
 pub async fn set(context: &Context, args: SetTermsArgs) -> Result<()> {
     let session = context.signer().await?;
-    let id = U256::from(args.market);
+    let id = session.market(&args.market)?;
     let creator = session.chain.market(id).await?.creator;
     let me = session.me()?;
     if creator != me {
@@ -142,7 +146,21 @@ pub async fn set(context: &Context, args: SetTermsArgs) -> Result<()> {
     market::refuse_development_circuit(&session, &next).await?;
     terms::check(&session, &next, true).await?;
     let in_favour = in_favour(&session, &current, &next).await?;
-    let version = if in_favour { current.version } else { session.chain.terms_record(id).await?.version + 1 };
+    let told = session.chain.terms_record(id).await?;
+    let replaced = told.announced.filter(|_| !in_favour);
+    if let Some((_, from)) = replaced
+        && !args.replace
+    {
+        return Err(fail(
+            Code::NotReady,
+            format!(
+                "version {} of the terms of market {id} is announced, good from unix second {from} on, and these would take its \
+                 place for good; pass --replace if that is meant",
+                told.version
+            ),
+        ));
+    }
+    let version = if in_favour { current.version } else { told.version + 1 };
     let next = Terms { version, ..next };
     let mined = session.send(session.calls().set_terms(id, &current, &next)).await?;
     let from = mined
@@ -156,6 +174,7 @@ pub async fn set(context: &Context, args: SetTermsArgs) -> Result<()> {
             "version": version,
             "in_favour": in_favour,
             "from": from,
+            "replaces": replaced.map(|_| told.version),
             "terms_hash": terms_hash(&next),
             "terms": next,
             "tx": mined.tx_hash,
@@ -165,8 +184,9 @@ pub async fn set(context: &Context, args: SetTermsArgs) -> Result<()> {
                 format!("market {id} has the new terms at once: provers can only gain, so they stay version {version}")
             } else {
                 format!(
-                    "version {version} of the terms of market {id} is announced; slots may be opened under it from unix \
-                     second {from} on, and go to provers that accepted it with `provery prover allocate`"
+                    "version {version} of the terms of market {id} is announced{}; slots may be opened under it from unix \
+                     second {from} on, and go to provers that accepted it with `provery prover allocate`",
+                    replaced.map(|_| format!(" in place of version {}", told.version)).unwrap_or_default()
                 )
             }
         },

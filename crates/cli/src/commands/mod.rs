@@ -35,7 +35,7 @@ use eyre::Result;
 
 use crate::{
     args::{Cli, Command},
-    config::Settings,
+    config::{ENV_PRIVATE_KEY, Key, Settings},
     logs,
     output::Output,
     session::Session,
@@ -49,6 +49,16 @@ pub struct Context {
 }
 
 impl Context {
+    /// Where two keys are named, which of them signs.
+    pub fn say_which_key(&self) {
+        if let (true, Key::Keystore { path, .. }) = (self.settings.passed_over, &self.settings.key) {
+            self.out.warn(&format!(
+                "the keystore {} signs, not {ENV_PRIVATE_KEY}, which is set, too",
+                path.display()
+            ));
+        }
+    }
+
     /// The chain and its deployment, to read.
     pub async fn reader(&self) -> Result<Session> {
         Session::open(&self.settings, false).await
@@ -56,6 +66,7 @@ impl Context {
 
     /// The chain and its deployment, with the key that signs.
     pub async fn signer(&self) -> Result<Session> {
+        self.say_which_key();
         Session::open(&self.settings, true).await
     }
 }

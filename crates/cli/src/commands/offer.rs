@@ -24,6 +24,7 @@ use crate::{
     amount::{Amount, human},
     commands::{Context, prove},
     error::{Code, fail},
+    market_ref::MarketRef,
     terms,
 };
 
@@ -52,9 +53,9 @@ pub enum OfferCommand {
 
 #[derive(Debug, Args)]
 pub struct SignArgs {
-    /// The market's id; its mechanism must be the agreement
-    #[arg(long, value_name = "N")]
-    market: u64,
+    /// The market: its id, or its rollup's name; its mechanism must be the agreement
+    #[arg(long, value_name = "MARKET")]
+    market: MarketRef,
     /// What a slot pays at most: wei, or a decimal with a unit
     #[arg(long)]
     price: Amount,
@@ -110,7 +111,7 @@ pub async fn run(context: &Context, command: OfferCommand) -> Result<()> {
 async fn sign(context: &Context, args: SignArgs) -> Result<()> {
     let session = context.signer().await?;
     let (_, contract) = terms::mechanism(session.deployment(), "agreement")?;
-    let market = U256::from(args.market);
+    let market = session.market(&args.market)?;
     let terms = session.chain.terms(market).await?;
     if terms.mechanism != contract {
         return Err(fail(

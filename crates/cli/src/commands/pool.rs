@@ -20,6 +20,7 @@ use crate::{
         pool_policy, pool_show,
     },
     error::{Code, fail},
+    market_ref::MarketRef,
     session::Session,
 };
 
@@ -108,9 +109,9 @@ pub enum PoolCommand {
     FreeUp {
         #[command(flatten)]
         pool: PoolArg,
-        /// The market's id
-        #[arg(long, value_name = "N")]
-        market: u64,
+        /// The market: its id, or its rollup's name
+        #[arg(long, value_name = "MARKET")]
+        market: MarketRef,
     },
     /// As the operator: add to the own stake, which bears first losses
     #[command(after_help = "Example: provery pool stake --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \

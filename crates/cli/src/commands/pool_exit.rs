@@ -14,6 +14,7 @@ use crate::{
         pool::{PoolArg, SeenArg, event, find, require_amount, unsaid},
     },
     error::{Code, fail},
+    market_ref::MarketRef,
 };
 
 #[derive(Debug, Args)]
@@ -267,10 +268,10 @@ pub async fn advance(context: &Context, pool: Address) -> Result<()> {
     Ok(())
 }
 
-pub async fn free_up(context: &Context, pool: Address, market: u64) -> Result<()> {
+pub async fn free_up(context: &Context, pool: Address, market: MarketRef) -> Result<()> {
     let session = context.signer().await?;
     find(&session, pool).await?;
-    let market = U256::from(market);
+    let market = session.market(&market)?;
     session.chain.market(market).await?;
     let before = session.chain.allocation(market, pool).await?;
     let mined = session.send(session.calls().pool(pool).free_up(market)).await?;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     commands::{Context, allocate::Versions, pool::PoolArg, pool_operator::operated},
     error::{Code, fail},
+    market_ref::MarketRef,
     session::Session,
 };
 
@@ -18,9 +19,9 @@ use crate::{
 pub struct AnnounceArgs {
     #[command(flatten)]
     pool: PoolArg,
-    /// The market's id
-    #[arg(long, value_name = "N")]
-    market: u64,
+    /// The market: its id, or its rollup's name
+    #[arg(long, value_name = "MARKET")]
+    market: MarketRef,
     /// Most units of stake that the pool may have bonded there at once
     #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u16).range(1..))]
     exposure: u16,
@@ -34,9 +35,9 @@ pub struct AnnounceArgs {
 pub struct NarrowArgs {
     #[command(flatten)]
     pool: PoolArg,
-    /// The market's id
-    #[arg(long, value_name = "N")]
-    market: u64,
+    /// The market: its id, or its rollup's name
+    #[arg(long, value_name = "MARKET")]
+    market: MarketRef,
     /// Most units of stake that the pool may have bonded there at once; 0 to leave the market
     #[arg(long, value_name = "UNITS")]
     exposure: u16,
@@ -49,9 +50,9 @@ pub struct NarrowArgs {
 pub struct PoolAllocateArgs {
     #[command(flatten)]
     pool: PoolArg,
-    /// The market's id
-    #[arg(long, value_name = "N")]
-    market: u64,
+    /// The market: its id, or its rollup's name
+    #[arg(long, value_name = "MARKET")]
+    market: MarketRef,
     /// Whole stake units
     #[arg(long, value_name = "N")]
     units: u64,
@@ -80,7 +81,7 @@ pub async fn announce(context: &Context, args: AnnounceArgs) -> Result<()> {
     let session = context.signer().await?;
     let pool = args.pool.pool;
     operated(&session, pool).await?;
-    let id = U256::from(args.market);
+    let id = session.market(&args.market)?;
     let terms = session.chain.terms(id).await?;
     let told = session.chain.terms_record(id).await?;
     let versions = match args.versions {
@@ -134,7 +135,7 @@ pub async fn narrow(context: &Context, args: NarrowArgs) -> Result<()> {
     let session = context.signer().await?;
     let pool = args.pool.pool;
     operated(&session, pool).await?;
-    let id = U256::from(args.market);
+    let id = session.market(&args.market)?;
     session.chain.market(id).await?;
     let found = session.chain.pool_market(pool, id).await?;
     let given = args.versions.map(|versions| versions.0);
@@ -169,6 +170,17 @@ pub async fn narrow(context: &Context, args: NarrowArgs) -> Result<()> {
             versions
         }
     };
+    let mut warnings = Vec::new();
+    let bonded = session.chain.position(id, pool).await?.bonded.to::<U256>();
+    let unit = session.chain.registry_params().await?.stake_unit;
+    if bonded > unit * U256::from(args.exposure) {
+        warnings.push(format!(
+            "{bonded} wei are bonded there for slots that the pool holds, more than {} units: they stay its duty until they end, so \
+             keep a node proving them, or their bonds are slashed",
+            args.exposure
+        ));
+    }
+    warnings.iter().for_each(|warning| context.out.warn(warning));
     let call = session.calls().pool(pool).narrow_market(id, args.exposure, versions.clone());
     let mined = session.send(call).await?;
     let position = session.chain.position(id, pool).await?;
@@ -181,6 +193,7 @@ pub async fn narrow(context: &Context, args: NarrowArgs) -> Result<()> {
             "to_version": versions.end(),
             "units": position.units,
             "bonded": position.bonded.to_string(),
+            "warnings": warnings,
             "tx": mined.tx_hash,
         }),
         || {
@@ -203,7 +216,7 @@ pub async fn allocate(context: &Context, args: PoolAllocateArgs) -> Result<()> {
     let session = context.signer().await?;
     let PoolAllocateArgs { pool: PoolArg { pool }, market, units, .. } = args;
     operated(&session, pool).await?;
-    let id = U256::from(market);
+    let id = session.market(&market)?;
     let terms = session.chain.terms(id).await?;
     let found = session.chain.pool_market(pool, id).await?;
     let next = found.next.as_ref().map(|(_, from)| *from);
@@ -237,10 +250,13 @@ pub async fn allocate(context: &Context, args: PoolAllocateArgs) -> Result<()> {
     let exposed = unit.saturating_mul(U256::from(exposure));
     let mut warnings = Vec::new();
     if units > 0 && exposed < bond {
-        warnings.push(format!(
-            "{exposure} units of exposure are {exposed} wei, below the bond of {bond} wei: draws will pass the pool over; \
-             allocate and expose at least {} units",
-            bond.div_ceil(unit)
+        return Err(fail(
+            Code::StakeBelowBond,
+            format!(
+                "{exposure} units of exposure are {exposed} wei, below the bond of {bond} wei, so no slot could go to the pool and \
+                 nothing was sent; allocate and expose at least {} units",
+                bond.div_ceil(unit)
+            ),
         ));
     }
     if units > 0 && !policy.versions.contains(&terms.version) {

@@ -16,20 +16,20 @@ use crate::{
     commands::Context,
     config,
     error::{Code, fail},
+    market_ref::{MarketRef, SlotId},
     output::{fields, spinner},
     session::{Session, patiently},
     signals,
 };
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: provery prove --slot 3 --keystore prover.json")]
+#[command(after_help = "Example: provery prove 3 --keystore prover.json")]
 pub struct ProveArgs {
-    /// The market's id [default: the market of the deployment's only rollup]
-    #[arg(long, value_name = "N")]
-    pub market: Option<u64>,
-    /// The slot's id within the market
-    #[arg(long, value_name = "N")]
-    pub slot: u64,
+    /// The market: its id, or its rollup's name [default: the market of the deployment's only rollup]
+    #[arg(long, value_name = "MARKET")]
+    pub market: Option<MarketRef>,
+    #[command(flatten)]
+    pub slot: SlotId,
     /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
     #[arg(long, value_name = "DIR")]
     pub keys: Option<PathBuf>,
@@ -40,7 +40,8 @@ pub struct ProveArgs {
 
 pub async fn run(context: &Context, args: ProveArgs) -> Result<()> {
     let session = context.signer().await?;
-    let market = session.market(args.market)?;
+    let slot = args.slot.get();
+    let market = session.market_or_only(args.market.as_ref())?;
     session.chain.market(market).await?;
     let rollup = session.deployment().rollup_of_market(market).ok_or_else(|| {
         fail(
@@ -56,7 +57,7 @@ pub async fn run(context: &Context, args: ProveArgs) -> Result<()> {
     let rollup = rollup.clone();
     let backend = tokio::task::spawn_blocking(move || backends::load(&rollup, &dir)).await??;
     let stop = signals::stop_token()?;
-    let label = format!("slot {} of market {market}", args.slot);
+    let label = format!("slot {} of market {market}", slot);
     let waiting = spinner(&format!("{label}: reading the chain"));
     let shown = waiting.clone();
     let out = context.out;
@@ -65,7 +66,7 @@ pub async fn run(context: &Context, args: ProveArgs) -> Result<()> {
         None => out.note(&format!("{label}: {phase}")),
     };
     let started = Instant::now();
-    let key = SlotKey { market, id: args.slot };
+    let key = SlotKey { market, id: slot };
     let delivered =
         prove_one(&session.chain, session.sender()?, &[backend], payee, key, Arc::new(on_phase), stop).await;
     if let Some(waiting) = waiting {
@@ -79,7 +80,7 @@ pub async fn run(context: &Context, args: ProveArgs) -> Result<()> {
         .collect();
     let json = json!({
         "market": market.to_string(),
-        "slot": args.slot,
+        "slot": slot,
         "payee": payee,
         "reward": delivered.reward.to_string(),
         "premium": delivered.premium.to_string(),
@@ -92,7 +93,7 @@ pub async fn run(context: &Context, args: ProveArgs) -> Result<()> {
     });
     context.out.result(&json, || {
         let mut rows = vec![
-            ("slot", format!("{} of market {market}", args.slot)),
+            ("slot", format!("{} of market {market}", slot)),
             ("paid", format!("{} to {payee}", human(delivered.reward + delivered.premium))),
             (
                 "proof",

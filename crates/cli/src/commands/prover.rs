@@ -18,6 +18,7 @@ use crate::{
         submitter::{self, SubmitterCommand},
     },
     error::{Code, fail},
+    market_ref::MarketRef,
     session::Session,
 };
 
@@ -57,9 +58,9 @@ pub enum ProverCommand {
     /// Return to a market's draws after slots missed there
     #[command(after_help = "Example: provery prover reinstate --market 1 --keystore prover.json")]
     Reinstate {
-        /// The market's id
-        #[arg(long, value_name = "N")]
-        market: u64,
+        /// The market: its id, or its rollup's name
+        #[arg(long, value_name = "MARKET")]
+        market: MarketRef,
     },
     /// Leave the markets and ask the stake back; later, withdraw it
     #[command(after_help = "Example: provery prover exit --keystore prover.json")]
@@ -97,8 +98,8 @@ pub enum ProverCommand {
 #[derive(Debug, Args)]
 pub struct ExitArgs {
     /// Leave only these markets [default: all]
-    #[arg(long, value_name = "N")]
-    market: Vec<u64>,
+    #[arg(long, value_name = "MARKET")]
+    market: Vec<MarketRef>,
     /// Withdraw what was asked back, once its time has come
     #[arg(long, conflicts_with = "market")]
     withdraw: bool,
@@ -218,10 +219,10 @@ async fn stake(context: &Context, amount: Amount) -> Result<()> {
     Ok(())
 }
 
-async fn reinstate(context: &Context, market: u64) -> Result<()> {
+async fn reinstate(context: &Context, market: MarketRef) -> Result<()> {
     let session = context.signer().await?;
     let prover = acting_for(&session).await?;
-    let id = U256::from(market);
+    let id = session.market(&market)?;
     session.chain.market(id).await?;
     let position = session.chain.position(id, prover).await?;
     if !position.suspended && position.misses == 0 {
@@ -259,7 +260,7 @@ async fn sync(session: &Session, prover: Address) -> Result<Vec<String>> {
 async fn exit(context: &Context, args: ExitArgs) -> Result<()> {
     let session = context.signer().await?;
     let me = require_registered(&session).await?;
-    let chosen: Vec<U256> = args.market.iter().map(|market| U256::from(*market)).collect();
+    let chosen = args.market.iter().map(|market| session.market(market)).collect::<Result<Vec<U256>>>()?;
     let mut left = Vec::new();
     for (market, _) in session.allocations(me).await? {
         if chosen.is_empty() || chosen.contains(&market) {

@@ -19,6 +19,7 @@ use crate::{
     },
     error::{Code, fail},
     history::{History, MarketHistory, Outcome, SlotHistory, Standing},
+    market_ref::{MarketRef, SlotId},
     output::{fields, table},
     session::Session,
 };
@@ -28,57 +29,52 @@ pub enum SlotCommand {
     /// A market's slots, newest last
     #[command(after_help = "Example: provery slot list --market 1 --last 10")]
     List {
-        /// The market's id [default: the market of the deployment's only rollup]
-        #[arg(long, value_name = "N")]
-        market: Option<u64>,
+        /// The market: its id, or its rollup's name [default: the market of the deployment's only rollup]
+        #[arg(long, value_name = "MARKET")]
+        market: Option<MarketRef>,
         /// Only so many of the newest
         #[arg(long, value_name = "N", default_value_t = 20)]
         last: usize,
     },
     /// One slot, and its draw replayed: why this prover won
-    #[command(after_help = "Example: provery slot show --market 1 --slot 3")]
+    #[command(after_help = "Example: provery slot show 3 --market 1")]
     Show {
-        /// The market's id [default: the market of the deployment's only rollup]
-        #[arg(long, value_name = "N")]
-        market: Option<u64>,
-        /// The slot's id within the market
-        #[arg(long, value_name = "N")]
-        slot: u64,
+        /// The market: its id, or its rollup's name [default: the market of the deployment's only rollup]
+        #[arg(long, value_name = "MARKET")]
+        market: Option<MarketRef>,
+        #[command(flatten)]
+        slot: SlotId,
     },
     /// Offer a slot that this prover holds to others: its right, bond and duty
     #[command(
-        after_help = "Example: provery slot hand-over --market 1 --slot 3 --price 1ether --keystore prover.json"
+        after_help = "Example: provery slot hand-over 3 --market 1 --price 1ether --keystore prover.json"
     )]
     HandOver(HandOverArgs),
     /// Take a slot that its holder offers; the taker's bond takes the place of the holder's
-    #[command(
-        after_help = "Example: provery slot take-over --market 1 --slot 3 --offer offer.json --keystore \
-         taker.json"
-    )]
+    #[command(after_help = "Example: provery slot take-over 3 --market 1 --offer offer.json --keystore \
+         taker.json")]
     TakeOver(TakeOverArgs),
     /// Make offers of a slot void, made on the chain or signed
-    #[command(
-        after_help = "Example: provery slot revoke-hand-over --market 1 --slot 3 --keystore prover.json"
-    )]
+    #[command(after_help = "Example: provery slot revoke-hand-over 3 --market 1 --keystore prover.json")]
     RevokeHandOver(RevokeArgs),
     /// End a slot that nobody proved in time
-    #[command(after_help = "Example: provery slot expire --market 1 --slot 3 --keystore anyone.json")]
+    #[command(after_help = "Example: provery slot expire 3 --market 1 --keystore anyone.json")]
     Expire(SlotArg),
     /// Take back a slot that is not allocated and not yet open to all (its requester)
-    #[command(after_help = "Example: provery slot cancel --market 1 --slot 3 --keystore requester.json")]
+    #[command(after_help = "Example: provery slot cancel 3 --market 1 --keystore requester.json")]
     Cancel(SlotArg),
     /// End a slot whose premise fell (anyone), or one that is held (its requester, who pays its holder what a proof would earn)
-    #[command(after_help = "Example: provery slot drop --market 1 --slot 3 --keystore anyone.json")]
+    #[command(after_help = "Example: provery slot drop 3 --market 1 --keystore anyone.json")]
     Drop(SlotArg),
     /// Settle a slot that was proven before what it builds on, now that this is settled: a held slash is paid or undone
-    #[command(after_help = "Example: provery slot resolve --market 1 --slot 3 --keystore anyone.json")]
+    #[command(after_help = "Example: provery slot resolve 3 --market 1 --keystore anyone.json")]
     Resolve(SlotArg),
 }
 
 pub async fn run(context: &Context, command: SlotCommand) -> Result<()> {
     match command {
         SlotCommand::List { market, last } => list(context, market, last).await,
-        SlotCommand::Show { market, slot } => show(context, market, slot).await,
+        SlotCommand::Show { market, slot } => show(context, market, slot.get()).await,
         SlotCommand::HandOver(args) => hand_over::offer(context, args).await,
         SlotCommand::TakeOver(args) => hand_over::take(context, args).await,
         SlotCommand::RevokeHandOver(args) => hand_over::revoke(context, args).await,
@@ -106,9 +102,9 @@ fn phase(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> &'static str 
     }
 }
 
-async fn list(context: &Context, market: Option<u64>, last: usize) -> Result<()> {
+async fn list(context: &Context, market: Option<MarketRef>, last: usize) -> Result<()> {
     let session = context.reader().await?;
-    let market = session.market(market)?;
+    let market = session.market_or_only(market.as_ref())?;
     session.chain.market(market).await?;
     let history = session.history().await?;
     let now = session.head().await?.timestamp;
@@ -218,9 +214,9 @@ fn describe(record: &SlotHistory, market: &MarketHistory, terms: Option<&Terms>,
     json
 }
 
-async fn show(context: &Context, market: Option<u64>, id: u64) -> Result<()> {
+async fn show(context: &Context, market: Option<MarketRef>, id: u64) -> Result<()> {
     let session = context.reader().await?;
-    let market = session.market(market)?;
+    let market = session.market_or_only(market.as_ref())?;
     session.chain.market(market).await?;
     let events = session.events().await?;
     let history = History::replay(&events);

@@ -23,15 +23,16 @@ pub enum End {
 
 pub async fn run(context: &Context, arg: SlotArg, end: End) -> Result<()> {
     let session = context.signer().await?;
-    let market = session.market(arg.market)?;
+    let id = arg.slot.get();
+    let market = session.market_or_only(arg.market.as_ref())?;
     session.chain.market(market).await?;
     let history = session.history().await?;
-    let record = history.slot(market, arg.slot).ok_or_else(|| {
+    let record = history.slot(market, id).ok_or_else(|| {
         fail(
             Code::SlotNotFound,
             format!(
                 "market {market} has no slot {}; `provery slot list --market {market}` shows those it has",
-                arg.slot
+                id
             ),
         )
     })?;
@@ -40,7 +41,7 @@ pub async fn run(context: &Context, arg: SlotArg, end: End) -> Result<()> {
             Code::RpcRejected,
             format!(
                 "the terms of slot {} of market {market} are not in the chain's logs; is the endpoint's history pruned?",
-                arg.slot
+                id
             ),
         )
     })?;
@@ -58,7 +59,7 @@ pub async fn run(context: &Context, arg: SlotArg, end: End) -> Result<()> {
         (End::Drop | End::Resolve, _) => calls.drop_slot(slot, terms, inputs),
     };
     let mined = session.send(call).await?;
-    report(context, &session, (market, arg.slot), mined.tx_hash, end).await
+    report(context, &session, (market, id), mined.tx_hash, end).await
 }
 
 /// What the contract would refuse, said with what to do.

@@ -23,6 +23,7 @@ use crate::{
     address,
     amount::{Amount, SignedAmount},
     error::{Code, fail},
+    market_ref::MarketRef,
 };
 
 /// Keys that a running node takes over from the file.
@@ -49,9 +50,10 @@ pub struct NodeValues {
     /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
     #[arg(long, value_name = "DIR")]
     pub keys: Option<PathBuf>,
-    /// Serve this market; may be given more than once [default: every rollup's of the deployment]
-    #[arg(long, value_name = "N")]
-    pub market: Option<Vec<u64>>,
+    /// Serve this market, named by its id or its rollup's name; may be given more than once [default: every rollup's of the
+    /// deployment]
+    #[arg(long, value_name = "MARKET")]
+    pub market: Option<Vec<MarketRef>>,
     /// Whom the proofs pay [default: the prover that the signing account is, or is a submitter of]
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     pub prover: Option<Address>,
@@ -222,7 +224,7 @@ macro_rules! shown {
 
 shown! {
     PathBuf: |it| it.display().to_string();
-    Vec<u64>: |it| it;
+    Vec<MarketRef>: |it| it;
     Address: |it| it;
     u64: |it| it;
     bool: |it| it;
@@ -249,6 +251,17 @@ macro_rules! amounts {
 }
 
 amounts!(Amount, SignedAmount, Http);
+
+impl FromToml for MarketRef {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
+        match value {
+            DeValue::String(name) => Ok(Self::Rollup(name.to_string())),
+            _ => u64::from_toml(value)
+                .map(Self::Id)
+                .map_err(|_| "it is no market's id, and no rollup's name".to_owned()),
+        }
+    }
+}
 
 impl FromToml for Address {
     fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {

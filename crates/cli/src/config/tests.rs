@@ -1,7 +1,7 @@
 //! Order, checks and secrecy of settings.
 
 use super::*;
-use crate::error::Failure;
+use crate::{error::Failure, market_ref::MarketRef};
 
 struct Case {
     global: Global,
@@ -57,8 +57,12 @@ fn keys_follow_the_same_order() {
     case.env = vec![(ENV_PRIVATE_KEY, "0xabc")];
     assert_eq!(case.resolve().expect("resolves").key, Key::Private(Secret::new("0xabc".into())));
 
+    assert!(!case.resolve().expect("resolves").passed_over);
+    // A keystore, whether before or after it, and the bare key is not used; that is said to whoever signs.
     case.env.push((ENV_KEYSTORE, "env.json"));
-    assert_eq!(code(case.resolve()), Code::BadKey);
+    let both = case.resolve().expect("resolves");
+    assert_eq!(both.key, keystore("env.json".into(), &Password::Prompt));
+    assert!(both.passed_over);
 
     case.env.push((ENV_KEYSTORE_PASSWORD, "hunter2"));
     case.global.keystore = Some("flag.json".into());
@@ -83,13 +87,14 @@ fn a_file_with_a_private_key_or_a_typo_is_refused() {
 #[test]
 fn the_node_table_is_read_and_checked() {
     let folder = tempfile::tempdir().expect("makes a folder");
-    let text = "rpc_urls = ['http://a', 'http://b']\n[node]\ndata_dir = 'd'\nmarket = [1, 2]\nhttp = \
+    let text = "rpc_urls = ['http://a', 'http://b']\n[node]\ndata_dir = 'd'\nmarket = [1, 'first']\nhttp = \
                 '127.0.0.1:9464'\nmin_reward = '0.5ether'\nhand_over = '-1gwei'\nwithdraw_at = 7\nrescue = false\n";
     let settings = Case::with_file(folder.path(), text).resolve().expect("resolves");
     assert_eq!(settings.rpc_urls, ["http://a", "http://b"]);
     let node = settings.node;
     assert_eq!(node.data_dir, Some(folder.path().join("d")));
-    assert_eq!(node.market, Some(vec![1, 2]));
+    let first = MarketRef::Rollup("first".into());
+    assert_eq!(node.market, Some(vec![MarketRef::Id(1), first]));
     let tunables = node.tunables(Some(alloy::primitives::U256::from(9)));
     assert_eq!(tunables.minimum_reward, 500_000_000_000_000_000);
     assert_eq!(tunables.hand_over, Some(-1_000_000_000));

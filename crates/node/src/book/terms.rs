@@ -109,7 +109,7 @@ impl Book {
             if let Some((version, reason)) = why {
                 let message = format!(
                     "terms version {version} of market {market} is not accepted ({reason}), so no slot under it can be \
-                     allocated to this prover; read it and accept it with `provery prover allocate --accept-versions`"
+                     allocated to this prover; read it and accept it with `provery prover allocate --accept-versions`, or `provery pool announce` for a pool"
                 );
                 concerns.push(Concern { code: Concern::TERMS_NOT_ACCEPTED, market, slot: None, message });
             }
@@ -156,7 +156,7 @@ impl Book {
         }
         let message = format!(
             "{} units may be bonded at once in market {market}, and with {seconds} s a proof this machine can answer for \
-             {most} within one exclusive window; lower the exposure with `provery prover allocate`",
+             {most} within one exclusive window; lower the exposure with `provery prover allocate`, or `provery pool allocate` for a pool",
             commitment.exposure
         );
         Some(Concern { code: Concern::EXPOSURE_TOO_LARGE, market, slot: None, message })

@@ -114,6 +114,28 @@ fn keys_of_a_ceremony_are_never_replaced() {
 }
 
 #[test]
+fn a_manifest_cannot_make_a_ceremony_of_development_keys() {
+    let (directory, path) = fresh();
+    let manifest = path.join("manifest.json");
+    let text = fs::read_to_string(&manifest).expect("it was written");
+    let text = text.replace("\"development\": true", "\"development\": false");
+    fs::write(&manifest, text).expect("it can be written");
+    let error = load_error(&directory);
+    assert!(matches!(error, KeyError::Disguised { .. }), "{error}");
+    let error = keys::load_verifying(directory.path(), NAME, None).expect_err("its verifying key alone, too");
+    assert!(matches!(error, KeyError::Disguised { .. }), "{error}");
+}
+
+#[test]
+fn a_key_of_another_setup_is_not_marked() {
+    let (directory, _) = fresh();
+    let marked = keys::load_verifying(directory.path(), NAME, None).expect("fresh keys load").key;
+    assert!(keys::is_marked(&marked));
+    let other = ark_groth16::VerifyingKey { alpha_g1: (marked.alpha_g1 + marked.alpha_g1).into(), ..marked };
+    assert!(!keys::is_marked(&other));
+}
+
+#[test]
 fn a_name_cannot_leave_the_directory() {
     let directory = tempfile::tempdir().expect("there is room for temporary files");
     for name in ["", "..", "a/b", ".hidden", "ä"] {

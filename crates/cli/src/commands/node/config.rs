@@ -172,7 +172,8 @@ fn markets(values: &NodeValues, deployment: Option<&Deployment>, found: &mut Fin
         );
     }
     for market in values.market.iter().flatten() {
-        if deployment.rollup_of_market(alloy::primitives::U256::from(*market)).is_none() {
+        let known = market.id(deployment).is_ok_and(|id| deployment.rollup_of_market(id).is_some());
+        if !known {
             found.problem(format!("the deployment has no rollup in market {market}; choose another market"));
         }
     }

@@ -28,6 +28,7 @@ use crate::{
     },
     config::{self, node::NodeValues},
     error::{Code, fail},
+    market_ref::MarketRef,
     session::{Session, patiently},
     signals,
 };
@@ -159,7 +160,7 @@ async fn puzzle(dir: &Path) -> Result<Arc<PuzzleProver>> {
 }
 
 /// The rollups whose slots the node proves.
-async fn served(session: &Session, markets: &[u64]) -> Result<Vec<RollupRecord>> {
+async fn served(session: &Session, markets: &[MarketRef]) -> Result<Vec<RollupRecord>> {
     let all = &session.deployment().rollups;
     if markets.is_empty() {
         if all.is_empty() {
@@ -173,7 +174,7 @@ async fn served(session: &Session, markets: &[u64]) -> Result<Vec<RollupRecord>>
     }
     let mut chosen = Vec::new();
     for market in markets {
-        let market = U256::from(*market);
+        let market = session.market(market)?;
         patiently(|| session.chain.market(market)).await?;
         let rollup = session.deployment().rollup_of_market(market).ok_or_else(|| {
             fail(
@@ -253,6 +254,18 @@ async fn check_stake(
     rescue: bool,
 ) -> Result<()> {
     let unit = patiently(|| session.chain.registry_params()).await?.stake_unit;
+    // What a pool does in a market goes by what it announced.
+    let pool = patiently(|| session.chain.is_pool(prover)).await?;
+    let allocate = if pool {
+        format!("provery pool allocate --pool {prover}")
+    } else {
+        "provery prover allocate".to_owned()
+    };
+    let accept = if pool {
+        format!("`provery pool announce --pool {prover}`, then `{allocate}`")
+    } else {
+        format!("`{allocate}`")
+    };
     let mut drawable = false;
     let mut problems = Vec::new();
     for rollup in rollups {
@@ -269,7 +282,7 @@ async fn check_stake(
         if staked >= bond && exposed < bond {
             problems.push(format!(
                 "{prover} exposes {} to market {}, below the bond of {}, so no slot there can be allocated to it; run \
-                 `provery prover allocate --market {}` with a higher --exposure",
+                 `{allocate} --market {}` with a higher --exposure",
                 human(exposed),
                 rollup.market,
                 human(bond),
@@ -278,7 +291,7 @@ async fn check_stake(
         } else if staked >= bond && !(position.fromVersion..=position.toVersion).contains(&terms.version) {
             problems.push(format!(
                 "terms version {} of market {} is not accepted by {prover}, so no slot there can be allocated to it; read the \
-                 terms (`provery market show {}`) and accept them with `provery prover allocate`",
+                 terms (`provery market show --market {}`) and accept them with {accept}",
                 terms.version, rollup.market, rollup.market,
             ));
         } else if staked >= bond {
@@ -286,7 +299,7 @@ async fn check_stake(
         } else {
             problems.push(format!(
                 "{prover} has {} allocated to market {}, below the bond of {}, so no slot there can be \
-                 allocated to it; run `provery prover allocate --market {} --units {}`",
+                 allocated to it; run `{allocate} --market {} --units {}`",
                 human(staked),
                 rollup.market,
                 human(bond),
