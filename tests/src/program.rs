@@ -142,40 +142,31 @@ impl Town {
     pub async fn build() -> Result<Self> {
         let anvil = Anvil::start().await?;
         let provery = Provery::new(&anvil.url())?;
-        let keys: Vec<String> = (1..=3).map(|index| crate::key(index).to_bytes().to_string()).collect();
         for index in 1..=3 {
             anvil.set_balance(crate::key(index).address().to_string(), "0x3635c9adc5dea00000").await?;
         }
-        let [deployer, prover, stranger] = <[String; 3]>::try_from(keys).map_err(|_| eyre!("three keys"))?;
+        let [deployer, prover, stranger] = Self::keys();
+        Self::found(&provery, &[]).await?;
+        Ok(Self { anvil, provery, deployer, prover, stranger })
+    }
+
+    /// Those of the deployer, who is the sequencer, of the prover and of a stranger: they need funds before [`Self::found`].
+    pub fn keys() -> [String; 3] {
+        [1, 2, 3].map(|index| crate::key(index).to_bytes().to_string())
+    }
+
+    /// Build it on whatever chain that is; `deploy` has more arguments.
+    pub async fn found(provery: &Provery, deploy: &[&str]) -> Result<()> {
+        let [deployer, prover, _] = Self::keys();
+        let (exclusive, expiry) = (Self::EXCLUSIVE.to_string(), (4 * Self::EXCLUSIVE).to_string());
         let key = Some(deployer.as_str());
-        let deploy = ["deploy", "--epoch-length", "60", "--freeze", "10", "--unbonding"];
-        provery.ok(key, &[&deploy[..], &[&(4 * Self::EXCLUSIVE).to_string()]].concat()).await?;
+        let epochs = ["deploy", "--epoch-length", "60", "--freeze", "10", "--unbonding", &expiry];
+        provery.ok(key, &[&epochs[..], deploy].concat()).await?;
         provery.ok(None, &["keys", "generate", "--block-txs", "1"]).await?;
-        let exclusive = Self::EXCLUSIVE.to_string();
-        let expiry = (4 * Self::EXCLUSIVE).to_string();
-        provery
-            .ok(
-                key,
-                &[
-                    "rollup",
-                    "create",
-                    "--name",
-                    "town",
-                    "--block-txs",
-                    "1",
-                    "--price",
-                    "10ether",
-                    "--bond",
-                    "12ether",
-                    "--fast",
-                    &exclusive,
-                    "--exclusive",
-                    &exclusive,
-                    "--expiry",
-                    &expiry,
-                ],
-            )
-            .await?;
+        let create = ["rollup", "create", "--name", "town", "--block-txs", "1"];
+        let worth = ["--price", "10ether", "--bond", "12ether"];
+        let windows = ["--fast", &exclusive, "--exclusive", &exclusive, "--expiry", &expiry];
+        provery.ok(key, &[&create[..], &worth, &windows].concat()).await?;
         provery.ok(key, &["token", "mint", "--amount", "100ether"]).await?;
         provery.ok(key, &["rollup", "fund", "--name", "town", "--amount", "100ether"]).await?;
         let key = Some(prover.as_str());
@@ -183,7 +174,7 @@ impl Town {
         provery.ok(key, &["prover", "register"]).await?;
         provery.ok(key, &["prover", "stake", "--amount", "50ether"]).await?;
         provery.ok(key, &["prover", "allocate", "--market", "1", "--units", "50"]).await?;
-        Ok(Self { anvil, provery, deployer, prover, stranger })
+        Ok(())
     }
 
     /// Move the chain's clock.

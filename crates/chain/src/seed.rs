@@ -6,7 +6,7 @@
 
 use alloy::{
     eips::BlockNumberOrTag,
-    primitives::{B256, Bytes, U256, keccak256},
+    primitives::{B256, Bytes, U64, U256, keccak256},
     providers::Provider as _,
     rlp,
     rpc::types::Header as RpcHeader,
@@ -184,9 +184,16 @@ impl Chain {
         if !is_development_chain(self.rpc().chain_id()) {
             return Ok(head);
         }
-        let pending = self.rpc().provider().get_block_by_number(BlockNumberOrTag::Pending).await;
+        // A pending block has no hash yet, and may lack more: of all of it only this is read.
+        #[derive(serde::Deserialize)]
+        struct Pending {
+            timestamp: U64,
+        }
+        let asked = (BlockNumberOrTag::Pending, false);
+        let client = self.rpc().provider().client();
+        let pending = client.request::<_, Option<Pending>>("eth_getBlockByNumber", asked).await;
         let pending = pending.map_err(|error| self.rpc().error("eth_getBlockByNumber", error))?;
-        Ok(pending.map_or(head, |block| block.header.inner.timestamp.max(head)))
+        Ok(pending.map_or(head, |block| block.timestamp.to::<u64>().max(head)))
     }
 
     /// What shows the seed block of an epoch.

@@ -36,15 +36,25 @@ pub enum Wire {
     Underpriced,
     /// Status 500.
     ServerError,
+    /// An error with a code that no list of codes has; nothing was delivered.
+    UnknownRefusal,
+    /// Some calls of a batch are refused, or are not answered.
+    PartOfBatch,
+    /// The newest block, by one of the endpoints, has a time years ahead.
+    LyingTime,
+    /// Every bit of a block's bloom is set, as on chains with much to say.
+    CrowdedBloom,
 }
 
 const SEND: &str = "eth_sendRawTransaction";
 const LOGS: &str = "eth_getLogs";
+const BLOCKS: [&str; 2] = ["eth_getBlockByNumber", "eth_getBlockByHash"];
 const HEADS: [&str; 3] = ["eth_blockNumber", "eth_getBlockByNumber", "eth_getTransactionCount"];
 
 impl Wire {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         // The rare opportunities first: a request suffers one fault at most.
+        Self::PartOfBatch,
         Self::EmptyLogs,
         Self::AlreadyKnown,
         Self::NonceTooLow,
@@ -58,6 +68,9 @@ impl Wire {
         Self::Truncated,
         Self::TooManyRequests,
         Self::ServerError,
+        Self::UnknownRefusal,
+        Self::LyingTime,
+        Self::CrowdedBloom,
     ];
 
     pub fn name(self) -> &'static str {
@@ -75,16 +88,24 @@ impl Wire {
             Self::NonceTooLow => "nonce_too_low",
             Self::Underpriced => "underpriced",
             Self::ServerError => "server_error",
+            Self::UnknownRefusal => "unknown_refusal",
+            Self::PartOfBatch => "part_of_batch",
+            Self::LyingTime => "lying_time",
+            Self::CrowdedBloom => "crowded_bloom",
         }
     }
 
-    /// Whether it can befall a request of these methods.
-    pub fn applies(self, methods: &[&str]) -> bool {
+    /// Whether it can befall a request of these methods at a node's listener of this number.
+    pub fn applies(self, methods: &[&str], listener: u64) -> bool {
         let any = |wanted: &[&str]| methods.iter().any(|method| wanted.contains(method));
         match self {
             Self::EmptyLogs => any(&[LOGS]),
             Self::AlreadyKnown | Self::NonceTooLow | Self::Underpriced => any(&[SEND]),
             Self::StaleHead => any(&HEADS),
+            Self::PartOfBatch => methods.len() > 1,
+            // What all endpoints say is so.
+            Self::LyingTime => listener == 0 && any(&BLOCKS[..1]),
+            Self::CrowdedBloom => any(&BLOCKS),
             _ => true,
         }
     }
@@ -92,12 +113,12 @@ impl Wire {
     /// The most often it may happen, in parts in a million, so that a node still gets through.
     fn cap(self) -> u32 {
         match self {
-            Self::EmptyLogs => 400_000,
+            Self::EmptyLogs | Self::PartOfBatch => 400_000,
             // Of all sends, one in two; of the others, two in three; of what is left, two in three. The first are delivered
             // all the same, as is every other of the second; what was not is sent again.
             Self::AlreadyKnown => 500_000,
             Self::NonceTooLow | Self::Underpriced => 660_000,
-            Self::StaleHead => 60_000,
+            Self::StaleHead | Self::CrowdedBloom => 60_000,
             _ => 30_000,
         }
     }
@@ -105,7 +126,11 @@ impl Wire {
     /// How often it happens when nothing asks for more.
     fn base(self) -> u32 {
         match self {
-            Self::EmptyLogs | Self::AlreadyKnown | Self::NonceTooLow | Self::Underpriced => 20_000,
+            Self::PartOfBatch
+            | Self::EmptyLogs
+            | Self::AlreadyKnown
+            | Self::NonceTooLow
+            | Self::Underpriced => 20_000,
             _ => 2_000,
         }
     }

@@ -26,6 +26,19 @@ use super::{
 };
 
 const SEND: &str = "eth_sendRawTransaction";
+/// Ten years, in seconds.
+const YEARS: u64 = 10 * 365 * 24 * 3_600;
+/// What providers say when they will not, apart from status 429.
+const REFUSALS: [(i64, &str); 8] = [
+    (-32007, "50/second request limit reached - reduce calls per second or upgrade your account"),
+    (-32016, "Your app has exceeded its compute units per second capacity"),
+    (-32011, "no backends available"),
+    (-32029, "Too Many Requests"),
+    (-32000, "upstream does not have the requested block yet"),
+    (-32603, "limit reached"),
+    (-32090, "archive requests need a paid plan"),
+    (-39001, "unknown block"),
+];
 
 /// What all proxies of a run share.
 #[derive(Clone, Debug)]
@@ -150,7 +163,7 @@ impl Inner {
         let methods: Vec<&str> = calls.iter().filter_map(|call| call["method"].as_str()).collect();
         let fault = Wire::ALL
             .into_iter()
-            .filter(|fault| *fault != Wire::Refused && fault.applies(&methods))
+            .filter(|fault| *fault != Wire::Refused && fault.applies(&methods, self.listener))
             .find(|fault| self.shared.rates.roll(*fault, dice));
         let Some(fault) = fault else { return self.whole(&request).await };
         match fault {
@@ -190,6 +203,20 @@ impl Inner {
             Wire::ServerError => {
                 self.injected(fault, &methods, Value::Null);
                 Ok(Answer::Whole(http::answer(500, b"internal error")))
+            }
+            Wire::UnknownRefusal => {
+                let (code, message) = dice.pick(&REFUSALS).copied().unwrap_or(REFUSALS[0]);
+                self.injected(fault, &methods, json!({ "code": code, "message": message }));
+                Ok(self.each_refused(&request, &json!({ "code": code, "message": message })))
+            }
+            Wire::PartOfBatch => self.part(dice, &request, &methods).await,
+            Wire::LyingTime => {
+                let time = format!("{:#x}", now_ms() / 1_000 + YEARS);
+                self.of_blocks(fault, &request, &methods, "timestamp", &time).await
+            }
+            Wire::CrowdedBloom => {
+                let bloom = format!("0x{}", "ff".repeat(256));
+                self.of_blocks(fault, &request, &methods, "logsBloom", &bloom).await
             }
             Wire::StaleHead => self.stale(dice, &request, &methods).await,
             Wire::EmptyLogs => self.emptied(&request, &methods).await,
@@ -236,9 +263,63 @@ impl Inner {
 
     /// The same error for each call.
     fn refused(&self, request: &Value, message: &str) -> Answer {
-        let answer =
-            each(request, |call| json!({ "jsonrpc": "2.0", "id": call["id"], "error": error(message) }));
+        self.each_refused(request, &error(message))
+    }
+
+    fn each_refused(&self, request: &Value, error: &Value) -> Answer {
+        let answer = each(request, |call| json!({ "jsonrpc": "2.0", "id": call["id"], "error": error }));
         Answer::Whole(http::answer(200, answer.to_string().as_bytes()))
+    }
+
+    /// Answer the first calls of a batch, and refuse the others or leave them out.
+    async fn part(&self, dice: &mut Dice, request: &Value, methods: &[&str]) -> io::Result<Answer> {
+        let Some(calls) = request.as_array() else { return self.whole(request).await };
+        let (kept, silent) = (dice.below(calls.len() as u64) as usize, dice.coin());
+        self.injected(
+            Wire::PartOfBatch,
+            &methods[..1],
+            json!({ "calls": calls.len(), "answered": kept, "silent": silent }),
+        );
+        let (code, message) = dice.pick(&REFUSALS).copied().unwrap_or(REFUSALS[0]);
+        let error = json!({ "code": code, "message": message });
+        let (first, others) = calls.split_at(kept);
+        let mut answers = if first.is_empty() {
+            Vec::new()
+        } else {
+            self.forward(&json!(first)).await?.as_array().cloned().unwrap_or_default()
+        };
+        if !silent {
+            let refused =
+                others.iter().map(|call| json!({ "jsonrpc": "2.0", "id": call["id"], "error": error }));
+            answers.extend(refused);
+        }
+        Ok(Answer::Whole(http::answer(200, Value::Array(answers).to_string().as_bytes())))
+    }
+
+    /// Put something else into a field of the blocks in the answer; with a false time only of those asked for as the newest.
+    async fn of_blocks(
+        &self,
+        fault: Wire,
+        request: &Value,
+        methods: &[&str],
+        field: &str,
+        value: &str,
+    ) -> io::Result<Answer> {
+        let answer = self.forward(request).await?;
+        let mut changed = 0;
+        let answer = each_of(request, &answer, |call, answer| {
+            let mut answer = answer.clone();
+            let wanted = fault != Wire::LyingTime || call["params"][0] == "latest";
+            if wanted && answer["result"].get(field).is_some() {
+                answer["result"][field] = value.into();
+                changed += 1;
+            }
+            answer
+        });
+        if changed > 0 {
+            self.injected(fault, methods, json!({ "blocks": changed }));
+        }
+        Ok(Answer::Whole(http::answer(200, answer.to_string().as_bytes())))
     }
 
     /// Deliver a request, or a batch of them, to the chain.

@@ -1,4 +1,4 @@
-//! Against a real anvil.
+//! Against a real anvil, and other chains.
 
 mod chaos;
 mod command;
@@ -7,6 +7,7 @@ mod demo;
 mod deploy;
 mod endpoints;
 mod follow;
+mod foreign;
 mod mechanisms;
 mod nats;
 mod operations;
