@@ -17,11 +17,8 @@ pub enum Code {
     RpcUnavailable,
     RpcRejected,
     WrongChain,
-<<<<<<< HEAD
     ChainUnsupported,
-=======
     ChainUnsuitable,
->>>>>>> 9962cca (cli: a chain, the terms and the funds are checked before the first payment; what was sent is in a journal)
     DeploymentNotFound,
     DeploymentInvalid,
     DeploymentExists,
@@ -97,11 +94,8 @@ impl Code {
         Self::RpcUnavailable,
         Self::RpcRejected,
         Self::WrongChain,
-<<<<<<< HEAD
         Self::ChainUnsupported,
-=======
         Self::ChainUnsuitable,
->>>>>>> 9962cca (cli: a chain, the terms and the funds are checked before the first payment; what was sent is in a journal)
         Self::DeploymentNotFound,
         Self::DeploymentInvalid,
         Self::DeploymentExists,
@@ -176,11 +170,8 @@ impl Code {
             Self::RpcUnavailable => "rpc_unavailable",
             Self::RpcRejected => "rpc_rejected",
             Self::WrongChain => "wrong_chain",
-<<<<<<< HEAD
             Self::ChainUnsupported => "chain_unsupported",
-=======
             Self::ChainUnsuitable => "chain_unsuitable",
->>>>>>> 9962cca (cli: a chain, the terms and the funds are checked before the first payment; what was sent is in a journal)
             Self::DeploymentNotFound => "deployment_not_found",
             Self::DeploymentInvalid => "deployment_invalid",
             Self::DeploymentExists => "deployment_exists",

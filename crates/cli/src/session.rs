@@ -74,16 +74,9 @@ impl Wire {
 
 /// Wei a unit of gas that transactions of the next minutes may cost.
 pub async fn max_fee(rpc: &Rpc) -> Result<u128> {
-    let fees = rpc.provider().estimate_eip1559_fees().await;
-    Ok(fees.map_err(|error| silent(rpc, "the price of gas", &error))?.max_fee_per_gas)
+    rpc.max_fee().await.map_err(|error| silent(rpc, "the price of gas", &error))
 }
 
-<<<<<<< HEAD
-    /// Wei a unit of gas that transactions of the next minutes may cost.
-    pub async fn max_fee(&self) -> Result<u128> {
-        self.rpc.max_fee().await.map_err(|error| silent(&self.rpc, "the price of gas", &error))
-    }
-=======
 /// A sender that forgets nothing before its journal is gone.
 fn journaled(rpc: &Rpc, signer: &PrivateKeySigner, journal: Arc<dyn Journal>) -> Result<Sender, SendError> {
     let config = SenderConfig { keep: u64::MAX, ..SenderConfig::new(rpc.poll_interval()) };
@@ -93,7 +86,6 @@ fn journaled(rpc: &Rpc, signer: &PrivateKeySigner, journal: Arc<dyn Journal>) ->
 /// The chain's first block, by which one chain is told from another of the same id.
 pub async fn genesis(rpc: &Rpc) -> Result<B256> {
     Ok(rpc.block(0).await?.map(|block| block.hash).unwrap_or_default())
->>>>>>> 9962cca (cli: a chain, the terms and the funds are checked before the first payment; what was sent is in a journal)
 }
 
 fn silent(rpc: &Rpc, what: &str, error: &dyn std::fmt::Display) -> Report {
