@@ -3,6 +3,7 @@
 mod anvil;
 pub mod chaos;
 mod deploy;
+mod dialect;
 mod foreign;
 mod jobs;
 mod nats;
@@ -12,6 +13,7 @@ mod wire;
 
 pub use anvil::{Anvil, key, program as anvil_program};
 pub use deploy::{EPOCH_LENGTH, STAKE_UNIT, deploy_core, terms};
+pub use dialect::{Dialect, Stack};
 pub use foreign::Hardhat;
 pub use jobs::{CIRCUIT, alive, children, job, keys_dir, kill, until, verifier, wrapper};
 pub use nats::{Nats, Worker};

@@ -13,6 +13,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::dialect::Dialect;
+
 /// What a relay does wrong.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
@@ -36,6 +38,8 @@ pub struct Faults {
     pub constant_randomness: bool,
     /// Another node is asked: its port.
     pub instead: Option<u16>,
+    /// Nothing wrong: only unlike anvil.
+    pub dialect: Dialect,
 }
 
 #[derive(Debug, Default)]
@@ -152,6 +156,7 @@ async fn serve(mut stream: TcpStream, target: u16, shared: &Mutex<Shared>) -> Re
                 .cloned()
                 .ok_or_else(|| eyre!("the node left out an answer"))?;
             spoil(&faults, method, request, &mut answer);
+            faults.dialect.speak(method, request, &mut answer);
             answers.push(answer);
         }
         if is_batch { Value::Array(answers) } else { answers.swap_remove(0) }

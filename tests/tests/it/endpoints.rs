@@ -9,6 +9,7 @@ use provery_types::{BlockRef, Event, LoggedEvent};
 use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
+mod dialects;
 mod reorgs;
 
 const POLL: Duration = Duration::from_millis(20);
