@@ -185,7 +185,7 @@ impl Chain {
             return Ok(head);
         }
         // A pending block has no hash yet, and may lack more: of all of it only this is read.
-        #[derive(serde::Deserialize)]
+        #[derive(Debug, serde::Deserialize)]
         struct Pending {
             timestamp: U64,
         }
