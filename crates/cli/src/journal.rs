@@ -228,6 +228,7 @@ mod tests {
             value: U256::ZERO,
             gas: 1,
             budget: None,
+            spend: Default::default(),
             deadline: None,
             signed: vec![signed],
             mined: None,
