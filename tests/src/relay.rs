@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use alloy::primitives::{Address, Bloom, BloomInput};
 use eyre::{Result, eyre};
 use serde_json::{Value, json};
 use tokio::{
@@ -36,6 +37,12 @@ pub struct Faults {
     pub stale: u64,
     /// Every block carries the same `prevrandao`, as on several rollups.
     pub constant_randomness: bool,
+    /// The newest block is from so many seconds later than it is.
+    pub future: u64,
+    /// Every block's bloom names these contracts, too.
+    pub named: Vec<Address>,
+    /// A block's logs are not told by its hash.
+    pub no_logs_by_hash: bool,
     /// Another node is asked: its port.
     pub instead: Option<u16>,
     /// Nothing wrong: only unlike anvil.
@@ -134,6 +141,9 @@ async fn serve(mut stream: TcpStream, target: u16, shared: &Mutex<Shared>) -> Re
             let stale = {
                 let mut shared = lock(shared);
                 *shared.asked.entry(method.clone()).or_default() += 1;
+                if request["params"][0]["blockHash"].is_string() {
+                    *shared.asked.entry(format!("{method} by hash")).or_default() += 1;
+                }
                 let is_latest = request["params"][0] == "latest";
                 if is_latest {
                     *shared.asked.entry("latest".to_string()).or_default() += 1;
@@ -173,7 +183,23 @@ fn spoil(faults: &Faults, method: &str, request: &Value, answer: &mut Value) {
         let height = u64::from_str_radix(height.trim_start_matches("0x"), 16).unwrap_or_default();
         faults.behind.is_some_and(|most| height > most)
     };
+    if method == "eth_getBlockByNumber" && request["params"][0] == "latest" && faults.future > 0 {
+        let time = answer["result"]["timestamp"].as_str().unwrap_or_default();
+        let time = u64::from_str_radix(time.trim_start_matches("0x"), 16).unwrap_or_default();
+        answer["result"]["timestamp"] = format!("{:#x}", time + faults.future).into();
+    }
+    if method.starts_with("eth_getBlockBy")
+        && !faults.named.is_empty()
+        && let Some(bloom) = answer["result"]["logsBloom"].as_str()
+    {
+        let mut bloom: Bloom = bloom.parse().unwrap_or_default();
+        faults.named.iter().for_each(|it| bloom.accrue(BloomInput::Raw(it.as_slice())));
+        answer["result"]["logsBloom"] = json!(bloom);
+    }
     match method {
+        "eth_getLogs" if faults.no_logs_by_hash && request["params"][0]["blockHash"].is_string() => {
+            *answer = json!({"jsonrpc": "2.0", "id": request["id"], "error": {"code": -32602, "message": "give fromBlock"}});
+        }
         "eth_getLogs" if faults.empty_logs && answer["error"].is_null() => answer["result"] = json!([]),
         "eth_getBlockByNumber" | "eth_getBlockByHash"
             if faults.constant_randomness && answer["result"].is_object() =>

@@ -15,7 +15,10 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -31,7 +34,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower_service::Service;
 
-use crate::ChainError;
+use crate::{ChainError, headers::Seals};
 pub(crate) use batch::batched;
 pub(crate) use health::Because;
 pub(crate) use judge::Verdict;
@@ -73,6 +76,8 @@ struct Endpoint {
     /// How many requests it takes in one batch, and logs of how many blocks in one request.
     batch: Mutex<Limit>,
     range: Mutex<Limit>,
+    /// It has refused to tell a block's logs by the block's hash.
+    no_logs_by_hash: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -84,6 +89,8 @@ pub(crate) struct Pool {
     each: Duration,
     /// Requests so far, which numbers them.
     asked: AtomicU64,
+    /// Of the chain, and so of all endpoints together.
+    seals: Mutex<Seals>,
 }
 
 impl Pool {
@@ -101,11 +108,18 @@ impl Pool {
             .map(|url| {
                 let wire = Wire::new(url, each, wire::LONGEST)?;
                 let [batch, range] = [batch::MOST, RANGE].map(|most| Mutex::new(Limit::new(most)));
-                Ok(Endpoint { wire, batch, range })
+                Ok(Endpoint { wire, batch, range, no_logs_by_hash: AtomicBool::new(false) })
             })
             .collect::<Result<_, ChainError>>()?;
         let states = Mutex::new(vec![State::default(); endpoints.len()]);
-        Ok(Self { endpoints, chain_id: OnceLock::new(), states, each, asked: AtomicU64::new(0) })
+        Ok(Self {
+            endpoints,
+            chain_id: OnceLock::new(),
+            states,
+            each,
+            asked: AtomicU64::new(0),
+            seals: Mutex::default(),
+        })
     }
 
     /// Ask every endpoint for its chain id. At least one must answer, and those that do must agree.
@@ -188,6 +202,35 @@ impl Pool {
     /// Whose chain may be followed, the best first.
     pub(crate) fn trusted(&self) -> Vec<usize> {
         health::trusted(&self.states(), Instant::now())
+    }
+
+    /// The order in which to ask.
+    pub(crate) fn order(&self) -> Vec<usize> {
+        health::order(&self.states(), Instant::now())
+    }
+
+    /// It told of a header that is, or is not, what its hash says. Whether that is to be believed.
+    pub(crate) fn believes(&self, at: usize, is_sealed: bool) -> bool {
+        let believed = self.seals.lock().unwrap_or_else(PoisonError::into_inner).believes(is_sealed);
+        if !believed {
+            self.blame(at, Because::Contradicting);
+        }
+        believed
+    }
+
+    /// Whether an endpoint is known to refuse to tell a block's logs by the block's hash.
+    pub(crate) fn refuses_logs_by_hash(&self, at: usize) -> bool {
+        self.endpoints.get(at).is_some_and(|endpoint| endpoint.no_logs_by_hash.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn note_no_logs_by_hash(&self, at: usize) {
+        let Some(endpoint) = self.endpoints.get(at) else { return };
+        if !endpoint.no_logs_by_hash.swap(true, Ordering::Relaxed) {
+            tracing::info!(
+                rpc = self.name(at),
+                "an endpoint tells no logs by block hash, it is asked by height"
+            );
+        }
     }
 
     /// Whether something was noticed that only counts if it persists.

@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     Chain, ChainError,
     endpoints::{Because, DEEP},
+    finality::{self, Finality},
     fork::{self, Doubt, Fork},
     headers::{Header, Link, link},
     logs::{RANGE, Reader},
@@ -33,6 +34,12 @@ const PIECE: u64 = 64;
 /// Known blocks that are compared with the chain's in one request.
 const COMPARED: usize = 100;
 
+/// Most final blocks that are read at once.
+const FAR: u64 = 64_000;
+
+/// How often it is asked what is final.
+const FINALITY: Duration = Duration::from_secs(30);
+
 /// After a hint the block may take a moment to arrive at the endpoint that is asked: so many looks, so far apart.
 const EAGER: u32 = 4;
 const EAGER_POLL: Duration = Duration::from_millis(250);
@@ -42,7 +49,8 @@ const EAGER_POLL: Duration = Duration::from_millis(250);
 pub struct FollowerConfig {
     /// Time between two looks at the head.
     pub poll: Duration,
-    /// Blocks remembered; a deeper reorg cannot be followed. Closer to the head than this, every block is told of.
+    /// Blocks that are all remembered; closer to the head than this, every block is told of. Further down some are, until they
+    /// are final.
     pub keep: usize,
     /// Longest wait between attempts while the node fails.
     pub max_backoff: Duration,
@@ -67,8 +75,10 @@ impl FollowerConfig {
 /// A step of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {
-    /// The next block. Far behind the head, blocks without events are left out.
+    /// The next block.
     Block { block: BlockRef, events: Vec<LoggedEvent> },
+    /// Blocks far behind the head, in one go: those with events, and the last.
+    Range(Vec<(BlockRef, Vec<LoggedEvent>)>),
     /// Blocks after `to` are no longer part of the chain: undo what they did.
     Reorg { to: BlockRef },
 }
@@ -107,6 +117,9 @@ pub struct Follower {
     ready: VecDeque<Update>,
     health: watch::Sender<Health>,
     doubt: Doubt,
+    finality: Finality,
+    /// When that was asked.
+    asked_finality: Option<Instant>,
     /// Old blocks, and blocks near the head, read at once: less while requests fail.
     span: u64,
     piece: u64,
@@ -132,6 +145,8 @@ impl Follower {
             ready: VecDeque::new(),
             health,
             doubt: Doubt::default(),
+            finality: Finality::Unknown,
+            asked_finality: None,
             span: RANGE,
             piece: PIECE,
             eager: 0,
@@ -143,6 +158,12 @@ impl Follower {
     /// The blocks to resume from, oldest first.
     pub fn cursor(&self) -> impl Iterator<Item = &BlockRef> {
         self.cursor.iter()
+    }
+
+    /// The height below which no reorganisation is followed: what lies deeper may be forgotten. As of what is stored, and of
+    /// what [`Self::next`] gave last.
+    pub fn floor(&self) -> u64 {
+        self.cursor.front().map_or(self.chain.deployment().block, |block| block.number)
     }
 
     /// A view of how the follower is doing.
@@ -177,15 +198,12 @@ impl Follower {
     /// The effects of the update that [`Self::next`] gave last are stored: go on.
     pub fn stored(&mut self) {
         match self.ready.pop_front() {
-            Some(Update::Block { block, .. }) => {
-                self.cursor.push_back(block);
-                while self.cursor.len() > self.config.keep.max(1) {
-                    self.cursor.pop_front();
-                }
-            }
+            Some(Update::Block { block, .. }) => self.cursor.push_back(block),
+            Some(Update::Range(blocks)) => self.cursor.extend(blocks.into_iter().map(|(block, _)| block)),
             Some(Update::Reorg { to }) => self.cursor.retain(|block| block.number <= to.number),
             None => return,
         }
+        finality::thin(&mut self.cursor, self.config.keep, self.finality);
         let position = self.cursor.back().copied();
         self.health.send_modify(|health| health.position = position);
     }
@@ -261,10 +279,15 @@ impl Follower {
             }
             return self.find_fork(view, head.block).await;
         }
+        self.ask_finality(view, &head.block).await?;
         let near = self.config.keep as u64;
         let is_old = head.block.number - next > near;
+        let last_final = self.finality.last(head.block.number, near);
+        if is_old && next <= last_final {
+            return self.read_final(view, tip, next, last_final, head.block).await;
+        }
         let last = match is_old {
-            true => (next + self.span - 1).min(head.block.number - near),
+            true => (next + self.span.min(RANGE) - 1).min(head.block.number - near),
             false => (next + self.piece - 1).min(head.block.number),
         };
         // Before anything can fail or be dropped: what succeeds makes up for it. So an endpoint that answers little gets a
@@ -282,18 +305,56 @@ impl Follower {
             Link::Elsewhere => return self.find_fork(view, head.block).await,
             Link::Torn => return Err(view.inconsistent("eth_getBlockByNumber", "blocks that are no chain")),
         }
-        let told = match is_old {
-            true => self.reader.range(view, &headers).await?,
-            false => self.reader.blocks(view, &headers).await?,
-        };
-        match is_old {
-            true => self.span = RANGE.min(self.span * 4),
-            false => self.piece = PIECE.min(self.piece * 4),
+        if is_old {
+            let told = self.reader.range(view, &headers).await?;
+            self.span = RANGE.min(self.span * 4);
+            self.read(Some(Update::Range(told)));
+        } else {
+            let told = self.reader.blocks(view, &headers).await?;
+            self.piece = PIECE.min(self.piece * 4);
+            self.read(told.into_iter().map(|(block, events)| Update::Block { block, events }));
         }
+        Ok(true)
+    }
+
+    /// These come next.
+    fn read(&mut self, updates: impl IntoIterator<Item = Update>) {
         self.doubt.clear();
         self.eager = 0;
-        self.ready = told.into_iter().map(|(block, events)| Update::Block { block, events }).collect();
+        self.ready = updates.into_iter().collect();
+    }
+
+    /// Blocks that are final, from `next` on: no header for each, and as many at once as the endpoint takes.
+    async fn read_final(
+        &mut self,
+        view: &View,
+        tip: Option<BlockRef>,
+        next: u64,
+        last_final: u64,
+        head: BlockRef,
+    ) -> Result<bool, ChainError> {
+        let span = self.span;
+        let last = (next + span - 1).min(last_final);
+        // Before anything can fail or be dropped: what succeeds makes up for it.
+        self.span = (span / 2).max(PIECE);
+        let heights: Vec<u64> = tip.iter().map(|tip| tip.number).chain([last]).collect();
+        let headers = view.headers(&heights).await?;
+        let Some(end) = headers.last().copied() else { return Ok(false) };
+        if tip.is_some_and(|tip| headers.first().is_none_or(|first| first.block.hash != tip.hash)) {
+            return self.find_fork(view, head).await;
+        }
+        let told = self.reader.past(view, next, &end).await?;
+        self.span = FAR.min(span * 2);
+        self.read(Some(Update::Range(told)));
         Ok(true)
+    }
+
+    async fn ask_finality(&mut self, view: &View, head: &BlockRef) -> Result<(), ChainError> {
+        if self.asked_finality.is_none_or(|at| at.elapsed() >= FINALITY) {
+            self.finality = view.finality(head).await?;
+            self.asked_finality = Some(Instant::now());
+        }
+        Ok(())
     }
 
     /// Whether the chain left the blocks we know, and where: by what it has at their heights, not by what its head is.
@@ -334,7 +395,7 @@ impl Follower {
         first: BlockRef,
         canonical: &BTreeMap<u64, BlockRef>,
     ) -> Result<bool, ChainError> {
-        if first.number - to.number > RANGE {
+        if first.number - to.number > FAR {
             return Err(view.inconsistent("eth_getBlockByNumber", "blocks that are no chain"));
         }
         if first.number > to.number + 1 {

@@ -1,8 +1,16 @@
-//! Block headers, and whether they hang together.
+//! Block headers: whether they are what their hashes say, and whether they hang together.
 
-use alloy::primitives::{B256, Bloom, U64};
+use alloy::{
+    primitives::{B256, Bloom, U64},
+    rpc::types::Header as RpcHeader,
+};
 use provery_types::BlockRef;
 use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::value::RawValue;
+
+/// Looks in a row at headers that are not what their hashes say, on a chain whose headers were, until they are believed all
+/// the same: the chain may have forked to headers with fields that this program does not know.
+const FORKED: u32 = 6;
 
 /// No height and no time is above this for ages to come, and sums of a few do not overflow.
 const HIGHEST: u64 = 1 << 53;
@@ -13,6 +21,8 @@ pub(crate) struct Header {
     pub(crate) block: BlockRef,
     /// All ones where the endpoint does not say it: any contract may have logs.
     pub(crate) bloom: Bloom,
+    /// Its fields give its hash, so none of them is made up.
+    pub(crate) is_sealed: bool,
 }
 
 /// What is needed of a block's JSON, whatever else a chain puts there.
@@ -35,15 +45,43 @@ fn sane<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     if number > HIGHEST { Err(D::Error::custom(format!("{number} is beyond any block"))) } else { Ok(number) }
 }
 
-impl From<RawHeader> for Header {
-    fn from(raw: RawHeader) -> Self {
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        let fields: RawHeader = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
+        let is_sealed = serde_json::from_str::<RpcHeader>(text.get())
+            .is_ok_and(|header| header.hash == fields.hash && header.inner.hash_slow() == fields.hash);
         let block = BlockRef {
-            number: raw.number,
-            hash: raw.hash,
-            parent_hash: raw.parent_hash,
-            timestamp: raw.timestamp,
+            number: fields.number,
+            hash: fields.hash,
+            parent_hash: fields.parent_hash,
+            timestamp: fields.timestamp,
         };
-        Self { block, bloom: raw.logs_bloom.unwrap_or(Bloom::repeat_byte(0xff)) }
+        Ok(Self { block, bloom: fields.logs_bloom.unwrap_or(Bloom::repeat_byte(0xff)), is_sealed })
+    }
+}
+
+/// Whether a chain's headers can be held against their hashes. Some chains hash what they do not show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seals {
+    /// One was what its hash says.
+    kept: bool,
+    /// How many in a row were not, since then.
+    broken: u32,
+}
+
+impl Seals {
+    /// A header was seen; whether it may be believed.
+    pub(crate) fn believes(&mut self, is_sealed: bool) -> bool {
+        if is_sealed {
+            *self = Self { kept: true, broken: 0 };
+            return true;
+        }
+        if self.kept {
+            self.broken += 1;
+            self.kept = self.broken < FORKED;
+        }
+        !self.kept
     }
 }
 
@@ -83,26 +121,69 @@ pub(crate) mod tests {
                 hash[..8].copy_from_slice(&number.to_be_bytes());
                 let block = BlockRef { number, hash, parent_hash, timestamp: number };
                 parent_hash = hash;
-                Header { block, bloom: Bloom::ZERO }
+                Header { block, bloom: Bloom::ZERO, is_sealed: true }
             })
             .collect()
     }
 
+    /// A block of an anvil of Prague.
+    pub(crate) fn prague() -> serde_json::Value {
+        let (bloom, zero) = (Bloom::ZERO, B256::ZERO);
+        serde_json::json!({
+            "hash": "0x5a352861a6e70f19bce0491da093a40ff9259822b09b36ecfaf164b61332719b",
+            "parentHash": "0x6fcc2c3d7cf4d659e2a4c109e1fcdfd4712f673a478ca1b11ae7cc9386ef6754",
+            "sha3Uncles": "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347",
+            "miner": "0x0000000000000000000000000000000000000000",
+            "stateRoot": "0x78e159fd0aa31b75d09e969bd968794e1efb14295478a3bf27297fcf7b5327d7",
+            "transactionsRoot": "0x1c00dac2ab8ce8dea52b32cc69df37b264d20f7667e7932e2cb074b2861cea60",
+            "receiptsRoot": "0xf78dfb743fbd92ade140711c8bbc542b5e307f0ab7984eff35d751969fe57efa",
+            "logsBloom": bloom, "difficulty": "0x0", "number": "0x1", "gasLimit": "0x1c9c380", "gasUsed": "0x5208",
+            "timestamp": "0x6b09a5ed", "extraData": "0x", "nonce": "0x0000000000000000",
+            "mixHash": "0x599f57156ddcd4e624ec396a2cd36c05898a4d7fc02ab806f2b4e53f68a2cee8",
+            "baseFeePerGas": "0x3b9aca00", "blobGasUsed": "0x0", "excessBlobGas": "0x0", "parentBeaconBlockRoot": zero,
+            "withdrawalsRoot": "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421",
+            "requestsHash": "0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        })
+    }
+
+    fn read(json: &serde_json::Value) -> Header {
+        serde_json::from_str(&json.to_string()).expect("a header")
+    }
+
     #[test]
-    fn a_block_that_says_nothing_of_its_logs_may_have_any() {
-        let block = |more: &str| {
-            let zero = B256::ZERO;
-            let text = format!(
-                r#"{{"number":"0x2","timestamp":"0x1","hash":"{zero}","parentHash":"{zero}"{more}}}"#
-            );
-            serde_json::from_str::<RawHeader>(&text).map(|raw| Header::from(raw).bloom)
-        };
-        for more in ["", r#","logsBloom":null"#, r#","logsBloom":null,"mixHash":null,"new":1"#] {
-            assert_eq!(block(more).ok(), Some(Bloom::repeat_byte(0xff)), "{more}");
+    fn a_header_whose_time_was_changed_is_not_what_its_hash_says() {
+        let mut json = prague();
+        let honest = read(&json);
+        assert!(honest.is_sealed);
+        json["timestamp"] = "0x7b09a5ed".into();
+        let forged = read(&json);
+        assert_eq!((forged.is_sealed, forged.block.hash), (false, honest.block.hash));
+        let mut seals = Seals::default();
+        assert!(seals.believes(forged.is_sealed), "nothing is known of this chain yet");
+        assert!(seals.believes(honest.is_sealed) && !seals.believes(forged.is_sealed));
+        assert!(seals.believes(honest.is_sealed) && !seals.believes(forged.is_sealed));
+    }
+
+    #[test]
+    fn headers_of_a_fork_to_come_are_believed_in_the_end() {
+        let mut seals = Seals::default();
+        seals.believes(true);
+        let looks = (1..100).find(|_| seals.believes(false));
+        assert_eq!(looks, Some(FORKED));
+        assert!(seals.believes(false));
+    }
+
+    #[test]
+    fn a_block_without_a_bloom_says_nothing_of_its_logs() {
+        for nothing in [Some(serde_json::Value::Null), None] {
+            let mut json = prague();
+            match nothing {
+                Some(null) => json["logsBloom"] = null,
+                None => drop(json.as_object_mut().expect("an object").remove("logsBloom")),
+            }
+            let header = read(&json);
+            assert_eq!((header.bloom, header.is_sealed), (Bloom::repeat_byte(0xff), false));
         }
-        let said = format!(r#","logsBloom":"{}""#, Bloom::ZERO);
-        assert_eq!(block(&said).ok(), Some(Bloom::ZERO));
-        assert!(block(r#","logsBloom":"0x00""#).is_err(), "no bloom is that short");
     }
 
     #[test]
@@ -112,7 +193,7 @@ pub(crate) mod tests {
             let text = format!(
                 r#"{{"number":"{number}","timestamp":"{timestamp}","hash":"{zero}","parentHash":"{zero}"}}"#
             );
-            assert!(serde_json::from_str::<RawHeader>(&text).is_err(), "{text}");
+            assert!(serde_json::from_str::<Header>(&text).is_err(), "{text}");
         }
     }
 

@@ -4,11 +4,14 @@
 //! block, [`history`] what happened before. [`calls::Calls`] says what to send and [`Sender`] sends it.
 
 pub mod calls;
+mod clock;
 mod connection;
+mod crowd;
 mod endpoints;
 mod error;
 #[cfg(test)]
 mod fake;
+mod finality;
 mod follower;
 mod fork;
 mod gas;
@@ -27,6 +30,7 @@ mod sender;
 mod view;
 
 pub use calls::{Call, Calls};
+pub use clock::believable;
 pub use connection::{Chain, load_deployment};
 pub use endpoints::EndpointHealth;
 pub use error::ChainError;

@@ -1,8 +1,9 @@
 //! Logs → events, and whether a node told all of them.
 //!
 //! A node that answers "no logs" may be right, or may not have indexed the block yet, or have lost its index. The block's
-//! logs bloom tells: when it names one of our contracts and no log of it came, the block's receipts decide. A set of
-//! receipts is whole when its logs account for every bit of the bloom.
+//! logs bloom hints at it: when it names one of our contracts and no log of it came, another endpoint is asked, and the
+//! block's receipts decide, as often as [`Crowd`] lets them be asked for. A hint is no veto: a set of receipts is whole when
+//! its logs account for every bit of the bloom, or when it is of all the block's transactions, whatever the bloom says.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use alloy::{
 };
 use provery_types::{BlockRef, Event, LoggedEvent, Source};
 
-use crate::{Chain, ChainError, Rpc, endpoints::Because, headers::Header, view::View};
+use crate::{Chain, ChainError, Rpc, crowd::Crowd, endpoints::Because, headers::Header, view::View};
 
 /// Blocks asked for at once. A node that finds this too much is asked for less.
 pub(crate) const RANGE: u64 = 2_000;
@@ -23,6 +24,9 @@ const CROWDED: u32 = 1_290;
 /// Bits set when it names nearly everything: some chains set them all.
 const FULL: u32 = 2_000;
 
+/// Headers of a range whose blooms are looked at, beside those of the blocks with logs.
+const SAMPLES: u64 = 16;
+
 /// A block and what our contracts said in it.
 pub(crate) type Told = (BlockRef, Vec<LoggedEvent>);
 
@@ -32,13 +36,14 @@ pub(crate) struct Reader {
     rpc: Rpc,
     sources: BTreeMap<Address, Source>,
     filter: Filter,
+    crowd: Crowd,
 }
 
 impl Reader {
     pub(crate) fn new(chain: &Chain) -> Self {
         let sources = chain.deployment().sources();
         let filter = Filter::new().address(sources.keys().copied().collect::<Vec<_>>());
-        Self { rpc: chain.rpc().clone(), sources, filter }
+        Self { rpc: chain.rpc().clone(), sources, filter, crowd: Crowd::default() }
     }
 
     pub(crate) fn filter(&self) -> &Filter {
@@ -46,114 +51,187 @@ impl Reader {
     }
 
     /// The events of exactly these blocks, whether or not they are still canonical.
-    pub(crate) async fn blocks(&self, view: &View, headers: &[Header]) -> Result<Vec<Told>, ChainError> {
+    pub(crate) async fn blocks(&mut self, view: &View, headers: &[Header]) -> Result<Vec<Told>, ChainError> {
         let found = view.logs(headers, &self.filter).await?;
-        let mut told = Vec::with_capacity(headers.len());
-        for (header, logs) in headers.iter().zip(found) {
-            let logs = self.whole(view, header, logs).await?;
-            told.push((header.block, self.decode(view.name(), &logs, header.block)?));
-        }
-        Ok(told)
+        let mut logs = headers.iter().map(|header| header.block.number).zip(found).collect();
+        self.settle(view, headers, &mut logs).await?;
+        let tell = |header: &Header| {
+            let logs = logs.remove(&header.block.number).unwrap_or_default();
+            Ok((header.block, self.decode(view.name(), &logs, header.block)?))
+        };
+        headers.iter().map(tell).collect()
     }
 
     /// The events of a range of blocks whose headers are known to hang together. Blocks without events are left out, the
     /// last one is not.
-    pub(crate) async fn range(&self, view: &View, headers: &[Header]) -> Result<Vec<Told>, ChainError> {
+    pub(crate) async fn range(&mut self, view: &View, headers: &[Header]) -> Result<Vec<Told>, ChainError> {
         let (Some(first), Some(end)) = (headers.first(), headers.last()) else { return Ok(Vec::new()) };
-        let mut logs: BTreeMap<u64, Vec<Log>> = BTreeMap::new();
-        for log in view.logs_from(first.block.number, end.block.number, &self.filter).await? {
-            let Some(number) = log.block_number else {
-                return Err(view.inconsistent("eth_getLogs", "a log has no block"));
-            };
-            logs.entry(number).or_default().push(log);
+        let found = view.logs_from(first.block.number, end.block.number, &self.filter).await?;
+        let mut logs = by_height(view, found)?;
+        self.settle(view, headers, &mut logs).await?;
+        self.tell(view, headers, logs, end)
+    }
+
+    /// The events of final blocks, from `from` to `end`, of which not every header is looked at: `end` must be the chain's
+    /// before and after, and so must every block that has logs. Only those of a second endpoint show what one withholds, and
+    /// the blooms of some.
+    pub(crate) async fn past(
+        &mut self,
+        view: &View,
+        from: u64,
+        end: &Header,
+    ) -> Result<Vec<Told>, ChainError> {
+        const CHANGED: &str = "the chain changed while its logs were read";
+        let to = end.block.number;
+        let mut logs = by_height(view, view.logs_from(from, to, &self.filter).await?)?;
+        if let Some(other) = self.other(view)
+            && let Ok(found) = other.logs_from(from, to, &self.filter).await
+        {
+            for (height, again) in by_height(&other, found)? {
+                let before = logs.get(&height).map_or(0, Vec::len);
+                if again.len() > before {
+                    self.caught(view, height, before, again.len());
+                    logs.insert(height, again);
+                }
+            }
         }
-        let doubtful: Vec<Header> = headers
-            .iter()
-            .filter(|header| {
-                let logs = logs.get(&header.block.number).map_or(&[][..], Vec::as_slice);
-                is_withheld(&header.bloom, self.sources.keys(), logs)
-            })
-            .copied()
-            .collect();
-        if !doubtful.is_empty() {
-            self.reread(view, &doubtful, &mut logs).await?;
+        let step = ((to - from) / SAMPLES).max(1) as usize;
+        let mut heights: Vec<u64> = (from..=to).step_by(step).chain(logs.keys().copied()).collect();
+        heights.push(to);
+        heights.sort_unstable();
+        heights.dedup();
+        let headers = view.headers(&heights).await?;
+        let torn = headers.iter().any(|header| {
+            let logs = logs.get(&header.block.number).map_or(&[][..], Vec::as_slice);
+            logs.iter().any(|log| log.block_hash != Some(header.block.hash))
+        });
+        let last = headers.last().map(|header| header.block.hash);
+        let stray = logs.keys().any(|height| !(from..=to).contains(height));
+        if torn || stray || last != Some(end.block.hash) {
+            return Err(view.inconsistent("eth_getLogs", CHANGED));
         }
+        self.settle(view, &headers, &mut logs).await?;
+        self.tell(view, &headers, logs, end)
+    }
+
+    /// What the logs of blocks say. Blocks without events are left out, `end` is not.
+    fn tell(
+        &self,
+        view: &View,
+        headers: &[Header],
+        mut logs: BTreeMap<u64, Vec<Log>>,
+        end: &Header,
+    ) -> Result<Vec<Told>, ChainError> {
         let mut told = Vec::new();
         for header in headers {
             let events = match logs.remove(&header.block.number) {
                 Some(logs) => self.decode(view.name(), &logs, header.block)?,
                 None => Vec::new(),
             };
-            if !events.is_empty() || header == end {
+            if !events.is_empty() || header.block == end.block {
                 told.push((header.block, events));
             }
         }
         Ok(told)
     }
 
-    /// Read blocks again by hash, from another endpoint if there is one. Where blooms say little, as on a crowded chain,
-    /// that has to do; elsewhere receipts decide.
-    async fn reread(
-        &self,
+    fn other(&self, view: &View) -> Option<View> {
+        self.rpc.trusted().into_iter().find(|other| other.at() != view.at())
+    }
+
+    /// Read again what seems to be withheld: by hash, from another endpoint if there is one, and then from receipts. Where
+    /// blooms say little, as on a crowded chain, the first has to do.
+    async fn settle(
+        &mut self,
         view: &View,
-        doubtful: &[Header],
+        headers: &[Header],
         logs: &mut BTreeMap<u64, Vec<Log>>,
     ) -> Result<(), ChainError> {
-        let other = self.rpc.trusted().into_iter().find(|other| other.at() != view.at());
-        let again = match &other {
-            Some(other) => match other.logs(doubtful, &self.filter).await {
-                Ok(again) => again,
-                Err(_) => view.logs(doubtful, &self.filter).await?,
-            },
-            None => view.logs(doubtful, &self.filter).await?,
+        let is_doubtful = |header: &&Header| {
+            let logs = logs.get(&header.block.number).map_or(&[][..], Vec::as_slice);
+            is_withheld(&header.bloom, self.sources.keys(), logs)
+        };
+        let doubtful: Vec<Header> = headers.iter().filter(is_doubtful).copied().collect();
+        if doubtful.is_empty() {
+            return Ok(());
+        }
+        let again = match self.other(view) {
+            Some(other) => other.logs(&doubtful, &self.filter).await.ok(),
+            None => None,
+        };
+        let seconded = again.is_some();
+        let again = match again {
+            Some(again) => again,
+            None => view.logs(&doubtful, &self.filter).await?,
         };
         for (header, again) in doubtful.iter().zip(again) {
             let height = header.block.number;
             let before = logs.get(&height).map_or(0, Vec::len);
             if again.len() > before {
-                self.caught(view, header, before, again.len());
+                self.caught(view, height, before, again.len());
                 logs.insert(height, again);
             }
-            if ones(&header.bloom) < CROWDED {
+            let found = logs.get(&height).map_or(&[][..], Vec::as_slice);
+            if ones(&header.bloom) < CROWDED
+                && is_withheld(&header.bloom, self.sources.keys(), found)
+                && self.crowd.looks(seconded)
+            {
                 let found = logs.remove(&height).unwrap_or_default();
-                logs.insert(height, self.whole(view, header, found).await?);
+                let whole = self.whole(view, header, found).await?;
+                logs.insert(height, whole);
             }
         }
         Ok(())
     }
 
-    /// The logs of ours in a block, given those that came: more if some were withheld.
-    async fn whole(&self, view: &View, header: &Header, logs: Vec<Log>) -> Result<Vec<Log>, ChainError> {
-        if !is_withheld(&header.bloom, self.sources.keys(), &logs) {
-            return Ok(logs);
-        }
+    /// The logs of ours in a block, given those that came: more if receipts show that some were withheld.
+    async fn whole(&mut self, view: &View, header: &Header, logs: Vec<Log>) -> Result<Vec<Log>, ChainError> {
+        let block = header.block;
         let others = self.rpc.trusted().into_iter().filter(|other| other.at() != view.at());
+        let mut found = None;
         for endpoint in std::iter::once(view.clone()).chain(others) {
-            let all = match endpoint.receipt_logs(header.block.hash).await {
-                Ok(Some(all)) if is_whole(&header.bloom, &all) => all,
-                Ok(_) => continue,
-                Err(error) => {
-                    tracing::debug!(%error, "receipts could not be read");
-                    continue;
+            match all_logs(&endpoint, header).await {
+                Ok(Some(all)) if is_whole(&header.bloom, &all) => {
+                    found = Some(all);
+                    break;
                 }
-            };
+                Ok(Some(all)) => {
+                    tracing::debug!(
+                        rpc = endpoint.name(),
+                        block = block.number,
+                        "a bloom says what the receipts do not"
+                    );
+                    found.get_or_insert(all);
+                }
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%error, "receipts could not be read"),
+            }
+        }
+        if let Some(all) = found {
             let ours: Vec<Log> =
                 all.into_iter().filter(|log| self.sources.contains_key(&log.address())).collect();
             if ours.len() > logs.len() {
-                self.caught(view, header, logs.len(), ours.len());
+                self.caught(view, block.number, logs.len(), ours.len());
                 return Ok(ours);
             }
-            return Ok(logs); // The bloom named us by coincidence.
+            self.crowd.coincidence();
+            return Ok(logs);
         }
-        Err(view.inconsistent(
-            "eth_getLogs",
-            format!("block {} should have logs, and its receipts are missing", header.block.number),
-        ))
+        if self.crowd.gives_up(block.hash) {
+            tracing::warn!(
+                rpc = view.name(),
+                block = block.number,
+                "a block seems to have logs that no endpoint tells, and its receipts cannot be had: going on without"
+            );
+            return Ok(logs);
+        }
+        let reason = format!("block {} should have logs, and its receipts are missing", block.number);
+        Err(view.inconsistent("eth_getLogs", reason))
     }
 
-    fn caught(&self, view: &View, header: &Header, given: usize, found: usize) {
-        let block = header.block.number;
+    fn caught(&mut self, view: &View, block: u64, given: usize, found: usize) {
         tracing::warn!(rpc = view.name(), block, given, found, "an endpoint withheld logs");
+        self.crowd.caught();
         self.rpc.blame(view, Because::Empty);
     }
 
@@ -187,6 +265,27 @@ impl Reader {
         events.dedup_by_key(|event| event.log_index);
         Ok(events)
     }
+}
+
+fn by_height(view: &View, found: Vec<Log>) -> Result<BTreeMap<u64, Vec<Log>>, ChainError> {
+    let mut logs: BTreeMap<u64, Vec<Log>> = BTreeMap::new();
+    for log in found {
+        let Some(number) = log.block_number else {
+            return Err(view.inconsistent("eth_getLogs", "a log has no block"));
+        };
+        logs.entry(number).or_default().push(log);
+    }
+    Ok(logs)
+}
+
+/// All logs of a block, from its receipts; nothing if an endpoint has not all of them.
+async fn all_logs(view: &View, header: &Header) -> Result<Option<Vec<Log>>, ChainError> {
+    let Some(receipts) = view.receipts(header.block.hash).await? else { return Ok(None) };
+    if is_whole(&header.bloom, &receipts.logs) {
+        return Ok(Some(receipts.logs));
+    }
+    let Some(transactions) = view.transactions(header.block.hash).await? else { return Ok(None) };
+    Ok((transactions == receipts.transactions).then_some(receipts.logs))
 }
 
 /// Whether the bloom names a contract of which no log came.

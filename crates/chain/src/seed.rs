@@ -223,9 +223,6 @@ pub async fn make_block(chain: &Chain, sender: &Sender) -> Result<bool, SendErro
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::Bloom;
-    use serde_json::json;
-
     use super::*;
 
     /// The number found among blocks from `low` on, and how many were looked at.
@@ -253,26 +250,9 @@ mod tests {
         assert_eq!(search(1, 3, &[1]).0, 3);
     }
 
-    /// The first block of an anvil of Prague: all of that fork's fields are there.
+    /// A block of an anvil of Prague: all of that fork's fields are there.
     fn prague() -> RpcHeader {
-        let (bloom, zero) = (Bloom::ZERO, B256::ZERO);
-        serde_json::from_value(json!({
-            "hash": "0x5a352861a6e70f19bce0491da093a40ff9259822b09b36ecfaf164b61332719b",
-            "parentHash": "0x6fcc2c3d7cf4d659e2a4c109e1fcdfd4712f673a478ca1b11ae7cc9386ef6754",
-            "sha3Uncles": "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347",
-            "miner": "0x0000000000000000000000000000000000000000",
-            "stateRoot": "0x78e159fd0aa31b75d09e969bd968794e1efb14295478a3bf27297fcf7b5327d7",
-            "transactionsRoot": "0x1c00dac2ab8ce8dea52b32cc69df37b264d20f7667e7932e2cb074b2861cea60",
-            "receiptsRoot": "0xf78dfb743fbd92ade140711c8bbc542b5e307f0ab7984eff35d751969fe57efa",
-            "logsBloom": bloom, "difficulty": "0x0", "number": "0x1", "gasLimit": "0x1c9c380", "gasUsed": "0x5208",
-            "timestamp": "0x6b09a5ed", "extraData": "0x", "nonce": "0x0000000000000000",
-            "mixHash": "0x599f57156ddcd4e624ec396a2cd36c05898a4d7fc02ab806f2b4e53f68a2cee8",
-            "baseFeePerGas": "0x3b9aca00", "blobGasUsed": "0x0", "excessBlobGas": "0x0", "parentBeaconBlockRoot": zero,
-            "withdrawalsRoot": "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421",
-            "requestsHash": "0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-            "size": "0x2d7", "uncles": [], "transactions": [], "withdrawals": [],
-        }))
-        .expect("a header")
+        serde_json::from_value(crate::headers::tests::prague()).expect("a header")
     }
 
     #[test]

@@ -9,13 +9,15 @@ use alloy::{
     rpc::types::{Filter, Header as RpcHeader, Log},
     transports::{RpcError, TransportError},
 };
+use provery_types::BlockRef;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     ChainError,
     endpoints::{Pool, batched},
-    headers::{Header, RawHeader},
+    finality::{self, Finality},
+    headers::Header,
 };
 
 #[derive(Clone, Debug)]
@@ -26,8 +28,18 @@ pub(crate) struct View {
 }
 
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct RawReceipt {
+    transaction_hash: B256,
     logs: Vec<Log>,
+}
+
+/// A block's receipts, as far as an endpoint has them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Receipts {
+    /// Whose they are, in order.
+    pub(crate) transactions: Vec<B256>,
+    pub(crate) logs: Vec<Log>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -62,15 +74,36 @@ impl View {
     /// Its newest block.
     pub(crate) async fn head(&self) -> Result<Header, ChainError> {
         const METHOD: &str = "eth_getBlockByNumber";
-        let head: Option<RawHeader> = self
+        let head: Option<Header> = self
             .provider
             .client()
             .request(METHOD, json!(["latest", false]))
             .await
             .map_err(|error| self.error(METHOD, error))?;
-        let head = Header::from(head.ok_or_else(|| self.inconsistent(METHOD, "it has no newest block"))?);
+        let head = self.sealed(head.ok_or_else(|| self.inconsistent(METHOD, "it has no newest block"))?)?;
         self.pool.note_head(self.at, head.block.number);
         Ok(head)
+    }
+
+    /// What it says of what is final, next to its newest block. A chain may have no such thing.
+    pub(crate) async fn finality(&self, head: &BlockRef) -> Result<Finality, ChainError> {
+        const METHOD: &str = "eth_getBlockByNumber";
+        let asked: Result<Option<Header>, _> =
+            self.provider.client().request(METHOD, json!(["finalized", false])).await;
+        match asked {
+            Ok(found) => Ok(finality::of(head, found.map(|header| header.block))),
+            Err(RpcError::ErrorResp(_)) => Ok(Finality::Unknown),
+            Err(error) => Err(self.error(METHOD, error)),
+        }
+    }
+
+    /// A header, unless its fields were made up.
+    fn sealed(&self, header: Header) -> Result<Header, ChainError> {
+        if self.pool.believes(self.at, header.is_sealed) {
+            return Ok(header);
+        }
+        let reason = format!("block {} is not what its hash says", header.block.number);
+        Err(self.inconsistent("eth_getBlockByNumber", reason))
     }
 
     /// Its blocks of these heights, in their order. One it does not have is an error: it may be behind.
@@ -78,11 +111,11 @@ impl View {
         const METHOD: &str = "eth_getBlockByNumber";
         let params: Vec<Value> =
             heights.iter().map(|height| json!([format!("{height:#x}"), false])).collect();
-        let found: Vec<Option<RawHeader>> = batched(&self.pool, &self.provider, self.at, METHOD, &params)
+        let found: Vec<Option<Header>> = batched(&self.pool, &self.provider, self.at, METHOD, &params)
             .await
             .map_err(|error| self.error(METHOD, error))?;
-        let header = |(found, height): (Option<RawHeader>, &u64)| {
-            let header = Header::from(found.ok_or(ChainError::BlockNotFound(*height))?);
+        let header = |(found, height): (Option<Header>, &u64)| {
+            let header = self.sealed(found.ok_or(ChainError::BlockNotFound(*height))?)?;
             if header.block.number == *height {
                 Ok(header)
             } else {
@@ -119,14 +152,65 @@ impl View {
         self.headers(&heights.collect::<Vec<_>>()).await
     }
 
-    /// The logs that match in each of these blocks, by hash, whether or not they are canonical.
+    /// The logs that match in each of these blocks, by hash, whether or not they are canonical. Where that is refused, by
+    /// height or from receipts, of the same blocks.
     pub(crate) async fn logs(&self, blocks: &[Header], filter: &Filter) -> Result<Vec<Vec<Log>>, ChainError> {
         const METHOD: &str = "eth_getLogs";
+        if !self.pool.refuses_logs_by_hash(self.at) {
+            let params: Vec<[Filter; 1]> =
+                blocks.iter().map(|header| [filter.clone().at_block_hash(header.block.hash)]).collect();
+            match batched(&self.pool, &self.provider, self.at, METHOD, &params).await {
+                Ok(found) => return Ok(found),
+                Err(RpcError::ErrorResp(refusal)) => {
+                    tracing::debug!(rpc = self.name(), code = refusal.code, message = %refusal.message, "logs by hash were refused");
+                }
+                Err(error) => return Err(self.error(METHOD, error)),
+            }
+        }
+        let found = self.logs_otherwise(blocks, filter).await?;
+        // Not before: a block that it does not have is refused too.
+        self.pool.note_no_logs_by_hash(self.at);
+        Ok(found)
+    }
+
+    /// The same as [`Self::logs`], by height: the blocks must still be the chain's when the answer is there.
+    async fn logs_otherwise(&self, blocks: &[Header], filter: &Filter) -> Result<Vec<Vec<Log>>, ChainError> {
+        const METHOD: &str = "eth_getLogs";
+        let heights: Vec<u64> = blocks.iter().map(|header| header.block.number).collect();
         let params: Vec<[Filter; 1]> =
-            blocks.iter().map(|header| [filter.clone().at_block_hash(header.block.hash)]).collect();
-        batched(&self.pool, &self.provider, self.at, METHOD, &params)
-            .await
-            .map_err(|error| self.error(METHOD, error))
+            heights.iter().map(|height| [filter.clone().from_block(*height).to_block(*height)]).collect();
+        let found: Vec<Vec<Log>> = match batched(&self.pool, &self.provider, self.at, METHOD, &params).await {
+            Ok(found) => found,
+            Err(RpcError::ErrorResp(_)) => return self.logs_from_receipts(blocks, filter).await,
+            Err(error) => return Err(self.error(METHOD, error)),
+        };
+        let still = self.headers(&heights).await?;
+        let same = blocks.iter().zip(&still).all(|(header, still)| header.block.hash == still.block.hash);
+        let ours = |(header, logs): (&Header, &Vec<Log>)| {
+            logs.iter().all(|log| log.block_hash == Some(header.block.hash))
+        };
+        if !same || !blocks.iter().zip(&found).all(ours) {
+            return Err(self.inconsistent(METHOD, "the chain changed while its logs were read"));
+        }
+        Ok(found)
+    }
+
+    async fn logs_from_receipts(
+        &self,
+        blocks: &[Header],
+        filter: &Filter,
+    ) -> Result<Vec<Vec<Log>>, ChainError> {
+        let mut found = Vec::with_capacity(blocks.len());
+        for Header { block, .. } in blocks {
+            let receipts = self.receipts(block.hash).await?.ok_or(ChainError::BlockNotFound(block.number))?;
+            if self.transactions(block.hash).await?.is_none_or(|all| all != receipts.transactions) {
+                return Err(self.inconsistent("eth_getBlockReceipts", "receipts are missing"));
+            }
+            found.push(
+                receipts.logs.into_iter().filter(|log| filter.address.matches(&log.address())).collect(),
+            );
+        }
+        Ok(found)
     }
 
     /// The logs that match from block `from` to block `to`, in requests as large as the node will answer.
@@ -170,37 +254,47 @@ impl View {
         }
     }
 
-    /// All logs of a block, from its receipts. None if it does not know the block.
-    pub(crate) async fn receipt_logs(&self, block: B256) -> Result<Option<Vec<Log>>, ChainError> {
+    /// A block's receipts. None if it does not know the block.
+    pub(crate) async fn receipts(&self, block: B256) -> Result<Option<Receipts>, ChainError> {
         const METHOD: &str = "eth_getBlockReceipts";
         let all: Result<Option<Vec<RawReceipt>>, _> =
             self.provider.client().request(METHOD, json!([block])).await;
-        let receipts = match all {
+        let found = match all {
             Ok(None) => return Ok(None),
-            Ok(Some(receipts)) => receipts,
+            Ok(Some(found)) => found,
             // Older nodes do not know the method.
             Err(RpcError::ErrorResp(_)) => match self.receipts_one_by_one(block).await? {
                 None => return Ok(None),
-                Some(receipts) => receipts,
+                Some(found) => found,
             },
             Err(error) => return Err(self.error(METHOD, error)),
         };
-        let logs: Vec<Log> = receipts.into_iter().flat_map(|receipt| receipt.logs).collect();
-        if logs.iter().any(|log| log.block_hash != Some(block)) {
+        let mut receipts = Receipts::default();
+        for receipt in found {
+            receipts.transactions.push(receipt.transaction_hash);
+            receipts.logs.extend(receipt.logs);
+        }
+        if receipts.logs.iter().any(|log| log.block_hash != Some(block)) {
             return Err(self.inconsistent(METHOD, "a receipt of another block"));
         }
-        Ok(Some(logs))
+        Ok(Some(receipts))
+    }
+
+    /// The transactions of a block, in order. None if it does not know the block.
+    pub(crate) async fn transactions(&self, block: B256) -> Result<Option<Vec<B256>>, ChainError> {
+        const METHOD: &str = "eth_getBlockByHash";
+        let found: Option<RawTransactions> = self
+            .provider
+            .client()
+            .request(METHOD, json!([block, false]))
+            .await
+            .map_err(|error| self.error(METHOD, error))?;
+        Ok(found.map(|block| block.transactions))
     }
 
     async fn receipts_one_by_one(&self, block: B256) -> Result<Option<Vec<RawReceipt>>, ChainError> {
-        let block: Option<RawTransactions> = self
-            .provider
-            .client()
-            .request("eth_getBlockByHash", json!([block, false]))
-            .await
-            .map_err(|error| self.error("eth_getBlockByHash", error))?;
-        let Some(block) = block else { return Ok(None) };
-        let params: Vec<[B256; 1]> = block.transactions.iter().map(|tx| [*tx]).collect();
+        let Some(transactions) = self.transactions(block).await? else { return Ok(None) };
+        let params: Vec<[B256; 1]> = transactions.iter().map(|tx| [*tx]).collect();
         let receipts: Vec<Option<RawReceipt>> =
             batched(&self.pool, &self.provider, self.at, "eth_getTransactionReceipt", &params)
                 .await

@@ -42,6 +42,9 @@ impl Chain {
     pub async fn next(&mut self) -> Result<Option<Seen>> {
         let seen = match self.follower.next().await? {
             Update::Block { events, .. } => Some(Seen { events }),
+            Update::Range(blocks) => {
+                Some(Seen { events: blocks.into_iter().flat_map(|(_, events)| events).collect() })
+            }
             Update::Reorg { .. } => None,
         };
         self.follower.stored();

@@ -212,29 +212,45 @@ impl Book {
         Ok(self.proof(key)?.is_some())
     }
 
-    /// Take in a block. Events, work and cursor are on disk when this returns.
-    pub fn block(&mut self, block: BlockRef, events: &[LoggedEvent]) -> Result<Vec<Moved>, NodeError> {
-        let mut wanted = Vec::new();
+    /// Take in blocks, and what they said. Events, work and cursor are on disk when this returns. No reorg reaches below block
+    /// `floor`.
+    pub fn blocks(
+        &mut self,
+        blocks: &[(BlockRef, Vec<LoggedEvent>)],
+        floor: u64,
+    ) -> Result<Vec<Moved>, NodeError> {
+        let Some((last, _)) = blocks.last() else { return Ok(Vec::new()) };
+        let mut kept = Vec::with_capacity(blocks.len());
         let mut touched = BTreeSet::new();
-        // One after the other: which is wanted may follow from the one before.
-        for logged in events {
-            if matches!(&logged.event, Event::ProverPaused { prover } | Event::ProverResumed { prover } if *prover == self.me)
-            {
-                self.facts.own_turns(self.store.own_turns()?);
+        for (block, events) in blocks {
+            let mut wanted = Vec::new();
+            // One after the other: which is wanted may follow from the one before.
+            for logged in events {
+                if matches!(&logged.event, Event::ProverPaused { prover } | Event::ProverResumed { prover } if *prover == self.me)
+                {
+                    self.facts.own_turns(self.store.own_turns()?);
+                }
+                if self.wants(&logged.event) {
+                    touched.extend(self.facts.apply(logged));
+                    wanted.push(logged.clone());
+                }
             }
-            if self.wants(&logged.event) {
-                touched.extend(self.facts.apply(logged));
-                wanted.push(logged.clone());
-            }
+            kept.push((*block, wanted));
         }
         let mut changes = Changes::default();
         let moved = self.reconcile(touched, &mut changes)?;
-        self.store.commit_block(&block, &wanted, &changes)?;
-        let before = self.head.replace(block).map_or(0, |head| head.number);
-        if block.number / COMPACT_EVERY > before / COMPACT_EVERY {
-            self.compact(block.number)?;
+        self.store.commit_blocks(&kept, floor, &changes)?;
+        let before = self.head.replace(*last).map_or(0, |head| head.number);
+        if last.number / COMPACT_EVERY > before / COMPACT_EVERY {
+            self.compact(floor.min(last.number.saturating_sub(KEEP_BLOCKS)))?;
         }
         Ok(moved)
+    }
+
+    /// One block, of a chain of which [`KEEP_BLOCKS`] may be taken back.
+    #[cfg(test)]
+    pub(crate) fn block(&mut self, block: BlockRef, events: &[LoggedEvent]) -> Result<Vec<Moved>, NodeError> {
+        self.blocks(&[(block, events.to_vec())], block.number.saturating_sub(KEEP_BLOCKS))
     }
 
     /// Take back every block after `to`.
@@ -265,6 +281,20 @@ impl Book {
         let mut changes = Changes::default();
         let moved = self.advance(key, &Input::ProofDone, &mut changes);
         self.store.commit_proof(key, proof, &changes)?;
+        Ok(moved)
+    }
+
+    /// The chain's time went back: what was decided by a later one is decided anew.
+    pub fn time_went_back(&mut self) -> Result<Vec<Moved>, StoreError> {
+        let mut changes = Changes::default();
+        let keys: Vec<SlotKey> = self.work.keys().copied().collect();
+        let moved = keys
+            .into_iter()
+            .filter_map(|key| self.advance(key, &Input::TimeWentBack, &mut changes))
+            .collect();
+        if !changes.is_empty() {
+            self.store.commit_work(&changes)?;
+        }
         Ok(moved)
     }
 
@@ -401,9 +431,8 @@ impl Book {
         })
     }
 
-    /// Forget what no reorg can bring back and no decision needs.
-    fn compact(&mut self, head: u64) -> Result<(), NodeError> {
-        let deep = head.saturating_sub(KEEP_BLOCKS);
+    /// Forget what no reorg can bring back and no decision needs: none takes back block `deep`.
+    fn compact(&mut self, deep: u64) -> Result<(), NodeError> {
         let forget = self.facts.prune(deep);
         for key in &forget {
             self.work.remove(key);

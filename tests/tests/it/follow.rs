@@ -25,6 +25,7 @@ impl Stored {
     fn apply(&mut self, update: Update) {
         match update {
             Update::Block { block, events } => self.blocks.push((block, events)),
+            Update::Range(blocks) => self.blocks.extend(blocks),
             Update::Reorg { to } => {
                 self.reorgs += 1;
                 self.blocks.retain(|(block, _)| block.number <= to.number);

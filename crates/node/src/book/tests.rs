@@ -220,3 +220,44 @@ fn compaction_forgets_what_is_over_and_nothing_else() {
         book.facts_mut().rollup_of_market(MARKET).expect("a rollup").prepare(&fact, ME).expect("provable");
     assert_eq!(after, before);
 }
+
+#[test]
+fn what_a_time_that_never_was_decided_is_decided_anew() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = two_slots(directory.path());
+    book.decide(&policy(90_000)).expect("decided");
+    assert_eq!((stage(&book, 1), stage(&book, 2)), (SlotStage::Ignored, SlotStage::Ignored), "as if expired");
+    book.time_went_back().expect("stored");
+    book.decide(&policy(1_004)).expect("decided");
+    assert_eq!(stage(&book, 1), SlotStage::Queued);
+    assert!(matches!(stage(&book, 2), SlotStage::Waiting { until } if until < 2_000));
+    // So is what was decided before a restart.
+    book.decide(&policy(90_000)).expect("decided");
+    drop(book);
+    let (mut book, _) = open(directory.path());
+    book.decide(&policy(1_004)).expect("decided");
+    assert_eq!(stage(&book, 1), SlotStage::Queued);
+}
+
+#[test]
+fn a_range_of_blocks_is_taken_in_as_its_blocks_one_by_one() {
+    let (one, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let mut world = World::new();
+    let mut blocks = vec![(block(1), world.beginning())];
+    blocks.extend((2..=4).map(|number| (block(number), world.post(number, ME, None))));
+    blocks.push((block(5), world.prove(5, 1, ME, None)));
+    let (mut single, _) = open(one.path());
+    for (block, events) in &blocks {
+        single.block(*block, events).expect("stored");
+    }
+    let (mut range, _) = open(other.path());
+    range.blocks(&blocks, 0).expect("stored");
+    assert_eq!(range.head(), single.head());
+    for id in 1..=3 {
+        assert_eq!(range.facts().slot(key(id)), single.facts().slot(key(id)));
+        assert_eq!(stage(&range, id), stage(&single, id));
+    }
+    drop(range);
+    let (range, cursor) = open(other.path());
+    assert_eq!((range.head(), cursor.len()), (Some(block(5)), 5));
+}

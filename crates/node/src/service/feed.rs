@@ -8,9 +8,12 @@ use provery_chain::{Chain, ChainError, Follower, FollowerConfig, Health, Update}
 use provery_types::BlockRef;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+/// An update, the height below which no reorganisation reaches, and who waits for it to be stored.
+pub(super) type Fed = (Update, u64, oneshot::Sender<()>);
+
 /// Updates, one at a time. The cursor moves when the update's `stored` is answered.
 pub(super) struct Feed {
-    pub updates: mpsc::Receiver<(Update, oneshot::Sender<()>)>,
+    pub updates: mpsc::Receiver<Fed>,
     pub health: watch::Receiver<Health>,
 }
 
@@ -30,7 +33,7 @@ impl Feed {
             loop {
                 let update = follower.next().await?;
                 let (stored, answer) = oneshot::channel();
-                if send.send((update, stored)).await.is_err() || answer.await.is_err() {
+                if send.send((update, follower.floor(), stored)).await.is_err() || answer.await.is_err() {
                     return Ok(());
                 }
                 follower.stored();

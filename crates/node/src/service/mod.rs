@@ -28,6 +28,7 @@ use alloy::primitives::{B256, U256};
 use provery_chain::{Chain, Sender, Update};
 use provery_mechanisms::{Decision, Reason};
 use provery_proving::ProofOutput;
+use provery_types::{BlockRef, LoggedEvent};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -171,8 +172,8 @@ impl Service {
                 }
                 Some(finished) = results.recv() => self.finished(finished)?,
                 Some(sent) = self.sends.join_next() => self.sent(sent)?,
-                Some((update, stored)) = self.feed.updates.recv() => {
-                    self.update(update)?;
+                Some((update, floor, stored)) = self.feed.updates.recv() => {
+                    self.update(update, floor)?;
                     // The follower is gone only if the node is going down.
                     let _ = stored.send(());
                 }
@@ -215,15 +216,10 @@ impl Service {
         held == 0 && !leaving
     }
 
-    fn update(&mut self, update: Update) -> Result<(), NodeError> {
+    fn update(&mut self, update: Update, floor: u64) -> Result<(), NodeError> {
         let moved = match update {
-            Update::Block { block, events } => {
-                debug!(block = block.number, events = events.len(), "block");
-                self.pace.block(&block);
-                let moved = self.book.block(block, &events)?;
-                events.iter().for_each(|logged| self.report_resolved(logged));
-                moved
-            }
+            Update::Block { block, events } => self.take_in(&[(block, events)], floor)?,
+            Update::Range(blocks) => self.take_in(&blocks, floor)?,
             Update::Reorg { to } => {
                 warn!(to = to.number, "reorg: blocks were taken back");
                 let head = self.book.head().map_or(to.number, |head| head.number);
@@ -241,22 +237,48 @@ impl Service {
         Ok(())
     }
 
+    fn take_in(
+        &mut self,
+        blocks: &[(BlockRef, Vec<LoggedEvent>)],
+        floor: u64,
+    ) -> Result<Vec<Moved>, NodeError> {
+        let events = || blocks.iter().flat_map(|(_, events)| events);
+        if let Some((block, _)) = blocks.last() {
+            debug!(block = block.number, events = events().count(), "block");
+        }
+        let moved = self.book.blocks(blocks, floor)?;
+        events().for_each(|logged| self.report_resolved(logged));
+        Ok(moved)
+    }
+
     /// Whether the facts are recent enough to act on.
-    fn caught_up(&mut self) -> bool {
+    fn caught_up(&self) -> bool {
         let head = self.feed.health.borrow().head;
         match (self.book.head(), head) {
-            (Some(at), Some(head)) if at.number + 2 >= head.number => {
-                self.pace.block(&head);
-                true
-            }
+            (Some(at), Some(head)) => at.number + 2 >= head.number,
             _ => false,
         }
+    }
+
+    /// Time is that of the last block taken in, which hangs from all before it: a head alone may be made up. What was decided
+    /// by a later time is decided anew.
+    fn mind_time(&mut self) -> Result<(), NodeError> {
+        let Some(head) = self.book.head() else { return Ok(()) };
+        if !self.pace.block(&head, self.chain.rpc().is_development()) {
+            return Ok(());
+        }
+        warn!(block = head.number, now = self.pace.now(), "the chain's time went back");
+        for step in self.book.time_went_back()? {
+            self.follow_up(&step);
+        }
+        Ok(())
     }
 
     fn act(&mut self) -> Result<(), NodeError> {
         if !self.caught_up() {
             return Ok(());
         }
+        self.mind_time()?;
         self.look();
         if !self.role().may_act() {
             return self.step_down();

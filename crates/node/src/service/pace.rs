@@ -2,16 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use alloy::primitives::B256;
+use provery_chain::believable;
 use provery_types::BlockRef;
 
 /// Seconds a finished proof takes to be delivered.
 const DELIVERY: Duration = Duration::from_secs(2);
+/// Seconds by which a block may be earlier than was thought, without time having gone back: between blocks it is estimated.
+const SLACK: u64 = 15;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// The newest block's time, and when it was seen.
-    block: Option<(u64, Instant)>,
+    /// The last block's hash and time, and when it was seen.
+    block: Option<(B256, u64, Instant)>,
     /// A moving average.
     proof: Duration,
 }
@@ -21,11 +25,16 @@ impl Pace {
         Self { block: None, proof: first_estimate }
     }
 
-    /// A block was seen, perhaps again.
-    pub fn block(&mut self, block: &BlockRef) {
-        if self.block.is_none_or(|(timestamp, _)| timestamp < block.timestamp) {
-            self.block = Some((block.timestamp, Instant::now()));
+    /// This is the chain's last block, perhaps still. Whether time went back: after a reorg, when a chain that stood still goes
+    /// on where it was, or when the block before was not what it seemed.
+    pub fn block(&mut self, block: &BlockRef, is_development: bool) -> bool {
+        if self.block.is_some_and(|(hash, ..)| hash == block.hash) {
+            return false;
         }
+        let before = self.now();
+        let timestamp = believable(block.timestamp, is_development);
+        self.block = Some((block.hash, timestamp, Instant::now()));
+        timestamp.saturating_add(SLACK) < before
     }
 
     /// A proof took this long.
@@ -33,9 +42,9 @@ impl Pace {
         self.proof = (self.proof * 3 + took) / 4;
     }
 
-    /// Chain time, in unix seconds: the newest block's, and what has passed since.
+    /// Chain time, in unix seconds: the last block's, and what has passed since.
     pub fn now(&self) -> u64 {
-        self.block.map_or(0, |(timestamp, seen)| timestamp.saturating_add(seen.elapsed().as_secs()))
+        self.block.map_or(0, |(_, timestamp, seen)| timestamp.saturating_add(seen.elapsed().as_secs()))
     }
 
     /// What a proof and its delivery are expected to take.
@@ -59,11 +68,36 @@ mod tests {
         assert_eq!(pace.estimate_seconds(), 6);
     }
 
+    fn block(id: u8, timestamp: u64) -> BlockRef {
+        BlockRef { hash: B256::repeat_byte(id), timestamp, ..BlockRef::default() }
+    }
+
     #[test]
     fn chain_time_is_the_blocks() {
         let mut pace = Pace::new(Duration::ZERO);
         assert_eq!(pace.now(), 0);
-        pace.block(&BlockRef { timestamp: 1_000, ..BlockRef::default() });
+        assert!(!pace.block(&block(1, 1_000), true));
         assert!((1_000..1_002).contains(&pace.now()));
+        assert!(!pace.block(&block(2, 1_002), true));
+        assert!((1_002..1_004).contains(&pace.now()));
+    }
+
+    #[test]
+    fn chain_time_goes_back_with_the_chain() {
+        let mut pace = Pace::new(Duration::ZERO);
+        pace.block(&block(1, 90_000), true);
+        assert!(!pace.block(&block(1, 90_000), true), "still the same block");
+        assert!(pace.block(&block(2, 1_000), true));
+        assert!((1_000..1_002).contains(&pace.now()));
+        assert!(!pace.block(&block(3, 995), true), "a reorg of a few seconds decides nothing anew");
+    }
+
+    #[test]
+    fn a_block_from_the_future_does_not_move_time_there() {
+        let wall =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+        let mut pace = Pace::new(Duration::ZERO);
+        pace.block(&block(1, wall + 86_400), false);
+        assert!((wall..wall + 120).contains(&pace.now()));
     }
 }

@@ -171,6 +171,8 @@ pub enum Input {
     Changed,
     /// A reorg took the slot itself back, or put another in its place.
     Replaced,
+    /// What was decided by the time may have been decided by a wrong one.
+    TimeWentBack,
     /// The node has just started, and nothing it was doing goes on.
     Restarted {
         has_proof: bool,
@@ -252,6 +254,13 @@ pub fn step(work: Work, input: &Input) -> Step {
             SlotStage::Waiting { .. } | SlotStage::Ignored => to(work, SlotStage::Seen),
             _ => stay(work),
         },
+        Input::TimeWentBack => match work.stage {
+            SlotStage::Waiting { .. } | SlotStage::Ignored => to(work, SlotStage::Seen),
+            SlotStage::Proved { not_before } if not_before > 0 => {
+                to(work, SlotStage::Proved { not_before: 0 })
+            }
+            _ => stay(work),
+        },
         Input::Replaced => {
             let mut actions = cancel_if_proving(work);
             if work != Work::default() {
@@ -268,6 +277,8 @@ pub fn step(work: Work, input: &Input) -> Step {
             }
             // A restart is what an operator does after mending what made proofs fail.
             SlotStage::Failed => Step { work: Work::default(), actions: Vec::new() },
+            // It was decided by a time that is not now's, and may have been wrong.
+            SlotStage::Waiting { .. } | SlotStage::Ignored => to(work, SlotStage::Seen),
             _ => stay(work),
         },
     }

@@ -52,6 +52,7 @@ fn inputs() -> Vec<(&'static str, Input)> {
         ("reopened+", Input::Reopened { has_proof: true }),
         ("changed", Input::Changed),
         ("replaced", Input::Replaced),
+        ("timeback", Input::TimeWentBack),
         ("restart", Input::Restarted { has_proof: false }),
         ("restart+", Input::Restarted { has_proof: true }),
     ]
@@ -85,8 +86,9 @@ reopened    .     .     .     .     .     .     .     seen  seen  seen  seen  se
 reopened+   .     .     .     .     .     .     .     prvd0 prvd0 prvd0 prvd0 prvd0 .
 changed     .     seen  seen  .     .     .     .     .     .     .     .     .     .
 replaced    .     seen- seen- seen- seen!- seen- seen- seen- seen- seen- seen- seen- seen-
-restart     .     .     .     .     queu  queu  queu  .     .     .     .     .     seen
-restart+    .     .     .     .     prvd0 prvd0 prvd0 .     .     .     .     .     seen
+timeback    .     seen  seen  .     .     prvd0 .     .     .     .     .     .     .
+restart     .     seen  seen  .     queu  queu  queu  .     .     .     .     .     seen
+restart+    .     seen  seen  .     prvd0 prvd0 prvd0 .     .     .     .     .     seen
 ";
 
 fn expected(from: SlotStage, cell: &str) -> Step {

@@ -3,7 +3,7 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | `meta` | name | schema version; which chain, market and prover the file is about |
-//! | `blocks` | number | [`BlockRef`] of the last [`KEEP_BLOCKS`] canonical blocks: the cursor |
+//! | `blocks` | number | [`BlockRef`] of the last [`KEEP_BLOCKS`] canonical blocks, and below them of one in [`SPARSE_BLOCKS`] that is not final: the cursor |
 //! | `events` | block number, log index | [`LoggedEvent`]; folding them in order gives the facts |
 //! | `bases` | rollup | a finalised block and the state after it: where folding starts |
 //! | `work` | market, slot | [`WorkRecord`] |
@@ -40,8 +40,10 @@ use crash::{CrashPoint, point};
 
 /// Raised with every change of what is stored. A file of another version is refused: those before knew no chains of slots.
 pub const SCHEMA: u32 = 3;
-/// Blocks kept behind the head; a reorg deeper than this cannot be followed.
+/// Blocks that are all kept behind the head, whether final or not.
 pub const KEEP_BLOCKS: u64 = 256;
+/// Below them one in so many is kept for as long as a reorg may reach it.
+pub const SPARSE_BLOCKS: u64 = 32;
 /// Memory for pages of the file, in bytes. redb's own default, a gibibyte, would keep every page that was ever read or
 /// written; reads are few, and the system has the pages as well.
 const CACHE_BYTES: usize = 1 << 20;
@@ -216,21 +218,29 @@ impl Store {
         Ok(loaded)
     }
 
-    /// Store a block: its events, the work they lead to, and the cursor.
-    pub fn commit_block(
+    /// Store blocks: their events, the work they lead to, and the cursor. No reorg reaches below block `floor`.
+    pub fn commit_blocks(
         &self,
-        block: &BlockRef,
-        events: &[LoggedEvent],
+        blocks: &[(BlockRef, Vec<LoggedEvent>)],
+        floor: u64,
         changes: &Changes,
     ) -> Result<(), StoreError> {
+        let Some((last, _)) = blocks.last() else { return self.commit_work(changes) };
         self.write(&changes.points(point::BLOCK), |transaction| {
-            let mut blocks = transaction.open_table(BLOCKS)?;
-            blocks.insert(block.number, encode(block)?.as_slice())?;
-            let keep_from = block.number.saturating_sub(KEEP_BLOCKS);
-            blocks.retain_in(..keep_from, |_, _| false)?;
+            let mut cursor = transaction.open_table(BLOCKS)?;
             let mut table = transaction.open_table(EVENTS)?;
-            for event in events {
-                table.insert((event.block.number, event.log_index), encode(event)?.as_slice())?;
+            for (block, events) in blocks {
+                cursor.insert(block.number, encode(block)?.as_slice())?;
+                for event in events {
+                    table.insert((event.block.number, event.log_index), encode(event)?.as_slice())?;
+                }
+            }
+            cursor.retain_in(..floor, |_, _| false)?;
+            let recent = last.number.saturating_sub(KEEP_BLOCKS);
+            if floor < recent {
+                cursor.retain_in(floor.saturating_add(1)..recent, |number, _| {
+                    number.is_multiple_of(SPARSE_BLOCKS)
+                })?;
             }
             apply(transaction, changes)
         })

@@ -10,6 +10,17 @@ fn identity() -> Identity {
     Identity { chain_id: 31337, market: Address::repeat_byte(1), prover: Address::repeat_byte(2) }
 }
 
+/// A block of its own, below which [`KEEP_BLOCKS`] may be taken back.
+fn commit_block(
+    store: &Store,
+    block: &BlockRef,
+    events: &[LoggedEvent],
+    changes: &Changes,
+) -> Result<(), StoreError> {
+    let floor = block.number.saturating_sub(KEEP_BLOCKS);
+    store.commit_blocks(&[(*block, events.to_vec())], floor, changes)
+}
+
 fn open(path: &Path) -> Result<Store, StoreError> {
     Store::open(DataDir::open(path)?, &identity())
 }
@@ -72,7 +83,7 @@ fn a_block_with_all_it_leads_to_survives() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let store = open(directory.path()).expect("a new file");
     let events = [event(5, 0), event(5, 3)];
-    store.commit_block(&block(5), &events, &with_work(1, SlotStage::Queued)).expect("stored");
+    commit_block(&store, &block(5), &events, &with_work(1, SlotStage::Queued)).expect("stored");
     store
         .commit_proof(key(1), &stored_proof(), &with_work(1, SlotStage::Proved { not_before: 9 }))
         .expect("stored");
@@ -91,7 +102,7 @@ fn a_block_with_all_it_leads_to_survives() {
 fn a_transaction_cut_short_leaves_nothing() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let store = open(directory.path()).expect("a new file");
-    store.commit_block(&block(5), &[event(5, 0)], &with_work(1, SlotStage::Seen)).expect("stored");
+    commit_block(&store, &block(5), &[event(5, 0)], &with_work(1, SlotStage::Seen)).expect("stored");
     {
         // What a crash half-way through a block leaves behind: a transaction that never commits.
         let transaction = store.database.begin_write().expect("begun");
@@ -111,7 +122,7 @@ fn a_reorg_takes_blocks_and_their_events_back() {
     let store = open(directory.path()).expect("a new file");
     for number in 5..=9 {
         let changes = with_work(number, SlotStage::Seen);
-        store.commit_block(&block(number), &[event(number, 1)], &changes).expect("stored");
+        commit_block(&store, &block(number), &[event(number, 1)], &changes).expect("stored");
     }
     let changes = Changes { forget: vec![key(8), key(9)], ..Changes::default() };
     store.roll_back(7, &changes).expect("rolled back");
@@ -122,12 +133,25 @@ fn a_reorg_takes_blocks_and_their_events_back() {
 }
 
 #[test]
+fn the_cursor_reaches_back_to_what_is_final() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let store = open(directory.path()).expect("a new file");
+    let blocks: Vec<_> = (1..=1_000).map(|number| (block(number), Vec::new())).collect();
+    store.commit_blocks(&blocks, 500, &Changes::default()).expect("stored");
+    let kept: Vec<u64> = store.load().expect("read").blocks.iter().map(|block| block.number).collect();
+    assert_eq!(kept[..3], [500, 512, 544], "the last that is final, and some between");
+    assert_eq!(kept[8..], (744..=1_000).collect::<Vec<_>>(), "the newest all");
+    store.commit_blocks(&[(block(1_001), Vec::new())], 600, &Changes::default()).expect("stored");
+    assert_eq!(store.load().expect("read").blocks[0], block(608));
+}
+
+#[test]
 fn the_cursor_is_bounded() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let store = open(directory.path()).expect("a new file");
-    store.commit_block(&block(1), &[], &Changes::default()).expect("stored");
-    store.commit_block(&block(1 + KEEP_BLOCKS), &[], &Changes::default()).expect("stored");
-    store.commit_block(&block(2 + KEEP_BLOCKS), &[], &Changes::default()).expect("stored");
+    commit_block(&store, &block(1), &[], &Changes::default()).expect("stored");
+    commit_block(&store, &block(1 + KEEP_BLOCKS), &[], &Changes::default()).expect("stored");
+    commit_block(&store, &block(2 + KEEP_BLOCKS), &[], &Changes::default()).expect("stored");
     let blocks = store.load().expect("read").blocks;
     assert_eq!(
         blocks.iter().map(|block| block.number).collect::<Vec<_>>(),
@@ -139,8 +163,7 @@ fn the_cursor_is_bounded() {
 fn compaction_deletes_what_it_is_told_and_proofs_that_nothing_owns() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let store = open(directory.path()).expect("a new file");
-    store
-        .commit_block(&block(5), &[event(5, 0), event(5, 1)], &with_work(1, SlotStage::Seen))
+    commit_block(&store, &block(5), &[event(5, 0), event(5, 1)], &with_work(1, SlotStage::Seen))
         .expect("stored");
     store.commit_proof(key(1), &stored_proof(), &Changes::default()).expect("stored");
     store.commit_proof(key(2), &stored_proof(), &Changes::default()).expect("stored");
