@@ -79,8 +79,27 @@ pub enum Update {
     Block { block: BlockRef, events: Vec<LoggedEvent> },
     /// Blocks far behind the head, in one go: those with events, and the last.
     Range(Vec<(BlockRef, Vec<LoggedEvent>)>),
+    /// What was said before the deployment grew: see [`Follower::adopt`]. Read up to block `next`, or to where it is known
+    /// already.
+    Past { events: Vec<LoggedEvent>, next: Option<u64> },
     /// Blocks after `to` are no longer part of the chain: undo what they did.
     Reorg { to: BlockRef },
+}
+
+/// Old blocks that are read for what is new in the deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Past {
+    next: u64,
+    /// The last block that was followed without it.
+    to: u64,
+}
+
+impl Past {
+    /// What is above is read again anyhow.
+    fn cut(&mut self, to: u64) {
+        self.to = self.to.min(to);
+        self.next = self.next.min(to.saturating_add(1));
+    }
 }
 
 /// How a follower is doing.
@@ -123,6 +142,10 @@ pub struct Follower {
     /// Old blocks, and blocks near the head, read at once: less while requests fail.
     span: u64,
     piece: u64,
+    past: Option<Past>,
+    past_span: u64,
+    /// Whose turn it is: the past's, or the head's.
+    past_next: bool,
     /// Hurried looks left.
     eager: u32,
     /// When all endpoints were looked at last, and the look that is going on.
@@ -149,9 +172,26 @@ impl Follower {
             asked_finality: None,
             span: RANGE,
             piece: PIECE,
+            past: None,
+            past_span: RANGE,
+            past_next: false,
             eager: 0,
             looked: None,
             looking: JoinSet::new(),
+        }
+    }
+
+    /// The deployment has grown: what it has now is followed from here on, and what it said from block `from` on is told in
+    /// [`Update::Past`], beside what happens meanwhile.
+    pub fn adopt(&mut self, chain: Chain, from: Option<u64>) {
+        self.reader = Reader::new(&chain);
+        self.chain = chain;
+        // Read without what is new, and not stored.
+        self.ready.clear();
+        let known = self.cursor.back().map(|tip| tip.number);
+        if let (Some(from), Some(to)) = (from, known) {
+            self.past = Some(Past { next: from, to });
+            self.past_span = RANGE;
         }
     }
 
@@ -179,6 +219,7 @@ impl Follower {
                 return Ok(update.clone());
             }
             self.look_around().await;
+            self.past_next = self.past.is_some() && !self.past_next;
             match self.advance().await {
                 Ok(found) => {
                     self.recovered();
@@ -200,7 +241,16 @@ impl Follower {
         match self.ready.pop_front() {
             Some(Update::Block { block, .. }) => self.cursor.push_back(block),
             Some(Update::Range(blocks)) => self.cursor.extend(blocks.into_iter().map(|(block, _)| block)),
-            Some(Update::Reorg { to }) => self.cursor.retain(|block| block.number <= to.number),
+            Some(Update::Past { next, .. }) => match (next, &mut self.past) {
+                (Some(next), Some(past)) => past.next = next,
+                _ => self.past = None,
+            },
+            Some(Update::Reorg { to }) => {
+                self.cursor.retain(|block| block.number <= to.number);
+                if let Some(past) = &mut self.past {
+                    past.cut(to.number);
+                }
+            }
             None => return,
         }
         finality::thin(&mut self.cursor, self.config.keep, self.finality);
@@ -249,7 +299,11 @@ impl Follower {
     async fn advance(&mut self) -> Result<bool, ChainError> {
         let mut failure = None;
         for view in self.chain.rpc().trusted() {
-            match self.advance_with(&view).await {
+            let advanced = match self.past {
+                Some(past) if self.past_next => self.read_past(&view, past).await,
+                _ => self.advance_with(&view).await,
+            };
+            match advanced {
                 Ok(found) => return Ok(found),
                 Err(error) if error.is_transient() => {
                     tracing::debug!(rpc = view.name(), %error, "an endpoint did not help");
@@ -346,6 +400,28 @@ impl Follower {
         let told = self.reader.past(view, next, &end).await?;
         self.span = FAR.min(span * 2);
         self.read(Some(Update::Range(told)));
+        Ok(true)
+    }
+
+    /// Old blocks once more, for what the deployment has now and had not then.
+    async fn read_past(&mut self, view: &View, past: Past) -> Result<bool, ChainError> {
+        if past.next > past.to {
+            self.ready.push_back(Update::Past { events: Vec::new(), next: None });
+            return Ok(true);
+        }
+        let span = self.past_span;
+        let last = (past.next + span - 1).min(past.to);
+        self.past_span = (span / 2).max(PIECE);
+        let end = view.headers(&[last]).await?.pop().ok_or(ChainError::BlockNotFound(last))?;
+        let strange = self.cursor.iter().any(|known| known.number == last && known.hash != end.block.hash);
+        if strange {
+            // That it is so is for the head's turn to find out.
+            return Err(view.inconsistent("eth_getBlockByNumber", "another chain than before"));
+        }
+        let told = self.reader.past(view, past.next, &end).await?;
+        self.past_span = FAR.min(span * 2);
+        let events = told.into_iter().flat_map(|(_, events)| events).collect();
+        self.ready.push_back(Update::Past { events, next: (last < past.to).then_some(last + 1) });
         Ok(true)
     }
 

@@ -45,7 +45,7 @@ impl Chain {
             Update::Range(blocks) => {
                 Some(Seen { events: blocks.into_iter().flat_map(|(_, events)| events).collect() })
             }
-            Update::Reorg { .. } => None,
+            Update::Past { .. } | Update::Reorg { .. } => None,
         };
         self.follower.stored();
         for logged in seen.iter().flat_map(|seen| &seen.events) {

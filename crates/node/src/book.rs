@@ -12,17 +12,19 @@ use provery_mechanisms::{Decision, Mechanism};
 use provery_types::{BlockRef, Deployment, Event, LoggedEvent, Slot, Terms};
 
 use crate::error::NodeError;
-use crate::facts::{Ending, Facts, SlotFact, SlotKey, obsolete};
+use crate::facts::{Ending, Facts, SlotFact, SlotKey, obsolete, slots_market};
 use crate::slots::{Action, Input, SlotStage, Work, step};
 use crate::store::{Changes, KEEP_BLOCKS, Loaded, Store, StoreError, StoredProof, WorkRecord};
 
 mod bids;
 mod ends;
 mod outlook;
+mod past;
 mod terms;
 mod trade;
 
 pub use ends::Due;
+pub use past::Past;
 pub use terms::{Concern, MarketOutlook};
 
 #[cfg(test)]
@@ -85,6 +87,8 @@ pub struct Book {
     facts: Facts,
     work: BTreeMap<SlotKey, WorkRecord>,
     head: Option<BlockRef>,
+    /// What is known of the past of each market that this node keeps.
+    past: Vec<past::Past>,
 }
 
 impl Book {
@@ -96,11 +100,14 @@ impl Book {
         markets: Option<Vec<U256>>,
     ) -> Result<(Self, Vec<BlockRef>), NodeError> {
         let loaded = store.load()?;
-        let facts = fold(&deployment, &loaded)?;
+        let head = loaded.blocks.last().copied();
+        let wanted = past::wanted(&deployment, markets.as_deref());
+        let past = past::at_start(&wanted, store.pasts()?.as_deref(), head, &loaded.events);
+        store.set_pasts(&past)?;
+        let facts = fold(&deployment, &loaded, &past)?;
         let Loaded { blocks, work, .. } = loaded;
-        let head = blocks.last().copied();
         let work = work.into_iter().collect();
-        let mut book = Self { store, deployment, me, markets, facts, work, head };
+        let mut book = Self { store, deployment, me, markets, facts, work, head, past };
         book.restart()?;
         Ok((book, blocks))
     }
@@ -231,7 +238,9 @@ impl Book {
                     self.facts.own_turns(self.store.own_turns()?);
                 }
                 if self.wants(&logged.event) {
-                    touched.extend(self.facts.apply(logged));
+                    if !self.facts.holds_back(logged) {
+                        touched.extend(self.facts.apply(logged));
+                    }
                     wanted.push(logged.clone());
                 }
             }
@@ -257,7 +266,11 @@ impl Book {
     pub fn reorg(&mut self, to: BlockRef) -> Result<Vec<Moved>, NodeError> {
         let mut loaded = self.store.load()?;
         loaded.events.retain(|logged| logged.block.number <= to.number);
-        self.facts = fold(&self.deployment, &loaded)?;
+        // Before the events are gone: what is read twice does no harm.
+        if past::cut(&mut self.past, to.number) {
+            self.store.set_pasts(&self.past)?;
+        }
+        self.facts = fold(&self.deployment, &loaded, &self.past)?;
         let mut changes = Changes::default();
         let everything = self.keys();
         let moved = self.reconcile(everything, &mut changes)?;
@@ -437,7 +450,8 @@ impl Book {
         for key in &forget {
             self.work.remove(key);
         }
-        let events = self.store.events_until(deep)?;
+        let mut events = self.store.events_until(deep)?;
+        events.retain(|logged| !self.facts.holds_back(logged));
         let gone = obsolete(&events, &self.facts, deep);
         let bases: Vec<_> = self
             .facts
@@ -451,35 +465,16 @@ impl Book {
     }
 }
 
-/// The market of an event about slots and their terms.
-fn slots_market(event: &Event) -> Option<&U256> {
-    match event {
-        Event::TermsSet { market, .. }
-        | Event::SlotProven { market, .. }
-        | Event::SlotExpired { market, .. }
-        | Event::SlotCancelled { market, .. }
-        | Event::SlotDropped { market, .. }
-        | Event::SlotPending { market, .. }
-        | Event::SlotResolved { market, .. }
-        | Event::SlotEstablished { market, .. }
-        | Event::ChainCut { market, .. }
-        | Event::HandOverOffered { market, .. }
-        | Event::MechanismLog { market, .. } => Some(market),
-        Event::SlotOpened { slot, .. }
-        | Event::SlotAllocated { slot }
-        | Event::SlotHandedOver { slot, .. } => Some(&slot.market),
-        _ => None,
-    }
-}
-
-fn fold(deployment: &Deployment, loaded: &Loaded) -> Result<Facts, NodeError> {
-    let mut facts = Facts::new(deployment);
+fn fold(deployment: &Deployment, loaded: &Loaded, past: &[past::Past]) -> Result<Facts, NodeError> {
+    let mut facts = Facts::awaiting(deployment, past::incomplete(past));
     facts.own_turns(loaded.own_turns.iter().copied());
     for (rollup, number, state) in &loaded.bases {
         facts.restore_rollup(*rollup, *number, state).map_err(NodeError::Base)?;
     }
     for logged in &loaded.events {
-        facts.apply(logged);
+        if !facts.holds_back(logged) {
+            facts.apply(logged);
+        }
     }
     Ok(facts)
 }

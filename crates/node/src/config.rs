@@ -20,6 +20,8 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// The markets to serve; every market with a rollup in the deployment file if not given.
     pub markets: Option<Vec<U256>>,
+    /// The deployment's file: rollups that it comes to have while the node runs are served, too, if all are.
+    pub deployment: Option<PathBuf>,
     /// Proofs at a time. One proof already uses every core.
     pub workers: usize,
     /// Whether proofs are made in processes of their own, rather than on this one's threads.
@@ -178,6 +180,7 @@ impl NodeConfig {
             prover,
             data_dir,
             markets: None,
+            deployment: None,
             workers: 1,
             worker_processes: true,
             first_estimate: Duration::from_secs(20),

@@ -10,7 +10,7 @@ use std::fmt;
 use alloy::primitives::{Address, B256, LogData, U256};
 use provery_mechanisms::hand_over::HandOver;
 use provery_mechanisms::upkeep::{Leaf, Standing};
-use provery_types::{Deployment, Slot, SlotExt as _, Terms};
+use provery_types::{Deployment, Event, LoggedEvent, Slot, SlotExt as _, Terms};
 use serde::{Deserialize, Serialize};
 
 use crate::rollup::Rollup;
@@ -163,6 +163,8 @@ pub struct Facts {
     /// The last epochs known to have a seed, or to have none for good.
     seeded: BTreeSet<u64>,
     rollups: BTreeMap<Address, Rollup>,
+    /// Markets of whose past not all is at hand yet: nothing is taken for known there.
+    incomplete: BTreeSet<U256>,
     /// What mechanisms said about slots, also about ones that have not opened yet.
     logs: BTreeMap<(SlotKey, Address), Vec<LogData>>,
     /// The newest slot of each market.
@@ -180,6 +182,24 @@ impl Facts {
             .map(|record| (record.address, Rollup::new(record, deployment.chain_id)))
             .collect();
         Self { rollups, ..Self::default() }
+    }
+
+    /// As [`Self::new`], while the past of these markets is still being read.
+    pub(crate) fn awaiting(deployment: &Deployment, incomplete: BTreeSet<U256>) -> Self {
+        Self { incomplete, ..Self::new(deployment) }
+    }
+
+    /// Whether all that was ever said of a market is at hand: its blocks, its slots, its terms. Of a market that is not, nothing
+    /// may be bonded for.
+    pub fn is_complete(&self, market: U256) -> bool {
+        !self.incomplete.contains(&market)
+    }
+
+    /// Whether an event waits for the past of its market: in order, or not at all.
+    pub(crate) fn holds_back(&self, logged: &LoggedEvent) -> bool {
+        let of_rollup = || self.rollups.get(&logged.address).map(|rollup| rollup.market());
+        let market = slots_market(&logged.event).copied().or_else(of_rollup);
+        market.is_some_and(|market| !self.is_complete(market))
     }
 
     /// A market's known slots from this one on.
@@ -373,5 +393,26 @@ impl Facts {
             rollup.advance_base(&known.map(|(key, _)| key.id).collect::<Vec<_>>());
         }
         gone
+    }
+}
+
+/// The market of an event about slots and their terms.
+pub(crate) fn slots_market(event: &Event) -> Option<&U256> {
+    match event {
+        Event::TermsSet { market, .. }
+        | Event::SlotProven { market, .. }
+        | Event::SlotExpired { market, .. }
+        | Event::SlotCancelled { market, .. }
+        | Event::SlotDropped { market, .. }
+        | Event::SlotPending { market, .. }
+        | Event::SlotResolved { market, .. }
+        | Event::SlotEstablished { market, .. }
+        | Event::ChainCut { market, .. }
+        | Event::HandOverOffered { market, .. }
+        | Event::MechanismLog { market, .. } => Some(market),
+        Event::SlotOpened { slot, .. }
+        | Event::SlotAllocated { slot }
+        | Event::SlotHandedOver { slot, .. } => Some(&slot.market),
+        _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use eyre::{Result, ensure, eyre};
+use eyre::{Result, bail, ensure, eyre};
 use provery_chain::{Chain, ChainError, EndpointHealth, Follower, FollowerConfig, Rpc, Update, hint};
 use provery_tests::{Anvil, Faults, Relay, deploy_core};
 use provery_types::{BlockRef, Event, LoggedEvent};
@@ -77,6 +77,7 @@ impl Following {
         match self.follower.next().await? {
             Update::Block { block, events } => self.took([(block, events)])?,
             Update::Range(blocks) => self.took(blocks)?,
+            Update::Past { events, .. } => bail!("{} events of the past, and nothing was adopted", events.len()),
             Update::Reorg { to } => {
                 let tip = self.blocks.last().map_or(0, |(block, _)| block.number);
                 self.depths.push(tip - to.number);

@@ -18,6 +18,7 @@ fn config() -> FollowerConfig {
 #[derive(Debug, Default)]
 struct Stored {
     blocks: Vec<(BlockRef, Vec<LoggedEvent>)>,
+    past: Vec<LoggedEvent>,
     reorgs: usize,
 }
 
@@ -26,6 +27,7 @@ impl Stored {
         match update {
             Update::Block { block, events } => self.blocks.push((block, events)),
             Update::Range(blocks) => self.blocks.extend(blocks),
+            Update::Past { events, .. } => self.past.extend(events),
             Update::Reorg { to } => {
                 self.reorgs += 1;
                 self.blocks.retain(|(block, _)| block.number <= to.number);

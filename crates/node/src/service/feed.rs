@@ -8,8 +8,13 @@ use provery_chain::{Chain, ChainError, Follower, FollowerConfig, Health, Update}
 use provery_types::BlockRef;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-/// An update, the height below which no reorganisation reaches, and who waits for it to be stored.
-pub(super) type Fed = (Update, u64, oneshot::Sender<()>);
+/// What is fed.
+pub(super) enum Fed {
+    /// An update, the height below which no reorganisation reaches, and who waits for it to be stored.
+    Update(Update, u64, oneshot::Sender<()>),
+    /// The deployment has grown to this one; who waits to know from which block on the past is to be read.
+    Deployment(Chain, oneshot::Sender<Option<u64>>),
+}
 
 /// Updates, one at a time. The cursor moves when the update's `stored` is answered.
 pub(super) struct Feed {
@@ -17,26 +22,49 @@ pub(super) struct Feed {
     pub health: watch::Receiver<Health>,
 }
 
+/// Where a feed begins.
+pub(super) struct Start {
+    pub cursor: Vec<BlockRef>,
+    /// The block from which on the past is to be read, if any of it is.
+    pub past_from: Option<u64>,
+}
+
 impl Feed {
-    /// The feed and the task that feeds it.
+    /// The feed and the task that feeds it. Deployments that come in `grown` are followed from then on.
     pub fn new(
         chain: Chain,
-        cursor: Vec<BlockRef>,
+        start: Start,
         poll: Duration,
         wake: Arc<Notify>,
+        mut grown: mpsc::Receiver<Chain>,
     ) -> (Self, impl Future<Output = Result<(), ChainError>> + Send) {
-        let mut follower =
-            Follower::new(chain, cursor, FollowerConfig { wake: Some(wake), ..FollowerConfig::new(poll) });
+        let config = FollowerConfig { wake: Some(wake), ..FollowerConfig::new(poll) };
+        let mut follower = Follower::new(chain.clone(), start.cursor, config);
+        if start.past_from.is_some() {
+            follower.adopt(chain, start.past_from);
+        }
         let health = follower.health();
         let (send, updates) = mpsc::channel(1);
         let task = async move {
             loop {
-                let update = follower.next().await?;
-                let (stored, answer) = oneshot::channel();
-                if send.send((update, follower.floor(), stored)).await.is_err() || answer.await.is_err() {
-                    return Ok(());
+                tokio::select! {
+                    update = follower.next() => {
+                        let (stored, answer) = oneshot::channel();
+                        let fed = Fed::Update(update?, follower.floor(), stored);
+                        if send.send(fed).await.is_err() || answer.await.is_err() {
+                            return Ok(());
+                        }
+                        follower.stored();
+                    }
+                    Some(chain) = grown.recv() => {
+                        let (adopted, answer) = oneshot::channel();
+                        if send.send(Fed::Deployment(chain.clone(), adopted)).await.is_err() {
+                            return Ok(());
+                        }
+                        let Ok(from) = answer.await else { return Ok(()) };
+                        follower.adopt(chain, from);
+                    }
                 }
-                follower.stored();
             }
         };
         (Self { updates, health }, task)

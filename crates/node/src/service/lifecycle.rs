@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use alloy::signers::local::PrivateKeySigner;
 use provery_chain::{Chain, JournalError, SendError, Sender, SenderConfig, hint};
 use serde_json::json;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::commitments;
-use super::feed::Feed;
+use super::feed::{Feed, Start};
+use super::grown;
 use super::observe::{self, Watch};
 use super::upkeep::Upkeep;
 use super::{Service, Wiring};
@@ -163,7 +164,20 @@ async fn supervise(
             Ok(())
         });
     }
-    let (feed, follow) = Feed::new(chain.clone(), cursor, config.poll, wake);
+    let (tell, grown) = mpsc::channel(1);
+    if let Some(path) = config.deployment.clone() {
+        let watch = grown::watch(path, chain.clone(), parts.circuits.clone(), tell);
+        let token = token.clone();
+        supervisor.spawn("deployment", async move {
+            tokio::select! {
+                () = watch => {}
+                () = token.cancelled() => {}
+            }
+            Ok(())
+        });
+    }
+    let start = Start { cursor, past_from: book.past_from() };
+    let (feed, follow) = Feed::new(chain.clone(), start, config.poll, wake, grown);
     supervisor.spawn("follower", {
         let token = token.clone();
         async move {
@@ -247,7 +261,7 @@ async fn deposed(roles: &mut watch::Receiver<Role>) {
     }
 }
 
-fn circuit_name(block_txs: u64) -> Option<String> {
+pub(super) fn circuit_name(block_txs: u64) -> Option<String> {
     let params = provery_circuits::Params::new(usize::try_from(block_txs).ok()?).ok()?;
     Some(params.circuit_name())
 }

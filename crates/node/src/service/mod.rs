@@ -8,6 +8,7 @@ mod commitments;
 mod errands;
 mod feed;
 mod funds;
+mod grown;
 mod health;
 mod journey;
 mod lifecycle;
@@ -50,7 +51,7 @@ pub use lifecycle::{Parts, run};
 
 use away::{Absence, PauseTrouble};
 use errands::Mine;
-use feed::Feed;
+use feed::{Fed, Feed};
 use funds::Funds;
 use health::Health;
 use journey::Journey;
@@ -172,11 +173,18 @@ impl Service {
                 }
                 Some(finished) = results.recv() => self.finished(finished)?,
                 Some(sent) = self.sends.join_next() => self.sent(sent)?,
-                Some((update, floor, stored)) = self.feed.updates.recv() => {
-                    self.update(update, floor)?;
-                    // The follower is gone only if the node is going down.
-                    let _ = stored.send(());
-                }
+                // The follower is gone only if the node is going down.
+                Some(fed) = self.feed.updates.recv() => match fed {
+                    Fed::Update(update, floor, stored) => {
+                        self.update(update, floor)?;
+                        let _ = stored.send(());
+                    }
+                    Fed::Deployment(chain, adopted) => {
+                        let from = self.book.adopt(chain.deployment().clone())?;
+                        self.chain = chain;
+                        let _ = adopted.send(from);
+                    }
+                },
                 _ = tick.tick() => {}
             }
             self.act()?;
@@ -220,6 +228,10 @@ impl Service {
         let moved = match update {
             Update::Block { block, events } => self.take_in(&[(block, events)], floor)?,
             Update::Range(blocks) => self.take_in(&blocks, floor)?,
+            Update::Past { events, next } => {
+                debug!(next, events = events.len(), "events of before a rollup was known");
+                self.book.past(&events, next)?
+            }
             Update::Reorg { to } => {
                 warn!(to = to.number, "reorg: blocks were taken back");
                 let head = self.book.head().map_or(to.number, |head| head.number);

@@ -2,7 +2,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | name | schema version; which chain, market and prover the file is about |
+//! | `meta` | name | schema version; which chain, market and prover the file is about; how far the past is known ([`Past`]) |
 //! | `blocks` | number | [`BlockRef`] of the last [`KEEP_BLOCKS`] canonical blocks, and below them of one in [`SPARSE_BLOCKS`] that is not final: the cursor |
 //! | `events` | block number, log index | [`LoggedEvent`]; folding them in order gives the facts |
 //! | `bases` | rollup | a finalised block and the state after it: where folding starts |
@@ -34,6 +34,7 @@ pub use error::StoreError;
 pub use intents::IntentTable;
 pub use lock::DataDir;
 
+use crate::book::Past;
 use crate::facts::SlotKey;
 use crate::slots::Work;
 use crash::{CrashPoint, point};
@@ -60,6 +61,8 @@ const PROOFS: TableDefinition<Place, &[u8]> = TableDefinition::new("proofs");
 const OWN_TURNS: &str = "own_turns";
 /// How many of these are kept: more than are ever signed for a pause in a row.
 const OWN_TURNS_KEPT: usize = 256;
+/// In `meta`.
+const PASTS: &str = "pasts";
 
 /// What a file is about. A file about something else is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -252,6 +255,30 @@ impl Store {
             transaction.open_table(BLOCKS)?.retain_in(to.saturating_add(1).., |_, _| false)?;
             transaction.open_table(EVENTS)?.retain_in((to.saturating_add(1), 0).., |_, _| false)?;
             apply(transaction, changes)
+        })
+    }
+
+    /// What is known of the past of the markets that are kept; nothing if that was never written down.
+    pub fn pasts(&self) -> Result<Option<Vec<Past>>, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let row = transaction.open_table(META)?.get(PASTS)?;
+        row.map(|row| decode(row.value())).transpose()
+    }
+
+    /// Note what is known of the past.
+    pub fn set_pasts(&self, pasts: &[Past]) -> Result<(), StoreError> {
+        self.commit_past(&[], pasts)
+    }
+
+    /// Store events of the past, and how far it is known now.
+    pub fn commit_past(&self, events: &[LoggedEvent], pasts: &[Past]) -> Result<(), StoreError> {
+        self.write(&[], |transaction| {
+            let mut table = transaction.open_table(EVENTS)?;
+            for event in events {
+                table.insert((event.block.number, event.log_index), encode(event)?.as_slice())?;
+            }
+            transaction.open_table(META)?.insert(PASTS, encode(&pasts)?.as_slice())?;
+            Ok(())
         })
     }
 

@@ -54,7 +54,9 @@ pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     check_funds(&session).await?;
     check_key(&session, prover).await?;
     check_stake(context, &session, prover, &rollups, values.rescue.unwrap_or(true)).await?;
-    let markets: Vec<U256> = rollups.iter().map(|rollup| rollup.market).collect();
+    // All of them, if none is named: those to come, too.
+    let named = values.market.as_ref().is_some_and(|markets| !markets.is_empty());
+    let markets: Option<Vec<U256>> = named.then(|| rollups.iter().map(|rollup| rollup.market).collect());
     let keys = dir.clone();
     let backends = tokio::task::spawn_blocking(move || load(&rollups, &keys)).await??;
 
@@ -72,7 +74,8 @@ pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let (symbol, decimals) = patiently(|| session.chain.asset_unit()).await?;
     node.asset_decimals = decimals;
     check_rate(&values, session.chain.rpc().is_development(), session.chain.rpc().chain_id(), &symbol)?;
-    node.markets = Some(markets);
+    node.markets = markets;
+    node.deployment = Some(session.path.clone());
     node.tunables = tunables;
     if let Some(seconds) = first_estimate {
         node.first_estimate = Duration::from_secs(seconds);

@@ -1,0 +1,137 @@
+//! Markets that came to be kept after the data directory was made: what was said of them before is read, and only when all of
+//! it is at hand is any of it believed. A block that is not known is a slot that cannot be proven, so nothing is known of such
+//! a market until then.
+
+use std::collections::BTreeSet;
+
+use alloy::primitives::{Address, U256};
+use provery_types::{BlockRef, Deployment, Event, LoggedEvent};
+use serde::{Deserialize, Serialize};
+
+use super::{Book, Moved, fold};
+use crate::error::NodeError;
+use crate::facts::slots_market;
+use crate::store::Changes;
+
+/// What is known of a market's past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    pub market: U256,
+    /// The block from which on it is still to be read; nothing if all of it is known.
+    pub next: Option<u64>,
+}
+
+/// A market that is to be kept: the rollup that posts in it, if one is known, and the block in which it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    market: U256,
+    rollup: Option<Address>,
+    block: u64,
+}
+
+/// The markets to keep.
+pub(super) fn wanted(deployment: &Deployment, markets: Option<&[U256]>) -> Vec<Wanted> {
+    let of_rollups = deployment.rollups.iter().map(|record| Wanted {
+        market: record.market,
+        rollup: Some(record.address),
+        // Its market is older than it, and its allocations may be.
+        block: deployment.block,
+    });
+    let mut wanted: Vec<Wanted> = of_rollups.collect();
+    for market in markets.unwrap_or_default() {
+        if wanted.iter().all(|it| it.market != *market) {
+            wanted.push(Wanted { market: *market, rollup: None, block: deployment.block });
+        }
+    }
+    wanted
+}
+
+/// What is known of them, by what is on disk.
+pub(super) fn at_start(
+    wanted: &[Wanted],
+    stored: Option<&[Past]>,
+    head: Option<BlockRef>,
+    events: &[LoggedEvent],
+) -> Vec<Past> {
+    let past = |it: &Wanted| {
+        let known = stored.and_then(|stored| stored.iter().find(|known| known.market == it.market));
+        let next = match (known, stored) {
+            _ if head.is_none() => None,
+            (Some(known), _) => known.next,
+            // A directory of a program that did not write it down. A rollup's beginning is never forgotten.
+            (None, None) if it.rollup.is_none_or(|rollup| has_genesis(rollup, events)) => None,
+            (None, _) => Some(it.block),
+        };
+        Past { market: it.market, next }
+    };
+    wanted.iter().map(past).collect()
+}
+
+fn has_genesis(rollup: Address, events: &[LoggedEvent]) -> bool {
+    events.iter().any(|logged| logged.address == rollup && matches!(logged.event, Event::GenesisSet { .. }))
+}
+
+pub(super) fn incomplete(past: &[Past]) -> BTreeSet<U256> {
+    past.iter().filter(|past| past.next.is_some()).map(|past| past.market).collect()
+}
+
+/// Blocks after `to` are taken back, and read anew as they come. Whether that changes anything.
+pub(super) fn cut(past: &mut [Past], to: u64) -> bool {
+    let mut changed = false;
+    for next in past.iter_mut().filter_map(|past| past.next.as_mut()) {
+        let cut = (*next).min(to.saturating_add(1));
+        changed |= cut != *next;
+        *next = cut;
+    }
+    changed
+}
+
+impl Book {
+    /// The block from which on the past is still to be read, if any of it is.
+    pub fn past_from(&self) -> Option<u64> {
+        self.past.iter().filter_map(|past| past.next).min()
+    }
+
+    /// The deployment has grown. The answer is the block from which on the past is to be read.
+    pub fn adopt(&mut self, deployment: Deployment) -> Result<Option<u64>, NodeError> {
+        let wanted = wanted(&deployment, self.markets.as_deref());
+        let past = at_start(&wanted, Some(&self.past), self.head, &[]);
+        self.store.set_pasts(&past)?;
+        (self.past, self.deployment) = (past, deployment);
+        self.facts = fold(&self.deployment, &self.store.load()?, &self.past)?;
+        Ok(self.past_from())
+    }
+
+    /// Take in what was said before the deployment grew, up to block `next` or, without it, all there is.
+    pub fn past(&mut self, events: &[LoggedEvent], next: Option<u64>) -> Result<Vec<Moved>, NodeError> {
+        let awaited = incomplete(&self.past);
+        let concerns = |logged: &LoggedEvent| {
+            let market = slots_market(&logged.event).or(match &logged.event {
+                Event::AllocationSet { market, .. }
+                | Event::WeightSet { market, .. }
+                | Event::ProverSuspended { market, .. }
+                | Event::ProverReinstated { market, .. } => Some(market),
+                _ => None,
+            });
+            market.is_some_and(|market| awaited.contains(market)) || self.facts.holds_back(logged)
+        };
+        let found: Vec<LoggedEvent> =
+            events.iter().filter(|logged| self.wants(&logged.event) && concerns(logged)).cloned().collect();
+        let mut past = self.past.clone();
+        for it in past.iter_mut().filter(|it| it.next.is_some()) {
+            // Some may be further already.
+            it.next = next.map(|next| it.next.map_or(next, |at| at.max(next)));
+        }
+        self.store.commit_past(&found, &past)?;
+        self.past = past;
+        if next.is_some() {
+            return Ok(Vec::new());
+        }
+        self.facts = fold(&self.deployment, &self.store.load()?, &self.past)?;
+        let mut changes = Changes::default();
+        let everything = self.keys();
+        let moved = self.reconcile(everything, &mut changes)?;
+        self.store.commit_work(&changes)?;
+        Ok(moved)
+    }
+}

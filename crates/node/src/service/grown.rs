@@ -1,0 +1,105 @@
+//! A deployment file that grows while the node runs: a rollup that was created is served without a restart.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use provery_chain::{Chain, load_deployment};
+use provery_types::Deployment;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tracing::{debug, info, warn};
+
+use super::lifecycle::circuit_name;
+
+/// How often the file is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Watch the file, and tell of what the deployment has more of. Ends when nobody listens.
+pub(super) async fn watch(path: PathBuf, mut chain: Chain, circuits: Vec<String>, tell: mpsc::Sender<Chain>) {
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // As last read, whatever came of it.
+    let mut seen: Option<Deployment> = None;
+    while !tell.is_closed() {
+        look.tick().await;
+        let Some(file) = read(&path).await else { continue };
+        if seen.as_ref() == Some(&file) {
+            continue;
+        }
+        let Some(grown) = grow(chain.deployment(), &file, &circuits) else {
+            seen = Some(file);
+            continue;
+        };
+        match Chain::connect(chain.rpc().clone(), grown).await {
+            Ok(connected) => {
+                seen = Some(file);
+                let rollups = connected.deployment().rollups.len();
+                info!(file = %path.display(), rollups, "the deployment has grown");
+                chain = connected.clone();
+                if tell.send(connected).await.is_err() {
+                    return;
+                }
+            }
+            // Looked at again in a moment.
+            Err(error) if error.is_transient() => debug!(%error, "the new deployment cannot be checked yet"),
+            Err(error) => {
+                seen = Some(file);
+                warn!(file = %path.display(), %error, "the deployment file has changed to one that the chain has not");
+            }
+        }
+    }
+}
+
+async fn read(path: &Path) -> Option<Deployment> {
+    let at = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || load_deployment(&at)).await.ok()?;
+    read.inspect_err(|error| debug!(%error, "the deployment file cannot be read")).ok()
+}
+
+/// What is served, and the file's new rollups that can be; nothing if there are none. What the file has no longer goes on: its
+/// slots may be held.
+fn grow(now: &Deployment, file: &Deployment, circuits: &[String]) -> Option<Deployment> {
+    let new = file.rollups.iter().filter(|it| now.rollups.iter().all(|known| known.address != it.address));
+    if (now.chain_id, now.market()) != (file.chain_id, file.market()) {
+        if new.count() > 0 {
+            warn!("the deployment file is of another deployment now: start the node anew to serve that");
+        }
+        return None;
+    }
+    let mut grown = now.clone();
+    for rollup in new {
+        match circuit_name(rollup.block_txs) {
+            Some(circuit) if circuits.contains(&circuit) => grown.rollups.push(rollup.clone()),
+            circuit => warn!(
+                rollup = rollup.name,
+                circuit,
+                "a new rollup's circuit is not loaded: start the node anew, with its keys, to serve it"
+            ),
+        }
+    }
+    (grown.rollups.len() > now.rollups.len()).then_some(grown)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{Address, U256};
+    use provery_types::RollupRecord;
+
+    use super::*;
+    use crate::testing::{BLOCK_TXS, deployment};
+
+    #[test]
+    fn a_deployment_grows_by_rollups_that_can_be_proven_and_loses_none() {
+        let now = deployment();
+        let circuits = [circuit_name(BLOCK_TXS).expect("a circuit")];
+        assert_eq!(grow(&now, &now, &circuits), None);
+        let second =
+            RollupRecord { address: Address::repeat_byte(7), market: U256::from(2), ..now.rollups[0].clone() };
+        let third = RollupRecord { address: Address::repeat_byte(8), block_txs: 64, ..second.clone() };
+        let file = Deployment { rollups: vec![second.clone(), third], ..now.clone() };
+        let grown = grow(&now, &file, &circuits).expect("it has grown");
+        assert_eq!(grown.rollups, [now.rollups[0].clone(), second]);
+        let other = Deployment { chain_id: 1, ..file };
+        assert_eq!(grow(&now, &other, &circuits), None);
+    }
+}
