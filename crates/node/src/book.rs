@@ -32,6 +32,8 @@ mod ends_tests;
 #[cfg(test)]
 mod errand_tests;
 #[cfg(test)]
+mod past_tests;
+#[cfg(test)]
 mod restart_tests;
 #[cfg(test)]
 mod terms_tests;

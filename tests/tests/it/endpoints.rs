@@ -77,7 +77,9 @@ impl Following {
         match self.follower.next().await? {
             Update::Block { block, events } => self.took([(block, events)])?,
             Update::Range(blocks) => self.took(blocks)?,
-            Update::Past { events, .. } => bail!("{} events of the past, and nothing was adopted", events.len()),
+            Update::Past { events, .. } => {
+                bail!("{} events of the past, and nothing was adopted", events.len())
+            }
             Update::Reorg { to } => {
                 let tip = self.blocks.last().map_or(0, |(block, _)| block.number);
                 self.depths.push(tip - to.number);

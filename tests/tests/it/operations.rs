@@ -17,6 +17,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+mod grown;
 mod secrets;
 
 /// Only a bound for failure.

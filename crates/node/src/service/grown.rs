@@ -93,8 +93,11 @@ mod tests {
         let now = deployment();
         let circuits = [circuit_name(BLOCK_TXS).expect("a circuit")];
         assert_eq!(grow(&now, &now, &circuits), None);
-        let second =
-            RollupRecord { address: Address::repeat_byte(7), market: U256::from(2), ..now.rollups[0].clone() };
+        let second = RollupRecord {
+            address: Address::repeat_byte(7),
+            market: U256::from(2),
+            ..now.rollups[0].clone()
+        };
         let third = RollupRecord { address: Address::repeat_byte(8), block_txs: 64, ..second.clone() };
         let file = Deployment { rollups: vec![second.clone(), third], ..now.clone() };
         let grown = grow(&now, &file, &circuits).expect("it has grown");

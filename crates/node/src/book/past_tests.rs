@@ -1,0 +1,140 @@
+//! Markets that come to be kept after the data directory was made.
+
+use std::path::Path;
+
+use super::tests::{key, open, policy, stage};
+use super::*;
+use crate::store::{DataDir, Identity};
+use crate::testing::{MARKET, ME, ROLLUP, World, block, deployment};
+
+/// As the deployment was before there was a rollup.
+fn small() -> Deployment {
+    Deployment { rollups: Vec::new(), ..deployment() }
+}
+
+fn open_small(path: &Path) -> Book {
+    let identity = Identity { chain_id: 31337, market: deployment().market(), prover: ME };
+    let store = Store::open(DataDir::open(path).expect("free"), &identity).expect("a store");
+    Book::open(Arc::new(store), small(), ME, None).expect("a book").0
+}
+
+/// Blocks 1 to 6, in which slots 1 to 4 are opened, and the first is proven.
+fn history() -> Vec<(BlockRef, Vec<LoggedEvent>)> {
+    let mut world = World::new();
+    let mut blocks = vec![(block(1), world.beginning())];
+    blocks.extend((2..=4).map(|number| (block(number), world.post(number, ME, None))));
+    blocks.push((block(5), world.prove(5, 1, ME, None)));
+    blocks.push((block(6), world.post(6, ME, None)));
+    blocks
+}
+
+/// What a follower that does not know the rollup's contract reads of a block.
+fn without_rollup(events: &[LoggedEvent]) -> Vec<LoggedEvent> {
+    events.iter().filter(|logged| logged.address != ROLLUP).cloned().collect()
+}
+
+fn events(blocks: &[(BlockRef, Vec<LoggedEvent>)]) -> Vec<LoggedEvent> {
+    blocks.iter().flat_map(|(_, events)| events.clone()).collect()
+}
+
+/// A book that has followed blocks 1 to 4 without the rollup.
+fn late(path: &Path) -> Book {
+    let mut book = open_small(path);
+    for (block, events) in &history()[..4] {
+        book.block(*block, &without_rollup(events)).expect("stored");
+    }
+    assert!(book.facts().slot(key(1)).is_none());
+    book
+}
+
+/// Everything is known, and the slots that are open can be proven.
+fn knows_all(book: &mut Book) {
+    assert!(book.facts().is_complete(MARKET));
+    assert_eq!(book.past_from(), None);
+    let whole = tempfile::tempdir().expect("a temporary directory");
+    let (mut other, _) = open(whole.path());
+    other.blocks(&history(), 0).expect("stored");
+    for id in 1..=4 {
+        assert_eq!(book.facts().slot(key(id)), other.facts().slot(key(id)));
+    }
+    book.decide(&policy(1_008)).expect("decided");
+    for id in 2..=4 {
+        assert_eq!(stage(book, id), SlotStage::Queued);
+        let fact = book.facts().slot(key(id)).cloned().expect("a slot");
+        assert!(book.facts_mut().rollup_of_market(MARKET).expect("a rollup").provable(&fact));
+    }
+}
+
+#[test]
+fn a_market_that_comes_later_is_known_once_all_of_its_past_is() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut book = late(directory.path());
+    let history = history();
+    assert_eq!(book.adopt(deployment()).expect("stored"), Some(1));
+    assert!(!book.facts().is_complete(MARKET));
+    // What happens meanwhile waits for what was before.
+    for (block, events) in &history[4..] {
+        book.block(*block, events).expect("stored");
+    }
+    assert!(book.past(&events(&history[..2]), Some(3)).expect("stored").is_empty());
+    assert!(!book.facts().is_complete(MARKET) && book.facts().slot(key(4)).is_none());
+    let moved = book.past(&events(&history[2..4]), None).expect("stored");
+    assert!(moved.iter().any(|step| step.key == key(2) && step.won));
+    knows_all(&mut book);
+    drop(book);
+    knows_all(&mut open(directory.path()).0);
+}
+
+#[test]
+fn a_directory_that_knows_no_such_market_reads_its_past_after_a_restart_and_goes_on_where_it_was() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    drop(late(directory.path()));
+    let (mut book, _) = open(directory.path());
+    let history = history();
+    assert_eq!((book.past_from(), book.facts().is_complete(MARKET)), (Some(1), false));
+    book.past(&events(&history[..2]), Some(3)).expect("stored");
+    drop(book);
+    let (mut book, _) = open(directory.path());
+    assert_eq!((book.past_from(), book.facts().is_complete(MARKET)), (Some(3), false));
+    book.past(&events(&history[2..4]), None).expect("stored");
+    for (block, events) in &history[4..] {
+        book.block(*block, events).expect("stored");
+    }
+    knows_all(&mut book);
+}
+
+#[test]
+fn a_reorg_takes_back_of_the_past_what_it_takes_back_of_the_chain() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut book = late(directory.path());
+    let history = history();
+    book.adopt(deployment()).expect("stored");
+    book.past(&events(&history[..3]), Some(4)).expect("stored");
+    book.reorg(block(1)).expect("rolled back");
+    assert_eq!(book.past_from(), Some(2));
+    book.past(&[], None).expect("stored");
+    // From here on all is read as it comes.
+    for (block, events) in &history[1..] {
+        book.block(*block, events).expect("stored");
+    }
+    knows_all(&mut book);
+}
+
+#[test]
+fn compaction_leaves_alone_what_waits_for_its_past() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut book = late(directory.path());
+    let history = history();
+    book.adopt(deployment()).expect("stored");
+    for (block, events) in &history[4..] {
+        book.block(*block, events).expect("stored");
+    }
+    book.past(&events(&history[..2]), Some(3)).expect("stored");
+    book.block(block(COMPACT_EVERY + 2 * KEEP_BLOCKS), &[]).expect("stored and compacted");
+    book.past(&events(&history[2..4]), None).expect("stored");
+    assert!(book.facts().is_complete(MARKET));
+    for id in 2..=4 {
+        let fact = book.facts().slot(key(id)).cloned().expect("a slot");
+        assert!(book.facts_mut().rollup_of_market(MARKET).expect("a rollup").provable(&fact));
+    }
+}
