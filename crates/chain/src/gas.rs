@@ -133,6 +133,12 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    fn parse(answer: Value) -> Result<Self, serde_json::Error> {
+        let fee = answer.get("l1Fee").filter(|fee| !fee.is_null()).cloned();
+        let data_fee = fee.map(serde_json::from_value).transpose()?.unwrap_or_default();
+        Ok(Self { inner: serde_json::from_value(answer)?, data_fee })
+    }
+
     /// Wei that the transaction cost its sender, besides what it sent along.
     pub fn cost(&self) -> U256 {
         let gas = U256::from(self.inner.gas_used).saturating_mul(U256::from(self.inner.effective_gas_price));
@@ -149,12 +155,7 @@ impl Rpc {
         if answer.is_null() {
             return Ok(None);
         }
-        let fee = answer.get("l1Fee").filter(|fee| !fee.is_null()).cloned();
-        let parsed = serde_json::from_value(answer).and_then(|inner| {
-            let data_fee = fee.map(serde_json::from_value).transpose()?.unwrap_or_default();
-            Ok(Receipt { inner, data_fee })
-        });
-        match parsed {
+        match Receipt::parse(answer) {
             // An answer about something else is none.
             Ok(receipt) => Ok(Some(receipt).filter(|receipt| receipt.inner.transaction_hash == hash)),
             Err(error) => Err(self.error(METHOD, TransportError::deser_err(error, ""))),
@@ -259,5 +260,27 @@ mod tests {
         assert_eq!(Quote::of_history(&history(&[5, 9, 8])), Some(Quote::new(9, 1)));
         assert_eq!(Quote::of_history(&history(&[0, 0])), None);
         assert_eq!(Quote::of_history(&history(&[])), None);
+    }
+
+    #[test]
+    fn a_rollups_fee_for_bytes_is_part_of_a_receipts_cost() {
+        let receipt = |more: Value| {
+            let mut receipt = serde_json::json!({
+                "type": "0x2", "status": "0x1", "cumulativeGasUsed": "0x5208", "logs": [],
+                "logsBloom": format!("0x{}", "0".repeat(512)), "transactionHash": B256::ZERO,
+                "transactionIndex": "0x0", "blockHash": B256::ZERO, "blockNumber": "0x1", "gasUsed": "0x64",
+                "effectiveGasPrice": "0x3", "from": Address::ZERO, "to": Address::ZERO, "contractAddress": null,
+            });
+            if let (Some(into), Value::Object(more)) = (receipt.as_object_mut(), more) {
+                into.extend(more);
+            }
+            Receipt::parse(receipt).expect("parses").cost()
+        };
+        assert_eq!(receipt(serde_json::json!({})), U256::from(300));
+        assert_eq!(receipt(serde_json::json!({ "l1Fee": null })), U256::from(300));
+        let op = serde_json::json!({ "l1Fee": "0x7", "l1GasPrice": "0x1", "l1BlobBaseFee": "0x1", "operatorFeeScalar": "0x0" });
+        assert_eq!(receipt(op), U256::from(307));
+        // Arbitrum's is part of the gas.
+        assert_eq!(receipt(serde_json::json!({ "gasUsedForL1": "0x32" })), U256::from(300));
     }
 }

@@ -162,7 +162,11 @@ mod tests {
         fn facts(&self) -> Facts {
             let mut facts = Facts::new(&deployment());
             facts.own_turns(self.signed.iter().map(|tx| tx.hash));
-            facts.apply(&self.event(0, Event::ProverRegistered { prover: ME, id: 1, uri: String::new() }, B256::ZERO));
+            facts.apply(&self.event(
+                0,
+                Event::ProverRegistered { prover: ME, id: 1, uri: String::new() },
+                B256::ZERO,
+            ));
             self.read.iter().for_each(|logged| {
                 facts.apply(logged);
             });
@@ -224,9 +228,13 @@ mod tests {
                 Move::Restart => {}
                 Move::Mine => self.mine(self.waiting.first().copied()),
                 Move::Receipt => {
-                    let unseen = self.blocks.iter().enumerate().filter_map(|(at, tx)| Some((tx.as_ref()?, at)));
+                    let unseen =
+                        self.blocks.iter().enumerate().filter_map(|(at, tx)| Some((tx.as_ref()?, at)));
                     let known = |hash| self.receipts.iter().any(|(it, _)| *it == hash);
-                    let next = unseen.filter(|(tx, _)| tx.own && !known(tx.hash)).map(|(tx, at)| (tx.hash, at)).next();
+                    let next = unseen
+                        .filter(|(tx, _)| tx.own && !known(tx.hash))
+                        .map(|(tx, at)| (tx.hash, at))
+                        .next();
                     self.receipts.extend(next);
                 }
                 Move::Read => {
@@ -259,12 +267,13 @@ mod tests {
         fn settle(&mut self) -> usize {
             let before = self.signed.len();
             for _ in 0..200 {
-                for it in [Move::Act, Move::Mine, Move::Receipt, Move::Read] {
+                // A node acts on what is recent.
+                while self.position < self.blocks.len() {
+                    self.make(Move::Read);
+                }
+                for it in [Move::Act, Move::Receipt, Move::Mine] {
                     self.make(it);
                 }
-            }
-            while self.position < self.blocks.len() {
-                self.make(Move::Read);
             }
             self.signed.len() - before
         }

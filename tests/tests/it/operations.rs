@@ -17,6 +17,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+mod fees;
 mod grown;
 mod secrets;
 

@@ -133,9 +133,16 @@ impl Inner {
             self.data_fee(&order.call.data),
             self.funds(None, order.call.value),
         );
-        let ((gas, roomy), quote, count, data_fee, funds) = (gas?, quote?, count?, data_fee?, funds?);
+        let ((gas, roomy), quote, count, data_fee) = (gas?, quote?, count?, data_fee?);
+        // What keeps nothing back does not fail because a balance is not known.
+        let funds = match funds {
+            Ok(funds) => Some(funds),
+            Err(error) if !order.keep.is_zero() => return Err(error.into()),
+            Err(_) => None,
+        };
         self.book().count(count);
-        let limit = fees::limit(gas, roomy, funds.saturating_sub(data_fee), quote);
+        let spendable = funds.unwrap_or(U256::MAX).saturating_sub(data_fee);
+        let limit = fees::limit(gas, roomy, spendable, quote);
         let cost = Cost { gas, limit, data_fee };
         let fees = self.first_fees(order, cost, quote, funds, hurried)?;
         Ok(Price { cost, fees, count, took: started.elapsed() })
@@ -146,10 +153,10 @@ impl Inner {
         order: &Order,
         cost: Cost,
         quote: Quote,
-        funds: U256,
+        funds: Option<U256>,
         hurried: bool,
     ) -> Result<Fees, SendError> {
-        let bounds = Bounds { cost, budget: order.budget, funds: Some(funds), keep: order.keep };
+        let bounds = Bounds { cost, budget: order.budget, funds, keep: order.keep };
         if let Some(fees) = fees::first(quote, bounds, hurried) {
             return Ok(fees);
         }
@@ -158,10 +165,11 @@ impl Inner {
             |gas: u64| (U256::from(gas) * U256::from(quote.base.max(1))).saturating_add(cost.data_fee);
         if fees::first(quote, Bounds { budget: None, keep: U256::ZERO, ..bounds }, false).is_none() {
             let needed = least(cost.limit).saturating_add(order.call.value);
-            let balance = funds.saturating_add(order.call.value);
+            let balance = funds.unwrap_or_default().saturating_add(order.call.value);
             return Err(SendError::Underfunded { kind, account, balance, needed });
         }
-        let budget = order.budget.unwrap_or(U256::MAX).min(funds.saturating_sub(order.keep));
+        let left = funds.unwrap_or(U256::MAX).saturating_sub(order.keep);
+        let budget = order.budget.unwrap_or(U256::MAX).min(left);
         Err(SendError::TooDear { kind, budget, needed: least(cost.gas) })
     }
 

@@ -350,7 +350,7 @@ impl Look<'_> {
         let cancels = newest.cancels || late || reverts && blocking;
         let (mut funds, mut data_fee, mut cancel) = (None, U256::ZERO, None);
         if quote.is_some() {
-            funds = Some(inner.funds(Some(nonce), intent.value).await?);
+            funds = inner.funds(Some(nonce), intent.value).await.ok();
             match cancels {
                 true => cancel = Some(inner.cancel_cost().await?),
                 false => data_fee = inner.data_fee(&intent.data).await?,

@@ -150,21 +150,18 @@ impl Book {
     }
 
     /// Whether a slot that was allocated to this prover now could not be proven within its window, after all that it holds.
-    /// What binds nobody waits for what does, so only a proof of it that is being made counts. Once that was so (`already`), it is
-    /// over when half the window would do.
+    /// What binds nobody makes way for what does, so it does not count. Once that was so (`already`), it is over when half the window
+    /// would do.
     pub fn overload(&self, policy: &Policy, already: bool) -> bool {
         let held = |record: &&WorkRecord| {
             record.slot.prover == self.me
                 && matches!(record.work.stage, SlotStage::Queued | SlotStage::Proving)
         };
-        let others =
-            |record: &&WorkRecord| record.slot.prover != self.me && record.work.stage == SlotStage::Proving;
         let held = self.work.values().filter(held).count() as u64;
         if held == 0 {
             return false;
         }
-        let ahead = held + self.work.values().filter(others).count() as u64;
-        let needed = ((ahead + 1) * policy.estimated_proving_seconds).div_ceil(policy.workers.max(1));
+        let needed = ((held + 1) * policy.estimated_proving_seconds).div_ceil(policy.workers.max(1));
         let mine = self
             .facts
             .leaves(self.me)
@@ -180,6 +177,18 @@ impl Book {
         });
         let room = |window: u64| if already { window / 2 } else { window };
         windows.into_iter().any(|window| needed >= room(window))
+    }
+
+    /// A proof that is being made, binds nobody, and makes way for a slot of this prover's that waits and would be late otherwise.
+    pub fn makes_way(&self, policy: &Policy) -> Option<SlotKey> {
+        let mut waiting = self.work.iter().filter(|(key, record)| {
+            let mine = record.slot.prover == self.me && record.work.stage == SlotStage::Queued;
+            mine && !self.fell(**key)
+        });
+        let two = policy.now.saturating_add(2 * policy.estimated_proving_seconds);
+        waiting.find(|(_, record)| two >= record.slot.exclusiveUntil.to::<u64>())?;
+        let mut proving = self.work.iter().filter(|(_, record)| record.work.stage == SlotStage::Proving);
+        proving.find(|(_, record)| record.slot.prover != self.me).map(|(key, _)| *key)
     }
 
     /// Slots that this prover holds and has not proven yet, proofs of others' that are on their way, and bids and tickets that

@@ -162,6 +162,23 @@ fn what_binds_nobody_overloads_nobody() {
 }
 
 #[test]
+fn a_proof_that_binds_nobody_makes_way_for_what_would_be_late() {
+    let (_directory, mut book, mut world) = begun();
+    book.block(block(2), &world.post(2, Address::ZERO, None)).expect("stored");
+    // Whoever's turn it was did not come.
+    book.decide(&policy(1_060)).expect("decided");
+    book.input(key(1), &Input::ProofStarted).expect("stored");
+    assert_eq!(stage(&book, 1), SlotStage::Proving);
+    let tight = Policy { estimated_proving_seconds: 48, ..policy(1_007) };
+    assert_eq!(book.makes_way(&tight), None);
+    book.block(block(3), &world.post(3, ME, None)).expect("stored");
+    book.decide(&policy(1_005)).expect("decided");
+    assert_eq!(book.makes_way(&Policy { estimated_proving_seconds: 47, ..tight }), None, "there is time");
+    assert_eq!(book.makes_way(&tight), Some(key(1)));
+    assert!(!book.overload(&tight, false), "nor does it count");
+}
+
+#[test]
 fn a_queue_that_outgrows_the_window_is_an_overload_until_it_has_halved() {
     let (_directory, mut book, mut world) = begun();
     for number in 2..=4 {

@@ -212,3 +212,27 @@ fn what_strangers_stake_in_their_markets_is_not_kept() {
     let kept = book.store().events_until(1).expect("read");
     assert_eq!(kept.len(), events.len() - 3);
 }
+
+#[test]
+fn a_held_slot_that_is_late_is_an_alarm_before_its_bond_is_lost() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, mut world) = begun(directory.path());
+    book.block(block(2), &world.post(2, ME, None)).expect("stored");
+    book.block(block(3), &world.post(3, OTHER, None)).expect("stored");
+    // It opened at 1,002 and its window is 100 s.
+    let at = |now| Policy { now, estimated_proving_seconds: 30, ..fast() };
+    book.decide(&at(1_005)).expect("decided");
+    assert_eq!(book.at_stake(), 1);
+    assert_eq!(codes(&mut book, &at(1_072), true), [""; 0], "a proof fits");
+    assert_eq!(codes(&mut book, &at(1_073), true), [Concern::HELD_LATE]);
+    book.input(key(1), &Input::ProofStarted).expect("stored");
+    assert_eq!(codes(&mut book, &at(1_087), true), [""; 0]);
+    assert_eq!(codes(&mut book, &at(1_088), true), [Concern::HELD_LATE]);
+    book.input(key(1), &Input::ProofDone).expect("stored");
+    assert_eq!(codes(&mut book, &at(1_090), true), [""; 0]);
+    let late = book.concerns(&BOUNDS, &at(1_095), true, U256::from(UNIT)).remove(0);
+    assert_eq!((late.code, late.slot, late.is_alarm()), (Concern::HELD_LATE, Some(1), true));
+    assert!(late.message.contains("provery slot hand-over"), "{}", late.message);
+    book.block(block(4), &world.prove(4, 1, ME, None)).expect("stored");
+    assert_eq!((codes(&mut book, &at(1_095), true), book.at_stake()), (vec![], 0));
+}

@@ -245,3 +245,41 @@ fn a_commitment_is_the_last_one_made() {
     events.push(World::at(3, 0, allocated(ME, 0)));
     assert_eq!(fold(&events).candidates(MARKET), [OTHER]);
 }
+
+#[test]
+fn an_operators_word_outlives_the_nodes_own_pauses() {
+    let turn = |number, own: bool, paused| {
+        let event = match paused {
+            true => Event::ProverPaused { prover: ME },
+            false => Event::ProverResumed { prover: ME },
+        };
+        LoggedEvent { tx_hash: B256::repeat_byte(u8::from(own)), ..World::at(number, 0, event) }
+    };
+    let own = || [B256::repeat_byte(1)];
+    let fold = |events: &[LoggedEvent]| {
+        let mut facts = Facts::new(&deployment());
+        facts.own_turns(own());
+        events.iter().for_each(|logged| {
+            facts.apply(logged);
+        });
+        (facts.standing(ME).paused, facts.held_out(ME), facts)
+    };
+    let mut events = World::new().beginning();
+    for (at, by_node, paused, seen) in [
+        (2, true, true, (true, false)),
+        (3, true, false, (false, false)),
+        (4, false, true, (true, true)),
+        (5, true, false, (false, true)),
+        (6, true, true, (true, true)),
+        (7, true, true, (true, true)),
+    ] {
+        events.push(turn(at, by_node, paused));
+        let (is, held, facts) = fold(&events);
+        assert_eq!((is, held), seen, "block {at}");
+        let gone = obsolete(&events, &facts, 1_000);
+        let kept: Vec<_> =
+            events.iter().filter(|it| !gone.contains(&(it.block.number, it.log_index))).cloned().collect();
+        let (is, held, _) = fold(&kept);
+        assert_eq!((is, held), seen, "compacted at block {at}");
+    }
+}

@@ -59,8 +59,8 @@ use std::time::{Duration, Instant};
 pub use http::{ServeError, Server, serve};
 pub use place::{HttpPlace, read_place};
 pub use status::{
-    BalanceStatus, BreakerStatus, PauseStatus, CAUGHT_UP_WITHIN, ChainStatus, ConcernStatus, ENDED_KEPT, EndedSlot,
-    EndpointStatus, NodeStatus, OpenSlot, StakeStatus, Status, WorkersStatus,
+    BalanceStatus, BreakerStatus, CAUGHT_UP_WITHIN, ChainStatus, ConcernStatus, ENDED_KEPT, EndedSlot,
+    EndpointStatus, NodeStatus, OpenSlot, PauseStatus, StakeStatus, Status, WorkersStatus,
 };
 
 use metrics::Metrics;

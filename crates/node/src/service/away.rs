@@ -99,8 +99,10 @@ impl Service {
         let me = self.config.prover;
         let wanted = self.config.upkeep && self.config.pauses_when_stopping() && self.role().may_act();
         let standing = self.book.facts().standing(me);
-        let drawn = self.book.facts().leaves(me).iter().any(|(_, leaf)| leaf.allocation > 0 || leaf.weight > 0);
-        let landed = matches!(self.sender.landing(&[PAUSE, RESUME]), Some((kind, Landing::In(_))) if kind == PAUSE);
+        let drawn =
+            self.book.facts().leaves(me).iter().any(|(_, leaf)| leaf.allocation > 0 || leaf.weight > 0);
+        let landed =
+            matches!(self.sender.landing(&[PAUSE, RESUME]), Some((kind, Landing::In(_))) if kind == PAUSE);
         wanted && standing.active() && drawn && !landed
     }
 

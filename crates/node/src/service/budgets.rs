@@ -94,7 +94,8 @@ impl Service {
 
     /// Asset wei that are this prover's once a slot ends: its bond, and about what it is paid.
     fn bound_in(&self, key: SlotKey) -> U256 {
-        let Some(fact) = self.book.facts().slot(key).filter(|fact| fact.slot.prover == self.config.prover) else {
+        let Some(fact) = self.book.facts().slot(key).filter(|fact| fact.slot.prover == self.config.prover)
+        else {
             return U256::ZERO;
         };
         let bond = self.book.facts().terms(fact.terms_hash).map(|terms| terms.bond.to::<U256>());

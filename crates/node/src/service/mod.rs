@@ -44,7 +44,7 @@ use crate::leader::Role;
 use crate::report::Reporter;
 use crate::slots::{Action, Input, SlotStage};
 use crate::stop::Stop;
-use crate::store::StoredProof;
+use crate::store::{StoredProof, WorkRecord};
 use crate::worker::{Finished, Job, Outcome, Workers, phase_name};
 
 pub use lifecycle::{Parts, run};
@@ -389,6 +389,12 @@ impl Service {
     }
 
     fn start_proofs(&mut self) -> Result<(), NodeError> {
+        if !self.workers.idle()
+            && let Some(other) = self.book.makes_way(&self.policy())
+        {
+            debug!(market = %other.market, slot = other.id, "a proof that binds nobody makes way");
+            self.workers.cancel(other);
+        }
         while self.workers.idle() {
             let Some(key) = self.next_to_prove() else { return Ok(()) };
             let Some(fact) = self.book.facts().slot(key).cloned() else { return Ok(()) };
@@ -436,7 +442,7 @@ impl Service {
             .work()
             .filter(|(key, record)| record.work.stage == SlotStage::Queued && !self.workers.busy_with(*key));
         // This prover's own before others', and of those the ones whose bond is at stake.
-        let urgency = |key: SlotKey, record: &crate::store::WorkRecord| {
+        let urgency = |key: SlotKey, record: &WorkRecord| {
             let others = record.slot.prover != self.config.prover;
             (others, self.book.fell(key), record.slot.exclusiveUntil.to::<u64>())
         };
@@ -528,7 +534,9 @@ impl Service {
             return Ok(());
         }
         let prover = self.config.prover;
-        let why = self.pause_trouble.map_or_else(|| "no pause was mined in time".to_owned(), |trouble| trouble.message);
+        let why = self
+            .pause_trouble
+            .map_or_else(|| "no pause was mined in time".to_owned(), |trouble| trouble.message);
         error!(code = "left_in_draws", %prover, why, "the node stopped and its prover is still in the draws");
         self.reporter.node("warning", json!({ "code": "left_in_draws", "message": why }));
         Err(NodeError::LeftInDraws { prover, why })

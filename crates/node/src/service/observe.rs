@@ -12,8 +12,7 @@ use crate::config::NodeConfig;
 use crate::error::NodeError;
 use crate::observe::{
     BalanceStatus, BreakerStatus, ChainStatus, ConcernStatus, EndpointStatus, HttpPlace, NodeStatus,
-    PauseStatus,
-    Observer, Server, StakeStatus, Status, WorkersStatus, disk,
+    Observer, PauseStatus, Server, StakeStatus, Status, WorkersStatus, disk,
 };
 use crate::slots::SlotStage;
 use crate::store::StoreError;
@@ -101,12 +100,14 @@ impl Service {
                     failures: self.health.failures(),
                 },
                 paused_on_chain: facts.standing(self.config.prover).paused,
-                paused: facts.standing(self.config.prover).paused.then(|| match facts.held_out(self.config.prover) {
-                    true => PauseStatus { by: "operator".to_owned(), why: None },
-                    false => PauseStatus {
-                        by: "node".to_owned(),
-                        why: Some(self.absence().map_or("coming_back", Absence::name).to_owned()),
-                    },
+                paused: facts.standing(self.config.prover).paused.then(|| {
+                    match facts.held_out(self.config.prover) {
+                        true => PauseStatus { by: "operator".to_owned(), why: None },
+                        false => PauseStatus {
+                            by: "node".to_owned(),
+                            why: Some(self.absence().map_or("coming_back", Absence::name).to_owned()),
+                        },
+                    }
                 }),
             },
             chain: self.chain_status(),

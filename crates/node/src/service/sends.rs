@@ -10,11 +10,11 @@ use serde_json::json;
 use tokio::task::JoinError;
 use tracing::{debug, info, warn};
 
+use super::away::PauseTrouble;
 use super::budgets::{Spending, proof_tag};
 use super::journey::in_millis;
 use super::report::wei;
 use super::upkeep::{Look, Task};
-use super::away::PauseTrouble;
 use super::{Service, rounds, worth};
 use crate::error::NodeError;
 use crate::facts::SlotKey;

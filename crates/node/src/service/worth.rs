@@ -59,7 +59,11 @@ mod tests {
         let even = Rate::new(ether, 18);
         assert_eq!(even.wei(ether * U256::from(22), 5_000), ether * U256::from(11));
         assert_eq!(Rate::new(U256::from(300), 18).wei(ether, ALL), U256::from(300));
-        assert_eq!(Rate::new(U256::MAX, 18).wei(U256::MAX, 1), U256::MAX / ether / U256::from(ALL), "no overflow");
+        assert_eq!(
+            Rate::new(U256::MAX, 18).wei(U256::MAX, 1),
+            U256::MAX / ether / U256::from(ALL),
+            "no overflow"
+        );
         assert_eq!(even.wei(ether, 0), U256::ZERO);
     }
 

@@ -104,3 +104,57 @@ fn note_turns(transaction: &WriteTransaction, intent: &Intent) -> Result<(), Sto
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{Bytes, U256};
+    use provery_chain::Signed;
+
+    use super::super::{DataDir, Identity};
+    use super::*;
+
+    #[test]
+    fn whose_pause_it_is_is_on_disk_before_it_is_sent_and_outlives_its_intent() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let identity = Identity { chain_id: 1, market: Address::ZERO, prover: Address::ZERO };
+        let open =
+            || Arc::new(Store::open(DataDir::open(dir.path()).expect("locks"), &identity).expect("opens"));
+        let signed = |byte| Signed {
+            hash: B256::repeat_byte(byte),
+            raw: Bytes::new(),
+            max_fee: 1,
+            max_priority_fee: 1,
+            cancels: false,
+        };
+        let intent = |kind: &str, hashes: &[u8]| Intent {
+            account: Address::ZERO,
+            nonce: 1,
+            tag: kind.to_owned(),
+            kind: kind.to_owned(),
+            to: None,
+            data: Bytes::new(),
+            value: U256::ZERO,
+            gas: 1,
+            budget: None,
+            spend: Default::default(),
+            deadline: None,
+            signed: hashes.iter().map(|byte| signed(*byte)).collect(),
+            mined: None,
+        };
+        let store = open();
+        let table = IntentTable::new(store.clone());
+        table.put(&intent(PAUSE, &[1])).expect("written");
+        table.put(&intent(PAUSE, &[1, 2])).expect("written");
+        table.put(&intent("prove", &[3])).expect("written");
+        table.put(&intent(RESUME, &[4])).expect("written");
+        table.remove(Address::ZERO, 1).expect("removed");
+        drop((table, store));
+        let store = open();
+        assert_eq!(store.own_turns().expect("read"), [1, 2, 4].map(B256::repeat_byte));
+        let table = IntentTable::new(store.clone());
+        for _ in 0..OWN_TURNS_KEPT {
+            table.put(&intent(PAUSE, &[7, 8, 9])).expect("written");
+        }
+        assert!(store.own_turns().expect("read").len() <= OWN_TURNS_KEPT);
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Blocks are mined by hand, so nothing depends on time; bounds are there for failure only.
 
+mod chains;
 mod faults;
 mod fees;
 mod restarts;
@@ -56,7 +57,11 @@ fn config() -> SenderConfig {
 
 impl Bench {
     async fn new() -> Result<Self> {
-        let anvil = Anvil::start().await?;
+        Self::with(&[]).await
+    }
+
+    async fn with(args: &[&str]) -> Result<Self> {
+        let anvil = Anvil::start_with(args).await?;
         let rpc = anvil.rpc().await?;
         anvil.set_balance(key(0).address().to_string(), "0x3635c9adc5dea00000").await?;
         anvil.request("evm_setAutomine", json!([false])).await?;

@@ -319,3 +319,22 @@ async fn check_stake(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_rate_no_node_starts_but_on_development_chains() {
+        let none = NodeValues::default();
+        assert!(check_rate(&none, true, 31337, "PROVE").is_ok());
+        let error = check_rate(&none, false, 10, "USDC").expect_err("no rate");
+        assert!(
+            error.to_string().contains("gas_wei_per_asset") && error.to_string().contains("1 USDC"),
+            "{error}"
+        );
+        let rate = "0.0003ether".parse().ok();
+        assert!(rate.is_some());
+        assert!(check_rate(&NodeValues { gas_wei_per_asset: rate, ..none }, false, 10, "USDC").is_ok());
+    }
+}
