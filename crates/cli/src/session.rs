@@ -186,7 +186,7 @@ impl Session {
     pub fn me(&self) -> Result<Address> {
         match &self.sender {
             Some(sender) => Ok(sender.address()),
-            None => signer::load_optional(&self.settings)?.map(|signer| signer.address()).ok_or_else(|| {
+            None => signer::address_of(&self.settings)?.ok_or_else(|| {
                 fail(
                     Code::NoKey,
                     "whose is not clear: give an address, or the key of the account with --keystore",

@@ -6,9 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy::signers::{
-    k256::elliptic_curve::rand_core::OsRng,
-    local::{LocalSignerError, PrivateKeySigner},
+use alloy::{
+    primitives::Address,
+    signers::{
+        k256::elliptic_curve::rand_core::OsRng,
+        local::{LocalSignerError, PrivateKeySigner},
+    },
 };
 use eth_keystore::KeystoreError;
 use eyre::Result;
@@ -46,6 +49,29 @@ pub fn load_optional(settings: &Settings) -> Result<Option<PrivateKeySigner>> {
             decrypt(path, &read_password(password, "Keystore password: ")?).map(Some)
         }
     }
+}
+
+/// Whose key the settings name, for commands that only read: a keystore that says whose it is needs no password.
+pub fn address_of(settings: &Settings) -> Result<Option<Address>> {
+    if let Key::Keystore { path, .. } = &settings.key
+        && let Some(address) = address_in(path)
+    {
+        return Ok(Some(address));
+    }
+    Ok(load_optional(settings)?.map(|signer| signer.address()))
+}
+
+/// What a keystore says of its address, outside of what is encrypted.
+fn address_in(path: &Path) -> Option<Address> {
+    let keystore: serde_json::Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    format!("0x{}", keystore["address"].as_str()?.trim_start_matches("0x")).parse().ok()
+}
+
+/// Write into a keystore whose it is, as other programs do.
+fn write_address(path: &Path, address: Address) -> io::Result<()> {
+    let mut keystore: serde_json::Value = serde_json::from_slice(&fs::read(path)?)?;
+    keystore["address"] = serde_json::json!(format!("{address:x}"));
+    fs::write(path, serde_json::to_vec(&keystore)?)
 }
 
 pub fn from_hex(key: &Secret) -> Result<PrivateKeySigner> {
@@ -117,6 +143,7 @@ pub fn create(path: &Path, key: Option<&PrivateKeySigner>, password: &Secret) ->
     .map_err(|error| io(&error))?
     .0;
     let written = temporary.path().join("key");
+    write_address(&written, signer.address()).map_err(|error| io(&error))?;
     restrict(&written).map_err(|error| io(&error))?;
     // A hard link fails if the file appeared meanwhile; a rename would overwrite it.
     fs::File::open(&written).and_then(|file| file.sync_all()).map_err(|error| io(&error))?;
@@ -209,6 +236,8 @@ mod tests {
         let key = PrivateKeySigner::random();
         create(&path, Some(&key), &Secret::new("pw".into())).expect("creates");
         assert_eq!(load(&keystore(&path, "pw")).expect("opens").address(), key.address());
+        // Whose it is needs no password.
+        assert_eq!(address_of(&keystore(&path, "wrong")).expect("reads"), Some(key.address()));
     }
 
     #[test]

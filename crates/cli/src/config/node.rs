@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -104,8 +104,9 @@ pub struct NodeValues {
     /// Seconds that a first proof is expected to take; measured from then on [default: by --cost-from; else 20]
     #[arg(long, value_name = "S")]
     pub first_estimate: Option<u64>,
-    /// Serve /healthz, /readyz, /metrics and /status at this address, as 127.0.0.1:9464; `off` serves nothing [default: off]
-    #[arg(long, value_name = "ADDRESS")]
+    /// Serve /healthz, /readyz, /metrics and /status at this address, as 127.0.0.1:9464; `off` serves nothing [default: this machine
+    /// alone, at a free port that `node status` knows]
+    #[arg(long, value_name = "IP:PORT")]
     pub http: Option<Http>,
     /// Blocks, its own included, until a transaction counts as done [default: 1 on development chains, else 3]
     #[arg(long, value_name = "N")]
@@ -148,6 +149,9 @@ pub struct NodeValues {
     #[arg(long, value_name = "URL")]
     pub ws_url: Option<String>,
 }
+
+/// For this machine alone, at a free port, which is written into the data directory.
+const HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Where the status page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -461,9 +465,10 @@ impl NodeValues {
 
     /// The address of the status page, if there is one.
     pub fn http_address(&self) -> Option<SocketAddr> {
-        match self.http? {
-            Http::Off => None,
-            Http::At(address) => Some(address),
+        match self.http {
+            Some(Http::Off) => None,
+            Some(Http::At(address)) => Some(address),
+            None => Some(HTTP),
         }
     }
 
@@ -502,7 +507,7 @@ fn default(key: &str) -> Value {
         "gas_wei_per_asset" => json!("1000000000000000000"),
         "low_balance_proofs" => json!(20),
         "drain_seconds" => json!(120),
-        "http" => json!("off"),
+        "http" => json!(HTTP),
         "nats_prefix" => json!("provery"),
         _ => Value::Null,
     }

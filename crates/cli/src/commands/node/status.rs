@@ -88,8 +88,7 @@ fn silent(dir: &Path, holder: &str) -> eyre::Report {
             dir.display()
         ),
         None => format!(
-            "the node in {} runs (pid {holder}) without a status page; start it with --http 127.0.0.1:9464 to be able \
-             to ask it",
+            "the node in {} runs (pid {holder}) without a status page; start it without --http off to be able to ask it",
             dir.display()
         ),
     };
