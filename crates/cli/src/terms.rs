@@ -200,6 +200,12 @@ pub fn mechanism(deployment: &Deployment, word: &str) -> Result<(&'static dyn Me
     Ok((mechanism, address))
 }
 
+/// The mechanism whose contract in a deployment is this one.
+pub fn mechanism_at(deployment: &Deployment, address: Address) -> Option<&'static dyn Mechanism> {
+    let mut known = provery_mechanisms::registry().iter().copied();
+    known.find(|known| !address.is_zero() && deployment.address(known.name()) == address)
+}
+
 /// Who and what the terms are between.
 #[derive(Debug, Clone, Copy)]
 pub struct Parties {

@@ -3,13 +3,13 @@
 
 use alloy::primitives::aliases::U96;
 use alloy::primitives::{Address, B256, Bytes, U256};
-use alloy::sol_types::{Eip712Domain, SolStruct, SolValue, eip712_domain};
+use alloy::sol_types::{Eip712Domain, SolEvent, SolStruct, SolValue, eip712_domain};
 use provery_bindings::Agreement as Contract;
 use provery_bindings::Agreement::Offer as SignedOffer;
 use serde::{Deserialize, Serialize};
 
 use crate::view::{Decision, SlotView};
-use crate::{Mechanism, phase};
+use crate::{Fact, Line, Mechanism, Past, phase};
 
 /// See the module.
 #[derive(Debug)]
@@ -96,6 +96,35 @@ impl Mechanism for Agreement {
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         phase::decide(view)
     }
+
+    fn explain(&self, past: &Past<'_>) -> Vec<Line> {
+        for (_, log) in past.log {
+            if let Ok(used) = Contract::AgreementUsed::decode_log_data(log) {
+                return vec![
+                    Line::new("its requester opened it under the offer with nonce {nonce} that {prover} had signed, at {price}", [
+                        ("nonce", Fact::Word(used.nonce)),
+                        ("prover", Fact::Account(used.prover)),
+                        ("price", Fact::Amount(past.slot.price.to())),
+                    ]),
+                    Line::new("the offer's penalty for a miss is the market's bond, {bond}", [(
+                        "bond",
+                        Fact::Amount(past.terms.bond.to()),
+                    )]),
+                ];
+            }
+            if let Ok(refused) = Contract::ProverNotAble::decode_log_data(log) {
+                return vec![Line::new(
+                    "its requester had an offer that {prover} had signed, but that prover could not back the bond (paused, \
+                     suspended, or its stake in use), so it was open to all at {price}",
+                    [("prover", Fact::Account(refused.prover)), ("price", Fact::Amount(past.slot.price.to()))],
+                )];
+            }
+        }
+        vec![Line::new("its requester opened it without an offer, so it was open to all at {price}", [(
+            "price",
+            Fact::Amount(past.slot.price.to()),
+        )])]
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +143,22 @@ mod tests {
             expiry: 7,
             nonce: U256::from(8),
         }
+    }
+
+    #[test]
+    fn an_agreement_is_explained_by_its_offer_and_penalty() {
+        use crate::explain::testing::{at, past, told};
+        let prover = Address::repeat_byte(0x11);
+        let (slot, terms) = (crate::testing::slot(prover), crate::testing::terms());
+        let used = Contract::AgreementUsed { market: slot.market, slot: 1, prover, nonce: U256::from(7) };
+        assert_eq!(told(&MECHANISM.explain(&past(&slot, &terms, &[at(1_000, &used)]))), [
+            "its requester opened it under the offer with nonce 7 that 0x11 had signed, at 1000 wei",
+            "the offer's penalty for a miss is the market's bond, 2000 wei",
+        ]);
+        let refused = Contract::ProverNotAble { market: slot.market, slot: 1, prover };
+        let told_so = told(&MECHANISM.explain(&past(&slot, &terms, &[at(1_000, &refused)])));
+        assert!(told_so[0].contains("0x11") && told_so[0].ends_with("open to all at 1000 wei"), "{told_so:?}");
+        assert!(told(&MECHANISM.explain(&past(&slot, &terms, &[])))[0].contains("without an offer"));
     }
 
     #[test]

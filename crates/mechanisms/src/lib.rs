@@ -9,6 +9,7 @@
 //! that implements [`Mechanism`], and one line in the list in `provery-bindings`.
 
 pub mod acceptance;
+pub mod explain;
 pub mod hand_over;
 pub mod lottery;
 mod options;
@@ -22,6 +23,7 @@ pub mod weights;
 #[cfg(test)]
 mod testing;
 
+pub use explain::{Fact, Line, Past};
 pub use options::{Choices, OptionError, OptionSpec};
 pub use view::{Decision, Errand, MarketView, Puzzle, Reason, SlotView, Solution};
 
@@ -86,6 +88,9 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
     fn errand(&self, _view: &SlotView<'_>) -> Option<Errand> {
         None
     }
+
+    /// How a slot came to whom it came, for whoever asks afterwards.
+    fn explain(&self, past: &Past<'_>) -> Vec<Line>;
 
     /// The bond (asset wei) of a bid of `key`'s or a ticket of the prover `me`'s that stands for a slot which is not decided yet:
     /// it is burned unless it is seen through, and the prover is able then. `log` is what the mechanism said about the slot.

@@ -7,7 +7,7 @@ use provery_bindings::Mining as Contract;
 use provery_types::Terms;
 
 use crate::view::{Decision, Errand, MarketView, Puzzle, SlotView, Solution};
-use crate::{Choices, Mechanism, OptionError, OptionSpec, Parts, phase};
+use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Parts, Past, phase};
 
 /// See the module.
 #[derive(Debug)]
@@ -154,6 +154,57 @@ impl Mechanism for Mining {
         phase::decide(view)
     }
 
+    fn explain(&self, past: &Past<'_>) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let (mut began, mut taken) = (None, false);
+        for (at, log) in past.log {
+            if let Ok(round) = Contract::RoundStarted::decode_log_data(log) {
+                began = Some(*at);
+                let tries = MODULUS.checked_div(round.target).unwrap_or_default();
+                lines.push(Line::new(
+                    "the round for this slot began at {began}: a try in {tries} was below the target of {target}; a ticket locks {bond}",
+                    [
+                        ("began", Fact::Time(*at)),
+                        ("tries", Fact::Word(tries)),
+                        ("target", Fact::Word(round.target)),
+                        ("bond", Fact::Amount(round.ticketBond.to())),
+                    ],
+                ));
+            } else if let Ok(ticket) = Contract::TicketTaken::decode_log_data(log) {
+                taken = true;
+                lines.push(Line::new("{prover} had the first ticket, {after} later, handed in by {key}", [
+                    ("prover", Fact::Account(ticket.prover)),
+                    ("after", Fact::Seconds(at.saturating_sub(began.unwrap_or(*at)))),
+                    ("key", Fact::Account(ticket.key)),
+                ]));
+            } else if let Ok(ticket) = Contract::TicketReturned::decode_log_data(log) {
+                lines.push(Line::new("the ticket's bond of {bond} went back to {key}", [
+                    ("bond", Fact::Amount(ticket.amount.saturating_to())),
+                    ("key", Fact::Account(ticket.key)),
+                ]));
+            } else if let Ok(ticket) = Contract::TicketForfeited::decode_log_data(log) {
+                lines.push(Line::new("the ticket's bond of {bond}, of {key}, was burned", [
+                    ("bond", Fact::Amount(ticket.amount.saturating_to())),
+                    ("key", Fact::Account(ticket.key)),
+                ]));
+            }
+        }
+        if began.is_none() {
+            lines.push(Line::new("no round was run for it: it is the market's first slot, or the terms were others", []));
+        }
+        lines.push(match (past.allocated.is_zero(), taken) {
+            (false, _) => {
+                Line::new("so it was {prover}'s when it opened", [("prover", Fact::Account(past.allocated))])
+            }
+            (true, true) => Line::new(
+                "when the slot opened its prover could not back the bond, or the terms had changed, so it was open to all",
+                [],
+            ),
+            (true, false) => Line::new("nobody had a ticket when it opened, so it was open to all", []),
+        });
+        lines
+    }
+
     fn standing(&self, terms: &Terms, me: Address, _: Address, log: &[LogData]) -> Option<u128> {
         let mut mine = false;
         for log in log {
@@ -244,6 +295,30 @@ mod tests {
             );
             assert_eq!(seed, B256::from(U256::from(number(&case["seed"]))), "{case}");
         }
+    }
+
+    #[test]
+    fn mining_is_explained_by_its_round_and_its_ticket() {
+        use crate::explain::testing::{at, past, told};
+        let (slot, terms) = (crate::testing::slot(ME), terms());
+        let (key, market) = (Address::repeat_byte(0x33), slot.market);
+        let started =
+            Contract::RoundStarted { market, slot: 1, target: MODULUS / U256::from(256), ticketBond: U96::from(3) };
+        let taken = Contract::TicketTaken { market, slot: 1, prover: ME, key };
+        let returned = Contract::TicketReturned { market, slot: 1, key, amount: U256::from(3) };
+        let log = [at(900, &started), at(912, &taken), at(1_050, &returned)];
+        let lines = told(&MECHANISM.explain(&past(&slot, &terms, &log)));
+        assert!(lines[0].starts_with("the round for this slot began at @900: a try in 256 was below"), "{lines:?}");
+        assert_eq!(lines[1..], [
+            "0x11 had the first ticket, 12 s later, handed in by 0x33",
+            "the ticket's bond of 3 wei went back to 0x33",
+            "so it was 0x11's when it opened",
+        ]);
+        let nobody = crate::testing::slot(Address::ZERO);
+        let of = |log: &[(u64, LogData)]| told(&MECHANISM.explain(&past(&nobody, &terms, log)));
+        assert!(of(&log[..1])[1].starts_with("nobody had a ticket"));
+        assert!(of(&log[..2])[2].starts_with("when the slot opened its prover could not"));
+        assert!(of(&[])[0].starts_with("no round was run"));
     }
 
     fn started(target: u64) -> LogData {

@@ -6,7 +6,7 @@ use provery_bindings::Race as Contract;
 use provery_types::Terms;
 
 use crate::view::{Decision, Reason, SlotView};
-use crate::{Choices, Mechanism, OptionError, OptionSpec, phase};
+use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
 
 /// See the module.
 #[derive(Debug)]
@@ -87,6 +87,56 @@ impl Mechanism for Race {
             decision => decision,
         }
     }
+
+    fn explain(&self, past: &Past<'_>) -> Vec<Line> {
+        let params = Params::of(past.terms);
+        let mut lines = Vec::new();
+        if params == Params::default() {
+            lines.push(Line::new("nobody holds a slot of a race: the first valid proof wins", []));
+        } else {
+            lines.push(Line::new(
+                "nobody holds a slot of a race: the first valid proof wins, but who won its stake's share of the last {window} \
+                 slots is heard {delay} after the opening",
+                [
+                    ("window", Fact::Number(params.window.into())),
+                    ("delay", Fact::Seconds(params.delay.into())),
+                ],
+            ));
+        }
+        let Some((payee, at)) = past.proven else {
+            lines.push(Line::new("nobody proved it", []));
+            return lines;
+        };
+        let after = ("after", Fact::Seconds(at.saturating_sub(past.opened_at())));
+        lines.push(Line::new("{payee} was first, {after} after the opening", [("payee", Fact::Account(payee)), after]));
+        if params == Params::default() {
+            return lines;
+        }
+        let counted = usize::from(params.window).saturating_sub(1).min(past.winners.len());
+        let recent = past.winners.iter().rev().take(counted);
+        let wins = recent.filter(|winner| **winner == payee).count() as u64;
+        let (weight, total) = past.weight;
+        let says = match (total, params.waits(weight, total, wins)) {
+            (0, _) => "nobody had stake in the market, so nobody had to wait",
+            (_, true) => {
+                "it had {weight} of {total} units of stake and had won {wins} of the {counted} slots before, its share: it was \
+                 heard from {heard} on"
+            }
+            (_, false) => {
+                "it had {weight} of {total} units of stake and had won {wins} of the {counted} slots before, below its share: \
+                 it was heard at once"
+            }
+        };
+        let facts = [
+            ("weight", Fact::Number(weight)),
+            ("total", Fact::Number(total)),
+            ("wins", Fact::Number(wins)),
+            ("counted", Fact::Number(counted as u64)),
+            ("heard", Fact::Time(past.slot.startedAt.to::<u64>().saturating_add(params.delay.into()))),
+        ];
+        lines.push(Line::new(says, facts.into_iter().filter(|(name, _)| says.contains(&format!("{{{name}}}")))));
+        lines
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +144,7 @@ mod tests {
     use alloy::primitives::Address;
 
     use super::*;
+    use crate::explain::testing::{past, told};
     use crate::testing::{cases_of, number, slot, terms, view};
 
     #[test]
@@ -112,6 +163,26 @@ mod tests {
             let terms = Terms { mechanismParams: B256::from(params.pack()), ..terms() };
             assert_eq!(Params::of(&terms), params);
         }
+    }
+
+    #[test]
+    fn a_race_is_explained_by_who_won_and_its_handicap() {
+        let (slot, plain) = (slot(Address::ZERO), terms());
+        let (me, other) = (Address::repeat_byte(0x11), Address::repeat_byte(0x22));
+        let past = Past { proven: Some((me, 1_007)), ..past(&slot, &plain, &[]) };
+        assert_eq!(told(&MECHANISM.explain(&past))[1..], ["0x11 was first, 7 s after the opening"]);
+
+        let handicap = Terms { mechanismParams: B256::from(Params { window: 4, delay: 9 }.pack()), ..terms() };
+        let past = Past { terms: &handicap, winners: &[me, me, other, me], weight: (50, 100), ..past };
+        let says = |past: &Past<'_>| told(&MECHANISM.explain(past)).pop().expect("a last line");
+        assert_eq!(
+            says(&past),
+            "it had 50 of 100 units of stake and had won 2 of the 3 slots before, its share: it was heard from @1009 on"
+        );
+        let lucky = Past { winners: &[me, other, other, me], ..past };
+        assert!(says(&lucky).ends_with("won 1 of the 3 slots before, below its share: it was heard at once"));
+        assert!(says(&Past { weight: (0, 0), ..past }).starts_with("nobody had stake"));
+        assert_eq!(says(&Past { proven: None, ..past }), "nobody proved it");
     }
 
     #[test]

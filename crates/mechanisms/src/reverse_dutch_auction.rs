@@ -6,7 +6,7 @@ use provery_bindings::ReverseDutchAuction as Contract;
 use provery_types::{Slot, Terms};
 
 use crate::view::{Decision, Errand, SlotView};
-use crate::{Choices, Mechanism, OptionError, OptionSpec, phase};
+use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
 
 /// See the module.
 #[derive(Debug)]
@@ -86,6 +86,34 @@ impl Mechanism for ReverseDutchAuction {
         phase::decide(view)
     }
 
+    fn explain(&self, past: &Past<'_>) -> Vec<Line> {
+        let params = Params::of(past.terms);
+        let most = past.terms.price.to::<u128>();
+        let mut lines = vec![Line::new(
+            "its price climbed from {floor} at the opening to {most}, {rise} later; the first to lock it got it at the price of \
+             that moment",
+            [
+                ("floor", Fact::Amount(params.floor_price)),
+                ("most", Fact::Amount(most)),
+                ("rise", Fact::Seconds(params.rise.into())),
+            ],
+        )];
+        lines.push(if !past.allocated.is_zero() {
+            let locked = past.slot.startedAt.to::<u64>().saturating_sub(past.opened_at());
+            Line::new("{prover} locked it {after} after the opening, at {price}", [
+                ("prover", Fact::Account(past.allocated)),
+                ("after", Fact::Seconds(locked)),
+                ("price", Fact::Amount(past.slot.price.to())),
+            ])
+        } else if past.is_undecided() {
+            let now = price_at(past.slot, past.terms, past.now);
+            Line::new("nobody has locked it; who does it now gets {price}", [("price", Fact::Amount(now))])
+        } else {
+            Line::new("nobody locked it, so it was open to all at {most}", [("most", Fact::Amount(most))])
+        });
+        lines
+    }
+
     fn errand(&self, view: &SlotView<'_>) -> Option<Errand> {
         let undecided = view.slot.prover.is_zero() && view.now < view.exclusive_until();
         if !undecided || !view.worth_taking(price_at(view.slot, view.terms, view.now)) {
@@ -98,7 +126,7 @@ impl Mechanism for ReverseDutchAuction {
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::{Address, aliases::U40};
+    use alloy::primitives::{Address, aliases::{U40, U96}};
 
     use super::*;
     use crate::testing::{cases_of, number, slot, terms, view};
@@ -112,6 +140,22 @@ mod tests {
             let elapsed = (number(&case["time"]) as u64).saturating_sub(number(&case["openedAt"]) as u64);
             assert_eq!(params.price(number(&case["cap"]), elapsed), number(&case["price"]), "{case}");
         }
+    }
+
+    #[test]
+    fn a_dutch_auction_is_explained_by_its_curve_and_who_locked() {
+        use crate::explain::testing::{past, told};
+        let params = Params { floor_price: 100, rise: 90 };
+        let terms = Terms { mechanismParams: B256::from(params.pack()), ..terms() };
+        let locked = Slot { startedAt: U40::from(1_010), price: U96::from(200), ..slot(ME) };
+        let lines = told(&MECHANISM.explain(&past(&locked, &terms, &[])));
+        assert!(lines[0].contains("from 100 wei at the opening to 1000 wei, 90 s later"), "{lines:?}");
+        assert_eq!(lines[1], "0x11 locked it 10 s after the opening, at 200 wei");
+
+        let open = Slot { exclusiveUntil: U40::from(1_090), ..slot(Address::ZERO) };
+        let says = |now| told(&MECHANISM.explain(&Past { now, ..past(&open, &terms, &[]) })).remove(1);
+        assert_eq!(says(1_045), "nobody has locked it; who does it now gets 550 wei");
+        assert_eq!(says(1_090), "nobody locked it, so it was open to all at 1000 wei");
     }
 
     #[test]

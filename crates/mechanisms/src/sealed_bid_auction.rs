@@ -11,7 +11,7 @@ use provery_bindings::SealedBidAuction as Contract;
 use provery_types::Terms;
 
 use crate::view::{Decision, Errand, Reason, SlotView};
-use crate::{Choices, Mechanism, OptionError, OptionSpec, phase};
+use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
 
 /// See the module.
 #[derive(Debug)]
@@ -196,6 +196,79 @@ impl Mechanism for SealedBidAuction {
         Some(Params::of(terms).bid_bond)
     }
 
+    fn explain(&self, past: &Past<'_>) -> Vec<Line> {
+        let params = Params::of(past.terms);
+        let sealed_until = past.opened_at().saturating_add(params.commit_window.into());
+        let opened_until = sealed_until.saturating_add(params.reveal_window.into());
+        let mut lines = vec![Line::new(
+            "bids of at most {most} were sealed until {sealed}, opened until {opened} and settled until {settled}; a bid locks {bond}",
+            [
+                ("most", Fact::Amount(past.terms.price.to())),
+                ("sealed", Fact::Time(sealed_until)),
+                ("opened", Fact::Time(opened_until)),
+                ("settled", Fact::Time(opened_until.saturating_add(params.settle_window.into()))),
+                ("bond", Fact::Amount(params.bid_bond)),
+            ],
+        )];
+        let mut sealed = Vec::new();
+        let mut end = None;
+        for (at, log) in past.log {
+            let after = ("after", Fact::Seconds(at.saturating_sub(past.opened_at())));
+            if let Ok(bid) = Contract::BidCommitted::decode_log_data(log) {
+                sealed.push(bid.key);
+                lines.push(Line::new("{key} sealed a bid, {after} after the opening", [
+                    ("key", Fact::Account(bid.key)),
+                    after,
+                ]));
+            } else if let Ok(bid) = Contract::BidRevealed::decode_log_data(log) {
+                sealed.retain(|key| *key != bid.key);
+                let says = if bid.leads {
+                    "{key} had bid {price}, and led"
+                } else {
+                    "{key} had bid {price}, and did not lead: its bond went back"
+                };
+                lines.push(Line::new(says, [
+                    ("key", Fact::Account(bid.key)),
+                    ("price", Fact::Amount(bid.price.to())),
+                ]));
+            } else if let Ok(settled) = Contract::AuctionSettled::decode_log_data(log) {
+                end = Some(Line::new("{prover}, whose key {leader} led, got the slot for {price}: the second-lowest bid, or the most", [
+                    ("prover", Fact::Account(settled.prover)),
+                    ("leader", Fact::Account(settled.leader)),
+                    ("price", Fact::Amount(settled.price.to())),
+                ]));
+            } else if let Ok(lapsed) = Contract::AuctionLapsed::decode_log_data(log) {
+                end = Some(if lapsed.leader.is_zero() {
+                    Line::new("no bid led, so nobody got the slot; {burned} of bonds were burned", [(
+                        "burned",
+                        Fact::Amount(lapsed.burned.saturating_to()),
+                    )])
+                } else {
+                    Line::new(
+                        "{leader} led and was not able, or nobody settled: nobody got the slot, and {burned} of bonds were burned",
+                        [
+                            ("leader", Fact::Account(lapsed.leader)),
+                            ("burned", Fact::Amount(lapsed.burned.saturating_to())),
+                        ],
+                    )
+                });
+            }
+        }
+        let over = end.is_some() || past.now >= opened_until;
+        for key in sealed.into_iter().filter(|_| over) {
+            lines.push(Line::new("{key} never opened its bid, which costs it the bond of {bond}", [
+                ("key", Fact::Account(key)),
+                ("bond", Fact::Amount(params.bid_bond)),
+            ]));
+        }
+        lines.push(match end {
+            Some(end) => end,
+            None if past.is_undecided() => Line::new("it is not settled yet", []),
+            None => Line::new("nobody settled it, so it was open to all", []),
+        });
+        lines
+    }
+
     /// Like every slot's; but whoever leads begins to prove before the auction is settled.
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         let undecided = view.slot.prover.is_zero() && view.now < view.exclusive_until();
@@ -253,6 +326,52 @@ mod tests {
 
     const ME: Address = Address::repeat_byte(0x11);
     const OTHER: Address = Address::repeat_byte(0x22);
+
+    #[test]
+    fn a_vickrey_auction_is_explained_by_its_bids_and_the_price_paid() {
+        use crate::explain::testing::{at, past, told};
+        let params = Params { commit_window: 20, reveal_window: 30, settle_window: 40, bid_bond: 5 };
+        let terms = Terms { mechanismParams: B256::from(params.pack()), ..terms() };
+        let slot = slot(ME);
+        let third = Address::repeat_byte(0x33);
+        let sealed = |key| Contract::BidCommitted { market: slot.market, slot: 1, key, memo: B256::ZERO };
+        let opened = |key, price: u64, leads| {
+            let price = U96::from(price);
+            Contract::BidRevealed { market: slot.market, slot: 1, key, price, leads }
+        };
+        let settled = Contract::AuctionSettled {
+            market: slot.market,
+            slot: 1,
+            prover: ME,
+            leader: ME,
+            price: U96::from(700),
+            burned: U256::from(5),
+        };
+        let log = [
+            at(1_003, &sealed(ME)),
+            at(1_004, &sealed(OTHER)),
+            at(1_005, &sealed(third)),
+            at(1_021, &opened(ME, 600, true)),
+            at(1_022, &opened(OTHER, 700, false)),
+            at(1_060, &settled),
+        ];
+        let lines = told(&MECHANISM.explain(&past(&slot, &terms, &log)));
+        assert_eq!(lines, [
+            "bids of at most 1000 wei were sealed until @1020, opened until @1050 and settled until @1090; a bid locks 5 wei",
+            "0x11 sealed a bid, 3 s after the opening",
+            "0x22 sealed a bid, 4 s after the opening",
+            "0x33 sealed a bid, 5 s after the opening",
+            "0x11 had bid 600 wei, and led",
+            "0x22 had bid 700 wei, and did not lead: its bond went back",
+            "0x33 never opened its bid, which costs it the bond of 5 wei",
+            "0x11, whose key 0x11 led, got the slot for 700 wei: the second-lowest bid, or the most",
+        ]);
+        let undecided = Slot { prover: Address::ZERO, exclusiveUntil: U40::from(1_090), ..slot.clone() };
+        let says = |now| told(&MECHANISM.explain(&Past { now, ..past(&undecided, &terms, &log[..3]) }));
+        assert_eq!(says(1_030).pop().expect("a line"), "it is not settled yet");
+        assert_eq!(says(1_030).len(), 5, "whoever sealed may still open");
+        assert_eq!(says(1_090).pop().expect("a line"), "nobody settled it, so it was open to all");
+    }
 
     #[test]
     fn shared_vectors() {

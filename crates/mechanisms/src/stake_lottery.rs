@@ -6,7 +6,7 @@ use alloy::sol_types::SolValue;
 use provery_bindings::StakeLottery as Contract;
 
 use crate::view::{Decision, SlotView};
-use crate::{Mechanism, Parts, phase};
+use crate::{Fact, Line, Mechanism, Parts, Past, lottery::PassedOver, phase};
 
 /// See the module.
 #[derive(Debug)]
@@ -33,5 +33,67 @@ impl Mechanism for StakeLottery {
 
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         phase::decide(view)
+    }
+
+    fn explain(&self, past: &Past<'_>) -> Vec<Line> {
+        let Some(draw) = past.draw else {
+            return vec![Line::new("its epoch had no seed, so it was open to all from the start", [])];
+        };
+        let mut lines = vec![Line::new("epoch {epoch} had the seed {seed} and {total} units of frozen weight", [
+            ("epoch", Fact::Number(draw.epoch)),
+            ("seed", Fact::Word(draw.seed)),
+            ("total", Fact::Number(draw.total_weight)),
+        ])];
+        if draw.attempts.is_empty() {
+            lines.push(Line::new("nobody had weight in this epoch, so the slot was open to all from the start", []));
+        }
+        for attempt in &draw.attempts {
+            let (why, money) = match &attempt.passed_over {
+                None => ("it won", None),
+                Some(PassedOver::Paused) => ("passed over, because it had paused itself", None),
+                Some(PassedOver::Suspended) => ("passed over, because it was suspended in this market", None),
+                Some(PassedOver::TermsNotAccepted) => {
+                    ("passed over, because it had not accepted these terms", None)
+                }
+                Some(PassedOver::NotAble) => ("passed over, because it was not able to back the bond", None),
+                Some(PassedOver::TooLittleFreeStake { free, bond }) => {
+                    ("passed over, because too little of its stake in the market was free", Some((*free, *bond)))
+                }
+            };
+            lines.push(Line::new("{point} of {of} fell to prover {id} ({prover}), which held {weight} units: {why}", [
+                ("point", Fact::Number(attempt.drawn.point)),
+                ("of", Fact::Number(attempt.drawn.total)),
+                ("id", Fact::Number(attempt.drawn.id.into())),
+                ("prover", Fact::Account(attempt.prover)),
+                ("weight", Fact::Number(attempt.drawn.weight)),
+                ("why", Fact::Text(why)),
+            ]));
+            if let Some((free, bond)) = money {
+                lines.push(Line::new("{free} of it was free, and the bond is {bond}", [
+                    ("free", Fact::Amount(free)),
+                    ("bond", Fact::Amount(bond)),
+                ]));
+            }
+        }
+        match draw.winner {
+            Some(_) => {
+                let chance = (10_000.0 * draw.chance()).round() as u64;
+                lines.push(Line::new("its chance was {chance} a draw", [("chance", Fact::Bps(chance))]));
+            }
+            None if draw.attempts.is_empty() => {}
+            None => lines.push(Line::new(
+                "no attempt found a prover that could back the bond, so the slot was open to all from the start",
+                [],
+            )),
+        }
+        lines.push(Line::new(
+            if draw.agrees {
+                "this is what the chain did"
+            } else {
+                "the chain did otherwise: its logs and this replay disagree, which should be reported"
+            },
+            [],
+        ));
+        lines
     }
 }

@@ -27,6 +27,8 @@ use crate::{
     terms::{self, ChainSpec, MechanismArgs, Parties, TermsArgs},
 };
 
+mod announced;
+
 #[derive(Debug, Subcommand)]
 pub enum MarketCommand {
     /// Create a market
@@ -239,7 +241,7 @@ async fn show(context: &Context, market: MarketRef) -> Result<()> {
         })),
         "misses": told.misses,
         "chain": chain.as_ref().map(ChainEnds::json),
-        "mechanism": mechanism_name(&session, &terms),
+        "mechanism": mechanism_word(&session, terms.mechanism),
         "rollup": session.deployment().rollup_of_market(id).map(|rollup| &rollup.name),
         "epoch": epoch,
         "total_weight": total,
@@ -250,7 +252,7 @@ async fn show(context: &Context, market: MarketRef) -> Result<()> {
             ("market", id.to_string()),
             ("creator", state.creator.to_string()),
             ("requester", terms.requester.to_string()),
-            ("mechanism", mechanism_name(&session, &terms)),
+            ("mechanism", mechanism_word(&session, terms.mechanism)),
             ("circuit", terms.circuit.to_string()),
             ("funds", human(state.funds)),
             ("slots", format!("{} ever, {open} open, room for {}", state.slots, state.capacity)),
@@ -282,6 +284,10 @@ async fn show(context: &Context, market: MarketRef) -> Result<()> {
             ("forfeit", format!("{} bps of the price", terms.forfeitBps)),
             ("chain", ChainSpec::told(terms.chain)),
         ]);
+        if let Some((Some(next), _, from)) = &announced {
+            let changes = announced::changes(&terms, next, |contract| mechanism_word(&session, contract));
+            text.push_str(&announced::told(&changes, told.version, &format!("unix second {from}")));
+        }
         if let Some(chain) = &chain {
             text.push_str(&fields(&[
                 ("established", format!("slot {}, claim {:#x}", chain.established, chain.established_claim)),
@@ -347,12 +353,10 @@ fn version_line(version: u32, announced: Option<(u32, u64)>) -> String {
     }
 }
 
-fn mechanism_name(session: &Session, terms: &Terms) -> String {
-    if terms.mechanism == session.deployment().lottery() {
-        "StakeLottery".to_string()
-    } else {
-        terms.mechanism.to_string()
-    }
+/// The word that people have for a market's mechanism, or its contract.
+fn mechanism_word(session: &Session, contract: Address) -> String {
+    terms::mechanism_at(session.deployment(), contract)
+        .map_or_else(|| contract.to_string(), |known| known.word().to_owned())
 }
 
 async fn list(context: &Context) -> Result<()> {
@@ -367,11 +371,18 @@ async fn list(context: &Context) -> Result<()> {
         let bond = terms.map(|terms| terms.bond.to::<U256>()).unwrap_or_default();
         let rollup = session.deployment().rollup_of_market(*id).map(|rollup| rollup.name.clone());
         let requester = terms.map(|terms| terms.requester).unwrap_or_default();
+        let mechanism = terms.map(|terms| mechanism_word(&session, terms.mechanism)).unwrap_or_default();
+        let version = terms.map(|terms| terms.version).unwrap_or_default();
+        let told = session.chain.terms_record(*id).await?;
+        let announced = told.announced.map(|(_, from)| (told.version, from));
         json.push(json!({
             "market": id.to_string(),
             "creator": state.creator,
             "requester": requester,
             "rollup": rollup,
+            "mechanism": mechanism,
+            "version": version,
+            "announced": announced.map(|(version, from)| json!({ "version": version, "from": from })),
             "capacity": state.capacity,
             "slots": state.slots,
             "funds": state.funds.to_string(),
@@ -381,17 +392,22 @@ async fn list(context: &Context) -> Result<()> {
         rows.push(vec![
             id.to_string(),
             rollup.unwrap_or_else(|| requester.to_string()),
+            mechanism,
             human(price),
             human(bond),
             human(state.funds),
             state.slots.to_string(),
+            announced.map_or_else(
+                || format!("version {version}"),
+                |(next, _)| format!("version {version}; {next} announced"),
+            ),
         ]);
     }
     context.out.result(&json!({ "markets": json }), || {
         if rows.is_empty() {
             "there is no market yet; `provery rollup create` or `provery market create` makes one".to_string()
         } else {
-            table(&["market", "requester", "price", "bond", "funds", "slots"], &rows)
+            table(&["market", "requester", "mechanism", "price", "bond", "funds", "slots", "terms"], &rows)
         }
     });
     Ok(())

@@ -4,6 +4,7 @@ use alloy::primitives::{Address, U256};
 use clap::Subcommand;
 use eyre::Result;
 use provery_mechanisms::{
+    Past,
     lottery::{self, Draw, Explanation},
     reward::Curve,
 };
@@ -22,7 +23,10 @@ use crate::{
     market_ref::{MarketRef, SlotId},
     output::{fields, table},
     session::Session,
+    terms,
 };
+
+mod told;
 
 #[derive(Debug, Subcommand)]
 pub enum SlotCommand {
@@ -36,7 +40,7 @@ pub enum SlotCommand {
         #[arg(long, value_name = "N", default_value_t = 20)]
         last: usize,
     },
-    /// One slot, and its draw replayed: why this prover won
+    /// One slot, and why it went to whom: its draw replayed, or what its auction, race, round or offer came to
     #[command(after_help = "Example: provery slot show 3 --market 1")]
     Show {
         /// The market: its id, or its rollup's name [default: the market of the deployment's only rollup]
@@ -230,24 +234,49 @@ async fn show(context: &Context, market: Option<MarketRef>, id: u64) -> Result<(
     })?;
     let terms = history.terms(record.terms_hash).cloned();
     let now = session.head().await?.timestamp;
-    let explanation = match &terms {
-        Some(terms) if terms.mechanism == session.deployment().lottery() => {
-            let before = History::before_opening(&events, market, id);
-            Some(explain(&session, &history, &before, &record, terms).await?)
-        }
-        _ => None,
-    };
     let all = history.markets.get(&market).cloned().unwrap_or_default();
+    let mechanism =
+        terms.as_ref().and_then(|terms| terms::mechanism_at(session.deployment(), terms.mechanism));
+    let mut draw = None;
+    let mut why = Vec::new();
+    if let (Some(terms), Some(mechanism)) = (&terms, mechanism) {
+        if terms.mechanism == session.deployment().lottery() {
+            let before = History::before_opening(&events, market, id);
+            draw = explain(&session, &history, &before, &record, terms).await?;
+        }
+        let log = told::log(&events, market, id);
+        let winners = told::winners(&all, &record);
+        let epoch_length = session.chain.registry_params().await?.epoch_length;
+        let past = Past {
+            slot: &record.slot,
+            terms,
+            allocated: record.allocated,
+            now,
+            proven: told::proven(&record),
+            log: &log,
+            winners: &winners,
+            weight: told::weight(&history, &record, epoch_length),
+            draw: draw.as_ref(),
+        };
+        why = mechanism.explain(&past);
+    }
     let mut json = describe(&record, &all, terms.as_ref(), now);
     json["passed_over"] = json!(record.passed_over);
-    json["draw"] = explanation.as_ref().map_or(Value::Null, draw_json);
+    json["mechanism"] = json!(mechanism.map(|mechanism| mechanism.word()));
+    json["draw"] = draw.as_ref().map_or(Value::Null, draw_json);
+    json["why"] = json!(why.iter().map(|line| told::json(line, now)).collect::<Vec<_>>());
     context.out.result(&json, || {
         let mut text = fields(&summary(&record, terms.as_ref(), now));
         text.push_str(&premise(&record, &all, terms.as_ref()));
         text.push('\n');
-        match &explanation {
-            Some(explanation) => text.push_str(&why(explanation)),
-            None => text.push_str("its mechanism is not the stake lottery, so there is no draw to replay\n"),
+        match mechanism {
+            Some(mechanism) => {
+                text.push_str(&format!("why, by the market's mechanism ({})\n", mechanism.word()))
+            }
+            None => text.push_str("its mechanism is a contract of which nothing is known here\n"),
+        }
+        for line in &why {
+            text.push_str(&format!("  {}\n", told::text(line, now)));
         }
         text
     });
@@ -261,15 +290,10 @@ async fn explain(
     before: &History,
     record: &SlotHistory,
     terms: &Terms,
-) -> Result<Explanation> {
+) -> Result<Option<Explanation>> {
     let registry = session.chain.registry_params().await?;
     let epoch = record.slot.opened_at() / registry.epoch_length;
-    let seed = history.seeds.get(&epoch).copied().ok_or_else(|| {
-        fail(
-            Code::Internal,
-            format!("epoch {epoch} has no seed in the chain's logs; is the endpoint's history pruned?"),
-        )
-    })?;
+    let Some(seed) = history.seeds.get(&epoch).copied() else { return Ok(None) };
     let market = record.slot.market;
     let weights = history.markets.get(&market).map(|market| market.weights.clone()).unwrap_or_default();
     let draw = Draw {
@@ -282,11 +306,11 @@ async fn explain(
         winner: record.allocated,
         max_draws: session.chain.max_draws().await?,
     };
-    Ok(lottery::explain(
+    Ok(Some(lottery::explain(
         &draw,
         |id| history.prover_by_id(id),
         |prover| before.record(prover, market, terms.version, registry.stake_unit),
-    ))
+    )))
 }
 
 fn draw_json(explanation: &Explanation) -> Value {
@@ -390,48 +414,6 @@ fn premise(record: &SlotHistory, market: &MarketHistory, terms: Option<&Terms>) 
         Standing::Established => "it is established itself: final\n",
         Standing::Open => "it stands: neither it nor what it builds on fell\n",
         Standing::Fallen => "it fell, or what it builds on did: it will never be established\n",
-    });
-    text
-}
-
-/// The draw in words.
-fn why(explanation: &Explanation) -> String {
-    let mut text = format!(
-        "the draw, replayed\nepoch {} has the seed {:#066x} and {} units of frozen weight\n",
-        explanation.epoch, explanation.seed, explanation.total_weight
-    );
-    if explanation.attempts.is_empty() {
-        text.push_str("nobody had weight in this epoch, so the slot was open to all from the start\n");
-    }
-    for (index, attempt) in explanation.attempts.iter().enumerate() {
-        let drawn = &attempt.drawn;
-        text.push_str(&format!(
-            "attempt {}: {} of {} fell to prover {} ({}), which holds {} units",
-            index + 1,
-            drawn.point,
-            drawn.total,
-            drawn.id,
-            attempt.prover,
-            drawn.weight
-        ));
-        match &attempt.passed_over {
-            Some(reason) => text.push_str(&format!("; it was passed over because {reason}\n")),
-            None => text.push_str(": it won\n"),
-        }
-    }
-    if explanation.winner.is_none() && !explanation.attempts.is_empty() {
-        text.push_str(
-            "no attempt found a prover that could back the bond, so the slot was open to all \
-         from the start\n",
-        );
-    }
-    if explanation.winner.is_some() {
-        text.push_str(&format!("its chance was {:.1}% a draw\n", 100.0 * explanation.chance()));
-    }
-    text.push_str(if explanation.agrees {
-        "this is what the chain did\n"
-    } else {
-        "the chain did otherwise: its logs and this replay disagree, which should be reported\n"
     });
     text
 }
