@@ -5,20 +5,35 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    calibrate::CalibrateArgs, credit::CreditCommand, deploy::DeployArgs, keys::KeysCommand,
-    keystore::KeystoreCommand, market::MarketCommand, node::NodeArgs, pool::PoolCommand, prove::ProveArgs,
-    prover::ProverCommand, rollup::RollupCommand, slot::SlotCommand, token::TokenCommand,
-    verifier::VerifierCommand, worker::WorkerArgs,
+    calibrate::CalibrateArgs,
+    credit::CreditCommand,
+    deploy::DeployArgs,
+    doctor::DoctorArgs,
+    keys::KeysCommand,
+    keystore::KeystoreCommand,
+    manual::{CompletionsArgs, ManArgs},
+    market::MarketCommand,
+    node::NodeArgs,
+    pool::PoolCommand,
+    prove::ProveArgs,
+    prover::ProverCommand,
+    rollup::RollupCommand,
+    slot::SlotCommand,
+    token::TokenCommand,
+    verifier::VerifierCommand,
+    worker::WorkerArgs,
 };
 
 /// A permissionless proof market for rollups: deploy it, run a prover, post blocks and watch them get proven.
+///
+/// Results go to standard output, progress, errors and logs to standard error. PROVERY_LOG filters the logs: a level (error, warn,
+/// info, debug, trace), or levels by part (`info,provery_chain=debug`). Nodes and workers log from info on, other commands from warn.
 #[derive(Debug, Parser)]
 #[command(
     name = "provery",
     version,
     after_help = "Example: provery node --data-dir .provery/node-1 --keystore prover.json --rpc-url \
      http://127.0.0.1:8545",
-    disable_help_subcommand = true,
     arg_required_else_help = true
 )]
 pub struct Cli {
@@ -100,10 +115,23 @@ pub enum Command {
     #[command(subcommand, after_help = "Example: provery credit withdraw --keystore prover.json")]
     Credit(CreditCommand),
     /// Run a prover: watch, win slots, prove, submit, collect, unattended
+    ///
+    /// Its log goes to standard error; PROVERY_LOG filters it (PROVERY_LOG=debug, PROVERY_LOG=info,provery_chain=debug).
     Node(Box<NodeArgs>),
+    /// Whether a node with these settings would earn: the chain, the machine, the keys, the stake; and what to type next
+    Doctor(Box<DoctorArgs>),
     /// Make proofs for nodes, without a chain or a key that signs
+    ///
+    /// Its log goes to standard error; PROVERY_LOG filters it (PROVERY_LOG=debug).
     Worker(WorkerArgs),
+    /// Print what completes these commands in a shell
+    Completions(CompletionsArgs),
+    /// Write manual pages
+    Man(ManArgs),
 }
+
+#[cfg(test)]
+mod documented;
 
 #[cfg(test)]
 mod tests {

@@ -261,6 +261,18 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// It did not go well, and the result says so: nothing is left to be said but the exit code.
+#[derive(Debug)]
+pub struct Told;
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("see above")
+    }
+}
+
+impl std::error::Error for Told {}
+
 /// `fail(Code::X, "…")` as the error of any command.
 pub fn fail(code: Code, message: impl Into<String>) -> Report {
     Report::new(Failure::new(code, message))

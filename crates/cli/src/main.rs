@@ -28,7 +28,7 @@ use clap::Parser;
 
 use crate::{
     args::{Cli, Command},
-    error::{Code, Failure},
+    error::{Code, Failure, Told},
     output::Output,
 };
 
@@ -56,6 +56,7 @@ fn main() -> ExitCode {
         .and_then(|runtime| runtime.block_on(commands::run(cli, out)));
     let failure = match result {
         Ok(()) => output::unwritten(),
+        Err(report) if report.is::<Told>() => return ExitCode::FAILURE,
         Err(report) => Some(failures::explain(&report)),
     };
     match failure {

@@ -5,6 +5,7 @@ mod command;
 mod connect;
 mod demo;
 mod deploy;
+mod doctor;
 mod endpoints;
 mod follow;
 mod foreign;

@@ -14,7 +14,7 @@ use serde_json::json;
 mod abilities;
 mod creations;
 mod gas;
-mod randomness;
+pub mod randomness;
 
 use creations::Blueprint;
 

@@ -5,10 +5,12 @@ pub mod calibrate;
 pub mod credit;
 pub mod deploy;
 pub mod deposit;
+pub mod doctor;
 pub mod earnings;
 pub mod hand_over;
 pub mod keys;
 pub mod keystore;
+pub mod manual;
 pub mod market;
 pub mod market_terms;
 pub mod node;
@@ -72,6 +74,12 @@ impl Context {
 }
 
 pub async fn run(cli: Cli, out: Output) -> Result<()> {
+    // What is told about the commands themselves needs no settings.
+    match &cli.command {
+        Command::Completions(args) => return manual::completions(args),
+        Command::Man(args) => return manual::pages(out, args),
+        _ => {}
+    }
     // A worker needs no settings, and must not stumble over a configuration that is being edited.
     if let Command::Worker(args) = cli.command {
         return worker::run(out, args).await;
@@ -100,6 +108,9 @@ pub async fn run(cli: Cli, out: Output) -> Result<()> {
         Command::Prove(args) => prove::run(&context, args).await,
         Command::Credit(command) => credit::run(&context, command).await,
         Command::Node(args) => node::run(&context, *args).await,
+        Command::Doctor(args) => doctor::run(&context, *args).await,
         Command::Worker(args) => worker::run(out, args).await,
+        // Done before the settings were read.
+        Command::Completions(_) | Command::Man(_) => Ok(()),
     }
 }

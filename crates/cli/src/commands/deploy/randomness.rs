@@ -51,7 +51,7 @@ pub async fn require(rpc: &Rpc) -> Result<()> {
 }
 
 /// The `prevrandao` of the newest blocks, oldest first.
-async fn newest(rpc: &Rpc) -> Result<Vec<B256>> {
+pub async fn newest(rpc: &Rpc) -> Result<Vec<B256>> {
     let head = rpc.head().await?.number;
     let mut mixes = Vec::new();
     for number in head.saturating_sub(BLOCKS - 1).max(1)..=head {

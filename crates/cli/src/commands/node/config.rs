@@ -28,10 +28,10 @@ use crate::{
 };
 
 /// What is found; the first spoils the check.
-#[derive(Default)]
-struct Findings {
-    problems: Vec<String>,
-    warnings: Vec<String>,
+#[derive(Debug, Default)]
+pub struct Findings {
+    pub problems: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 impl Findings {
@@ -180,7 +180,7 @@ fn markets(values: &NodeValues, deployment: Option<&Deployment>, found: &mut Fin
 }
 
 /// Whether a node runs there. A directory that is missing can be made by the node if what is above it can be written.
-fn data_dir(dir: &Path, found: &mut Findings) -> bool {
+pub fn data_dir(dir: &Path, found: &mut Findings) -> bool {
     match snapshot::holder(dir) {
         Ok(Some(_)) => return true,
         Ok(None) => {}
@@ -216,7 +216,7 @@ fn writable(path: &Path) -> bool {
 }
 
 /// The status page's address, looked at without taking it from a node that starts.
-fn page(address: SocketAddr, running: bool, found: &mut Findings) {
+pub fn page(address: SocketAddr, running: bool, found: &mut Findings) {
     if !address.ip().is_loopback() {
         found.warn(format!("whoever reaches {address} can read what the node does: http has no password"));
     }

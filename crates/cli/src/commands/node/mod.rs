@@ -1,8 +1,8 @@
 //! `provery node`: a prover, unattended; and how it is looked at and configured.
 
-mod config;
+pub mod config;
 mod reload;
-mod run;
+pub mod run;
 mod status;
 
 use clap::{Args, Subcommand};
@@ -80,7 +80,7 @@ impl NodeArgs {
 
 impl RunArgs {
     /// The flags as values, the negative ones included.
-    fn flags(&self) -> NodeValues {
+    pub fn flags(&self) -> NodeValues {
         let mut values = self.values.clone();
         if self.no_rescue {
             values.rescue = Some(false);

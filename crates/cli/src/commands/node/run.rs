@@ -163,7 +163,7 @@ async fn puzzle(dir: &Path) -> Result<Arc<PuzzleProver>> {
 }
 
 /// The rollups whose slots the node proves.
-async fn served(session: &Session, markets: &[MarketRef]) -> Result<Vec<RollupRecord>> {
+pub async fn served(session: &Session, markets: &[MarketRef]) -> Result<Vec<RollupRecord>> {
     let all = &session.deployment().rollups;
     if markets.is_empty() {
         if all.is_empty() {

@@ -1,0 +1,173 @@
+//! `provery doctor`: whether a node with these settings would earn, and what to type if not. Each part asks, then judges what it
+//! was told in a pure function.
+
+use clap::Args;
+use eyre::Result;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    commands::{Context, node::RunArgs},
+    config::keys_dir_or,
+    error::Told,
+    failures, files,
+    output::table,
+    session::Session,
+    signer,
+};
+
+mod endpoints;
+mod machine;
+mod stake;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: provery doctor --data-dir .provery/node --market 1 --keystore prover.json")]
+pub struct DoctorArgs {
+    /// What the node would be given.
+    #[command(flatten)]
+    node: RunArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Ok,
+    /// It works, and could be better, or soon may not.
+    Warn,
+    /// Nothing is earned before it is mended.
+    Fail,
+}
+
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub check: &'static str,
+    pub level: Level,
+    pub says: String,
+    /// What to type next.
+    pub next: Option<String>,
+}
+
+/// All that was found, in the order of the looks.
+#[derive(Debug, Default)]
+pub struct Findings(Vec<Finding>);
+
+impl Findings {
+    pub fn ok(&mut self, check: &'static str, says: impl Into<String>) {
+        self.0.push(Finding { check, level: Level::Ok, says: says.into(), next: None });
+    }
+
+    pub fn warn(&mut self, check: &'static str, says: impl Into<String>, next: impl Into<String>) {
+        self.0.push(Finding { check, level: Level::Warn, says: says.into(), next: Some(next.into()) });
+    }
+
+    pub fn fail(&mut self, check: &'static str, says: impl Into<String>, next: impl Into<String>) {
+        self.0.push(Finding { check, level: Level::Fail, says: says.into(), next: Some(next.into()) });
+    }
+
+    /// A step's value; if it failed, that is found, with what to type.
+    pub fn note<T>(&mut self, check: &'static str, result: Result<T>, next: &str) -> Option<T> {
+        result.map_err(|report| self.fail(check, failures::explain(&report).message, next)).ok()
+    }
+
+    fn count(&self, level: Level) -> usize {
+        self.0.iter().filter(|finding| finding.level == level).count()
+    }
+}
+
+pub async fn run(context: &Context, args: DoctorArgs) -> Result<()> {
+    let mut found = Findings::default();
+    look(context, &args, &mut found).await;
+    let (oks, warnings, failures) =
+        (found.count(Level::Ok), found.count(Level::Warn), found.count(Level::Fail));
+    let json = json!({ "findings": found.0, "ok": oks, "warnings": warnings, "failures": failures });
+    context.out.result(&json, || {
+        let rows: Vec<Vec<String>> = found.0.iter().flat_map(lines).collect();
+        format!(
+            "{}\n{oks} ok, {warnings} to look at, {failures} in the way",
+            table(&["", "", ""], &rows).trim()
+        )
+    });
+    if failures > 0 { Err(Told.into()) } else { Ok(()) }
+}
+
+fn lines(finding: &Finding) -> Vec<Vec<String>> {
+    let row =
+        |level: &str, check: &str, says: &str| vec![level.to_owned(), check.to_owned(), says.to_owned()];
+    let mut rows = vec![row(finding.level.word(), finding.check, &finding.says)];
+    if let Some(next) = &finding.next {
+        rows.push(row("", "", &format!("-> {next}")));
+    }
+    rows
+}
+
+async fn look(context: &Context, args: &DoctorArgs, found: &mut Findings) {
+    let settings = &context.settings;
+    let flags = args.node.flags();
+    let values = flags.or(&settings.node);
+    for problem in values.problems() {
+        found.fail("settings", problem, "provery node config example");
+    }
+    let dir = keys_dir_or(flags.keys.clone(), settings.node.keys.clone());
+    machine::data_dir(&values, found);
+    let key = found.note("key", signer::load_optional(settings), "provery keystore new prover.json");
+    let key = key.flatten();
+    match &key {
+        Some(key) => found.ok("key", format!("{} signs", key.address())),
+        None if settings.key == crate::config::Key::None => found.fail(
+            "key",
+            "no key is named, so nothing can be sent",
+            "provery keystore new prover.json; export PROVERY_KEYSTORE=prover.json",
+        ),
+        None => {}
+    }
+
+    let Some(chain_id) = endpoints::look(&settings.rpc_urls, found).await else { return };
+    let path = settings.deployment.clone().unwrap_or_else(|| files::default_deployment(chain_id));
+    if !path.exists() {
+        found.fail(
+            "deployment",
+            format!("there is no deployment file {}", path.display()),
+            "provery deploy, or --deployment FILE",
+        );
+        return;
+    }
+    let session = Session::open(settings, false).await;
+    let Some(session) = found.note("deployment", session, "provery status") else { return };
+    found.ok("deployment", format!("{} is what is on chain {chain_id}", session.path().display()));
+    endpoints::randomness(&session, found).await;
+    let served = stake::served(&session, &values).await;
+    let Some(mut served) = found.note("markets", served, "provery market list") else { return };
+    machine::keys(&session, &mut served, &dir, values.mine == Some(true), found);
+    let measured = machine::measured(&values, &dir, found);
+    if let Some(key) = key {
+        let result = stake::look(&session, &key, &values, &served, measured.as_ref(), found).await;
+        found.note("prover", result, "provery prover status");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_way_says_what_to_type() {
+        let mut found = Findings::default();
+        found.ok("chain", "is there");
+        found.fail("stake", "there is none", "provery prover stake --amount 5ether");
+        assert_eq!((found.count(Level::Ok), found.count(Level::Warn), found.count(Level::Fail)), (1, 0, 1));
+        let rows: Vec<Vec<String>> = found.0.iter().flat_map(lines).collect();
+        assert_eq!(rows[2], ["", "", "-> provery prover stake --amount 5ether"]);
+        assert_eq!(serde_json::to_value(&found.0).expect("plain")[1]["level"], "fail");
+    }
+}

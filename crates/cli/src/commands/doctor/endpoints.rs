@@ -1,0 +1,279 @@
+//! The chain, by every endpoint on its own: what it answers, whether they agree, how old the newest block is, and whether the chain
+//! has what the lottery needs.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::{Address, B256, address},
+    providers::Provider,
+    rpc::types::Filter,
+};
+use provery_chain::Rpc;
+use provery_node::config::shown_url;
+use provery_types::{BlockRef, is_development_chain};
+
+use super::Findings;
+use crate::{
+    commands::deploy::randomness::{self, Finding},
+    session::Session,
+};
+
+/// How long an endpoint may take for one answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Blocks that one may be behind another.
+const LAG: u64 = 3;
+/// Seconds without a block after which a chain stands.
+const STANDS: u64 = 120;
+/// Seconds by which a block may be ahead of this machine's clock.
+const AHEAD: u64 = 15;
+/// Where EIP-2935 keeps the hashes of past blocks.
+const HISTORY: Address = address!("0000F90827F1C53a10cb7A02335B175320002935");
+
+/// What one endpoint says.
+#[derive(Debug, Clone)]
+struct Answer {
+    name: String,
+    /// Its chain and newest block, or why there is none.
+    head: Result<(u64, BlockRef), String>,
+    /// Calls that it does not answer.
+    missing: Vec<&'static str>,
+}
+
+/// Look at each; the chain's id, if one of them tells it.
+pub async fn look(urls: &[String], found: &mut Findings) -> Option<u64> {
+    let mut answers = Vec::new();
+    let mut connected = Vec::new();
+    for url in urls {
+        let (answer, rpc) = ask(url).await;
+        answers.push(answer);
+        connected.extend(rpc);
+    }
+    let hashes = match common_height(&answers) {
+        Some(height) => {
+            let mut hashes = Vec::new();
+            for rpc in &connected {
+                if let Ok(Some(block)) = rpc.block(height).await {
+                    hashes.push((rpc.name().to_owned(), block.hash));
+                }
+            }
+            hashes
+        }
+        None => Vec::new(),
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    judge(&answers, &hashes, now, found)
+}
+
+async fn ask(url: &str) -> (Answer, Option<Rpc>) {
+    let name = shown_url(url);
+    let rpc = match Rpc::connect_with(&[url.to_owned()], PATIENCE).await {
+        Ok(rpc) => rpc,
+        Err(error) => return (Answer { name, head: Err(error.to_string()), missing: Vec::new() }, None),
+    };
+    let head = match rpc.head().await {
+        Ok(head) => head,
+        Err(error) => return (Answer { name, head: Err(error.to_string()), missing: Vec::new() }, None),
+    };
+    let mut missing = Vec::new();
+    let range = Filter::new().from_block(head.number).to_block(head.number);
+    if rpc.provider().get_logs(&range).await.is_err() {
+        missing.push("eth_getLogs");
+    }
+    if rpc.provider().get_logs(&Filter::new().at_block_hash(head.hash)).await.is_err() {
+        missing.push("eth_getLogs by block hash");
+    }
+    if rpc.provider().get_fee_history(1, BlockNumberOrTag::Latest, &[]).await.is_err() {
+        missing.push("eth_feeHistory");
+    }
+    (Answer { name, head: Ok((rpc.chain_id(), head)), missing }, Some(rpc))
+}
+
+/// A height that all of them should have, if there are several.
+fn common_height(answers: &[Answer]) -> Option<u64> {
+    let heads: Vec<u64> =
+        answers.iter().filter_map(|answer| Some(answer.head.as_ref().ok()?.1.number)).collect();
+    let lowest = heads.iter().min().filter(|_| heads.len() > 1)?;
+    Some(lowest.saturating_sub(2))
+}
+
+fn judge(answers: &[Answer], hashes: &[(String, B256)], now: u64, found: &mut Findings) -> Option<u64> {
+    let heads = answers.iter().filter_map(|answer| answer.head.as_ref().ok());
+    let newest = heads.clone().map(|(_, head)| *head).max_by_key(|head| head.number);
+    let first = heads.clone().map(|(chain, _)| *chain).next();
+    for answer in answers {
+        let name = &answer.name;
+        match &answer.head {
+            Err(why) => found.fail("endpoint", why.clone(), format!("curl -s {name}; or another --rpc-url")),
+            Ok((chain, _)) if Some(*chain) != first => found.fail(
+                "endpoint",
+                format!("{name} is on chain {chain}, the first on another; all have to be on one"),
+                "provery node config check",
+            ),
+            Ok((_, head)) if newest.is_some_and(|newest| newest.number > head.number + LAG) => found.warn(
+                "endpoint",
+                format!("{name} is at block {}, behind another by more than {LAG}", head.number),
+                "provery doctor, in a minute; or another --rpc-url",
+            ),
+            Ok(_) if answer.missing.contains(&"eth_getLogs") => found.fail(
+                "endpoint",
+                format!("{name} gives no logs, which a node lives on ({})", answer.missing.join(", ")),
+                "another --rpc-url",
+            ),
+            Ok(_) if !answer.missing.is_empty() => found.warn(
+                "endpoint",
+                format!("{name} does not answer {}", answer.missing.join(", ")),
+                "a second --rpc-url that does",
+            ),
+            Ok((_, head)) => found.ok("endpoint", format!("{name} answers, at block {}", head.number)),
+        }
+    }
+    if let Some((name, hash)) = hashes.first()
+        && let Some((other, _)) = hashes.iter().find(|(_, theirs)| theirs != hash)
+    {
+        found.fail(
+            "endpoint",
+            format!("{name} and {other} tell different blocks at one height; one of them is wrong, or was just reorganised"),
+            "provery doctor, in a minute; or without one of them",
+        );
+    }
+    let (chain, head) = (first?, newest?);
+    let development = is_development_chain(chain);
+    if answers.len() == 1 && !development {
+        found.warn(
+            "endpoint",
+            "there is only one; when it fails or lies, nothing is proven",
+            "rpc_urls in the configuration: several, of operators that fail apart from each other",
+        );
+    }
+    let age = now.saturating_sub(head.timestamp);
+    if head.timestamp > now + AHEAD && development {
+        let ahead = head.timestamp - now;
+        found.warn(
+            "clock",
+            format!("the newest block is {ahead} s ahead of this machine's clock, as after a leap of a development chain's"),
+            "date",
+        );
+    } else if head.timestamp > now + AHEAD {
+        let ahead = head.timestamp - now;
+        found.fail(
+            "clock",
+            format!("the newest block is {ahead} s ahead of this machine's clock: the clock is wrong, or the endpoint lies"),
+            "timedatectl",
+        );
+    } else if age > STANDS && development {
+        found.warn(
+            "chain",
+            format!("chain {chain} made its last block {age} s ago: one that makes blocks only when it is sent something does not \
+                     let time pass"),
+            "anvil --block-time 1",
+        );
+    } else if age > STANDS {
+        found.fail(
+            "chain",
+            format!("chain {chain} made its last block {age} s ago: it stands, the endpoint lags, or this machine's clock is ahead"),
+            "timedatectl; or another --rpc-url",
+        );
+    } else {
+        found.ok("chain", format!("{chain} at block {}, {age} s old by this machine's clock", head.number));
+    }
+    Some(chain)
+}
+
+/// Whether the chain has what the lottery and mining draw from.
+pub async fn randomness(session: &Session, found: &mut Findings) {
+    let rpc = session.chain.rpc();
+    let beacon = match session.chain.lottery_contract().randomness().call().await {
+        Ok(beacon) => !beacon.is_zero(),
+        Err(_) => false,
+    };
+    if beacon {
+        found.ok("randomness", "from the beacon that the deployment names");
+        return;
+    }
+    let judged = randomness::newest(rpc).await.map(|mixes| randomness::judge(&mixes));
+    let Some(judged) = found.note("randomness", judged, "provery doctor") else { return };
+    let history = rpc.code_hash(HISTORY).await;
+    let Some(history) = found.note("hardfork", history.map_err(Into::into), "provery doctor") else { return };
+    if history.is_none() {
+        found.fail(
+            "hardfork",
+            "the chain has no history of block hashes (EIP-2935, since Prague), so no seed can be brought in",
+            "provery market list; serve markets without a lottery or mining",
+        );
+    } else {
+        found.ok("hardfork", "Prague or later: past blocks' hashes are on the chain");
+    }
+    match judged {
+        Finding::Changing => found.ok("randomness", "prevrandao changes from block to block"),
+        Finding::NoEvidence => found.warn("randomness", "there are too few blocks to tell", "provery doctor"),
+        Finding::Foreseeable => found.fail(
+            "randomness",
+            "prevrandao does not change from block to block, so everybody knows whom the lottery draws",
+            "provery market list; serve markets without a lottery or mining",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+
+    fn answer(name: &str, chain: u64, number: u64, timestamp: u64) -> Answer {
+        let head = BlockRef { number, timestamp, ..BlockRef::default() };
+        Answer { name: name.to_owned(), head: Ok((chain, head)), missing: Vec::new() }
+    }
+
+    fn judged(
+        answers: &[Answer],
+        hashes: &[(String, B256)],
+        now: u64,
+    ) -> (Option<u64>, Vec<(Level, String)>) {
+        let mut found = Findings::default();
+        let chain = judge(answers, hashes, now, &mut found);
+        (chain, found.0.into_iter().map(|finding| (finding.level, finding.says)).collect())
+    }
+
+    fn worst(answers: &[Answer], now: u64) -> Level {
+        judged(answers, &[], now).1.into_iter().map(|(level, _)| level).max().expect("something is found")
+    }
+
+    #[test]
+    fn endpoints_that_agree_on_a_young_head_are_fine() {
+        let two = [answer("a", 1, 100, 1_000), answer("b", 1, 99, 990)];
+        assert_eq!(judged(&two, &[], 1_005).0, Some(1));
+        assert_eq!(worst(&two, 1_005), Level::Ok);
+    }
+
+    #[test]
+    fn each_fault_of_an_endpoint_is_found() {
+        let good = answer("a", 1, 100, 1_000);
+        let dead = Answer { head: Err("no answer".to_owned()), ..good.clone() };
+        assert_eq!(worst(&[good.clone(), dead.clone()], 1_005), Level::Fail);
+        assert_eq!(judged(&[dead], &[], 1_005).0, None, "there is no chain to go on with");
+        assert_eq!(worst(&[good.clone(), answer("b", 2, 100, 1_000)], 1_005), Level::Fail, "another chain");
+        assert_eq!(worst(&[good.clone(), answer("b", 1, 90, 990)], 1_005), Level::Warn, "lags");
+        let mute = Answer { missing: vec!["eth_getLogs"], ..good.clone() };
+        assert_eq!(worst(&[good.clone(), mute], 1_005), Level::Fail);
+        let old = Answer { missing: vec!["eth_feeHistory"], ..good.clone() };
+        assert_eq!(worst(&[good.clone(), old], 1_005), Level::Warn);
+        assert_eq!(worst(&[good.clone()], 1_005), Level::Warn, "only one");
+        let hashes = [("a".to_owned(), B256::repeat_byte(1)), ("b".to_owned(), B256::repeat_byte(2))];
+        let (_, found) = judged(&[good.clone(), good], &hashes, 1_005);
+        assert!(found.iter().any(|(level, says)| *level == Level::Fail && says.contains("different blocks")));
+    }
+
+    #[test]
+    fn a_head_from_the_future_or_long_ago_is_found() {
+        let two = [answer("a", 1, 100, 1_000), answer("b", 1, 100, 1_000)];
+        assert_eq!(worst(&two, 900), Level::Fail, "the future");
+        assert_eq!(worst(&two, 1_200), Level::Fail, "it stands");
+        assert_eq!(worst(&[answer("a", 31_337, 100, 1_000)], 1_200), Level::Warn, "it may mine on demand");
+        assert_eq!(
+            worst(&[answer("a", 31_337, 100, 1_000)], 900),
+            Level::Warn,
+            "its clock may have been moved"
+        );
+    }
+}

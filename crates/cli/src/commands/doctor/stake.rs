@@ -1,0 +1,307 @@
+//! The prover: who signs for it, what its key has for gas, and every reason for which nothing would be earned.
+
+use alloy::{
+    primitives::{Address, U256},
+    signers::local::PrivateKeySigner,
+};
+use eyre::Result;
+use provery_bindings::{Prover, SealedBidAuction};
+use provery_node::earning::{self, Lack, Pause, Shortfall, Situation};
+use provery_types::{RollupRecord, Terms};
+
+use super::{Findings, machine, machine::Measured};
+use crate::{
+    amount::human,
+    commands::{node::run, prove},
+    config::node::NodeValues,
+    error::{Code, fail},
+    session::Session,
+};
+
+/// Gas of a proof's transaction, rounded up.
+const PROOF_GAS: u64 = 400_000;
+/// Proofs whose gas the key should be able to pay, unless the settings say otherwise.
+const LOW_PROOFS: u64 = 20;
+/// Proofs below which the node pauses its prover.
+const LEAST_PROOFS: u64 = 4;
+
+/// A market that the node would serve.
+#[derive(Debug, Clone)]
+pub struct Served {
+    pub rollup: RollupRecord,
+    pub terms: Terms,
+    /// Its keys are not here, or not the right ones.
+    pub lack: Option<Lack>,
+}
+
+impl Served {
+    pub fn name(&self) -> String {
+        format!("market {} ({})", self.rollup.market, provery_types::text::plain(&self.rollup.name))
+    }
+}
+
+/// The markets that these settings choose.
+pub async fn served(session: &Session, values: &NodeValues) -> Result<Vec<Served>> {
+    let rollups = run::served(session, values.market.as_deref().unwrap_or_default()).await?;
+    let mut served = Vec::new();
+    for rollup in rollups {
+        let terms = session.chain.terms(rollup.market).await?;
+        served.push(Served { rollup, terms, lack: None });
+    }
+    Ok(served)
+}
+
+pub async fn look(
+    session: &Session,
+    key: &PrivateKeySigner,
+    values: &NodeValues,
+    served: &[Served],
+    measured: Option<&Measured>,
+    found: &mut Findings,
+) -> Result<()> {
+    let chain = &session.chain;
+    let me = key.address();
+    let prover = prove::payee(session, values.prover).await?;
+    let record = chain.prover(prover).await?;
+    if record.id != 0 {
+        found.ok("prover", format!("{prover} is prover {}", record.id));
+    }
+    submitter(session, me, prover, found).await?;
+
+    let fee = chain.max_fee().await?;
+    let balance = chain.rpc().balance(me).await?;
+    let proofs = proofs(balance, fee);
+    funds(me, proofs, values.low_balance_proofs.unwrap_or(LOW_PROOFS), found);
+
+    let least: Vec<Option<U256>> = served
+        .iter()
+        .map(|served| values.min_reward.map(|amount| amount.0).or_else(|| measured?.cost(served)))
+        .collect();
+    let situation = situation(session, values, (me, prover), &record, served, &least).await?;
+    let situation = Situation { proofs_left: Some(proofs), ..situation };
+    tell(&earning::shortfalls(&situation, human), found);
+
+    let (_, decimals) = chain.asset_unit().await?;
+    for (served, least) in served.iter().zip(&least) {
+        draws(session, served, prover, found).await?;
+        machine::against(served, measured, *least, found);
+        let rate = values.gas_wei_per_asset.map_or(U256::from(10u64).pow(U256::from(18)), |amount| amount.0);
+        let budget = budget(served.terms.price.to(), rate, decimals, values.budget_bps.unwrap_or(5_000));
+        fees(&served.name(), fee, budget, found);
+    }
+    Ok(())
+}
+
+/// What the node would know of itself once it is up.
+async fn situation(
+    session: &Session,
+    values: &NodeValues,
+    (me, prover): (Address, Address),
+    record: &Prover,
+    served: &[Served],
+    least: &[Option<U256>],
+) -> Result<Situation> {
+    let chain = &session.chain;
+    let tunables = values.tunables(least.iter().flatten().max().copied());
+    let mut markets = Vec::new();
+    for served in served {
+        let position = chain.position(served.rollup.market, prover).await?;
+        let mut market = earning::Served::new(session.deployment(), &served.rollup, &served.terms);
+        (market.units, market.exposure) = (position.units.into(), position.exposure.into());
+        market.accepted = (position.fromVersion, position.toVersion);
+        market.suspended = position.suspended;
+        if market.mechanism.is_some_and(|mechanism| mechanism.wants_deposit()) {
+            market.deposit = Some(deposit_of(session, served.terms.mechanism, me).await?);
+        }
+        market.lack = served.lack.clone();
+        markets.push(market);
+    }
+    Ok(Situation {
+        prover,
+        registered: record.id != 0,
+        // Whose pause it is only the node's own file knows.
+        pause: record.paused.then_some(Pause::Operator),
+        taking: tunables.taking,
+        rescue: tunables.rescue,
+        mine: values.mine == Some(true),
+        cost: tunables.minimum_reward,
+        stake_unit: chain.registry_params().await?.stake_unit,
+        proofs_left: None,
+        markets,
+    })
+}
+
+/// Reasons for which nothing is earned are in the way.
+fn tell(shortfalls: &[Shortfall], found: &mut Findings) {
+    for shortfall in shortfalls {
+        found.fail("earning", shortfall.message.clone(), shortfall.next.clone());
+    }
+    if shortfalls.is_empty() {
+        found.ok("earning", "nothing keeps slots of the markets served from this prover");
+    }
+}
+
+async fn submitter(session: &Session, me: Address, prover: Address, found: &mut Findings) -> Result<()> {
+    if me == prover {
+        return Ok(());
+    }
+    if session.chain.prover_of_submitter(me).await? == Some(prover) {
+        found.ok("submitter", format!("{me} acts for {prover}"));
+    } else if session.chain.is_nominated(prover, me).await? {
+        found.warn(
+            "submitter",
+            format!("{me} is nominated, and accepts when the node starts"),
+            "provery node",
+        );
+    } else {
+        found.fail(
+            "submitter",
+            format!("{me} is no submitter of {prover}"),
+            format!("provery prover submitter add {me}, with the prover's key"),
+        );
+    }
+    Ok(())
+}
+
+/// When an allocation counts, and whether terms to come are accepted.
+async fn draws(session: &Session, served: &Served, prover: Address, found: &mut Findings) -> Result<()> {
+    let (chain, market, name) = (&session.chain, served.rollup.market, served.name());
+    let position = chain.position(market, prover).await?;
+    if position.units == 0 {
+        return Ok(());
+    }
+    let accepts = position.fromVersion..=position.toVersion;
+    let told = chain.terms_record(market).await?;
+    if told.announced.is_some() && !accepts.contains(&told.version) {
+        found.warn(
+            "terms",
+            format!("version {} of the terms of {name} is announced, and not accepted", told.version),
+            format!(
+                "provery market show --market {market}, and then provery prover allocate --market {market} --units {} \
+                 --accept-versions {}..{}",
+                position.units, position.fromVersion, told.version
+            ),
+        );
+    } else {
+        found
+            .ok("terms", format!("versions {} to {} of {name} are accepted", accepts.start(), accepts.end()));
+    }
+    let drawn = served.terms.mechanism == session.deployment().lottery();
+    if drawn && chain.weight(market, prover).await?.is_zero() {
+        let length = chain.registry_params().await?.epoch_length;
+        let now = session.head().await?.timestamp;
+        let left = length.saturating_sub(now.checked_rem(length).unwrap_or_default());
+        found.warn(
+            "stake",
+            format!(
+                "{} units in {name} count from the next epoch, in {left} s, or the one after",
+                position.units
+            ),
+            "provery doctor, then",
+        );
+    } else {
+        found.ok(
+            "stake",
+            format!("{} units are in {name}, {} of them exposed", position.units, position.exposure),
+        );
+    }
+    Ok(())
+}
+
+/// How many proofs' gas a balance pays at a fee.
+fn proofs(balance: U256, fee: u128) -> u64 {
+    (balance / U256::from(fee.max(1)).saturating_mul(U256::from(PROOF_GAS))).saturating_to()
+}
+
+fn funds(key: Address, proofs: u64, low: u64, found: &mut Findings) {
+    let says = match proofs {
+        1_000_000.. => format!("{key} can pay the gas of more than a million proofs"),
+        proofs => format!("{key} can pay the gas of {proofs} proofs at today's fees"),
+    };
+    let next = format!("cast send --value 1ether {key}, from an account that has some");
+    if proofs < LEAST_PROOFS {
+        found.fail("gas", says, next);
+    } else if proofs < low {
+        found.warn("gas", says, next);
+    } else {
+        found.ok("gas", says);
+    }
+}
+
+/// Wei of the chain's currency that the gas of a proof may cost, of what a slot pays.
+fn budget(price: U256, wei_per_asset: U256, decimals: u8, bps: u64) -> U256 {
+    let whole = U256::from(10u64).saturating_pow(U256::from(decimals));
+    let worth = price.saturating_mul(wei_per_asset).checked_div(whole).unwrap_or_default();
+    worth.saturating_mul(U256::from(bps)) / U256::from(10_000)
+}
+
+fn fees(name: &str, fee: u128, budget: U256, found: &mut Findings) {
+    let gas = U256::from(fee).saturating_mul(U256::from(PROOF_GAS));
+    if gas > budget {
+        let gwei = |wei: U256| format!("{} gwei", wei / U256::from(1_000_000_000));
+        found.fail(
+            "fees",
+            format!(
+                "a proof's gas costs {} now, and for a slot of {name} {} may be spent",
+                gwei(gas),
+                gwei(budget)
+            ),
+            "provery node --gas-wei-per-asset, at the true rate; or --budget-bps",
+        );
+    } else {
+        found.ok("fees", format!("a proof's gas is within what a slot of {name} may cost"));
+    }
+}
+
+async fn deposit_of(session: &Session, escrow: Address, key: Address) -> Result<U256> {
+    let escrow = SealedBidAuction::new(escrow, session.chain.rpc().provider().clone());
+    escrow
+        .balanceOf(key)
+        .call()
+        .await
+        .map_err(|error| fail(Code::RpcRejected, format!("the escrow does not answer ({error}); try again")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+
+    #[test]
+    fn every_reason_for_earning_nothing_is_in_the_way_with_what_to_type() {
+        let mut found = Findings::default();
+        tell(&[], &mut found);
+        let next = "provery prover resume".to_owned();
+        tell(
+            &[Shortfall {
+                code: "paused".to_owned(),
+                message: "paused".to_owned(),
+                next: next.clone(),
+                market: None,
+            }],
+            &mut found,
+        );
+        assert_eq!(found.0[0].level, Level::Ok);
+        assert_eq!((found.0[1].level, found.0[1].next.clone()), (Level::Fail, Some(next)));
+    }
+
+    #[test]
+    fn gas_is_counted_in_proofs_and_against_what_a_slot_pays() {
+        assert_eq!(proofs(U256::from(7 * PROOF_GAS), 2), 3);
+        let of = |proofs: u64| {
+            let mut found = Findings::default();
+            funds(Address::ZERO, proofs, 20, &mut found);
+            found.0[0].level
+        };
+        assert_eq!([of(3), of(19), of(20)], [Level::Fail, Level::Warn, Level::Ok]);
+
+        // A token of 6 decimals, a whole unit of which is worth 1,000 wei.
+        assert_eq!(budget(U256::from(2_000_000), U256::from(1_000), 6, 5_000), U256::from(1_000));
+        let of = |fee| {
+            let mut found = Findings::default();
+            fees("market 1", fee, U256::from(10 * PROOF_GAS), &mut found);
+            found.0[0].level
+        };
+        assert_eq!([of(10), of(11)], [Level::Ok, Level::Fail]);
+    }
+}

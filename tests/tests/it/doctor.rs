@@ -1,0 +1,105 @@
+//! `provery doctor`, in the situations in which people call it; and what else tells of the commands themselves.
+
+use eyre::{Result, ensure};
+use provery_tests::{Anvil, Provery, Town};
+use serde_json::Value;
+
+/// The findings of one level, each with what to type next.
+fn findings(said: &Value, level: &str) -> Vec<(String, String)> {
+    let all = said["findings"].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    all.iter()
+        .filter(|finding| finding["level"] == level)
+        .map(|it| (text(&it["check"]), text(&it["next"])))
+        .collect()
+}
+
+#[tokio::test]
+async fn the_doctor_says_what_is_in_the_way_and_what_to_type() -> Result<()> {
+    let anvil = Anvil::start().await?;
+    let provery = Provery::new(&anvil.url())?;
+    let doctor = ["doctor", "--data-dir", "node"];
+
+    // No key, no deployment: it goes on as far as it can, and all of it is one JSON object.
+    let said = provery.run(None, &doctor).await?;
+    ensure!(said.code == 1, "{said:?}");
+    let failed = findings(&said.json, "fail");
+    ensure!(
+        failed.iter().any(|(check, next)| check == "key" && next.contains("provery keystore new")),
+        "{said:?}"
+    );
+    ensure!(
+        failed.iter().any(|(check, next)| check == "deployment" && next.contains("provery deploy")),
+        "{said:?}"
+    );
+    ensure!(findings(&said.json, "ok").iter().any(|(check, _)| check == "endpoint"), "{said:?}");
+
+    // No chain.
+    let nowhere = Provery::new("http://127.0.0.1:9")?;
+    let said = nowhere.run(None, &doctor).await?;
+    ensure!(findings(&said.json, "fail").iter().any(|(check, _)| check == "endpoint"), "{said:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_doctor_finds_nothing_in_the_way_of_a_prover_that_is_ready() -> Result<()> {
+    let town = Town::build().await?;
+    let doctor = ["doctor", "--data-dir", "node"];
+    town.pass(130).await?;
+    let said = town.provery.run(Some(&town.prover), &doctor).await?;
+    ensure!(said.code == 0 && said.json["failures"] == 0, "{said:?}");
+    let fine = findings(&said.json, "ok");
+    for check in
+        ["key", "deployment", "endpoint", "keys", "prover", "gas", "earning", "terms", "fees", "data"]
+    {
+        ensure!(fine.iter().any(|(found, _)| found == check), "{check} is not fine: {said:?}");
+    }
+
+    // Each thing that is taken away is missed, with the command that brings it back.
+    let key = Some(town.prover.as_str());
+    let missed = async |key: Option<&str>, args: &[&str], wanted: &str| -> Result<()> {
+        let said = town.provery.run(key, args).await?;
+        let failed = findings(&said.json, "fail");
+        ensure!(
+            said.code == 1 && failed.iter().any(|(_, next)| next.contains(wanted)),
+            "no {wanted}: {said:?}"
+        );
+        Ok(())
+    };
+    missed(Some(&town.stranger), &doctor, "provery prover register").await?;
+    missed(key, &["doctor"], "--data-dir").await?;
+    missed(
+        key,
+        &["doctor", "--data-dir", "node", "--keys", "nowhere"],
+        "provery keys generate --block-txs 1",
+    )
+    .await?;
+    missed(key, &["doctor", "--data-dir", "node", "--min-reward", "11ether"], "provery calibrate").await?;
+    missed(key, &["doctor", "--data-dir", "node", "--gas-wei-per-asset", "1"], "--gas-wei-per-asset").await?;
+    town.provery.ok(key, &["prover", "pause"]).await?;
+    missed(key, &doctor, "provery prover resume").await?;
+    town.provery.ok(key, &["prover", "allocate", "--market", "1", "--units", "3"]).await?;
+    missed(key, &doctor, "provery prover allocate --market 1 --units 12").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn help_completions_and_manual_pages_need_no_chain_and_no_settings() -> Result<()> {
+    let provery = Provery::new("http://127.0.0.1:9")?;
+    std::fs::write(provery.dir.path().join("provery.toml"), "nonsense")?;
+    let pages = provery.ok(None, &["man", "--dir", "man"]).await?;
+    ensure!(pages["pages"].as_u64() > Some(50), "{pages}");
+    ensure!(provery.dir.path().join("man/provery-node.1").exists(), "no page of the node");
+    for args in [&["completions", "bash"][..], &["help"], &["help", "slot", "show"]] {
+        let output = tokio::process::Command::new(provery_tests::program("provery")?)
+            .args(args)
+            .current_dir(provery.dir.path())
+            .output()
+            .await?;
+        ensure!(output.status.success() && !output.stdout.is_empty(), "{args:?}: {output:?}");
+    }
+    let help =
+        tokio::process::Command::new(provery_tests::program("provery")?).arg("--help").output().await?;
+    ensure!(String::from_utf8_lossy(&help.stdout).contains("PROVERY_LOG"), "{help:?}");
+    Ok(())
+}
