@@ -8,10 +8,10 @@
 use std::collections::BTreeMap;
 
 use alloy::{
-    primitives::{Address, Bloom, BloomInput},
+    primitives::{Address, Bloom, BloomInput, LogData},
     rpc::types::{Filter, Log},
 };
-use provery_types::{BlockRef, Event, LoggedEvent, Source};
+use provery_types::{BlockRef, DecodeError, Event, LoggedEvent, Source, text};
 
 use crate::{Chain, ChainError, Rpc, crowd::Crowd, endpoints::Because, headers::Header, view::View};
 
@@ -20,6 +20,9 @@ pub(crate) const RANGE: u64 = 2_000;
 
 /// Bits of a bloom that are set when it names a quarter of all contracts there are, by coincidence.
 const CROWDED: u32 = 1_290;
+
+/// Of why a log does not decode.
+const REASON_BYTES: usize = 200;
 
 /// Bits set when it names nearly everything: some chains set them all.
 const FULL: u32 = 2_000;
@@ -257,7 +260,7 @@ impl Reader {
             };
             let address = log.address();
             let Some(source) = self.sources.get(&address) else { continue };
-            if let Some(event) = Event::decode(*source, &log.inner.data)? {
+            if let Some(event) = told(*source, &log.inner.data)? {
                 events.push(LoggedEvent { event, address, block, tx_hash, log_index });
             }
         }
@@ -288,6 +291,16 @@ async fn all_logs(view: &View, header: &Header) -> Result<Option<Vec<Log>>, Chai
     Ok((transactions == receipts.transactions).then_some(receipts.logs))
 }
 
+/// What a log says. Anybody may have written a rollup: what it emits stops nobody else.
+fn told(source: Source, log: &LogData) -> Result<Option<Event>, DecodeError> {
+    match Event::decode(source, log) {
+        Err(error) if source == Source::Rollup => {
+            Ok(Some(Event::Malformed { reason: text::shown(&error.to_string(), REASON_BYTES) }))
+        }
+        told => told,
+    }
+}
+
 /// Whether the bloom names a contract of which no log came.
 fn is_withheld<'a>(bloom: &Bloom, contracts: impl IntoIterator<Item = &'a Address>, logs: &[Log]) -> bool {
     contracts.into_iter().any(|contract| {
@@ -313,6 +326,8 @@ fn ones(bloom: &Bloom) -> u32 {
 mod tests {
     use super::*;
     use alloy::primitives::{B256, Bytes, Log as Inner};
+    use alloy::sol_types::SolEvent as _;
+    use provery_bindings::{ProverRegistry, TransferRollup};
 
     const US: Address = Address::repeat_byte(1);
     const ALSO_US: Address = Address::repeat_byte(2);
@@ -336,6 +351,16 @@ mod tests {
         assert!(!is_withheld(&named, [&US, &ALSO_US], &[log(US)]));
         assert!(!is_withheld(&bloom(&[log(OTHER)]), [&US, &ALSO_US], &[]));
         assert!(!is_withheld(&Bloom::ZERO, [&US], &[]));
+    }
+
+    #[test]
+    fn what_a_rollup_emits_stops_nobody_else() {
+        let cut = |selector: B256| LogData::new_unchecked(vec![selector], Bytes::from(vec![7]));
+        let posted = cut(TransferRollup::BlockPosted::SIGNATURE_HASH);
+        assert!(matches!(told(Source::Rollup, &posted), Ok(Some(Event::Malformed { .. }))));
+        assert_eq!(told(Source::Registry, &posted), Ok(None));
+        let registered = cut(ProverRegistry::ProverRegistered::SIGNATURE_HASH);
+        assert!(told(Source::Registry, &registered).is_err(), "it is not the contract it should be");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use alloy::{
     rpc::types::Filter,
     sol_types::SolEvent,
 };
-use provery_bindings::{Circuit, DevelopmentToken, Position, ProofMarket, Prover};
+use provery_bindings::{Circuit, DevelopmentToken, Position, ProofMarket, Prover, SealedBidAuction};
 use provery_types::{Slot, SlotState, Terms, terms_hash};
 
 use crate::{Chain, ChainError, history};
@@ -251,6 +251,13 @@ impl Chain {
     pub async fn slot_state(&self, market: U256, id: u64) -> Result<SlotState, ChainError> {
         let state = read!(self, self.market_contract(), slotState(market, id))?;
         SlotState::from_u8(state).ok_or_else(|| self.senseless("slotState", format!("state {state}")))
+    }
+
+    /// Asset wei that a key deposited with a mechanism that keeps bonds of its own, less those that are locked.
+    pub async fn deposited(&self, escrow: Address, key: Address) -> Result<U256, ChainError> {
+        // Every such mechanism's escrow is the same contract.
+        let escrow = SealedBidAuction::new(escrow, self.rpc().provider().clone());
+        read!(self, escrow, balanceOf(key))
     }
 
     /// Asset wei that are burned and not yet swept.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{lottery::Record, weights::Weights};
-use provery_types::{Event, LoggedEvent, Slot, SlotExt, Terms};
+use provery_types::{Event, LoggedEvent, Slot, SlotExt, Terms, text};
 
 /// How a slot ended, if it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -274,9 +274,11 @@ impl History {
                 self.ids.insert(*id, *prover);
                 let record = self.provers.entry(*prover).or_default();
                 record.id = *id;
-                record.uri.clone_from(uri);
+                record.uri = text::shown(uri, text::URI_BYTES);
             }
-            Event::UriSet { prover, uri } => self.provers.entry(*prover).or_default().uri.clone_from(uri),
+            Event::UriSet { prover, uri } => {
+                self.provers.entry(*prover).or_default().uri = text::shown(uri, text::URI_BYTES);
+            }
             Event::SubmitterSet { prover, submitter, allowed } => {
                 let submitters = &mut self.provers.entry(*prover).or_default().submitters;
                 submitters.retain(|known| known != submitter);

@@ -7,6 +7,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use provery_types::text;
 use serde::Serialize;
 
 use crate::{
@@ -50,13 +51,13 @@ impl Output {
     }
 
     pub fn warn(&self, text: &str) {
-        stderr(&format!("warning: {text}"));
+        stderr(&format!("warning: {}", text::lines(text)));
     }
 
     pub fn failure(&self, failure: &Failure) {
         // What a server answered may quote the URL it was asked at.
         let failure = &Failure { code: failure.code, message: logs::cleaned(&failure.message).into_owned() };
-        stderr(&format!("error: {}", failure.message));
+        stderr(&format!("error: {}", text::lines(&failure.message)));
         self.line(&failure.to_json());
     }
 
@@ -109,10 +110,12 @@ pub fn spinner(label: &str) -> Option<ProgressBar> {
     Some(bar)
 }
 
-/// Rows under a heading, columns aligned; numbers to the right.
+/// Rows under a heading, columns aligned; numbers to the right. What cells hold may come from anybody.
 pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| text::plain(cell)).collect()).collect();
     let mut widths: Vec<usize> = heading.iter().map(|cell| cell.chars().count()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -130,16 +133,16 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
         text.trim_end().to_string() + "\n"
     };
     let mut text = line(&mut heading.iter().copied());
-    for row in rows {
+    for row in &rows {
         text.push_str(&line(&mut row.iter().map(String::as_str)));
     }
     text
 }
 
-/// `name  value` lines, values aligned.
+/// `name  value` lines, values aligned. What values hold may come from anybody.
 pub fn fields(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    rows.iter().map(|(name, value)| format!("{name:<width$}  {value}\n")).collect()
+    rows.iter().map(|(name, value)| format!("{name:<width$}  {}\n", text::lines(value))).collect()
 }
 
 /// What went wrong first when a result was written, if anything did.
@@ -181,6 +184,14 @@ mod tests {
         let text =
             table(&["slot", "state"], &[vec!["9".into(), "open".into()], vec!["10".into(), "proven".into()]]);
         assert_eq!(text, "slot  state\n   9  open\n  10  proven\n");
+    }
+
+    #[test]
+    fn what_others_wrote_cannot_move_the_cursor() {
+        let hostile = || "https://x\u{1b}[2J\u{202e}".to_owned();
+        for text in [table(&["uri"], &[vec![hostile()]]), fields(&[("uri", hostile())])] {
+            assert!(text.contains("https://x\\u{1b}[2J\\u{202e}"), "{text:?}");
+        }
     }
 
     #[test]

@@ -100,7 +100,8 @@ pub fn rescue_rank(slot: &Slot, me: Address, candidates: &[Address]) -> u64 {
     }
 }
 
-fn turn_hash(slot: &Slot, prover: Address) -> [u8; 32] {
+/// By what provers are put in turns at a slot.
+pub fn turn_hash(slot: &Slot, prover: Address) -> [u8; 32] {
     keccak256((slot.market, slot.id, prover).abi_encode()).0
 }
 

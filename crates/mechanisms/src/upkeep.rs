@@ -16,60 +16,73 @@ pub const STEP_SECONDS: u64 = 15;
 
 /// This prover's place at one piece of upkeep, named by `salt`, among the active provers.
 pub fn upkeep_rank(salt: U256, me: Address, candidates: &[Address]) -> u64 {
-    let key = |prover: Address| keccak256((salt, prover).abi_encode());
-    let mine = key(me);
+    let mine = turn_hash(salt, me);
     let others = candidates.iter().filter(|candidate| **candidate != me);
     if candidates.contains(&me) {
-        others.filter(|candidate| key(**candidate) < mine).count() as u64
+        others.filter(|candidate| turn_hash(salt, **candidate) < mine).count() as u64
     } else {
         others.count() as u64
     }
 }
 
+/// By what provers are put in turns at a piece of upkeep, named by `salt`.
+pub fn turn_hash(salt: U256, prover: Address) -> [u8; 32] {
+    keccak256((salt, prover).abi_encode()).0
+}
+
+/// Names a slot's upkeep.
+pub fn slot_salt(slot: &Slot) -> U256 {
+    U256::from_be_bytes(keccak256((slot.market, slot.id).abi_encode()).0)
+}
+
 /// The epoch whose seed to bring in, if there is one that nobody brought and this prover's turn has come: the one that `now` falls
 /// into, or the next once its seed can be known, `lead` seconds before it begins. Which seed it is depends on nobody's turn.
+/// `candidates` are asked for only if a seed is due, and nobody's turn comes without any.
 pub fn should_bring_seed(
     now: u64,
     epoch_length: u64,
     lead: u64,
     seeded: impl Fn(u64) -> bool,
     me: Address,
-    candidates: &[Address],
+    candidates: impl FnOnce() -> Vec<Address>,
 ) -> Option<u64> {
     let current = now.checked_div(epoch_length)?;
+    let known = |epoch: u64| epoch.saturating_mul(epoch_length).saturating_sub(lead);
+    let wanted = |epoch: &u64| !seeded(*epoch) && now >= known(*epoch);
+    let mut wanted = [current, current.saturating_add(1)].into_iter().filter(wanted).peekable();
+    wanted.peek()?;
+    let candidates = candidates();
     let due = |epoch: &u64| {
-        let known = epoch.saturating_mul(epoch_length).saturating_sub(lead);
-        let rank = upkeep_rank(U256::from(*epoch), me, candidates);
+        let rank = upkeep_rank(U256::from(*epoch), me, &candidates);
         // Turns end well within the epoch, however many provers there are.
         let wait = rank.saturating_mul(STEP_SECONDS).min(epoch_length / 2);
-        !seeded(*epoch) && now >= known.saturating_add(wait)
+        now >= known(*epoch).saturating_add(wait)
     };
-    [current, current.saturating_add(1)].into_iter().find(due)
+    wanted.find(due).filter(|_| !candidates.is_empty())
 }
 
-/// The second from which this prover should expire a slot. The prover whose bond it frees goes first.
-pub fn expire_at(slot: &Slot, terms: &Terms, me: Address, candidates: &[Address]) -> u64 {
+/// The second from which this prover should expire a slot. The prover whose bond it frees goes first. `rank` is its place among
+/// the slot's candidates, of [`slot_salt`].
+pub fn expire_at(slot: &Slot, terms: &Terms, me: Address, rank: impl FnOnce() -> u64) -> u64 {
     let expires = expires_at(slot, terms);
     if slot.prover == me {
         return expires;
     }
-    turn_after(expires, slot, me, candidates)
+    turn_after(expires, rank())
 }
 
 /// The second of this prover's turn at a slot's upkeep, if whoever has something in it may from `since` on.
-fn turn_after(since: u64, slot: &Slot, me: Address, candidates: &[Address]) -> u64 {
-    let salt = U256::from_be_bytes(keccak256((slot.market, slot.id).abi_encode()).0);
-    let rank = upkeep_rank(salt, me, candidates).saturating_add(1);
-    since.saturating_add(rank.saturating_mul(STEP_SECONDS))
+fn turn_after(since: u64, rank: u64) -> u64 {
+    since.saturating_add(rank.saturating_add(1).saturating_mul(STEP_SECONDS))
 }
 
 /// The second from which this prover should settle a slot that was proven before its premise was, which can be done since `since`.
 /// Whoever gets or keeps a bond by it goes first: the payee of a rescue, and the prover that missed it. What builds on the slot
 /// waits, so the others follow soon.
-pub fn resolve_at(slot: &Slot, payee: Address, since: u64, me: Address, candidates: &[Address]) -> u64 {
+pub fn resolve_at(slot: &Slot, payee: Address, since: u64, me: Address, rank: impl FnOnce() -> u64) -> u64 {
     let held = !slot.prover.is_zero() && slot.prover != payee;
     let first = payee == me || (held && slot.prover == me);
-    if first { since } else { turn_after(since, slot, me, candidates) }
+    if first { since } else { turn_after(since, rank()) }
 }
 
 /// Whether to end a slot of this prover's that fell with its premise, rather than prove it. It is paid for either way: a proof
@@ -151,8 +164,16 @@ mod tests {
     #[test]
     fn an_epochs_seed_is_brought_in_once_and_in_turn() {
         let provers = provers();
-        let bring = |now, length, prover| should_bring_seed(now, length, 0, |_| false, prover, &provers);
-        assert_eq!(should_bring_seed(1_000, 100, 0, |it| it == 10, provers[0], &provers), None, "seeded");
+        let all = || provers.clone();
+        let bring = |now, length, prover| should_bring_seed(now, length, 0, |_| false, prover, all);
+        assert_eq!(should_bring_seed(1_000, 100, 0, |it| it == 10, provers[0], all), None, "seeded");
+        assert_eq!(
+            should_bring_seed(1_000, 100, 0, |_| false, ME, Vec::new),
+            None,
+            "there is nobody to draw"
+        );
+        let asked = || panic!("nobody need be looked at");
+        assert_eq!(should_bring_seed(1_000, 100, 0, |_| true, ME, asked), None);
         assert_eq!(bring(1_000, 0, provers[0]), None);
         let brings_at = |prover| (0..1_000).find(|late| bring(10_000 + late, 1_000, prover) == Some(10));
         let mut turns: Vec<_> = provers.iter().map(|prover| brings_at(*prover)).collect();
@@ -165,9 +186,9 @@ mod tests {
 
     #[test]
     fn the_next_epochs_seed_is_brought_in_before_it_begins() {
-        let me = [ME];
+        let me = || vec![ME];
         let bring =
-            |now, seeded: &[u64]| should_bring_seed(now, 1_000, 50, |epoch| seeded.contains(&epoch), ME, &me);
+            |now, seeded: &[u64]| should_bring_seed(now, 1_000, 50, |epoch| seeded.contains(&epoch), ME, me);
         assert_eq!(bring(10_949, &[10]), None);
         assert_eq!(bring(10_950, &[10]), Some(11));
         assert_eq!(bring(10_950, &[10, 11]), None);
@@ -178,9 +199,10 @@ mod tests {
     #[test]
     fn a_slot_is_expired_by_its_prover_first() {
         let provers = provers();
-        assert_eq!(expire_at(&slot(provers[2]), &terms(), provers[2], &provers), 1_400);
-        let mut turns: Vec<u64> =
-            provers.iter().map(|prover| expire_at(&slot(ME), &terms(), *prover, &provers)).collect();
+        let at =
+            |slot: Slot, me| expire_at(&slot, &terms(), me, || upkeep_rank(slot_salt(&slot), me, &provers));
+        assert_eq!(at(slot(provers[2]), provers[2]), 1_400);
+        let mut turns: Vec<u64> = provers.iter().map(|prover| at(slot(ME), *prover)).collect();
         turns.sort_unstable();
         assert_eq!(turns, [1_415, 1_430, 1_445, 1_460, 1_475]);
     }
@@ -188,7 +210,10 @@ mod tests {
     #[test]
     fn who_has_something_in_a_pending_slot_settles_it_first() {
         let provers = provers();
-        let turn = |prover, payee, me| resolve_at(&slot(prover), payee, 1_000, me, &provers);
+        let turn = |prover, payee, me| {
+            let slot = slot(prover);
+            resolve_at(&slot, payee, 1_000, me, || upkeep_rank(slot_salt(&slot), me, &provers))
+        };
         let (holder, rescuer) = (provers[0], provers[1]);
         assert_eq!(turn(holder, rescuer, rescuer), 1_000, "the premium");
         assert_eq!(turn(holder, rescuer, holder), 1_000, "the bond");

@@ -3,6 +3,7 @@
 //! Work is reconciled with the facts whenever they change: by a block, a reorg or a restart. The same few lines serve
 //! all three, since [`crate::slots::step`] does not mind being told twice.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,21 +13,29 @@ use provery_mechanisms::{Decision, Mechanism};
 use provery_types::{BlockRef, Deployment, Event, LoggedEvent, Slot, Terms};
 
 use crate::error::NodeError;
-use crate::facts::{Ending, Facts, SlotFact, SlotKey, obsolete, slots_market};
+use crate::facts::{Ending, Facts, SlotFact, SlotKey, obsolete, trimmed};
 use crate::slots::{Action, Input, SlotStage, Work, step};
 use crate::store::{Changes, KEEP_BLOCKS, Loaded, Store, StoreError, StoredProof, WorkRecord};
 
 mod bids;
+mod duty;
 mod ends;
 mod outlook;
 mod past;
+mod queue;
 mod terms;
 mod trade;
+mod turns;
 
+pub use duty::Gap;
 pub use ends::Due;
 pub use past::Past;
 pub use terms::{Concern, MarketOutlook};
 
+#[cfg(test)]
+mod duty_tests;
+#[cfg(test)]
+mod effort_tests;
 #[cfg(test)]
 mod ends_tests;
 #[cfg(test)]
@@ -56,7 +65,7 @@ pub struct Moved {
 }
 
 /// What a decision takes into account apart from the slot.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Chain time in unix seconds.
     pub now: u64,
@@ -91,6 +100,11 @@ pub struct Book {
     head: Option<BlockRef>,
     /// What is known of the past of each market that this node keeps.
     past: Vec<past::Past>,
+    mechanisms: BTreeMap<Address, &'static dyn Mechanism>,
+    duty: duty::Duty,
+    turns: RefCell<turns::Turns>,
+    /// How many decisions were computed: what the work is.
+    decisions: u64,
 }
 
 impl Book {
@@ -106,10 +120,26 @@ impl Book {
         let wanted = past::wanted(&deployment, markets.as_deref());
         let past = past::at_start(&wanted, store.pasts()?.as_deref(), head, &loaded.events);
         store.set_pasts(&past)?;
-        let facts = fold(&deployment, &loaded, &past)?;
+        let facts = fold(&deployment, me, markets.as_deref(), &loaded, &past)?;
         let Loaded { blocks, work, .. } = loaded;
         let work = work.into_iter().collect();
-        let mut book = Self { store, deployment, me, markets, facts, work, head, past };
+        let mechanisms = provery_mechanisms::registry().iter().copied();
+        let mechanisms = mechanisms.map(|it| (deployment.address(it.name()), it)).collect();
+        let (duty, turns) = Default::default();
+        let mut book = Self {
+            store,
+            deployment,
+            me,
+            markets,
+            facts,
+            work,
+            head,
+            past,
+            mechanisms,
+            duty,
+            turns,
+            decisions: 0,
+        };
         book.restart()?;
         Ok((book, blocks))
     }
@@ -175,39 +205,14 @@ impl Book {
         self.facts.slot(key).is_some_and(|fact| fact.premise_fell)
     }
 
-    /// Whether an event is one to keep. What strangers do in their own markets is not; what this prover has there is, so that its
-    /// weights follow a pause of its everywhere.
-    fn wants(&self, event: &Event) -> bool {
-        let concerns = |market: &U256| {
-            self.deployment.rollup_of_market(*market).is_some()
-                || self.markets.as_ref().is_some_and(|markets| markets.contains(market))
-        };
-        let stake = match event {
-            Event::AllocationSet { market, prover, .. }
-            | Event::ProverSuspended { market, prover }
-            | Event::ProverReinstated { market, prover } => *prover == self.me || concerns(market),
-            Event::WeightSet { market, id, .. } => {
-                self.facts.prover_id(self.me) == Some(*id) || concerns(market)
-            }
-            _ => true,
-        };
-        Facts::wants(event) && stake && slots_market(event).is_none_or(concerns)
-    }
-
     /// Whether this node serves a market.
     pub fn serves(&self, market: U256) -> bool {
-        match &self.markets {
-            Some(markets) => markets.contains(&market),
-            None => self.deployment.rollup_of_market(market).is_some(),
-        }
+        self.facts.is_served(market)
     }
 
     /// The client's side of the mechanism whose contract is at `address`.
     pub fn mechanism(&self, address: Address) -> Option<&'static dyn Mechanism> {
-        let named = |name: &str| {
-            self.deployment.code_hashes().iter().any(|(it, (at, _))| it == name && *at == address)
-        };
-        provery_mechanisms::registry().iter().copied().find(|mechanism| named(mechanism.name()))
+        self.mechanisms.get(&address).copied()
     }
 
     /// The stored proof of a slot, if it proves what the slot states and pays this prover.
@@ -239,15 +244,16 @@ impl Book {
                 {
                     self.facts.own_turns(self.store.own_turns()?);
                 }
-                if self.wants(&logged.event) {
+                if self.facts.concerns(logged) {
                     if !self.facts.holds_back(logged) {
                         touched.extend(self.facts.apply(logged));
                     }
-                    wanted.push(logged.clone());
+                    wanted.push(trimmed(logged));
                 }
             }
             kept.push((*block, wanted));
         }
+        self.facts.pass(last.timestamp);
         let mut changes = Changes::default();
         let moved = self.reconcile(touched, &mut changes)?;
         self.store.commit_blocks(&kept, floor, &changes)?;
@@ -264,6 +270,15 @@ impl Book {
         self.blocks(&[(block, events.to_vec())], block.number.saturating_sub(KEEP_BLOCKS))
     }
 
+    /// The facts anew, from what is on disk, at chain time `now`. What was made of the ones before counts no more.
+    fn refold(&mut self, loaded: &Loaded, now: u64) -> Result<(), NodeError> {
+        self.facts = fold(&self.deployment, self.me, self.markets.as_deref(), loaded, &self.past)?;
+        self.facts.pass(now);
+        self.duty.clear();
+        self.turns.get_mut().clear();
+        Ok(())
+    }
+
     /// Take back every block after `to`.
     pub fn reorg(&mut self, to: BlockRef) -> Result<Vec<Moved>, NodeError> {
         let mut loaded = self.store.load()?;
@@ -272,7 +287,7 @@ impl Book {
         if past::cut(&mut self.past, to.number) {
             self.store.set_pasts(&self.past)?;
         }
-        self.facts = fold(&self.deployment, &loaded, &self.past)?;
+        self.refold(&loaded, to.timestamp)?;
         let mut changes = Changes::default();
         let everything = self.keys();
         let moved = self.reconcile(everything, &mut changes)?;
@@ -315,6 +330,15 @@ impl Book {
 
     /// Ask the mechanisms about every slot that a decision could move.
     pub fn decide(&mut self, policy: &Policy) -> Result<Vec<(Moved, Decision)>, NodeError> {
+        let mut moved = Vec::new();
+        let mut changes = Changes::default();
+        // What was not at hand may be now.
+        for key in self.duty.wanting() {
+            if self.at_hand(key).is_ok() {
+                self.duty.has(key);
+                self.advance(key, &Input::Changed, &mut changes);
+            }
+        }
         let due = |record: &WorkRecord| match record.work.stage {
             SlotStage::Seen | SlotStage::Queued | SlotStage::Proving | SlotStage::Proved { .. } => true,
             SlotStage::Waiting { until } => until <= policy.now,
@@ -322,13 +346,23 @@ impl Book {
         };
         let keys: Vec<SlotKey> =
             self.work.iter().filter(|(_, record)| due(record)).map(|(key, _)| *key).collect();
-        let mut moved = Vec::new();
-        let mut changes = Changes::default();
+        let mut queue = self.queue(policy);
         for key in keys {
-            let Some(decision) = self.decision(key, policy) else { continue };
-            let idle = self.work.get(&key).is_some_and(|record| !record.work.stage.engaged());
+            let Some(decision) = self.decision_in(key, policy, &queue) else { continue };
+            self.decisions += 1;
+            let before = self.work.get(&key).map(|record| record.work.stage);
+            let idle = before.is_some_and(|stage| !stage.engaged());
+            if idle && matches!(decision, Decision::Prove { .. }) && self.at_hand(key).is_err() {
+                self.duty.wants(key);
+                moved
+                    .extend(self.advance(key, &Input::Unprovable, &mut changes).map(|step| (step, decision)));
+                continue;
+            }
             let has_proof = idle && matches!(decision, Decision::Prove { .. }) && self.has_proof(key)?;
             if let Some(step) = self.advance(key, &Input::Decided { decision, has_proof }, &mut changes) {
+                if let Some(record) = self.work.get(&key) {
+                    queue.moved(key, &record.slot, before, step.after);
+                }
                 moved.push((step, decision));
             }
         }
@@ -336,6 +370,11 @@ impl Book {
             self.store.commit_work(&changes)?;
         }
         Ok(moved)
+    }
+
+    /// Decisions computed so far, and provers put into a slot's order: what passes cost.
+    pub fn effort(&self) -> (u64, u64) {
+        (self.decisions, self.turns.borrow().hashes())
     }
 
     fn keys(&self) -> BTreeSet<SlotKey> {
@@ -351,6 +390,7 @@ impl Book {
         for key in keys {
             let Some(fact) = self.facts.slot(key).cloned() else {
                 // A reorg took the slot back. Its proof stays: the slot may well be opened again as it was.
+                self.duty.forget(key);
                 if let Some(record) = self.work.remove(&key) {
                     changes.forget.push(key);
                     let step = step(record.work, &Input::Replaced);
@@ -451,6 +491,8 @@ impl Book {
         let forget = self.facts.prune(deep);
         for key in &forget {
             self.work.remove(key);
+            self.duty.forget(*key);
+            self.turns.get_mut().forget(*key);
         }
         let mut events = self.store.events_until(deep)?;
         events.retain(|logged| !self.facts.holds_back(logged));
@@ -467,16 +509,26 @@ impl Book {
     }
 }
 
-fn fold(deployment: &Deployment, loaded: &Loaded, past: &[past::Past]) -> Result<Facts, NodeError> {
-    let mut facts = Facts::awaiting(deployment, past::incomplete(past));
+fn fold(
+    deployment: &Deployment,
+    me: Address,
+    markets: Option<&[U256]>,
+    loaded: &Loaded,
+    past: &[past::Past],
+) -> Result<Facts, NodeError> {
+    let mut facts = Facts::of(deployment, me, markets).awaiting(past::incomplete(past));
     facts.own_turns(loaded.own_turns.iter().copied());
     for (rollup, number, state) in &loaded.bases {
         facts.restore_rollup(*rollup, *number, state).map_err(NodeError::Base)?;
     }
     for logged in &loaded.events {
-        if !facts.holds_back(logged) {
+        // A file of an older program may have more.
+        if facts.is_ours(logged) && !facts.holds_back(logged) {
             facts.apply(logged);
         }
+    }
+    if let Some(head) = loaded.blocks.last() {
+        facts.pass(head.timestamp);
     }
     Ok(facts)
 }

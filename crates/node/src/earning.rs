@@ -75,9 +75,12 @@ pub enum Lack {
     /// No rollup posts blocks there, as far as the deployment file knows.
     #[error("no rollup of the deployment file posts its blocks")]
     Rollup,
-    /// Its terms, its beginning or a part of its history was not read.
-    #[error("its history is not read from the beginning")]
+    /// Its terms or its beginning were not read.
+    #[error("its history was not read from the beginning")]
     History,
+    /// Its history is being read.
+    #[error("its history is still being read")]
+    Reading,
     #[error("the keys of circuit {circuit} are not here")]
     Keys { circuit: String },
     /// What the chain says about it makes no sense, so that nothing more of it is believed.
@@ -91,6 +94,7 @@ impl Lack {
         match self {
             Self::Rollup => "no_rollup",
             Self::History => "no_state",
+            Self::Reading => "reading_history",
             Self::Keys { .. } => "no_keys",
             Self::Quarantined(_) => "quarantined",
         }
@@ -100,7 +104,7 @@ impl Lack {
     pub fn next(&self) -> &'static str {
         match self {
             Self::Rollup => "provery status",
-            Self::History => "provery node status",
+            Self::History | Self::Reading => "provery node status",
             Self::Keys { .. } => "provery keys show",
             Self::Quarantined(_) => "provery market list",
         }
@@ -159,6 +163,22 @@ pub fn shortfalls(situation: &Situation, show: impl Fn(U256) -> String) -> Vec<S
         found.extend(in_market(situation, served, &show));
     }
     found
+}
+
+/// Whether nothing at all will be earned, as things are.
+pub fn earns_nothing(it: &Situation) -> bool {
+    let everywhere = it.pause.is_some() || !it.taking || it.proofs_left == Some(0);
+    everywhere || it.markets.iter().all(|served| earns_nothing_in(it, served))
+}
+
+fn earns_nothing_in(it: &Situation, served: &Served) -> bool {
+    let Some(mechanism) = served.mechanism.filter(|_| served.lack.is_none()) else { return true };
+    // What anybody may prove.
+    let open = it.rescue && served.price >= it.cost;
+    let ticket = !mechanism.wants_puzzle() || it.mine;
+    let deposit = served.deposit.is_none_or(|deposit| deposit >= served.deposit_needed);
+    let staked = it.registered && stake(it, served, "", &|_| String::new()).is_none();
+    !open && !(mechanism.allocates() && staked && ticket && deposit)
 }
 
 fn everywhere(it: &Situation) -> Vec<Shortfall> {

@@ -15,11 +15,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::rollup::Rollup;
 
+mod concern;
+mod draws;
 mod fold;
 mod obsolete;
 #[cfg(test)]
 mod tests;
 
+pub use concern::trimmed;
+pub use draws::Draws;
 pub use obsolete::obsolete;
 
 /// A slot's place: ids count within a market.
@@ -144,6 +148,7 @@ impl Commitment {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Facts {
+    scope: concern::Scope,
     terms: HashMap<B256, Terms>,
     market_terms: BTreeMap<U256, MarketTerms>,
     /// The terms that a version of a market's stands for; the last of them, where they got better.
@@ -155,6 +160,10 @@ pub struct Facts {
     /// Transactions by which this node paused or resumed its prover, the last of them.
     own_turns: BTreeSet<B256>,
     commitments: BTreeMap<(U256, Address), Commitment>,
+    /// The markets in which a prover has a commitment.
+    places: BTreeMap<Address, BTreeSet<U256>>,
+    /// Who is in which market's draws, as follows from the rest.
+    draws: BTreeMap<U256, Draws>,
     /// Who is out of a market's draws after misses there.
     suspended: BTreeSet<(U256, Address)>,
     /// Who came back to a market's draws, and the block in which it first proved a slot there that it held, since then.
@@ -174,25 +183,44 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Nothing said yet. Rollups are tracked where `deployment` says they are.
+    /// Nothing said yet, and nobody's in particular. Rollups are tracked where `deployment` says they are.
     pub fn new(deployment: &Deployment) -> Self {
-        let rollups = deployment
-            .rollups
-            .iter()
-            .map(|record| (record.address, Rollup::new(record, deployment.chain_id)))
-            .collect();
-        Self { rollups, ..Self::default() }
+        let mut facts = Self::default();
+        for record in &deployment.rollups {
+            facts.track(record, deployment.chain_id);
+        }
+        facts
     }
 
-    /// As [`Self::new`], while the past of these markets is still being read.
-    pub(crate) fn awaiting(deployment: &Deployment, incomplete: BTreeSet<U256>) -> Self {
-        Self { incomplete, ..Self::new(deployment) }
+    /// Chain time is `now`: terms that were announced for then or before are in force.
+    pub fn pass(&mut self, now: u64) {
+        for terms in self.market_terms.values_mut() {
+            if let Some((hash, from)) = terms.announced
+                && from <= now
+            {
+                *terms = MarketTerms { current: hash, announced: None };
+            }
+        }
+    }
+
+    /// While the past of these markets is still being read.
+    pub(crate) fn awaiting(self, incomplete: BTreeSet<U256>) -> Self {
+        Self { incomplete, ..self }
     }
 
     /// Whether all that was ever said of a market is at hand: its blocks, its slots, its terms. Of a market that is not, nothing
     /// may be bonded for.
     pub fn is_complete(&self, market: U256) -> bool {
         !self.incomplete.contains(&market)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn await_past(&mut self, market: U256, is_awaited: bool) {
+        if is_awaited {
+            self.incomplete.insert(market)
+        } else {
+            self.incomplete.remove(&market)
+        };
     }
 
     /// Whether an event waits for the past of its market: in order, or not at all.
@@ -280,32 +308,38 @@ impl Facts {
     }
 
     /// Provers in a market's draws: those who take turns at its open slots.
+    pub fn draws(&self, market: U256) -> Option<&Draws> {
+        self.draws.get(&market)
+    }
+
+    #[cfg(test)]
     pub fn candidates(&self, market: U256) -> Vec<Address> {
-        let staked = self.commitments.range((market, Address::ZERO)..=(market, Address::repeat_byte(0xff)));
-        staked
-            .filter(|((_, prover), committed)| self.serves(market, *prover, committed))
-            .map(|((_, prover), _)| *prover)
-            .collect()
+        self.draws(market).map(|draws| draws.members().iter().copied().collect()).unwrap_or_default()
     }
 
     /// Every prover in the draws of any market that is known here.
     pub fn all_candidates(&self) -> Vec<Address> {
-        let staked = self.commitments.iter();
-        staked
-            .filter(|((market, prover), committed)| self.serves(*market, *prover, committed))
-            .map(|((_, prover), _)| *prover)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect()
-    }
-
-    fn serves(&self, market: U256, prover: Address, committed: &Commitment) -> bool {
-        committed.units > 0 && self.standing(prover).active() && !self.suspended(market, prover)
+        let all: BTreeSet<&Address> = self.draws.values().flat_map(|draws| draws.members()).collect();
+        all.into_iter().copied().collect()
     }
 
     /// Whether a prover is in a market's draws, and may be given its slots by other means.
     pub fn in_draws(&self, market: U256, prover: Address) -> bool {
-        self.serves(market, prover, &self.commitment(market, prover))
+        self.draws.get(&market).is_some_and(|draws| draws.members().contains(&prover))
+    }
+
+    /// Something about a prover in a market changed: who allocated is registered, whether or not that was seen.
+    fn settle(&mut self, market: U256, prover: Address) {
+        let committed = self.commitment(market, prover).units > 0;
+        let paused = self.provers.get(&prover).is_some_and(|fact| fact.paused);
+        let is_in = committed && !paused && !self.suspended(market, prover);
+        self.draws.entry(market).or_default().put(prover, is_in);
+    }
+
+    fn settle_everywhere(&mut self, prover: Address) {
+        for market in self.places.get(&prover).cloned().unwrap_or_default() {
+            self.settle(market, prover);
+        }
     }
 
     /// Whether a prover is out of a market's draws after misses there.
@@ -342,19 +376,24 @@ impl Facts {
     /// A prover's markets, with what it has in each one's draws.
     pub fn leaves(&self, prover: Address) -> Vec<(U256, Leaf)> {
         let Some(fact) = self.provers.get(&prover) else { return Vec::new() };
-        let of_prover = self.commitments.iter().filter(|((_, holder), _)| *holder == prover);
+        let places = self.places.get(&prover).into_iter().flatten();
         let leaf = |market: U256, committed: &Commitment| Leaf {
             allocation: committed.units,
             weight: self.weights.get(&(market, fact.id)).copied().unwrap_or_default(),
             suspended: self.suspended(market, prover),
             unproven: self.returns.get(&(market, prover)) == Some(&None),
         };
-        of_prover.map(|((market, _), committed)| (*market, leaf(*market, committed))).collect()
+        places.map(|market| (*market, leaf(*market, &self.commitment(*market, prover)))).collect()
     }
 
     /// The rollup whose blocks are slots of this market.
     pub fn rollup_of_market(&mut self, market: U256) -> Option<&mut Rollup> {
         self.rollups.values_mut().find(|rollup| rollup.market() == market)
+    }
+
+    /// Likewise, to look at.
+    pub fn rollup(&self, market: U256) -> Option<&Rollup> {
+        self.rollups.values().find(|rollup| rollup.market() == market)
     }
 
     pub(crate) fn rollups(&self) -> impl Iterator<Item = (Address, &Rollup)> {
@@ -386,13 +425,52 @@ impl Facts {
             self.slots.remove(key);
             self.offers.remove(key);
         }
-        self.logs.retain(|(key, _), _| !gone.contains(key));
+        self.logs.retain(|(key, _), _| gone.binary_search(key).is_err());
+        self.prune_terms();
+        self.prune_provers();
         for rollup in self.rollups.values_mut() {
             let market = rollup.market();
             let known = self.slots.range(SlotKey { market, id: 0 }..=SlotKey { market, id: u64::MAX });
             rollup.advance_base(&known.map(|(key, _)| key.id).collect::<Vec<_>>());
         }
         gone
+    }
+
+    /// Terms that no slot, market or acceptance of this prover's stands on are forgotten: a market's creator may announce many.
+    fn prune_terms(&mut self) {
+        let Some(me) = self.scope.me else { return };
+        let accepted = |market: U256, version: u32| self.commitment(market, me).to_version == version;
+        let mut needed: BTreeSet<B256> = self.slots.values().map(|fact| fact.terms_hash).collect();
+        for terms in self.market_terms.values() {
+            needed.insert(terms.current);
+            needed.extend(terms.announced.map(|(hash, _)| hash));
+        }
+        let kept = self.versions.iter().filter(|((market, version), _)| accepted(*market, *version));
+        needed.extend(kept.map(|(_, hash)| *hash));
+        self.terms.retain(|hash, _| needed.contains(hash));
+        self.versions.retain(|_, hash| needed.contains(hash));
+    }
+
+    /// Strangers who took their stake back from every market that is served are forgotten.
+    fn prune_provers(&mut self) {
+        let gone: Vec<(U256, Address)> = self
+            .commitments
+            .iter()
+            .filter(|((_, prover), committed)| committed.units == 0 && self.is_stranger(*prover))
+            .map(|(place, _)| *place)
+            .collect();
+        for (market, prover) in gone {
+            self.commitments.remove(&(market, prover));
+            self.suspended.remove(&(market, prover));
+            self.returns.remove(&(market, prover));
+            if let Some(places) = self.places.get_mut(&prover) {
+                places.remove(&market);
+                if places.is_empty() {
+                    self.places.remove(&prover);
+                    self.provers.remove(&prover);
+                }
+            }
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::sol_types::SolValue as _;
 use provery_circuits::payload::{JobError, JobTerms};
 use provery_circuits::{BlockContext, BlockJob, Params, State, word};
-use provery_types::{Event, RollupRecord, statement_hash};
+use provery_types::{Event, LoggedEvent, RollupRecord, statement_hash};
 
 use crate::facts::SlotFact;
 
@@ -41,6 +41,8 @@ pub enum RollupError {
     StatementMismatch { number: u64, field: &'static str },
     #[error("block {number} starts from a root that no known state has, so nobody can prove it")]
     UnknownState { number: u64 },
+    #[error("the rollup's events make no sense ({0}), so none of them is believed")]
+    Nonsense(String),
     #[error("block {number} cannot be applied: {reason}")]
     Unusable { number: u64, reason: String },
     #[error(transparent)]
@@ -60,6 +62,14 @@ struct Posted {
     after: Option<U256>,
 }
 
+impl Posted {
+    /// Whether another says the same.
+    fn says(&self, other: &Self) -> bool {
+        (self.parent, self.old_root, self.new_root, &self.data)
+            == (other.parent, other.old_root, other.new_root, &other.data)
+    }
+}
+
 /// A state, and how it came to be known.
 struct Known {
     state: State,
@@ -72,6 +82,14 @@ struct Known {
 struct Needed {
     blocks: BTreeSet<u64>,
     roots: BTreeSet<U256>,
+}
+
+/// Where what a rollup says stopped making sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Nonsense {
+    /// The posted block that did, if it was one.
+    number: Option<u64>,
+    reason: String,
 }
 
 /// A block ready to be proven.
@@ -97,6 +115,9 @@ pub struct Rollup {
     finalized: u64,
     /// States by root, computed when first needed.
     states: BTreeMap<U256, Known>,
+    nonsense: Option<Nonsense>,
+    /// How often something was learnt: what could not be proven before may be now.
+    edition: u64,
 }
 
 impl fmt::Debug for Rollup {
@@ -126,6 +147,8 @@ impl Rollup {
             posted: BTreeMap::new(),
             finalized: 0,
             states: BTreeMap::new(),
+            nonsense: None,
+            edition: 0,
         }
     }
 
@@ -139,11 +162,36 @@ impl Rollup {
         self.finalized
     }
 
-    /// Take in an event of the rollup's contract.
-    pub fn apply(&mut self, event: &Event) {
+    /// Take in an event of the rollup's contract, whoever wrote that: the first that makes no sense is the last.
+    pub fn apply(&mut self, logged: &LoggedEvent) {
+        if self.nonsense.is_some() {
+            return;
+        }
+        self.edition += 1;
+        if let Err(reason) = self.take(&logged.event) {
+            let number = match &logged.event {
+                Event::BlockPosted { number, .. } => Some(*number),
+                _ => None,
+            };
+            self.nonsense = Some(Nonsense { number, reason });
+            self.posted.clear();
+            self.states.clear();
+        }
+    }
+
+    fn take(&mut self, event: &Event) -> Result<(), String> {
         match event {
-            Event::GenesisSet { root, accounts } => self.genesis = Some((*root, accounts.clone())),
+            Event::GenesisSet { root, accounts } => {
+                if self.genesis.as_ref().is_some_and(|(before, _)| before != root) {
+                    return Err("it has two beginnings".to_owned());
+                }
+                self.genesis = Some((*root, accounts.clone()));
+            }
             Event::BlockPosted { number, parent, old_root, new_root, data } => {
+                // Every walk back ends because numbers fall.
+                if parent >= number {
+                    return Err(format!("block {number} builds on block {parent}"));
+                }
                 let posted = Posted {
                     parent: *parent,
                     old_root: *old_root,
@@ -151,10 +199,42 @@ impl Rollup {
                     data: data.clone(),
                     after: None,
                 };
+                if let Some(before) = self.posted.get(number)
+                    && !before.says(&posted)
+                {
+                    return Err(format!("block {number} was posted twice"));
+                }
                 self.posted.insert(*number, posted);
             }
+            Event::Malformed { reason } => return Err(reason.clone()),
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Why nothing that it says is believed, if that is so.
+    pub fn nonsense(&self) -> Option<&str> {
+        self.nonsense.as_ref().map(|nonsense| nonsense.reason.as_str())
+    }
+
+    /// Whether it is this posted block that made no sense.
+    pub(crate) fn turned_at(&self, number: u64) -> bool {
+        self.nonsense.as_ref().is_some_and(|nonsense| nonsense.number == Some(number))
+    }
+
+    /// Whether its beginning is known, from which all other states follow.
+    pub fn has_begun(&self) -> bool {
+        self.base.is_some() || self.genesis.is_some()
+    }
+
+    /// Rises whenever something is learnt.
+    pub(crate) fn edition(&self) -> u64 {
+        self.edition
+    }
+
+    /// The circuit that proves its blocks; nothing if no circuit has their size.
+    pub fn circuit(&self) -> Option<String> {
+        Some(self.params(0).ok()?.circuit_name())
     }
 
     /// A block is final, with all that it builds on.
@@ -183,13 +263,16 @@ impl Rollup {
     }
 
     /// Whether all is here that a proof of a slot takes.
-    pub fn provable(&mut self, fact: &SlotFact) -> bool {
-        self.stated(fact).is_ok() && self.state_before(fact.slot.id).is_ok()
+    pub fn provable(&mut self, fact: &SlotFact) -> Result<(), RollupError> {
+        self.stated(fact)?;
+        self.state_before(fact.slot.id)?;
+        Ok(())
     }
 
     /// The block that a slot is about, if the slot states what the block says.
     fn stated(&self, fact: &SlotFact) -> Result<&Posted, RollupError> {
         let number = fact.slot.id;
+        self.sensible()?;
         let posted = self.posted.get(&number).ok_or(RollupError::NotPosted(number))?;
         let expected = [
             ("old root", posted.old_root),
@@ -218,8 +301,16 @@ impl Rollup {
         Params::new(block_txs).map_err(|error| unusable(error.to_string()))
     }
 
+    fn sensible(&self) -> Result<(), RollupError> {
+        match &self.nonsense {
+            Some(nonsense) => Err(RollupError::Nonsense(nonsense.reason.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// The state that a posted block starts from.
     pub fn state_before(&mut self, number: u64) -> Result<State, RollupError> {
+        self.sensible()?;
         let root = self.posted.get(&number).ok_or(RollupError::NotPosted(number))?.old_root;
         self.find(root)?.ok_or(RollupError::UnknownState { number })
     }
@@ -302,6 +393,7 @@ impl Rollup {
         let state = State::from_bytes(state).map_err(|error| error.to_string())?;
         self.base = Some((number, state));
         self.finalized = number;
+        self.edition += 1;
         Ok(())
     }
 
@@ -313,6 +405,9 @@ impl Rollup {
     /// Move the base as far as nothing needs what is before it, and forget the blocks that nothing needs. `slots`: those
     /// known, by number.
     pub(crate) fn advance_base(&mut self, slots: &[u64]) {
+        if self.nonsense.is_some() {
+            return;
+        }
         let starts: Vec<U256> =
             slots.iter().filter_map(|slot| Some(self.posted.get(slot)?.old_root)).collect();
         // So that what each of them builds on is computed; where it cannot be, nothing is needed.

@@ -110,6 +110,10 @@ pub enum Event {
         head: u64,
         claim: U256,
     },
+    /// A rollup's contract emitted what its events do not decode from.
+    Malformed {
+        reason: String,
+    },
     CallbackFailed {
         market: U256,
         id: u64,
@@ -309,6 +313,7 @@ impl Event {
             Self::SlotResolved { .. } => "slot_resolved",
             Self::SlotEstablished { .. } => "slot_established",
             Self::ChainCut { .. } => "chain_cut",
+            Self::Malformed { .. } => "malformed",
             Self::CallbackFailed { .. } => "callback_failed",
             Self::HookFailed { .. } => "hook_failed",
             Self::HandOverOffered { .. } => "hand_over_offered",

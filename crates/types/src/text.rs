@@ -11,6 +11,11 @@ pub fn plain(text: &str) -> String {
     shown(text, SHOWN_BYTES)
 }
 
+/// As it may be shown on several lines: each is safe, and there are as many.
+pub fn lines(text: &str) -> String {
+    text.split('\n').map(|line| shown(line, usize::MAX)).collect::<Vec<_>>().join("\n")
+}
+
 /// As [`plain`], and not longer than `most` bytes.
 pub fn shown(text: &str, most: usize) -> String {
     let mut safe = String::new();
@@ -28,11 +33,6 @@ pub fn shown(text: &str, most: usize) -> String {
         }
     }
     safe
-}
-
-/// At most `most` bytes of a text, cut between characters.
-pub fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
 }
 
 /// Whether a character does something to those around it.
@@ -60,6 +60,7 @@ mod tests {
     fn what_moves_a_cursor_or_reorders_text_is_escaped() {
         assert_eq!(plain("https://prover.example/é?a=1"), "https://prover.example/é?a=1");
         assert_eq!(plain("a\u{1b}[2J\nb\u{7}"), "a\\u{1b}[2J\\u{a}b\\u{7}");
+        assert_eq!(lines("a\u{1b}[2J\nb"), "a\\u{1b}[2J\nb");
         assert_eq!(plain("\u{9b}31m"), "\\u{9b}31m", "a control sequence in one character");
         assert_eq!(plain("gpj\u{202e}exe\u{200b}"), "gpj\\u{202e}exe\\u{200b}");
         assert!(!plain(&String::from_iter('\0'..'\u{3000}')).chars().any(char::is_control));
@@ -71,6 +72,5 @@ mod tests {
         assert_eq!(shown("ab", 2), "ab");
         assert_eq!(shown("a\u{1b}b", 4), "a…", "an escape is whole or not there");
         assert_eq!(plain(&"x".repeat(1 << 20)).len(), SHOWN_BYTES + '…'.len_utf8());
-        assert_eq!((cut("éé", 3), cut("ab", 9)), ("é", "ab"));
     }
 }

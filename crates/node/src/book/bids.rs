@@ -18,6 +18,13 @@ pub(super) struct Standing {
     slot_bond: U256,
 }
 
+impl Standing {
+    /// Whether seeing it through saves what is worth a slot's bond.
+    pub fn saves(&self, bond: U256) -> bool {
+        U256::from(self.bid_bond) >= bond
+    }
+}
+
 impl Book {
     /// This node's bids, and this prover's tickets, by the slots that they are for.
     pub(super) fn standing(&self, policy: &Policy) -> BTreeMap<SlotKey, Standing> {
@@ -32,9 +39,10 @@ impl Book {
 
     /// What of this node's stands for an open slot that nobody holds yet.
     pub(super) fn bid(&self, key: SlotKey, policy: &Policy) -> Option<Standing> {
-        let (slot, terms) = self.open_slot(key)?;
-        let undecided = slot.prover.is_zero() && policy.now < slot.exclusiveUntil.to::<u64>();
-        if undecided { self.standing_for(key, terms, policy) } else { None }
+        let fact = self.facts.slot(key)?;
+        let undecided = fact.slot.prover.is_zero() && policy.now < fact.slot.exclusiveUntil.to::<u64>();
+        let (_, terms) = self.open_slot(key).filter(|_| undecided)?;
+        self.standing_for(key, terms, policy)
     }
 
     fn standing_for(&self, key: SlotKey, terms: &Terms, policy: &Policy) -> Option<Standing> {

@@ -1,8 +1,10 @@
 //! How slots end that no proof ends: what is due now.
 
 use provery_mechanisms::upkeep::{expire_at, resolve_at, should_drop};
+use provery_mechanisms::view::expires_at;
 use provery_types::Terms;
 
+use super::turns::Turn;
 use super::{Book, Policy};
 use crate::facts::{Pending, Premise, SlotFact, SlotKey};
 use crate::slots::SlotStage;
@@ -27,13 +29,14 @@ impl Book {
         for (key, fact) in unsettled {
             let Some(terms) = self.facts.terms(fact.terms_hash) else { continue };
             if let Some(pending) = fact.pending {
-                if self.resolves(key, fact, pending, policy.now) {
+                if self.resolves(fact, pending, policy.now) {
                     due.push((key, Due::Resolve));
                 }
                 continue;
             }
-            let candidates = self.facts.candidates(key.market);
-            if policy.now >= expire_at(&fact.slot, terms, self.me, &candidates) {
+            let expired = policy.now >= expires_at(&fact.slot, terms);
+            let rank = || self.rank(Turn::Upkeep, &fact.slot);
+            if expired && policy.now >= expire_at(&fact.slot, terms, self.me, rank) {
                 // The holder of one that fell is credited what would be burned.
                 let fallen = fact.premise_fell && !fact.slot.prover.is_zero();
                 due.push((key, if fallen { Due::Drop } else { Due::Expire }));
@@ -49,11 +52,13 @@ impl Book {
         due
     }
 
-    fn resolves(&self, key: SlotKey, fact: &SlotFact, pending: Pending, now: u64) -> bool {
+    fn resolves(&self, fact: &SlotFact, pending: Pending, now: u64) -> bool {
         let since = fact.premise_settled_at.unwrap_or_default();
         self.facts.premise(fact) != Premise::Open
             && now
-                >= resolve_at(&fact.slot, pending.payee, since, self.me, &self.facts.candidates(key.market))
+                >= resolve_at(&fact.slot, pending.payee, since, self.me, || {
+                    self.rank(Turn::Upkeep, &fact.slot)
+                })
     }
 
     /// Whether to drop a slot of this prover's whose premise fell. What is being proven or delivered goes on.
@@ -63,9 +68,10 @@ impl Book {
         let provable = match record.work.stage {
             SlotStage::Proving | SlotStage::Proved { .. } | SlotStage::Submitting => return false,
             SlotStage::Ignored | SlotStage::Failed => false,
-            _ => self.facts.rollup_of_market(key.market).is_some_and(|it| it.state_before(key.id).is_ok()),
+            _ => self.at_hand(key).is_ok(),
         };
-        let delivery = self.queue_seconds(key, policy).saturating_add(policy.estimated_proving_seconds);
+        let queued = self.queue_seconds(key, policy, &self.queue(policy));
+        let delivery = queued.saturating_add(policy.estimated_proving_seconds);
         should_drop(&slot, terms, policy.now, delivery, policy.minimum_reward, provable)
     }
 }

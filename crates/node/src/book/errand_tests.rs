@@ -137,7 +137,7 @@ fn a_round_is_known_before_its_slot_and_kept() {
     // Long after, when everything that is over has been forgotten.
     book.block(block(COMPACT_EVERY + 2 * KEEP_BLOCKS), &[]).expect("stored");
     drop(book);
-    let (book, _) = open(directory.path());
+    let (mut book, _) = open(directory.path());
     assert_eq!(book.rounds(&policy(1_010)), [(MINING, key(2))]);
     assert_eq!(book.puzzles(&policy(1_010), |_| None), [], "the seed is not known");
     let seed = |at| (at == key(2)).then_some(B256::repeat_byte(3));

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, U256};
-use provery_mechanisms::phase::rescue_rank;
 use provery_mechanisms::{Decision, Errand, MarketView, Mechanism, Puzzle, Reason, SlotView};
 
+use provery_types::Slot;
+
 use super::bids::Standing;
+use super::queue::Queue;
+use super::turns::Turn;
 use super::{Book, Policy};
 use crate::facts::SlotKey;
 use crate::slots::SlotStage;
@@ -15,7 +18,11 @@ use crate::store::WorkRecord;
 impl Book {
     /// The decision about one slot; nothing if its mechanism is not one this client knows.
     pub fn decision(&self, key: SlotKey, policy: &Policy) -> Option<Decision> {
-        let (mechanism, view) = self.view(key, policy)?;
+        self.decision_in(key, policy, &self.queue(policy))
+    }
+
+    pub(super) fn decision_in(&self, key: SlotKey, policy: &Policy, queue: &Queue) -> Option<Decision> {
+        let (mechanism, view) = self.view(key, policy, queue)?;
         let decision = mechanism.decide(&view);
         let others = matches!(decision.reason(), Reason::Rescue | Reason::OpenToAll | Reason::OthersFirst);
         if !policy.rescue && others {
@@ -25,28 +32,36 @@ impl Book {
     }
 
     /// The transactions that mechanisms and the secondary market call for, now. None by which a slot might become this prover's
-    /// under terms that it did not accept, or that it could not bond.
+    /// under terms that it did not accept, that it could not bond, or that it could not prove.
     pub fn errands(&mut self, policy: &Policy) -> Vec<(SlotKey, Errand)> {
         let grounds = self.grounds(policy);
         let standing = self.standing(policy);
+        let queue = self.queue(policy);
         let mut rooms = BTreeMap::new();
         let mut errands = Vec::new();
-        for key in self.work.keys().copied() {
-            let Some((mechanism, view)) = self.view(key, policy) else { continue };
+        let open = self.work.iter().filter(|(_, record)| !record.work.stage.ended());
+        let open: Vec<SlotKey> = open.map(|(key, _)| *key).collect();
+        for key in open {
+            let Some((mechanism, view)) = self.view(key, policy, &queue) else { continue };
             // What it bid for is seen through.
-            let bound = view.slot.prover == self.me || standing.contains_key(&key);
+            let mine = view.slot.prover == self.me;
+            let bound = mine || standing.contains_key(&key);
             if !bound && !self.facts.commitment(key.market, self.me).accepts(view.terms.version) {
                 continue;
             }
             let ground = grounds.get(&key).copied().unwrap_or_default();
             let traded = || self.hand_over_errand(key, &view, policy, ground);
             let Some(errand) = mechanism.errand(&view).or_else(traded) else { continue };
+            let bond = view.terms.bond.to::<U256>();
+            // A bid that is not seen through loses its bond for certain; the slot's is only at stake.
+            let saves = standing.get(&key).is_some_and(|bid| bid.saves(bond));
+            if !mine && !saves && self.at_hand(key).is_err() {
+                continue;
+            }
             if !bound {
                 let room =
                     rooms.entry(key.market).or_insert_with(|| self.room(key.market, &standing, policy));
-                let Some(rest) = room.and_then(|room| room.checked_sub(view.terms.bond.to::<U256>())) else {
-                    continue;
-                };
+                let Some(rest) = room.and_then(|room| room.checked_sub(bond)) else { continue };
                 *room = Some(rest);
             }
             errands.push((key, errand));
@@ -56,30 +71,37 @@ impl Book {
 
     /// What there is to compute for the right to a market's next slot, and the mechanism's contract that wants it. `seed` has the
     /// seeds of rounds, by slot.
-    pub fn puzzles(&self, policy: &Policy, seed: impl Fn(SlotKey) -> Option<B256>) -> Vec<(Address, Puzzle)> {
+    pub fn puzzles(
+        &mut self,
+        policy: &Policy,
+        seed: impl Fn(SlotKey) -> Option<B256>,
+    ) -> Vec<(Address, Puzzle)> {
         let standing = self.standing(policy);
+        let ready = self.markets_at_hand();
         let puzzle = |market: U256| {
             let (mechanism, view) = self.market_view(market, &standing, policy)?;
             let seed = seed(SlotKey { market, id: view.next_slot });
             Some((view.terms.mechanism, mechanism.puzzle(&MarketView { seed, ..view })?))
         };
-        self.facts.markets().filter_map(puzzle).collect()
+        ready.iter().copied().filter_map(puzzle).collect()
     }
 
     /// The rounds in which there is a puzzle once their seeds are known, by the slots that they are for, and the mechanism's
     /// contract.
-    pub fn rounds(&self, policy: &Policy) -> Vec<(Address, SlotKey)> {
+    pub fn rounds(&mut self, policy: &Policy) -> Vec<(Address, SlotKey)> {
         let standing = self.standing(policy);
+        let ready = self.markets_at_hand();
         let round = |market: U256| {
             let (mechanism, view) = self.market_view(market, &standing, policy)?;
             let key = SlotKey { market, id: view.next_slot };
             mechanism.has_round(&view).then_some((view.terms.mechanism, key))
         };
-        self.facts.markets().filter_map(round).collect()
+        ready.iter().copied().filter_map(round).collect()
     }
 
     /// A market as its mechanism is shown it, without its round's seed; nothing if this prover does not serve it, did not accept
-    /// its terms, or could not bond another slot of it: a right that it cannot use costs a bond.
+    /// its terms, or could not bond another slot of it: a right that it cannot use costs a bond. Ask only for one of those of which
+    /// all is at hand.
     fn market_view(
         &self,
         market: U256,
@@ -108,20 +130,27 @@ impl Book {
     }
 
     /// An open slot as its mechanism is shown it.
-    fn view(&self, key: SlotKey, policy: &Policy) -> Option<(&'static dyn Mechanism, SlotView<'_>)> {
+    fn view(
+        &self,
+        key: SlotKey,
+        policy: &Policy,
+        queue: &Queue,
+    ) -> Option<(&'static dyn Mechanism, SlotView<'_>)> {
         let (slot, terms) = self.open_slot(key)?;
         let mechanism = self.mechanism(terms.mechanism)?;
-        let candidates = self.facts.candidates(key.market);
+        // Nobody has a turn while it is held or undecided.
+        let open_to_all = policy.now >= slot.exclusiveUntil.to::<u64>() && slot.prover != self.me;
+        let rescue_rank = if open_to_all { self.rank(Turn::Rescue, slot) } else { 0 };
         let view = SlotView {
             slot,
             terms,
             me: self.me,
             now: policy.now,
             estimated_proving_seconds: policy.estimated_proving_seconds,
-            rescue_rank: rescue_rank(slot, self.me, &candidates),
+            rescue_rank,
             bond_at_stake: !self.fell(key),
             minimum_reward: policy.minimum_reward,
-            queue_seconds: self.queue_seconds(key, policy),
+            queue_seconds: self.queue_seconds(key, policy, queue),
             taking: policy.taking,
             key: policy.key,
             chain_id: self.deployment.chain_id,
@@ -131,22 +160,9 @@ impl Book {
         Some((mechanism, view))
     }
 
-    /// Seconds until a worker is free for the slot `key`: what is queued or being proven apart from it, and what this node
-    /// may still win because it has bid on it, shared among the workers.
-    pub(super) fn queue_seconds(&self, key: SlotKey, policy: &Policy) -> u64 {
-        let held_until = self.work.get(&key).filter(|record| record.slot.prover == self.me);
-        let held_until = held_until.map(|record| record.slot.exclusiveUntil);
-        let ahead = self.work.iter().filter(|(other, record)| {
-            let before = match record.work.stage {
-                SlotStage::Proving => true,
-                // Of its own slots the node proves the most urgent first.
-                SlotStage::Queued => held_until.is_none_or(|until| record.slot.exclusiveUntil <= until),
-                _ => held_until.is_none() && self.bid(**other, policy).is_some(),
-            };
-            before && **other != key
-        });
-        let ahead = ahead.count() as u64;
-        (ahead * policy.estimated_proving_seconds).div_ceil(policy.workers.max(1))
+    /// This prover's place among those who take turns at a slot.
+    pub(super) fn rank(&self, turn: Turn, slot: &Slot) -> u64 {
+        self.turns.borrow_mut().rank(turn, slot, self.me, self.facts.draws(slot.market))
     }
 
     /// Whether a slot that was allocated to this prover now could not be proven within its window, after all that it holds.

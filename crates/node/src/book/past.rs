@@ -8,7 +8,7 @@ use alloy::primitives::{Address, U256};
 use provery_types::{BlockRef, Deployment, Event, LoggedEvent};
 use serde::{Deserialize, Serialize};
 
-use super::{Book, Moved, fold};
+use super::{Book, Moved};
 use crate::error::NodeError;
 use crate::facts::slots_market;
 use crate::store::Changes;
@@ -31,7 +31,9 @@ pub(super) struct Wanted {
 
 /// The markets to keep.
 pub(super) fn wanted(deployment: &Deployment, markets: Option<&[U256]>) -> Vec<Wanted> {
-    let of_rollups = deployment.rollups.iter().map(|record| Wanted {
+    let served = |market: &U256| markets.is_none_or(|markets| markets.contains(market));
+    let rollups = deployment.rollups.iter().filter(|record| served(&record.market));
+    let of_rollups = rollups.map(|record| Wanted {
         market: record.market,
         rollup: Some(record.address),
         // Its market is older than it, and its allocations may be.
@@ -98,7 +100,8 @@ impl Book {
         let past = at_start(&wanted, Some(&self.past), self.head, &[]);
         self.store.set_pasts(&past)?;
         (self.past, self.deployment) = (past, deployment);
-        self.facts = fold(&self.deployment, &self.store.load()?, &self.past)?;
+        let loaded = self.store.load()?;
+        self.refold(&loaded, self.head.map_or(0, |head| head.timestamp))?;
         Ok(self.past_from())
     }
 
@@ -116,7 +119,7 @@ impl Book {
             market.is_some_and(|market| awaited.contains(market)) || self.facts.holds_back(logged)
         };
         let found: Vec<LoggedEvent> =
-            events.iter().filter(|logged| self.wants(&logged.event) && concerns(logged)).cloned().collect();
+            events.iter().filter(|logged| self.facts.concerns(logged) && concerns(logged)).cloned().collect();
         let mut past = self.past.clone();
         for it in past.iter_mut().filter(|it| it.next.is_some()) {
             // Some may be further already.
@@ -127,7 +130,8 @@ impl Book {
         if next.is_some() {
             return Ok(Vec::new());
         }
-        self.facts = fold(&self.deployment, &self.store.load()?, &self.past)?;
+        let loaded = self.store.load()?;
+        self.refold(&loaded, self.head.map_or(0, |head| head.timestamp))?;
         let mut changes = Changes::default();
         let everything = self.keys();
         let moved = self.reconcile(everything, &mut changes)?;

@@ -7,9 +7,9 @@ use alloy::primitives::U256;
 use provery_mechanisms::acceptance::{Bounds, Outlook, exposure_for, outlook};
 use provery_mechanisms::view::expires_at;
 
-use super::{Book, Policy};
-use crate::facts::{Commitment, SlotKey};
-use crate::rollup::RollupError;
+use super::{Book, Gap, Policy};
+use crate::earning::Lack;
+use crate::facts::{Commitment, Premise, SlotKey};
 use crate::slots::SlotStage;
 
 /// What is coming in a market.
@@ -41,6 +41,10 @@ pub struct Concern {
 impl Concern {
     /// A slot that this prover holds cannot be proven.
     pub const HELD_UNPROVABLE: &'static str = "held_unprovable";
+    /// Slots may be given to this prover in a market whose slots cannot be proven here.
+    pub const MARKET_UNPROVABLE: &'static str = "market_unprovable";
+    /// So it is for as long as the market's history is read.
+    pub const READING_HISTORY: &'static str = "reading_history";
     /// It came back from a suspension, proved nothing, and is suspended again: it does not come back by itself.
     pub const SUSPENDED: &'static str = "suspended";
     /// A slot that this prover holds is not proven on the chain, and time runs out.
@@ -63,8 +67,14 @@ impl Concern {
 
     /// Whether stake is lost if nothing is done about it.
     pub fn is_alarm(&self) -> bool {
-        let alarms =
-            [Self::HELD_UNPROVABLE, Self::HELD_LATE, Self::BLIND, Self::PAUSE_FAILS, Self::KEY_SHARED];
+        let alarms = [
+            Self::HELD_UNPROVABLE,
+            Self::MARKET_UNPROVABLE,
+            Self::HELD_LATE,
+            Self::BLIND,
+            Self::PAUSE_FAILS,
+            Self::KEY_SHARED,
+        ];
         alarms.contains(&self.code)
     }
 }
@@ -99,6 +109,7 @@ impl Book {
     ) -> Vec<Concern> {
         let mut concerns = self.unprovable(policy.now);
         concerns.extend(self.late(policy));
+        concerns.extend(self.unprovable_markets());
         concerns.extend(self.suspensions());
         for MarketOutlook { market, commitment, terms } in self.outlooks(bounds, policy.minimum_reward) {
             let why = terms.refused.map(|(version, refusal)| (version, refusal.reason()));
@@ -200,30 +211,57 @@ impl Book {
 
     /// Slots of this prover's whose bond is at stake, and which this node is not going to prove.
     fn unprovable(&mut self, now: u64) -> Vec<Concern> {
-        let given_up = |stage: SlotStage| matches!(stage, SlotStage::Ignored | SlotStage::Failed);
+        let stored = |stage: SlotStage| matches!(stage, SlotStage::Proved { .. } | SlotStage::Submitting);
         let held = self.work.iter().filter(|(_, record)| record.slot.prover == self.me);
         let held: Vec<(SlotKey, SlotStage)> = held
             .filter(|(key, record)| {
-                given_up(record.work.stage)
+                !stored(record.work.stage)
                     && !self.fell(**key)
                     && self.open_slot(**key).is_some_and(|(slot, terms)| now < expires_at(slot, terms))
             })
             .map(|(key, record)| (*key, record.work.stage))
             .collect();
         let mut concerns = Vec::new();
-        for (SlotKey { market, id }, stage) in held {
-            // It starts from a claim that nobody can have proven right, and falls with it: no bond is lost.
-            let before = self.facts.rollup_of_market(market).map(|rollup| rollup.state_before(id));
-            if matches!(before, Some(Err(RollupError::UnknownState { .. }))) {
-                continue;
-            }
+        for (key, stage) in held {
+            let why = match self.at_hand(key).err() {
+                // It starts from a claim that nobody can have proven right, and falls with it: no bond is lost.
+                Some(Gap::Hidden) if !self.builds_on_established(key) => continue,
+                Some(gap) => gap.to_string(),
+                None if matches!(stage, SlotStage::Ignored | SlotStage::Failed) => {
+                    format!("given up, stage {}; the errors before say why", stage.name())
+                }
+                None => continue,
+            };
+            let SlotKey { market, id } = key;
             let message = format!(
-                "slot {id} of market {market} is this prover's and cannot be proven here (stage {}): its bond is lost if \
-                 another proves it",
-                stage.name()
+                "slot {id} of market {market} is this prover's and cannot be proven here ({why}): its bond is lost if another \
+                 proves it; mend that, or offer it to others with `provery slot hand-over`"
             );
-            concerns.push(Concern { code: Concern::HELD_UNPROVABLE, market, slot: Some(id), message });
+            let (code, slot) = (Concern::HELD_UNPROVABLE, Some(id));
+            concerns.push(Concern { code, market, slot, message });
         }
         concerns
+    }
+
+    fn builds_on_established(&self, key: SlotKey) -> bool {
+        self.facts.slot(key).is_some_and(|fact| self.facts.premise(fact) == Premise::Established)
+    }
+
+    /// Markets that this prover's stake is behind and whose slots cannot be proven here.
+    fn unprovable_markets(&self) -> Vec<Concern> {
+        let leaves = self.facts.leaves(self.me).into_iter();
+        let staked = leaves.filter(|(market, leaf)| self.serves(*market) && leaf.allocation > 0);
+        let lacking = staked.filter_map(|(market, _)| Some((market, self.lack(market)?)));
+        let concern = |(market, lack): (U256, Lack)| Concern {
+            code: if lack == Lack::Reading { Concern::READING_HISTORY } else { Concern::MARKET_UNPROVABLE },
+            market,
+            slot: None,
+            message: format!(
+                "slots of market {market} may be given to this prover and cannot be proven here ({lack}): each would cost a bond; \
+                 see `{}`, or take the stake back with `provery prover allocate --market {market} --units 0`",
+                lack.next()
+            ),
+        };
+        lacking.map(concern).collect()
     }
 }

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use provery_mechanisms::hand_over::{self, Ground};
 use provery_mechanisms::{Errand, SlotView};
 
-use super::{Book, Policy};
+use super::{Book, Gap, Policy};
 use crate::facts::{Premise, SlotKey};
-use crate::rollup::RollupError;
 use crate::slots::SlotStage;
 
 impl Book {
@@ -30,13 +29,8 @@ impl Book {
     fn ground(&mut self, key: SlotKey) -> Option<Ground> {
         let fact = self.facts.slot(key)?.clone();
         let established = self.facts.premise(&fact) == Premise::Established;
-        let rollup = self.facts.rollup_of_market(key.market);
-        let known = if fact.slot.prover == self.me {
-            let before = rollup.map(|rollup| rollup.state_before(key.id));
-            !matches!(before, Some(Err(RollupError::UnknownState { .. })))
-        } else {
-            rollup.is_some_and(|rollup| rollup.provable(&fact))
-        };
+        let at_hand = self.at_hand(key);
+        let known = if fact.slot.prover == self.me { at_hand != Err(Gap::Hidden) } else { at_hand.is_ok() };
         Some(Ground { established, known })
     }
 

@@ -82,9 +82,10 @@ fn every_reason_is_one_sentence_with_a_command() {
     assert_eq!(with(|it| it.markets[0].version = 2), ["terms_not_accepted"]);
     assert_eq!(with(|it| it.markets[0].suspended = true), ["suspended"]);
     assert_eq!(with(|it| it.markets[0].mechanism = None), ["mechanism_unknown"]);
-    let lacks: [(fn(&mut Situation), &str); 4] = [
+    let lacks: [(fn(&mut Situation), &str); 5] = [
         (|it| it.markets[0].lack = Some(Lack::Rollup), "no_rollup"),
         (|it| it.markets[0].lack = Some(Lack::History), "no_state"),
+        (|it| it.markets[0].lack = Some(Lack::Reading), "reading_history"),
         (|it| it.markets[0].lack = Some(Lack::Keys { circuit: "block-2".to_owned() }), "no_keys"),
         (|it| it.markets[0].lack = Some(Lack::Quarantined("its parent is later".to_owned())), "quarantined"),
     ];
@@ -111,6 +112,26 @@ fn bids_and_tickets_want_a_deposit_and_tickets_a_miner() {
     let mined = Terms { mechanism: MINING, ..terms() };
     assert_eq!(codes(&well(&mined)), ["not_mining"]);
     assert_eq!(codes(&Situation { mine: true, ..well(&mined) }), [""; 0]);
+}
+
+#[test]
+fn whoever_may_still_rescue_may_still_earn() {
+    let earns = |change: fn(&mut Situation)| {
+        let mut situation = well(&terms());
+        change(&mut situation);
+        !earns_nothing(&situation)
+    };
+    assert!(earns(|_| {}));
+    assert!(earns(|it| it.markets[0].units = 0), "it rescues");
+    assert!(earns(|it| it.cost = 5_000), "what is given to it is proven all the same");
+    assert!(!earns(|it| (it.markets[0].units, it.rescue) = (0, false)));
+    assert!(!earns(|it| (it.markets[0].units, it.cost) = (0, 5_000)));
+    assert!(!earns(|it| it.pause = Some(Pause::Operator)));
+    assert!(!earns(|it| it.taking = false));
+    assert!(!earns(|it| it.markets[0].lack = Some(Lack::History)));
+    let mut two = well(&terms());
+    two.markets.push(Served { lack: Some(Lack::Quarantined("nonsense".to_owned())), ..market(&terms()) });
+    assert!(!earns_nothing(&two), "one market's nonsense is that market's");
 }
 
 #[test]

@@ -40,6 +40,7 @@ impl Facts {
                 | Event::EpochSeedless { .. }
                 | Event::GenesisSet { .. }
                 | Event::BlockPosted { .. }
+                | Event::Malformed { .. }
         )
     }
 
@@ -58,12 +59,15 @@ impl Facts {
             }
             Event::ProverRegistered { prover, id, .. } => {
                 self.provers.insert(*prover, ProverFact { id: *id, ..ProverFact::default() });
+                self.settle_everywhere(*prover);
             }
             Event::AllocationSet { prover, market, units, exposure, from_version, to_version } => {
                 let (units, exposure) = (*units, *exposure);
                 let (from_version, to_version) = (*from_version, *to_version);
                 let commitment = Commitment { units, exposure, from_version, to_version };
                 self.commitments.insert((*market, *prover), commitment);
+                self.places.entry(*prover).or_default().insert(*market);
+                self.settle(*market, *prover);
             }
             Event::WeightSet { market, id, weight, .. } => {
                 self.weights.insert((*market, *id), *weight);
@@ -76,13 +80,16 @@ impl Facts {
                 if !own {
                     fact.held_out = paused;
                 }
+                self.settle_everywhere(*prover);
             }
             Event::ProverSuspended { prover, market } => {
                 self.suspended.insert((*market, *prover));
+                self.settle(*market, *prover);
             }
             Event::ProverReinstated { prover, market } => {
                 self.suspended.remove(&(*market, *prover));
                 self.returns.insert((*market, *prover), None);
+                self.settle(*market, *prover);
             }
             // Either way there is nothing more to bring.
             Event::EpochSeeded { epoch, .. } | Event::EpochSeedless { epoch } => {
@@ -100,9 +107,9 @@ impl Facts {
             Event::ChainCut { market, id, .. } => {
                 return self.cut(SlotKey { market: *market, id: *id }, logged.block.timestamp);
             }
-            Event::GenesisSet { .. } | Event::BlockPosted { .. } => {
+            Event::GenesisSet { .. } | Event::BlockPosted { .. } | Event::Malformed { .. } => {
                 if let Some(tracked) = self.rollups.get_mut(&logged.address) {
-                    tracked.apply(&logged.event);
+                    tracked.apply(logged);
                 }
             }
             _ => return self.apply_to_slot(logged).into_iter().collect(),
@@ -156,8 +163,11 @@ impl Facts {
                 let key = SlotKey { market: *market, id: *slot };
                 // A mechanism speaks of a slot from the opening of the one before. So the number is known even when all
                 // that was opened has been forgotten.
-                let newest = self.newest.entry(*market).or_default();
-                *newest = (*newest).max(slot.saturating_sub(1));
+                // Only the market's own mechanism knows.
+                if self.market_terms(*market).is_some_and(|terms| terms.mechanism == logged.address) {
+                    let newest = self.newest.entry(*market).or_default();
+                    *newest = (*newest).max(slot.saturating_sub(1));
+                }
                 self.logs.entry((key, logged.address)).or_default().push(log.clone());
                 return Some(key);
             }

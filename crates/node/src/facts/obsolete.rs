@@ -13,7 +13,7 @@ pub fn obsolete(events: &[LoggedEvent], facts: &Facts, deep: u64) -> Vec<(u64, u
     let mut newer: BTreeSet<String> = BTreeSet::new();
     let mut gone = Vec::new();
     for logged in events.iter().rev() {
-        if useless(logged, facts, deep, &mut newer) {
+        if !facts.is_ours(logged) || useless(logged, facts, deep, &mut newer) {
             gone.push((logged.block.number, logged.log_index));
         }
     }
@@ -30,8 +30,15 @@ fn useless(logged: &LoggedEvent, facts: &Facts, deep: u64, newer: &mut BTreeSet<
         Event::SlotOpened { slot, .. }
         | Event::SlotAllocated { slot }
         | Event::SlotHandedOver { slot, .. } => forgotten(&slot.market, &slot.id),
-        Event::HandOverOffered { market, id, .. }
-        | Event::SlotProven { market, id, .. }
+        Event::HandOverOffered { market, id, digest, .. } => {
+            forgotten(market, id) || newer.contains(&format!("revoked {digest}"))
+        }
+        // The offer before it goes with it; one after it was seen already.
+        Event::HandOverRevoked { digest, .. } => {
+            newer.insert(format!("revoked {digest}"));
+            true
+        }
+        Event::SlotProven { market, id, .. }
         | Event::SlotExpired { market, id, .. }
         | Event::SlotCancelled { market, id }
         | Event::SlotDropped { market, id, .. }
@@ -49,11 +56,21 @@ fn useless(logged: &LoggedEvent, facts: &Facts, deep: u64, newer: &mut BTreeSet<
         }
         Event::SlotEstablished { market, .. } => said_again(format!("established {market}")),
         Event::BlockPosted { number, .. } => {
-            facts.rollups.get(&logged.address).is_none_or(|rollup| !rollup.keeps(*number))
+            let needed = |rollup: &crate::rollup::Rollup| rollup.keeps(*number) || rollup.turned_at(*number);
+            !facts.rollups.get(&logged.address).is_some_and(needed)
         }
         // Of a rollup, its beginning is never forgotten: a block may claim to lead back there.
         Event::GenesisSet { .. } => !facts.rollups.contains_key(&logged.address),
-        Event::AllocationSet { prover, market, .. } => said_again(format!("allocation {market} {prover}")),
+        // What is announced takes nothing's place yet.
+        Event::TermsSet { terms_hash, market, from, .. } => {
+            let at_once = *from <= logged.block.timestamp;
+            !facts.terms.contains_key(terms_hash)
+                || (at_once && said_again(format!("terms {market} {terms_hash}")))
+        }
+        Event::AllocationSet { prover, market, .. } => {
+            said_again(format!("allocation {market} {prover}"))
+                || !facts.commitments.contains_key(&(*market, *prover))
+        }
         Event::WeightSet { market, id, .. } => said_again(format!("weight {market} {id}")),
         Event::EpochSeeded { epoch, .. } | Event::EpochSeedless { epoch } => !facts.seeded.contains(epoch),
         Event::ProverResumed { prover } | Event::ProverPaused { prover } => {
@@ -61,9 +78,12 @@ fn useless(logged: &LoggedEvent, facts: &Facts, deep: u64, newer: &mut BTreeSet<
             let last = !said_again(format!("pause {prover}"));
             let own = facts.own_turns.contains(&logged.tx_hash);
             let word = !own && !said_again(format!("word about {prover}"));
-            !last && !word
+            (!last && !word) || !facts.provers.contains_key(prover)
         }
-        Event::ProverSuspended { prover, market } => said_again(format!("suspension {market} {prover}")),
+        Event::ProverSuspended { prover, market } => {
+            said_again(format!("suspension {market} {prover}"))
+                || !facts.commitments.contains_key(&(*market, *prover))
+        }
         // It says that the suspension is over, and, until a proof that no reorg can take back, that nothing was proven since.
         Event::ProverReinstated { prover, market } => {
             said_again(format!("suspension {market} {prover}"));

@@ -123,7 +123,14 @@ async fn healthz(State(observer): State<Observer>) -> Response {
 async fn readyz(State(observer): State<Observer>) -> Response {
     let reasons = observer.unready();
     let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({ "ready": reasons.is_empty(), "reasons": reasons });
+    let mut body = json!({ "ready": reasons.is_empty(), "reasons": reasons });
+    if !reasons.is_empty()
+        && let Some(status) = observer.status()
+    {
+        let details = status.sentences().into_iter();
+        body["details"] =
+            details.map(|(code, message)| json!({ "code": code, "message": message })).collect();
+    }
     (code, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 

@@ -3,13 +3,14 @@
 //! | path | what it answers |
 //! |---|---|
 //! | `/healthz` | 200 while the service loop is alive (it ticked within 30 s), else 503 |
-//! | `/readyz` | 200 when the node can be relied on, else 503 with `{"ready":false,"reasons":[…]}` |
+//! | `/readyz` | 200 when the node can be relied on, else 503 with `{"ready":false,"reasons":[…],"details":[…]}` |
 //! | `/metrics` | OpenMetrics text |
 //! | `/status` | [`Status`] as JSON |
 //!
 //! Reasons not to be ready: `starting`, `stalled` (the loop does not tick), `no_endpoint`, `behind`, `draining`,
-//! `breaker_open`, `standby`, `paused_by_operator`, `paused_by_node: <why>` (see [`PauseStatus`]), `held_unprovable`,
-//! `held_late`, `pause_fails` and `suspended` (see [`crate::book::Concern`]).
+//! `breaker_open`, `standby`, `paused_by_operator`, `paused_by_node: <why>` (see [`PauseStatus`]), `earns_nothing` (see
+//! [`crate::earning`]), `held_unprovable`, `market_unprovable`, `reading_history`, `held_late`, `pause_fails` and `suspended` (see
+//! [`crate::book::Concern`]). `details` has the sentences.
 //!
 //! The metrics. Labels only have values from closed lists or from the configuration, never slots, addresses or messages.
 //!

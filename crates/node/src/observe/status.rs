@@ -10,6 +10,7 @@ use provery_chain::OutboxStatus;
 use serde::{Deserialize, Serialize};
 
 use crate::book::Concern;
+use crate::earning::Shortfall;
 use crate::slots::SlotStage;
 
 /// Most ended slots that a status lists, newest first.
@@ -36,14 +37,16 @@ pub struct Status {
     pub balance: Option<BalanceStatus>,
     /// What the operator should know.
     pub concerns: Vec<ConcernStatus>,
+    /// For which reasons nothing will be earned, everywhere or in a market.
+    pub shortfalls: Vec<Shortfall>,
 }
 
 /// Something that only the operator can mend, or should know of before it costs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ConcernStatus {
-    /// held_unprovable, held_late, blind, pause_fails, key_shared, paused_by_operator, suspended, terms_not_accepted or
-    /// exposure_too_large.
+    /// held_unprovable, market_unprovable, reading_history, held_late, blind, pause_fails, key_shared, paused_by_operator, suspended,
+    /// terms_not_accepted or exposure_too_large.
     pub code: String,
     /// Stake is lost if nothing is done about it.
     pub alarm: bool,
@@ -77,6 +80,8 @@ pub struct NodeStatus {
     pub paused_on_chain: bool,
     /// Whose pause it is, and why; nothing if it is not paused.
     pub paused: Option<PauseStatus>,
+    /// Nothing at all will be earned as things are; the shortfalls say why.
+    pub earns_nothing: bool,
 }
 
 /// A pause of the prover.
@@ -210,6 +215,14 @@ impl Status {
         SlotStage::NAMES.iter().map(|name| ((*name).to_owned(), 0)).collect()
     }
 
+    /// One sentence for each thing that is wrong or keeps anything from being earned, and its stable word.
+    pub fn sentences(&self) -> Vec<(&str, String)> {
+        let concerns = self.concerns.iter().map(|it| (it.code.as_str(), it.message.clone()));
+        let shortfalls =
+            self.shortfalls.iter().map(|it| (it.code.as_str(), format!("{}; `{}`", it.message, it.next)));
+        concerns.chain(shortfalls).collect()
+    }
+
     /// Why the node is not ready to be relied on; nothing if it is. The words are stable.
     pub fn unready(&self) -> Vec<&'static str> {
         let node = &self.node;
@@ -221,7 +234,10 @@ impl Status {
             (node.breaker.open, "breaker_open"),
             (node.role == "standby", "standby"),
             (node.paused.is_some(), node.paused.as_ref().map_or("", paused)),
+            (node.earns_nothing && node.paused.is_none(), "earns_nothing"),
             (concerned(Concern::HELD_UNPROVABLE), Concern::HELD_UNPROVABLE),
+            (concerned(Concern::MARKET_UNPROVABLE), Concern::MARKET_UNPROVABLE),
+            (concerned(Concern::READING_HISTORY), Concern::READING_HISTORY),
             (concerned(Concern::HELD_LATE), Concern::HELD_LATE),
             (concerned(Concern::PAUSE_FAILS), Concern::PAUSE_FAILS),
             (concerned(Concern::SUSPENDED), Concern::SUSPENDED),
@@ -281,6 +297,7 @@ pub(super) mod tests {
         assert_eq!(paused("operator", None), ["paused_by_operator"]);
         assert_eq!(paused("node", Some("overloaded")), ["paused_by_node: overloaded"]);
         assert_eq!(paused("node", Some("coming_back")), ["paused_by_node: coming_back"]);
+        assert_eq!(worse(|status| status.node.earns_nothing = true), ["earns_nothing"]);
         let concern = |code: &str| ConcernStatus { code: code.to_owned(), ..ConcernStatus::default() };
         let mut status = well();
         status.concerns.push(concern(Concern::TERMS_NOT_ACCEPTED));
@@ -288,7 +305,8 @@ pub(super) mod tests {
         status.concerns.push(concern(Concern::HELD_UNPROVABLE));
         assert_eq!(status.unready(), ["held_unprovable"]);
         status.concerns.push(concern(Concern::SUSPENDED));
-        assert_eq!(status.unready(), ["held_unprovable", "suspended"]);
+        status.concerns.push(concern(Concern::MARKET_UNPROVABLE));
+        assert_eq!(status.unready(), ["held_unprovable", "market_unprovable", "suspended"]);
         assert_eq!(Status::default().unready(), ["no_endpoint", "behind"]);
     }
 

@@ -7,7 +7,7 @@ use tracing::{error, info, warn};
 
 use super::Service;
 use super::upkeep::Task;
-use crate::book::MarketOutlook;
+use crate::book::{Concern, MarketOutlook};
 use crate::error::NodeError;
 
 impl Service {
@@ -27,7 +27,8 @@ impl Service {
             return Vec::new();
         }
         let outlooks = self.outlooks().into_iter();
-        outlooks.filter(|it| it.versions().is_some()).map(|it| Task::Accept(it.market)).collect()
+        let ready = |it: &MarketOutlook| it.versions().is_some() && self.book.lack(it.market).is_none();
+        outlooks.filter(ready).map(|it| Task::Accept(it.market)).collect()
     }
 
     /// The same stake behind a market, for more versions of its terms.
@@ -39,16 +40,17 @@ impl Service {
         Some(self.chain.calls().allocate(market, U256::from(units), U256::from(exposure), versions))
     }
 
-    /// Look at what the operator should know, and say what is new.
-    pub(super) fn mind_concerns(&mut self) {
+    /// Look at what the operator should know, and say what is new. While the chain is not read up to its head (`caught_up`), a
+    /// market's beginning may be yet to come.
+    pub(super) fn mind_concerns(&mut self, caught_up: bool) {
         let tunables = self.tunables();
         let mut concerns =
             self.book.concerns(&tunables.accept, &self.policy(), self.is_prover(), self.upkeep.stake_unit());
+        concerns.retain(|concern| caught_up || concern.code != Concern::MARKET_UNPROVABLE);
         concerns.extend(self.alarms());
         for concern in &concerns {
-            let known = |it: &&crate::book::Concern| {
-                (it.code, it.market, it.slot) == (concern.code, concern.market, concern.slot)
-            };
+            let known =
+                |it: &&Concern| (it.code, it.market, it.slot) == (concern.code, concern.market, concern.slot);
             if self.concerns.iter().find(known).is_none() {
                 let (code, slot, message) = (concern.code, concern.slot, concern.message.as_str());
                 match concern.is_alarm() {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::commitments;
+use super::earning;
 use super::feed::{Feed, Start};
 use super::grown;
 use super::observe::{self, Watch};
@@ -145,7 +146,8 @@ async fn supervise(
     let sending = SenderConfig { confirmations, ..SenderConfig::new(config.poll) };
     let journal = Arc::new(IntentTable::new(store.clone()));
     let sender = Sender::open(chain.rpc().clone(), signer.clone(), sending, journal)?;
-    let (book, cursor) = Book::open(store, deployment, config.prover, config.markets.clone())?;
+    let (mut book, cursor) = Book::open(store, deployment, config.prover, config.markets.clone())?;
+    book.know_circuits(parts.circuits.iter().cloned());
     // What fails from here on may pass.
     *begun = true;
     let params = chain.registry_params().await?;
@@ -192,6 +194,15 @@ async fn supervise(
         let (sender, token, roles) = (sender.clone(), token.clone(), roles.clone());
         async move { keep(sender, roles, token).await.map_err(TaskError::from) }
     });
+    let (deposits, seen_deposits) = watch::channel(earning::Deposits::default());
+    supervisor.spawn("deposits", {
+        let (chain, key, token) = (chain.clone(), signer.address(), token.clone());
+        async move {
+            earning::watch_deposits(chain, key, deposits, token).await;
+            Ok(())
+        }
+    });
+    let unit = earning::AssetUnit::read(chain).await;
     let (workers, results) = Workers::new(parts.runner.clone(), config.workers, reporter.clone());
     let wiring = Wiring {
         sender,
@@ -202,6 +213,8 @@ async fn supervise(
         reporter: reporter.clone(),
         watch: Watch::new(page.observer.clone()),
         roles,
+        deposits: seen_deposits,
+        unit,
     };
     let service = Service::new(config, parts, wiring);
     let stop = Stop { drain: stop.drain.clone(), now: token };

@@ -5,6 +5,7 @@ mod alarms;
 mod away;
 mod budgets;
 mod commitments;
+mod earning;
 mod errands;
 mod feed;
 mod funds;
@@ -16,6 +17,7 @@ mod observe;
 mod pace;
 mod report;
 mod rounds;
+mod said;
 mod seeds;
 mod sends;
 mod upkeep;
@@ -38,6 +40,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::book::{Book, Concern, Moved, Policy, unix_millis};
 use crate::config::{NodeConfig, Tunables};
+use crate::earning::Shortfall;
 use crate::error::NodeError;
 use crate::facts::SlotKey;
 use crate::leader::Role;
@@ -50,6 +53,7 @@ use crate::worker::{Finished, Job, Outcome, Workers, phase_name};
 pub use lifecycle::{Parts, run};
 
 use away::{Absence, PauseTrouble};
+use earning::{AssetUnit, Deposits};
 use errands::Mine;
 use feed::{Fed, Feed};
 use funds::Funds;
@@ -58,6 +62,7 @@ use journey::Journey;
 use observe::Watch;
 use pace::Pace;
 use rounds::Rounds;
+use said::Said;
 use sends::Sent;
 use upkeep::{Task, Upkeep};
 
@@ -78,6 +83,7 @@ struct Service {
     /// Proofs that were mined, or refused because the slot had ended, and the block by which an event must have said so.
     unconfirmed: HashMap<SlotKey, u64>,
     reasons: HashMap<SlotKey, Reason>,
+    said: Said,
     health: Health,
     funds: Funds,
     /// The mining puzzle that is being worked on.
@@ -90,6 +96,10 @@ struct Service {
     overloaded: bool,
     /// What the operator should know, as last said.
     concerns: Vec<Concern>,
+    /// Why nothing will be earned, as last said.
+    shortfalls: Vec<Shortfall>,
+    deposits: watch::Receiver<Deposits>,
+    unit: AssetUnit,
     draining: bool,
     /// When a pause because of stopping no longer waits for bids.
     pause_by: Option<Instant>,
@@ -111,11 +121,13 @@ struct Wiring {
     reporter: Arc<Reporter>,
     watch: Watch,
     roles: watch::Receiver<Role>,
+    deposits: watch::Receiver<Deposits>,
+    unit: AssetUnit,
 }
 
 impl Service {
     fn new(config: &NodeConfig, parts: &Parts, wiring: Wiring) -> Self {
-        let Wiring { sender, book, feed, workers, upkeep, reporter, watch, roles } = wiring;
+        let Wiring { sender, book, feed, workers, upkeep, reporter, watch, roles, deposits, unit } = wiring;
         Self {
             config: config.clone(),
             chain: parts.chain.clone(),
@@ -130,6 +142,7 @@ impl Service {
             sends: JoinSet::new(),
             unconfirmed: HashMap::new(),
             reasons: HashMap::new(),
+            said: Said::default(),
             health: Health::default(),
             funds: Funds::new(config.low_balance_proofs),
             mine: None,
@@ -138,6 +151,9 @@ impl Service {
             absence: None,
             overloaded: false,
             concerns: Vec::new(),
+            shortfalls: Vec::new(),
+            deposits,
+            unit,
             draining: false,
             pause_by: None,
             pause_trouble: None,
@@ -240,6 +256,7 @@ impl Service {
                 // Slots that it took back may never return.
                 self.journeys.retain(|key, _| self.book.record(*key).is_some());
                 self.reasons.retain(|key, _| self.book.record(*key).is_some());
+                self.said.forget(|key| self.book.record(key).is_none());
                 moved
             }
         };
@@ -302,11 +319,13 @@ impl Service {
         let policy = self.policy();
         for (step, decision) in self.book.decide(&policy)? {
             let key = step.key;
-            info!(
-                market = %key.market, slot = key.id, stage = step.after.name(), reason = decision.reason().name(),
-                "decided"
-            );
-            if let Decision::Prove { reason } = decision {
+            let reason = decision.reason();
+            if self.said.is_news(key, step.after, reason.name()) {
+                self.say_decision(key, step.after, reason);
+            }
+            if let Decision::Prove { reason } = decision
+                && step.after.engaged()
+            {
                 self.reasons.insert(key, reason);
                 self.journeys.entry(key).or_insert_with(|| Journey::begin(unix_millis())).decided();
             }
@@ -322,6 +341,16 @@ impl Service {
             self.start_upkeep(policy.now);
         }
         Ok(())
+    }
+
+    fn say_decision(&mut self, key: SlotKey, stage: SlotStage, reason: Reason) {
+        let (stage, reason) = (stage.name(), reason.name());
+        match self.book.at_hand(key).err().filter(|_| stage == SlotStage::Ignored.name()) {
+            Some(gap) => {
+                warn!(market = %key.market, slot = key.id, stage, reason, gap = %gap, "what proves the slot is not at hand")
+            }
+            None => info!(market = %key.market, slot = key.id, stage, reason, "decided"),
+        }
     }
 
     /// Another node acts: leave everything to it, and only follow.
@@ -367,6 +396,9 @@ impl Service {
         }
         if step.after.ended() || step.after == SlotStage::Seen {
             self.unconfirmed.remove(&step.key);
+        }
+        if step.after.ended() {
+            self.said.over(step.key);
         }
         if step.before.is_none() {
             self.journeys.insert(step.key, Journey::begin(unix_millis()));

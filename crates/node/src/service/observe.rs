@@ -9,6 +9,7 @@ use super::Service;
 use super::away::Absence;
 use crate::book::Concern;
 use crate::config::NodeConfig;
+use crate::earning::{Situation, earns_nothing};
 use crate::error::NodeError;
 use crate::observe::{
     BalanceStatus, BreakerStatus, ChainStatus, ConcernStatus, EndpointStatus, HttpPlace, NodeStatus,
@@ -70,12 +71,18 @@ impl Service {
         let due = self.watch.published.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY);
         if due {
             self.watch.published = Some(Instant::now());
-            self.mind_concerns();
-            self.watch.observer.publish(self.status());
+            let situation = self.situation();
+            let caught_up = self.caught_up();
+            self.mind_concerns(caught_up);
+            // Before that much is not known that soon will be.
+            if caught_up {
+                self.mind_earning(&situation);
+            }
+            self.watch.observer.publish(self.status(&situation));
         }
     }
 
-    fn status(&self) -> Status {
+    fn status(&self, situation: &Situation) -> Status {
         let taking = self.policy().taking;
         let facts = self.book.facts();
         let ending = |key| facts.slot(key).and_then(|fact| fact.ended.as_ref()).map(|ended| ended.tx);
@@ -109,6 +116,7 @@ impl Service {
                         },
                     }
                 }),
+                earns_nothing: earns_nothing(situation),
             },
             chain: self.chain_status(),
             slots,
@@ -132,6 +140,7 @@ impl Service {
                 proofs_left: self.funds.proofs_left(),
             }),
             concerns: self.concerns.iter().map(concern).collect(),
+            shortfalls: self.shortfalls.clone(),
         }
     }
 

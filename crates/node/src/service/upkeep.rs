@@ -241,10 +241,10 @@ impl Service {
         let me = self.config.prover;
         let facts = self.book.facts();
         let mut due = Vec::new();
-        let everyone = facts.all_candidates();
         let (length, lead) = (self.upkeep.epoch_length, self.upkeep.seed_lead);
-        let epoch = should_bring_seed(now, length, lead, |epoch| facts.seeded(epoch), me, &everyone);
-        due.extend(epoch.filter(|_| !everyone.is_empty()).map(Task::Seed));
+        let everyone = || facts.all_candidates();
+        let epoch = should_bring_seed(now, length, lead, |epoch| facts.seeded(epoch), me, everyone);
+        due.extend(epoch.map(Task::Seed));
         due.extend(self.book.due(&self.policy()).into_iter().map(|(key, due)| match due {
             Due::Expire => Task::Expire(key),
             Due::Resolve => Task::Resolve(key),
@@ -253,8 +253,9 @@ impl Service {
         due.extend(self.acceptable());
         let Some(Seen { standing, credit, .. }) = self.upkeep.seen else { return due };
         for (market, leaf) in self.book.facts().leaves(me) {
-            // Where it serves nothing, it would come back only to miss.
-            if self.book.serves(market) && should_reinstate(&standing, &leaf, self.absence.is_none()) {
+            // Where it serves nothing, or cannot prove, it would come back only to miss.
+            let proves = self.book.serves(market) && self.book.lack(market).is_none();
+            if proves && should_reinstate(&standing, &leaf, self.absence.is_none()) {
                 due.push(Task::Reinstate(market));
             }
             if should_sync(&standing, &leaf) {

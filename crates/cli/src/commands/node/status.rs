@@ -145,8 +145,9 @@ fn text(status: &Status, running: bool) -> String {
             let reason = node.breaker.reason.clone().unwrap_or_default();
             rows.push(("breaker", format!("open after {} failures: {reason}", node.breaker.failures)));
         }
-        if node.paused_on_chain {
-            rows.push(("paused", "on-chain".to_owned()));
+        if let Some(paused) = &node.paused {
+            let why = paused.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+            rows.push(("paused", format!("on-chain, by the {}{why}", paused.by)));
         }
         let chain = &status.chain;
         rows.push(("block", format!("{} of {}", block(chain.position), block(chain.head))));
@@ -179,7 +180,10 @@ fn text(status: &Status, running: bool) -> String {
         rows.push(("gas", format!("{}, for {} proofs{low}", wei(&balance.wei), balance.proofs_left)));
     }
     for concern in &status.concerns {
-        rows.push(("!", concern.message.clone()));
+        rows.push((if concern.alarm { "!!" } else { "!" }, concern.message.clone()));
+    }
+    for it in &status.shortfalls {
+        rows.push(("earns less", format!("{}; next: {}", it.message, it.next)));
     }
     let mut text = fields(&rows);
     if !status.open.is_empty() {

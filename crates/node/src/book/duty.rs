@@ -1,0 +1,123 @@
+//! The one check before anything binds this prover to prove a slot: that what proves it is at hand. Locks, bids, reveals, tickets,
+//! slots taken over, rescues, terms accepted and returns from a suspension all ask here; what is held all the same and cannot be
+//! proven is an alarm ([`super::Concern`]).
+
+use std::collections::{BTreeSet, HashMap};
+
+use alloy::primitives::U256;
+
+use super::Book;
+use crate::earning::Lack;
+use crate::facts::SlotKey;
+use crate::rollup::RollupError;
+
+/// What is not at hand.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Gap {
+    #[error("{0}")]
+    Market(Lack),
+    /// Nobody who follows the chain can know the state it starts from.
+    #[error("it starts from a root that no known state has")]
+    Hidden,
+    #[error("{0}")]
+    Slot(String),
+}
+
+/// What was found out about a slot.
+#[derive(Debug)]
+struct Found {
+    /// What the rollup had said by then: without more, what was missing still is.
+    edition: u64,
+    gap: Option<Gap>,
+}
+
+/// What is known of what can be proven.
+#[derive(Debug, Default)]
+pub(super) struct Duty {
+    /// The circuits whose keys are here; all of them, if that was not said.
+    circuits: Option<BTreeSet<String>>,
+    found: HashMap<SlotKey, Found>,
+    /// Slots that would be proven, were it all at hand.
+    wanting: BTreeSet<SlotKey>,
+}
+
+impl Duty {
+    /// The chain is another than before.
+    pub fn clear(&mut self) {
+        self.found.clear();
+    }
+
+    pub fn forget(&mut self, key: SlotKey) {
+        self.found.remove(&key);
+        self.wanting.remove(&key);
+    }
+
+    pub fn wants(&mut self, key: SlotKey) {
+        self.wanting.insert(key);
+    }
+
+    pub fn wanting(&self) -> Vec<SlotKey> {
+        self.wanting.iter().copied().collect()
+    }
+
+    pub fn has(&mut self, key: SlotKey) {
+        self.wanting.remove(&key);
+    }
+}
+
+impl Book {
+    /// These are the circuits whose keys are here.
+    pub fn know_circuits(&mut self, circuits: impl IntoIterator<Item = String>) {
+        self.duty.circuits = Some(circuits.into_iter().collect());
+    }
+
+    /// What is missing of what proves a market's slots, as far as that is the same for all of them.
+    pub fn lack(&self, market: U256) -> Option<Lack> {
+        let Some(rollup) = self.facts.rollup(market) else { return Some(Lack::Rollup) };
+        if let Some(reason) = rollup.nonsense() {
+            return Some(Lack::Quarantined(reason.to_owned()));
+        }
+        if !self.facts.is_complete(market) {
+            return Some(Lack::Reading);
+        }
+        if !rollup.has_begun() || self.facts.market_terms(market).is_none() {
+            return Some(Lack::History);
+        }
+        let known = self.duty.circuits.as_ref()?;
+        let circuit = rollup.circuit().unwrap_or_default();
+        (!known.contains(&circuit)).then_some(Lack::Keys { circuit })
+    }
+
+    /// Whether all is at hand that proves a slot.
+    pub fn at_hand(&mut self, key: SlotKey) -> Result<(), Gap> {
+        if let Some(lack) = self.lack(key.market) {
+            return Err(Gap::Market(lack));
+        }
+        let unknown = || Gap::Slot("it is not known here".to_owned());
+        let edition = self.facts.rollup(key.market).map(|rollup| rollup.edition()).unwrap_or_default();
+        // What is known stays known.
+        if let Some(found) = self.duty.found.get(&key)
+            && (found.gap.is_none() || found.edition == edition)
+        {
+            return found.gap.clone().map_or(Ok(()), Err);
+        }
+        let fact = self.facts.slot(key).cloned().ok_or_else(unknown)?;
+        let provable = self.facts.rollup_of_market(key.market).ok_or_else(unknown)?.provable(&fact);
+        let gap = provable.err().map(|error| match error {
+            RollupError::UnknownState { .. } => Gap::Hidden,
+            error => Gap::Slot(error.to_string()),
+        });
+        self.duty.found.insert(key, Found { edition, gap: gap.clone() });
+        gap.map_or(Ok(()), Err)
+    }
+
+    /// The markets of whose next slot all is at hand, as far as can be known: the last that opened is what it builds on.
+    pub(super) fn markets_at_hand(&mut self) -> BTreeSet<U256> {
+        let markets: Vec<U256> = self.facts.markets().filter(|market| self.serves(*market)).collect();
+        let ready = |market: &U256| {
+            let last = SlotKey { market: *market, id: self.facts.next_slot(*market).saturating_sub(1) };
+            self.lack(*market).is_none() && (self.facts.slot(last).is_none() || self.at_hand(last).is_ok())
+        };
+        markets.into_iter().filter(ready).collect()
+    }
+}
