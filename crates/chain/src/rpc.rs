@@ -9,6 +9,7 @@ use alloy::{
     rpc::client::RpcClient,
 };
 use provery_types::{BlockRef, is_development_chain};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -164,15 +165,17 @@ impl Rpc {
         Ok(block.map_err(|error| self.error(method, error))?.map(|header| header.block))
     }
 
-    /// The mixHash of a block, which is its `prevrandao`.
-    pub async fn prevrandao(&self, hash: B256) -> Result<B256, ChainError> {
-        let block = self.provider.get_block_by_hash(hash).await;
-        let block = block.map_err(|error| self.error("eth_getBlockByHash", error))?;
-        block.map(|block| block.header.inner.mix_hash).ok_or_else(|| ChainError::Inconsistent {
-            url: self.name.to_string(),
-            method: "eth_getBlockByHash",
-            reason: format!("no block {hash}"),
-        })
+    /// The mixHash of the canonical block of a height, which is its `prevrandao`; nothing if there is no such block.
+    pub async fn mix_hash(&self, number: u64) -> Result<Option<B256>, ChainError> {
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Mix {
+            mix_hash: B256,
+        }
+        const METHOD: &str = "eth_getBlockByNumber";
+        let params = json!([BlockNumberOrTag::Number(number), false]);
+        let block = self.provider.client().request::<_, Option<Mix>>(METHOD, params).await;
+        Ok(block.map_err(|error| self.error(METHOD, error))?.map(|block| block.mix_hash))
     }
 
     /// Balance in wei of the chain's own currency.

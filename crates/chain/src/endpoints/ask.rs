@@ -16,6 +16,9 @@ use super::{
 pub(super) const PROMPT: Duration = Duration::from_secs(4);
 const LABORIOUS: Duration = Duration::from_secs(10);
 
+/// A timer may be late by so much, and the clock is read a little later than it was set.
+const TICK: Duration = Duration::from_millis(5);
+
 /// A request that waits for its answer.
 struct Waiting<'a> {
     pool: &'a Pool,
@@ -28,7 +31,7 @@ struct Waiting<'a> {
 impl Waiting<'_> {
     /// How long it has waited, if that is longer than it may.
     fn too_long(&self) -> Option<Duration> {
-        Some(self.since.elapsed()).filter(|waited| *waited >= self.patience)
+        Some(self.since.elapsed()).filter(|waited| *waited + TICK >= self.patience)
     }
 }
 

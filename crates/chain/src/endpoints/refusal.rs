@@ -178,9 +178,17 @@ pub(crate) fn about(method: &str, error: &ErrorPayload) -> About {
     if EXECUTE.contains(&method) && error.code == -32602 {
         return About::Request;
     }
+    // Not every chain says what is final.
+    let tag = method == "eth_getBlockByNumber"
+        && (error.code == -39001 || says(&["finalized", "safe block", "unknown block"]));
     let unknown = matches!(error.code, -32601 | -32004)
         || says(&["not supported", "unsupported", "method not found", "not available", "does not exist"]);
-    if OPTIONAL.contains(&method) && unknown { About::Method } else { About::Endpoint }
+    if tag || is_optional(method) && unknown { About::Method } else { About::Endpoint }
+}
+
+/// Whether it can be done without a method's answer.
+pub(super) fn is_optional(method: &str) -> bool {
+    OPTIONAL.contains(&method)
 }
 
 /// What an answer's refusal is about; nothing if anything in it is an answer.
@@ -419,6 +427,15 @@ mod tests {
 
     #[test]
     fn a_method_that_can_be_done_without_is_no_fault() {
+        check(
+            About::Method,
+            "eth_getBlockByNumber",
+            &[
+                (-39001, "Unknown block"),
+                (-32000, "finalized block not found"),
+                (-32000, "safe block not found"),
+            ],
+        );
         for method in OPTIONAL {
             check(
                 About::Method,

@@ -7,13 +7,19 @@ use alloy::{
 use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep};
 
-use super::{Fault, Pool, health, refusal::About, shape};
+use super::{
+    Fault, Pool, health,
+    refusal::{self, About},
+    shape,
+};
 
 /// What those said who had no answer.
 #[derive(Default)]
 struct Tried {
     refusals: Vec<(usize, About, ResponsePacket)>,
     faults: Vec<(usize, Fault)>,
+    /// An answer that will do if nobody knows more.
+    partial: Option<ResponsePacket>,
 }
 
 impl Pool {
@@ -40,13 +46,18 @@ impl Pool {
                     Ok((answer, Some(About::Reverted))) => return Ok(answer),
                     Ok((answer, Some(about))) => tried.refusals.push((at, about, answer)),
                     Ok((answer, None)) => match shape::misfit(&packet, &answer) {
+                        None if shape::is_partial(&packet, &answer) => {
+                            tried.partial.get_or_insert(answer);
+                        }
                         None => {
-                            self.contradicted(&tried);
+                            self.contradicted(&packet, &tried);
                             return Ok(answer);
                         }
                         Some(why) => {
                             let fault = Fault::Malformed(why);
-                            self.failed(at, fault.to_string());
+                            if !packet.method_names().all(refusal::is_optional) {
+                                self.failed(at, fault.to_string());
+                            }
                             tried.faults.push((at, fault));
                         }
                     },
@@ -58,8 +69,11 @@ impl Pool {
         self.unanswered(tried)
     }
 
-    /// What these said of the request was not so: another answered it.
-    fn contradicted(&self, tried: &Tried) {
+    /// What these said of the request was not so: another answered it. Of a transaction each says what its own pool has.
+    fn contradicted(&self, packet: &RequestPacket, tried: &Tried) {
+        if packet.method_names().any(|method| method == "eth_sendRawTransaction") {
+            return;
+        }
         for (at, about, answer) in &tried.refusals {
             if *about == About::Request {
                 self.failed(*at, self.said(*at, answer));
@@ -74,7 +88,10 @@ impl Pool {
 
     /// The refusal that says most, with what the others said; what failed if nobody refused.
     fn unanswered(&self, tried: Tried) -> Result<ResponsePacket, TransportError> {
-        let Tried { mut refusals, mut faults } = tried;
+        let Tried { mut refusals, mut faults, partial } = tried;
+        if let Some(answer) = partial {
+            return Ok(answer);
+        }
         let all: Vec<String> = refusals
             .iter()
             .map(|(at, _, answer)| self.said(*at, answer))

@@ -3,11 +3,11 @@
 use alloy::{
     primitives::{B256, Bytes, U256},
     rpc::{
-        json_rpc::{RequestPacket, ResponsePacket},
-        types::{FeeHistory, Log, Transaction, TransactionReceipt},
+        json_rpc::{RequestPacket, ResponsePacket, SerializedRequest},
+        types::{Block, FeeHistory, Log, Transaction, TransactionReceipt},
     },
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::headers::RawHeader;
 
@@ -23,6 +23,9 @@ pub(super) fn is_prompt(method: &str) -> bool {
 pub(super) fn misfit(request: &RequestPacket, answer: &ResponsePacket) -> Option<String> {
     let request = request.as_single()?;
     let result = answer.as_single()?.payload.as_success()?.get();
+    if is_pending(request) {
+        return None;
+    }
     let reason = match request.method() {
         "eth_blockNumber"
         | "eth_chainId"
@@ -43,6 +46,22 @@ pub(super) fn misfit(request: &RequestPacket, answer: &ResponsePacket) -> Option
     reason.map(|reason| format!("{}: {reason}", request.method()))
 }
 
+/// Whether an answer is of use, and others may know more: a block without what some endpoints leave out.
+pub(super) fn is_partial(request: &RequestPacket, answer: &ResponsePacket) -> bool {
+    let Some(request) = request.as_single().filter(|request| !is_pending(request)) else { return false };
+    matches!(request.method(), "eth_getBlockByNumber" | "eth_getBlockByHash")
+        && answer
+            .as_single()
+            .and_then(|response| response.payload.as_success())
+            .is_some_and(|result| fits::<Option<Block<IgnoredAny>>>(result.get()).is_some())
+}
+
+/// Whether the pending block is asked for, which has no hash yet, and may lack more.
+fn is_pending(request: &SerializedRequest) -> bool {
+    request.method() == "eth_getBlockByNumber"
+        && request.params().is_some_and(|params| params.get().contains("pending"))
+}
+
 fn fits<T: DeserializeOwned>(result: &str) -> Option<String> {
     serde_json::from_str::<T>(result).err().map(|error| error.to_string())
 }
@@ -54,7 +73,11 @@ mod tests {
     use super::*;
 
     fn misfit_of(method: &'static str, result: &str) -> Option<String> {
-        let request = Request::new(method, Id::Number(1), [(); 0]).serialize().expect("it serializes");
+        misfit_with(method, "latest", result)
+    }
+
+    fn misfit_with(method: &'static str, param: &str, result: &str) -> Option<String> {
+        let request = Request::new(method, Id::Number(1), [param]).serialize().expect("it serializes");
         let answer = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
         misfit(&RequestPacket::Single(request), &serde_json::from_str(&answer).expect("JSON-RPC"))
     }
@@ -93,5 +116,8 @@ mod tests {
         ] {
             assert_eq!(misfit_of(method, result), None, "{method} {result}");
         }
+        let pending = r#"{"number":null,"hash":null,"timestamp":"0x1"}"#;
+        assert_eq!(misfit_with("eth_getBlockByNumber", "pending", pending), None);
+        assert!(misfit_of("eth_getBlockByNumber", pending).is_some());
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::*;
 use crate::{
     Call, Rpc, SendError, Sender, SenderConfig,
-    fake::{Fake, Say, block, connect, sound},
+    fake::{Fake, Say, block, connect, sound, whole},
     history::each_range,
 };
 
@@ -159,6 +159,29 @@ async fn an_answer_that_cannot_be_read_is_asked_elsewhere_and_else_named() {
     let view = rpc.trusted().swap_remove(0);
     let error = view.headers_of(1..=3).await.expect_err("half a block").to_string();
     assert!(error.contains("parentHash"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_block_lacks_at_one_endpoint_another_tells_and_else_it_is_read_without() {
+    let whole = Fake::new(|method, params, _| match (method, sound(method, params)) {
+        ("eth_getBlockByNumber", Say::Result(mut block)) if block.is_object() => {
+            whole(&mut block);
+            Say::Result(block)
+        }
+        (_, answer) => answer,
+    })
+    .await;
+    let lacking = Fake::sound().await;
+    let rpc = connect(&[&lacking, &whole], LONG).await;
+    assert_eq!(rpc.mix_hash(7).await.expect("the second has it"), Some(B256::repeat_byte(9)));
+    assert!(rpc.endpoints()[0].up, "to lack it is no fault");
+
+    let rpc = connect(&[&lacking], LONG).await;
+    assert_eq!(rpc.head().await.expect("a head").number, 1_000);
+    headers(&rpc, 1..=10).await;
+    let error = rpc.mix_hash(7).await.expect_err("nobody has it").to_string();
+    assert!(error.contains("eth_getBlockByNumber") && error.contains("null"), "{error}");
+    assert_eq!(rpc.mix_hash(2_000).await.expect("no such block"), None);
 }
 
 #[tokio::test]

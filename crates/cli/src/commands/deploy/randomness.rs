@@ -1,7 +1,7 @@
 //! Whether a chain's blocks carry randomness that nobody foresees. Several rollups give every block the same `prevrandao`, or
 //! zero: there every seed of a lottery is known long before its epoch.
 
-use alloy::{eips::BlockNumberOrTag, primitives::B256, providers::Provider};
+use alloy::primitives::B256;
 use eyre::Result;
 use provery_chain::Rpc;
 
@@ -55,17 +55,7 @@ pub async fn newest(rpc: &Rpc) -> Result<Vec<B256>> {
     let head = rpc.head().await?.number;
     let mut mixes = Vec::new();
     for number in head.saturating_sub(BLOCKS - 1).max(1)..=head {
-        let block = rpc.provider().get_block_by_number(BlockNumberOrTag::Number(number)).await;
-        let block = block.map_err(|error| {
-            fail(
-                Code::RpcRejected,
-                format!(
-                    "the RPC at {} gave no block {number} ({error}); run this again, or use another node",
-                    rpc.name()
-                ),
-            )
-        })?;
-        mixes.extend(block.map(|block| block.header.inner.mix_hash));
+        mixes.extend(rpc.mix_hash(number).await?);
     }
     Ok(mixes)
 }
