@@ -43,6 +43,13 @@ pub struct Faults {
     pub named: Vec<Address>,
     /// A block's logs are not told by its hash.
     pub no_logs_by_hash: bool,
+    /// Everything, or these methods, are refused with this code and message.
+    pub refusal: Option<(i64, String)>,
+    pub refused: Vec<&'static str>,
+    /// Of a batch only so many are answered, the first.
+    pub answered: Option<usize>,
+    /// Blocks have neither bloom nor `prevrandao`.
+    pub lacking: bool,
     /// Another node is asked: its port.
     pub instead: Option<u16>,
     /// Nothing wrong: only unlike anvil.
@@ -159,7 +166,7 @@ async fn serve(mut stream: TcpStream, target: u16, shared: &Mutex<Shared>) -> Re
         }
         let requests: Vec<&Value> = passed.iter().map(|(_, request)| request).collect();
         let found = forward(target, &json!(requests)).await?;
-        for (method, request) in &passed {
+        for (at, (method, request)) in passed.iter().enumerate() {
             let mut answer = found
                 .as_array()
                 .and_then(|found| found.iter().find(|answer| answer["id"] == request["id"]))
@@ -167,6 +174,7 @@ async fn serve(mut stream: TcpStream, target: u16, shared: &Mutex<Shared>) -> Re
                 .ok_or_else(|| eyre!("the node left out an answer"))?;
             spoil(&faults, method, request, &mut answer);
             faults.dialect.speak(method, request, &mut answer);
+            refuse(&faults, method, at, &mut answer);
             answers.push(answer);
         }
         if is_batch { Value::Array(answers) } else { answers.swap_remove(0) }
@@ -176,6 +184,15 @@ async fn serve(mut stream: TcpStream, target: u16, shared: &Mutex<Shared>) -> Re
         text.truncate(text.len() / 2);
     }
     write(&mut stream, 200, &text).await
+}
+
+fn refuse(faults: &Faults, method: &str, at: usize, answer: &mut Value) {
+    let meant = faults.refused.is_empty() || faults.refused.contains(&method);
+    let why = faults.refusal.as_ref().filter(|_| meant).map(|(code, message)| (*code, message.as_str()));
+    let beyond = faults.answered.filter(|most| at >= *most).map(|_| (-32000, "beyond what is answered"));
+    if let Some((code, message)) = why.or(beyond) {
+        *answer = json!({"jsonrpc": "2.0", "id": answer["id"], "error": {"code": code, "message": message}});
+    }
 }
 
 fn spoil(faults: &Faults, method: &str, request: &Value, answer: &mut Value) {
@@ -201,6 +218,10 @@ fn spoil(faults: &Faults, method: &str, request: &Value, answer: &mut Value) {
             *answer = json!({"jsonrpc": "2.0", "id": request["id"], "error": {"code": -32602, "message": "give fromBlock"}});
         }
         "eth_getLogs" if faults.empty_logs && answer["error"].is_null() => answer["result"] = json!([]),
+        "eth_getBlockByNumber" | "eth_getBlockByHash" if faults.lacking && answer["result"].is_object() => {
+            answer["result"]["logsBloom"] = Value::Null;
+            answer["result"]["mixHash"] = Value::Null;
+        }
         "eth_getBlockByNumber" | "eth_getBlockByHash"
             if faults.constant_randomness && answer["result"].is_object() =>
         {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 mod dialects;
 mod doubts;
+mod refusals;
 mod reorgs;
 
 const POLL: Duration = Duration::from_millis(20);

@@ -19,6 +19,7 @@ use tokio::{
 
 mod fees;
 mod grown;
+mod refusing;
 mod secrets;
 
 /// Only a bound for failure.
