@@ -297,22 +297,38 @@ impl Follower {
     /// Fill `ready` with what comes next, as the best endpoint has it that gives an answer which makes sense; false if
     /// there is nothing yet.
     async fn advance(&mut self) -> Result<bool, ChainError> {
-        let mut failure = None;
-        for view in self.chain.rpc().trusted() {
-            let advanced = match self.past {
-                Some(past) if self.past_next => self.read_past(&view, past).await,
-                _ => self.advance_with(&view).await,
-            };
-            match advanced {
-                Ok(found) => return Ok(found),
-                Err(error) if error.is_transient() => {
-                    tracing::debug!(rpc = view.name(), %error, "an endpoint did not help");
-                    failure.get_or_insert(error);
+        loop {
+            let mut failure = None;
+            let mut unreadable = true;
+            for view in self.chain.rpc().trusted() {
+                let advanced = match self.past {
+                    Some(past) if self.past_next => self.read_past(&view, past).await,
+                    _ => self.advance_with(&view).await,
+                };
+                match advanced {
+                    Ok(found) => {
+                        self.reader.set_lenient(false);
+                        return Ok(found);
+                    }
+                    Err(error) if error.is_transient() || matches!(error, ChainError::Decode(_)) => {
+                        tracing::debug!(rpc = view.name(), %error, "an endpoint did not help");
+                        unreadable &= matches!(error, ChainError::Decode(_));
+                        failure.get_or_insert(error);
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
+            }
+            match failure {
+                // All tell it alike, so it is the chain's, and one contract's nonsense keeps nobody from the others.
+                Some(_) if unreadable => self.reader.set_lenient(true),
+                Some(ChainError::Decode(error)) => {
+                    let reason = error.to_string();
+                    let url = self.chain.rpc().name().to_string();
+                    return Err(ChainError::Inconsistent { url, method: "eth_getLogs", reason });
+                }
+                failure => return Err(failure.unwrap_or(ChainError::BlockNotFound(0))),
             }
         }
-        Err(failure.unwrap_or(ChainError::BlockNotFound(0)))
     }
 
     async fn advance_with(&mut self, view: &View) -> Result<bool, ChainError> {

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use alloy::{
-    primitives::{Address, Bloom, BloomInput, LogData},
+    primitives::{Address, Bloom, BloomInput},
     rpc::types::{Filter, Log},
 };
 use provery_types::{BlockRef, DecodeError, Event, LoggedEvent, Source, text};
@@ -40,13 +40,19 @@ pub(crate) struct Reader {
     sources: BTreeMap<Address, Source>,
     filter: Filter,
     crowd: Crowd,
+    lenient: bool,
 }
 
 impl Reader {
     pub(crate) fn new(chain: &Chain) -> Self {
         let sources = chain.deployment().sources();
         let filter = Filter::new().address(sources.keys().copied().collect::<Vec<_>>());
-        Self { rpc: chain.rpc().clone(), sources, filter, crowd: Crowd::default() }
+        Self { rpc: chain.rpc().clone(), sources, filter, crowd: Crowd::default(), lenient: false }
+    }
+
+    /// Whether an event that cannot be read is left out, and said, rather than an error.
+    pub(crate) fn set_lenient(&mut self, lenient: bool) {
+        self.lenient = lenient;
     }
 
     pub(crate) fn filter(&self) -> &Filter {
@@ -260,7 +266,11 @@ impl Reader {
             };
             let address = log.address();
             let Some(source) = self.sources.get(&address) else { continue };
-            if let Some(event) = told(*source, &log.inner.data)? {
+            let event = match Event::decode(*source, &log.inner.data) {
+                Err(error) if self.lenient => nonsense(*source, &error),
+                decoded => decoded?,
+            };
+            if let Some(event) = event {
                 events.push(LoggedEvent { event, address, block, tx_hash, log_index });
             }
         }
@@ -291,14 +301,12 @@ async fn all_logs(view: &View, header: &Header) -> Result<Option<Vec<Log>>, Chai
     Ok((transactions == receipts.transactions).then_some(receipts.logs))
 }
 
-/// What a log says. Anybody may have written a rollup: what it emits stops nobody else.
-fn told(source: Source, log: &LogData) -> Result<Option<Event>, DecodeError> {
-    match Event::decode(source, log) {
-        Err(error) if source == Source::Rollup => {
-            Ok(Some(Event::Malformed { reason: text::shown(&error.to_string(), REASON_BYTES) }))
-        }
-        told => told,
-    }
+/// What there is of an event that cannot be read, whoever tells it. Anybody may have written a rollup: what it emits stops nobody
+/// else.
+fn nonsense(source: Source, error: &DecodeError) -> Option<Event> {
+    tracing::error!(%error, "an event cannot be read");
+    (source == Source::Rollup)
+        .then(|| Event::Malformed { reason: text::shown(&error.to_string(), REASON_BYTES) })
 }
 
 /// Whether the bloom names a contract of which no log came.
@@ -325,7 +333,7 @@ fn ones(bloom: &Bloom) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy::primitives::{B256, Bytes, Log as Inner};
+    use alloy::primitives::{B256, Bytes, Log as Inner, LogData};
     use alloy::sol_types::SolEvent as _;
     use provery_bindings::{ProverRegistry, TransferRollup};
 
@@ -344,6 +352,31 @@ mod tests {
         bloom
     }
 
+    #[tokio::test]
+    async fn an_event_that_cannot_be_read_is_left_out_only_once_all_tell_it() {
+        let fake = crate::fake::Fake::sound().await;
+        let rpc = crate::fake::connect(&[&fake], std::time::Duration::from_secs(60)).await;
+        let sources = BTreeMap::from([(US, Source::Registry)]);
+        let mut reader =
+            Reader { rpc, sources, filter: Filter::new(), crowd: Crowd::default(), lenient: false };
+        let block = BlockRef { number: 1, hash: B256::repeat_byte(1), ..BlockRef::default() };
+        let place = Log {
+            block_hash: Some(block.hash),
+            transaction_hash: Some(B256::ZERO),
+            log_index: Some(0),
+            ..Log::default()
+        };
+        let topics = vec![ProverRegistry::UriSet::SIGNATURE_HASH, B256::ZERO];
+        let nonsense = Log { inner: Inner::new_unchecked(US, topics.clone(), Bytes::new()), ..place.clone() };
+        let data = ProverRegistry::UriSet { prover: OTHER, uri: "a".to_string() }.encode_data();
+        let sense = Log { inner: Inner::new_unchecked(US, topics, data.into()), log_index: Some(1), ..place };
+        let logs = [nonsense, sense];
+        let error = reader.decode("u", &logs, block).expect_err("it cannot be read");
+        assert!(matches!(error, ChainError::Decode(_)), "{error}");
+        reader.set_lenient(true);
+        assert_eq!(reader.decode("u", &logs, block).expect("the rest").len(), 1);
+    }
+
     #[test]
     fn a_bloom_that_names_us_contradicts_an_answer_without_us() {
         let named = bloom(&[log(US), log(OTHER)]);
@@ -354,13 +387,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_rollup_emits_stops_nobody_else() {
+    fn what_a_rollup_emits_stops_nobody_else_and_is_known_as_nonsense() {
         let cut = |selector: B256| LogData::new_unchecked(vec![selector], Bytes::from(vec![7]));
-        let posted = cut(TransferRollup::BlockPosted::SIGNATURE_HASH);
-        assert!(matches!(told(Source::Rollup, &posted), Ok(Some(Event::Malformed { .. }))));
-        assert_eq!(told(Source::Registry, &posted), Ok(None));
-        let registered = cut(ProverRegistry::ProverRegistered::SIGNATURE_HASH);
-        assert!(told(Source::Registry, &registered).is_err(), "it is not the contract it should be");
+        let of = |source, selector| {
+            let error = Event::decode(source, &cut(selector)).expect_err("it is cut short");
+            nonsense(source, &error)
+        };
+        let posted = of(Source::Rollup, TransferRollup::BlockPosted::SIGNATURE_HASH);
+        assert!(matches!(posted, Some(Event::Malformed { .. })));
+        assert_eq!(of(Source::Registry, ProverRegistry::ProverRegistered::SIGNATURE_HASH), None);
     }
 
     #[test]

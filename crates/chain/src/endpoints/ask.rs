@@ -74,7 +74,7 @@ impl Pool {
     }
 
     /// How long a request may take without the endpoint being taken for hung.
-    pub(super) fn patience(&self, packet: &RequestPacket) -> Duration {
+    fn patience(&self, packet: &RequestPacket) -> Duration {
         let prompt = packet.as_single().is_some_and(|request| shape::is_prompt(request.method()));
         self.each.min(if prompt { PROMPT } else { LABORIOUS })
     }

@@ -8,7 +8,9 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Fault, Pool, health,
+    Fault, Pool,
+    ask::PROMPT,
+    health,
     refusal::{self, About},
     shape,
 };
@@ -31,7 +33,8 @@ impl Pool {
             let packet = &packet;
             async move { (at, self.ask_patiently(at, packet).await) }
         };
-        let patience = self.patience(&packet);
+        // Not for hung yet, if it takes an effort: but why wait for one alone.
+        let alone = self.each.min(PROMPT);
         let mut asked = FuturesUnordered::new();
         let mut tried = Tried::default();
         loop {
@@ -63,7 +66,7 @@ impl Pool {
                     },
                     Err(fault) => tried.faults.push((at, fault)),
                 },
-                () = sleep(patience), if rest.len() > 0 => asked.extend(rest.next().map(ask)),
+                () = sleep(alone), if rest.len() > 0 => asked.extend(rest.next().map(ask)),
             }
         }
         self.unanswered(tried)

@@ -89,7 +89,7 @@ async fn a_command_goes_to_the_next_endpoint_and_ends_where_there_is_none() -> R
     relay.set(Faults { lacking: true, ..Faults::default() });
     let deploy = ["deploy", "--epoch-length", "60", "--freeze", "10", "--out", "other.json"];
     let said = over(&relay.url(), &deploy).await?;
-    let message = said.must_fail("rpc_rejected")?;
+    let message = said.must_fail("rpc_unavailable")?;
     ensure!(message.contains("eth_getBlockByNumber"), "{message}");
     Ok(())
 }
