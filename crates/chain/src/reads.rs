@@ -1,6 +1,6 @@
 //! What the contracts say now.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use alloy::{
     primitives::{Address, B256, U256},
@@ -10,7 +10,7 @@ use alloy::{
 use provery_bindings::{Circuit, DevelopmentToken, Position, ProofMarket, Prover, SealedBidAuction};
 use provery_types::{Slot, SlotState, Terms, terms_hash};
 
-use crate::{Chain, ChainError, history};
+use crate::{Chain, ChainError, history, logs::RANGE};
 
 /// Before each time that terms are looked for.
 const TERMS_PAUSES: [Duration; 4] =
@@ -77,6 +77,23 @@ macro_rules! read {
     };
 }
 pub(crate) use read;
+
+/// Ranges that together are all blocks from `first` to `head`, the likely ones first: around `begins`, then ever larger ones from
+/// the head down.
+fn terms_ranges(first: u64, begins: Option<u64>, head: u64) -> Vec<RangeInclusive<u64>> {
+    let mut ranges = Vec::new();
+    if let Some(block) = begins {
+        ranges.push(block.saturating_sub(RANGE / 2).max(first)..=(block + RANGE / 2).min(head));
+    }
+    let (mut end, mut size) = (head, RANGE);
+    while end >= first {
+        let start = end.saturating_sub(size - 1).max(first);
+        ranges.push(start..=end);
+        let Some(below) = start.checked_sub(1) else { break };
+        (end, size) = (below, size.saturating_mul(4));
+    }
+    ranges
+}
 
 impl Chain {
     /// Wei a unit of gas that a transaction which should be mined soon may cost.
@@ -228,18 +245,27 @@ impl Chain {
         for pause in TERMS_PAUSES {
             tokio::time::sleep(pause).await;
             let head = self.rpc().head().await?.number;
-            let mut terms = None;
-            history::each_range(self.rpc(), filter.clone(), self.deployment().block, head, |log| {
-                if let Ok(event) = ProofMarket::TermsSet::decode_log(&log.inner) {
-                    terms = Some(event.data.terms);
+            for range in self.where_terms_may_be(market, head) {
+                let mut terms = None;
+                history::each_range(self.rpc(), filter.clone(), *range.start(), *range.end(), |log| {
+                    if let Ok(event) = ProofMarket::TermsSet::decode_log(&log.inner) {
+                        terms = Some(event.data.terms);
+                    }
+                })
+                .await?;
+                if let Some(terms) = terms.filter(|terms| terms_hash(terms) == wanted) {
+                    return Ok(terms);
                 }
-            })
-            .await?;
-            if let Some(terms) = terms.filter(|terms| terms_hash(terms) == wanted) {
-                return Ok(terms);
             }
         }
         Err(ChainError::TermsNotFound { market, terms_hash: wanted })
+    }
+
+    /// Where to look for a market's terms, so that it costs what they are old and not what the chain is: where its rollup
+    /// begins, and then from the head down.
+    fn where_terms_may_be(&self, market: U256, head: u64) -> Vec<RangeInclusive<u64>> {
+        let begins = self.deployment().rollup_of_market(market).map(|rollup| rollup.block);
+        terms_ranges(self.deployment().block, begins, head)
     }
 
     /// Whether a slot is open, exactly as given, under these terms.
@@ -317,4 +343,22 @@ impl Chain {
 
 fn some(address: Address) -> Option<Address> {
     (!address.is_zero()).then_some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_are_looked_for_where_they_are_likely_and_everywhere_in_the_end() {
+        assert_eq!(terms_ranges(10, None, 500), [10..=500]);
+        assert_eq!(terms_ranges(0, Some(5_000), 20_000)[0], 4_000..=6_000);
+        let ranges = terms_ranges(100, Some(150), 1_000_000);
+        assert_eq!((ranges[0].clone(), ranges[1].clone()), (100..=1_150, 998_001..=1_000_000));
+        assert!(ranges.len() < 10, "{ranges:?}");
+        let down: Vec<_> = ranges[1..].iter().rev().collect();
+        assert!(down.windows(2).all(|pair| *pair[0].end() + 1 == *pair[1].start()));
+        assert_eq!(*down[0].start(), 100);
+        assert_eq!(terms_ranges(0, None, 0), [0..=0]);
+    }
 }

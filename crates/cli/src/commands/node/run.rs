@@ -7,6 +7,7 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use eyre::Result;
+use futures::future::join_all;
 use provery_node::{
     HiddenUrl, NodeConfig, Parts,
     worker::{InProcess, Jetstream, NatsConfig, Processes, ProofRunner},
@@ -271,8 +272,10 @@ async fn check_stake(
     };
     let mut drawable = false;
     let mut problems = Vec::new();
-    for rollup in rollups {
-        let terms = patiently(|| session.chain.terms(rollup.market)).await?;
+    // All at once: one after the other is a wait for each.
+    let terms = rollups.iter().map(|rollup| patiently(|| session.chain.terms(rollup.market)));
+    for (rollup, terms) in rollups.iter().zip(join_all(terms).await) {
+        let terms = terms?;
         let deployed = |name: &str| session.deployment().address(name) == terms.mechanism;
         if provery_mechanisms::registry().iter().any(|known| deployed(known.name()) && !known.allocates()) {
             drawable = true;
