@@ -30,7 +30,6 @@ pub enum Ability {
     TransientStorage,
     MemoryCopy,
     Curve,
-    FeeMarket,
     History,
     CodeSize,
 }
@@ -42,7 +41,6 @@ impl Ability {
             Self::TransientStorage => "TLOAD and TSTORE (EIP-1153, Cancun)",
             Self::MemoryCopy => "MCOPY (EIP-5656, Cancun)",
             Self::Curve => "the precompiles of the curve BN254 (EIP-196, EIP-197)",
-            Self::FeeMarket => "fees by EIP-1559 (its blocks have no base fee)",
             Self::History => {
                 "the hashes of past blocks (EIP-2935, Prague), without which --randomness ADDRESS must name where the \
                  lottery's seeds come from"
@@ -125,9 +123,6 @@ pub async fn require(rpc: &Rpc, deployer: Address, randomness: bool) -> Result<R
             _ => {}
         }
     }
-    if head.header.inner.base_fee_per_gas.is_none() {
-        lacks(Ability::FeeMarket);
-    }
     if !randomness && !has_history(rpc, head.header.inner.number).await? {
         lacks(Ability::History);
     }
@@ -142,7 +137,7 @@ pub async fn require(rpc: &Rpc, deployer: Address, randomness: bool) -> Result<R
         let transaction_gas = bounded(osaka, byte_gas).then_some(TRANSACTION_GAS);
         return Ok(Rules { block_gas, transaction_gas });
     }
-    Err(fail(Code::ChainUnsuitable, refusal(rpc.chain_id(), &missing)))
+    Err(fail(Code::ChainUnsupported, refusal(rpc.chain_id(), &missing)))
 }
 
 fn refusal(chain: u64, missing: &[Ability]) -> String {
