@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     crash::patience_ms,
     dice::Dice,
+    hopeless::{GIVING_UP_S, HOPELESS_MS, Hopeless},
     ledger::Key,
     log::{EventLog, now_ms},
     miner::Miner,
@@ -23,10 +24,11 @@ use super::{
     proc,
     reports::Reports,
     stage::{RACE, RACE_EXPIRY},
+    standby::Bus,
 };
 
 /// The deepest reorganisation that a node must follow.
-const DEEPEST: u64 = 64;
+pub const DEEPEST: u64 = 64;
 /// Deeper ones than this come only so often.
 const DEEP: u64 = 10;
 /// Blocks after which nodes know a slot, and have hardly proven it.
@@ -55,10 +57,12 @@ pub enum Fault {
     SlowProver,
     FailedProof,
     Outage,
+    GivenUp,
+    NatsAway,
 }
 
 impl Fault {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Reorg,
         Self::Sigkill,
         Self::CrashPoint,
@@ -71,6 +75,8 @@ impl Fault {
         Self::SlowProver,
         Self::FailedProof,
         Self::Outage,
+        Self::GivenUp,
+        Self::NatsAway,
     ];
 
     pub fn name(self) -> &'static str {
@@ -87,6 +93,8 @@ impl Fault {
             Self::SlowProver => "slow_prover",
             Self::FailedProof => "failed_proof",
             Self::Outage => "outage",
+            Self::GivenUp => "given_up",
+            Self::NatsAway => "nats_away",
         }
     }
 
@@ -106,13 +114,28 @@ impl Fault {
     }
 
     /// Whether a run that kills makes sure of it. Crashes come when they come.
-    pub fn sure(self, workers: bool) -> bool {
-        self != Self::CrashPoint && (workers || !self.wants_workers())
+    pub fn sure(self, plan: &Plan) -> bool {
+        let comes = match self {
+            Self::CrashPoint => false,
+            Self::GivenUp => plan.seconds >= GIVING_UP_S,
+            _ => true,
+        };
+        comes && self.possible(plan)
+    }
+
+    /// Whether the run has what it befalls.
+    fn possible(self, plan: &Plan) -> bool {
+        match self {
+            Self::NatsAway => plan.paired(),
+            // Where all is about crash points, nodes are led to this one.
+            Self::GivenUp => plan.workers && !plan.crash_points,
+            _ => plan.workers || !self.wants_workers(),
+        }
     }
 
     /// What needs provers that prove in processes of their own.
     pub fn wants_workers(self) -> bool {
-        matches!(self, Self::WorkerKill | Self::SlowProver | Self::FailedProof)
+        matches!(self, Self::WorkerKill | Self::SlowProver | Self::FailedProof | Self::GivenUp)
     }
 }
 
@@ -128,9 +151,18 @@ pub struct Plan {
     pub workers: bool,
     /// Milliseconds between blocks.
     pub block_ms: u64,
+    /// For how long faults are injected.
+    pub seconds: u64,
     /// Seconds of chain time that all skews together may take, apart from those that end a race: these are
     /// [`BETWEEN_EXPIRIES`] blocks apart.
     pub most_skew: u64,
+}
+
+impl Plan {
+    /// Whether two nodes have one prover.
+    pub fn paired(&self) -> bool {
+        !self.soak && !self.crash_points
+    }
 }
 
 #[derive(Debug)]
@@ -141,6 +173,9 @@ pub struct Director {
     pub reports: Arc<Reports>,
     pub pool: Arc<Pool>,
     pub log: EventLog,
+    pub bus: Option<Arc<Bus>>,
+    /// A node that is to give a slot up.
+    pub hopeless: Option<Hopeless>,
     /// Told of each reorganisation.
     pub reorgs: tokio::sync::watch::Sender<u64>,
     pub by_stage: BTreeMap<String, u64>,
@@ -174,12 +209,13 @@ impl Director {
                 if self.plan.crash_points {
                     self.lead(&mut dice).await?;
                 }
+                self.despair(&mut dice).await?;
             }
             self.rotate(&mut dice);
             let mut choices: Vec<Fault> = Fault::ALL
                 .into_iter()
                 .filter(|fault| !self.plan.soak || fault.gentle())
-                .filter(|fault| self.plan.workers || !fault.wants_workers())
+                .filter(|fault| fault.possible(&self.plan))
                 .filter(|fault| *fault != Fault::CrashPoint || !self.plan.crash_points)
                 .filter(|fault| *fault != Fault::ClockSkew || skewed < self.plan.most_skew)
                 .collect();
@@ -299,7 +335,7 @@ impl Director {
     }
 
     /// What every node says of its slots.
-    async fn stages(&self) -> Vec<BTreeMap<Key, String>> {
+    pub(super) async fn stages(&self) -> Vec<BTreeMap<Key, String>> {
         join_all(self.nodes.iter().map(|node| stages(node))).await
     }
 
@@ -318,7 +354,7 @@ impl Director {
     }
 
     /// Replace the last `depth` blocks.
-    async fn take_back(
+    pub(super) async fn take_back(
         &mut self,
         mut miner: OwnedMutexGuard<Miner>,
         depth: u64,
@@ -329,6 +365,9 @@ impl Director {
         let put_back = dice.coin();
         let done = miner.reorg(depth, put_back, dice).await?;
         drop(miner);
+        if done.depth == 0 {
+            return Ok(());
+        }
         self.reports.reorganised();
         self.reorgs.send_modify(|count| *count += 1);
         let mut met: BTreeMap<String, u64> = BTreeMap::new();
@@ -360,15 +399,26 @@ impl Director {
     }
 
     /// Whether it came about.
-    fn hit_node(&self, fault: Fault, dice: &mut Dice) -> bool {
+    fn hit_node(&mut self, fault: Fault, dice: &mut Dice) -> bool {
+        if fault == Fault::NatsAway {
+            let ms = dice.between(1_000, 14_000);
+            if let Some(bus) = &self.bus {
+                bus.away(Duration::from_millis(ms));
+                self.log.injected(fault.name(), "nats", json!({ "ms": ms }));
+            }
+            return self.bus.is_some();
+        }
         let ms = match fault {
+            Fault::GivenUp => HOPELESS_MS,
             Fault::Sigstop => dice.between(400, 4_000),
             Fault::DiskFull => dice.between(1_000, 4_000),
             Fault::Outage => dice.between(2_000, 5_000),
             _ => 1_000,
         };
         let Some(node) = dice.pick(&self.nodes).cloned() else { return false };
-        if !node.claim(ms + 500) {
+        // Its proofs are made by nobody that could be told to fail.
+        let deaf = fault.wants_workers() && node.paired();
+        if deaf || fault == Fault::GivenUp && self.hopeless.is_some() || !node.claim(ms + 500) {
             return false;
         }
         let Some(pid) = node.pid() else { return false };
@@ -381,6 +431,11 @@ impl Director {
                 return node.kill("to be armed", Next { arm: true, ..Next::default() });
             }
             Fault::Sigterm => node.kill("sigterm", plain),
+            Fault::GivenUp => {
+                // In the log when a reorganisation meets what it has given up.
+                self.hopeless = Some(Hopeless::new(node.clone()));
+                return node.kill("to give up", with("fail:100"));
+            }
             Fault::SlowProver => node.kill("slow_prover", with("slow:1500")),
             Fault::FailedProof => {
                 node.kill("failed_proof", with(if dice.coin() { "fail:25" } else { "crash:25" }))
@@ -411,7 +466,7 @@ impl Director {
                 node.proxies.iter().for_each(|proxy| proxy.outage(Duration::from_millis(ms)));
                 true
             }
-            Fault::Reorg | Fault::ClockSkew | Fault::BaseFeeSpike => false,
+            Fault::Reorg | Fault::ClockSkew | Fault::BaseFeeSpike | Fault::NatsAway => false,
         };
         if hit {
             self.log.injected(fault.name(), node.name(), json!({ "pid": pid, "ms": ms }));
@@ -421,7 +476,7 @@ impl Director {
 }
 
 /// Stages of slots, by the node's own word, if it says something before the chain has to go on.
-async fn stages(node: &Node) -> BTreeMap<Key, String> {
+pub(super) async fn stages(node: &Node) -> BTreeMap<Key, String> {
     let Ok(Some(status)) = timeout(STATUS_WITHIN, node.status()).await else { return BTreeMap::new() };
     let rows =
         ["open", "ended"].into_iter().flat_map(|list| status[list].as_array().cloned().unwrap_or_default());

@@ -13,8 +13,8 @@ use super::{
     log::EventLog,
 };
 
-/// Wei. A spike multiplies it by ten.
-const BASE_FEE: u128 = 1_000_000_000;
+/// Wei. A spike multiplies it by ten. The tips that anvil suggests are a gwei: on some runs' chains next to nothing.
+pub const BASE_FEES: [u128; 3] = [1_000_000_000, 20_000_000_000, 60_000_000_000];
 /// Blocks in which a spike climbs, and stays.
 const CLIMB: usize = 5;
 const STAY: usize = 6;
@@ -29,7 +29,11 @@ pub struct Miner {
     pub rpc: Direct,
     pub ledger: Ledger,
     log: EventLog,
+    /// The base fee while nothing happens.
+    calm: u128,
     fee: u128,
+    /// No reorganisation takes this block back.
+    settled: u64,
     /// What comes next, last first.
     fees: Vec<u128>,
 }
@@ -46,12 +50,32 @@ pub struct Reorganised {
 
 impl Miner {
     pub fn new(rpc: Direct, ledger: Ledger, log: EventLog) -> Self {
-        Self { rpc, ledger, log, fee: BASE_FEE, fees: Vec::new() }
+        Self { rpc, ledger, log, calm: BASE_FEES[0], fee: BASE_FEES[0], settled: 0, fees: Vec::new() }
+    }
+
+    /// The block that no reorganisation takes back.
+    pub fn settled(&self) -> u64 {
+        self.settled
+    }
+
+    /// From the next block on the base fee is this while nothing happens.
+    pub fn set_calm(&mut self, wei: u128) {
+        (self.calm, self.fee) = (wei, wei);
+    }
+
+    /// Take no block back until [`Self::settle`] is called.
+    pub fn hold(&mut self) {
+        self.settled = u64::MAX;
+    }
+
+    /// What there is stays.
+    pub fn settle(&mut self) {
+        self.settled = self.ledger.head();
     }
 
     /// The next block.
     pub async fn mine(&mut self) -> Result<()> {
-        self.fee = self.fees.pop().unwrap_or((self.fee * FALL.0 / FALL.1).max(BASE_FEE));
+        self.fee = self.fees.pop().unwrap_or((self.fee * FALL.0 / FALL.1).max(self.calm));
         self.rpc.call("anvil_setNextBlockBaseFeePerGas", json!([format!("{:#x}", self.fee)])).await?;
         self.rpc.call("anvil_mine", json!(["0x1"])).await?;
         self.absorb().await
@@ -76,7 +100,7 @@ impl Miner {
     }
 
     pub fn spiking(&self) -> bool {
-        !self.fees.is_empty() || self.fee > 2 * BASE_FEE
+        !self.fees.is_empty() || self.fee > 2 * self.calm
     }
 
     /// Move the chain's clock forward.
@@ -88,7 +112,10 @@ impl Miner {
     /// order; without it they are gone, as far as the chain is concerned.
     pub async fn reorg(&mut self, depth: u64, put_back: bool, dice: &mut Dice) -> Result<Reorganised> {
         let head = self.ledger.head();
-        let depth = depth.min(head);
+        let depth = depth.min(head.saturating_sub(self.settled));
+        if depth == 0 {
+            return Ok(Reorganised { depth, dropped: 0, put_back: 0, touched: Vec::new() });
+        }
         let fork = head - depth;
         let before = self.ledger.blocks.get(&head).map_or(0, |block| block.timestamp);
         let touched = self

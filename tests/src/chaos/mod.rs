@@ -9,10 +9,34 @@
 //! | `sequencer` | posts blocks whatever happens |
 //! | `proxy`, `faults`, `pool`, `http` | between nodes and chain: faults on the wire, and geth's rule for replacements |
 //! | `node`, `reports`, `proc`, `crash` | processes under test, what they say, what is done to them |
-//! | `director` | faults of processes and of the chain |
+//! | `director`, `hopeless` | faults of processes and of the chain |
+//! | `standby` | NATS, away now and then, between two nodes with one prover |
+//! | `run/addition` | a rollup and its market that come while nodes run |
 //! | `wedge`, `memory` | what is measured on the way |
 //! | `verdict`, `summary` | the end |
 //! | `dice`, `log` | decisions by seed, and the log of what was injected |
+//!
+//! | on the wire | what it does |
+//! |---|---|
+//! | `lost_response`, `refused`, `dropped`, `delay`, `duplicate`, `truncated` | what wires do |
+//! | `stale_head`, `empty_logs` | what nodes behind a balancer do |
+//! | `too_many_requests`, `server_error` | statuses 429 and 500 |
+//! | `unknown_refusal` | an error whose code is in no list (-32007, -32016, -32011, -32029, -32603, …) |
+//! | `part_of_batch` | the first calls of a batch are answered, the others refused or left out |
+//! | `lying_time` | the newest block, by a node's first endpoint, is of ten years from now |
+//! | `crowded_bloom` | a block's bloom names everything |
+//! | `already_known`, `nonce_too_low`, `underpriced` | answers to a sending that was fine |
+//!
+//! | of processes and the chain | what it does |
+//! |---|---|
+//! | `reorg` | up to 64 blocks deep, with and without the transactions coming again |
+//! | `sigkill`, `sigterm`, `sigstop`, `crash_point`, `stop_point`, `worker_kill` | ends and stops |
+//! | `disk_full`, `clock_skew`, `outage` | for seconds |
+//! | `base_fee_spike` | ten times the base fee, which by seed is one, twenty or sixty times the tip |
+//! | `slow_prover`, `failed_proof` | a node's proofs dawdle, or some fail |
+//! | `given_up` | all of them fail until the node gives a slot up, and then a reorganisation opens that slot anew |
+//! | `nats_away` | the server that two nodes with one prover share is out of reach, past the end of a lease |
+//! | `market_added` | `rollup create`, with blocks in the new market before any node serves it |
 //!
 //! A fault on the wire is decided by (seed, node, listener, number of the request), so a run with the same seed meets the
 //! same decisions; when requests come is up to the machine. What is injected is in `events.jsonl` in the run's folder.
@@ -28,6 +52,7 @@ mod direct;
 mod director;
 mod faults;
 mod features;
+mod hopeless;
 mod http;
 mod ledger;
 mod log;
@@ -41,6 +66,7 @@ mod reports;
 mod run;
 mod sequencer;
 mod stage;
+mod standby;
 mod summary;
 mod verdict;
 mod wedge;

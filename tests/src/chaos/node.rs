@@ -28,7 +28,7 @@ use super::{
     proc,
     proxy::Proxy,
     reports::Reports,
-    stage::{Cli, DUTCH, LOTTERY, Prover, RACE},
+    stage::{ADDED, Cli, MARKETS, Prover},
 };
 
 /// Memory and descriptors of a process at a moment.
@@ -93,6 +93,10 @@ pub struct Shared {
     pub reports: Arc<Reports>,
     pub crashes: Arc<CrashPlan>,
     pub seed: u64,
+    /// Where nodes with one prover meet, if two have.
+    pub bus: Option<String>,
+    /// Cancelled once the market that was added is to be served.
+    pub serves_added: CancellationToken,
     /// Every start is armed, until the run is calm.
     pub always_armed: bool,
     pub calm: CancellationToken,
@@ -129,6 +133,11 @@ impl Node {
             state: Mutex::default(),
             samples: Mutex::default(),
         }))
+    }
+
+    /// Whether another node has the same prover: then proofs are made elsewhere.
+    pub fn paired(&self) -> bool {
+        self.shared.bus.is_some() && (self.index == 0 || self.index + 1 == self.shared.nodes)
     }
 
     pub fn name(&self) -> &str {
@@ -345,8 +354,14 @@ impl Node {
             "--data-dir",
         ]);
         command.arg(&self.data_dir);
-        for market in [LOTTERY, RACE, DUTCH] {
+        // Every other node is told which markets to serve, the others serve every rollup's of the deployment.
+        let served =
+            MARKETS.iter().filter(|market| **market != ADDED || self.shared.serves_added.is_cancelled());
+        for market in served.filter(|_| self.index % 2 == 1) {
             command.args(["--market", &market.to_string()]);
+        }
+        if let Some(bus) = self.shared.bus.as_deref().filter(|_| self.paired()) {
+            command.args(["--standby", "--nats-url", bus]);
         }
         let urls = if self.shared.features.many_urls { &self.proxies[..] } else { &self.proxies[..1] };
         for proxy in urls {

@@ -1,6 +1,11 @@
 //! The run from start to end.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use eyre::{Result, bail, ensure};
 use futures::future::join_all;
@@ -20,20 +25,25 @@ use super::{
     director::{Director, Fault, Plan},
     faults::Rates,
     features::Features,
-    ledger::{Ledger, SlotRow},
+    ledger::Ledger,
     log::EventLog,
     memory,
-    miner::{Miner, beat},
+    miner::{BASE_FEES, Miner, beat},
     node::{self, Node},
     pool::Pool,
     proxy::{self, Proxy},
     reports::Reports,
     sequencer::Sequencer,
-    stage::{self, DUTCH, LOTTERY, RACE, Stage},
+    stage::{self, MARKETS, Prover, Stage},
+    standby::Bus,
     summary::Summary,
     verdict::Case,
-    wedge::Wedges,
 };
+use addition::MARKET_ADDED;
+use watcher::Watcher;
+
+mod addition;
+mod watcher;
 
 /// What a run is told.
 #[derive(Clone, Debug)]
@@ -55,8 +65,6 @@ pub struct Options {
     pub dir: PathBuf,
 }
 
-/// Slots of the lottery that may be open at once.
-const OPEN: usize = 6;
 /// How long the run waits, without any fault, for another slot to end.
 const PATIENCE: Duration = Duration::from_secs(100);
 /// Listeners of each node, once it takes several endpoints.
@@ -82,6 +90,10 @@ pub async fn run(options: &Options, say: &dyn Fn(Value)) -> Result<Summary> {
         miner.ledger = Ledger::new(rpc.clone(), stage.deployment.sources());
         miner.ledger.read().await?;
     }
+    let mut dice = Dice::of(&[options.seed, 5]);
+    let base_fee = dice.pick(&BASE_FEES).copied().unwrap_or(BASE_FEES[0]);
+    miner.lock().await.set_calm(base_fee);
+    say(json!({ "event": "stage", "step": format!("the base fee is {} gwei", base_fee / 1_000_000_000) }));
     pace.send_replace(Duration::from_millis(options.block_ms));
     let features = Features::of(&stage.cli).await?;
     say(json!({ "event": "features", "features": format!("{features:?}") }));
@@ -122,6 +134,12 @@ struct Run {
     crashes: Arc<CrashPlan>,
     nodes: Vec<Arc<Node>>,
     kept: Mutex<Vec<JoinHandle<Result<()>>>>,
+    /// What nodes with one prover share.
+    bus: Option<Arc<Bus>>,
+    /// Posts the blocks of the rollup that comes while nodes run.
+    added: OnceLock<Sequencer>,
+    /// Cancelled once nodes are to serve it.
+    serves_added: CancellationToken,
     /// No fault is injected any more, and no block posted.
     calm: CancellationToken,
     stop: CancellationToken,
@@ -142,16 +160,22 @@ impl Run {
         let pool = Arc::new(Pool::default());
         let reports = Arc::new(Reports::default());
         let crashes = Arc::new(CrashPlan::new(options.crashes));
-        let (calm, stop) = (CancellationToken::new(), CancellationToken::new());
+        let (calm, stop, serves_added) =
+            (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        // What measures memory or waits at places wants every node to prove for itself.
+        let paired = !options.soak && !options.crash_points;
+        let bus = if paired { Some(Arc::new(Bus::start(&stage.cli, &dir).await?)) } else { None };
         let of_nodes = node::Shared {
             cli: stage.cli.clone(),
-            nodes: stage.provers.len(),
+            nodes: stage.provers.len() + usize::from(paired),
             features,
             log: log.clone(),
             reports: reports.clone(),
             crashes: crashes.clone(),
             seed: options.seed,
             always_armed: options.crash_points,
+            bus: bus.as_ref().map(|bus| bus.url()),
+            serves_added: serves_added.clone(),
             calm: calm.clone(),
             stop: stop.clone(),
         };
@@ -163,7 +187,10 @@ impl Run {
             log: log.clone(),
         };
         let mut nodes = Vec::new();
-        for (index, prover) in stage.provers.iter().enumerate() {
+        // The last of them is the first one's standby.
+        let mut provers = stage.provers.clone();
+        provers.extend(stage.provers.first().filter(|_| paired).map(Prover::standby));
+        for (index, prover) in provers.iter().enumerate() {
             let mut proxies = Vec::new();
             for listener in 0..LISTENERS {
                 proxies.push(Proxy::start(of_proxies.clone(), &prover.name, index as u64, listener).await?);
@@ -185,6 +212,9 @@ impl Run {
             crashes,
             nodes,
             kept,
+            bus,
+            added: OnceLock::new(),
+            serves_added,
             calm,
             stop,
         })
@@ -205,19 +235,14 @@ impl Run {
         say(json!({ "event": "started", "nodes": self.nodes.len() }));
 
         let director = Director {
-            plan: Plan {
-                seed: self.options.seed,
-                soak: self.options.soak,
-                crash_points: self.options.crash_points,
-                workers: self.features.worker,
-                block_ms: self.options.block_ms,
-                most_skew: self.exclusive / 8 * (1 + self.options.seconds / self.exclusive),
-            },
+            plan: self.plan(),
             miner: self.miner.clone(),
             nodes: self.nodes.clone(),
             reports: self.reports.clone(),
             pool: self.pool.clone(),
             log: self.log.clone(),
+            bus: self.bus.clone(),
+            hopeless: None,
             reorgs: watch::Sender::new(0),
             by_stage: SlotStage::NAMES.into_iter().map(|name| (name.to_owned(), 0)).collect(),
             next_deep: 0,
@@ -231,7 +256,7 @@ impl Run {
         let mut directed = tokio::spawn(director.run(directing.clone()));
         let inject = async {
             tokio::select! {
-                injected = self.inject(say) => injected?,
+                injected = async { tokio::try_join!(self.inject(say), self.add()) } => { injected?; }
                 early = &mut directed => {
                     early??;
                     bail!("the director went home early");
@@ -292,11 +317,30 @@ impl Run {
         Ok(summary)
     }
 
+    /// What the director is asked for.
+    fn plan(&self) -> Plan {
+        Plan {
+            seed: self.options.seed,
+            soak: self.options.soak,
+            crash_points: self.options.crash_points,
+            workers: self.features.worker,
+            block_ms: self.options.block_ms,
+            seconds: self.options.seconds,
+            most_skew: self.exclusive / 8 * (1 + self.options.seconds / self.exclusive),
+        }
+    }
+
+    /// [`Self::add_market`], unless nothing is to be ended.
+    async fn add(&self) -> Result<()> {
+        if self.options.soak { Ok(()) } else { self.add_market().await }
+    }
+
     /// Counts by fault; a fault that never came about counts zero.
     fn injected(&self) -> BTreeMap<String, u64> {
         let mut counts: BTreeMap<String, u64> =
             Fault::ALL.into_iter().map(|fault| (fault.name().to_owned(), 0)).collect();
         counts.extend(super::faults::Wire::ALL.into_iter().map(|fault| (fault.name().to_owned(), 0)));
+        counts.insert(MARKET_ADDED.to_owned(), 0);
         counts.extend(self.log.counts());
         counts
     }
@@ -332,8 +376,9 @@ impl Run {
     /// Faults of processes and the chain that have not happened yet, though they were to.
     fn unmet(&self) -> Vec<&'static str> {
         let counts = self.log.counts();
-        let sure = Fault::ALL.into_iter().filter(|fault| fault.sure(self.features.worker)).map(Fault::name);
-        sure.filter(|name| !counts.contains_key(*name)).collect()
+        let director = self.plan();
+        let sure = Fault::ALL.into_iter().filter(|fault| fault.sure(&director)).map(Fault::name);
+        sure.chain([MARKET_ADDED]).filter(|name| !counts.contains_key(*name)).collect()
     }
 
     async fn progress(&self, passed: Duration) -> Value {
@@ -359,7 +404,7 @@ impl Run {
         }
         let open = async || {
             let miner = self.miner.lock().await;
-            [LOTTERY, RACE, DUTCH].into_iter().map(|market| miner.ledger.open(market).len()).sum::<usize>()
+            MARKETS.into_iter().map(|market| miner.ledger.open(market).len()).sum::<usize>()
         };
         let (mut before, mut moved) = (usize::MAX, Instant::now());
         loop {
@@ -410,84 +455,6 @@ impl Run {
                 self.log.path().display()
             );
             sleep(Duration::from_millis(200)).await;
-        }
-        Ok(())
-    }
-}
-
-/// Posts blocks and looks at things, all through a run.
-struct Watcher<'a> {
-    run: &'a Run,
-    reorgs: watch::Receiver<u64>,
-    wedges: Wedges,
-    dice: Dice,
-    /// Heads at which a market's next block may be posted.
-    next: BTreeMap<u64, u64>,
-    looked: u64,
-}
-
-impl<'a> Watcher<'a> {
-    fn new(run: &'a Run, reorgs: watch::Receiver<u64>) -> Self {
-        let dice = Dice::of(&[run.options.seed, 2]);
-        Self { run, reorgs, wedges: Wedges::default(), dice, next: BTreeMap::new(), looked: 0 }
-    }
-
-    async fn watch(&mut self) -> Result<()> {
-        let mut sampled = Instant::now();
-        loop {
-            sleep(Duration::from_millis(100)).await;
-            if sampled.elapsed() >= Duration::from_secs(2) {
-                sampled = Instant::now();
-                self.run.nodes.iter().for_each(|node| node.sample());
-            }
-            let reorganised = self.reorgs.has_changed().unwrap_or(false);
-            if self.run.log.head() == self.looked && !reorganised {
-                continue;
-            }
-            self.reorgs.mark_unchanged();
-            // The chain stands still meanwhile.
-            let miner = self.run.miner.lock().await;
-            self.looked = miner.ledger.head();
-            let slots = miner.ledger.slots();
-            let statements = slots.iter().map(|(key, row)| (*key, row.slot.statement)).collect();
-            self.run.reports.statements(statements);
-            self.wedges.look(&miner, &self.run.nodes, &self.run.pool, &self.run.log, reorganised).await?;
-            if !self.run.calm.is_cancelled() {
-                for sequencer in &self.run.stage.sequencers {
-                    let market = sequencer.market();
-                    let open: Vec<&SlotRow> = slots
-                        .iter()
-                        .filter(|((of, _), row)| *of == market && row.end.is_none())
-                        .map(|(_, row)| row)
-                        .collect();
-                    self.post(&miner, sequencer, &open).await?;
-                }
-            }
-        }
-    }
-
-    /// Post a block, if it is time for one and few enough are open; take back what waits for its price.
-    async fn post(&mut self, miner: &Miner, sequencer: &Sequencer, open: &[&SlotRow]) -> Result<()> {
-        let head = miner.ledger.head();
-        let (most, pause) = match sequencer.market() {
-            LOTTERY => (OPEN, self.dice.between(1, 3)),
-            // Everyone proves these, and the cores are not more for it.
-            RACE => (1, self.dice.between(10, 24) * self.run.nodes.len().div_ceil(3) as u64),
-            _ => (1, self.dice.between(20, 40)),
-        };
-        if sequencer.market() == DUTCH {
-            for row in open {
-                let waits = row.slot.prover.is_zero() && head >= row.opened_in + 4;
-                if waits && self.dice.chance(300_000) {
-                    sequencer.cancel(&row.slot, &row.inputs).await?;
-                }
-            }
-        }
-        let next = self.next.get(&sequencer.market()).copied().unwrap_or(0);
-        // After a reorganisation the head may be lower than it was.
-        if open.len() < most && (head >= next || next > head + 60) {
-            sequencer.post(&mut self.dice).await?;
-            self.next.insert(sequencer.market(), head + pause);
         }
         Ok(())
     }

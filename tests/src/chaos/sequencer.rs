@@ -56,7 +56,7 @@ impl Sequencer {
         // As much as the fees of a spike; the gas limit is far above what is needed.
         let tx = json!({
             "from": self.from, "to": call.to, "data": call.data, "gas": "0x1e8480",
-            "maxFeePerGas": "0x2540be4000", "maxPriorityFeePerGas": "0x3b9aca00",
+            "maxFeePerGas": "0xe8d4a51000", "maxPriorityFeePerGas": "0x3b9aca00",
         });
         self.rpc.call("eth_sendTransaction", json!([tx])).await.map(|_| ())
     }
@@ -65,11 +65,11 @@ impl Sequencer {
     pub async fn cancel(&self, slot: &Slot, inputs: &[U256]) -> Result<()> {
         let rollup = self.record.address;
         self.rpc.call("anvil_impersonateAccount", json!([rollup])).await?;
-        self.rpc.call("anvil_setBalance", json!([rollup, "0xde0b6b3a7640000"])).await?;
+        self.rpc.call("anvil_setBalance", json!([rollup, "0x56bc75e2d63100000"])).await?;
         let call = self.chain.calls().cancel(slot, &self.terms, inputs);
         let tx = json!({
             "from": rollup, "to": call.to, "data": call.data, "gas": "0x1e8480",
-            "maxFeePerGas": "0x2540be4000", "maxPriorityFeePerGas": "0x3b9aca00",
+            "maxFeePerGas": "0xe8d4a51000", "maxPriorityFeePerGas": "0x3b9aca00",
         });
         self.rpc.call("eth_sendTransaction", json!([tx])).await.map(|_| ())
     }

@@ -38,6 +38,11 @@ pub const RACE_EXPIRY: u64 = 14;
 /// The market whose slots wait for their price to climb, and are taken back meanwhile.
 pub const DUTCH: u64 = 3;
 
+/// The market that is added while nodes run: without bonds, and with windows that nobody need miss.
+pub const ADDED: u64 = 4;
+/// All of them.
+pub const MARKETS: [u64; 4] = [LOTTERY, RACE, DUTCH, ADDED];
+
 /// How `provery` is called.
 #[derive(Clone, Debug)]
 pub struct Cli {
@@ -104,6 +109,13 @@ pub struct Prover {
     pub key: PrivateKeySigner,
 }
 
+impl Prover {
+    /// The same prover, for another node that stands by.
+    pub fn standby(&self) -> Self {
+        Self { name: format!("{}b", self.name), ..self.clone() }
+    }
+}
+
 #[derive(Debug)]
 pub struct Stage {
     pub cli: Cli,
@@ -111,6 +123,36 @@ pub struct Stage {
     pub deployment: Deployment,
     pub sequencers: Vec<Sequencer>,
     pub provers: Vec<Prover>,
+    deployer: PrivateKeySigner,
+    sequencer: Address,
+}
+
+impl Stage {
+    /// Create another rollup with a market of its own, and what posts its blocks.
+    pub async fn add(&self, rpc: &Direct, exclusive: u64) -> Result<Sequencer> {
+        let (url, of) = (rpc.url(), Some(&self.deployer));
+        let (sequencer, funds) = (self.sequencer.to_string(), format!("{FUNDS}ether"));
+        let (long, expiry) = (exclusive.to_string(), expiry(exclusive));
+        let create = ["rollup", "create", "--name", "added", "--mechanism", "race", "--block-txs", "1"];
+        let terms = ["--sequencer", &sequencer, "--price", "3ether", "--bond", "0"];
+        let windows = ["--fast", &long, "--exclusive", &long, "--expiry", &expiry];
+        self.cli.ok(of, &url, &[&create[..], &terms, &windows].concat()).await?;
+        self.cli.ok(of, &url, &["token", "mint", "--amount", &funds]).await?;
+        self.cli.ok(of, &url, &["rollup", "fund", "--name", "added", "--amount", &funds]).await?;
+        let deployment = Deployment::from_json(&fs::read_to_string(&self.cli.deployment)?)?;
+        let record = deployment.rollups.iter().find(|record| record.name == "added").cloned();
+        let record =
+            record.ok_or_else(|| eyre!("the deployment's file does not have the rollup that was added"))?;
+        ensure!(record.market.saturating_to::<u64>() == ADDED, "market {} was added", record.market);
+        let chain = Chain::connect(Rpc::connect(&url).await?, deployment).await?;
+        Sequencer::new(chain, rpc.clone(), record, self.sequencer).await
+    }
+}
+
+/// Seconds until a slot with such a window expires: after the price's climb there must be as much time left as the windows of
+/// the lottery have.
+fn expiry(exclusive: u64) -> String {
+    (2 * exclusive + 60).to_string()
 }
 
 /// The folder of a run, emptied of what an earlier one left, except proving keys.
@@ -151,14 +193,13 @@ pub async fn set(
     let accounts = rpc.call("eth_accounts", json!([])).await?;
     let sequencer: Address = serde_json::from_value(accounts[0].clone())?;
     rpc.call("anvil_setBalance", json!([sequencer, "0x152d02c7e14af6800000"])).await?;
-    let (deployer, provers) = keys.split_first().ok_or_else(|| eyre!("no keys"))?;
+    let (deployer_key, provers) = keys.split_first().ok_or_else(|| eyre!("no keys"))?;
 
     say("deploying the contracts");
-    let deployer = Some(deployer);
+    let deployer = Some(deployer_key);
     let (epoch, freeze) = (EPOCH_LENGTH.to_string(), FREEZE.to_string());
     let out = cli.deployment.display().to_string();
-    // After the price's climb there must be as much time left as the windows of the lottery have.
-    let expiry = (2 * exclusive + 60).to_string();
+    let expiry = expiry(exclusive);
     let terms =
         ["--epoch-length", &epoch, "--freeze", &freeze, "--suspend-after", "3", "--unbonding", &expiry];
     cli.ok(deployer, &url, &[&["deploy", "--out", &out], &terms[..]].concat()).await?;
@@ -242,7 +283,7 @@ pub async fn set(
         rpc.call("evm_increaseTime", json!([EPOCH_LENGTH / 2])).await?;
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
-    Ok(Stage { cli, chain, deployment, sequencers, provers })
+    Ok(Stage { cli, chain, deployment, sequencers, provers, deployer: deployer_key.clone(), sequencer })
 }
 
 /// Make a prover of an account.

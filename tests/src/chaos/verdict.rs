@@ -18,7 +18,7 @@ use super::{
     memory,
     node::Node,
     reports::Reports,
-    stage::{STAKE, Stage},
+    stage::{ADDED, STAKE, Stage},
     summary::Summary,
 };
 
@@ -75,6 +75,8 @@ impl Case<'_> {
                     if let Some(by) = holder {
                         summary.missed_feasible += 1;
                         summary.failures.push(format!("{name} expired in the hands of {by}"));
+                    } else if *market == ADDED {
+                        summary.failures.push(format!("{name}, which was added, expired"));
                     }
                 }
                 Some((_, End::Cancelled)) => summary.cancelled += 1,

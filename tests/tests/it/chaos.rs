@@ -11,8 +11,17 @@ use tokio::process::Command;
 const ON_THE_WIRE: u64 = 4;
 const OF_PROCESSES: u64 = 1;
 /// Faults of processes that the run counts; those of workers come with them.
-const PROCESSES: [&str; 7] =
-    ["reorg", "sigkill", "sigstop", "disk_full", "clock_skew", "base_fee_spike", "outage"];
+const PROCESSES: [&str; 9] = [
+    "reorg",
+    "sigkill",
+    "sigstop",
+    "disk_full",
+    "clock_skew",
+    "base_fee_spike",
+    "outage",
+    "nats_away",
+    "market_added",
+];
 
 #[tokio::test]
 async fn nothing_is_lost_missed_or_paid_twice_whatever_goes_wrong() -> Result<()> {
@@ -51,7 +60,8 @@ async fn nothing_is_lost_missed_or_paid_twice_whatever_goes_wrong() -> Result<()
         let least = match fault.as_str() {
             of_processes if PROCESSES.contains(&of_processes) => OF_PROCESSES,
             // Which of these come up in a short run is up to the seed and the nodes.
-            "crash_point" | "stop_point" | "sigterm" | "worker_kill" | "slow_prover" | "failed_proof" => 0,
+            "crash_point" | "stop_point" | "sigterm" | "worker_kill" | "slow_prover" | "failed_proof"
+            | "given_up" => 0,
             _ => ON_THE_WIRE,
         };
         ensure!(count.as_u64() >= Some(least), "{fault} happened {count} times: {summary}");
