@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy::{
-    primitives::{Address, B256, aliases::U96},
+    primitives::{Address, B256, U256, aliases::U96, hex},
     providers::Provider,
     sol_types::{SolEvent, SolValue},
 };
@@ -24,11 +24,23 @@ pub const STAKE_UNIT: u64 = 1_000;
 /// Seconds.
 pub const EPOCH_LENGTH: u32 = 20;
 
+/// An asset as strict as the oldest ones in use, which anyone may mint.
+pub async fn strict_token(sender: &Sender, decimals: u8) -> Result<Address> {
+    const CODE: &str = include_str!("../../contracts/test/mocks/StrictToken.hex");
+    let argument = U256::from(decimals).to_be_bytes::<32>();
+    Ok(sender.deploy(&hex::decode(CODE.trim())?, &argument).await?.0)
+}
+
 /// Deploy token, circuit registry, market with its prover registry, and lottery; connect to them.
 pub async fn deploy_core(sender: &Sender) -> Result<Chain> {
+    let (asset, _) = sender.deploy(&DevelopmentToken::BYTECODE, &[]).await?;
+    deploy_core_for(sender, asset).await
+}
+
+/// The same for a token that is there.
+pub async fn deploy_core_for(sender: &Sender, asset: Address) -> Result<Chain> {
     let rpc = sender.rpc().clone();
     let block = rpc.head().await?.number;
-    let (asset, _) = sender.deploy(&DevelopmentToken::BYTECODE, &[]).await?;
     let (circuits, _) = sender.deploy(&CircuitRegistry::BYTECODE, &[]).await?;
     let (rules, _) = sender.deploy(&TermsRules::BYTECODE, &[]).await?;
     let params = RegistryConfig {
@@ -79,6 +91,7 @@ pub async fn deploy_core(sender: &Sender) -> Result<Chain> {
         block,
         compiler: "test".to_string(),
         asset,
+        asset_unit: None,
         contracts,
         rollups: Vec::new(),
     };

@@ -12,11 +12,11 @@ mod relay;
 mod wire;
 
 pub use anvil::{Anvil, key, program as anvil_program};
-pub use deploy::{EPOCH_LENGTH, STAKE_UNIT, deploy_core, terms};
+pub use deploy::{EPOCH_LENGTH, STAKE_UNIT, deploy_core, deploy_core_for, strict_token, terms};
 pub use dialect::{Dialect, Stack};
 pub use foreign::Hardhat;
 pub use jobs::{CIRCUIT, alive, children, job, keys_dir, kill, until, verifier, wrapper};
 pub use nats::{Nats, Worker};
-pub use program::{Provery, Said, Town, program};
+pub use program::{Provery, Said, Town, compiled, program};
 pub use relay::{Faults, Relay};
 pub use wire::Wire;

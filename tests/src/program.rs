@@ -55,10 +55,16 @@ impl Provery {
     }
 
     pub fn command(&self, key: Option<&str>, args: &[&str]) -> Result<Command> {
+        let mut command = self.plain(key, args)?;
+        command.arg("--json");
+        Ok(command)
+    }
+
+    /// As a person would type it.
+    fn plain(&self, key: Option<&str>, args: &[&str]) -> Result<Command> {
         let mut command = Command::new(program("provery")?);
         command
             .args(args)
-            .arg("--json")
             .current_dir(self.dir.path())
             .env("PROVERY_RPC_URL", &self.rpc_url)
             .env("PROVERY_DEPLOYMENT", self.deployment())
@@ -95,6 +101,18 @@ impl Provery {
         Ok(said.json)
     }
 
+    /// What a command that must succeed tells people.
+    pub async fn told(&self, key: Option<&str>, args: &[&str]) -> Result<String> {
+        let output = self.plain(key, args)?.output().await?;
+        ensure!(
+            output.status.success(),
+            "provery {}: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     /// Run a command that must fail with `code`, exit status 1, and one sentence that tells what to do.
     pub async fn fails(&self, key: Option<&str>, args: &[&str], code: &str) -> Result<String> {
         let said = self.run(key, args).await?;
@@ -125,6 +143,28 @@ fn solc() -> PathBuf {
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../script/solc")), PathBuf::from)
 }
 
+/// The creation code, in hex, of a contract whose source imports nothing, with the settings of foundry.toml.
+pub fn compiled(source: &str, name: &str) -> Result<String> {
+    let input = serde_json::json!({
+        "language": "Solidity",
+        "sources": { "Source.sol": { "content": source } },
+        "settings": {
+            "evmVersion": "prague",
+            "viaIR": true,
+            "optimizer": { "enabled": true, "runs": 1_000_000 },
+            "metadata": { "bytecodeHash": "none", "appendCBOR": false },
+            "outputSelection": { "*": { "*": ["evm.bytecode.object"] } },
+        },
+    });
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("input.json");
+    std::fs::write(&path, input.to_string())?;
+    let output = std::process::Command::new(solc()).arg("--standard-json").arg(&path).output()?;
+    let output: Value = serde_json::from_slice(&output.stdout)?;
+    let code = output["contracts"]["Source.sol"][name]["evm"]["bytecode"]["object"].as_str();
+    code.map(str::to_owned).ok_or_else(|| eyre!("{name} does not compile: {}", output["errors"]))
+}
+
 /// A deployment with the reference rollup (blocks of one transfer) and one staked prover.
 #[derive(Debug)]
 pub struct Town {
@@ -140,13 +180,23 @@ impl Town {
     pub const EXCLUSIVE: u64 = 600;
 
     pub async fn build() -> Result<Self> {
+        Self::build_for(None).await
+    }
+
+    /// With a strict asset of so many decimals, if any are given.
+    pub async fn build_for(decimals: Option<u8>) -> Result<Self> {
         let anvil = Anvil::start().await?;
         let provery = Provery::new(&anvil.url())?;
         for index in 1..=3 {
             anvil.set_balance(crate::key(index).address().to_string(), "0x3635c9adc5dea00000").await?;
         }
         let [deployer, prover, stranger] = Self::keys();
-        Self::found(&provery, &[]).await?;
+        let asset = match decimals {
+            Some(decimals) => Some(crate::strict_token(&anvil.sender(0).await?, decimals).await?.to_string()),
+            None => None,
+        };
+        let asset: Vec<&str> = asset.iter().flat_map(|asset| ["--asset", asset.as_str()]).collect();
+        Self::found(&provery, &asset).await?;
         Ok(Self { anvil, provery, deployer, prover, stranger })
     }
 
@@ -164,15 +214,15 @@ impl Town {
         provery.ok(key, &[&epochs[..], deploy].concat()).await?;
         provery.ok(None, &["keys", "generate", "--block-txs", "1"]).await?;
         let create = ["rollup", "create", "--name", "town", "--block-txs", "1"];
-        let worth = ["--price", "10ether", "--bond", "12ether"];
+        let worth = ["--price", "10", "--bond", "12"];
         let windows = ["--fast", &exclusive, "--exclusive", &exclusive, "--expiry", &expiry];
         provery.ok(key, &[&create[..], &worth, &windows].concat()).await?;
-        provery.ok(key, &["token", "mint", "--amount", "100ether"]).await?;
-        provery.ok(key, &["rollup", "fund", "--name", "town", "--amount", "100ether"]).await?;
+        provery.ok(key, &["token", "mint", "--amount", "100"]).await?;
+        provery.ok(key, &["rollup", "fund", "--name", "town", "--amount", "100"]).await?;
         let key = Some(prover.as_str());
-        provery.ok(key, &["token", "mint", "--amount", "50ether"]).await?;
+        provery.ok(key, &["token", "mint", "--amount", "50"]).await?;
         provery.ok(key, &["prover", "register"]).await?;
-        provery.ok(key, &["prover", "stake", "--amount", "50ether"]).await?;
+        provery.ok(key, &["prover", "stake", "--amount", "50"]).await?;
         provery.ok(key, &["prover", "allocate", "--market", "1", "--units", "50"]).await?;
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use provery_bindings::{CircuitRegistry, ProofMarket, ProverRegistry, StakeLottery, TransferRollup};
-use provery_types::{Address, Deployment, is_development_chain};
+use provery_types::{Address, Currency, Deployment, is_development_chain};
 
 use alloy::providers::RootProvider;
 
@@ -14,6 +14,7 @@ use crate::{Calls, ChainError, Rpc};
 pub struct Chain {
     rpc: Rpc,
     deployment: Arc<Deployment>,
+    asset: Currency,
 }
 
 /// Read and parse a deployment file.
@@ -44,7 +45,14 @@ impl Chain {
                 None => return Err(ChainError::CodeMissing { contract, address }),
             }
         }
-        let chain = Self { rpc, deployment: Arc::new(deployment) };
+        let asset = crate::asset::currency(&rpc, deployment.asset).await?;
+        // One endpoint's answer decides what every amount means; what was written down at the deployment must agree.
+        if let Some(unit) = &deployment.asset_unit
+            && unit.decimals != asset.decimals()
+        {
+            return Err(ChainError::DecimalsDiffer { file: unit.decimals, chain: asset.decimals() });
+        }
+        let chain = Self { rpc, deployment: Arc::new(deployment), asset };
         chain.check_keys().await?;
         Ok(chain)
     }
@@ -75,6 +83,11 @@ impl Chain {
 
     pub fn deployment(&self) -> &Deployment {
         &self.deployment
+    }
+
+    /// What amounts of the deployment's asset count in.
+    pub fn asset(&self) -> &Currency {
+        &self.asset
     }
 
     /// Builders of the calls to this deployment's contracts.

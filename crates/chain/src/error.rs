@@ -49,6 +49,12 @@ pub enum ChainError {
         "rollup {rollup} has key hash {file} in the deployment file and {chain} on the chain; deploy again, or use the file of this chain"
     )]
     KeyHashDiffers { rollup: String, file: B256, chain: B256 },
+    #[error("the asset at {asset} cannot be used: {reason}; give the address of an ERC-20 token")]
+    AssetUnusable { asset: Address, reason: String },
+    #[error(
+        "the deployment file says that the asset has {file} decimals, and the RPC says {chain}; use the file of this chain, or an RPC that tells the truth"
+    )]
+    DecimalsDiffer { file: u8, chain: u8 },
     #[error(
         "cannot read the deployment file {path} ({reason}); write it with `provery deploy` or give its path"
     )]

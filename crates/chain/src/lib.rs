@@ -3,6 +3,7 @@
 //! [`Rpc`] is a connection to one or several endpoints, [`Chain`] a connection to a checked deployment. [`Follower`] tells what happened, block by
 //! block, [`history`] what happened before. [`calls::Calls`] says what to send and [`Sender`] sends it.
 
+pub mod asset;
 pub mod calls;
 mod clock;
 mod connection;

@@ -301,12 +301,6 @@ impl Chain {
         read!(self, self.asset_contract(), allowance(owner, spender))
     }
 
-    /// The asset's symbol and number of decimals.
-    pub async fn asset_unit(&self) -> Result<(String, u8), ChainError> {
-        let asset = self.asset_contract();
-        Ok((read!(self, asset, symbol())?, read!(self, asset, decimals())?))
-    }
-
     /// A registered circuit.
     pub async fn circuit(&self, circuit: B256) -> Result<Circuit, ChainError> {
         read!(self, self.circuits_contract(), circuitOf(circuit))

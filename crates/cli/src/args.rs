@@ -92,10 +92,7 @@ pub enum Command {
     #[command(subcommand, after_help = "Example: provery rollup status --name demo")]
     Rollup(RollupCommand),
     /// The asset of a development chain
-    #[command(
-        subcommand,
-        after_help = "Example: provery token mint --amount 100ether --keystore prover.json"
-    )]
+    #[command(subcommand, after_help = "Example: provery token mint --amount 100 --keystore prover.json")]
     Token(TokenCommand),
     /// This account as a prover: identity, stake, allocations
     #[command(subcommand, after_help = "Example: provery prover status --keystore prover.json")]

@@ -4,15 +4,14 @@
 use std::{fmt, str::FromStr};
 
 use alloy::primitives::{U256, U512};
-use serde::{Deserialize, Serialize};
+use provery_types::amount::{Currency, fixed};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::amount::Amount;
-
-/// Decimals of a [`Decimal`], and of the asset.
-const DECIMALS: u64 = 18;
+/// Decimals of a [`Decimal`].
+const DECIMALS: u8 = 18;
 
 /// A number that is not negative, in units of 10⁻¹⁸. Never a float.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Decimal(U256);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,14 +29,44 @@ impl FromStr for Decimal {
     type Err = DecimalError;
 
     fn from_str(text: &str) -> Result<Self, DecimalError> {
-        let text = text.trim();
-        let plain = text.ends_with(|last: char| last.is_ascii_digit());
-        let units = if plain { format!("{text}ether").parse::<Amount>().ok() } else { None };
-        units.map(|amount| Self(amount.0)).ok_or_else(|| {
+        fixed(text, DECIMALS).map(Self).ok_or_else(|| {
             DecimalError(format!(
                 "`{text}` is not a number: write digits with at most {DECIMALS} behind the point, such as 0.25"
             ))
         })
+    }
+}
+
+impl Decimal {
+    /// So many whole units of an asset, in its base units, rounded up.
+    pub fn base(self, asset: &Currency) -> U256 {
+        let product = U512::from(self.0) * U512::from(asset.whole());
+        let base = product.div_ceil(U512::from(U256::from(10).pow(U256::from(DECIMALS))));
+        U256::checked_from_limbs_slice(base.as_limbs()).unwrap_or(U256::MAX)
+    }
+}
+
+/// With all digits that count.
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = self.0.div_rem(U256::from(10).pow(U256::from(DECIMALS)));
+        if rest.is_zero() {
+            return write!(f, "{whole}");
+        }
+        let rest = format!("{rest:0>width$}", width = usize::from(DECIMALS));
+        write!(f, "{whole}.{}", rest.trim_end_matches('0'))
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -70,18 +99,14 @@ pub struct Prices {
     pub gas: Option<Gas>,
 }
 
-/// The cost of a slot in asset wei, each part rounded up.
+/// The cost of a slot in whole units of the asset, whatever its decimals, each part rounded up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cost {
-    #[serde(rename = "energy_wei")]
-    pub energy: Amount,
-    #[serde(rename = "hardware_wei")]
-    pub hardware: Amount,
-    #[serde(rename = "gas_wei")]
-    pub gas: Amount,
-    #[serde(rename = "total_wei")]
-    pub total: Amount,
+    pub energy: Decimal,
+    pub hardware: Decimal,
+    pub gas: Decimal,
+    pub total: Decimal,
 }
 
 impl Prices {
@@ -110,16 +135,16 @@ impl Prices {
         })?;
         let total = energy.checked_add(hardware)?.checked_add(gas)?;
         Some(Cost {
-            energy: Amount(energy),
-            hardware: Amount(hardware),
-            gas: Amount(gas),
-            total: Amount(total),
+            energy: Decimal(energy),
+            hardware: Decimal(hardware),
+            gas: Decimal(gas),
+            total: Decimal(total),
         })
     }
 }
 
 /// `value · 10^decimals`.
-fn scaled(value: u64, decimals: u64) -> Option<U256> {
+fn scaled(value: u64, decimals: u8) -> Option<U256> {
     U256::from(10).checked_pow(U256::from(decimals))?.checked_mul(U256::from(value))
 }
 
@@ -181,6 +206,19 @@ mod tests {
     }
 
     #[test]
+    fn a_cost_is_in_whole_units_and_rounded_up_to_the_assets_base_units() {
+        let of = |text: &str, decimals| decimal(text).base(&Currency::asset("X", decimals).expect("usual"));
+        assert_eq!(of("3.75", 6), U256::from(3_750_000));
+        assert_eq!(of("3.75", 18), U256::from(375) * U256::from(ETHER / 100));
+        assert_eq!(of("0.0000001", 6), U256::from(1));
+        assert_eq!(of("0.2", 0), U256::from(1));
+        assert_eq!(of("0", 6), U256::ZERO);
+        for text in ["0.25", "3", "0.000000000000000001"] {
+            assert_eq!(decimal(text).to_string(), text);
+        }
+    }
+
+    #[test]
     fn an_hour_at_a_kilowatt_is_a_kilowatt_hour() {
         assert_eq!(total(energy("1000", "0.3"), 3_600_000), 3 * ETHER / 10);
         // 65 W for 5 s are 65 · 5 / 3.6e6 kWh.
@@ -221,7 +259,7 @@ mod tests {
         let cost = prices.cost(5_000).expect("it fits");
         assert_eq!(cost.total.0, cost.energy.0 + cost.hardware.0 + cost.gas.0);
         assert!(!prices.is_empty());
-        assert_eq!(Prices::default().cost(5_000).expect("it fits").total, Amount::default());
+        assert_eq!(Prices::default().cost(5_000).expect("it fits").total, Decimal::default());
         assert!(Prices::default().is_empty());
     }
 

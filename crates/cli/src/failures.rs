@@ -71,7 +71,10 @@ fn of_chain(error: &ChainError) -> Failure {
             Code::RpcRejected
         }
         ChainError::WrongChain { .. } | ChainError::ChainsDiffer { .. } => Code::WrongChain,
-        ChainError::CodeMissing { .. } | ChainError::CodeDiffers { .. } => Code::WrongContract,
+        ChainError::CodeMissing { .. }
+        | ChainError::CodeDiffers { .. }
+        | ChainError::AssetUnusable { .. }
+        | ChainError::DecimalsDiffer { .. } => Code::WrongContract,
         ChainError::DevelopmentKey { .. } => Code::DevelopmentKey,
         ChainError::KeyHashDiffers { .. } => Code::KeyHashMismatch,
         ChainError::DeploymentUnreadable { .. } => Code::DeploymentNotFound,

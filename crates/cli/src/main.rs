@@ -21,6 +21,7 @@ mod signals;
 mod signer;
 mod solc;
 mod terms;
+mod time;
 
 use std::process::ExitCode;
 

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use comfy_table::{Cell, CellAlignment, ContentArrangement};
 use indicatif::{ProgressBar, ProgressStyle};
 use provery_types::text;
 use serde::Serialize;
@@ -110,39 +111,93 @@ pub fn spinner(label: &str) -> Option<ProgressBar> {
     Some(bar)
 }
 
-/// Rows under a heading, columns aligned; numbers to the right. What cells hold may come from anybody.
+/// What stdout is shown on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Screen {
+    /// Columns; of a pipe or a file as many as a line takes.
+    width: Option<u16>,
+    colour: bool,
+}
+
+impl Screen {
+    fn now() -> Self {
+        let terminal = console::Term::stdout();
+        if !terminal.is_term() {
+            return Self::default();
+        }
+        Self { width: Some(terminal.size().1), colour: console::colors_enabled() }
+    }
+
+    fn heading(self, text: &str) -> String {
+        if self.colour {
+            console::style(text).bold().force_styling(true).to_string()
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// Rows under a heading, columns aligned, numbers to the right. On a terminal no wider than that: addresses are shortened if they
+/// must be, and then cells go on in a line below. Elsewhere everything is whole, a line a row. What cells hold may come from
+/// anybody.
 pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| text::plain(cell)).collect()).collect();
-    let mut widths: Vec<usize> = heading.iter().map(|cell| cell.chars().count()).collect();
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+    laid_out(heading, &rows, Screen::now())
+}
+
+fn laid_out(heading: &[&str], rows: &[Vec<String>], screen: Screen) -> String {
+    let whole = grid(heading, rows, None);
+    let fits = |text: &str, most: u16| text.lines().all(|line| line.chars().count() <= usize::from(most));
+    let text = match screen.width {
+        Some(most) if !fits(&whole, most) => {
+            let short: Vec<Vec<String>> =
+                rows.iter().map(|row| row.iter().map(|cell| short(cell)).collect()).collect();
+            let shorter = grid(heading, &short, None);
+            if fits(&shorter, most) { shorter } else { grid(heading, &short, Some(most)) }
         }
-    }
-    let numeric = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit()) && !cell.starts_with("0x");
-    let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let mut text = String::new();
-        for (cell, width) in cells.zip(&widths) {
-            if !text.is_empty() {
-                text.push_str("  ");
-            }
-            let width = *width;
-            text.push_str(&if numeric(cell) { format!("{cell:>width$}") } else { format!("{cell:<width$}") });
-        }
-        text.trim_end().to_string() + "\n"
+        _ => whole,
     };
-    let mut text = line(&mut heading.iter().copied());
-    for row in &rows {
-        text.push_str(&line(&mut row.iter().map(String::as_str)));
+    match text.split_once('\n') {
+        Some((first, rest)) => format!("{}\n{rest}\n", screen.heading(first)),
+        None => format!("{}\n", screen.heading(&text)),
     }
-    text
+}
+
+fn grid(heading: &[&str], rows: &[Vec<String>], width: Option<u16>) -> String {
+    let numeric = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit()) && !cell.starts_with("0x");
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::NOTHING).set_header(heading);
+    for row in rows {
+        table.add_row(row.iter().map(|text| {
+            let to = if numeric(text) { CellAlignment::Right } else { CellAlignment::Left };
+            Cell::new(text).set_alignment(to)
+        }));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    match width {
+        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    table.trim_fmt()
+}
+
+/// An address as `0x1234…abcd`; anything else as it is.
+fn short(cell: &str) -> String {
+    let address =
+        cell.len() == 42 && cell.starts_with("0x") && cell[2..].bytes().all(|c| c.is_ascii_hexdigit());
+    if address { format!("{}…{}", &cell[..6], &cell[38..]) } else { cell.to_owned() }
 }
 
 /// `name  value` lines, values aligned. What values hold may come from anybody.
 pub fn fields(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    rows.iter().map(|(name, value)| format!("{name:<width$}  {}\n", text::lines(value))).collect()
+    let screen = Screen::now();
+    rows.iter()
+        .map(|(name, value)| format!("{}  {}\n", screen.heading(&format!("{name:<width$}")), text::lines(value)))
+        .collect()
 }
 
 /// What went wrong first when a result was written, if anything did.
@@ -179,10 +234,18 @@ fn stderr(text: &str) {
 mod tests {
     use super::*;
 
+    const ADDRESS: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+
+    fn laid(width: Option<u16>) -> String {
+        let row = |slot: &str| [slot, "open", ADDRESS, ADDRESS].map(str::to_owned).to_vec();
+        let screen = Screen { width, colour: false };
+        laid_out(&["slot", "phase", "held by", "paid"], &[row("9"), row("10")], screen)
+    }
+
     #[test]
     fn tables_align() {
-        let text =
-            table(&["slot", "state"], &[vec!["9".into(), "open".into()], vec!["10".into(), "proven".into()]]);
+        let rows = [vec!["9".into(), "open".into()], vec!["10".into(), "proven".into()]];
+        let text = laid_out(&["slot", "state"], &rows, Screen::default());
         assert_eq!(text, "slot  state\n   9  open\n  10  proven\n");
     }
 
@@ -192,6 +255,28 @@ mod tests {
         for text in [table(&["uri"], &[vec![hostile()]]), fields(&[("uri", hostile())])] {
             assert!(text.contains("https://x\\u{1b}[2J\\u{202e}"), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_pipe_gets_every_row_whole_in_a_line() {
+        let text = laid(None);
+        assert_eq!(text.lines().count(), 3);
+        assert_eq!(text.matches(ADDRESS).count(), 4);
+        assert!(text.lines().all(|line| line.trim_end() == line) && !text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal() {
+        assert_eq!(laid(Some(110)), laid(None), "wide enough for whole addresses");
+        let narrow = laid(Some(80));
+        assert!(narrow.contains("0x7099…79C8") && !narrow.contains(ADDRESS), "{narrow}");
+        assert_eq!(narrow.lines().count(), 3, "{narrow}");
+        for width in [30, 40, 80, 110] {
+            let text = laid(Some(width));
+            assert!(text.lines().all(|line| line.chars().count() <= width.into()), "{width}: {text}");
+        }
+        let coloured = laid_out(&["a"], &[vec!["b".into()]], Screen { width: Some(80), colour: true });
+        assert_eq!(coloured, "\u{1b}[1ma\u{1b}[0m\nb\n");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use provery_chain::{
 use provery_types::{BlockRef, Deployment, LoggedEvent};
 
 use crate::{
+    amount::Currency,
     config::Settings,
     error::{Code, fail},
     files,
@@ -180,6 +181,16 @@ impl Session {
 
     pub fn calls(&self) -> Calls {
         self.chain.calls()
+    }
+
+    /// What amounts count in.
+    pub fn asset(&self) -> &Currency {
+        self.chain.asset()
+    }
+
+    /// Base units of the asset, for people.
+    pub fn show(&self, base: U256) -> String {
+        self.asset().show(base)
     }
 
     /// The account that signs; or would, in a command that only reads.

@@ -14,7 +14,7 @@ pub use rules::{advice, check};
 
 use crate::{
     address,
-    amount::Amount,
+    amount::{self, Currency, Written},
     error::{Code, fail},
 };
 
@@ -22,12 +22,12 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Terms")]
 pub struct TermsArgs {
-    /// Highest reward for one slot: wei, or a decimal with a unit
-    #[arg(long, value_name = "AMOUNT", default_value = "1ether")]
-    pub price: Amount,
+    /// Highest reward for one slot, in whole units of the asset
+    #[arg(long, value_name = "AMOUNT", default_value = "1")]
+    pub price: Written,
     /// Stake reserved from the allocated prover, slashed if another proves what it missed
-    #[arg(long, value_name = "AMOUNT", default_value = "2ether")]
-    pub bond: Amount,
+    #[arg(long, value_name = "AMOUNT", default_value = "2")]
+    pub bond: Written,
     /// Seconds in which the whole price is paid
     #[arg(long, value_name = "S", default_value_t = 30)]
     pub fast: u32,
@@ -52,7 +52,7 @@ pub struct TermsArgs {
     /// What a rescue pays out of the bond at least; more than its gas costs, or nobody rescues [default: the rescuer's whole
     /// share of the bond]
     #[arg(long, value_name = "AMOUNT")]
-    pub least_rescue: Option<Amount>,
+    pub least_rescue: Option<Written>,
 }
 
 /// How a market's slots continue one another: `continues=0,claim=1,right=0`, or `claim=0,output` for a claim that is an output.
@@ -137,6 +137,12 @@ fn check_window(expiry: u32, most: u64) -> Result<()> {
     Ok(())
 }
 
+/// What a flag gives, as terms hold it.
+pub fn u96(flag: &str, written: &Written, asset: &Currency) -> Result<U96> {
+    let amount = amount::given(flag, written, asset)?;
+    amount.to_u96().map_err(|error| fail(Code::Usage, format!("{flag}: {error}")))
+}
+
 /// The rescuer's share of a bond.
 pub fn rescuers_share(bond: U96, bps: u16) -> U96 {
     let share = bond.to::<U256>() * U256::from(bps) / U256::from(10_000);
@@ -150,7 +156,7 @@ pub struct MechanismArgs {
     /// The rule that decides who may prove: lottery, race, mining, dutch, vickrey, agreement, or a contract's address
     #[arg(long, value_name = "NAME", default_value = "lottery")]
     pub mechanism: String,
-    /// A choice about the mechanism, such as `floor=1ether` (dutch: floor, rise; vickrey: commit, reveal, settle, bid-bond;
+    /// A choice about the mechanism, such as `floor=1` (dutch: floor, rise; vickrey: commit, reveal, settle, bid-bond;
     /// mining: interval, ticket-bond, initial-bits; race: window, delay); may be given more than once
     #[arg(long = "mechanism-option", value_name = "NAME=VALUE")]
     pub options: Vec<String>,
@@ -158,7 +164,7 @@ pub struct MechanismArgs {
 
 impl MechanismArgs {
     /// The mechanism's contract in a deployment, and the terms' `mechanismParams`.
-    pub fn resolve(&self, deployment: &Deployment) -> Result<(Address, B256)> {
+    pub fn resolve(&self, deployment: &Deployment, asset: &Currency) -> Result<(Address, B256)> {
         if self.mechanism.starts_with("0x") {
             let address = address::parse(&self.mechanism)
                 .map_err(|error| fail(Code::Usage, format!("--mechanism: {error}")))?;
@@ -173,7 +179,7 @@ impl MechanismArgs {
             };
         }
         let (mechanism, address) = mechanism(deployment, &self.mechanism)?;
-        let params = Choices::parse(mechanism.options(), &self.options)
+        let params = Choices::parse(mechanism.options(), &self.options, asset)
             .and_then(|choices| mechanism.params(&choices))
             .map_err(|error| fail(Code::Usage, format!("--mechanism-option: {error}")))?;
         Ok((address, params))
@@ -217,13 +223,17 @@ pub struct Parties {
 }
 
 impl TermsArgs {
-    pub fn to_terms(&self, parties: Parties, outputs: u8, callback_gas: u32) -> Result<Terms> {
-        let u96 = |name: &str, amount: Amount| {
-            amount.to_u96().map_err(|error| fail(Code::Usage, format!("--{name}: {error}")))
-        };
-        let bond = u96("bond", self.bond)?;
-        let least_rescue = match self.least_rescue {
-            Some(least) => u96("least-rescue", least)?,
+    pub fn to_terms(
+        &self,
+        parties: Parties,
+        outputs: u8,
+        callback_gas: u32,
+        asset: &Currency,
+    ) -> Result<Terms> {
+        let u96 = |flag: &str, written: &Written| u96(flag, written, asset);
+        let bond = u96("--bond", &self.bond)?;
+        let least_rescue = match &self.least_rescue {
+            Some(least) => u96("--least-rescue", least)?,
             None => rescuers_share(bond, self.rescuer_bps),
         };
         Ok(Terms {
@@ -232,7 +242,7 @@ impl TermsArgs {
             mechanismParams: parties.mechanism_params,
             circuit: parties.circuit,
             verifier: parties.verifier,
-            price: u96("price", self.price)?,
+            price: u96("--price", &self.price)?,
             bond,
             fastWindow: self.fast,
             exclusiveWindow: self.exclusive,
@@ -277,6 +287,10 @@ mod tests {
         terms: TermsArgs,
     }
 
+    fn asset() -> Currency {
+        Currency::asset("USDC", 6).expect("a usual one")
+    }
+
     fn parties() -> Parties {
         Parties {
             requester: Address::repeat_byte(1),
@@ -290,7 +304,7 @@ mod tests {
     /// The contract's rules (TermsRules), so that nobody's first market is rejected.
     #[test]
     fn the_defaults_keep_every_rule() {
-        let terms = Line::parse_from(["x"]).terms.to_terms(parties(), 1, 0).expect("are terms");
+        let terms = Line::parse_from(["x"]).terms.to_terms(parties(), 1, 0, &asset()).expect("are terms");
         let (price, bond) = (terms.price.to::<u128>(), terms.bond.to::<u128>());
         let floor = (price * u128::from(terms.floorBps)).div_ceil(10_000);
         assert!(terms.fastWindow <= terms.exclusiveWindow && 2 * terms.exclusiveWindow <= terms.expiryWindow);
@@ -303,8 +317,23 @@ mod tests {
     }
 
     #[test]
+    fn the_defaults_are_whole_units_whatever_the_decimals() {
+        for decimals in [6, 18] {
+            let asset = Currency::asset("X", decimals).expect("a usual one");
+            let terms = Line::parse_from(["x"]).terms.to_terms(parties(), 1, 0, &asset).expect("are terms");
+            assert_eq!(
+                (asset.show(terms.price.to()), asset.show(terms.bond.to())),
+                ("1 X".into(), "2 X".into())
+            );
+        }
+        let refused = Line::parse_from(["x", "--price", "1ether"]).terms.to_terms(parties(), 1, 0, &asset());
+        assert!(refused.expect_err("no ether").to_string().starts_with("--price: `1ether`"));
+    }
+
+    #[test]
     fn json_and_back() {
-        let terms = Line::parse_from(["x"]).terms.to_terms(parties(), 1, 50_000).expect("are terms");
+        let terms =
+            Line::parse_from(["x"]).terms.to_terms(parties(), 1, 50_000, &asset()).expect("are terms");
         let text = serde_json::to_string(&terms).expect("serialises");
         let folder = tempfile::tempdir().expect("makes a folder");
         let path = folder.path().join("terms.json");
@@ -317,18 +346,18 @@ mod tests {
 
     #[test]
     fn a_price_beyond_96_bits_is_refused() {
-        let line = Line::parse_from(["x", "--price", "79228162514264337593543950336"]);
-        assert!(line.terms.to_terms(parties(), 1, 0).is_err());
+        let line = Line::parse_from(["x", "--price", "79228162514264337593543950336base"]);
+        assert!(line.terms.to_terms(parties(), 1, 0, &asset()).is_err());
     }
 
     #[test]
     fn a_rescue_pays_the_whole_share_unless_told_otherwise() {
         let of = |flags: &str| {
             let line = Line::parse_from(["x"].into_iter().chain(flags.split_whitespace()));
-            line.terms.to_terms(parties(), 1, 0).expect("fits").leastRescue
+            line.terms.to_terms(parties(), 1, 0, &asset()).expect("fits").leastRescue
         };
-        assert_eq!(of("--bond 1001 --rescuer-bps 5000"), U96::from(500));
-        assert_eq!(of("--bond 1001 --least-rescue 7"), U96::from(7));
+        assert_eq!(of("--bond 1001base --rescuer-bps 5000"), U96::from(500));
+        assert_eq!(of("--bond 1001base --least-rescue 7base"), U96::from(7));
         assert_eq!(of("--bond 0"), U96::ZERO);
     }
 

@@ -7,7 +7,7 @@ use provery_mechanisms::Mechanism;
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "demo",
-    after_help = "Example:\n  ./script/demo --slots 8 --provers 4 --seed 7\n  ./script/demo --mechanism vickrey --json | tail -n 1\n  ./script/demo --hostile-sequencer"
+    after_help = "Example:\n  ./script/demo --slots 8 --provers 4 --seed 7\n  ./script/demo --mechanism vickrey --json | tail -n 1\n  ./script/demo --asset-decimals 6\n  ./script/demo --hostile-sequencer"
 )]
 pub struct Args {
     /// How slots are allocated: lottery, race, mining, dutch, vickrey or agreement.
@@ -39,6 +39,9 @@ pub struct Args {
     /// between.
     #[arg(long)]
     pub interval_ms: Option<u64>,
+    /// Decimals of the asset: with another number than 18 it is a token as strict as the oldest ones in use.
+    #[arg(long, value_name = "N", default_value_t = 18, value_parser = clap::value_parser!(u8).range(0..=36))]
+    pub asset_decimals: u8,
     /// The local chain's rules, by a name that anvil knows, such as prague or osaka; anvil's newest if not given.
     #[arg(long, value_name = "NAME")]
     pub hardfork: Option<String>,

@@ -17,7 +17,7 @@ use provery_chain::{Rpc, Sender, SenderConfig};
 use provery_circuits::{BlockContext, BlockJob, Params, State, Workload, payload::JobTerms, word};
 use provery_mechanisms::lottery;
 use provery_proving::{BlockBackend, block};
-use provery_types::{Slot, SlotExt, Terms};
+use provery_types::{Currency, Slot, SlotExt, Terms};
 use serde::Serialize;
 use serde_json::json;
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -27,7 +27,6 @@ use crate::{
     ledger::{Ledger, Outcome, Prover},
     process::Line,
     stage::Stage,
-    summary::wei,
 };
 
 pub const ACCOMPLICE: &str = "accomplice";
@@ -122,10 +121,13 @@ impl Story {
 
 impl HostileSummary {
     /// What must not have happened, or must have; `expected` blocks were to follow the true state in the end.
-    pub fn failures(&self, expected: u64) -> Vec<String> {
+    pub fn failures(&self, expected: u64, asset: &Currency) -> Vec<String> {
         let mut failures = Vec::new();
         if self.honest_stake_lost_wei > 0 {
-            failures.push(format!("honest provers lost {} of stake", wei(self.honest_stake_lost_wei)));
+            failures.push(format!(
+                "honest provers lost {} of stake",
+                asset.show(U256::from(self.honest_stake_lost_wei))
+            ));
         }
         if self.true_blocks_proven != self.true_blocks || self.true_blocks < expected {
             failures.push(format!(
@@ -145,7 +147,8 @@ impl HostileSummary {
         failures
     }
 
-    pub fn text(&self) -> String {
+    pub fn text(&self, asset: &Currency) -> String {
+        let wei = |amount: u128| asset.show(U256::from(amount));
         let late = if self.honest_late_wei == 0 {
             String::new()
         } else {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{lottery, weights::Weights};
-use provery_types::{Event, LoggedEvent, Slot, SlotExt as _};
+use provery_types::{Currency, Event, LoggedEvent, Slot, SlotExt as _};
 
-use crate::{overhead::Overhead, table::ether};
+use crate::overhead::Overhead;
 
 /// One prover of the demo.
 #[derive(Clone, Debug)]
@@ -68,6 +68,8 @@ impl SlotRow {
 /// Everything the demo has seen.
 #[derive(Debug, Default)]
 pub struct Ledger {
+    /// What amounts count in.
+    pub asset: Currency,
     pub provers: Vec<Prover>,
     pub slots: BTreeMap<u64, SlotRow>,
     pub finalized: u64,
@@ -102,8 +104,14 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn new(provers: Vec<Prover>, mechanism: &'static str, epoch_length: u64, bond: u128) -> Self {
-        Self { provers, mechanism, epoch_length, bond, ..Self::default() }
+    pub fn new(
+        provers: Vec<Prover>,
+        mechanism: &'static str,
+        epoch_length: u64,
+        bond: u128,
+        asset: Currency,
+    ) -> Self {
+        Self { provers, mechanism, epoch_length, bond, asset, ..Self::default() }
     }
 
     /// Proofs that were begun and that nobody paid for.
@@ -186,7 +194,7 @@ impl Ledger {
             Event::SlotAllocated { slot } => {
                 if let Some(row) = self.slots.get_mut(&slot.id) {
                     row.winner = slot.allocated_to();
-                    row.why = format!("{}, at {}", self.mechanism, ether(slot.price_wei()));
+                    row.why = format!("{}, at {}", self.mechanism, self.asset.digits(slot.price_wei()));
                 }
             }
             Event::SlotHandedOver { slot, from, .. } => {
@@ -318,7 +326,7 @@ impl Ledger {
     fn why_opened(&self, slot: &Slot) -> String {
         match (self.mechanism, slot.allocated_to()) {
             ("lottery", _) => self.why(slot.market, slot.id, slot.opened_at(), slot.prover),
-            (mechanism, Some(_)) => format!("{mechanism}, at {}", ether(slot.price_wei())),
+            (mechanism, Some(_)) => format!("{mechanism}, at {}", self.asset.digits(slot.price_wei())),
             (_, None) if slot.exclusive_until() > slot.opened_at() => "not yet decided".into(),
             (_, None) => "open to all".into(),
         }

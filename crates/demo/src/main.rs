@@ -100,6 +100,7 @@ impl Show {
             args.mechanism.word(),
             stage.epoch_length,
             stage.bond,
+            stage.asset.clone(),
         );
         let units = stage.everyone().map(|prover| prover.units).sum();
         // Only a draw, or a share of one, looks at weights.

@@ -7,11 +7,12 @@ use std::{
 };
 
 use alloy::{
-    primitives::{Address, U256, utils::parse_ether},
+    primitives::{Address, U256, hex},
     signers::local::PrivateKeySigner,
 };
 use eyre::{Context, Result, eyre};
-use provery_types::{Deployment, RollupRecord};
+use provery_chain::{Rpc, Sender, SenderConfig};
+use provery_types::{Currency, Deployment, RollupRecord};
 
 use crate::{
     args::Args,
@@ -37,16 +38,16 @@ pub const ROLLUP: &str = "demo";
 /// What the demo's market chooses about its mechanism: short windows, and bonds no smaller than the price.
 fn options(mechanism: &str) -> &'static [&'static str] {
     match mechanism {
-        "dutch" => &["floor=1ether", "rise=15"],
-        "vickrey" => &["commit=4", "reveal=4", "settle=10", "bid-bond=10ether"],
-        "mining" => &["interval=4", "ticket-bond=10ether", "initial-bits=7"],
+        "dutch" => &["floor=1", "rise=15"],
+        "vickrey" => &["commit=4", "reveal=4", "settle=10", "bid-bond=10"],
+        "mining" => &["interval=4", "ticket-bond=10", "initial-bits=7"],
         _ => &[],
     }
 }
 
-/// Asset wei below which the prover of this rank takes nothing on: provers differ in what a proof costs them.
+/// Whole tokens below which the prover of this rank takes nothing on: provers differ in what a proof costs them.
 pub fn minimum_reward(rank: usize) -> String {
-    format!("{}ether", 2 + rank)
+    (2 + rank).to_string()
 }
 
 /// A stage on which nodes can start.
@@ -64,6 +65,8 @@ pub struct Stage {
     pub funded: U256,
     pub staked: U256,
     pub bond: u128,
+    /// What all of these count in.
+    pub asset: Currency,
     pub epoch_length: u64,
     /// Put into the mechanism's escrow by all provers together.
     pub deposited: U256,
@@ -111,29 +114,19 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
 
     say("deploying the market, its registries and every mechanism");
     let out = provery.deployment.display().to_string();
+    let strict = match args.asset_decimals {
+        18 => None,
+        decimals => Some(strict_token(&provery.rpc_url, &deployer, decimals).await?.to_string()),
+    };
     let (epoch, freeze, suspend) = (EPOCH_LENGTH.to_string(), FREEZE.to_string(), SUSPEND_AFTER.to_string());
     // No shorter than the longest window, by when every bond has ended.
     let unbonding = expiry_window(args).to_string();
-    provery
-        .run(
-            Some(&deployer),
-            &[
-                "deploy",
-                "--epoch-length",
-                &epoch,
-                "--freeze",
-                &freeze,
-                "--suspend-after",
-                &suspend,
-                "--unbonding",
-                &unbonding,
-                "--stake-unit",
-                "1ether",
-                "--out",
-                &out,
-            ],
-        )
-        .await?;
+    let mut deploying = vec!["deploy", "--epoch-length", &epoch, "--freeze", &freeze];
+    deploying.extend(["--suspend-after", &suspend, "--unbonding", &unbonding, "--out", &out]);
+    if let Some(asset) = &strict {
+        deploying.extend(["--asset", asset]);
+    }
+    provery.run(Some(&deployer), &deploying).await?;
 
     let block_txs = args.block_txs.to_string();
     say(&format!("making a development key for blocks of {block_txs} transfers (kept for the next run)"));
@@ -142,7 +135,7 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
 
     say("creating the reference rollup and its market");
     let exclusive = exclusive_window(args);
-    let (price, bond) = (format!("{PRICE}ether"), format!("{BOND}ether"));
+    let (price, bond) = (PRICE.to_string(), BOND.to_string());
     let (fast, expiry) = ((exclusive / 2).to_string(), expiry_window(args).to_string());
     let exclusive = exclusive.to_string();
     let word = args.mechanism.word();
@@ -171,7 +164,7 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     provery.run(Some(&sequencer_key), &creating).await?;
     let hostile = if args.hostile_sequencer { crate::hostile::MOST_BLOCKS } else { 0 };
     let funded = (args.slots + hostile) * PRICE;
-    let amount = format!("{funded}ether");
+    let amount = funded.to_string();
     provery.run(Some(&sequencer_key), &["token", "mint", "--amount", &amount]).await?;
     provery.run(Some(&sequencer_key), &["rollup", "fund", "--name", ROLLUP, "--amount", &amount]).await?;
     let deployment = Deployment::from_json(&fs::read_to_string(&provery.deployment)?)?;
@@ -207,6 +200,12 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
         _ => None,
     };
     say(&format!("the stage is set after {:.1} s", started.elapsed().as_secs_f64()));
+    let unit = deployment
+        .asset_unit
+        .as_ref()
+        .ok_or_else(|| eyre!("the deployment does not say what it counts in"))?;
+    let asset = Currency::asset(&unit.symbol, unit.decimals)?;
+    let whole = |tokens: u64| asset.whole() * U256::from(tokens);
     Ok(Stage {
         anvil,
         provery,
@@ -215,18 +214,30 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
         sequencer_key,
         provers,
         accomplice,
-        funded: parse_ether(&funded.to_string())?,
-        staked: parse_ether(&staked.to_string())?,
-        bond: parse_ether(&BOND.to_string())?.to::<u128>(),
+        funded: whole(funded),
+        staked: whole(staked),
+        bond: whole(BOND).to::<u128>(),
         epoch_length: EPOCH_LENGTH,
-        deposited: parse_ether(&deposited.to_string())?,
+        deposited: whole(deposited),
+        asset,
         offer,
     })
 }
 
+/// An asset that is not like the development token: as many decimals as are asked for, and strict about allowances.
+async fn strict_token(rpc_url: &str, key: &str, decimals: u8) -> Result<Address> {
+    const CODE: &str = include_str!("../../../contracts/test/mocks/StrictToken.hex");
+    let signer: PrivateKeySigner = key.parse().wrap_err("anvil gave a key that is none")?;
+    let rpc = Rpc::connect(rpc_url).await?;
+    let sender = Sender::new(rpc.clone(), signer, SenderConfig::new(rpc.poll_interval()));
+    let (token, _) =
+        sender.deploy(&hex::decode(CODE.trim())?, &U256::from(decimals).to_be_bytes::<32>()).await?;
+    Ok(token)
+}
+
 /// An offer of a prover to prove every slot of the rollup for somewhat less than the price.
 async fn sign_offer(provery: &Provery, market: &str, key: &str, file: PathBuf) -> Result<PathBuf> {
-    let (price, out) = (format!("{}ether", PRICE - 2), file.display().to_string());
+    let (price, out) = ((PRICE - 2).to_string(), file.display().to_string());
     let args = ["prover", "offer", "sign", "--market", market, "--price", &price, "--capacity", "16"];
     provery.run(Some(key), &[&args[..], &["--out", &out]].concat()).await?;
     Ok(file)
@@ -241,8 +252,7 @@ async fn enter(
     key: &str,
 ) -> Result<()> {
     let minted = prover.units + if deposit.is_some() { DEPOSIT } else { 0 };
-    let (minted, amount, units) =
-        (format!("{minted}ether"), format!("{}ether", prover.units), prover.units.to_string());
+    let (minted, amount, units) = (minted.to_string(), prover.units.to_string(), prover.units.to_string());
     let uri = format!("demo:{}", prover.name);
     let key = Some(key);
     provery.run(key, &["token", "mint", "--amount", &minted]).await?;
@@ -250,7 +260,7 @@ async fn enter(
     provery.run(key, &["prover", "stake", "--amount", &amount]).await?;
     provery.run(key, &["prover", "allocate", "--market", market, "--units", &units]).await?;
     if let Some(mechanism) = deposit {
-        let amount = format!("{DEPOSIT}ether");
+        let amount = DEPOSIT.to_string();
         provery.run(key, &["prover", "deposit", "--mechanism", mechanism, "--amount", &amount]).await?;
     }
     Ok(())

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::U256;
+use provery_types::{AssetUnit, Currency};
 use serde::Serialize;
 
 use crate::{
     hostile::{HostileSummary, Story},
     ledger::{Ledger, Outcome},
     overhead::OverheadSummary,
-    table::ether,
 };
 
 /// Balances at the end, in asset wei, read from the chain.
@@ -74,6 +74,10 @@ pub struct ProverSummary {
 /// The last line of `--json` carries this under `summary`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
+    /// What amounts count in, which are all in base units here.
+    pub asset: AssetUnit,
+    #[serde(skip)]
+    pub currency: Currency,
     pub mechanism: &'static str,
     pub slots: u64,
     pub proven: u64,
@@ -173,7 +177,7 @@ pub fn summarise(
     let hostile = match hostile {
         Some((story, before, after)) => {
             let summary = story.summarise(ledger, before, after);
-            failures.extend(summary.failures(expected));
+            failures.extend(summary.failures(expected, &ledger.asset));
             Some(summary)
         }
         None => {
@@ -201,6 +205,8 @@ pub fn summarise(
     }
 
     Summary {
+        asset: ledger.asset.unit(),
+        currency: ledger.asset.clone(),
         mechanism,
         wasted_proofs: ledger.wasted_proofs() as u64,
         wasted_ms: ledger.wasted_ms,
@@ -242,6 +248,7 @@ pub fn summarise(
 impl Summary {
     /// For people.
     pub fn text(&self) -> String {
+        let wei = |amount: u128| self.currency.show(U256::from(amount));
         let mut text = format!(
             "\n{} slots by {}: {} proven, of them {} rescued after a miss; {} expired. The rollup stands at block {}.\n",
             self.slots, self.mechanism, self.proven, self.rescued, self.expired, self.finalized
@@ -255,7 +262,7 @@ impl Summary {
             ));
         }
         if let Some(hostile) = &self.hostile {
-            text.push_str(&hostile.text());
+            text.push_str(&hostile.text(&self.currency));
         }
         text.push_str(&format!(
             "posted to proven: {} ms median, {} ms p95; proving: {} ms median\n",
@@ -297,10 +304,6 @@ impl Summary {
     }
 }
 
-pub fn wei(amount: u128) -> String {
-    ether(U256::from(amount))
-}
-
 /// Nearest-rank percentiles; zeros for no values.
 pub fn percentiles(values: impl Iterator<Item = u64>) -> Percentiles {
     let mut values: Vec<u64> = values.collect();
@@ -324,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_wei_too_many_is_not_conserved() {
-        let ledger = Ledger::new(Vec::new(), "lottery", 10, 0);
+        let ledger = Ledger::new(Vec::new(), "lottery", 10, 0, Currency::default());
         let mut balances =
             Balances { funded: U256::from(7), funds_left: U256::from(7), ..Balances::default() };
         balances.market_tokens = U256::from(7);

@@ -2,8 +2,6 @@
 
 use std::io::{IsTerminal, Write};
 
-use alloy::primitives::{U256, utils::format_ether};
-
 use crate::ledger::{Ledger, Outcome, SlotRow};
 
 /// Draws the ledger to stdout.
@@ -61,10 +59,10 @@ fn row(ledger: &Ledger, slot: &SlotRow, gas: Option<u64>) -> String {
     let (state, reward) = match &slot.outcome {
         Outcome::Proven { by, reward, premium, missed_by, .. } => {
             let verb = if missed_by.is_some() { "rescued" } else { "proven" };
-            (format!("{verb} by {}", ledger.name(*by)), ether(*reward + *premium))
+            (format!("{verb} by {}", ledger.name(*by)), ledger.asset.digits(*reward + *premium))
         }
         Outcome::Expired => ("expired".into(), "0".into()),
-        Outcome::Dropped { fee } => ("dropped".into(), ether(*fee)),
+        Outcome::Dropped { fee } => ("dropped".into(), ledger.asset.digits(*fee)),
         Outcome::Open => (slot.phase.clone(), String::new()),
     };
     let number = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
@@ -80,10 +78,4 @@ fn row(ledger: &Ledger, slot: &SlotRow, gas: Option<u64>) -> String {
         number(gas),
         reward
     )
-}
-
-/// Wei as a decimal number of whole tokens.
-pub fn ether(wei: U256) -> String {
-    let text = format_ether(wei);
-    text.trim_end_matches('0').trim_end_matches('.').to_string()
 }

@@ -120,7 +120,7 @@ impl Mechanism for Mining {
                        there is a seed to work on, so that the default suits blocks of one or two seconds",
                 default: Some("10"),
             },
-            OptionSpec { name: "ticket-bond", help: "asset locked by a ticket", default: Some("1ether") },
+            OptionSpec { name: "ticket-bond", help: "asset locked by a ticket", default: Some("1") },
             OptionSpec {
                 name: "initial-bits",
                 help: "how often the easiest target is halved to begin with",

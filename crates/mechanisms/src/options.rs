@@ -1,8 +1,8 @@
-//! A market's choices about its mechanism, as words: `floor=1ether`, `rise=60`.
+//! A market's choices about its mechanism, as words: `floor=1`, `rise=60`.
 
 use std::collections::BTreeMap;
 
-use provery_types::amount::parse_wei;
+use provery_types::amount::{Currency, Written};
 
 /// One thing to choose.
 #[derive(Clone, Copy, Debug)]
@@ -26,15 +26,21 @@ pub enum OptionError {
     Missing { name: &'static str, help: &'static str },
     #[error("{name}={value} is not {wanted}")]
     Invalid { name: &'static str, value: String, wanted: &'static str },
+    #[error("{name}: {problem}")]
+    Amount { name: &'static str, problem: String },
 }
 
 /// A market's choices, defaults included.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Choices(BTreeMap<String, String>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choices {
+    chosen: BTreeMap<String, String>,
+    /// What amounts count in.
+    asset: Currency,
+}
 
 impl Choices {
-    /// Check `NAME=VALUE` pairs against what there is to choose.
-    pub fn parse(specs: &[OptionSpec], pairs: &[String]) -> Result<Self, OptionError> {
+    /// Check `NAME=VALUE` pairs against what there is to choose; amounts are of `asset`.
+    pub fn parse(specs: &[OptionSpec], pairs: &[String], asset: &Currency) -> Result<Self, OptionError> {
         let mut chosen = BTreeMap::new();
         for pair in pairs {
             let (name, value) =
@@ -55,7 +61,7 @@ impl Choices {
                 chosen.insert(spec.name.to_owned(), default.to_owned());
             }
         }
-        Ok(Self(chosen))
+        Ok(Self { chosen, asset: asset.clone() })
     }
 
     fn get<T>(
@@ -64,7 +70,7 @@ impl Choices {
         wanted: &'static str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<T, OptionError> {
-        let value = self.0.get(name).map(String::as_str).unwrap_or_default();
+        let value = self.chosen.get(name).map(String::as_str).unwrap_or_default();
         parse(value).ok_or_else(|| OptionError::Invalid { name, value: value.to_owned(), wanted })
     }
 
@@ -73,11 +79,13 @@ impl Choices {
         self.get(name, "a whole number in range", |value| T::try_from(value.parse().ok()?).ok())
     }
 
-    /// Asset wei: a whole number, or a decimal with a unit such as `1.5ether`; of at most `bits` bits.
+    /// Base units of the asset, of at most `bits` bits.
     pub fn amount(&self, name: &'static str, bits: usize) -> Result<u128, OptionError> {
-        self.get(name, "an amount in range: wei, or a decimal with a unit", |value| {
-            let wei = parse_wei(value).ok()?;
-            (wei.bit_len() <= bits).then(|| u128::try_from(wei).ok())?
+        let value = self.chosen.get(name).map(String::as_str).unwrap_or_default();
+        let amount = value.parse::<Written>().and_then(|written| written.of(&self.asset));
+        let amount = amount.map_err(|error| OptionError::Amount { name, problem: error.0 })?;
+        u128::try_from(amount.base).ok().filter(|_| amount.base.bit_len() <= bits).ok_or_else(|| {
+            OptionError::Amount { name, problem: format!("{amount} does not fit {bits} bits; choose less") }
         })
     }
 }
@@ -92,17 +100,18 @@ mod tests {
     ];
 
     fn parse(pairs: &[&str]) -> Result<Choices, OptionError> {
-        Choices::parse(&SPECS, &pairs.iter().map(|pair| (*pair).to_owned()).collect::<Vec<_>>())
+        let asset = Currency::asset("USDC", 6).expect("a usual one");
+        Choices::parse(&SPECS, &pairs.iter().map(|pair| (*pair).to_owned()).collect::<Vec<_>>(), &asset)
     }
 
     #[test]
     fn choices_have_defaults_units_and_ranges() {
-        let choices = parse(&["floor=1.5ether"]).expect("good");
-        assert_eq!(choices.amount("floor", 96), Ok(1_500_000_000_000_000_000));
+        let choices = parse(&["floor=1.5"]).expect("good");
+        assert_eq!(choices.amount("floor", 96), Ok(1_500_000));
         assert_eq!(choices.number::<u32>("rise"), Ok(60));
         assert!(choices.amount("floor", 8).is_err());
-        assert_eq!(parse(&["floor=12", "rise=1"]).expect("good").amount("floor", 8), Ok(12));
-        for bad in ["floor=", "floor=-1", "floor=x", "floor=1.5", "floor=1foo"] {
+        assert_eq!(parse(&["floor=12base", "rise=1"]).expect("good").amount("floor", 8), Ok(12));
+        for bad in ["floor=", "floor=-1", "floor=x", "floor=1.5base", "floor=1foo", "floor=1ether"] {
             assert!(parse(&[bad]).expect("pairs").amount("floor", 96).is_err(), "{bad}");
         }
         for bad in ["rise=-1", "rise=4294967296", "rise=1.0", "rise="] {

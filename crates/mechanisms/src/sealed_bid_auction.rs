@@ -174,7 +174,7 @@ impl Mechanism for SealedBidAuction {
             OptionSpec { name: "commit", help: "seconds in which bids are sealed", default: Some("20") },
             OptionSpec { name: "reveal", help: "seconds after that in which bids are opened", default: Some("20") },
             OptionSpec { name: "settle", help: "seconds after that to settle in", default: Some("20") },
-            OptionSpec { name: "bid-bond", help: "asset that an unrevealed bid loses", default: Some("1ether") },
+            OptionSpec { name: "bid-bond", help: "asset that an unrevealed bid loses", default: Some("1") },
         ]
     }
 

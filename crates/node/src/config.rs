@@ -45,8 +45,6 @@ pub struct NodeConfig {
     pub confirmations: u64,
     /// Wei of the chain's own currency that a whole unit of the asset is worth: what a slot pays becomes what its gas may cost.
     pub gas_wei_per_asset: U256,
-    /// Decimals of the asset: a whole unit is 10 to the power of these in asset wei.
-    pub asset_decimals: u8,
     /// Where the status page listens; none, if not given.
     pub http: Option<SocketAddr>,
     /// Whether to write report lines to standard output ([`crate::report`]).
@@ -192,7 +190,6 @@ impl NodeConfig {
             ws_url: None,
             confirmations: 1,
             gas_wei_per_asset: U256::from(1_000_000_000_000_000_000u64),
-            asset_decimals: 18,
             http: None,
             report: false,
             drain: Duration::from_secs(120),

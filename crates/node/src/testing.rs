@@ -47,6 +47,7 @@ pub fn deployment() -> Deployment {
         block: 1,
         compiler: "0.8.30".to_owned(),
         asset: Address::repeat_byte(0x54),
+        asset_unit: None,
         contracts: names.iter().map(|name| name.to_string()).zip(addresses.map(record)).collect(),
         rollups: vec![RollupRecord {
             name: "payments".to_owned(),

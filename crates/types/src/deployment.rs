@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alloy::primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::Source;
+use crate::{Source, amount::AssetUnit};
 
 /// A contract's record in a deployment file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,9 @@ pub struct Deployment {
     pub compiler: String,
     /// The ERC-20 asset of stakes, prices and rewards.
     pub asset: Address,
+    /// What amounts of the asset count in; read from the chain if the file does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asset_unit: Option<AssetUnit>,
     pub contracts: BTreeMap<String, ContractRecord>,
     #[serde(default)]
     pub rollups: Vec<RollupRecord>,
@@ -221,6 +224,7 @@ mod tests {
             block: 1,
             compiler: "0.8.30".to_string(),
             asset: Address::repeat_byte(9),
+            asset_unit: None,
             contracts,
             rollups: Vec::new(),
         }

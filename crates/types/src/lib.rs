@@ -9,6 +9,7 @@ mod slot;
 pub mod text;
 
 pub use alloy::primitives::{Address, B256, U256};
+pub use amount::{AssetUnit, Currency};
 pub use decode::{DecodeError, Source};
 pub use deployment::{
     CIRCUIT_REGISTRY, ContractRecord, DELEGATION_POOL, DELEGATION_POOL_POLICIES, DELEGATION_POOLS,

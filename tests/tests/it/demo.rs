@@ -54,6 +54,17 @@ async fn lottery_a_killed_prover_is_rescued_and_the_money_adds_up() -> Result<()
 }
 
 #[tokio::test]
+async fn six_decimals_and_a_strict_asset_change_nothing() -> Result<()> {
+    let summary = run("decimals", 3, 500, &["--asset-decimals", "6"]).await?;
+    ensure!(summary["asset"]["decimals"] == 6 && summary["proven"] == 3, "{summary}");
+    ensure!(summary["conserved"] == true && summary["missed"] == summary["rescued"], "{summary}");
+    // Ten whole tokens a slot at most, in millionths.
+    let paid = summary["price_paid"].as_u64().unwrap_or_default();
+    ensure!((15_000_000..=30_000_000).contains(&paid), "{summary}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn race_everyone_proves_and_one_is_paid() -> Result<()> {
     let summary = demo("race", 2, 500).await?;
     ensure!(summary["killed"].is_null() && summary["slashed_wei"].as_f64() == Some(0.0), "{summary}");

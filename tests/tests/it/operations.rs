@@ -246,7 +246,7 @@ async fn settings_are_taken_over_while_the_node_runs() -> Result<()> {
     let key = Some(town.prover.as_str());
     let file = provery.dir.path().join("provery.toml");
     let text = |more: &str| {
-        format!("[node]\ndata_dir = 'node'\nmarket = [1]\nhttp = '127.0.0.1:0'\nmin_reward = 5\n{more}")
+        format!("[node]\ndata_dir = 'node'\nmarket = [1]\nhttp = '127.0.0.1:0'\nmin_reward = '5base'\n{more}")
     };
     fs::write(&file, text(""))?;
     let dir = provery.dir.path().join("node");
@@ -271,7 +271,7 @@ async fn settings_are_taken_over_while_the_node_runs() -> Result<()> {
     // By a change alone; a flag still wins over the file, and what cannot change is said.
     fs::write(&file, text("taking = true\nrescue = false\nworkers = 2\nhand_over = '-1gwei'\n"))?;
     taking(true).await?;
-    node.logged("hand_over: never -> -1000000000").await?;
+    node.logged("hand_over: never -> -1000000000 base units of DEV").await?;
     node.logged("this setting is taken over at the next start only").await?;
     ensure!(
         node.log().contains("workers") && !node.log().contains("rescue: true -> false"),

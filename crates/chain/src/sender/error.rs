@@ -2,6 +2,7 @@
 
 use alloy::primitives::{Address, B256, U256};
 use provery_bindings::DecodedError;
+use provery_types::Currency;
 
 use crate::{ChainError, JournalError};
 
@@ -10,10 +11,17 @@ pub enum SendError {
     /// A contract said no. `tx_hash` is there if the transaction was mined; otherwise nothing was sent.
     #[error("{kind} was refused: {name}{}", if .detail.is_empty() { String::new() } else { format!(" ({detail})") })]
     Reverted { kind: &'static str, name: String, detail: String, tx_hash: Option<B256> },
-    #[error("{account} has {balance} wei to pay for {kind} and needs {needed}; send it at least {}", .needed.saturating_sub(*.balance))]
+    #[error("{account} has {} to pay for {kind} and needs {}; send it at least {}", gas(*.balance), gas(*.needed), gas(.needed.saturating_sub(*.balance)))]
     Underfunded { kind: &'static str, account: Address, balance: U256, needed: U256 },
-    #[error("{account} has {balance} asset wei for {kind} and needs {needed}; send it at least {}", .needed.saturating_sub(*.balance))]
-    AssetUnderfunded { kind: &'static str, account: Address, balance: U256, needed: U256 },
+    /// Of the asset, as people read it.
+    #[error("{account} has {balance} for {kind} and needs {needed}; send it at least {missing}")]
+    AssetUnderfunded {
+        kind: &'static str,
+        account: Address,
+        balance: String,
+        needed: String,
+        missing: String,
+    },
     #[error(
         "{kind} would take {needed} gas and one transaction may have {limit} (2^24, EIP-7825), so nothing was sent; send less in one transaction"
     )]
@@ -35,7 +43,7 @@ pub enum SendError {
     #[error("{kind} could not be signed ({reason})")]
     Signing { kind: String, reason: String },
     #[error(
-        "gas for {kind} costs {needed} wei now and {budget} may be spent on it; wait until gas is cheaper, raise the budget, or send the key more"
+        "gas for {kind} costs {} now and {} may be spent on it; wait until gas is cheaper, raise the budget, or send the key more", gas(*.needed), gas(*.budget)
     )]
     TooDear { kind: &'static str, budget: U256, needed: U256 },
     #[error(
@@ -48,6 +56,11 @@ pub enum SendError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Rpc(#[from] ChainError),
+}
+
+/// What is paid for gas, as people read it.
+fn gas(wei: U256) -> String {
+    Currency::gas().show(wei)
 }
 
 impl SendError {

@@ -70,11 +70,32 @@ impl Sender {
         let account = self.address();
         let balance = chain.asset_balance(account).await?;
         if balance < needed {
-            return Err(SendError::AssetUnderfunded { kind, account, balance, needed });
+            let show = |base| chain.asset().show(base);
+            return Err(SendError::AssetUnderfunded {
+                kind,
+                account,
+                balance: show(balance),
+                needed: show(needed),
+                missing: show(needed.saturating_sub(balance)),
+            });
         }
-        if chain.asset_allowance(account, spender).await? < needed {
-            self.send(chain.calls().approve(spender, needed)).await?;
+        let allowed = chain.asset_allowance(account, spender).await?;
+        if allowed >= needed {
+            return Ok(());
         }
+        let approve = |amount| chain.calls().approve(spender, amount);
+        // Strict tokens take no allowance in the place of one that is left over; to others it need not be set to zero first, and
+        // some of those refuse zero.
+        if !allowed.is_zero() {
+            match self.check(&approve(needed)).await {
+                Ok(_) => {}
+                Err(SendError::Reverted { .. } | SendError::Rejected { .. }) => {
+                    self.send(approve(U256::ZERO)).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.send(approve(needed)).await?;
         Ok(())
     }
 }

@@ -121,8 +121,10 @@ pub async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
         return Err(fail(
             Code::StakeBelowBond,
             format!(
-                "{exposure} units of exposure are {exposed} wei, below the bond of {bond} wei, so no slot could go to this \
-                 prover and nothing was sent; allocate and expose at least {} units",
+                "{exposure} units of exposure are {}, below the bond of {}, so no slot could go to this prover and nothing was \
+                 sent; allocate and expose at least {} units",
+                session.show(exposed),
+                session.show(bond),
                 bond.div_ceil(unit)
             ),
         ));

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    amount::human,
+    amount::Currency,
     commands::{Context, keys::params},
     config,
     cost::{Cost, Decimal, Energy, Gas, Prices},
@@ -28,7 +28,7 @@ use crate::{
 /// Name of the file in the keys' directory.
 pub const FILE: &str = "calibration.json";
 /// Format of the file.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Accounts of the measured block's state.
 const ACCOUNTS: usize = 64;
 
@@ -110,9 +110,9 @@ impl Calibration {
         })
     }
 
-    /// What a slot of `circuit` costs, in asset wei; `None` if it was not measured, or without prices.
-    pub fn cost_of(&self, circuit: &str) -> Option<U256> {
-        Some(self.circuits.get(circuit)?.cost?.total.0)
+    /// What a slot of `circuit` costs, in base units of the asset; `None` if it was not measured, or without prices.
+    pub fn cost_of(&self, circuit: &str, asset: &Currency) -> Option<U256> {
+        Some(self.circuits.get(circuit)?.cost?.total.base(asset))
     }
 
     /// Seconds that a proof of `circuit` takes, rounded up; `None` if it was not measured.
@@ -363,7 +363,7 @@ fn show(context: &Context, path: &Path, names: &[String], calibration: &Calibrat
         let priced = measured.iter().any(|(_, measured)| measured.cost.is_some());
         let mut heading = vec!["circuit", "seconds", "peak memory"];
         if priced {
-            heading.extend(["electricity", "hardware", "gas", "cost of a slot (asset wei)"]);
+            heading.extend(["electricity", "hardware", "gas", "cost of a slot"]);
         }
         let rows: Vec<Vec<String>> = measured
             .iter()
@@ -376,7 +376,7 @@ fn show(context: &Context, path: &Path, names: &[String], calibration: &Calibrat
                         .map_or_else(|| "unknown".to_owned(), |bytes| format!("{} MiB", bytes >> 20)),
                 ];
                 if let Some(cost) = &measured.cost {
-                    row.extend([cost.energy, cost.hardware, cost.gas].map(|part| human(part.0)));
+                    row.extend([cost.energy, cost.hardware, cost.gas].map(|part| part.to_string()));
                     row.push(cost.total.to_string());
                 }
                 row
@@ -387,6 +387,9 @@ fn show(context: &Context, path: &Path, names: &[String], calibration: &Calibrat
             "\nSeconds are wall time, the median of the proofs. Peak memory is the growth of the process's \
              largest resident set (VmHWM), with the mapped proving key.\n",
         );
+        if priced {
+            text.push_str("Costs are in whole units of the market's asset.\n");
+        }
         if !priced {
             text.push_str("For the cost of a slot give prices: see `provery calibrate --help`.\n");
         }
@@ -398,12 +401,12 @@ fn show(context: &Context, path: &Path, names: &[String], calibration: &Calibrat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{amount::Amount, error::Failure};
+    use crate::error::Failure;
 
-    fn measured(millis: u64, total: Option<u64>) -> Measured {
-        let wei = |wei: u64| Amount(U256::from(wei));
-        let cost =
-            total.map(|total| Cost { energy: wei(total), hardware: wei(0), gas: wei(0), total: wei(total) });
+    fn measured(millis: u64, total: Option<&str>) -> Measured {
+        let none = Decimal::default();
+        let cost = total.map(|total| total.parse().expect("a number"));
+        let cost = cost.map(|total| Cost { energy: total, hardware: none, gas: none, total });
         let key_hash = "0x00".to_owned();
         Measured { millis, runs: 3, peak_bytes: Some(5 << 20), cores: 2, key_hash, measured_at: 1, cost }
     }
@@ -420,7 +423,7 @@ mod tests {
         assert_eq!(Calibration::read(&path).expect("nothing is wrong"), None);
 
         let circuits =
-            [("a".to_owned(), measured(4001, Some(7))), ("b".to_owned(), measured(1, None))].into();
+            [("a".to_owned(), measured(4001, Some("3.75"))), ("b".to_owned(), measured(1, None))].into();
         let calibration = Calibration { version: VERSION, circuits };
         fs::write(&path, serde_json::to_string(&calibration).expect("plain values")).expect("writes");
         let loaded = Calibration::load(&path).expect("loads");
@@ -430,11 +433,12 @@ mod tests {
             [Some(5), Some(1), None]
         );
         assert_eq!(
-            [loaded.cost_of("a"), loaded.cost_of("b"), loaded.cost_of("c")],
-            [Some(U256::from(7)), None, None]
+            ["a", "b", "c"]
+                .map(|name| loaded.cost_of(name, &Currency::asset("USDC", 6).expect("a usual one"))),
+            [Some(U256::from(3_750_000)), None, None]
         );
 
-        for broken in ["{", "{\"version\":2,\"circuits\":{}}"] {
+        for broken in ["{", "{\"version\":1,\"circuits\":{}}"] {
             fs::write(&path, broken).expect("writes");
             assert_eq!(code(Calibration::load(&path)), Code::Config, "{broken}");
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     address,
-    amount::{Amount, human},
+    amount::{self, Written},
     commands::Context,
     error::{Code, fail},
 };
@@ -22,11 +22,11 @@ pub enum CreditCommand {
         address: Option<Address>,
     },
     /// Withdraw this account's credit
-    #[command(after_help = "Example: provery credit withdraw --amount 2.5ether --keystore prover.json")]
+    #[command(after_help = "Example: provery credit withdraw --amount 2.5 --keystore prover.json")]
     Withdraw {
-        /// Wei, or a decimal with a unit [default: all of it]
+        /// Whole units of the asset, such as 2.5 [default: all of it]
         #[arg(long)]
-        amount: Option<Amount>,
+        amount: Option<Written>,
         /// Who receives it [default: the signing account]
         #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
         to: Option<Address>,
@@ -40,7 +40,7 @@ pub async fn run(context: &Context, command: CreditCommand) -> Result<()> {
             let account = session.account(address)?;
             let credit = session.chain.credits(account).await?;
             context.out.result(&json!({ "account": account, "credit": credit.to_string() }), || {
-                format!("{account} may withdraw {}", human(credit))
+                format!("{account} may withdraw {}", session.show(credit))
             });
             Ok(())
         }
@@ -48,7 +48,7 @@ pub async fn run(context: &Context, command: CreditCommand) -> Result<()> {
     }
 }
 
-async fn withdraw(context: &Context, amount: Option<Amount>, to: Option<Address>) -> Result<()> {
+async fn withdraw(context: &Context, amount: Option<Written>, to: Option<Address>) -> Result<()> {
     let session = context.signer().await?;
     let me = session.me()?;
     let credit = session.chain.credits(me).await?;
@@ -58,7 +58,10 @@ async fn withdraw(context: &Context, amount: Option<Amount>, to: Option<Address>
             format!("{me} has no credit, so there is nothing to withdraw; a proof that is paid brings some"),
         ));
     }
-    let amount = amount.map_or(credit, |amount| amount.0);
+    let amount = match &amount {
+        Some(amount) => amount::given("--amount", amount, session.asset())?.base,
+        None => credit,
+    };
     if amount == U256::ZERO {
         return Err(fail(Code::Usage, "--amount must be above 0; leave it out to withdraw all"));
     }
@@ -67,8 +70,8 @@ async fn withdraw(context: &Context, amount: Option<Amount>, to: Option<Address>
             Code::InsufficientCredit,
             format!(
                 "{me} may withdraw {} and {} were asked for; ask for less, or prove a slot first",
-                human(credit),
-                human(amount)
+                session.show(credit),
+                session.show(amount)
             ),
         ));
     }
@@ -76,7 +79,7 @@ async fn withdraw(context: &Context, amount: Option<Amount>, to: Option<Address>
     let mined = session.send(session.calls().withdraw(to, amount)).await?;
     context.out.result(
         &json!({ "account": me, "to": to, "amount": amount.to_string(), "credit": (credit - amount).to_string(), "tx": mined.tx_hash }),
-        || format!("sent {} to {to}; {} of credit is left", human(amount), human(credit - amount)),
+        || format!("sent {} to {to}; {} of credit is left", session.show(amount), session.show(credit - amount)),
     );
     Ok(())
 }

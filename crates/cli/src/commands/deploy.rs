@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use alloy::primitives::{Address, Bytes, U256, aliases::U96};
+use alloy::primitives::{Address, Bytes, aliases::U96};
 use clap::Args;
 use eyre::Result;
 use provery_bindings::RegistryConfig;
@@ -15,12 +15,13 @@ mod abilities;
 mod creations;
 mod gas;
 pub mod randomness;
+mod unit;
 
 use creations::Blueprint;
 
 use crate::{
     address,
-    amount::Amount,
+    amount::Written,
     commands::Context,
     config,
     error::{Code, fail},
@@ -41,9 +42,9 @@ pub struct DeployArgs {
     /// The ERC-20 of stakes, prices and rewards [default: a token that anyone may mint; on development chains only]
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     pub asset: Option<Address>,
-    /// Asset wei in one unit of a lottery's weight
-    #[arg(long, value_name = "AMOUNT", default_value = "1ether")]
-    pub stake_unit: Amount,
+    /// What one unit of a lottery's weight is, in whole units of the asset; a millionth of one at least, and a million at most
+    #[arg(long, value_name = "AMOUNT", default_value = "1")]
+    pub stake_unit: Written,
     /// Seconds in an epoch: how long one seed lasts
     #[arg(long, value_name = "S", default_value_t = 3600)]
     pub epoch_length: u32,
@@ -80,8 +81,6 @@ pub struct DeployArgs {
 
 pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
     check(&args)?;
-    let stake_unit =
-        args.stake_unit.to_u96().map_err(|error| fail(Code::Usage, format!("--stake-unit: {error}")))?;
     context.say_which_key();
     let wire = Wire::connect(&context.settings).await?;
     let chain_id = wire.rpc.chain_id();
@@ -106,6 +105,7 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
             ));
         }
     }
+    let (asset, stake_unit) = unit::checked(&wire, args.asset, &args.stake_unit).await?;
     if args.randomness.is_none() {
         randomness::require(&wire.rpc).await?;
     }
@@ -142,6 +142,7 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
         block: built.contracts.values().map(|deployed| deployed.block).min().unwrap_or_default(),
         compiler: solc::VERSION.to_string(),
         asset: built.asset,
+        asset_unit: Some(asset.unit()),
         contracts,
         rollups: Vec::new(),
     };
@@ -214,6 +215,7 @@ fn report(context: &Context, deployment: &Deployment, path: &std::path::Path, ga
         "chain_id": deployment.chain_id,
         "development": deployment.development,
         "asset": deployment.asset,
+        "asset_unit": deployment.asset_unit,
         "contracts": addresses,
         "gas": gas,
     });
@@ -231,9 +233,6 @@ fn report(context: &Context, deployment: &Deployment, path: &std::path::Path, ga
 /// What the registry's constructor would refuse, said before anything is paid for.
 fn check(args: &DeployArgs) -> Result<()> {
     let usage = |message: &str| Err(fail(Code::Usage, message));
-    if args.stake_unit.0 == U256::ZERO {
-        return usage("--stake-unit must be above 0");
-    }
     if args.freeze == 0 || args.freeze >= args.epoch_length {
         return usage("--freeze must be above 0 and below --epoch-length");
     }

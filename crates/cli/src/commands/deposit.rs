@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     address,
-    amount::{Amount, human},
+    amount::{self, Written},
     commands::Context,
     error::{Code, fail},
     session::Session,
@@ -20,9 +20,9 @@ pub struct DepositArgs {
     /// Which mechanism's escrow: vickrey or mining
     #[arg(long, value_name = "NAME")]
     mechanism: String,
-    /// Wei, or a decimal with a unit; without it the deposit is shown
+    /// Whole units of the asset, such as 2.5; without it the deposit is shown
     #[arg(long)]
-    amount: Option<Amount>,
+    amount: Option<Written>,
     /// Take it out instead of putting it in
     #[arg(long, requires = "amount")]
     withdraw: bool,
@@ -42,22 +42,21 @@ pub async fn run(context: &Context, args: DepositArgs) -> Result<()> {
     }
     let me = session.me()?;
     let before = balance(&session, escrow, me).await?;
-    let tx = match args.amount {
+    let amount =
+        args.amount.as_ref().map(|it| amount::required("--amount", it, session.asset())).transpose()?;
+    let tx = match amount {
         None => None,
-        Some(amount) if amount.0 == U256::ZERO => {
-            return Err(fail(Code::Usage, "--amount must be above 0"));
-        }
         Some(amount) if args.withdraw => {
-            if amount.0 > before {
+            if amount.base > before {
                 return Err(fail(
                     Code::InsufficientCredit,
-                    format!("{me} has {before} wei there, less than {}; ask for less", amount.0),
+                    format!("{me} has {} there, less than {amount}; ask for less", session.show(before)),
                 ));
             }
             let to = args.to.unwrap_or(me);
-            Some(session.send(session.calls().withdraw_deposit(escrow, to, amount.0)).await?.tx_hash)
+            Some(session.send(session.calls().withdraw_deposit(escrow, to, amount.base)).await?.tx_hash)
         }
-        Some(amount) => Some(session.sender()?.deposit(&session.chain, escrow, amount.0).await?.tx_hash),
+        Some(amount) => Some(session.sender()?.deposit(&session.chain, escrow, amount.base).await?.tx_hash),
     };
     let deposit = balance(&session, escrow, me).await?;
     context.out.result(
@@ -68,7 +67,7 @@ pub async fn run(context: &Context, args: DepositArgs) -> Result<()> {
             "deposit": deposit.to_string(),
             "tx": tx,
         }),
-        || format!("{me} has {} in the escrow of {}", human(deposit), args.mechanism),
+        || format!("{me} has {} in the escrow of {}", session.show(deposit), args.mechanism),
     );
     Ok(())
 }

@@ -15,10 +15,11 @@ use tokio::task::JoinSet;
 
 use crate::{
     address,
-    amount::human,
+    amount::Currency,
     commands::Context,
     error::{Code, fail},
     output::{spinner, table},
+    time::date,
 };
 
 const DAY: u64 = 86_400;
@@ -109,17 +110,15 @@ impl Row {
         })
     }
 
-    fn cells(&self) -> [String; 7] {
-        let net = self.net();
-        let minus = if net.is_negative() { "-" } else { "" };
+    fn cells(&self, asset: &Currency) -> [String; 7] {
         [
             self.slots.to_string(),
-            human(self.income),
-            human(self.premium),
-            human(self.slashed),
-            format!("{minus}{}", human(net.unsigned_abs())),
+            asset.show(self.income),
+            asset.show(self.premium),
+            asset.show(self.slashed),
+            shown(asset, self.net()),
             self.gas_used.to_string(),
-            human(self.gas_wei),
+            Currency::gas().show(self.gas_wei),
         ]
     }
 }
@@ -143,11 +142,11 @@ pub async fn run(context: &Context, args: EarningsArgs) -> Result<()> {
         waiting.finish_and_clear();
     }
     let rows = scope.fold(&events, &receipts);
-    show(context, &scope, &rows);
+    show(context, session.asset(), &scope, &rows);
     Ok(())
 }
 
-fn show(context: &Context, scope: &Scope, rows: &BTreeMap<Key, Row>) {
+fn show(context: &Context, asset: &Currency, scope: &Scope, rows: &BTreeMap<Key, Row>) {
     let mut total = Row::default();
     rows.values().for_each(|row| total += *row);
     let json_rows: Vec<Value> = rows
@@ -178,10 +177,10 @@ fn show(context: &Context, scope: &Scope, rows: &BTreeMap<Key, Row>) {
             "slashed",
             "net",
             "gas",
-            "gas fees (chain's coin)",
+            "gas fees",
         ];
         let line =
-            |market: String, day: String, row: &Row| [vec![market, day], row.cells().to_vec()].concat();
+            |market: String, day: String, row: &Row| [vec![market, day], row.cells(asset).to_vec()].concat();
         let mut lines: Vec<_> = rows
             .iter()
             .map(|((market, day), row)| {
@@ -196,10 +195,13 @@ fn show(context: &Context, scope: &Scope, rows: &BTreeMap<Key, Row>) {
              Transactions that failed left no trace in the logs, and their gas is not counted.\n",
         );
         if total.fees != U256::ZERO {
-            text.push_str(&format!("Net holds {} for slots that were dropped while held.\n", human(total.fees)));
+            text.push_str(&format!("Net holds {} for slots that were dropped while held.\n", asset.show(total.fees)));
         }
         if total.handed_over != I256::ZERO {
-            text.push_str(&format!("Net holds {} wei from rights that changed hands.\n", total.handed_over));
+            text.push_str(&format!(
+                "Net holds {} from rights that changed hands.\n",
+                shown(asset, total.handed_over)
+            ));
         }
         text
     });
@@ -421,22 +423,15 @@ async fn receipts(rpc: &Rpc, wanted: Vec<B256>) -> Result<BTreeMap<B256, Receipt
     }
 }
 
+/// For people, with its sign.
+fn shown(asset: &Currency, amount: I256) -> String {
+    let minus = if amount.is_negative() { "-" } else { "" };
+    format!("{minus}{}", asset.show(amount.unsigned_abs()))
+}
+
 /// No amount on a chain comes near 255 bits.
 fn signed(amount: U256) -> I256 {
     I256::try_from(amount).unwrap_or(I256::MAX)
-}
-
-/// `2026-11-22`, of days since 1970.
-fn date(day: u64) -> String {
-    // Civil from days: years that begin in March have their leap day at the end.
-    let day = day + 719_468;
-    let (era, of_era) = (day / 146_097, day % 146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let of_month = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    format!("{:04}-{month:02}-{of_month:02}", era * 400 + year + u64::from(month <= 2))
 }
 
 #[cfg(test)]

@@ -25,13 +25,14 @@ use taker::check_taker;
 
 use crate::{
     address,
-    amount::{SignedAmount, human},
+    amount::SignedWritten,
     commands::{Context, prove},
     error::{Code, fail},
     files,
     history::{History, Outcome},
     market_ref::{MarketRef, SlotId},
     session::Session,
+    time::when,
 };
 
 #[derive(Debug, Clone, Args)]
@@ -52,7 +53,7 @@ pub struct HandOverArgs {
     to: Option<Address>,
     /// What the taker pays from its credit (below zero: is paid from the holder's)
     #[arg(long, value_name = "AMOUNT", default_value = "0", allow_hyphen_values = true)]
-    price: SignedAmount,
+    price: SignedWritten,
     /// Seconds for which it can be taken [default: as long as the slot is the holder's alone]
     #[arg(long, value_name = "S")]
     valid_for: Option<u64>,
@@ -239,17 +240,20 @@ pub async fn offer(context: &Context, args: HandOverArgs) -> Result<()> {
     }
     let session = context.signer().await?;
     let held = find(&session, args.slot).await?;
+    let price = args.price.of(session.asset());
+    let price = price.map_err(|error| fail(Code::Usage, format!("--price: {error}")))?;
     let last = held.slot.exclusive_until() - 1;
     let valid_until = args.valid_for.map_or(last, |seconds| held.now.saturating_add(seconds).min(last));
-    let offer = HandOver { to: args.to, price: args.price.0, valid_until };
+    let offer = HandOver { to: args.to, price, valid_until };
     let digest = held.digest(&session, offer)?;
     let (me, holder) = (session.me()?, held.holder());
     if offer.price < 0 {
         let (credit, pays) = (session.chain.credits(holder).await?, U256::from(offer.price.unsigned_abs()));
         if credit < pays {
             context.out.warn(&format!(
-                "{holder} has {credit} wei of credit, less than the {pays} it offers to pay; nobody can \
-                 take the slot until it has more"
+                "{holder} has {} of credit, less than the {} it offers to pay; nobody can take the slot until it has more",
+                session.show(credit),
+                session.show(pays)
             ));
         }
     }
@@ -291,14 +295,18 @@ pub async fn offer(context: &Context, args: HandOverArgs) -> Result<()> {
             let price = U256::from(offer.price.unsigned_abs());
             let terms = match offer.price {
                 0 => "for nothing".to_string(),
-                1.. => format!("for {}", human(price)),
-                _ => format!("and is paid {} for it", human(price)),
+                1.. => format!("for {}", session.show(price)),
+                _ => format!("and is paid {} for it", session.show(price)),
             };
             let how = match file {
                 Some(path) => format!("with `provery slot take-over --offer {}`", path.display()),
                 None => "with `provery slot take-over`".to_string(),
             };
-            format!("{who} may take {} {terms}, {how}, up to unix second {valid_until}", held.name())
+            format!(
+                "{who} may take {} {terms}, {how}, up to {valid_until}",
+                held.name(),
+                valid_until = when(valid_until)
+            )
         },
     );
     Ok(())
@@ -378,13 +386,7 @@ pub async fn take(context: &Context, args: TakeOverArgs) -> Result<()> {
             "exclusive_until": held.slot.exclusive_until(),
             "tx": mined.tx_hash,
         }),
-        || {
-            format!(
-                "{} is {taker}'s now, to prove before unix second {}",
-                held.name(),
-                held.slot.exclusive_until()
-            )
-        },
+        || format!("{} is {taker}'s now, to prove before {}", held.name(), when(held.slot.exclusive_until())),
     );
     Ok(())
 }

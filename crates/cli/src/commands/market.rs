@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     address,
-    amount::{Amount, human},
+    amount::{self, Written},
     commands::{
         Context,
         market_terms::{self, SetTermsArgs},
@@ -25,6 +25,7 @@ use crate::{
     output::{fields, table},
     session::Session,
     terms::{self, ChainSpec, MechanismArgs, Parties, TermsArgs},
+    time::when,
 };
 
 mod announced;
@@ -37,9 +38,7 @@ pub enum MarketCommand {
     )]
     Create(Box<CreateArgs>),
     /// Change the terms of slots to come: at once if provers can only gain, else after a notice
-    #[command(
-        after_help = "Example: provery market set-terms --market 1 --price 2ether --keystore creator.json"
-    )]
+    #[command(after_help = "Example: provery market set-terms --market 1 --price 2 --keystore creator.json")]
     SetTerms(Box<SetTermsArgs>),
     /// One market: its terms, funds and weights
     #[command(after_help = "Example: provery market show --market 1 --json")]
@@ -49,16 +48,14 @@ pub enum MarketCommand {
         market: MarketRef,
     },
     /// Add to a market's funds, from which its slots are paid
-    #[command(
-        after_help = "Example: provery market fund --market 1 --amount 50ether --keystore creator.json"
-    )]
+    #[command(after_help = "Example: provery market fund --market 1 --amount 50 --keystore creator.json")]
     Fund {
         /// The market: its id, or its rollup's name
         #[arg(long, value_name = "MARKET")]
         market: MarketRef,
-        /// Wei, or a decimal with a unit
+        /// Whole units of the asset, such as 2.5
         #[arg(long)]
-        amount: Amount,
+        amount: Written,
     },
     /// Every market
     #[command(after_help = "Example: provery market list")]
@@ -116,7 +113,7 @@ pub async fn run(context: &Context, command: MarketCommand) -> Result<()> {
         MarketCommand::Fund { market, amount } => {
             let session = context.signer().await?;
             let market = session.market(&market)?;
-            fund(context, &session, market, amount).await
+            fund(context, &session, market, &amount).await
         }
         MarketCommand::List => list(context).await,
     }
@@ -129,7 +126,8 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         (None, circuit) => {
             let circuit = circuit.unwrap_or_default();
             let registered = session.chain.circuit(circuit).await?;
-            let (mechanism, mechanism_params) = args.mechanism.resolve(session.deployment())?;
+            let (mechanism, mechanism_params) =
+                args.mechanism.resolve(session.deployment(), session.asset())?;
             let parties = Parties {
                 requester: args.requester.unwrap_or(session.me()?),
                 mechanism,
@@ -138,7 +136,10 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
                 verifier: registered.verifier,
             };
             let chain = args.chain.map(ChainSpec::word).unwrap_or_default();
-            Terms { chain, ..args.numbers.to_terms(parties, args.outputs, args.callback_gas)? }
+            Terms {
+                chain,
+                ..args.numbers.to_terms(parties, args.outputs, args.callback_gas, session.asset())?
+            }
         }
     };
     if terms.chain == 0 && !args.origin.is_zero() {
@@ -187,12 +188,13 @@ pub async fn refuse_development_circuit(session: &Session, terms: &Terms) -> Res
 }
 
 /// Fund a market from the signing account's balance.
-pub async fn fund(context: &Context, session: &Session, market: U256, amount: Amount) -> Result<()> {
-    let mined = session.sender()?.fund(&session.chain, market, amount.0).await?;
+pub async fn fund(context: &Context, session: &Session, market: U256, amount: &Written) -> Result<()> {
+    let amount = amount::required("--amount", amount, session.asset())?;
+    let mined = session.sender()?.fund(&session.chain, market, amount.base).await?;
     let funds = session.chain.market(market).await?.funds;
     context.out.result(
         &json!({ "market": market.to_string(), "amount": amount, "funds": funds.to_string(), "tx": mined.tx_hash }),
-        || format!("market {market} was given {} and has {}", amount.human(), human(funds)),
+        || format!("market {market} was given {amount} and has {}", session.show(funds)),
     );
     Ok(())
 }
@@ -254,16 +256,16 @@ async fn show(context: &Context, market: MarketRef) -> Result<()> {
             ("requester", terms.requester.to_string()),
             ("mechanism", mechanism_word(&session, terms.mechanism)),
             ("circuit", terms.circuit.to_string()),
-            ("funds", human(state.funds)),
+            ("funds", session.show(state.funds)),
             ("slots", format!("{} ever, {open} open, room for {}", state.slots, state.capacity)),
             ("misses", format!("{} held slots in a row", told.misses)),
             (
                 "terms",
                 version_line(terms.version, announced.as_ref().map(|announced| (told.version, announced.2))),
             ),
-            ("price", human(terms.price.to())),
-            ("bond", human(terms.bond.to())),
-            ("least rescue", human(terms.leastRescue.to())),
+            ("price", session.show(terms.price.to())),
+            ("bond", session.show(terms.bond.to())),
+            ("least rescue", session.show(terms.leastRescue.to())),
             (
                 "windows",
                 format!(
@@ -285,8 +287,13 @@ async fn show(context: &Context, market: MarketRef) -> Result<()> {
             ("chain", ChainSpec::told(terms.chain)),
         ]);
         if let Some((Some(next), _, from)) = &announced {
-            let changes = announced::changes(&terms, next, |contract| mechanism_word(&session, contract));
-            text.push_str(&announced::told(&changes, told.version, &format!("unix second {from}")));
+            let changes = announced::changes(
+                &terms,
+                next,
+                |contract| mechanism_word(&session, contract),
+                session.asset(),
+            );
+            text.push_str(&announced::told(&changes, told.version, &when(*from)));
         }
         if let Some(chain) = &chain {
             text.push_str(&fields(&[
@@ -348,7 +355,7 @@ fn version_line(version: u32, announced: Option<(u32, u64)>) -> String {
     match announced {
         None => format!("version {version}"),
         Some((next, from)) => {
-            format!("version {version}; version {next} is announced, good from unix second {from} on")
+            format!("version {version}; version {next} is announced, good from {from} on", from = when(from))
         }
     }
 }
@@ -393,9 +400,9 @@ async fn list(context: &Context) -> Result<()> {
             id.to_string(),
             rollup.unwrap_or_else(|| requester.to_string()),
             mechanism,
-            human(price),
-            human(bond),
-            human(state.funds),
+            session.show(price),
+            session.show(bond),
+            session.show(state.funds),
             state.slots.to_string(),
             announced.map_or_else(
                 || format!("version {version}"),

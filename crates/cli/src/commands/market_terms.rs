@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use alloy::{
-    primitives::{B256, Bytes, U256, aliases::U96},
+    primitives::{B256, Bytes, aliases::U96},
     providers::Provider,
     rpc::types::TransactionRequest,
     sol_types::{SolCall, SolEvent, SolValue},
@@ -15,12 +15,13 @@ use provery_types::{TERMS_RULES, Terms, terms_hash};
 use serde_json::json;
 
 use crate::{
-    amount::Amount,
+    amount::{Currency, Written},
     commands::{Context, market},
     error::{Code, fail},
     market_ref::MarketRef,
     session::Session,
     terms::{self, MechanismArgs, rescuers_share},
+    time::when,
 };
 
 #[derive(Debug, Args)]
@@ -44,10 +45,10 @@ pub struct SetTermsArgs {
 struct Changes {
     /// Highest reward for one slot
     #[arg(long, value_name = "AMOUNT")]
-    price: Option<Amount>,
+    price: Option<Written>,
     /// Stake reserved from the allocated prover
     #[arg(long, value_name = "AMOUNT")]
-    bond: Option<Amount>,
+    bond: Option<Written>,
     /// Seconds in which the whole price is paid
     #[arg(long, value_name = "S")]
     fast: Option<u32>,
@@ -71,7 +72,7 @@ struct Changes {
     forfeit_bps: Option<u16>,
     /// What a rescue pays out of the bond at least [default: as now, but no more than the rescuer's share]
     #[arg(long, value_name = "AMOUNT")]
-    least_rescue: Option<Amount>,
+    least_rescue: Option<Written>,
     /// Gas for telling the requester how each slot ended
     #[arg(long, value_name = "GAS")]
     callback_gas: Option<u32>,
@@ -88,18 +89,18 @@ struct Changes {
 
 impl Changes {
     /// The terms with the changes to numbers; which circuit and mechanism is looked up elsewhere.
-    fn apply(&self, current: &Terms) -> Result<Terms> {
-        let u96 = |name: &str, amount: Option<Amount>, now: U96| match amount {
-            Some(amount) => amount.to_u96().map_err(|error| fail(Code::Usage, format!("--{name}: {error}"))),
+    fn apply(&self, current: &Terms, asset: &Currency) -> Result<Terms> {
+        let u96 = |flag: &str, amount: &Option<Written>, now: U96| match amount {
+            Some(amount) => terms::u96(flag, amount, asset),
             None => Ok(now),
         };
-        let bond = u96("bond", self.bond, current.bond)?;
+        let bond = u96("--bond", &self.bond, current.bond)?;
         let rescuer_bps = self.rescuer_bps.unwrap_or(current.rescuerBps);
         let share = rescuers_share(bond, rescuer_bps);
         // A bond that was 0 had no least rescue to keep.
         let kept = if current.leastRescue.is_zero() { share } else { current.leastRescue.min(share) };
         Ok(Terms {
-            price: u96("price", self.price, current.price)?,
+            price: u96("--price", &self.price, current.price)?,
             bond,
             fastWindow: self.fast.unwrap_or(current.fastWindow),
             exclusiveWindow: self.exclusive.unwrap_or(current.exclusiveWindow),
@@ -108,7 +109,7 @@ impl Changes {
             rescuerBps: rescuer_bps,
             requesterBps: self.requester_bps.unwrap_or(current.requesterBps),
             forfeitBps: self.forfeit_bps.unwrap_or(current.forfeitBps),
-            leastRescue: u96("least-rescue", self.least_rescue, kept)?,
+            leastRescue: u96("--least-rescue", &self.least_rescue, kept)?,
             callbackGas: self.callback_gas.unwrap_or(current.callbackGas),
             ..current.clone()
         })
@@ -184,9 +185,10 @@ pub async fn set(context: &Context, args: SetTermsArgs) -> Result<()> {
                 format!("market {id} has the new terms at once: provers can only gain, so they stay version {version}")
             } else {
                 format!(
-                    "version {version} of the terms of market {id} is announced{}; slots may be opened under it from unix \
-                     second {from} on, and go to provers that accepted it with `provery prover allocate`",
-                    replaced.map(|_| format!(" in place of version {}", told.version)).unwrap_or_default()
+                    "version {version} of the terms of market {id} is announced{}; slots may be opened under it from {} on, and \
+                     go to provers that accepted it with `provery prover allocate`",
+                    replaced.map(|_| format!(" in place of version {}", told.version)).unwrap_or_default(),
+                    when(from)
                 )
             }
         },
@@ -199,14 +201,14 @@ async fn next(session: &Session, args: &SetTermsArgs, current: &Terms) -> Result
     if let Some(path) = &args.terms {
         return Ok(Terms { version: current.version, ..terms::read(path)? });
     }
-    let mut next = args.changes.apply(current)?;
+    let mut next = args.changes.apply(current, session.asset())?;
     if let Some(circuit) = args.changes.circuit {
         next.circuit = circuit;
         next.verifier = session.chain.circuit(circuit).await?.verifier;
     }
     if let Some(mechanism) = &args.changes.mechanism {
         let chosen = MechanismArgs { mechanism: mechanism.clone(), options: args.changes.options.clone() };
-        (next.mechanism, next.mechanismParams) = chosen.resolve(session.deployment())?;
+        (next.mechanism, next.mechanismParams) = chosen.resolve(session.deployment(), session.asset())?;
     }
     Ok(next)
 }
@@ -243,12 +245,13 @@ mod tests {
             version: 3,
             ..Default::default()
         };
-        assert_eq!(Changes::default().apply(&current).expect("fits"), current);
-        let amount = |wei: u64| Some(Amount(U256::from(wei)));
+        let asset = Currency::asset("USDC", 6).expect("a usual one");
+        assert_eq!(Changes::default().apply(&current, &asset).expect("fits"), current);
+        let amount = |base: u64| Some(format!("{base}base").parse::<Written>().expect("an amount"));
         let less = Changes { bond: amount(20), expiry: Some(7), ..Changes::default() };
-        let less = less.apply(&current).expect("fits");
+        let less = less.apply(&current, &asset).expect("fits");
         assert_eq!((less.bond, less.leastRescue, less.expiryWindow), (U96::from(20), U96::from(10), 7));
         let more = Changes { bond: amount(50), ..Changes::default() };
-        assert_eq!(more.apply(&current).expect("fits").leastRescue, U96::from(15));
+        assert_eq!(more.apply(&current, &asset).expect("fits").leastRescue, U96::from(15));
     }
 }

@@ -21,7 +21,7 @@ use serde_json::json;
 
 use crate::{
     address,
-    amount::{Amount, human},
+    amount::{self, Written},
     commands::{Context, prove},
     error::{Code, fail},
     market_ref::MarketRef,
@@ -31,10 +31,8 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum OfferCommand {
     /// Sign an offer to prove the slots of one market; the requester opens slots with the file
-    #[command(
-        after_help = "Example: provery prover offer sign --market 1 --price 1ether --capacity 4 --days 30 \
-         --out offer.json --keystore prover.json"
-    )]
+    #[command(after_help = "Example: provery prover offer sign --market 1 --price 1 --capacity 4 --days 30 \
+         --out offer.json --keystore prover.json")]
     Sign(SignArgs),
     /// Revoke offers: slots opened already stay as they are
     #[command(after_help = "Example: provery prover offer revoke --nonce 1 --keystore prover.json")]
@@ -56,9 +54,9 @@ pub struct SignArgs {
     /// The market: its id, or its rollup's name; its mechanism must be the agreement
     #[arg(long, value_name = "MARKET")]
     market: MarketRef,
-    /// What a slot pays at most: wei, or a decimal with a unit
+    /// What a slot pays at most, in whole units of the asset
     #[arg(long)]
-    price: Amount,
+    price: Written,
     /// Slots held at once
     #[arg(long, value_name = "N")]
     capacity: u32,
@@ -119,12 +117,13 @@ async fn sign(context: &Context, args: SignArgs) -> Result<()> {
             format!("market {market} has another mechanism, so nobody can open a slot of it by agreement"),
         ));
     }
-    if args.price.0 > terms.price.to::<U256>() {
+    let price = amount::given("--price", &args.price, session.asset())?;
+    if price.base > terms.price.to::<U256>() {
         return Err(fail(
             Code::Usage,
             format!(
                 "--price is above what market {market} pays at most ({}); offer that or less",
-                human(terms.price.to())
+                session.show(terms.price.to())
             ),
         ));
     }
@@ -137,7 +136,7 @@ async fn sign(context: &Context, args: SignArgs) -> Result<()> {
         requester: terms.requester,
         market,
         terms: terms_hash(&terms),
-        price: args.price.0,
+        price: price.base,
         penalty: terms.bond.to(),
         capacity: args.capacity,
         expiry: now + u64::from(args.days) * 86_400,
@@ -156,9 +155,8 @@ async fn sign(context: &Context, args: SignArgs) -> Result<()> {
         .map_err(|error| fail(Code::Io, format!("{} cannot be written: {error}", args.out.display())))?;
     context.out.result(&json!({ "offer": signed.offer, "digest": digest, "file": args.out }), || {
         format!(
-            "{} offers to prove market {market} for {} a slot; give {} to its requester",
+            "{} offers to prove market {market} for {price} a slot; give {} to its requester",
             signed.offer.prover,
-            args.price.human(),
             args.out.display()
         )
     });

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     address,
-    amount::{Amount, human},
+    amount::{self, Written},
     commands::{
         Context, pool_exit,
         pool_operator::{self, PoolSubmitterCommand},
@@ -55,25 +55,25 @@ pub enum PoolCommand {
     /// Put stake into a pool
     #[command(
         after_help = "Example: provery pool delegate --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
-         --amount 10ether --keystore delegator.json"
+         --amount 10 --keystore delegator.json"
     )]
     Delegate {
         #[command(flatten)]
         pool: PoolArg,
-        /// Wei, or a decimal with a unit
+        /// Whole units of the asset, such as 2.5
         #[arg(long)]
-        amount: Amount,
+        amount: Written,
         #[command(flatten)]
         seen: SeenArg,
     },
     /// Ask delegated stake back; it stops earning and stays at risk until its batch is settled
     #[command(after_help = "Example: provery pool exit --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
-         --amount 5ether --keystore delegator.json")]
+         --amount 5 --keystore delegator.json")]
     Exit(pool_exit::ExitArgs),
     /// Delegate again what was asked back, as long as its batch has not begun to unbond
     #[command(
         after_help = "Example: provery pool take-back --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
-         --amount 5ether --keystore delegator.json"
+         --amount 5 --keystore delegator.json"
     )]
     TakeBack(pool_exit::TakeBackArgs),
     /// Receive what was asked back, once its batch is ready
@@ -115,18 +115,18 @@ pub enum PoolCommand {
     },
     /// As the operator: add to the own stake, which bears first losses
     #[command(after_help = "Example: provery pool stake --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
-         --amount 10ether --keystore operator.json")]
+         --amount 10 --keystore operator.json")]
     Stake {
         #[command(flatten)]
         pool: PoolArg,
-        /// Wei, or a decimal with a unit
+        /// Whole units of the asset, such as 2.5
         #[arg(long)]
-        amount: Amount,
+        amount: Written,
     },
     /// As the operator: announce that own stake will be asked back, and ask it back when that is due; it lapses
     #[command(
         after_help = "Example: provery pool own-exit --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
-         --amount 5ether --keystore operator.json"
+         --amount 5 --keystore operator.json"
     )]
     OwnExit(pool_operator::OwnExitArgs),
     /// As the operator: lower the commission at once, announce a higher one, or raise it when that is due; it lapses
@@ -268,11 +268,8 @@ fn require_factory(session: &Session) -> Result<()> {
     Ok(())
 }
 
-pub fn require_amount(amount: Amount) -> Result<U256> {
-    if amount.0 == U256::ZERO {
-        return Err(fail(Code::Usage, "--amount must be above 0"));
-    }
-    Ok(amount.0)
+pub fn require_amount(session: &Session, amount: &Written) -> Result<U256> {
+    Ok(amount::required("--amount", amount, session.asset())?.base)
 }
 
 /// The first event of a kind that `contract` emitted in a transaction.
@@ -318,13 +315,13 @@ async fn create(context: &Context, first_loss_bps: u16, commission_bps: u16, uri
     Ok(())
 }
 
-async fn delegate(context: &Context, pool: Address, amount: Amount, seen: SeenArg) -> Result<()> {
+async fn delegate(context: &Context, pool: Address, amount: Written, seen: SeenArg) -> Result<()> {
     let session = context.signer().await?;
     let record = find(&session, pool).await?;
-    let amount = require_amount(amount)?;
+    let amount = require_amount(&session, &amount)?;
     let seen = seen.of(pool, &record)?;
     let me = session.me()?;
-    let warnings = pool_show::announced(&record);
+    let warnings = pool_show::announced(&record, session.asset());
     warnings.iter().for_each(|warning| context.out.warn(warning));
     let mined = session.sender()?.delegate(&session.chain, pool, amount, seen).await?;
     let delegated: DelegationPool::Delegated =
@@ -342,7 +339,7 @@ async fn delegate(context: &Context, pool: Address, amount: Amount, seen: SeenAr
             "warnings": warnings,
             "tx": mined.tx_hash,
         }),
-        || format!("{me} has {held} shares of {pool}, worth {}", human(worth)),
+        || format!("{me} has {held} shares of {pool}, worth {}", session.show(worth)),
     );
     Ok(())
 }
@@ -369,13 +366,13 @@ async fn harvest(context: &Context, pool: Address) -> Result<()> {
         || {
             let mut text = format!(
                 "harvested {}: {} commission, {} to the operator's stake, {} to the delegators'",
-                human(amount),
-                human(commission),
-                human(own),
-                human(delegated)
+                session.show(amount),
+                session.show(commission),
+                session.show(own),
+                session.show(delegated)
             );
             if lost > U256::ZERO {
-                text.push_str(&format!("; took in a loss of {}", human(lost)));
+                text.push_str(&format!("; took in a loss of {}", session.show(lost)));
             }
             text
         },

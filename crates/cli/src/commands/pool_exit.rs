@@ -8,13 +8,14 @@ use provery_chain::Mined;
 use serde_json::json;
 
 use crate::{
-    amount::{Amount, human},
+    amount::Written,
     commands::{
         Context,
         pool::{PoolArg, SeenArg, event, find, require_amount, unsaid},
     },
     error::{Code, fail},
     market_ref::MarketRef,
+    time::when,
 };
 
 #[derive(Debug, Args)]
@@ -25,9 +26,9 @@ pub struct ExitArgs {
     /// So many of the pool's shares
     #[arg(long, value_name = "N")]
     shares: Option<U256>,
-    /// Shares worth so much: wei, or a decimal with a unit
+    /// Shares worth so much, in whole units of the asset
     #[arg(long)]
-    amount: Option<Amount>,
+    amount: Option<Written>,
     /// Every share of the signing account
     #[arg(long)]
     all: bool,
@@ -41,9 +42,9 @@ pub struct TakeBackArgs {
     /// So many exit shares of the batch that takes exits
     #[arg(long, value_name = "N")]
     shares: Option<U256>,
-    /// Exit shares worth so much: wei, or a decimal with a unit
+    /// Exit shares worth so much, in whole units of the asset
     #[arg(long)]
-    amount: Option<Amount>,
+    amount: Option<Written>,
     /// All that the signing account asked back in that batch
     #[arg(long)]
     all: bool,
@@ -57,20 +58,20 @@ pub async fn exit(context: &Context, args: ExitArgs) -> Result<()> {
     let record = find(&session, pool).await?;
     let me = session.me()?;
     let (held, worth) = session.chain.pool_shares(pool, me).await?;
-    let shares = match (args.shares, args.amount) {
+    let shares = match (args.shares, &args.amount) {
         (Some(shares), _) if shares == U256::ZERO => {
             return Err(fail(Code::Usage, "--shares must be above 0"));
         }
         (Some(shares), _) => shares,
-        (None, Some(amount)) => record.shares_for(require_amount(amount)?),
+        (None, Some(amount)) => record.shares_for(require_amount(&session, amount)?),
         (None, None) => held,
     };
     if shares > held || held == U256::ZERO {
         return Err(fail(
             Code::InsufficientShares,
             format!(
-                "{me} has {held} shares of {pool}, worth {worth} wei, and {shares} were asked back; ask for \
-                 less, or for --all"
+                "{me} has {held} shares of {pool}, worth {}, and {shares} were asked back; ask for less, or for --all",
+                session.show(worth)
             ),
         ));
     }
@@ -92,7 +93,7 @@ pub async fn exit(context: &Context, args: ExitArgs) -> Result<()> {
         || {
             format!(
                 "{} are in batch {}; {}",
-                human(asked.assets),
+                session.show(asked.assets),
                 asked.batch,
                 next(pool, asked.batch, ready_at)
             )
@@ -111,12 +112,12 @@ pub async fn take_back(context: &Context, args: TakeBackArgs) -> Result<()> {
     let open = session.chain.pool_batch(pool, batch).await?;
     let held = session.chain.pool_exit_shares(pool, batch, me).await?;
     let worth = open.assets.saturating_mul(held).checked_div(open.exit_shares).unwrap_or_default();
-    let shares = match (args.shares, args.amount) {
+    let shares = match (args.shares, &args.amount) {
         (Some(shares), _) if shares == U256::ZERO => {
             return Err(fail(Code::Usage, "--shares must be above 0"));
         }
         (Some(shares), _) => shares,
-        (None, Some(amount)) => open.shares_for(require_amount(amount)?),
+        (None, Some(amount)) => open.shares_for(require_amount(&session, amount)?),
         (None, None) => held,
     };
     if held == U256::ZERO {
@@ -132,8 +133,9 @@ pub async fn take_back(context: &Context, args: TakeBackArgs) -> Result<()> {
         return Err(fail(
             Code::InsufficientShares,
             format!(
-                "{me} has {held} exit shares in batch {batch} of {pool}, worth {worth} wei, and more were to be taken back; \
-                 ask for less, or for --all"
+                "{me} has {held} exit shares in batch {batch} of {pool}, worth {}, and more were to be taken back; ask for \
+                 less, or for --all",
+                session.show(worth)
             ),
         ));
     }
@@ -158,8 +160,8 @@ pub async fn take_back(context: &Context, args: TakeBackArgs) -> Result<()> {
         || {
             format!(
                 "{} of batch {batch} are delegated again; {me} has {shares_now} shares of {pool}, worth {}",
-                human(taken.assets),
-                human(worth_now)
+                session.show(taken.assets),
+                session.show(worth_now)
             )
         },
     );
@@ -176,8 +178,9 @@ pub fn started(mined: &Mined, pool: Address, batch: U256) -> Option<u64> {
 pub fn next(pool: Address, batch: U256, ready_at: Option<u64>) -> String {
     match ready_at {
         Some(at) => format!(
-            "it can be settled from unix second {at} on, then `provery pool claim --pool {pool} --batch \
-             {batch}`"
+            "it can be settled from {at} on, then `provery pool claim --pool {pool} --batch \
+             {batch}`",
+            at = when(at)
         ),
         None => format!(
             "it waits for the batch before it, or for stake that allocations and bonds tie up: `provery \
@@ -212,8 +215,9 @@ pub async fn claim(context: &Context, pool: Address, batch: u64, to: Option<Addr
             return Err(fail(
                 Code::NotReady,
                 format!(
-                    "batch {batch} can be claimed in {} s, at unix second {ready}; run this again then",
-                    ready - now
+                    "batch {batch} can be claimed in {} s, at {ready}; run this again then",
+                    ready - now,
+                    ready = when(ready)
                 ),
             ));
         }
@@ -231,7 +235,7 @@ pub async fn claim(context: &Context, pool: Address, batch: u64, to: Option<Addr
             "amount": claimed.assets.to_string(),
             "tx": mined.tx_hash,
         }),
-        || format!("sent {} to {to}", human(claimed.assets)),
+        || format!("sent {} to {to}", session.show(claimed.assets)),
     );
     Ok(())
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     address,
-    amount::{Amount, human},
+    amount::Written,
     commands::{
         Context,
         pool::{PoolArg, event, find, require_amount, unsaid},
@@ -17,6 +17,7 @@ use crate::{
     },
     error::{Code, fail},
     session::Session,
+    time::when,
 };
 
 #[derive(Debug, Subcommand)]
@@ -52,9 +53,9 @@ pub enum PoolSubmitterCommand {
 pub struct OwnExitArgs {
     #[command(flatten)]
     pool: PoolArg,
-    /// Wei, or a decimal with a unit; another amount than the one announced is announced in its place
+    /// Whole units of the asset, such as 2.5; another amount than the one announced is announced in its place
     #[arg(long)]
-    amount: Option<Amount>,
+    amount: Option<Written>,
     /// Take back what is announced
     #[arg(long)]
     cancel: bool,
@@ -77,15 +78,21 @@ pub async fn operated(session: &Session, pool: Address) -> Result<PoolRecord> {
     Ok(record)
 }
 
-pub async fn stake(context: &Context, pool: Address, amount: Amount) -> Result<()> {
+pub async fn stake(context: &Context, pool: Address, amount: Written) -> Result<()> {
     let session = context.signer().await?;
     operated(&session, pool).await?;
-    let amount = require_amount(amount)?;
+    let amount = require_amount(&session, &amount)?;
     let mined = session.sender()?.stake_own(&session.chain, pool, amount).await?;
     let own = session.chain.pool(pool).await?.own;
     context.out.result(
         &json!({ "pool": pool, "amount": amount.to_string(), "own": own.to_string(), "tx": mined.tx_hash }),
-        || format!("staked {}; the operator's own stake in {pool} is {}", human(amount), human(own)),
+        || {
+            format!(
+                "staked {}; the operator's own stake in {pool} is {}",
+                session.show(amount),
+                session.show(own)
+            )
+        },
     );
     Ok(())
 }
@@ -94,8 +101,8 @@ pub async fn own_exit(context: &Context, args: OwnExitArgs) -> Result<()> {
     let session = context.signer().await?;
     let pool = args.pool.pool;
     let record = operated(&session, pool).await?;
-    let Some(amount) = args.amount else { return cancel_own_exit(context, &session, pool, &record).await };
-    let amount = require_amount(amount)?;
+    let Some(amount) = &args.amount else { return cancel_own_exit(context, &session, pool, &record).await };
+    let amount = require_amount(&session, amount)?;
     let now = session.head().await?.timestamp;
     match record.own_exit {
         Some((announced, from)) if announced == amount => {
@@ -103,11 +110,12 @@ pub async fn own_exit(context: &Context, args: OwnExitArgs) -> Result<()> {
                 return Err(fail(
                     Code::NotReady,
                     format!(
-                        "an exit of {} of the operator's is announced, and may be asked for in {} s, at unix second {from}; \
-                         run this again then, and before unix second {}",
-                        human(amount),
+                        "an exit of {} of the operator's is announced, and may be asked for in {} s, at {from}; \
+                         run this again then, and before {}",
+                        session.show(amount),
                         from - now,
-                        from + record.exit_time
+                        when(from + record.exit_time),
+                        from = when(from)
                     ),
                 ));
             }
@@ -119,7 +127,9 @@ pub async fn own_exit(context: &Context, args: OwnExitArgs) -> Result<()> {
                 return Err(fail(
                     Code::InsufficientStake,
                     format!(
-                        "the operator's own stake in {pool} is {own} wei, less than {amount}; ask for less"
+                        "the operator's own stake in {pool} is {}, less than {}; ask for less",
+                        session.show(own),
+                        session.show(amount)
                     ),
                 ));
             }
@@ -145,10 +155,9 @@ pub async fn own_exit(context: &Context, args: OwnExitArgs) -> Result<()> {
                 }),
                 || {
                     format!(
-                        "an exit of {} is announced; run this again from unix second {from} on to ask it back, and before \
-                         unix second {until}, when the announcement lapses",
-                        human(amount)
-                    )
+                        "an exit of {} is announced; run this again from {from} on to ask it back, and before \
+                         {until}, when the announcement lapses",
+                        session.show(amount), from = when(from), until = when(until))
                 },
             );
             Ok(())
@@ -177,11 +186,9 @@ async fn request_own_exit(context: &Context, session: &Session, pool: Address, a
             let less = if asked.assets < amount { " (what is left)" } else { "" };
             match ready_at {
                 Some(at) => format!(
-                    "{}{less} are in batch {batch}, which `provery pool advance --pool {pool}` settles from unix \
-                     second {at} on; then `provery pool withdraw --pool {pool}`",
-                    human(asked.assets)
-                ),
-                None => format!("{}{less} are in batch {batch}; {}", human(asked.assets), next(pool, batch, None)),
+                    "{}{less} are in batch {batch}, which `provery pool advance --pool {pool}` settles from {at} on; then `provery pool withdraw --pool {pool}`",
+                    session.show(asked.assets), at = when(at)),
+                None => format!("{}{less} are in batch {batch}; {}", session.show(asked.assets), next(pool, batch, None)),
             }
         },
     );
@@ -206,7 +213,7 @@ async fn cancel_own_exit(
     context
         .out
         .result(&json!({ "pool": pool, "cancelled": amount.to_string(), "tx": mined.tx_hash }), || {
-            format!("the exit of {} is no longer announced", human(amount))
+            format!("the exit of {} is no longer announced", session.show(amount))
         });
     Ok(())
 }
@@ -221,10 +228,11 @@ pub async fn commission(context: &Context, pool: Address, bps: u16) -> Result<()
                 return Err(fail(
                     Code::NotReady,
                     format!(
-                        "a commission of {bps} bps is announced and may be set in {} s, at unix second {from}; run this again \
-                         then, and before unix second {}",
+                        "a commission of {bps} bps is announced and may be set in {} s, at {from}; run this again \
+                         then, and before {}",
                         from - now,
-                        from + record.exit_time
+                        when(from + record.exit_time),
+                        from = when(from)
                     ),
                 ));
             }
@@ -255,8 +263,10 @@ pub async fn commission(context: &Context, pool: Address, bps: u16) -> Result<()
         }),
         || match from.zip(until) {
             Some((from, until)) => format!(
-                "a commission of {bps} bps is announced; run this again from unix second {from} on to set it, and before unix \
-                 second {until}, when the announcement lapses"
+                "a commission of {bps} bps is announced; run this again from {} on to set it, and before {}, when the \
+                 announcement lapses",
+                when(from),
+                when(until)
             ),
             None => format!("the commission of {pool} is {now_bps} bps"),
         },
@@ -316,7 +326,7 @@ pub async fn withdraw(context: &Context, pool: Address, to: Option<Address>) -> 
         .map_or(record.owed_to_operator, |paid| paid.amount);
     context.out.result(
         &json!({ "pool": pool, "to": to, "amount": amount.to_string(), "tx": mined.tx_hash }),
-        || format!("sent {} to {to}", human(amount)),
+        || format!("sent {} to {to}", session.show(amount)),
     );
     Ok(())
 }

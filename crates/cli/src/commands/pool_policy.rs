@@ -13,6 +13,7 @@ use crate::{
     error::{Code, fail},
     market_ref::MarketRef,
     session::Session,
+    time::when,
 };
 
 #[derive(Debug, Args)]
@@ -123,7 +124,9 @@ pub async fn announce(context: &Context, args: AnnounceArgs) -> Result<()> {
                 text(&policy.versions)
             );
             match from {
-                Some(from) => format!("from unix second {from} on, {what}; `provery pool allocate` then"),
+                Some(from) => {
+                    format!("from {from} on, {what}; `provery pool allocate` then", from = when(from))
+                }
                 None => format!("{what}, from now on; allocate to it with `provery pool allocate`"),
             }
         },
@@ -234,7 +237,7 @@ pub async fn allocate(context: &Context, args: PoolAllocateArgs) -> Result<()> {
         ));
     }
     if exposure > most {
-        let when = next.map(|from| format!("; what is announced counts from unix second {from} on"));
+        let when = next.map(|from| format!("; what is announced counts from {from} on", from = when(from)));
         return Err(fail(
             Code::BeyondPolicy,
             format!(
@@ -253,8 +256,10 @@ pub async fn allocate(context: &Context, args: PoolAllocateArgs) -> Result<()> {
         return Err(fail(
             Code::StakeBelowBond,
             format!(
-                "{exposure} units of exposure are {exposed} wei, below the bond of {bond} wei, so no slot could go to the pool and \
-                 nothing was sent; allocate and expose at least {} units",
+                "{exposure} units of exposure are {}, below the bond of {}, so no slot could go to the pool and nothing was sent; \
+                 allocate and expose at least {} units",
+                session.show(exposed),
+                session.show(bond),
                 bond.div_ceil(unit)
             ),
         ));
@@ -304,8 +309,9 @@ async fn nothing_allowed(
         Some(from) => {
             let now = session.head().await?.timestamp;
             format!(
-                "what {pool} announced for market {market} is in force in {} s, at unix second {from}; run this again then",
-                from.saturating_sub(now)
+                "what {pool} announced for market {market} is in force in {} s, at {from}; run this again then",
+                from.saturating_sub(now),
+                from = when(from)
             )
         }
         None => format!(

@@ -6,7 +6,7 @@ use provery_chain::{PoolBatch, PoolRecord};
 use serde_json::{Value, json};
 
 use crate::{
-    amount::human,
+    amount::Currency,
     commands::{
         Context, pool,
         pool_policy::{policy_json, policy_text},
@@ -14,6 +14,7 @@ use crate::{
     error::{Code, Failure},
     output::{fields, table},
     session::Session,
+    time::when,
 };
 
 /// A delegator's part in a batch.
@@ -63,8 +64,8 @@ pub async fn list(context: &Context) -> Result<()> {
                     found.operator.to_string(),
                     found.first_loss_bps.to_string(),
                     record.commission_bps.to_string(),
-                    human(record.own),
-                    human(record.delegated),
+                    session.show(record.own),
+                    session.show(record.delegated),
                 ]
             })
             .collect();
@@ -165,9 +166,10 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
                 "commission",
                 match record.next_commission {
                     Some((bps, from)) => format!(
-                        "{} bps; may become {bps} bps from unix second {from} to {}",
+                        "{} bps; may become {bps} bps from {from} to {}",
                         record.commission_bps,
-                        from + record.exit_time
+                        when(from + record.exit_time),
+                        from = when(from)
                     ),
                     None => format!("{} bps", record.commission_bps),
                 },
@@ -176,9 +178,10 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
                 "own exit",
                 match record.own_exit {
                     Some((amount, from)) => format!(
-                        "the operator may ask {} back from unix second {from} to {}",
-                        human(amount),
-                        from + record.exit_time
+                        "the operator may ask {} back from {from} to {}",
+                        session.show(amount),
+                        when(from + record.exit_time),
+                        from = when(from)
                     ),
                     None => "none is announced".to_string(),
                 },
@@ -191,27 +194,35 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
                     record.exit_time, record.notice
                 ),
             ),
-            ("own", human(record.own)),
+            ("own", session.show(record.own)),
             (
                 "delegated",
-                format!("{}, of which {} still drip", human(record.delegated), human(record.undripped)),
+                format!(
+                    "{}, of which {} still drip",
+                    session.show(record.delegated),
+                    session.show(record.undripped)
+                ),
             ),
             (
                 "exiting",
-                format!("{}, and {} of the operator's", human(record.exiting), human(record.own_exiting)),
+                format!(
+                    "{}, and {} of the operator's",
+                    session.show(record.exiting),
+                    session.show(record.own_exiting)
+                ),
             ),
-            ("free", human(free)),
-            ("bonded", human(bonded)),
+            ("free", session.show(free)),
+            ("bonded", session.show(bonded)),
             ("share price", price(&record)),
-            ("unharvested", human(credit)),
-            ("owed to operator", human(record.owed_to_operator)),
+            ("unharvested", session.show(credit)),
+            ("owed to operator", session.show(record.owed_to_operator)),
             (
                 "batches",
                 match &unbonding {
                     Some((batch, found)) => format!(
-                        "{} takes exits, {batch} unbonds until unix second {}",
+                        "{} takes exits, {batch} unbonds until {}",
                         record.open_batch,
-                        found.ready_at.unwrap_or_default()
+                        when(found.ready_at.unwrap_or_default())
                     ),
                     None => format!("{} takes exits", record.open_batch),
                 },
@@ -225,10 +236,10 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
                         market.market.to_string(),
                         position.units.to_string(),
                         position.exposure.to_string(),
-                        human(position.bonded.to()),
+                        session.show(position.bonded.to()),
                         market.policy.as_ref().map_or_else(|| "nothing".to_string(), policy_text),
                         market.next.as_ref().map_or_else(String::new, |(policy, from)| {
-                            format!("{}, from unix second {from}", policy_text(policy))
+                            format!("{}, from {from}", policy_text(policy), from = when(*from))
                         }),
                     ]
                 })
@@ -245,14 +256,14 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
                 "{} has {} shares, worth {}\n",
                 holding.delegator,
                 holding.shares,
-                human(holding.worth)
+                session.show(holding.worth)
             ));
             for exit in &holding.exits {
-                let when = exit.ready_at.map(|at| format!(" (unix second {at})")).unwrap_or_default();
+                let when = exit.ready_at.map(|at| format!(" ({at})", at = when(at))).unwrap_or_default();
                 text.push_str(&format!(
                     "batch {}: {} {}{when}\n",
                     exit.batch,
-                    human(exit.amount),
+                    session.show(exit.amount),
                     exit.state
                 ));
             }
@@ -263,27 +274,30 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
 }
 
 /// What a pool's operator announced and may not do yet, in sentences.
-pub fn announced(record: &PoolRecord) -> Vec<String> {
+pub fn announced(record: &PoolRecord, asset: &Currency) -> Vec<String> {
     let mut told = Vec::new();
     if let Some((bps, from)) = record.next_commission {
         told.push(format!(
-            "the commission, {} bps, may become {bps} bps from unix second {from} on",
-            record.commission_bps
+            "the commission, {} bps, may become {bps} bps from {from} on",
+            record.commission_bps,
+            from = when(from)
         ));
     }
     if let Some((amount, from)) = record.own_exit {
         told.push(format!(
-            "the operator may ask {} of its own {} back from unix second {from} on",
-            human(amount),
-            human(record.own)
+            "the operator may ask {} of its own {} back from {from} on",
+            asset.show(amount),
+            asset.show(record.own),
+            from = when(from)
         ));
     }
     for market in &record.markets {
         if let Some((policy, from)) = &market.next {
             told.push(format!(
-                "from unix second {from} on the pool may have bonded in market {}: {}",
+                "from {from} on the pool may have bonded in market {}: {}",
                 market.market,
-                policy_text(policy)
+                policy_text(policy),
+                from = when(*from)
             ));
         }
     }

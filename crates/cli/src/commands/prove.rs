@@ -10,9 +10,7 @@ use provery_proving::Phase;
 use serde_json::{Map, json};
 
 use crate::{
-    address,
-    amount::human,
-    backends,
+    address, backends,
     commands::Context,
     config,
     error::{Code, fail},
@@ -94,7 +92,7 @@ pub async fn run(context: &Context, args: ProveArgs) -> Result<()> {
     context.out.result(&json, || {
         let mut rows = vec![
             ("slot", format!("{} of market {market}", slot)),
-            ("paid", format!("{} to {payee}", human(delivered.reward + delivered.premium))),
+            ("paid", format!("{} to {payee}", session.show(delivered.reward + delivered.premium))),
             (
                 "proof",
                 delivered

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     address,
-    amount::{Amount, human},
+    amount::{self, Written},
     commands::{
         Context, allocate,
         allocate::AllocateArgs,
@@ -20,6 +20,7 @@ use crate::{
     error::{Code, fail},
     market_ref::MarketRef,
     session::Session,
+    time::when,
 };
 
 #[derive(Debug, Subcommand)]
@@ -40,11 +41,11 @@ pub enum ProverCommand {
         uri: String,
     },
     /// Stake the asset
-    #[command(after_help = "Example: provery prover stake --amount 10ether --keystore prover.json")]
+    #[command(after_help = "Example: provery prover stake --amount 10 --keystore prover.json")]
     Stake {
-        /// Wei, or a decimal with a unit
+        /// Whole units of the asset, such as 2.5
         #[arg(long)]
-        amount: Amount,
+        amount: Written,
     },
     /// Set how much stake backs a market's draws; takes effect in the next epoch, or the one after
     #[command(after_help = "Example: provery prover allocate --market 1 --units 10 --keystore prover.json")]
@@ -81,7 +82,7 @@ pub enum ProverCommand {
     },
     /// What bonds of sealed bids and mining tickets are taken from
     #[command(
-        after_help = "Example: provery prover deposit --mechanism vickrey --amount 5ether --keystore prover.json"
+        after_help = "Example: provery prover deposit --mechanism vickrey --amount 5 --keystore prover.json"
     )]
     Deposit(DepositArgs),
     /// Standing offers to prove one rollup's slots
@@ -203,18 +204,16 @@ async fn acting_for(session: &Session) -> Result<Address> {
     })
 }
 
-async fn stake(context: &Context, amount: Amount) -> Result<()> {
+async fn stake(context: &Context, amount: Written) -> Result<()> {
     let session = context.signer().await?;
+    let amount = amount::required("--amount", &amount, session.asset())?;
     let me = require_registered(&session).await?;
-    if amount.0 == U256::ZERO {
-        return Err(fail(Code::Usage, "--amount must be above 0"));
-    }
-    let mined = session.sender()?.stake(&session.chain, amount.0).await?;
+    let mined = session.sender()?.stake(&session.chain, amount.base).await?;
     let stake = session.chain.prover(me).await?.stake.to::<U256>();
     let free = session.chain.free_stake(me).await?;
     context.out.result(
         &json!({ "prover": me, "amount": amount, "stake": stake.to_string(), "free": free.to_string(), "tx": mined.tx_hash }),
-        || format!("staked {}; {} of {} can be allocated with `provery prover allocate`", amount.human(), human(free), human(stake)),
+        || format!("staked {amount}; {} of {} can be allocated with `provery prover allocate`", session.show(free), session.show(stake)),
     );
     Ok(())
 }
@@ -287,12 +286,12 @@ async fn exit(context: &Context, args: ExitArgs) -> Result<()> {
         &json!({ "prover": me, "left": left, "asked": free.to_string(), "unbonding": record.unbonding.to_string(), "ready_at": ready, "remaining": remaining.to_string() }),
         || {
             let rest = if remaining > U256::ZERO {
-                format!("; {} stays until open bonds and other allocations end", human(remaining))
+                format!("; {} stays until open bonds and other allocations end", session.show(remaining))
             } else {
                 String::new()
             };
-            format!("asked back {}; withdraw it from unix second {ready} on with `provery prover exit \
-             --withdraw`{rest}", human(free))
+            format!("asked back {}; withdraw it from {ready} on with `provery prover exit \
+             --withdraw`{rest}", session.show(free), ready = when(ready))
         },
     );
     Ok(())
@@ -314,9 +313,10 @@ async fn withdraw(context: &Context, to: Option<Address>) -> Result<()> {
         return Err(fail(
             Code::NotReady,
             format!(
-                "{} can be withdrawn in {} s, at unix second {ready}; run this again then",
-                human(amount),
-                ready - now
+                "{} can be withdrawn in {} s, at {ready}; run this again then",
+                session.show(amount),
+                ready - now,
+                ready = when(ready)
             ),
         ));
     }
@@ -324,7 +324,7 @@ async fn withdraw(context: &Context, to: Option<Address>) -> Result<()> {
     let mined = session.send(session.calls().withdraw_stake(to)).await?;
     context.out.result(
         &json!({ "prover": me, "to": to, "amount": amount.to_string(), "tx": mined.tx_hash }),
-        || format!("sent {} to {to}", human(amount)),
+        || format!("sent {} to {to}", session.show(amount)),
     );
     Ok(())
 }

@@ -6,7 +6,7 @@ use provery_bindings::Position;
 use serde_json::{Value, json};
 
 use crate::{
-    amount::human,
+    amount::Currency,
     commands::Context,
     history::Outcome,
     output::{fields, table},
@@ -66,14 +66,14 @@ impl Row {
         })
     }
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, asset: &Currency) -> Vec<String> {
         let suspended = if self.position.suspended { ", suspended" } else { "" };
         vec![
             self.market.to_string(),
             self.position.units.to_string(),
             self.position.exposure.to_string(),
             format!("{} of {}", self.weight, self.total),
-            human(self.position.bonded.to()),
+            asset.show(self.position.bonded.to()),
             format!("{} to {}", self.position.fromVersion, self.position.toVersion),
             format!("version {}", self.version),
             format!("{}{suspended}", self.position.misses),
@@ -155,16 +155,16 @@ pub async fn run(context: &Context, address: Option<Address>) -> Result<()> {
             ("standing", standing.to_string()),
             ("id", record.id.to_string()),
             ("uri", known.uri.clone()),
-            ("stake", human(record.stake.to())),
-            ("bonded", human(bonded)),
-            ("free", human(free)),
-            ("unbonding", human(record.unbonding.to())),
-            ("credit", human(credit)),
-            ("earned", human(earned)),
+            ("stake", session.show(record.stake.to())),
+            ("bonded", session.show(bonded)),
+            ("free", session.show(free)),
+            ("unbonding", session.show(record.unbonding.to())),
+            ("credit", session.show(credit)),
+            ("earned", session.show(earned)),
             ("slots", format!("{won} won, {proven} proven, of these {rescued} rescues; {missed} missed, {held} with the slash held")),
         ]);
         if !allocations.is_empty() {
-            let rows: Vec<Vec<String>> = allocations.iter().map(Row::cells).collect();
+            let rows: Vec<Vec<String>> = allocations.iter().map(|row| row.cells(session.asset())).collect();
             text.push('\n');
             text.push_str(&table(&HEADING, &rows));
         }

@@ -21,7 +21,7 @@ use circuit::Circuit;
 
 use crate::{
     address,
-    amount::{Amount, human},
+    amount::{self, Amount, Written},
     commands::{Context, keys::params, market, sequence},
     config,
     error::{Code, fail},
@@ -44,16 +44,14 @@ pub enum RollupCommand {
     )]
     Create(Box<CreateArgs>),
     /// Add to the funds of a rollup's market
-    #[command(
-        after_help = "Example: provery rollup fund --name demo --amount 50ether --keystore sequencer.json"
-    )]
+    #[command(after_help = "Example: provery rollup fund --name demo --amount 50 --keystore sequencer.json")]
     Fund {
         /// The rollup's name in the deployment
         #[arg(long)]
         name: String,
-        /// Wei, or a decimal with a unit
+        /// Whole units of the asset, such as 2.5
         #[arg(long)]
-        amount: Amount,
+        amount: Written,
     },
     /// Post blocks of real signed transfers; each opens a slot
     #[command(after_help = "Example: provery rollup sequence --name demo --interval-ms 4000 --keystore \
@@ -106,7 +104,7 @@ pub struct CreateArgs {
     pub capacity: u32,
     /// Fund the market at once, with asset of the signing account
     #[arg(long, value_name = "AMOUNT")]
-    pub fund: Option<Amount>,
+    pub fund: Option<Written>,
     #[command(flatten)]
     pub mechanism: MechanismArgs,
     #[command(flatten)]
@@ -132,7 +130,7 @@ pub async fn run(context: &Context, command: RollupCommand) -> Result<()> {
         RollupCommand::Fund { name, amount } => {
             let session = context.signer().await?;
             let id = session.deployment().rollup(&name)?.market;
-            market::fund(context, &session, id, amount).await
+            market::fund(context, &session, id, &amount).await
         }
         RollupCommand::Sequence(args) => sequence::run(context, args).await,
         RollupCommand::Status { name } => status(context, &name).await,
@@ -162,12 +160,15 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         ));
     }
     files::check_writable(session.path())?;
-    let (mechanism, mechanism_params) = args.mechanism.resolve(session.deployment())?;
+    let (mechanism, mechanism_params) = args.mechanism.resolve(session.deployment(), session.asset())?;
+    let fund = args.fund.as_ref().map(|fund| amount::given("--fund", fund, session.asset())).transpose()?;
+    let wanted = fund.as_ref().map(|fund| fund.base).unwrap_or_default();
     let plan = plan(&session, &args)?;
     let me = session.me()?;
     let sequencer = args.sequencer.unwrap_or(me);
     let existing = circuit::existing(&session, &plan).await?;
     let market = session.deployment().market();
+    let asset = session.asset().clone();
     let arguments = |known: Option<Circuit>| {
         let known = known.unwrap_or_default();
         let parties = Parties {
@@ -178,7 +179,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
             verifier: known.verifier,
         };
         // The contract itself fills in the requester, the outputs, the callback's gas, and how blocks continue one another.
-        let template = TransferRollup::Terms::from(args.terms.to_terms(parties, 1, 0)?);
+        let template = TransferRollup::Terms::from(args.terms.to_terms(parties, 1, 0, &asset)?);
         let all = (
             market,
             template,
@@ -199,14 +200,14 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         circuit: existing.unwrap_or_default().id,
         verifier: existing.map_or(session.deployment().circuits(), |known| known.verifier),
     };
-    let terms = args.terms.to_terms(parties, 1, 0)?;
+    let terms = args.terms.to_terms(parties, 1, 0, &asset)?;
     terms::check(&session, &terms, existing.is_some()).await?;
 
     let sheet = journal::Plan {
         command: "rollup create".to_owned(),
         account: me,
         genesis: session::genesis(session.chain.rpc()).await?,
-        choices: choices(&session, &args, &plan, sequencer, &terms),
+        choices: choices(&session, &args, &plan, sequencer, wanted, &terms),
     };
     let journal = CommandJournal::open(&folder, &sheet)?;
     let session = session.with_journal(journal.intents())?;
@@ -216,7 +217,6 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
             journal.found
         ));
     }
-    let wanted = args.fund.map(|amount| amount.0).unwrap_or_default();
     let sender = session.sender()?.clone();
     if !sender.live(FUND) {
         let balance = session.chain.asset_balance(me).await?;
@@ -225,8 +225,8 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
                 Code::InsufficientBalance,
                 format!(
                     "{me} has {} and --fund asks for {}; get more, or fund the market later",
-                    human(balance),
-                    human(wanted)
+                    session.show(balance),
+                    session.show(wanted)
                 ),
             ));
         }
@@ -275,13 +275,14 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         Ok(())
     })?;
 
-    if let Some(amount) = args.fund {
+    let funds = asset.amount(wanted);
+    if fund.is_some() {
         let step = steps.start("funds");
-        sender.fund_once(&session.chain, id, amount.0, FUND).await?;
-        step.finish(&amount.human());
+        sender.fund_once(&session.chain, id, wanted, FUND).await?;
+        step.finish(&funds.to_string());
     }
     journal.done()?;
-    report(context, &record, known.verifier, &plan.params, args.fund);
+    report(context, &record, known.verifier, &plan.params, &funds);
     Ok(())
 }
 
@@ -291,6 +292,7 @@ fn choices(
     args: &CreateArgs,
     plan: &Plan,
     sequencer: Address,
+    fund: U256,
     terms: &Terms,
 ) -> BTreeMap<String, String> {
     let terms = Terms { circuit: B256::ZERO, verifier: Address::ZERO, ..terms.clone() };
@@ -300,7 +302,7 @@ fn choices(
         ("--accounts or --seed", plan.root.to_string()),
         ("--sequencer", sequencer.to_string()),
         ("--capacity", args.capacity.to_string()),
-        ("--fund", args.fund.unwrap_or_default().0.to_string()),
+        ("--fund", fund.to_string()),
         ("the terms", terms_hash(&terms).to_string()),
         (
             "the contracts' code",
@@ -311,13 +313,7 @@ fn choices(
     .into()
 }
 
-fn report(
-    context: &Context,
-    record: &RollupRecord,
-    verifier: Address,
-    params: &Params,
-    funds: Option<Amount>,
-) {
+fn report(context: &Context, record: &RollupRecord, verifier: Address, params: &Params, funds: &Amount) {
     let json = json!({
         "name": record.name,
         "address": record.address,
@@ -328,7 +324,7 @@ fn report(
         "key_hash": record.key_hash,
         "sequencer": record.sequencer,
         "block_txs": record.block_txs,
-        "funds": funds.unwrap_or_default(),
+        "funds": funds,
     });
     context.out.result(&json, || {
         fields(&[
@@ -337,7 +333,7 @@ fn report(
             ("circuit", format!("{} ({})", params.circuit_name(), record.circuit)),
             ("verifier", verifier.to_string()),
             ("sequencer", record.sequencer.to_string()),
-            ("funds", human(funds.unwrap_or_default().0)),
+            ("funds", funds.to_string()),
         ])
     });
 }
@@ -406,7 +402,7 @@ async fn status(context: &Context, name: &str) -> Result<()> {
     context.out.result(&json, || {
         fields(&[
             ("rollup", format!("{} at {}", record.name, record.address)),
-            ("market", format!("{}, with {}", record.market, human(funds))),
+            ("market", format!("{}, with {}", record.market, session.show(funds))),
             ("sequencer", record.sequencer.to_string()),
             ("finalised", format!("block {}, root {:#066x}", state.finalized, state.finalized_root)),
             ("head", format!("block {}, root {:#066x}", state.head, state.head_root)),

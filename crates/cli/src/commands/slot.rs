@@ -12,7 +12,7 @@ use provery_types::{SlotExt, Terms};
 use serde_json::{Value, json};
 
 use crate::{
-    amount::human,
+    amount::Currency,
     commands::{
         Context,
         hand_over::{self, HandOverArgs, RevokeArgs, SlotArg, TakeOverArgs},
@@ -24,6 +24,7 @@ use crate::{
     output::{fields, table},
     session::Session,
     terms,
+    time::when,
 };
 
 mod told;
@@ -50,9 +51,7 @@ pub enum SlotCommand {
         slot: SlotId,
     },
     /// Offer a slot that this prover holds to others: its right, bond and duty
-    #[command(
-        after_help = "Example: provery slot hand-over 3 --market 1 --price 1ether --keystore prover.json"
-    )]
+    #[command(after_help = "Example: provery slot hand-over 3 --market 1 --price 1 --keystore prover.json")]
     HandOver(HandOverArgs),
     /// Take a slot that its holder offers; the taker's bond takes the place of the holder's
     #[command(after_help = "Example: provery slot take-over 3 --market 1 --offer offer.json --keystore \
@@ -128,7 +127,7 @@ async fn list(context: &Context, market: Option<MarketRef>, last: usize) -> Resu
                 let (payee, reward, took) = match &record.outcome {
                     Outcome::Proven { payee, reward, premium, at, .. } => (
                         payee.to_string(),
-                        human(*reward + *premium),
+                        session.show(*reward + *premium),
                         format!("{} s", at.saturating_sub(record.slot.opened_at())),
                     ),
                     _ => ("-".into(), "-".into(), "-".into()),
@@ -264,10 +263,10 @@ async fn show(context: &Context, market: Option<MarketRef>, id: u64) -> Result<(
     json["passed_over"] = json!(record.passed_over);
     json["mechanism"] = json!(mechanism.map(|mechanism| mechanism.word()));
     json["draw"] = draw.as_ref().map_or(Value::Null, draw_json);
-    json["why"] = json!(why.iter().map(|line| told::json(line, now)).collect::<Vec<_>>());
+    json["why"] = json!(why.iter().map(|line| told::json(line, now, session.asset())).collect::<Vec<_>>());
     context.out.result(&json, || {
-        let mut text = fields(&summary(&record, terms.as_ref(), now));
-        text.push_str(&premise(&record, &all, terms.as_ref()));
+        let mut text = fields(&summary(&record, terms.as_ref(), now, session.asset()));
+        text.push_str(&premise(&record, &all, terms.as_ref(), session.asset()));
         text.push('\n');
         match mechanism {
             Some(mechanism) => {
@@ -276,7 +275,7 @@ async fn show(context: &Context, market: Option<MarketRef>, id: u64) -> Result<(
             None => text.push_str("its mechanism is a contract of which nothing is known here\n"),
         }
         for line in &why {
-            text.push_str(&format!("  {}\n", told::text(line, now)));
+            text.push_str(&format!("  {}\n", told::text(line, now, session.asset())));
         }
         text
     });
@@ -332,17 +331,22 @@ fn draw_json(explanation: &Explanation) -> Value {
     })
 }
 
-fn summary(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> Vec<(&'static str, String)> {
+fn summary(
+    record: &SlotHistory,
+    terms: Option<&Terms>,
+    now: u64,
+    asset: &Currency,
+) -> Vec<(&'static str, String)> {
     let slot = &record.slot;
     let since = |at: u64| match at.checked_sub(now) {
-        Some(left) if left > 0 => format!("{at} (in {left} s)"),
-        _ => format!("{at} ({} s ago)", now.saturating_sub(at)),
+        Some(left) if left > 0 => format!("{} (in {left} s)", when(at)),
+        _ => format!("{} ({} s ago)", when(at), now.saturating_sub(at)),
     };
     let mut rows = vec![
         ("slot", format!("{} of market {}", slot.id, slot.market)),
         ("phase", phase(record, terms, now).to_string()),
         ("allocated to", shown(record.allocated)),
-        ("price", human(slot.price_wei())),
+        ("price", asset.show(slot.price_wei())),
         ("opened", format!("{}, block {}", since(slot.opened_at()), record.opened_block)),
         ("exclusive until", since(slot.exclusive_until())),
     ];
@@ -353,30 +357,33 @@ fn summary(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> Vec<(&'stat
         rows.push(("expires", since(slot.expires_at(terms))));
         if record.outcome == Outcome::Open {
             let elapsed = now.saturating_sub(slot.started_at());
-            rows.push(("pays now", human(U256::from(Curve::of(slot, terms).reward(elapsed)))));
+            rows.push(("pays now", asset.show(U256::from(Curve::of(slot, terms).reward(elapsed)))));
         }
     }
     match &record.outcome {
         Outcome::Open => {}
         Outcome::Proven { payee, reward, premium, missed_by, at, tx } => {
-            rows.push(("paid", format!("{} to {payee}", human(*reward + *premium))));
+            rows.push(("paid", format!("{} to {payee}", asset.show(*reward + *premium))));
             if let Some(missed_by) = missed_by {
                 rows.push(("missed by", missed_by.to_string()));
-                rows.push(("premium", format!("{} of its bond", human(*premium))));
+                rows.push(("premium", format!("{} of its bond", asset.show(*premium))));
             }
-            rows.push(("proven", format!("{at}, {} s after opening", at.saturating_sub(slot.opened_at()))));
+            rows.push((
+                "proven",
+                format!("{}, {} s after opening", when(*at), at.saturating_sub(slot.opened_at())),
+            ));
             rows.push(("transaction", tx.to_string()));
         }
         Outcome::Expired { forfeited, at, tx } => {
-            rows.push(("ended", format!("{at}, {} forfeited", human(*forfeited))));
+            rows.push(("ended", format!("{}, {} forfeited", when(*at), asset.show(*forfeited))));
             rows.push(("transaction", tx.to_string()));
         }
         Outcome::Cancelled { at, tx } => {
-            rows.push(("ended", at.to_string()));
+            rows.push(("ended", when(*at)));
             rows.push(("transaction", tx.to_string()));
         }
         Outcome::Dropped { fee, at, tx } => {
-            rows.push(("ended", format!("{at}, {} to its holder", human(*fee))));
+            rows.push(("ended", format!("{}, {} to its holder", when(*at), asset.show(*fee))));
             rows.push(("transaction", tx.to_string()));
         }
     }
@@ -384,7 +391,7 @@ fn summary(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> Vec<(&'stat
 }
 
 /// What a slot of a chain builds on, and what waits for that, in words.
-fn premise(record: &SlotHistory, market: &MarketHistory, terms: Option<&Terms>) -> String {
+fn premise(record: &SlotHistory, market: &MarketHistory, terms: Option<&Terms>, asset: &Currency) -> String {
     let Some(terms) = terms.filter(|terms| terms.chain != 0) else { return String::new() };
     let base = match record.slot.premise() {
         0 => "the chain's origin".to_string(),
@@ -403,7 +410,7 @@ fn premise(record: &SlotHistory, market: &MarketHistory, terms: Option<&Terms>) 
             "{} proved what {} missed; the slash of {} is held until {base} is settled (`provery slot resolve`)\n",
             pending.payee,
             record.slot.prover,
-            human(terms.bond.to())
+            asset.show(terms.bond.to())
         )),
         Some(pending) if !pending.resolved => {
             text.push_str(&format!("its proof is paid, and waits for {base} to be established (`provery slot resolve`)\n"));

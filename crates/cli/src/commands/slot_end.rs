@@ -6,11 +6,11 @@ use provery_types::{SlotExt, SlotState, Terms};
 use serde_json::json;
 
 use crate::{
-    amount::human,
     commands::{Context, hand_over::SlotArg},
     error::{Code, fail},
     history::{MarketHistory, Outcome, SlotHistory, Standing},
     session::Session,
+    time::when,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,10 +102,7 @@ fn check(
     match end {
         End::Expire if now < slot.expires_at(terms) => Err(fail(
             Code::NotReady,
-            format!(
-                "{name} can be expired from unix second {} on; run this again then",
-                slot.expires_at(terms)
-            ),
+            format!("{name} can be expired from {} on; run this again then", when(slot.expires_at(terms))),
         )),
         End::Cancel if !is_requester => Err(requester_only(&name, terms)),
         End::Cancel if !slot.prover.is_zero() || now >= slot.exclusive_until() => Err(fail(
@@ -157,8 +154,8 @@ async fn report(context: &Context, session: &Session, at: (U256, u64), tx: B256,
     };
     let mut json = json!({ "market": at.0.to_string(), "slot": at.1, "ended": verb, "tx": tx });
     json[what] = json!(amount.to_string());
-    context
-        .out
-        .result(&json, || format!("slot {} of market {} is {verb}; {what}: {}", at.1, at.0, human(amount)));
+    context.out.result(&json, || {
+        format!("slot {} of market {} is {verb}; {what}: {}", at.1, at.0, session.show(amount))
+    });
     Ok(())
 }

@@ -21,6 +21,7 @@ pub async fn run(context: &Context) -> Result<()> {
         "deployment": session.path(),
         "development": deployment.development,
         "asset": deployment.asset,
+        "asset_unit": session.asset().unit(),
         "contracts": deployment.contracts.iter().map(|(name, record)| (name.as_str(), record.address)).collect::<std::collections::BTreeMap<_, _>>(),
         "rollups": deployment.rollups.iter().map(|rollup| json!({ "name": rollup.name, "address": rollup.address, "market": rollup.market.to_string() })).collect::<Vec<_>>(),
         "markets": markets,
@@ -37,7 +38,15 @@ pub async fn run(context: &Context) -> Result<()> {
             ("chain", format!("{} at block {}", deployment.chain_id, head.number)),
             ("endpoint", session.chain.rpc().name().to_string()),
             ("deployment", session.path().display().to_string()),
-            ("asset", deployment.asset.to_string()),
+            (
+                "asset",
+                format!(
+                    "{} ({}, {} decimals)",
+                    deployment.asset,
+                    session.asset().symbol(),
+                    session.asset().decimals()
+                ),
+            ),
         ];
         rows.extend(
             deployment.contracts.iter().map(|(name, record)| (name.as_str(), record.address.to_string())),
@@ -46,6 +55,7 @@ pub async fn run(context: &Context) -> Result<()> {
             ("rollup", format!("{} at {}, market {}", rollup.name, rollup.address, rollup.market))
         }));
         rows.push(("markets", markets.clone()));
+        rows.push(("stake unit", session.show(registry.stake_unit)));
         rows.push((
             "epoch",
             format!(

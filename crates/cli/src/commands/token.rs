@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     address,
-    amount::{Amount, human},
+    amount::{self, Currency, Written},
     commands::Context,
     error::{Code, fail},
     output::fields,
@@ -16,11 +16,11 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
     /// Mint the development token
-    #[command(after_help = "Example: provery token mint --amount 100ether --keystore prover.json")]
+    #[command(after_help = "Example: provery token mint --amount 100 --keystore prover.json")]
     Mint {
-        /// Wei, or a decimal with a unit
+        /// Whole units of the asset, such as 2.5
         #[arg(long)]
-        amount: Amount,
+        amount: Written,
         /// Who receives it [default: the signing account]
         #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
         to: Option<Address>,
@@ -41,8 +41,9 @@ pub async fn run(context: &Context, command: TokenCommand) -> Result<()> {
     }
 }
 
-async fn mint(context: &Context, amount: Amount, to: Option<Address>) -> Result<()> {
+async fn mint(context: &Context, amount: Written, to: Option<Address>) -> Result<()> {
     let session = context.signer().await?;
+    let amount = amount::given("--amount", &amount, session.asset())?;
     let rpc = session.chain.rpc();
     if !rpc.is_development() {
         return Err(fail(
@@ -55,11 +56,11 @@ async fn mint(context: &Context, amount: Amount, to: Option<Address>) -> Result<
         ));
     }
     let to = session.account(to)?;
-    let mined = session.send(session.calls().mint(to, amount.0)).await?;
+    let mined = session.send(session.calls().mint(to, amount.base)).await?;
     let balance = session.chain.asset_balance(to).await?;
     context.out.result(
         &json!({ "to": to, "amount": amount, "balance": balance.to_string(), "tx": mined.tx_hash }),
-        || format!("minted {} for {to}, which now has {}", amount.human(), human(balance)),
+        || format!("minted {amount} for {to}, which now has {}", session.show(balance)),
     );
     Ok(())
 }
@@ -71,7 +72,13 @@ async fn balance(context: &Context, address: Option<Address>) -> Result<()> {
     let native = session.chain.rpc().balance(account).await?;
     context.out.result(
         &json!({ "account": account, "asset": asset.to_string(), "native": native.to_string() }),
-        || fields(&[("account", account.to_string()), ("asset", human(asset)), ("native", human(native))]),
+        || {
+            fields(&[
+                ("account", account.to_string()),
+                ("asset", session.show(asset)),
+                ("native", Currency::gas().show(native)),
+            ])
+        },
     );
     Ok(())
 }

@@ -175,7 +175,7 @@ impl<T: FromToml> FromToml for Vec<T> {
     }
 }
 
-/// Text in quotes, or a whole number, that is read as a flag's value is.
+/// Text in quotes, or a number, that is read as a flag's value is.
 pub fn parsed<T>(value: &DeValue<'_>) -> Result<T, String>
 where
     T: std::str::FromStr,
@@ -184,6 +184,7 @@ where
     let text = match value {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
+        DeValue::Float(number) => number.as_str().to_owned(),
         other => return Err(format!("it is of type {}, not text in quotes", other.type_str())),
     };
     text.parse().map_err(|error: T::Err| error.to_string())

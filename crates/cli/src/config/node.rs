@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     address,
-    amount::{Amount, SignedAmount},
+    amount::{Currency, SignedWritten, Wei, Written},
     error::{Code, fail},
     market_ref::MarketRef,
 };
@@ -69,16 +69,16 @@ pub struct NodeValues {
     /// Bring seeds in, end and settle slots, come back after a suspension, accept new terms within the bounds [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub upkeep: Option<bool>,
-    /// Take on, bid for or rescue nothing that pays less [default: what a slot costs, by --cost-from; else 0]
+    /// Take on, bid for or rescue nothing that pays less, in whole units of the asset, such as 0.5 [default: what a slot costs, by --cost-from; else 0]
     #[arg(long, value_name = "AMOUNT")]
-    pub min_reward: Option<Amount>,
+    pub min_reward: Option<Written>,
     /// Accept new terms of a market that is served if slots are exclusive for at least this many seconds; needs all four of
     /// --accept-…, and the prover's own key [default: a person accepts them]
     #[arg(long, value_name = "S")]
     pub accept_min_window: Option<u64>,
     /// … if a bond is at most this
     #[arg(long, value_name = "AMOUNT")]
-    pub accept_max_bond: Option<Amount>,
+    pub accept_max_bond: Option<Written>,
     /// … if at most this share of a slashed bond, in bps, goes to the rescuer
     #[arg(long, value_name = "BPS")]
     pub accept_max_rescuer_bps: Option<u64>,
@@ -91,7 +91,7 @@ pub struct NodeValues {
     pub cost_from: Option<PathBuf>,
     /// Offer slots that cannot be proven in time to others, for this much (below zero: paid to the taker)
     #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
-    pub hand_over: Option<SignedAmount>,
+    pub hand_over: Option<SignedWritten>,
     /// Take slots that others offer, if they pay [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub take_over: Option<bool>,
@@ -100,7 +100,7 @@ pub struct NodeValues {
     pub mine: Option<bool>,
     /// Withdraw credit to the prover whenever it reaches this much [default: never]
     #[arg(long, value_name = "AMOUNT")]
-    pub withdraw_at: Option<Amount>,
+    pub withdraw_at: Option<Written>,
     /// Seconds that a first proof is expected to take; measured from then on [default: by --cost-from; else 20]
     #[arg(long, value_name = "S")]
     pub first_estimate: Option<u64>,
@@ -113,8 +113,8 @@ pub struct NodeValues {
     pub confirmations: Option<u64>,
     /// Wei of the chain's own currency that a whole unit of the asset is worth; needed on every chain that is not for development
     /// [default there: 1ether]
-    #[arg(long, value_name = "AMOUNT")]
-    pub gas_wei_per_asset: Option<Amount>,
+    #[arg(long, value_name = "WEI")]
+    pub gas_wei_per_asset: Option<Wei>,
     /// Most of what a slot is worth that gas for its proof may cost, in bps, until its deadline is near [default: 5000]
     #[arg(long, value_name = "BPS")]
     pub budget_bps: Option<u64>,
@@ -232,8 +232,9 @@ shown! {
     Address: |it| it;
     u64: |it| it;
     bool: |it| it;
-    Amount: |it| it.0.to_string();
-    SignedAmount: |it| it.0.to_string();
+    Written: |it| it.to_string();
+    SignedWritten: |it| it.to_string();
+    Wei: |it| it.0.to_string();
     Http: |it| it.to_string();
 }
 
@@ -254,7 +255,7 @@ macro_rules! amounts {
     };
 }
 
-amounts!(Amount, SignedAmount, Http);
+amounts!(Written, SignedWritten, Wei, Http);
 
 impl FromToml for MarketRef {
     fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
@@ -367,11 +368,6 @@ impl NodeValues {
         range("accept_min_window", self.accept_min_window, 1, u64::from(u32::MAX));
         range("accept_max_rescuer_bps", self.accept_max_rescuer_bps, 0, 10_000);
         range("accept_max_expiry", self.accept_max_expiry, 1, u64::from(u32::MAX));
-        if self.accept_max_bond.is_some_and(|amount| amount.0.bit_len() > 96) {
-            problems.push(
-                "accept_max_bond does not fit 96 bits, as bonds do; choose a smaller amount".to_owned(),
-            );
-        }
         let bounds = [
             ("accept_min_window", self.accept_min_window.is_some()),
             ("accept_max_bond", self.accept_max_bond.is_some()),
@@ -385,14 +381,10 @@ impl NodeValues {
                 missing.join(", ")
             ));
         }
-        if self.min_reward.is_some_and(|amount| amount.0.bit_len() > 96) {
-            problems
-                .push("min_reward does not fit 96 bits, as rewards do; choose a smaller amount".to_owned());
-        }
         if self.gas_wei_per_asset.is_some_and(|amount| amount.0.is_zero() || amount.0.bit_len() > 128) {
             problems.push("gas_wei_per_asset must be above 0 and fit 128 bits".to_owned());
         }
-        if self.withdraw_at.is_some_and(|amount| amount.0.is_zero()) {
+        if self.withdraw_at.as_ref().is_some_and(Written::is_zero) {
             problems.push("withdraw_at must be above 0; leave it out to never withdraw".to_owned());
         }
         if self.market.as_ref().is_some_and(Vec::is_empty) {
@@ -427,31 +419,39 @@ impl NodeValues {
         if problems.is_empty() { Ok(self) } else { Err(fail(Code::Config, problems.join("; "))) }
     }
 
-    /// What a running node may be told anew. `cost`: asset wei that a slot costs, as measured.
-    pub fn tunables(&self, cost: Option<U256>) -> Tunables {
+    /// What a running node may be told anew. `cost`: base units of the asset that a slot costs, as measured.
+    pub fn tunables(&self, asset: &Currency, cost: Option<U256>) -> Result<Tunables> {
+        let problem = |key: &str, error: &dyn fmt::Display| fail(Code::Config, format!("{key}: {error}"));
+        // As contracts store rewards and bonds.
+        let u96 = |key: &str, written: &Option<Written>| {
+            let amount = written.as_ref().map(|written| written.of(asset)?.to_u96()).transpose();
+            amount.map(|amount| amount.map(|it| it.to::<u128>())).map_err(|error| problem(key, &error))
+        };
         let default = Tunables::default();
-        Tunables {
+        let hand_over = self.hand_over.as_ref().map(|written| written.of(asset)).transpose();
+        let withdraw_at = self.withdraw_at.as_ref().map(|written| written.of(asset)).transpose();
+        Ok(Tunables {
             rescue: self.rescue.unwrap_or(default.rescue),
-            minimum_reward: self
-                .min_reward
-                .map(|amount| amount.0)
-                .or(cost)
-                .unwrap_or_default()
-                .saturating_to(),
-            hand_over: self.hand_over.map(|amount| amount.0),
+            minimum_reward: match u96("min_reward", &self.min_reward)? {
+                Some(reward) => reward,
+                None => cost.unwrap_or_default().saturating_to(),
+            },
+            hand_over: hand_over.map_err(|error| problem("hand_over", &error))?,
             take_over: self.take_over.unwrap_or(default.take_over),
-            withdraw_at: self.withdraw_at.map(|amount| amount.0),
+            withdraw_at: withdraw_at
+                .map_err(|error| problem("withdraw_at", &error))?
+                .map(|amount| amount.base),
             taking: self.taking.unwrap_or(default.taking),
             budget_bps: self.budget_bps.unwrap_or(default.budget_bps),
             accept: Bounds {
                 min_window: self.accept_min_window,
-                max_bond: self.accept_max_bond.map(|amount| amount.0.saturating_to()),
+                max_bond: u96("accept_max_bond", &self.accept_max_bond)?,
                 max_rescuer_bps: self
                     .accept_max_rescuer_bps
                     .map(|bps| u16::try_from(bps).unwrap_or(u16::MAX)),
                 max_expiry: self.accept_max_expiry,
             },
-        }
+        })
     }
 
     /// The NATS server, if one is used.

@@ -88,19 +88,21 @@ fn a_file_with_a_private_key_or_a_typo_is_refused() {
 fn the_node_table_is_read_and_checked() {
     let folder = tempfile::tempdir().expect("makes a folder");
     let text = "rpc_urls = ['http://a', 'http://b']\n[node]\ndata_dir = 'd'\nmarket = [1, 'first']\nhttp = \
-                '127.0.0.1:9464'\nmin_reward = '0.5ether'\nhand_over = '-1gwei'\nwithdraw_at = 7\nrescue = false\n";
+                '127.0.0.1:9464'\nmin_reward = 0.5\nhand_over = '-1 usdc'\nwithdraw_at = 7\nrescue = false\n";
     let settings = Case::with_file(folder.path(), text).resolve().expect("resolves");
     assert_eq!(settings.rpc_urls, ["http://a", "http://b"]);
     let node = settings.node;
     assert_eq!(node.data_dir, Some(folder.path().join("d")));
     let first = MarketRef::Rollup("first".into());
     assert_eq!(node.market, Some(vec![MarketRef::Id(1), first]));
-    let tunables = node.tunables(Some(alloy::primitives::U256::from(9)));
-    assert_eq!(tunables.minimum_reward, 500_000_000_000_000_000);
-    assert_eq!(tunables.hand_over, Some(-1_000_000_000));
-    assert_eq!(tunables.withdraw_at, Some(alloy::primitives::U256::from(7)));
+    let asset = crate::amount::Currency::asset("USDC", 6).expect("a usual one");
+    let nine = Some(alloy::primitives::U256::from(9));
+    let tunables = node.tunables(&asset, nine).expect("amounts");
+    assert_eq!(tunables.minimum_reward, 500_000);
+    assert_eq!(tunables.hand_over, Some(-1_000_000));
+    assert_eq!(tunables.withdraw_at, Some(alloy::primitives::U256::from(7_000_000)));
     assert!(!tunables.rescue && tunables.taking);
-    let measured = NodeValues::default().tunables(Some(alloy::primitives::U256::from(9)));
+    let measured = NodeValues::default().tunables(&asset, nine).expect("no amounts");
     assert_eq!(measured.minimum_reward, 9, "what a slot costs, if nothing else is said");
 
     for (text, said) in [
@@ -109,7 +111,7 @@ fn the_node_table_is_read_and_checked() {
         ("data_dir = 'd'", "belongs under [node]"),
         ("[node]\nbudget_bps = 10001", "budget_bps must be from 1 to 10000"),
         ("[node]\nprover = '0x12'", "line 2: prover is not right"),
-        ("[node]\nmin_reward = '1.5'", "line 2: min_reward is not right"),
+        ("[node]\nmin_reward = '1,5'", "line 2: min_reward is not right"),
         ("[node]\nhttp = '9464'", "127.0.0.1:9464"),
         ("[node]\nws_url = 'http://hunter2'", "ws_url does not begin with"),
         ("[node]\nprivate_key = 'hunter2'", "a secret has no place in it"),
@@ -120,6 +122,33 @@ fn the_node_table_is_read_and_checked() {
     ] {
         let error = Case::with_file(folder.path(), text).resolve().expect_err(text).to_string();
         assert!(error.contains(said) && !error.contains("hunter2"), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_nodes_amounts_are_whole_units_of_the_asset_whatever_its_decimals() {
+    let folder = tempfile::tempdir().expect("makes a folder");
+    let text = "[node]\nmin_reward = 0.5\nwithdraw_at = 10\naccept_min_window = 60\naccept_max_bond = 2\n\
+                accept_max_rescuer_bps = 5000\naccept_max_expiry = 900\n";
+    let node = Case::with_file(folder.path(), text).resolve().expect("resolves").node;
+    for decimals in [6u8, 18] {
+        let asset = crate::amount::Currency::asset("X", decimals).expect("a usual one");
+        let tunables = node.tunables(&asset, None).expect("amounts");
+        let whole = 10u128.pow(decimals.into());
+        assert_eq!((tunables.minimum_reward, tunables.accept.max_bond), (whole / 2, Some(2 * whole)));
+        assert_eq!(tunables.withdraw_at, Some(asset.whole() * alloy::primitives::U256::from(10)));
+    }
+    let asset = crate::amount::Currency::asset("USDC", 6).expect("a usual one");
+    for (text, said) in [
+        ("min_reward = '0.5ether'", "min_reward: `0.5ether` is an amount of the chain's own currency"),
+        ("min_reward = '500000000000000000'", "min_reward: `500000000000000000` without a unit"),
+        ("withdraw_at = '0.0000001'", "withdraw_at: `0.0000001` is finer"),
+        ("hand_over = '-1dai'", "hand_over: `1dai` is in dai"),
+    ] {
+        let node =
+            Case::with_file(folder.path(), &format!("[node]\n{text}\n")).resolve().expect("resolves").node;
+        let error = node.tunables(&asset, None).expect_err(text).to_string();
+        assert!(error.contains(said), "{error}");
     }
 }
 

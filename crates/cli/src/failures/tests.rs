@@ -35,8 +35,9 @@ fn errors_of_the_chain_have_codes() {
     let poor = SendError::AssetUnderfunded {
         kind: "stake",
         account: Address::ZERO,
-        balance: U256::from(1),
-        needed: U256::from(2),
+        balance: "1 DEV".into(),
+        needed: "2 DEV".into(),
+        missing: "1 DEV".into(),
     };
     assert_eq!(code(poor), Code::InsufficientBalance);
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256};
 use provery_chain::OutboxStatus;
+use provery_types::AssetUnit;
 use serde::{Deserialize, Serialize};
 
 use crate::book::Concern;
@@ -33,6 +34,8 @@ pub struct Status {
     pub ended: Vec<EndedSlot>,
     pub outbox: OutboxStatus,
     pub workers: WorkersStatus,
+    /// What the stake is counted in.
+    pub asset: Option<AssetUnit>,
     pub stake: Option<StakeStatus>,
     pub balance: Option<BalanceStatus>,
     /// What the operator should know.

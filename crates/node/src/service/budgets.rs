@@ -26,7 +26,7 @@ pub(super) struct Spending {
 
 impl Service {
     fn rate(&self) -> worth::Rate {
-        worth::Rate::new(self.config.gas_wei_per_asset, self.config.asset_decimals)
+        worth::Rate::new(self.config.gas_wei_per_asset, self.chain.asset().decimals())
     }
 
     /// A proof: a part of what it earns and saves; all of it when time runs out.

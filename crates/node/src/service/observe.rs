@@ -129,6 +129,7 @@ impl Service {
                 running: self.workers.status().borrow().len() as u64,
                 queue,
             },
+            asset: Some(self.chain.asset().unit()),
             stake: seen.map(|seen| StakeStatus {
                 free: seen.stake.saturating_sub(seen.bonded).to_string(),
                 bonded: seen.bonded.to_string(),

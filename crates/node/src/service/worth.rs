@@ -37,7 +37,7 @@ impl Rate {
 
     /// Wei of the chain's currency that `bps` of `worth` asset wei are worth.
     pub fn wei(self, worth: U256, bps: u64) -> U256 {
-        worth.saturating_mul(self.wei) / self.unit * U256::from(bps) / U256::from(ALL)
+        (worth.saturating_mul(self.wei) / self.unit).saturating_mul(U256::from(bps)) / U256::from(ALL)
     }
 }
 

@@ -16,7 +16,7 @@ use eyre::Result;
 
 use super::abilities::{Rules, TRANSACTION_GAS};
 use crate::{
-    amount::human,
+    amount::Currency,
     error::{Code, fail},
     session::{Wire, max_fee},
 };
@@ -134,10 +134,10 @@ fn refusal(wire: &Wire, obstacle: Obstacle) -> eyre::Report {
             format!(
                 "the deployment takes {} gas and may cost {}, and {} has {}, so nothing was sent; send it at least {} more",
                 bill.gas,
-                human(bill.wei),
+                Currency::gas().show(bill.wei),
                 wire.sender.address(),
-                human(balance),
-                human(bill.wei.saturating_sub(balance))
+                Currency::gas().show(balance),
+                Currency::gas().show(bill.wei.saturating_sub(balance))
             ),
         ),
     }

@@ -9,7 +9,7 @@ use provery_proving::keys;
 
 use super::{Findings, stake::Served};
 use crate::{
-    amount::human,
+    amount::Currency,
     backends,
     commands::{
         calibrate::{self, Calibration},
@@ -39,8 +39,8 @@ impl Measured {
         self.0.seconds_of(&circuit(served)?)
     }
 
-    pub fn cost(&self, served: &Served) -> Option<U256> {
-        self.0.cost_of(&circuit(served)?)
+    pub fn cost(&self, served: &Served, asset: &Currency) -> Option<U256> {
+        self.0.cost_of(&circuit(served)?, asset)
     }
 }
 
@@ -141,14 +141,19 @@ pub fn measured(values: &NodeValues, dir: &Path, found: &mut Findings) -> Option
 }
 
 /// What a proof takes here against what the market allows. `least` is what the node works for at least there.
-pub fn against(served: &Served, measured: Option<&Measured>, least: Option<U256>, found: &mut Findings) {
+pub fn against(
+    served: &Served,
+    measured: Option<&Measured>,
+    least: Option<U256>,
+    asset: &Currency,
+    found: &mut Findings,
+) {
     let seconds = measured.and_then(|measured| measured.seconds(served));
     let next = format!("provery calibrate --block-txs {}, with your prices", served.rollup.block_txs);
     speed(&served.name(), seconds, served.terms.exclusiveWindow.into(), &next, found);
     match least {
-        Some(least) => {
-            found.ok("price", format!("nothing of {} is worked for below {}", served.name(), human(least)))
-        }
+        Some(least) => found
+            .ok("price", format!("nothing of {} is worked for below {}", served.name(), asset.show(least))),
         None => found.warn(
             "price",
             format!("what a slot of {} costs is not known, so anything is worked for", served.name()),

@@ -11,7 +11,7 @@ use provery_types::{RollupRecord, Terms};
 
 use super::{Findings, machine, machine::Measured};
 use crate::{
-    amount::human,
+    amount::{self, Currency},
     commands::{node::run, prove},
     config::node::NodeValues,
     error::{Code, fail},
@@ -73,20 +73,22 @@ pub async fn look(
     let proofs = proofs(balance, fee);
     funds(me, proofs, values.low_balance_proofs.unwrap_or(LOW_PROOFS), found);
 
+    let asset = session.asset();
+    let least =
+        values.min_reward.as_ref().map(|least| amount::given("min_reward", least, asset)).transpose()?;
     let least: Vec<Option<U256>> = served
         .iter()
-        .map(|served| values.min_reward.map(|amount| amount.0).or_else(|| measured?.cost(served)))
+        .map(|served| least.as_ref().map(|least| least.base).or_else(|| measured?.cost(served, asset)))
         .collect();
     let situation = situation(session, values, (me, prover), &record, served, &least).await?;
     let situation = Situation { proofs_left: Some(proofs), ..situation };
-    tell(&earning::shortfalls(&situation, human), found);
+    tell(&earning::shortfalls(&situation, |base| asset.show(base)), found);
 
-    let (_, decimals) = chain.asset_unit().await?;
     for (served, least) in served.iter().zip(&least) {
         draws(session, served, prover, found).await?;
-        machine::against(served, measured, *least, found);
+        machine::against(served, measured, *least, asset, found);
         let rate = values.gas_wei_per_asset.map_or(U256::from(10u64).pow(U256::from(18)), |amount| amount.0);
-        let budget = budget(served.terms.price.to(), rate, decimals, values.budget_bps.unwrap_or(5_000));
+        let budget = budget(served.terms.price.to(), rate, asset, values.budget_bps.unwrap_or(5_000));
         fees(&served.name(), fee, budget, found);
     }
     Ok(())
@@ -102,7 +104,7 @@ async fn situation(
     least: &[Option<U256>],
 ) -> Result<Situation> {
     let chain = &session.chain;
-    let tunables = values.tunables(least.iter().flatten().max().copied());
+    let tunables = values.tunables(session.asset(), least.iter().flatten().max().copied())?;
     let mut markets = Vec::new();
     for served in served {
         let position = chain.position(served.rollup.market, prover).await?;
@@ -229,9 +231,8 @@ fn funds(key: Address, proofs: u64, low: u64, found: &mut Findings) {
 }
 
 /// Wei of the chain's currency that the gas of a proof may cost, of what a slot pays.
-fn budget(price: U256, wei_per_asset: U256, decimals: u8, bps: u64) -> U256 {
-    let whole = U256::from(10u64).saturating_pow(U256::from(decimals));
-    let worth = price.saturating_mul(wei_per_asset).checked_div(whole).unwrap_or_default();
+fn budget(price: U256, wei_per_asset: U256, asset: &Currency, bps: u64) -> U256 {
+    let worth = price.saturating_mul(wei_per_asset) / asset.whole();
     worth.saturating_mul(U256::from(bps)) / U256::from(10_000)
 }
 
@@ -296,7 +297,8 @@ mod tests {
         assert_eq!([of(3), of(19), of(20)], [Level::Fail, Level::Warn, Level::Ok]);
 
         // A token of 6 decimals, a whole unit of which is worth 1,000 wei.
-        assert_eq!(budget(U256::from(2_000_000), U256::from(1_000), 6, 5_000), U256::from(1_000));
+        let asset = Currency::asset("USDC", 6).expect("a usual one");
+        assert_eq!(budget(U256::from(2_000_000), U256::from(1_000), &asset, 5_000), U256::from(1_000));
         let of = |fee| {
             let mut found = Findings::default();
             fees("market 1", fee, U256::from(10 * PROOF_GAS), &mut found);

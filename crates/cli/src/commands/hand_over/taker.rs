@@ -9,6 +9,7 @@ use super::{Held, acts_for};
 use crate::{
     error::{Code, fail},
     session::Session,
+    time::when,
 };
 
 /// What the contract would refuse, said with what to do about it.
@@ -22,7 +23,7 @@ pub async fn check_taker(
     if held.now > offer.valid_until {
         return Err(fail(
             Code::OfferExpired,
-            format!("the offer ended at unix second {}; ask the holder for a new one", offer.valid_until),
+            format!("the offer ended at {}; ask the holder for a new one", when(offer.valid_until)),
         ));
     }
     if let Some(to) = offer.to.filter(|to| *to != taker) {
@@ -55,8 +56,9 @@ pub async fn check_taker(
         return Err(fail(
             Code::InsufficientCredit,
             format!(
-                "the price of {price} wei is paid from the credit of {payer}, which is {credit} wei; a \
-                 proof earns credit"
+                "the price of {} is paid from the credit of {payer}, which is {}; a proof earns credit",
+                session.show(price),
+                session.show(credit)
             ),
         ));
     }
@@ -71,9 +73,10 @@ pub async fn check_taker(
         return Err(fail(
             Code::InsufficientStake,
             format!(
-                "{taker} has {available} wei exposed to market {market} that no bond ties up, less than the bond of \
-                 {bond}; allocate and expose at least {} units with `provery prover allocate` (or `provery pool \
+                "{taker} has {} exposed to market {market} that no bond ties up, less than the bond of {}; allocate and expose at least {} units with `provery prover allocate` (or `provery pool \
                  allocate`)",
+                session.show(available),
+                session.show(bond),
                 (bonded + bond).div_ceil(unit)
             ),
         ));

@@ -3,13 +3,14 @@
 use alloy::primitives::Address;
 use provery_types::Terms;
 
-use crate::{amount::human, output::table};
+use crate::{amount::Currency, output::table};
 
 /// What changes: name, now, then. `mechanism` is what people call the contract of one.
 pub fn changes(
     now: &Terms,
     then: &Terms,
     mechanism: impl Fn(Address) -> String,
+    asset: &Currency,
 ) -> Vec<(&'static str, String, String)> {
     let seconds = |seconds: u32| format!("{seconds} s");
     let bps = |bps: u16| format!("{bps} bps");
@@ -19,9 +20,9 @@ pub fn changes(
         ("mechanism params", now.mechanismParams.to_string(), then.mechanismParams.to_string()),
         ("circuit", now.circuit.to_string(), then.circuit.to_string()),
         ("verifier", now.verifier.to_string(), then.verifier.to_string()),
-        ("price", human(now.price.to()), human(then.price.to())),
-        ("bond", human(now.bond.to()), human(then.bond.to())),
-        ("least rescue", human(now.leastRescue.to()), human(then.leastRescue.to())),
+        ("price", asset.show(now.price.to()), asset.show(then.price.to())),
+        ("bond", asset.show(now.bond.to()), asset.show(then.bond.to())),
+        ("least rescue", asset.show(now.leastRescue.to()), asset.show(then.leastRescue.to())),
         ("fast", seconds(now.fastWindow), seconds(then.fastWindow)),
         ("exclusive", seconds(now.exclusiveWindow), seconds(then.exclusiveWindow)),
         ("expiry", seconds(now.expiryWindow), seconds(then.expiryWindow)),
@@ -62,7 +63,7 @@ mod tests {
     fn only_what_differs_is_told() {
         let now = Terms { exclusiveWindow: 60, price: U96::from(5), ..Terms::default() };
         let then = Terms { exclusiveWindow: 30, version: 2, ..now.clone() };
-        let changes = changes(&now, &then, |address| address.to_string());
+        let changes = changes(&now, &then, |address| address.to_string(), &Currency::default());
         assert_eq!(changes, [("exclusive", "60 s".to_owned(), "30 s".to_owned())]);
         let text = told(&changes, 2, "tomorrow");
         assert!(text.contains("version 2") && text.contains("tomorrow") && text.contains("30 s"), "{text}");

@@ -14,6 +14,7 @@ use tokio::{sync::watch, time::MissedTickBehavior};
 use tracing::{error, info, warn};
 
 use crate::{
+    amount::Currency,
     config::{
         self, File,
         node::{NodeValues, RELOADED},
@@ -32,6 +33,8 @@ pub struct Reload {
     text: String,
     file: File,
     flags: NodeValues,
+    /// What the settings' amounts count in.
+    asset: Currency,
     /// Asset wei that a slot costs, as measured.
     cost: Option<U256>,
     out: watch::Sender<Tunables>,
@@ -42,12 +45,13 @@ impl Reload {
     pub fn new(
         path: &Path,
         flags: NodeValues,
+        asset: Currency,
         cost: Option<U256>,
         out: watch::Sender<Tunables>,
     ) -> Result<Self> {
         let text = fs::read_to_string(path)?;
         let file = config::parse(path, text.clone())?;
-        Ok(Self { path: path.to_owned(), text, file, flags, cost, out })
+        Ok(Self { path: path.to_owned(), text, file, flags, asset, cost, out })
     }
 
     /// Goes on until it is dropped.
@@ -84,9 +88,10 @@ impl Reload {
     /// Take over what can be.
     fn apply(&mut self, text: String) {
         self.text = text.clone();
-        let checked = config::parse(&self.path, text)
-            .and_then(|file| self.flags.or(&file.node).checked().map(|merged| (file, merged)));
-        let (file, merged) = match checked {
+        let checked = config::parse(&self.path, text).and_then(|file| {
+            Ok((self.flags.or(&file.node).checked()?.tunables(&self.asset, self.cost)?, file))
+        });
+        let (next, file) = match checked {
             Ok(checked) => checked,
             Err(report) => {
                 error!(code = "config", error = %report, "the configuration is not valid; nothing changes");
@@ -97,12 +102,11 @@ impl Reload {
         for key in self.fixed_changes(&file) {
             warn!(code = "config", key, "this setting is taken over at the next start only");
         }
-        let next = merged.tunables(self.cost);
         let before = self.out.borrow().clone();
         if next == before {
             info!("configuration read again: nothing to take over");
         } else {
-            let changed = changed(&before, &next).join(", ");
+            let changed = changed(&self.asset, &before, &next).join(", ");
             info!(changed, "configuration taken over");
             self.out.send_replace(next);
         }
@@ -132,20 +136,20 @@ fn urls(file: &File) -> impl Iterator<Item = &str> {
 }
 
 /// What differs, as `key: before -> after`.
-fn changed(before: &Tunables, after: &Tunables) -> Vec<String> {
+fn changed(asset: &Currency, before: &Tunables, after: &Tunables) -> Vec<String> {
     let shown = |tunables: &Tunables| {
         let optional = |amount: Option<String>| amount.unwrap_or_else(|| "never".to_owned());
         let bound = |bound: Option<String>| bound.unwrap_or_else(|| "none".to_owned());
         [
             ("taking", tunables.taking.to_string()),
             ("rescue", tunables.rescue.to_string()),
-            ("min_reward", tunables.minimum_reward.to_string()),
-            ("hand_over", optional(tunables.hand_over.map(|amount| amount.to_string()))),
+            ("min_reward", asset.show(U256::from(tunables.minimum_reward))),
+            ("hand_over", optional(tunables.hand_over.map(|amount| asset.show_signed(amount)))),
             ("take_over", tunables.take_over.to_string()),
-            ("withdraw_at", optional(tunables.withdraw_at.map(|amount| amount.to_string()))),
+            ("withdraw_at", optional(tunables.withdraw_at.map(|amount| asset.show(amount)))),
             ("budget_bps", tunables.budget_bps.to_string()),
             ("accept_min_window", bound(tunables.accept.min_window.map(|it| it.to_string()))),
-            ("accept_max_bond", bound(tunables.accept.max_bond.map(|it| it.to_string()))),
+            ("accept_max_bond", bound(tunables.accept.max_bond.map(|it| asset.show(U256::from(it))))),
             ("accept_max_rescuer_bps", bound(tunables.accept.max_rescuer_bps.map(|it| it.to_string()))),
             ("accept_max_expiry", bound(tunables.accept.max_expiry.map(|it| it.to_string()))),
         ]
@@ -206,20 +210,26 @@ mod tests {
         let path = dir.join("provery.toml");
         fs::write(&path, "[node]\nmin_reward = 5\nworkers = 2\n").expect("writes");
         let file = config::parse(&path, fs::read_to_string(&path).expect("reads")).expect("parses");
-        let (out, tunables) = watch::channel(flags.or(&file.node).tunables(None));
-        (Reload::new(&path, flags, None, out).expect("reads"), tunables)
+        let asset = asset();
+        let (out, tunables) = watch::channel(flags.or(&file.node).tunables(&asset, None).expect("amounts"));
+        (Reload::new(&path, flags, asset, None, out).expect("reads"), tunables)
+    }
+
+    fn asset() -> Currency {
+        Currency::asset("USDC", 6).expect("a usual one")
     }
 
     #[test]
     fn what_is_valid_is_taken_over_and_nothing_else() {
         let dir = tempfile::tempdir().expect("makes a folder");
         let (mut reload, tunables) = reload(dir.path(), NodeValues::default());
-        assert_eq!(tunables.borrow().minimum_reward, 5);
+        assert_eq!(tunables.borrow().minimum_reward, 5_000_000);
         reload.apply("[node]\nmin_reward = 6\nrescue = false\nworkers = 2\n".to_owned());
         let taken = tunables.borrow().clone();
-        assert_eq!((taken.minimum_reward, taken.rescue), (6, false));
+        assert_eq!((taken.minimum_reward, taken.rescue), (6_000_000, false));
         for bad in [
             "[node]\nmin_reward = 'x'\n",
+            "[node]\nmin_reward = '7ether'\n",
             "[node]\nmin_rewrd = 7\n",
             "[node]\nbudget_bps = 0",
             "=",
@@ -242,8 +252,8 @@ mod tests {
         reload.apply(text);
         let taken = tunables.borrow().clone();
         assert_eq!((taken.rescue, taken.budget_bps, taken.minimum_reward), (true, 9, 0));
-        assert_eq!(changed(&Tunables::default(), &taken), ["budget_bps: 5000 -> 9"]);
-        let bounds = "[node]\naccept_min_window = 60\naccept_max_bond = '1gwei'\naccept_max_rescuer_bps = 5000\n\
+        assert_eq!(changed(&asset(), &Tunables::default(), &taken), ["budget_bps: 5000 -> 9"]);
+        let bounds = "[node]\naccept_min_window = 60\naccept_max_bond = 1000\naccept_max_rescuer_bps = 5000\n\
                       accept_max_expiry = 900\n";
         reload.apply(bounds.to_owned());
         let bounded = tunables.borrow().accept;

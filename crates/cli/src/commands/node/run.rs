@@ -20,7 +20,6 @@ use zeroize::Zeroizing;
 
 use super::reload::{Hangups, Reload};
 use crate::{
-    amount::human,
     backends,
     commands::{
         Context,
@@ -67,14 +66,20 @@ pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let circuits: Vec<String> = backends.iter().map(|backend| backend.circuit().to_owned()).collect();
     let measured = calibration.iter().flat_map(|it| circuits.iter().filter_map(|name| it.seconds_of(name)));
     let first_estimate = values.first_estimate.or(measured.max());
-    let cost = calibration.iter().flat_map(|it| circuits.iter().filter_map(|name| it.cost_of(name))).max();
+    let cost = calibration
+        .iter()
+        .flat_map(|it| circuits.iter().filter_map(|name| it.cost_of(name, session.asset())))
+        .max();
 
-    let (tune, tunables) = watch::channel(values.tunables(cost));
+    let (tune, tunables) = watch::channel(values.tunables(session.asset(), cost)?);
     let mut node = NodeConfig::new(prover, data_dir);
     apply(&values, &mut node);
-    let (symbol, decimals) = patiently(|| session.chain.asset_unit()).await?;
-    node.asset_decimals = decimals;
-    check_rate(&values, session.chain.rpc().is_development(), session.chain.rpc().chain_id(), &symbol)?;
+    check_rate(
+        &values,
+        session.chain.rpc().is_development(),
+        session.chain.rpc().chain_id(),
+        session.asset().symbol(),
+    )?;
     node.markets = markets;
     node.deployment = Some(session.path.clone());
     node.tunables = tunables;
@@ -91,7 +96,7 @@ pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let runner = runner(&node, backends, &circuits, &dir).await?;
     let signer = session.signer()?.clone();
     let reload = match &context.settings.file {
-        Some(path) => Some(Reload::new(path, flags.clone(), cost, tune)?),
+        Some(path) => Some(Reload::new(path, flags.clone(), session.asset().clone(), cost, tune)?),
         None => None,
     };
     let reloading = async {
@@ -289,9 +294,9 @@ async fn check_stake(
             problems.push(format!(
                 "{prover} exposes {} to market {}, below the bond of {}, so no slot there can be allocated to it; run \
                  `{allocate} --market {}` with a higher --exposure",
-                human(exposed),
+                session.show(exposed),
                 rollup.market,
-                human(bond),
+                session.show(bond),
                 rollup.market,
             ));
         } else if staked >= bond && !(position.fromVersion..=position.toVersion).contains(&terms.version) {
@@ -306,9 +311,9 @@ async fn check_stake(
             problems.push(format!(
                 "{prover} has {} allocated to market {}, below the bond of {}, so no slot there can be \
                  allocated to it; run `{allocate} --market {} --units {}`",
-                human(staked),
+                session.show(staked),
                 rollup.market,
-                human(bond),
+                session.show(bond),
                 rollup.market,
                 bond.div_ceil(unit)
             ));

@@ -15,7 +15,7 @@ use provery_node::{
 use serde_json::{Value, json};
 
 use crate::{
-    amount::human,
+    amount::Currency,
     commands::Context,
     error::{Code, fail},
     output::{fields, table},
@@ -170,14 +170,23 @@ fn text(status: &Status, running: bool) -> String {
         let workers = &status.workers;
         rows.push(("proofs", format!("{} of {}, {} waiting", workers.running, workers.most, workers.queue)));
     }
-    let wei = |amount: &str| amount.parse().map_or_else(|_| amount.to_owned(), human);
+    let amount = |base: &str, currency: &Currency| {
+        base.parse().map_or_else(|_| base.to_owned(), |base| currency.show(base))
+    };
     if let Some(stake) = &status.stake {
-        let (free, bonded, credit) = (wei(&stake.free), wei(&stake.bonded), wei(&stake.credit));
+        let unit = status.asset.as_ref();
+        let asset =
+            unit.and_then(|unit| Currency::asset(&unit.symbol, unit.decimals).ok()).unwrap_or_default();
+        let shown = |base: &str| amount(base, &asset);
+        let (free, bonded, credit) = (shown(&stake.free), shown(&stake.bonded), shown(&stake.credit));
         rows.push(("stake", format!("{free} free, {bonded} bonded, {credit} earned")));
     }
     if let Some(balance) = &status.balance {
         let low = if balance.low { ": too little" } else { "" };
-        rows.push(("gas", format!("{}, for {} proofs{low}", wei(&balance.wei), balance.proofs_left)));
+        rows.push((
+            "gas",
+            format!("{}, for {} proofs{low}", amount(&balance.wei, &Currency::gas()), balance.proofs_left),
+        ));
     }
     for concern in &status.concerns {
         rows.push((if concern.alarm { "!!" } else { "!" }, concern.message.clone()));

@@ -11,7 +11,7 @@ use eyre::Result;
 
 use super::{AccountsArgs, Plan, circuit, circuit::Circuit};
 use crate::{
-    amount::human,
+    amount::Currency,
     error::{Code, fail},
     session::{self, Session},
 };
@@ -69,9 +69,9 @@ pub async fn require(
             format!(
                 "creating the rollup takes {gas} gas and may cost {}, and {me} has {}, so nothing was sent; send it at \
                  least {} more",
-                human(wei),
-                human(balance),
-                human(wei.saturating_sub(balance))
+                Currency::gas().show(wei),
+                Currency::gas().show(balance),
+                Currency::gas().show(wei.saturating_sub(balance))
             ),
         ));
     }

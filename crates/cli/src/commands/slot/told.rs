@@ -6,8 +6,9 @@ use provery_types::{Event, LoggedEvent};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    amount::human,
+    amount::Currency,
     history::{History, MarketHistory, Outcome, SlotHistory},
+    time::when,
 };
 
 /// What the mechanism said about a slot, and when.
@@ -53,23 +54,23 @@ pub fn weight(history: &History, record: &SlotHistory, epoch_length: u64) -> (u6
     (market.weights.at(id, epoch), market.weights.total(epoch))
 }
 
-pub fn text(line: &Line, now: u64) -> String {
-    line.told(|fact| show(fact, now))
+pub fn text(line: &Line, now: u64, asset: &Currency) -> String {
+    line.told(|fact| show(fact, now, asset))
 }
 
-pub fn json(line: &Line, now: u64) -> Value {
+pub fn json(line: &Line, now: u64, asset: &Currency) -> Value {
     let facts: Map<String, Value> =
         line.facts.iter().map(|(name, fact)| ((*name).to_owned(), plain(fact))).collect();
-    json!({ "says": text(line, now), "facts": facts })
+    json!({ "says": text(line, now, asset), "facts": facts })
 }
 
-fn show(fact: &Fact, now: u64) -> String {
+fn show(fact: &Fact, now: u64, asset: &Currency) -> String {
     match fact {
-        Fact::Amount(wei) => human(U256::from(*wei)),
+        Fact::Amount(wei) => asset.show(U256::from(*wei)),
         Fact::Account(account) => account.to_string(),
         Fact::Seconds(seconds) => format!("{seconds} s"),
-        Fact::Time(at) if *at > now => format!("{at} (in {} s)", at - now),
-        Fact::Time(at) => format!("{at} ({} s ago)", now - at),
+        Fact::Time(at) if *at > now => format!("{} (in {} s)", when(*at), at - now),
+        Fact::Time(at) => format!("{} ({} s ago)", when(*at), now - at),
         Fact::Number(number) => number.to_string(),
         Fact::Word(word) => word_text(*word),
         Fact::Bps(bps) => format!("{}.{:02}%", bps / 100, bps % 100),
