@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use alloy::primitives::utils::format_units;
 use alloy::primitives::{Address, U256};
 use provery_chain::Chain;
-use provery_types::{RollupRecord, text};
+use provery_types::RollupRecord;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -19,37 +18,6 @@ use crate::earning::{Pause, Served, Shortfall, Situation, shortfalls};
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Before a read that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
-/// Bytes of an asset's symbol.
-const SYMBOL_BYTES: usize = 16;
-
-/// How amounts of the asset are shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct AssetUnit {
-    symbol: String,
-    decimals: u8,
-}
-
-impl AssetUnit {
-    /// The asset's own; wei, if it does not say.
-    pub async fn read(chain: &Chain) -> Self {
-        match chain.asset_unit().await {
-            Ok((symbol, decimals)) => Self { symbol: text::shown(&symbol, SYMBOL_BYTES), decimals },
-            Err(error) => {
-                debug!(error = %error, "the asset does not say its unit");
-                Self { symbol: "wei".to_owned(), decimals: 0 }
-            }
-        }
-    }
-
-    pub fn show(&self, amount: U256) -> String {
-        let Ok(mut number) = format_units(amount, self.decimals) else { return format!("{amount} wei") };
-        if number.contains('.') {
-            number.truncate(number.trim_end_matches('0').trim_end_matches('.').len());
-        }
-        format!("{number} {}", self.symbol).trim_end().to_owned()
-    }
-}
-
 /// What the key has deposited with mechanisms, by their contract.
 pub(super) type Deposits = BTreeMap<Address, U256>;
 
@@ -134,7 +102,7 @@ impl Service {
 
     /// Look at what keeps anything from being earned, and say what is new.
     pub(super) fn mind_earning(&mut self, situation: &Situation) {
-        let now = shortfalls(situation, |amount| self.unit.show(amount));
+        let now = shortfalls(situation, |amount| self.chain.asset().show(amount));
         let same = |a: &Shortfall, b: &Shortfall| (&a.code, &a.market) == (&b.code, &b.market);
         for it in &now {
             if !self.shortfalls.iter().any(|before| same(before, it)) {
@@ -150,19 +118,5 @@ impl Service {
             }
         }
         self.shortfalls = now;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_are_shown_in_the_assets_own_unit() {
-        let unit = |symbol: &str, decimals| AssetUnit { symbol: symbol.to_owned(), decimals };
-        assert_eq!(unit("USDC", 6).show(U256::from(1_500_000)), "1.5 USDC");
-        assert_eq!(unit("ETH", 18).show(U256::from(10).pow(U256::from(18))), "1 ETH");
-        assert_eq!(unit("wei", 0).show(U256::from(100)), "100 wei");
-        assert_eq!(unit("X", 255).show(U256::from(7)), "7 wei", "no unit has so many decimals");
     }
 }

@@ -202,7 +202,6 @@ async fn supervise(
             Ok(())
         }
     });
-    let unit = earning::AssetUnit::read(chain).await;
     let (workers, results) = Workers::new(parts.runner.clone(), config.workers, reporter.clone());
     let wiring = Wiring {
         sender,
@@ -214,7 +213,6 @@ async fn supervise(
         watch: Watch::new(page.observer.clone()),
         roles,
         deposits: seen_deposits,
-        unit,
     };
     let service = Service::new(config, parts, wiring);
     let stop = Stop { drain: stop.drain.clone(), now: token };

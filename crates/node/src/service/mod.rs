@@ -53,7 +53,7 @@ use crate::worker::{Finished, Job, Outcome, Workers, phase_name};
 pub use lifecycle::{Parts, run};
 
 use away::{Absence, PauseTrouble};
-use earning::{AssetUnit, Deposits};
+use earning::Deposits;
 use errands::Mine;
 use feed::{Fed, Feed};
 use funds::Funds;
@@ -99,7 +99,6 @@ struct Service {
     /// Why nothing will be earned, as last said.
     shortfalls: Vec<Shortfall>,
     deposits: watch::Receiver<Deposits>,
-    unit: AssetUnit,
     draining: bool,
     /// When a pause because of stopping no longer waits for bids.
     pause_by: Option<Instant>,
@@ -122,12 +121,11 @@ struct Wiring {
     watch: Watch,
     roles: watch::Receiver<Role>,
     deposits: watch::Receiver<Deposits>,
-    unit: AssetUnit,
 }
 
 impl Service {
     fn new(config: &NodeConfig, parts: &Parts, wiring: Wiring) -> Self {
-        let Wiring { sender, book, feed, workers, upkeep, reporter, watch, roles, deposits, unit } = wiring;
+        let Wiring { sender, book, feed, workers, upkeep, reporter, watch, roles, deposits } = wiring;
         Self {
             config: config.clone(),
             chain: parts.chain.clone(),
@@ -153,7 +151,6 @@ impl Service {
             concerns: Vec::new(),
             shortfalls: Vec::new(),
             deposits,
-            unit,
             draining: false,
             pause_by: None,
             pause_trouble: None,
