@@ -346,7 +346,7 @@ impl Book {
         };
         let keys: Vec<SlotKey> =
             self.work.iter().filter(|(_, record)| due(record)).map(|(key, _)| *key).collect();
-        let mut queue = self.queue(policy);
+        let mut queue = if keys.is_empty() { queue::Queue::default() } else { self.queue(policy) };
         for key in keys {
             let Some(decision) = self.decision_in(key, policy, &queue) else { continue };
             self.decisions += 1;

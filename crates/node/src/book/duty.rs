@@ -6,10 +6,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use alloy::primitives::U256;
 
-use super::Book;
+use super::{Book, Moved};
 use crate::earning::Lack;
 use crate::facts::SlotKey;
 use crate::rollup::RollupError;
+use crate::slots::Input;
+use crate::store::StoreError;
 
 /// What is not at hand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,6 +111,14 @@ impl Book {
         });
         self.duty.found.insert(key, Found { edition, gap: gap.clone() });
         gap.map_or(Ok(()), Err)
+    }
+
+    /// A proof of a slot could not be prepared. If something is missing, it is looked at again once more is known.
+    pub fn give_up(&mut self, key: SlotKey) -> Result<Option<Moved>, StoreError> {
+        if self.at_hand(key).is_err() {
+            self.duty.wants(key);
+        }
+        self.input(key, &Input::Unprovable)
     }
 
     /// The markets of whose next slot all is at hand, as far as can be known: the last that opened is what it builds on.

@@ -163,6 +163,16 @@ fn a_held_slot_that_cannot_be_proven_is_an_alarm_until_it_can() {
     book.block(block(3), &genesis).expect("stored");
     book.decide(&policy(1_012)).expect("decided");
     assert_eq!(stage(&book, 1), SlotStage::Queued, "it is looked at again");
+    // As after a restart: what was queued is not decided anew.
+    book.facts_mut().await_past(MARKET, true);
+    book.give_up(key(1)).expect("stored");
+    assert_eq!(
+        (stage(&book, 1), book.decide(&policy(1_012)).expect("decided").len()),
+        (SlotStage::Ignored, 0)
+    );
+    book.facts_mut().await_past(MARKET, false);
+    book.decide(&policy(1_012)).expect("decided");
+    assert_eq!(stage(&book, 1), SlotStage::Queued);
     assert_eq!(alarms(&mut book), [""; 0]);
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use provery_mechanisms::acceptance::Bounds;
 use provery_mechanisms::{phase, upkeep};
 use provery_types::Event;
 
@@ -37,13 +38,14 @@ fn crowded(path: &std::path::Path) -> (Book, World) {
     (book, world)
 }
 
-/// What the service does at every tick.
+/// What the service does at every tick, and more than it does between two.
 fn pass(book: &mut Book, policy: &Policy) {
     book.overload(policy, false);
     book.decide(policy).expect("decided");
     book.errands(policy);
     book.due(policy);
-    book.facts().all_candidates();
+    book.concerns(&Bounds::default(), policy, true, U256::from(1_000));
+    crate::observe::disk::slots(book.work(), ME, |_| None);
 }
 
 #[test]

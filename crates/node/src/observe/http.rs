@@ -200,9 +200,19 @@ mod tests {
         let mut worse = well();
         worse.chain.endpoints[0].up = false;
         worse.node.draining = true;
+        worse.shortfalls.push(crate::earning::Shortfall {
+            code: "too_dear".to_owned(),
+            market: Some("1".to_owned()),
+            message: "a proof costs too much".to_owned(),
+            next: "provery calibrate".to_owned(),
+        });
         observer.publish(worse);
         let (code, body) = get(server.address, "/readyz").await;
         assert_eq!((code, body.contains(r#"["no_endpoint","draining"]"#)), (503, true), "{body}");
+        assert!(
+            body.contains(r#"{"code":"too_dear","message":"a proof costs too much; `provery calibrate`"}"#),
+            "{body}"
+        );
         assert!(get(server.address, "/metrics").await.1.ends_with("# EOF\n"));
         assert_eq!(get(server.address, "/else").await.0, 404);
         server.stop.cancel();

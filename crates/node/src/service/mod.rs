@@ -445,7 +445,9 @@ impl Service {
                 Ok(job) => job,
                 Err(error) => {
                     self.trouble(Some(key), error.code(), &error.to_string(), false);
-                    self.input(key, &Input::Unprovable)?;
+                    if let Some(step) = self.book.give_up(key)? {
+                        self.follow_up(&step);
+                    }
                     continue;
                 }
             };

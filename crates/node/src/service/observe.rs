@@ -116,7 +116,7 @@ impl Service {
                         },
                     }
                 }),
-                earns_nothing: earns_nothing(situation),
+                earns_nothing: self.caught_up() && earns_nothing(situation),
             },
             chain: self.chain_status(),
             slots,
