@@ -223,7 +223,7 @@ impl Follower {
             match self.advance().await {
                 Ok(found) => {
                     self.recovered();
-                    if !found {
+                    if !found && self.past.is_none() {
                         self.idle().await;
                     }
                 }

@@ -68,18 +68,21 @@ pub(crate) struct Seals {
     kept: bool,
     /// How many in a row were not, since then.
     broken: u32,
+    /// So many that they can be held against nothing any more.
+    off: bool,
 }
 
 impl Seals {
     /// A header was seen; whether it may be believed.
     pub(crate) fn believes(&mut self, is_sealed: bool) -> bool {
         if is_sealed {
-            *self = Self { kept: true, broken: 0 };
+            (self.kept, self.broken) = (!self.off, 0);
             return true;
         }
         if self.kept {
             self.broken += 1;
-            self.kept = self.broken < FORKED;
+            self.off = self.broken >= FORKED;
+            self.kept = !self.off;
         }
         !self.kept
     }
@@ -170,7 +173,7 @@ pub(crate) mod tests {
         seals.believes(true);
         let looks = (1..100).find(|_| seals.believes(false));
         assert_eq!(looks, Some(FORKED));
-        assert!(seals.believes(false));
+        assert!(seals.believes(false) && seals.believes(true) && seals.believes(false), "and stay so");
     }
 
     #[test]

@@ -93,23 +93,32 @@ impl Reader {
         const CHANGED: &str = "the chain changed while its logs were read";
         let to = end.block.number;
         let mut logs = by_height(view, view.logs_from(from, to, &self.filter).await?)?;
+        let mut others = BTreeMap::new();
         if let Some(other) = self.other(view)
             && let Ok(found) = other.logs_from(from, to, &self.filter).await
         {
-            for (height, again) in by_height(&other, found)? {
-                let before = logs.get(&height).map_or(0, Vec::len);
-                if again.len() > before {
-                    self.caught(view, height, before, again.len());
-                    logs.insert(height, again);
-                }
-            }
+            others = by_height(&other, found)?;
         }
         let step = ((to - from) / SAMPLES).max(1) as usize;
-        let mut heights: Vec<u64> = (from..=to).step_by(step).chain(logs.keys().copied()).collect();
+        let mut heights: Vec<u64> = {
+            let told = logs.keys().chain(others.keys()).copied();
+            (from..=to).step_by(step).chain(told.filter(|height| (from..=to).contains(height))).collect()
+        };
         heights.push(to);
         heights.sort_unstable();
         heights.dedup();
         let headers = view.headers(&heights).await?;
+        for header in &headers {
+            let height = header.block.number;
+            let Some(again) = others.remove(&height) else { continue };
+            let before = logs.get(&height).map_or(0, Vec::len);
+            // Of another chain, it says nothing.
+            let same = again.iter().all(|log| log.block_hash == Some(header.block.hash));
+            if same && again.len() > before {
+                self.caught(view, height, before, again.len());
+                logs.insert(height, again);
+            }
+        }
         let torn = headers.iter().any(|header| {
             let logs = logs.get(&header.block.number).map_or(&[][..], Vec::as_slice);
             logs.iter().any(|log| log.block_hash != Some(header.block.hash))
