@@ -298,10 +298,11 @@ impl Mechanism for SealedBidAuction {
             return if bid_before { None } else { Self::commit(view) };
         }
         if let Some(sealed) = mine.filter(|_| view.now < reveal_end) {
-            return Self::reveal(view, sealed);
+            return Self::reveal(view, sealed).map(|errand| errand.within(commit_end, reveal_end));
         }
         let settled_by_all = auction.sealed.is_empty() || view.now >= reveal_end;
-        (auction.leader == Some(view.key) && settled_by_all).then(|| Self::settle(view))
+        (auction.leader == Some(view.key) && settled_by_all)
+            .then(|| Self::settle(view).within(reveal_end, view.exclusive_until()))
     }
 
     fn standing(&self, terms: &Terms, _: Address, key: Address, log: &[LogData]) -> Option<u128> {

@@ -137,16 +137,30 @@ pub struct Errand {
     pub kind: &'static str,
     pub to: Address,
     pub data: Bytes,
+    /// The time (unix seconds) from which on and until which it is of use, where that has an end.
+    pub within: Option<(u64, u64)>,
 }
 
 impl Errand {
     pub fn new(kind: &'static str, to: Address, call: &impl SolCall) -> Self {
-        Self { kind, to, data: call.abi_encode().into() }
+        Self { kind, to, data: call.abi_encode().into(), within: None }
+    }
+
+    /// Of use from `since` on and until `until` (unix seconds).
+    pub fn within(self, since: u64, until: u64) -> Self {
+        Self { within: Some((since, until)), ..self }
+    }
+
+    /// Whether hardly any of its time is left.
+    pub fn is_late(&self, now: u64) -> bool {
+        self.within.is_some_and(|(since, until)| {
+            until.saturating_sub(now).saturating_mul(3) < until.saturating_sub(since)
+        })
     }
 
     /// Where a contract's own `Slot` and `Terms` would be in the way: the arguments come encoded.
     pub fn encoded(kind: &'static str, to: Address, selector: [u8; 4], arguments: &[u8]) -> Self {
-        Self { kind, to, data: [selector.as_slice(), arguments].concat().into() }
+        Self { kind, to, data: [selector.as_slice(), arguments].concat().into(), within: None }
     }
 }
 

@@ -209,7 +209,8 @@ impl Book {
         let unmined = self.entries.values_mut().filter(|it| !it.is_mined() && it.intent.tag == tag);
         for intent in unmined.map(|entry| &mut entry.intent) {
             intent.budget = budget;
-            (intent.spend.keep, intent.spend.due) = (keep, due);
+            intent.spend.keep = keep;
+            intent.spend.due = due.or(intent.spend.due);
         }
     }
 

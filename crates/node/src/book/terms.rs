@@ -49,6 +49,8 @@ impl Concern {
     pub const SUSPENDED: &'static str = "suspended";
     /// A slot that this prover holds is not proven on the chain, and time runs out.
     pub const HELD_LATE: &'static str = "held_late";
+    /// A bid is not revealed or settled, and its bond is lost soon.
+    pub const BID_LATE: &'static str = "bid_late";
     /// No endpoint answers while bonds are at stake.
     pub const BLIND: &'static str = "blind";
     /// The prover should be out of the draws, and cannot be paused.
@@ -71,6 +73,7 @@ impl Concern {
             Self::HELD_UNPROVABLE,
             Self::MARKET_UNPROVABLE,
             Self::HELD_LATE,
+            Self::BID_LATE,
             Self::BLIND,
             Self::PAUSE_FAILS,
             Self::KEY_SHARED,

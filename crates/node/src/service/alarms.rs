@@ -3,6 +3,7 @@
 use super::Service;
 use super::away::Absence;
 use crate::book::{Concern, unix_millis};
+use crate::facts::SlotKey;
 
 /// How long it is said that another program used the key, in milliseconds.
 const SHARED_FOR_MS: u64 = 600_000;
@@ -14,6 +15,8 @@ struct Signs {
     connected: bool,
     /// Slots held whose bond is at stake.
     at_stake: usize,
+    /// Bids whose bond is lost soon unless this is sent.
+    late_bids: Vec<(SlotKey, &'static str)>,
     /// The prover is in the draws and should not be; why.
     to_leave: Option<&'static str>,
     /// Why it could not be paused.
@@ -28,17 +31,28 @@ struct Signs {
 
 fn alarms(signs: &Signs) -> Vec<Concern> {
     let mut alarms = Vec::new();
-    let mut say = |code, message: String| alarms.push(Concern::of_node(code, message));
     if !signs.connected && signs.at_stake > 0 {
         let held = signs.at_stake;
-        say(
+        alarms.push(Concern::of_node(
             Concern::BLIND,
             format!(
                 "no endpoint answers, and {held} slots are held whose bonds are at stake: bring an endpoint back, or add one to \
                  rpc_urls and start the node again"
             ),
-        );
+        ));
     }
+    for (key, errand) in &signs.late_bids {
+        let message = format!(
+            "the bid for slot {key} waits for its `{errand}`, and its bond is lost in seconds: see to the endpoints and the key's \
+             gas funds"
+        );
+        alarms.push(Concern {
+            market: key.market,
+            slot: Some(key.id),
+            ..Concern::of_node(Concern::BID_LATE, message)
+        });
+    }
+    let mut say = |code, message: String| alarms.push(Concern::of_node(code, message));
     if let Some(reason) = signs.to_leave {
         let trouble = match (&signs.trouble, signs.connected) {
             (_, false) => Some("no endpoint answers"),
@@ -86,6 +100,7 @@ impl Service {
         alarms(&Signs {
             connected: self.chain.rpc().endpoints().iter().any(|endpoint| endpoint.up),
             at_stake: self.book.at_stake(),
+            late_bids: self.late_bids.clone(),
             to_leave: leaving.map(Absence::name),
             trouble: self.pause_trouble.as_ref().map(|trouble| trouble.message.clone()),
             key: self.sender.address().to_string(),
@@ -122,6 +137,9 @@ mod tests {
         assert!(alarms(&shared)[0].message.starts_with("3 nonces of 0xabc"));
         assert_eq!(codes(&Signs { foreign: (3, SHARED_FOR_MS), ..shared.clone() }), [""; 0]);
         assert!(alarms(&shared).iter().all(Concern::is_alarm));
+        let key = SlotKey { market: alloy::primitives::U256::from(3), id: 4 };
+        let late = Signs { late_bids: vec![(key, "reveal")], ..well.clone() };
+        assert_eq!((codes(&late), alarms(&late)[0].slot), (vec![Concern::BID_LATE], Some(4)));
         let held = alarms(&Signs { held_out: true, ..well });
         assert_eq!((held[0].code, held[0].is_alarm()), (Concern::PAUSED_BY_OPERATOR, false));
     }

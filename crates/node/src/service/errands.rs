@@ -31,7 +31,11 @@ pub(super) struct Mine {
 impl Service {
     /// Send whatever mechanisms call for.
     pub(super) fn start_errands(&mut self, policy: &Policy) {
+        self.late_bids.clear();
         for (key, errand) in self.book.errands(policy) {
+            if errand.is_late(policy.now) && !self.book.bid_at_stake(key, policy).is_zero() {
+                self.late_bids.push((key, errand.kind));
+            }
             self.run_errand(key, errand, policy);
         }
     }
@@ -45,8 +49,10 @@ impl Service {
         info!(market = %key.market, slot = key.id, action = errand.kind, "errand");
         let call =
             Call { to: Some(errand.to), data: errand.data, value: U256::ZERO, kind: errand.kind, gas: None };
-        let Spending { budget, keep, due } = self.errand_spending(key, errand.kind, policy);
-        let order = Order { tag: errand_tag(key, errand.kind), budget, keep, due, ..Order::new(call) };
+        let Spending { budget, keep, .. } = self.errand_spending(key, errand.kind, policy);
+        let until = errand.within.map(|(_, until)| until);
+        let tag = errand_tag(key, errand.kind);
+        let order = Order { tag, budget, keep, due: until, deadline: until, ..Order::new(call) };
         let sender = self.sender.clone();
         self.sends.spawn(async move { Sent::Upkeep { result: sender.deliver(order).await, task } });
     }

@@ -102,6 +102,8 @@ struct Service {
     draining: bool,
     /// When a pause because of stopping no longer waits for bids.
     pause_by: Option<Instant>,
+    /// Bids whose bond is lost soon unless this is sent.
+    late_bids: Vec<(SlotKey, &'static str)>,
     /// Why the last pause that was tried could not be had.
     pause_trouble: Option<PauseTrouble>,
     watch: Watch,
@@ -153,6 +155,7 @@ impl Service {
             deposits,
             draining: false,
             pause_by: None,
+            late_bids: Vec::new(),
             pause_trouble: None,
             watch,
             roles,
