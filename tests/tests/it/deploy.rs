@@ -75,12 +75,8 @@ async fn refused_for(args: &[&str], lacks: &[&str], has: &[&str]) -> Result<()> 
 #[tokio::test]
 async fn what_a_chain_lacks_is_named_before_anything_is_sent() -> Result<()> {
     let curve = "BN254";
-    refused_for(
-        &["--hardfork", "london"],
-        &["EIP-3855", "EIP-1153", "EIP-5656", "EIP-2935"],
-        &[curve],
-    )
-    .await?;
+    refused_for(&["--hardfork", "london"], &["EIP-3855", "EIP-1153", "EIP-5656", "EIP-2935"], &[curve])
+        .await?;
     refused_for(&["--hardfork", "berlin"], &["EIP-3855", "EIP-1153"], &[curve]).await?;
     refused_for(&["--hardfork", "shanghai"], &["EIP-1153", "EIP-5656", "EIP-2935"], &["EIP-3855"]).await?;
     refused_for(&["--hardfork", "cancun"], &["EIP-2935", "--randomness"], &["EIP-1153", "EIP-5656"]).await?;
@@ -111,21 +107,41 @@ async fn a_window_above_the_deployments_is_refused() -> Result<()> {
     Ok(())
 }
 
-/// How many transactions a key has sent.
-async fn count(anvil: &Anvil) -> Result<u64> {
-    let count = sent(anvil).await?;
+/// How many transactions a key has sent, up to a block.
+async fn count_at(anvil: &Anvil, block: &str) -> Result<u64> {
+    let of = json!([provery_tests::key(1).address(), block]);
+    let count = anvil.request("eth_getTransactionCount", of).await?;
     Ok(u64::from_str_radix(count.as_str().unwrap_or_default().trim_start_matches("0x"), 16)?)
 }
 
-/// Start a command and kill it without warning once its key has sent so many transactions.
+async fn count(anvil: &Anvil) -> Result<u64> {
+    count_at(anvil, "latest").await
+}
+
+/// Start a command and kill it without warning when so many transactions of its key are sent and the last is not mined.
 async fn killed(provery: &Provery, anvil: &Anvil, key: &str, args: &[&str], after: u64) -> Result<()> {
+    anvil.request("evm_setAutomine", json!([false])).await?;
     let mut child = provery.command(Some(key), args)?.stdout(std::process::Stdio::null()).spawn()?;
-    while count(anvil).await? < after {
+    loop {
+        let pending = count_at(anvil, "pending").await?;
+        if pending >= after {
+            break;
+        }
         ensure!(child.try_wait()?.is_none(), "{args:?} ended before it was killed");
+        if pending > count(anvil).await? {
+            anvil.mine(1).await?;
+        }
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
     child.kill().await?;
+    ensure!(count(anvil).await? + 1 == after, "the last is mined already");
     Ok(())
+}
+
+/// Mine what is left, and everything as it comes.
+async fn automine(anvil: &Anvil) -> Result<()> {
+    anvil.request("evm_setAutomine", json!([true])).await?;
+    anvil.mine(1).await
 }
 
 #[tokio::test]
@@ -139,6 +155,7 @@ async fn a_deployment_that_was_killed_goes_on_and_pays_for_nothing_twice() -> Re
         killed(&provery, &anvil, &key, &["deploy"], after).await?;
         ensure!(!provery.deployment().exists(), "it was done");
     }
+    automine(&anvil).await?;
     let message = provery.fails(Some(&key), &["deploy", "--freeze", "200"], "unfinished").await?;
     ensure!(message.contains("--freeze") && message.contains("remove"), "{message}");
     let deployed = provery.ok(Some(&key), &["deploy"]).await?;
@@ -161,9 +178,10 @@ async fn a_rollup_that_was_killed_goes_on_and_one_of_the_same_circuit_uses_what_
     let create =
         ["rollup", "create", "--block-txs", "2", "--expiry", "2000", "--fund", "2ether", "--name", "second"];
     let before = count(anvil).await?;
-    for after in 1..=3 {
+    for after in 1..=5 {
         killed(provery, anvil, &town.deployer, &create, before + after).await?;
     }
+    automine(anvil).await?;
     let second = provery.ok(Some(&town.deployer), &create).await?;
     // Verifier, circuit, rollup, allowance, funds.
     ensure!(count(anvil).await? == before + 5, "{} transactions", count(anvil).await? - before);
@@ -209,7 +227,11 @@ async fn what_a_rollup_may_not_be_is_said_before_anything_is_sent() -> Result<()
         (&["--bond", "1", "--least-rescue", "0"], "terms_rejected", "--bond"),
         (&["--forfeit-bps", "1"], "terms_rejected", "--forfeit-bps"),
         (&["--mechanism", "dutch", "--bond", "0"], "terms_rejected", "--bond"),
-        (&["--mechanism", "race", "--mechanism-option", "delay=500"], "terms_rejected", "delay"),
+        (
+            &["--mechanism", "race", "--mechanism-option", "window=16", "--mechanism-option", "delay=500"],
+            "terms_rejected",
+            "delay",
+        ),
         (&["--accounts", "2000"], "gas_too_high", "--accounts"),
         (&["--fund", "1000000ether"], "insufficient_balance", "--fund"),
     ] {

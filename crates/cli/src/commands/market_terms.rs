@@ -232,6 +232,8 @@ async fn in_favour(session: &Session, current: &Terms, next: &Terms) -> Result<b
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::U256;
+
     use super::*;
 
     #[test]

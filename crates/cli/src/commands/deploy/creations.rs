@@ -82,8 +82,15 @@ impl Blueprint {
     pub fn choices(&self) -> BTreeMap<String, String> {
         let params = &self.params;
         // Other contracts are another deployment, whatever the flags.
+        let plain = Self {
+            params: RegistryConfig::default(),
+            asset: None,
+            puzzle: None,
+            randomness: None,
+            mechanisms: self.mechanisms.clone(),
+        };
         let codes: Vec<u8> =
-            self.names().into_iter().flat_map(|name| self.code(name, &Site::default())).collect();
+            plain.names().into_iter().flat_map(|name| plain.code(name, &Site::default())).collect();
         [
             ("--asset", self.asset.map_or("a new token".to_owned(), |asset| asset.to_string())),
             ("--stake-unit", params.stakeUnit.to_string()),
