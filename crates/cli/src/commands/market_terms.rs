@@ -232,8 +232,6 @@ async fn in_favour(session: &Session, current: &Terms, next: &Terms) -> Result<b
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::U256;
-
     use super::*;
 
     #[test]
