@@ -164,10 +164,10 @@ mod tests {
     fn what_is_in_the_way_says_what_to_type() {
         let mut found = Findings::default();
         found.ok("chain", "is there");
-        found.fail("stake", "there is none", "provery prover stake --amount 5ether");
+        found.fail("stake", "there is none", "provery prover stake --amount 5");
         assert_eq!((found.count(Level::Ok), found.count(Level::Warn), found.count(Level::Fail)), (1, 0, 1));
         let rows: Vec<Vec<String>> = found.0.iter().flat_map(lines).collect();
-        assert_eq!(rows[2], ["", "", "-> provery prover stake --amount 5ether"]);
+        assert_eq!(rows[2], ["", "", "-> provery prover stake --amount 5"]);
         assert_eq!(serde_json::to_value(&found.0).expect("plain")[1]["level"], "fail");
     }
 }
