@@ -119,7 +119,7 @@ async fn look(context: &Context, args: &DoctorArgs, found: &mut Findings) {
         found.fail("settings", problem, "provery node config example");
     }
     let dir = keys_dir_or(flags.keys.clone(), settings.node.keys.clone());
-    machine::data_dir(&values, found);
+    let running = machine::data_dir(&values, found);
     let key = found.note("key", signer::load_optional(settings), "provery keystore new prover.json");
     let key = key.flatten();
     match &key {
@@ -151,7 +151,7 @@ async fn look(context: &Context, args: &DoctorArgs, found: &mut Findings) {
     machine::keys(&session, &mut served, &dir, values.mine == Some(true), found);
     let measured = machine::measured(&values, &dir, found);
     if let Some(key) = key {
-        let result = stake::look(&session, &key, &values, &served, measured.as_ref(), found).await;
+        let result = stake::look(&session, &key, (&values, running), &served, measured.as_ref(), found).await;
         found.note("prover", result, "provery prover status");
     }
 }

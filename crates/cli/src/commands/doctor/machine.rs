@@ -44,10 +44,11 @@ impl Measured {
     }
 }
 
-pub fn data_dir(values: &NodeValues, found: &mut Findings) {
+/// Whether a node runs in the data directory.
+pub fn data_dir(values: &NodeValues, found: &mut Findings) -> bool {
     let Some(dir) = &values.data_dir else {
         found.fail("data", "the node has no directory to keep its database in", "--data-dir .provery/node");
-        return;
+        return false;
     };
     let mut looked = config::Findings::default();
     let running = config::data_dir(dir, &mut looked);
@@ -69,6 +70,7 @@ pub fn data_dir(values: &NodeValues, found: &mut Findings) {
     if let Some(free) = free_space(dir) {
         space(free, dir, found);
     }
+    running
 }
 
 fn space(free: u64, dir: &Path, found: &mut Findings) {
@@ -206,11 +208,11 @@ mod tests {
     fn a_data_directory_is_looked_at() {
         let folder = tempfile::tempdir().expect("makes a folder");
         let values = |dir: &Path| NodeValues { data_dir: Some(dir.to_owned()), ..NodeValues::default() };
-        assert_eq!(levels(|found| data_dir(&NodeValues::default(), found)), [Level::Fail]);
-        let looked = levels(|found| data_dir(&values(&folder.path().join("new")), found));
+        assert_eq!(levels(|found| assert!(!data_dir(&NodeValues::default(), found))), [Level::Fail]);
+        let looked = levels(|found| assert!(!data_dir(&values(&folder.path().join("new")), found)));
         assert_eq!(looked[0], Level::Ok);
         let file = folder.path().join("file");
         std::fs::write(&file, "x").expect("writes");
-        assert_eq!(levels(|found| data_dir(&values(&file), found))[0], Level::Fail);
+        assert_eq!(levels(|found| assert!(!data_dir(&values(&file), found)))[0], Level::Fail);
     }
 }

@@ -7,7 +7,7 @@ use alloy::{
 use eyre::Result;
 use provery_bindings::{Prover, SealedBidAuction};
 use provery_node::earning::{self, Lack, Pause, Shortfall, Situation};
-use provery_types::{RollupRecord, Terms};
+use provery_types::{RollupRecord, Terms, text::plain};
 
 use super::{Findings, machine, machine::Measured};
 use crate::{
@@ -36,7 +36,7 @@ pub struct Served {
 
 impl Served {
     pub fn name(&self) -> String {
-        format!("market {} ({})", self.rollup.market, provery_types::text::plain(&self.rollup.name))
+        format!("market {} ({})", self.rollup.market, plain(&self.rollup.name))
     }
 }
 
@@ -54,7 +54,7 @@ pub async fn served(session: &Session, values: &NodeValues) -> Result<Vec<Served
 pub async fn look(
     session: &Session,
     key: &PrivateKeySigner,
-    values: &NodeValues,
+    (values, running): (&NodeValues, bool),
     served: &[Served],
     measured: Option<&Measured>,
     found: &mut Findings,
@@ -81,17 +81,30 @@ pub async fn look(
         .map(|served| least.as_ref().map(|least| least.base).or_else(|| measured?.cost(served, asset)))
         .collect();
     let situation = situation(session, values, (me, prover), &record, served, &least).await?;
-    let situation = Situation { proofs_left: Some(proofs), ..situation };
+    // A pause while the node runs is the node's own, as far as one can tell from outside.
+    let pause = record.paused.then_some(if running { Pause::Node(None) } else { Pause::Operator });
+    let situation = Situation { pause, proofs_left: Some(proofs), ..situation };
     tell(&earning::shortfalls(&situation, |base| asset.show(base)), found);
 
+    let rate = rate(session, values, found);
     for (served, least) in served.iter().zip(&least) {
         draws(session, served, prover, found).await?;
         machine::against(served, measured, *least, asset, found);
-        let rate = values.gas_wei_per_asset.map_or(U256::from(10u64).pow(U256::from(18)), |amount| amount.0);
-        let budget = budget(served.terms.price.to(), rate, asset, values.budget_bps.unwrap_or(5_000));
-        fees(&served.name(), fee, budget, found);
+        if let Some(rate) = rate {
+            let budget = budget(served.terms.price.to(), rate, asset, values.budget_bps.unwrap_or(5_000));
+            fees(&served.name(), fee, budget, found);
+        }
     }
     Ok(())
+}
+
+/// Wei of the chain's currency that a whole unit of the asset is worth; made up on development chains alone.
+fn rate(session: &Session, values: &NodeValues, found: &mut Findings) -> Option<U256> {
+    let rpc = session.chain.rpc();
+    let symbol = session.asset().symbol();
+    let known = run::check_rate(values, rpc.is_development(), rpc.chain_id(), symbol);
+    found.note("fees", known, "provery node --gas-wei-per-asset, at the true rate")?;
+    Some(values.gas_wei_per_asset.map_or(U256::from(10u64).pow(U256::from(18)), |amount| amount.0))
 }
 
 /// What the node would know of itself once it is up.
@@ -121,8 +134,7 @@ async fn situation(
     Ok(Situation {
         prover,
         registered: record.id != 0,
-        // Whose pause it is only the node's own file knows.
-        pause: record.paused.then_some(Pause::Operator),
+        pause: None,
         taking: tunables.taking,
         rescue: tunables.rescue,
         mine: values.mine == Some(true),

@@ -230,7 +230,7 @@ async fn check_key(session: &Session, prover: Address) -> Result<()> {
 }
 
 /// Elsewhere than on a development chain a made-up rate would make proofs too dear to send, or cost more than they earn.
-fn check_rate(values: &NodeValues, development: bool, chain: u64, symbol: &str) -> Result<()> {
+pub fn check_rate(values: &NodeValues, development: bool, chain: u64, symbol: &str) -> Result<()> {
     if values.gas_wei_per_asset.is_some() || development {
         return Ok(());
     }
