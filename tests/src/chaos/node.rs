@@ -135,6 +135,11 @@ impl Node {
         }))
     }
 
+    /// Whether it is told which markets to serve. Every other node serves every rollup's of the deployment.
+    pub fn is_told(&self) -> bool {
+        self.index % 2 == 1
+    }
+
     /// Whether another node has the same prover: then proofs are made elsewhere.
     pub fn paired(&self) -> bool {
         self.shared.bus.is_some() && (self.index == 0 || self.index + 1 == self.shared.nodes)
@@ -354,10 +359,9 @@ impl Node {
             "--data-dir",
         ]);
         command.arg(&self.data_dir);
-        // Every other node is told which markets to serve, the others serve every rollup's of the deployment.
         let served =
             MARKETS.iter().filter(|market| **market != ADDED || self.shared.serves_added.is_cancelled());
-        for market in served.filter(|_| self.index % 2 == 1) {
+        for market in served.filter(|_| self.is_told()) {
             command.args(["--market", &market.to_string()]);
         }
         if let Some(bus) = self.shared.bus.as_deref().filter(|_| self.paired()) {

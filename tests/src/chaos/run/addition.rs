@@ -14,7 +14,8 @@ const AFTER: u64 = 16;
 const PATIENCE_S: u64 = 90;
 
 impl Run {
-    /// Create it, have blocks posted there, and only then have the nodes serve it: what they keep on disk is older than it is.
+    /// Create it, have blocks posted there, and only then have those nodes serve it that are told
+    /// which markets to serve: what they keep on disk is older than it is.
     pub(super) async fn add_market(&self) -> Result<()> {
         let start = self.log.head();
         let waited = async || Ok(self.log.head() >= start + AFTER);
@@ -34,7 +35,8 @@ impl Run {
         };
         self.until(PATIENCE_S, "the market that was added has no slots", posted).await?;
         self.serves_added.cancel();
-        for node in &self.nodes {
+        // The others find it while they run.
+        for node in self.nodes.iter().filter(|node| node.is_told()) {
             node.kill("sigterm", Next::default());
         }
         self.log.injected(MARKET_ADDED, "chain", json!({ "market": ADDED, "created_in": created }));
