@@ -333,11 +333,8 @@ impl Book {
         let mut moved = Vec::new();
         let mut changes = Changes::default();
         // What was not at hand may be now.
-        for key in self.duty.wanting() {
-            if self.at_hand(key).is_ok() {
-                self.duty.has(key);
-                self.advance(key, &Input::Changed, &mut changes);
-            }
+        for key in self.no_longer_wanting() {
+            self.advance(key, &Input::Changed, &mut changes);
         }
         let due = |record: &WorkRecord| match record.work.stage {
             SlotStage::Seen | SlotStage::Queued | SlotStage::Proving | SlotStage::Proved { .. } => true,

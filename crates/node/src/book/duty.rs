@@ -2,7 +2,7 @@
 //! slots taken over, rescues, terms accepted and returns from a suspension all ask here; what is held all the same and cannot be
 //! proven is an alarm ([`super::Concern`]).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy::primitives::U256;
 
@@ -41,12 +41,15 @@ pub(super) struct Duty {
     found: HashMap<SlotKey, Found>,
     /// Slots that would be proven, were it all at hand.
     wanting: BTreeSet<SlotKey>,
+    /// What was known of their markets when they were looked at last: how much the rollup had said, and what was missing.
+    looked: BTreeMap<U256, (u64, Option<Lack>)>,
 }
 
 impl Duty {
     /// The chain is another than before.
     pub fn clear(&mut self) {
         self.found.clear();
+        self.looked.clear();
     }
 
     pub fn forget(&mut self, key: SlotKey) {
@@ -56,14 +59,6 @@ impl Duty {
 
     pub fn wants(&mut self, key: SlotKey) {
         self.wanting.insert(key);
-    }
-
-    pub fn wanting(&self) -> Vec<SlotKey> {
-        self.wanting.iter().copied().collect()
-    }
-
-    pub fn has(&mut self, key: SlotKey) {
-        self.wanting.remove(&key);
     }
 }
 
@@ -111,6 +106,27 @@ impl Book {
         });
         self.duty.found.insert(key, Found { edition, gap: gap.clone() });
         gap.map_or(Ok(()), Err)
+    }
+
+    /// Slots that would have been proven, and of which all is at hand by now.
+    pub(super) fn no_longer_wanting(&mut self) -> Vec<SlotKey> {
+        let markets: BTreeSet<U256> = self.duty.wanting.iter().map(|key| key.market).collect();
+        let mut found = Vec::new();
+        for market in markets {
+            let edition = self.facts.rollup(market).map_or(0, |rollup| rollup.edition());
+            let known = (edition, self.lack(market));
+            if self.duty.looked.get(&market) == Some(&known) {
+                continue;
+            }
+            self.duty.looked.insert(market, known);
+            let wanting: Vec<SlotKey> =
+                self.duty.wanting.iter().filter(|key| key.market == market).copied().collect();
+            found.extend(wanting.into_iter().filter(|key| self.at_hand(*key).is_ok()));
+        }
+        for key in &found {
+            self.duty.wanting.remove(key);
+        }
+        found
     }
 
     /// A proof of a slot could not be prepared. If something is missing, it is looked at again once more is known.
