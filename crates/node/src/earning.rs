@@ -178,7 +178,8 @@ fn earns_nothing_in(it: &Situation, served: &Served) -> bool {
     let ticket = !mechanism.wants_puzzle() || it.mine;
     let deposit = served.deposit.is_none_or(|deposit| deposit >= served.deposit_needed);
     let staked = it.registered && stake(it, served, "", &|_| String::new()).is_none();
-    !open && !(mechanism.allocates() && staked && ticket && deposit)
+    let given = mechanism.allocates() && staked && ticket && deposit;
+    !(open || given)
 }
 
 fn everywhere(it: &Situation) -> Vec<Shortfall> {

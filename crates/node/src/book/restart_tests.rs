@@ -166,7 +166,7 @@ fn a_proof_that_binds_nobody_makes_way_for_what_would_be_late() {
     let (_directory, mut book, mut world) = begun();
     book.block(block(2), &world.post(2, Address::ZERO, None)).expect("stored");
     // Whoever's turn it was did not come.
-    book.decide(&policy(1_060)).expect("decided");
+    book.decide(&policy(1_120)).expect("decided");
     book.input(key(1), &Input::ProofStarted).expect("stored");
     assert_eq!(stage(&book, 1), SlotStage::Proving);
     let tight = Policy { estimated_proving_seconds: 48, ..policy(1_007) };

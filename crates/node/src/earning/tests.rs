@@ -82,7 +82,8 @@ fn every_reason_is_one_sentence_with_a_command() {
     assert_eq!(with(|it| it.markets[0].version = 2), ["terms_not_accepted"]);
     assert_eq!(with(|it| it.markets[0].suspended = true), ["suspended"]);
     assert_eq!(with(|it| it.markets[0].mechanism = None), ["mechanism_unknown"]);
-    let lacks: [(fn(&mut Situation), &str); 5] = [
+    type Change = fn(&mut Situation);
+    let lacks: [(Change, &str); 5] = [
         (|it| it.markets[0].lack = Some(Lack::Rollup), "no_rollup"),
         (|it| it.markets[0].lack = Some(Lack::History), "no_state"),
         (|it| it.markets[0].lack = Some(Lack::Reading), "reading_history"),
