@@ -172,7 +172,7 @@ fn a_proof_that_binds_nobody_makes_way_for_what_would_be_late() {
     let tight = Policy { estimated_proving_seconds: 48, ..policy(1_007) };
     assert_eq!(book.makes_way(&tight), None);
     book.block(block(3), &world.post(3, ME, None)).expect("stored");
-    book.decide(&policy(1_005)).expect("decided");
+    book.decide(&policy(1_120)).expect("decided");
     assert_eq!(book.makes_way(&Policy { estimated_proving_seconds: 47, ..tight }), None, "there is time");
     assert_eq!(book.makes_way(&tight), Some(key(1)));
     assert!(!book.overload(&tight, false), "nor does it count");
