@@ -8,7 +8,7 @@ use ark_relations::gr1cs::SynthesisError;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error(
-        "{path} is missing, and circuit {circuit} cannot do without it: run `provery keys generate` or copy it there"
+        "{path} is missing, so there are no keys for circuit {circuit}: run `provery keys generate` or copy it there"
     )]
     Missing { circuit: String, path: PathBuf },
 

@@ -61,7 +61,7 @@ fn keys_follow_the_same_order() {
     // A keystore, whether before or after it, and the bare key is not used; that is said to whoever signs.
     case.env.push((ENV_KEYSTORE, "env.json"));
     let both = case.resolve().expect("resolves");
-    assert_eq!(both.key, keystore("env.json".into(), &Password::Prompt));
+    assert_eq!(both.key, keystore("env.json".into(), &password));
     assert!(both.passed_over);
 
     case.env.push((ENV_KEYSTORE_PASSWORD, "hunter2"));
