@@ -196,7 +196,9 @@ pub fn fields(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let screen = Screen::now();
     rows.iter()
-        .map(|(name, value)| format!("{}  {}\n", screen.heading(&format!("{name:<width$}")), text::lines(value)))
+        .map(|(name, value)| {
+            format!("{}  {}\n", screen.heading(&format!("{name:<width$}")), text::lines(value))
+        })
         .collect()
 }
 

@@ -85,8 +85,9 @@ pub async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
         return Err(fail(
             Code::InsufficientStake,
             format!(
-                "{units} units are {need} wei and {me} can allocate {have} wei to market {market}; stake \
-                 more, or allocate at most {} units",
+                "{units} units are {} and {me} can allocate {} to market {market}; stake more, or allocate at most {} units",
+                session.show(need),
+                session.show(have),
                 have / unit
             ),
         ));

@@ -155,9 +155,10 @@ pub async fn set(context: &Context, args: SetTermsArgs) -> Result<()> {
         return Err(fail(
             Code::NotReady,
             format!(
-                "version {} of the terms of market {id} is announced, good from unix second {from} on, and these would take its \
-                 place for good; pass --replace if that is meant",
-                told.version
+                "version {} of the terms of market {id} is announced, good from {} on, and these would take its place for \
+                 good; pass --replace if that is meant",
+                told.version,
+                when(from)
             ),
         ));
     }

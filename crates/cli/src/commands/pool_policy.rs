@@ -178,8 +178,9 @@ pub async fn narrow(context: &Context, args: NarrowArgs) -> Result<()> {
     let unit = session.chain.registry_params().await?.stake_unit;
     if bonded > unit * U256::from(args.exposure) {
         warnings.push(format!(
-            "{bonded} wei are bonded there for slots that the pool holds, more than {} units: they stay its duty until they end, so \
-             keep a node proving them, or their bonds are slashed",
+            "{} are bonded there for slots that the pool holds, more than {} units: they stay its duty until they end, so keep \
+             a node proving them, or their bonds are slashed",
+            session.show(bonded),
             args.exposure
         ));
     }

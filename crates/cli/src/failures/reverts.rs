@@ -117,9 +117,10 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
             (Code::NotOperator, "only the pool's operator may do this; sign with the operator's key")
         }
         "BpsTooLarge" => (Code::Usage, "a share is at most 10000 bps; choose a smaller one"),
-        "AmountTooSmall" => {
-            (Code::Usage, "that is worth less than one share, or less than one wei; use a larger amount")
-        }
+        "AmountTooSmall" => (
+            Code::Usage,
+            "that is worth less than one share, or less than the smallest unit of the asset; use a larger amount",
+        ),
         "InsufficientShares" => {
             (Code::InsufficientShares, "there are not that many shares; ask for less, or for --all")
         }

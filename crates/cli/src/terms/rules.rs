@@ -76,7 +76,7 @@ fn broken(whose: &str, rule: &str, terms: &Terms) -> eyre::Report {
 pub fn advice(rule: &str) -> &'static str {
     match rule {
         "address" => "--requester, --mechanism and the circuit's verifier must be addresses other than zero",
-        "price" => "--price must be above 0 (and below 2^88 wei in an auction)",
+        "price" => "--price must be above 0 (and below 2^88 base units in an auction)",
         "windows" => "--fast must not be above --exclusive, nor twice --exclusive above --expiry",
         "expiryWindow" => {
             "--expiry must be longer: long enough for whoever gets the slot and then a rescuer to have --exclusive each, \

@@ -2,6 +2,8 @@
 
 use provery_chain::SendError;
 
+use crate::amount::Currency;
+
 /// What is short, in one word, and what mends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {
@@ -26,8 +28,10 @@ pub fn of(error: &SendError, rollup: &str) -> Option<Shortage> {
         (_, SendError::Underfunded { account, balance, needed, .. }) => (
             "gas",
             format!(
-                "{account} has {balance} wei for gas and a block needs {needed}; send it at least {} more, and blocks go on",
-                needed.saturating_sub(*balance)
+                "{account} has {} for gas and a block needs {}; send it at least {} more, and blocks go on",
+                Currency::gas().show(*balance),
+                Currency::gas().show(*needed),
+                Currency::gas().show(needed.saturating_sub(*balance))
             ),
         ),
         _ => return None,
@@ -53,7 +57,7 @@ mod tests {
         let (balance, needed) = (U256::from(3), U256::from(10));
         let poor = SendError::Underfunded { kind: "post_block", account: Address::ZERO, balance, needed };
         let gas = of(&poor, "demo").expect("is one");
-        assert!(gas.of == "gas" && gas.advice.contains("at least 7 more"), "{gas:?}");
+        assert!(gas.of == "gas" && gas.advice.contains("at least 7 wei more"), "{gas:?}");
         assert_eq!(of(&reverted("RingFull"), "demo").map(|shortage| shortage.of), Some("room"));
         assert_eq!(of(&reverted("NotSequencer"), "demo"), None);
     }
