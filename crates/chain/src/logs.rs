@@ -27,8 +27,10 @@ const REASON_BYTES: usize = 200;
 /// Bits set when it names nearly everything: some chains set them all.
 const FULL: u32 = 2_000;
 
-/// Headers of a range whose blooms are looked at, beside those of the blocks with logs.
+/// Headers of a range whose blooms are looked at, beside those of the blocks with logs: more where an endpoint tells no logs
+/// at all, and there is no second to ask.
 const SAMPLES: u64 = 16;
+const SAMPLES_OF_SILENCE: u64 = 1_024;
 
 /// A block and what our contracts said in it.
 pub(crate) type Told = (BlockRef, Vec<LoggedEvent>);
@@ -94,12 +96,14 @@ impl Reader {
         let to = end.block.number;
         let mut logs = by_height(view, view.logs_from(from, to, &self.filter).await?)?;
         let mut others = BTreeMap::new();
+        let mut samples = if logs.is_empty() { SAMPLES_OF_SILENCE } else { SAMPLES };
         if let Some(other) = self.other(view)
             && let Ok(found) = other.logs_from(from, to, &self.filter).await
         {
             others = by_height(&other, found)?;
+            samples = SAMPLES;
         }
-        let step = ((to - from) / SAMPLES).max(1) as usize;
+        let step = ((to - from) / samples).max(1) as usize;
         let mut heights: Vec<u64> = {
             let told = logs.keys().chain(others.keys()).copied();
             (from..=to).step_by(step).chain(told.filter(|height| (from..=to).contains(height))).collect()
