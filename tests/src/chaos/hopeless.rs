@@ -15,7 +15,7 @@ use super::{
 
 /// For how long a node's proofs fail at most, and no other fault meets it.
 pub const HOPELESS_MS: u64 = 40_000;
-/// Runs as long as this make sure of it.
+/// Runs shorter than this do without, all others make sure of it.
 pub const GIVING_UP_S: u64 = 90;
 /// How often it is asked.
 const ASK_EVERY: Duration = Duration::from_millis(400);

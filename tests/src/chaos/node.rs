@@ -185,6 +185,11 @@ impl Node {
         self.with(|state| state.armed.map(|place| (place, state.started_ms)))
     }
 
+    /// Whether its proofs are to fail.
+    pub fn failing(&self) -> bool {
+        self.with(|state| state.failing)
+    }
+
     /// Kill it as `why`; it comes back as `next` says. Whether there was anything to kill.
     pub fn kill(&self, why: &'static str, next: Next) -> bool {
         let pid = self.with(|state| {

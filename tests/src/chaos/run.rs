@@ -397,8 +397,8 @@ impl Run {
     async fn settle(&self, say: &dyn Fn(Value)) -> Result<()> {
         say(json!({ "event": "settling" }));
         for node in &self.nodes {
-            // One that runs with a crash point would go on to crash.
-            if node.armed().is_some() {
+            // One that runs with a crash point would go on to crash, and one whose proofs fail would prove nothing.
+            if node.armed().is_some() || node.failing() {
                 node.kill("disarmed", node::Next::default());
             }
         }
