@@ -411,10 +411,11 @@ impl Director {
             Fault::Outage => dice.between(2_000, 5_000),
             _ => 1_000,
         };
-        let Some(node) = dice.pick(&self.nodes).cloned() else { return false };
-        // Its proofs are made by nobody that could be told to fail.
-        let deaf = fault.wants_workers() && node.paired();
-        if deaf || fault == Fault::GivenUp && self.hopeless.is_some() || !node.claim(ms + 500) {
+        // Proofs of a node with a standby are made by nobody that could be told to fail.
+        let hears = |node: &&Arc<Node>| !fault.wants_workers() || !node.paired();
+        let fit: Vec<Arc<Node>> = self.nodes.iter().filter(hears).cloned().collect();
+        let Some(node) = dice.pick(&fit).cloned() else { return false };
+        if fault == Fault::GivenUp && self.hopeless.is_some() || !node.claim(ms + 500) {
             return false;
         }
         let Some(pid) = node.pid() else { return false };
