@@ -34,7 +34,7 @@ pub use calls::{Call, Calls};
 pub use clock::believable;
 pub use connection::{Chain, load_deployment};
 pub use endpoints::EndpointHealth;
-pub use error::ChainError;
+pub use error::{ChainError, reason};
 pub use follower::{Follower, FollowerConfig, Health, Update};
 pub use gas::Receipt;
 pub use hint::hint;

@@ -13,7 +13,7 @@ use alloy::{
 };
 use eyre::{Report, Result};
 use provery_chain::{
-    Call, Calls, Chain, ChainError, Journal, Mined, Order, Rpc, SendError, Sender, SenderConfig,
+    Call, Calls, Chain, ChainError, Journal, Mined, Order, Rpc, SendError, Sender, SenderConfig, reason,
 };
 use provery_types::{BlockRef, Deployment, LoggedEvent};
 
@@ -69,7 +69,7 @@ impl Wire {
     /// Transactions of the key so far: the nonce of the next.
     pub async fn nonce(&self) -> Result<u64> {
         let count = self.rpc.provider().get_transaction_count(self.sender.address()).await;
-        count.map_err(|error| silent(&self.rpc, "the number of transactions", &error))
+        count.map_err(|error| silent(&self.rpc, "the number of transactions", &reason(&error)))
     }
 }
 

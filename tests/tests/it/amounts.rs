@@ -24,10 +24,10 @@ async fn six_decimals_from_the_deployment_to_the_earnings() -> Result<()> {
     // What was staked and set in whole units is that many millions.
     let status = provery.ok(key, &["status"]).await?;
     ensure!(status["stake_unit"] == "1000000", "one whole token unless told otherwise: {status}");
-    let shown = provery.ok(None, &["market", "show", "1"]).await?;
+    let shown = provery.ok(None, &["market", "show", "--market", "1"]).await?;
     ensure!(shown["terms"]["price"] == "10000000" && shown["terms"]["bond"] == "12000000", "{shown}");
     ensure!(shown["funds"] == "100000000", "{shown}");
-    let told = provery.told(None, &["market", "show", "1"]).await?;
+    let told = provery.told(None, &["market", "show", "--market", "1"]).await?;
     ensure!(told.contains("10 STRICT") && told.contains("100 STRICT") && !told.contains("ether"), "{told}");
 
     // Amounts of another kind are refused, with what to type instead.

@@ -47,7 +47,7 @@ async fn bad_input_of_a_prover_loses_nothing() -> Result<()> {
 
     let message =
         provery.fails(key, &["prover", "stake", "--amount", "1ether"], "insufficient_balance").await?;
-    ensure!(message.contains("needs 1000000000000000000"), "{message}");
+    ensure!(message.contains("needs 1 DEV"), "{message}");
     provery.fails(key, &["market", "show", "--market", "7"], "market_not_found").await?;
     provery.fails(key, &["market", "fund", "--market", "7", "--amount", "1"], "market_not_found").await?;
     provery.fails(key, &["prove", "--market", "1", "--slot", "9"], "slot_not_found").await?;

@@ -224,7 +224,7 @@ async fn what_a_rollup_may_not_be_is_said_before_anything_is_sent() -> Result<()
         (&["--price", "0"], "terms_rejected", "--price"),
         (&["--floor-bps", "0"], "terms_rejected", "--floor-bps"),
         (&["--rescuer-bps", "9000"], "terms_rejected", "--requester-bps"),
-        (&["--bond", "1", "--least-rescue", "0"], "terms_rejected", "--bond"),
+        (&["--bond", "1base", "--least-rescue", "0"], "terms_rejected", "--bond"),
         (&["--forfeit-bps", "1"], "terms_rejected", "--forfeit-bps"),
         (&["--mechanism", "dutch", "--bond", "0"], "terms_rejected", "--bond"),
         (

@@ -78,7 +78,7 @@ async fn the_doctor_finds_nothing_in_the_way_of_a_prover_that_is_ready() -> Resu
     missed(key, &["doctor", "--data-dir", "node", "--gas-wei-per-asset", "1"], "--gas-wei-per-asset").await?;
     town.provery.ok(key, &["prover", "pause"]).await?;
     missed(key, &doctor, "provery prover resume").await?;
-    town.provery.ok(key, &["prover", "allocate", "--market", "1", "--units", "3"]).await?;
+    town.provery.ok(key, &["prover", "allocate", "--market", "1", "--units", "0"]).await?;
     missed(key, &doctor, "provery prover allocate --market 1 --units 12").await?;
     Ok(())
 }

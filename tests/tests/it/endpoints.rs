@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use eyre::{Result, bail, ensure, eyre};
+use eyre::{Result, WrapErr as _, bail, ensure, eyre};
 use provery_chain::{Chain, ChainError, EndpointHealth, Follower, FollowerConfig, Rpc, Update, hint};
 use provery_tests::{Anvil, Faults, Relay, deploy_core};
 use provery_types::{BlockRef, Event, LoggedEvent};

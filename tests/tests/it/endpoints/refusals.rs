@@ -34,7 +34,8 @@ async fn nothing_is_missed_and_all_is_sent_whatever_the_first_endpoint_refuses_w
         assert_eq!(following.uris().len(), count + 2, "{code} {message}");
         assert!(!field.health(0).up && field.health(1).up, "{code} {message}");
         field.relays[0].heal();
-        following.until(|| field.health(0).left_because.is_none() && field.health(0).up).await?;
+        let back = following.until(|| field.health(0).left_because.is_none() && field.health(0).up).await;
+        back.wrap_err_with(|| format!("{code} {message}: {:?}", field.health(0)))?;
     }
     Ok(())
 }

@@ -65,6 +65,7 @@ async fn a_rollup_that_is_created_later_is_proven_without_a_restart_and_after_on
     create(&town, "third", "3").await?;
     sequence(&town, "third").await?;
     let node = start()?;
+    node.ready(200).await?;
     proven(&node, "3", 1).await?;
     sequence(&town, "third").await?;
     sequence(&town, "second").await?;

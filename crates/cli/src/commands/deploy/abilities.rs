@@ -10,7 +10,7 @@ use alloy::{
     transports::RpcError,
 };
 use eyre::{Report, Result};
-use provery_chain::Rpc;
+use provery_chain::{Rpc, reason};
 
 use crate::error::{Code, fail};
 
@@ -162,8 +162,8 @@ fn senseless(rpc: &Rpc) -> Report {
 
 async fn head(rpc: &Rpc) -> Result<Block> {
     let block = rpc.provider().get_block_by_number(BlockNumberOrTag::Latest).await;
-    let block = block.map_err(|error| unanswered(rpc, "eth_getBlockByNumber", &error))?;
-    block.ok_or_else(|| unanswered(rpc, "eth_getBlockByNumber", &"no newest block"))
+    let block = block.map_err(|error| unanswered(rpc, "eth_getBlockByNumber", &reason(&error)))?;
+    block.ok_or_else(|| unanswered(rpc, "eth_getBlockByNumber", "no newest block"))
 }
 
 /// What a program leaves; nothing if the chain does not run it.
@@ -176,7 +176,7 @@ async fn answer(rpc: &Rpc, request: TransactionRequest) -> Result<Option<Bytes>>
     match rpc.provider().call(request).await {
         Ok(answer) => Ok(Some(answer)),
         Err(RpcError::ErrorResp(_)) => Ok(None),
-        Err(error) => Err(unanswered(rpc, "eth_call", &error)),
+        Err(error) => Err(unanswered(rpc, "eth_call", &reason(&error))),
     }
 }
 
@@ -199,7 +199,7 @@ async fn byte_gas(rpc: &Rpc, from: Address) -> Result<Option<u64>> {
         *gas = match rpc.provider().estimate_gas(creation(from, blank(size))).await {
             Ok(gas) => Some(gas),
             Err(RpcError::ErrorResp(_)) => None,
-            Err(error) => return Err(unanswered(rpc, "eth_estimateGas", &error)),
+            Err(error) => return Err(unanswered(rpc, "eth_estimateGas", &reason(&error))),
         };
     }
     Ok(gas[0].zip(gas[1]).map(|(none, some)| some.saturating_sub(none) / BYTES))
@@ -209,7 +209,7 @@ fn creation(from: Address, code: Bytes) -> TransactionRequest {
     TransactionRequest::default().with_from(from).with_input(code).into_create()
 }
 
-fn unanswered(rpc: &Rpc, method: &str, error: &dyn std::fmt::Display) -> Report {
+fn unanswered(rpc: &Rpc, method: &str, error: &str) -> Report {
     fail(
         Code::RpcUnavailable,
         format!(

@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(worst(&[good.clone(), mute], 1_005), Level::Fail);
         let old = Answer { missing: vec!["eth_feeHistory"], ..good.clone() };
         assert_eq!(worst(&[good.clone(), old], 1_005), Level::Warn);
-        assert_eq!(worst(&[good.clone()], 1_005), Level::Warn, "only one");
+        assert_eq!(worst(std::slice::from_ref(&good), 1_005), Level::Warn, "only one");
         let hashes = [("a".to_owned(), B256::repeat_byte(1)), ("b".to_owned(), B256::repeat_byte(2))];
         let (_, found) = judged(&[good.clone(), good], &hashes, 1_005);
         assert!(found.iter().any(|(level, says)| *level == Level::Fail && says.contains("different blocks")));
