@@ -45,7 +45,7 @@ async fn what_does_not_fit_or_cannot_be_paid_is_said_before_anything_is_sent() -
     ensure!(sent(&small).await? == "0x0", "something was sent");
 
     let anvil = Anvil::start().await?;
-    let key = deployer(&anvil, "0x38d7ea4c68000").await?;
+    let key = deployer(&anvil, "0xe8d4a51000").await?;
     let provery = Provery::new(&anvil.url())?;
     let message = provery.fails(Some(&key), &["deploy"], "insufficient_gas_funds").await?;
     ensure!(message.contains("send it at least"), "{message}");
@@ -242,7 +242,7 @@ async fn what_a_rollup_may_not_be_is_said_before_anything_is_sent() -> Result<()
             ensure!(message.contains(named), "{flags:?}: {message}");
         }
     }
-    town.anvil.set_balance(provery_tests::key(1).address().to_string(), "0x38d7ea4c68000").await?;
+    town.anvil.set_balance(provery_tests::key(1).address().to_string(), "0xe8d4a51000").await?;
     let create = ["rollup", "create", "--name", "no", "--block-txs", "2"];
     let message = provery.fails(key, &create, "insufficient_gas_funds").await?;
     ensure!(message.contains("send it at least"), "{message}");

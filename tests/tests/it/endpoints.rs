@@ -40,10 +40,14 @@ impl Field {
         for _ in 0..relays {
             all.push(Relay::to(anvil.port()).await?);
         }
-        let urls: Vec<String> = all.iter().map(Relay::url).collect();
-        let rpc = Rpc::connect_with(&urls, Duration::from_secs(5)).await?;
-        let chain = Chain::connect(rpc, direct.deployment().clone()).await?;
+        let chain = connect(&all, &direct).await?;
         Ok(Self { anvil, direct, relays: all, chain })
+    }
+
+    /// A client that knows nothing yet of its endpoints.
+    async fn forget(&mut self) -> Result<()> {
+        self.chain = connect(&self.relays, &self.direct).await?;
+        Ok(())
     }
 
     fn health(&self, at: usize) -> EndpointHealth {
@@ -60,6 +64,12 @@ impl Field {
     async fn head(&self) -> Result<BlockRef> {
         Ok(self.direct.rpc().head().await?)
     }
+}
+
+async fn connect(relays: &[Relay], direct: &Chain) -> Result<Chain> {
+    let urls: Vec<String> = relays.iter().map(Relay::url).collect();
+    let rpc = Rpc::connect_with(&urls, Duration::from_secs(5)).await?;
+    Ok(Chain::connect(rpc, direct.deployment().clone()).await?)
 }
 
 /// A follower and what its caller would have stored.

@@ -23,9 +23,11 @@ fn refusing(code: i64, message: &str) -> Faults {
 
 #[tokio::test]
 async fn nothing_is_missed_and_all_is_sent_whatever_the_first_endpoint_refuses_with() -> Result<()> {
-    let field = Field::with(2).await?;
-    let mut following = Following::new(&field.chain, config());
+    let mut field = Field::with(2).await?;
     for (count, (code, message)) in REFUSALS.into_iter().enumerate() {
+        // Whoever fails again and again is asked ever more rarely.
+        field.forget().await?;
+        let mut following = Following::new(&field.chain, config());
         field.relays[0].set(refusing(code, message));
         // As the client sends, not past it.
         let sender = Sender::new(field.chain.rpc().clone(), key(0), SenderConfig::new(POLL));
