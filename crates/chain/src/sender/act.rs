@@ -89,7 +89,7 @@ impl Look<'_> {
             }
             return Ok(());
         }
-        inner.book().strange(1);
+        inner.book().lost_nonce();
         let quote = self.quote().await?;
         let last = intent.signed.last().map(|last| quote.settled(last.max_fee, last.max_priority_fee));
         let gas = Some(intent.spend.expected).filter(|gas| *gas > 0).unwrap_or(intent.gas);

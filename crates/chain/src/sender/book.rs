@@ -146,6 +146,8 @@ pub(super) struct Book {
     /// Nonces that went to transactions which this program did not sign, and when that was last seen.
     pub foreign: u64,
     pub foreign_at_ms: u64,
+    /// When a nonce that this program had signed for last went to one of these; 0 if never.
+    pub lost_at_ms: u64,
     last_id: u64,
     pub replaced: u64,
     pub rebroadcast: u64,
@@ -261,6 +263,12 @@ impl Book {
         self.foreign_at_ms = super::unix_millis();
     }
 
+    /// A nonce that this program had signed for went to a transaction of another.
+    pub fn lost_nonce(&mut self) {
+        self.strange(1);
+        self.lost_at_ms = self.foreign_at_ms;
+    }
+
     /// Nonces below are used, given what an endpoint counts, which may be old.
     pub fn used(&self, count: u64) -> u64 {
         let mined = self.entries.values().rev().find(|entry| entry.is_mined());
@@ -298,6 +306,7 @@ impl Book {
             rebroadcast: self.rebroadcast,
             foreign_nonces: self.foreign,
             foreign_at_ms: self.foreign_at_ms,
+            lost_at_ms: self.lost_at_ms,
             last_error: self.last_error.clone(),
         }
     }
@@ -374,7 +383,9 @@ mod tests {
         assert_eq!(book.foreign, 3, "while it did not act, others might");
         book.insert(intent(20, true));
         book.count(21);
-        assert_eq!((book.foreign, book.status().foreign_nonces), (3, 3));
+        assert_eq!((book.foreign, book.status().foreign_nonces, book.status().lost_at_ms), (3, 3, 0));
+        book.lost_nonce();
+        assert!(book.foreign == 4 && book.status().lost_at_ms > 0, "one that was signed for here");
     }
 
     #[test]

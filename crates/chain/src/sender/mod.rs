@@ -158,6 +158,8 @@ pub struct OutboxStatus {
     pub foreign_nonces: u64,
     /// Unix milliseconds at which that was last seen.
     pub foreign_at_ms: u64,
+    /// Unix milliseconds at which a nonce that was signed for here last went to one of these; 0 if never.
+    pub lost_at_ms: u64,
     /// What went wrong last; None once a look at the chain went well.
     pub last_error: Option<String>,
 }

@@ -243,7 +243,7 @@ impl Inner {
                                 nonce = intent.nonce,
                                 "the nonce is used elsewhere"
                             );
-                            self.book().strange(1);
+                            self.book().lost_nonce();
                             self.withdraw(intent)?;
                             return Ok(First::Moved(next));
                         }

@@ -55,7 +55,9 @@ impl Concern {
     pub const BLIND: &'static str = "blind";
     /// The prover should be out of the draws, and cannot be paused.
     pub const PAUSE_FAILS: &'static str = "pause_fails";
-    /// Another program sends with this node's key.
+    /// Another program sends with this node's key: its operator's commands, perhaps.
+    pub const KEY_USED: &'static str = "key_used";
+    /// And took a nonce of this node's: a second node, most likely.
     pub const KEY_SHARED: &'static str = "key_shared";
     /// The prover is out of the draws, and not by this node.
     pub const PAUSED_BY_OPERATOR: &'static str = "paused_by_operator";

@@ -25,6 +25,8 @@ struct Signs {
     key: String,
     /// Nonces of it that others used, and for how long that was not seen again, in milliseconds.
     foreign: (u64, u64),
+    /// For how many milliseconds none of them was one that this node had signed for; nothing if none ever was.
+    lost_ms: Option<u64>,
     /// It is paused, and not by this node.
     held_out: bool,
 }
@@ -69,13 +71,21 @@ fn alarms(signs: &Signs) -> Vec<Concern> {
         }
     }
     let (nonces, quiet_ms) = signs.foreign;
-    if nonces > 0 && quiet_ms < SHARED_FOR_MS {
-        let key = &signs.key;
+    let key = &signs.key;
+    if signs.lost_ms.is_some_and(|ago| ago < SHARED_FOR_MS) {
         say(
             Concern::KEY_SHARED,
             format!(
-                "{nonces} nonces of {key} went to transactions that this node did not sign: if a second node runs with this key, \
-                 stop it or give it a key of its own (`provery prover submitter add`); both lose transactions to each other"
+                "a transaction of this node's lost its nonce to one that it did not sign: stop whatever else runs with the key \
+                 {key}, or give it a key of its own (`provery prover submitter add`); both lose transactions to each other"
+            ),
+        );
+    } else if nonces > 0 && quiet_ms < SHARED_FOR_MS {
+        say(
+            Concern::KEY_USED,
+            format!(
+                "{nonces} nonces of {key} went to transactions that this node did not sign: commands of its operator do no harm; \
+                 if a second node runs with this key, stop it"
             ),
         );
     }
@@ -105,6 +115,7 @@ impl Service {
             trouble: self.pause_trouble.as_ref().map(|trouble| trouble.message.clone()),
             key: self.sender.address().to_string(),
             foreign: (outbox.foreign_nonces, unix_millis().saturating_sub(outbox.foreign_at_ms)),
+            lost_ms: (outbox.lost_at_ms > 0).then(|| unix_millis().saturating_sub(outbox.lost_at_ms)),
             held_out: standing.paused && self.book.facts().held_out(self.config.prover),
         })
     }
@@ -136,7 +147,10 @@ mod tests {
         let shared = Signs { foreign: (3, 1_000), ..well.clone() };
         assert!(alarms(&shared)[0].message.starts_with("3 nonces of 0xabc"));
         assert_eq!(codes(&Signs { foreign: (3, SHARED_FOR_MS), ..shared.clone() }), [""; 0]);
-        assert!(alarms(&shared).iter().all(Concern::is_alarm));
+        assert!(!alarms(&shared)[0].is_alarm(), "its operator may have typed a command");
+        let robbed = Signs { lost_ms: Some(1_000), ..shared };
+        assert_eq!(codes(&robbed), [Concern::KEY_SHARED]);
+        assert!(alarms(&robbed).iter().all(Concern::is_alarm));
         let key = SlotKey { market: alloy::primitives::U256::from(3), id: 4 };
         let late = Signs { late_bids: vec![(key, "reveal")], ..well.clone() };
         assert_eq!((codes(&late), alarms(&late)[0].slot), (vec![Concern::BID_LATE], Some(4)));
