@@ -1,17 +1,10 @@
 //! Following events: in order, through reorgs, restarts and outages.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use eyre::{Result, ensure, eyre};
 use provery_chain::{Chain, ChainError, Follower, FollowerConfig, Rpc, Update, history};
-use provery_node::{
-    book::Book,
-    store::{DataDir, Identity, Store},
-};
-use provery_tests::{Anvil, Relay, Wire, deploy_core};
+use provery_tests::{Anvil, History, Wire, deploy_core};
 use provery_types::{BlockRef, Event, LoggedEvent};
 use tokio::time::timeout;
 
@@ -195,66 +188,6 @@ async fn an_outage_is_shown_and_survived() -> Result<()> {
     Ok(())
 }
 
-/// A chain on which a prover says something now and then, behind a relay that counts.
-struct History {
-    anvil: Anvil,
-    relay: Relay,
-    chain: Chain,
-    dir: tempfile::TempDir,
-}
-
-impl History {
-    /// `events` events, one every `apart` blocks.
-    async fn make(events: u64, apart: u64) -> Result<Self> {
-        let anvil = Anvil::start().await?;
-        let sender = anvil.sender(0).await?;
-        let direct = deploy_core(&sender).await?;
-        let account = anvil.request("eth_accounts", serde_json::json!([])).await?[0].clone();
-        for at in 0..events {
-            let call = match at {
-                0 => direct.calls().register("0"),
-                at => direct.calls().set_uri(&at.to_string()),
-            };
-            let transaction = serde_json::json!([{ "from": account, "to": call.to, "data": call.data }]);
-            anvil.request("eth_sendTransaction", transaction).await?;
-            anvil.mine(apart - 1).await?;
-        }
-        let relay = Relay::to(anvil.port()).await?;
-        let chain = Chain::connect(Rpc::connect(&relay.url()).await?, direct.deployment().clone()).await?;
-        Ok(Self { anvil, relay, chain, dir: tempfile::tempdir()? })
-    }
-
-    /// As a node that starts: what it stored, and a follower from there.
-    fn open(&self) -> Result<(Book, Follower)> {
-        let deployment = self.chain.deployment().clone();
-        let market = deployment.market();
-        let identity = Identity { chain_id: deployment.chain_id, market, prover: market };
-        let store = Arc::new(Store::open(DataDir::open(self.dir.path())?, &identity)?);
-        let (book, cursor) = Book::open(store, deployment, market, None)?;
-        Ok((book, Follower::new(self.chain.clone(), cursor, FollowerConfig::new(POLL))))
-    }
-
-    /// Take in what comes until the head is reached, or as many updates; how many events there were.
-    async fn sync(&self, book: &mut Book, follower: &mut Follower, updates: usize) -> Result<usize> {
-        let head = self.chain.rpc().head().await?;
-        let mut events = 0;
-        for _ in 0..updates {
-            if book.head().is_some_and(|at| at.number >= head.number) {
-                break;
-            }
-            let blocks = match follower.next().await? {
-                Update::Block { block, events } => vec![(block, events)],
-                Update::Range(blocks) => blocks,
-                other => return Err(eyre!("{other:?}")),
-            };
-            book.blocks(&blocks, follower.floor())?;
-            follower.stored();
-            events += blocks.iter().map(|(_, events)| events.len()).sum::<usize>();
-        }
-        Ok(events)
-    }
-}
-
 #[tokio::test]
 async fn a_long_history_is_read_without_a_header_for_each_block_and_from_where_it_was_left() -> Result<()> {
     let history = History::make(60, 50).await?;
@@ -281,25 +214,5 @@ async fn a_long_history_is_read_without_a_header_for_each_block_and_from_where_i
     history.sync(&mut book, &mut follower, usize::MAX).await?;
     let requests = history.relay.requests() - before;
     assert!(requests < 12, "{requests} requests");
-    Ok(())
-}
-
-/// `./script/bench sync` runs it.
-#[tokio::test]
-#[ignore = "some minutes to make the history"]
-async fn a_hundred_thousand_blocks_with_a_thousand_events_are_synced_within_a_minute() -> Result<()> {
-    let history = History::make(1_000, 100).await?;
-    let (mut book, mut follower) = history.open()?;
-    let begun = Instant::now();
-    assert_eq!(history.sync(&mut book, &mut follower, usize::MAX).await?, 1_000);
-    let (took, requests) = (begun.elapsed(), history.relay.requests());
-    drop((book, follower));
-    history.anvil.mine(3).await?;
-    let begun = Instant::now();
-    let (mut book, mut follower) = history.open()?;
-    history.sync(&mut book, &mut follower, usize::MAX).await?;
-    let warm = begun.elapsed();
-    println!("first sync {took:?} in {requests} requests, warm start {warm:?}");
-    ensure!(took < Duration::from_secs(60) && warm < Duration::from_secs(2), "{took:?}, {warm:?}");
     Ok(())
 }

@@ -1,9 +1,8 @@
 //! `provery prover deposit`: the asset that bonds of bids and tickets come from, in a mechanism's own escrow.
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::Address;
 use clap::Args;
 use eyre::Result;
-use provery_bindings::SealedBidAuction;
 use serde_json::json;
 
 use crate::{
@@ -11,7 +10,6 @@ use crate::{
     amount::{self, Written},
     commands::Context,
     error::{Code, fail},
-    session::Session,
     terms,
 };
 
@@ -41,7 +39,7 @@ pub async fn run(context: &Context, args: DepositArgs) -> Result<()> {
         ));
     }
     let me = session.me()?;
-    let before = balance(&session, escrow, me).await?;
+    let before = session.chain.deposited(escrow, me).await?;
     let amount =
         args.amount.as_ref().map(|it| amount::required("--amount", it, session.asset())).transpose()?;
     let tx = match amount {
@@ -58,7 +56,7 @@ pub async fn run(context: &Context, args: DepositArgs) -> Result<()> {
         }
         Some(amount) => Some(session.sender()?.deposit(&session.chain, escrow, amount.base).await?.tx_hash),
     };
-    let deposit = balance(&session, escrow, me).await?;
+    let deposit = session.chain.deposited(escrow, me).await?;
     context.out.result(
         &json!({
             "mechanism": args.mechanism,
@@ -70,13 +68,4 @@ pub async fn run(context: &Context, args: DepositArgs) -> Result<()> {
         || format!("{me} has {} in the escrow of {}", session.show(deposit), args.mechanism),
     );
     Ok(())
-}
-
-async fn balance(session: &Session, escrow: Address, key: Address) -> Result<U256> {
-    let escrow = SealedBidAuction::new(escrow, session.chain.rpc().provider().clone());
-    escrow
-        .balanceOf(key)
-        .call()
-        .await
-        .map_err(|error| fail(Code::RpcRejected, format!("the escrow does not answer ({error}); try again")))
 }

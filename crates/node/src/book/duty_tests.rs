@@ -4,30 +4,13 @@ use alloy::primitives::B256;
 use alloy::sol_types::SolEvent as _;
 use provery_bindings::Mining;
 use provery_mechanisms::acceptance::Bounds;
-use provery_mechanisms::{mining, sealed_bid_auction};
+use provery_mechanisms::sealed_bid_auction;
 use provery_types::Event;
 
-use super::tests::{key, open, policy, stage};
+use super::tests::{auction_world, key, kinds, mined_world, open, policy, stage};
 use super::*;
 use crate::earning::Lack;
-use crate::testing::{AUCTION, MARKET, ME, MINING, OTHER, World, block, terms};
-
-fn auction_world() -> World {
-    let params =
-        sealed_bid_auction::Params { commit_window: 40, reveal_window: 30, settle_window: 30, bid_bond: 7 };
-    let terms = Terms { mechanism: AUCTION, mechanismParams: B256::from(params.pack()), ..terms() };
-    let mut world = World::new();
-    world.terms = terms;
-    world
-}
-
-fn mined_world() -> World {
-    let params = mining::Params { interval: 9, ticket_bond: 7, initial_bits: 1 };
-    let terms = Terms { mechanism: MINING, mechanismParams: B256::from(params.pack()), ..terms() };
-    let mut world = World::new();
-    world.terms = terms;
-    world
-}
+use crate::testing::{MARKET, ME, MINING, OTHER, World, block};
 
 fn is_genesis(logged: &LoggedEvent) -> bool {
     matches!(logged.event, Event::GenesisSet { .. })
@@ -37,10 +20,6 @@ fn is_genesis(logged: &LoggedEvent) -> bool {
 fn without_genesis(world: &World) -> (Vec<LoggedEvent>, Vec<LoggedEvent>) {
     let (genesis, rest) = world.beginning().into_iter().partition(is_genesis);
     (rest, genesis)
-}
-
-fn kinds(book: &mut Book, policy: &Policy) -> Vec<(u64, &'static str)> {
-    book.errands(policy).into_iter().map(|(key, errand)| (key.id, errand.kind)).collect()
 }
 
 fn alarms(book: &mut Book) -> Vec<&'static str> {

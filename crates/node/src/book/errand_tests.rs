@@ -3,23 +3,13 @@
 use alloy::primitives::aliases::U96;
 use alloy::sol_types::{SolCall, SolEvent};
 use provery_bindings::{HandOvers, Mining, SealedBidAuction};
-use provery_mechanisms::{mining, sealed_bid_auction};
 use provery_types::Event;
 
 use std::path::Path;
 
-use super::tests::{begun, key, open, policy, stage};
+use super::tests::{auction_world, begun, key, kinds, mined_world, open, policy, stage};
 use super::*;
-use crate::testing::{AUCTION, MARKET, ME, MINING, OTHER, World, block, terms};
-
-fn auction_world() -> World {
-    let params =
-        sealed_bid_auction::Params { commit_window: 40, reveal_window: 30, settle_window: 30, bid_bond: 7 };
-    let terms = Terms { mechanism: AUCTION, mechanismParams: B256::from(params.pack()), ..terms() };
-    let mut world = World::new();
-    world.terms = terms;
-    world
-}
+use crate::testing::{MARKET, ME, MINING, OTHER, World, block};
 
 /// Slots 1 and 2 open in blocks 2 and 3 and are undecided for 100 seconds.
 fn auctions(path: &Path) -> (Book, World) {
@@ -30,10 +20,6 @@ fn auctions(path: &Path) -> (Book, World) {
         book.block(block(number), &world.post(number, Address::ZERO, None)).expect("stored");
     }
     (book, world)
-}
-
-fn kinds(book: &mut Book, policy: &Policy) -> Vec<(u64, &'static str)> {
-    book.errands(policy).into_iter().map(|(key, errand)| (key.id, errand.kind)).collect()
 }
 
 fn committed(slot: u64, key: Address) -> alloy::primitives::LogData {
@@ -110,14 +96,6 @@ fn whoever_leads_begins_to_prove_before_the_settlement() {
     book.decide(&policy(1_050)).expect("decided");
     assert_eq!(stage(&book, 1), SlotStage::Queued);
     assert_eq!(kinds(&mut book, &policy(1_050)), [(1, "settle")], "too late to bid on the other");
-}
-
-fn mined_world() -> World {
-    let params = mining::Params { interval: 9, ticket_bond: 7, initial_bits: 1 };
-    let terms = Terms { mechanism: MINING, mechanismParams: B256::from(params.pack()), ..terms() };
-    let mut world = World::new();
-    world.terms = terms;
-    world
 }
 
 fn started(slot: u64) -> alloy::primitives::LogData {

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use provery_mechanisms::{mining, sealed_bid_auction};
+
 use super::*;
 use crate::store::{DataDir, Identity};
-use crate::testing::{MARKET, ME, OTHER, World, block, deployment};
+use crate::testing::{AUCTION, MARKET, ME, MINING, OTHER, World, block, deployment, terms};
 
 pub(super) fn open(path: &Path) -> (Book, Vec<BlockRef>) {
     let identity = Identity { chain_id: 31337, market: deployment().market(), prover: ME };
@@ -19,6 +21,27 @@ pub(super) fn begun() -> (tempfile::TempDir, Book, World) {
     let world = World::new();
     book.block(block(1), &world.beginning()).expect("stored");
     (directory, book, world)
+}
+
+pub(super) fn auction_world() -> World {
+    let params =
+        sealed_bid_auction::Params { commit_window: 40, reveal_window: 30, settle_window: 30, bid_bond: 7 };
+    let terms = Terms { mechanism: AUCTION, mechanismParams: B256::from(params.pack()), ..terms() };
+    let mut world = World::new();
+    world.terms = terms;
+    world
+}
+
+pub(super) fn mined_world() -> World {
+    let params = mining::Params { interval: 9, ticket_bond: 7, initial_bits: 1 };
+    let terms = Terms { mechanism: MINING, mechanismParams: B256::from(params.pack()), ..terms() };
+    let mut world = World::new();
+    world.terms = terms;
+    world
+}
+
+pub(super) fn kinds(book: &mut Book, policy: &Policy) -> Vec<(u64, &'static str)> {
+    book.errands(policy).into_iter().map(|(key, errand)| (key.id, errand.kind)).collect()
 }
 
 pub(super) fn key(id: u64) -> SlotKey {

@@ -5,7 +5,7 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use eyre::Result;
-use provery_bindings::{Prover, SealedBidAuction};
+use provery_bindings::Prover;
 use provery_node::earning::{self, Lack, Pause, Shortfall, Situation};
 use provery_types::{RollupRecord, Terms, text::plain};
 
@@ -14,7 +14,6 @@ use crate::{
     amount::{self, Currency},
     commands::{node::run, prove},
     config::node::NodeValues,
-    error::{Code, fail},
     session::Session,
 };
 
@@ -126,7 +125,7 @@ async fn situation(
         market.accepted = (position.fromVersion, position.toVersion);
         market.suspended = position.suspended;
         if market.mechanism.is_some_and(|mechanism| mechanism.wants_deposit()) {
-            market.deposit = Some(deposit_of(session, served.terms.mechanism, me).await?);
+            market.deposit = Some(session.chain.deposited(served.terms.mechanism, me).await?);
         }
         market.lack = served.lack.clone();
         markets.push(market);
@@ -264,15 +263,6 @@ fn fees(name: &str, fee: u128, budget: U256, found: &mut Findings) {
     } else {
         found.ok("fees", format!("a proof's gas is within what a slot of {name} may cost"));
     }
-}
-
-async fn deposit_of(session: &Session, escrow: Address, key: Address) -> Result<U256> {
-    let escrow = SealedBidAuction::new(escrow, session.chain.rpc().provider().clone());
-    escrow
-        .balanceOf(key)
-        .call()
-        .await
-        .map_err(|error| fail(Code::RpcRejected, format!("the escrow does not answer ({error}); try again")))
 }
 
 #[cfg(test)]
