@@ -24,7 +24,7 @@ use std::{
 };
 
 use alloy::{
-    primitives::{B256, U64},
+    primitives::{B256, Bytes, U64},
     rpc::json_rpc::{Id, Request, RequestPacket, ResponsePacket, RpcRecv},
     transports::{RpcError, TransportError, TransportErrorKind, TransportFut},
 };
@@ -336,6 +336,12 @@ impl Pool {
             lock(&endpoint.range).refused(blocks, 0);
         }
         is_too_much && blocks > 1
+    }
+
+    /// Give a transaction to every endpoint: the one that took it first may keep it to itself.
+    pub(crate) async fn spread(&self, raw: &Bytes) {
+        let Ok(packet) = request("eth_sendRawTransaction", json!([raw])) else { return };
+        join_all((0..self.len()).map(|at| self.ask(at, &packet))).await;
     }
 
     async fn hash_at(&self, at: usize, height: u64) -> Option<B256> {

@@ -297,6 +297,12 @@ impl Follower {
     /// Fill `ready` with what comes next, as the best endpoint has it that gives an answer which makes sense; false if
     /// there is nothing yet.
     async fn advance(&mut self) -> Result<bool, ChainError> {
+        let advanced = self.advance_with_any().await;
+        self.reader.set_lenient(false);
+        advanced
+    }
+
+    async fn advance_with_any(&mut self) -> Result<bool, ChainError> {
         loop {
             let mut failure = None;
             let mut unreadable = true;
@@ -306,10 +312,7 @@ impl Follower {
                     _ => self.advance_with(&view).await,
                 };
                 match advanced {
-                    Ok(found) => {
-                        self.reader.set_lenient(false);
-                        return Ok(found);
-                    }
+                    Ok(found) => return Ok(found),
                     Err(error) if error.is_transient() || matches!(error, ChainError::Decode(_)) => {
                         tracing::debug!(rpc = view.name(), %error, "an endpoint did not help");
                         unreadable &= matches!(error, ChainError::Decode(_));

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
-    primitives::{Address, B256, U256, keccak256},
+    primitives::{Address, B256, Bytes, U256, keccak256},
     providers::{Provider, RootProvider},
     rpc::client::RpcClient,
 };
@@ -77,6 +77,13 @@ impl Rpc {
 
     pub(crate) fn is_several(&self) -> bool {
         self.pool.len() > 1
+    }
+
+    /// Give a signed transaction to every endpoint, if there are several. What they say of it is not asked for.
+    pub(crate) async fn spread(&self, raw: &Bytes) {
+        if self.is_several() {
+            self.pool.spread(raw).await;
+        }
     }
 
     pub(crate) fn is_suspicious(&self) -> bool {

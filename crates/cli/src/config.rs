@@ -194,8 +194,8 @@ impl Settings {
         {
             (Some(path), ..) => (keystore(path.clone()), Origin::Flag),
             (None, Some(path), ..) => (keystore(path.into()), Origin::Env(ENV_KEYSTORE)),
-            (None, None, Some(key), _) => (Key::Private(Secret::new(key)), Origin::Env(ENV_PRIVATE_KEY)),
-            (None, None, None, Some(path)) => (keystore(path), Origin::File),
+            (None, None, _, Some(path)) => (keystore(path), Origin::File),
+            (None, None, Some(key), None) => (Key::Private(Secret::new(key)), Origin::Env(ENV_PRIVATE_KEY)),
             (None, None, None, None) => (Key::None, Origin::Default),
         };
         // Somebody who set both may take the other for the one that signs.

@@ -86,7 +86,9 @@ fn journaled(rpc: &Rpc, signer: &PrivateKeySigner, journal: Arc<dyn Journal>) ->
 
 /// The chain's first block, by which one chain is told from another of the same id.
 pub async fn genesis(rpc: &Rpc) -> Result<B256> {
-    Ok(rpc.block(0).await?.map(|block| block.hash).unwrap_or_default())
+    let first = rpc.block(0).await?.map(|block| block.hash);
+    // Not to be mistaken for a chain that is no more, whose journal is of no use.
+    first.ok_or_else(|| silent(rpc, "its first block", &"it has none"))
 }
 
 fn silent(rpc: &Rpc, what: &str, error: &dyn std::fmt::Display) -> Report {

@@ -37,6 +37,8 @@ pub struct Situation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pause {
     Operator,
+    /// By its operator, or by a node that stopped.
+    Unknown,
     /// By itself, and why, if it still knows.
     Node(Option<&'static str>),
 }
@@ -205,6 +207,14 @@ fn everywhere(it: &Situation) -> Vec<Shortfall> {
             let message = format!("{prover} is paused on-chain by its operator, so no slot is given to it");
             found.push(say("paused", message, "provery prover resume".to_owned()));
         }
+        Some(Pause::Unknown) => {
+            let message = format!(
+                "{prover} is paused on-chain, so no slot is given to it: by a node that stopped, which takes that back when it \
+                 starts, or by its operator"
+            );
+            let next = "provery node; and once it runs, if it stays paused, provery prover resume";
+            found.push(say("paused", message, next.to_owned()));
+        }
         Some(Pause::Node(why)) => {
             let why = why.map_or_else(String::new, |why| format!(" ({why})"));
             let message = format!(
@@ -249,7 +259,7 @@ fn in_market(it: &Situation, served: &Served, show: &impl Fn(U256) -> String) ->
     }
     let Some(mechanism) = served.mechanism else {
         let message = format!("{called} has a mechanism that this client does not know");
-        found.push(say("mechanism_unknown", message, format!("provery market show {market}")));
+        found.push(say("mechanism_unknown", message, format!("provery market show --market {market}")));
         return found;
     };
     if mechanism.allocates() {
@@ -303,15 +313,19 @@ fn stake(
             it.prover,
             show(exposed),
         );
-        ("no_exposure", message, format!("{allocate} --exposure {needed}"))
+        ("no_exposure", message, format!("{allocate} --units {} --exposure {needed}", served.units))
     } else if !(first..=last).contains(&served.version) {
         let message = format!(
             "terms version {} of {called} is not accepted, so no slot there is given to this prover{open}: read it with \
-             `provery market show {market}`",
+             `provery market show --market {market}`",
             served.version,
         );
         let versions = format!("{}..{}", first.clamp(1, served.version), served.version);
-        ("terms_not_accepted", message, format!("{allocate} --accept-versions {versions}"))
+        (
+            "terms_not_accepted",
+            message,
+            format!("{allocate} --units {} --accept-versions {versions}", served.units),
+        )
     } else if served.suspended {
         let message = format!(
             "suspended in {called} after misses there, so no slot of it is given to this prover{open}"

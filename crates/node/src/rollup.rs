@@ -16,7 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::primitives::{Address, Bytes, U256, keccak256};
 use alloy::sol_types::SolValue as _;
 use provery_circuits::payload::{JobError, JobTerms};
 use provery_circuits::{BlockContext, BlockJob, Params, State, word};
@@ -485,11 +485,6 @@ impl Rollup {
             }
         }
         Some(needed)
-    }
-
-    /// The claimed root of a posted block, for display.
-    pub fn claimed_root(&self, number: u64) -> Option<B256> {
-        self.posted.get(&number).map(|posted| B256::from(posted.new_root))
     }
 }
 

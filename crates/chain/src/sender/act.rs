@@ -21,10 +21,12 @@ const GAP_LOOKS: u32 = 2;
 const FILL: &str = "fill";
 
 impl Look<'_> {
+    /// Broadcast what was broadcast before or takes its place, so that no single endpoint has it alone.
     pub(super) async fn broadcast(&self, nonce: u64, signed: &Signed) -> Result<(), SendError> {
         let poll = self.inner.config.poll;
         let (refused, error) = match self.inner.broadcast(signed).await {
             Broadcast::Taken => {
+                self.inner.rpc.spread(&signed.raw).await;
                 self.inner.note(nonce, |entry| {
                     entry.was_taken();
                     entry.resent = entry.resent.saturating_add(1);
@@ -89,15 +91,13 @@ impl Look<'_> {
             }
             return Ok(());
         }
-        inner.book().lost_nonce();
         let quote = self.quote().await?;
-        let last = intent.signed.last().map(|last| quote.settled(last.max_fee, last.max_priority_fee));
         let gas = Some(intent.spend.expected).filter(|gas| *gas > 0).unwrap_or(intent.gas);
         let data_fee = inner.data_fee(&intent.data).await?;
         let cost = Cost { gas, limit: intent.gas, data_fee };
         let bounds = Bounds { cost, budget: intent.budget, funds: None, keep: U256::ZERO };
-        let fees = fees::first(quote, bounds, false).or(last);
-        let Some(fees) = fees else { return Ok(()) };
+        // What is too dear now is looked at again.
+        let Some(fees) = fees::first(quote, bounds, false) else { return Ok(()) };
         let (nonce, signed) = {
             let _lock = inner.placing.lock().await;
             let nonce = inner.book().next_nonce(self.count);
@@ -105,6 +105,7 @@ impl Look<'_> {
             let moved = Intent { nonce, signed: vec![signed.clone()], mined: None, ..intent.clone() };
             inner.journal.put(&moved)?;
             let mut book = inner.book();
+            book.lost_nonce();
             let old = book.entries.remove(&intent.nonce);
             let entry = book.insert(moved);
             entry.since = Some(self.head.number);

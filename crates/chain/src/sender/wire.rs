@@ -9,7 +9,7 @@ use alloy::{
     primitives::{Address, B256, Bytes, U256},
     providers::Provider,
     rpc::types::TransactionRequest,
-    transports::{RpcError, TransportError},
+    transports::{RpcError, TransportError, TransportErrorKind},
 };
 use provery_bindings::{DecodedError, decode_revert};
 use provery_types::BlockRef;
@@ -108,9 +108,11 @@ impl Inner {
     /// What an empty transfer to oneself takes.
     pub(super) async fn cancel_cost(&self) -> Result<Cost, SendError> {
         let (gas, data_fee) = tokio::join!(self.rpc.transfer_gas(self.signer.address()), self.data_fee(&[]));
-        let gas = gas?;
+        // A transfer takes no less anywhere.
+        let gas = gas?.clamp(TRANSFER_GAS, self.config.max_gas);
         // What is more than a plain transfer's may have changed by the time it is mined.
-        let limit = if gas <= TRANSFER_GAS { gas } else { gas.saturating_add(gas / 5) };
+        let limit =
+            if gas <= TRANSFER_GAS { gas } else { gas.saturating_add(gas / 5).min(self.config.max_gas) };
         Ok(Cost { gas, limit, data_fee: data_fee? })
     }
 
@@ -179,8 +181,10 @@ impl Inner {
 
     /// Send once. Whatever an error says, a transaction that is known afterwards was taken.
     pub(super) async fn broadcast(&self, signed: &Signed) -> Broadcast {
-        let Err(error) = self.rpc.provider().send_raw_transaction(&signed.raw).await else {
-            return Broadcast::Taken;
+        let error = match self.rpc.provider().send_raw_transaction(&signed.raw).await {
+            Ok(taken) if *taken.tx_hash() == signed.hash => return Broadcast::Taken,
+            Ok(_) => TransportErrorKind::custom_str("another transaction's hash came back"),
+            Err(error) => error,
         };
         match self.known(signed.hash).await {
             Ok(Known::Pending | Known::InBlock) => Broadcast::Taken,

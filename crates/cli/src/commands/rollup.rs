@@ -161,7 +161,8 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
     }
     files::check_writable(session.path())?;
     let (mechanism, mechanism_params) = args.mechanism.resolve(session.deployment(), session.asset())?;
-    let fund = args.fund.as_ref().map(|fund| amount::given("--fund", fund, session.asset())).transpose()?;
+    let fund =
+        args.fund.as_ref().map(|fund| amount::required("--fund", fund, session.asset())).transpose()?;
     let wanted = fund.as_ref().map(|fund| fund.base).unwrap_or_default();
     let plan = plan(&session, &args)?;
     let me = session.me()?;

@@ -49,16 +49,22 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
 #[test]
 fn keys_follow_the_same_order() {
     let folder = tempfile::tempdir().expect("makes a folder");
-    let mut case = Case::with_file(folder.path(), "keystore = \"file.json\"\npassword_file = \"p\"\n");
+    let case = Case::with_file(folder.path(), "keystore = \"file.json\"\npassword_file = \"p\"\n");
     let password = Password::File(folder.path().join("p"));
     let keystore = |path: PathBuf, password: &Password| Key::Keystore { path, password: password.clone() };
     assert_eq!(case.resolve().expect("resolves").key, keystore(folder.path().join("file.json"), &password));
 
-    case.env = vec![(ENV_PRIVATE_KEY, "0xabc")];
-    assert_eq!(case.resolve().expect("resolves").key, Key::Private(Secret::new("0xabc".into())));
+    let mut bare = Case::with_file(folder.path(), "");
+    bare.env = vec![(ENV_PRIVATE_KEY, "0xabc")];
+    assert_eq!(bare.resolve().expect("resolves").key, Key::Private(Secret::new("0xabc".into())));
+    assert!(!bare.resolve().expect("resolves").passed_over);
 
-    assert!(!case.resolve().expect("resolves").passed_over);
-    // A keystore, whether before or after it, and the bare key is not used; that is said to whoever signs.
+    // Wherever a keystore is named, the bare key is not used; that is said to whoever signs.
+    let mut case = Case::with_file(folder.path(), "keystore = \"file.json\"\npassword_file = \"p\"\n");
+    case.env = vec![(ENV_PRIVATE_KEY, "0xabc")];
+    let both = case.resolve().expect("resolves");
+    assert_eq!(both.key, keystore(folder.path().join("file.json"), &password));
+    assert!(both.passed_over);
     case.env.push((ENV_KEYSTORE, "env.json"));
     let both = case.resolve().expect("resolves");
     assert_eq!(both.key, keystore("env.json".into(), &password));

@@ -17,10 +17,6 @@ use crate::store::WorkRecord;
 
 impl Book {
     /// The decision about one slot; nothing if its mechanism is not one this client knows.
-    pub fn decision(&self, key: SlotKey, policy: &Policy) -> Option<Decision> {
-        self.decision_in(key, policy, &self.queue(policy))
-    }
-
     pub(super) fn decision_in(&self, key: SlotKey, policy: &Policy, queue: &Queue) -> Option<Decision> {
         let (mechanism, view) = self.view(key, policy, queue)?;
         let decision = mechanism.decide(&view);

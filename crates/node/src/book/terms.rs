@@ -69,18 +69,19 @@ impl Concern {
         Self { code, market: U256::ZERO, slot: None, message }
     }
 
-    /// Whether stake is lost if nothing is done about it.
+    /// Stake is lost if nothing is done about these.
+    pub const ALARMS: [&'static str; 7] = [
+        Self::HELD_UNPROVABLE,
+        Self::MARKET_UNPROVABLE,
+        Self::HELD_LATE,
+        Self::BID_LATE,
+        Self::BLIND,
+        Self::PAUSE_FAILS,
+        Self::KEY_SHARED,
+    ];
+
     pub fn is_alarm(&self) -> bool {
-        let alarms = [
-            Self::HELD_UNPROVABLE,
-            Self::MARKET_UNPROVABLE,
-            Self::HELD_LATE,
-            Self::BID_LATE,
-            Self::BLIND,
-            Self::PAUSE_FAILS,
-            Self::KEY_SHARED,
-        ];
-        alarms.contains(&self.code)
+        Self::ALARMS.contains(&self.code)
     }
 }
 

@@ -238,14 +238,11 @@ impl Status {
             (node.role == "standby", "standby"),
             (node.paused.is_some(), node.paused.as_ref().map_or("", paused)),
             (node.earns_nothing && node.paused.is_none(), "earns_nothing"),
-            (concerned(Concern::HELD_UNPROVABLE), Concern::HELD_UNPROVABLE),
-            (concerned(Concern::MARKET_UNPROVABLE), Concern::MARKET_UNPROVABLE),
             (concerned(Concern::READING_HISTORY), Concern::READING_HISTORY),
-            (concerned(Concern::HELD_LATE), Concern::HELD_LATE),
-            (concerned(Concern::PAUSE_FAILS), Concern::PAUSE_FAILS),
             (concerned(Concern::SUSPENDED), Concern::SUSPENDED),
         ];
-        checks.iter().filter(|(bad, _)| *bad).map(|(_, why)| *why).collect()
+        let alarms = Concern::ALARMS.iter().map(|code| (concerned(code), *code));
+        checks.into_iter().chain(alarms).filter(|(bad, _)| *bad).map(|(_, why)| why).collect()
     }
 }
 
@@ -309,7 +306,12 @@ pub(super) mod tests {
         assert_eq!(status.unready(), ["held_unprovable"]);
         status.concerns.push(concern(Concern::SUSPENDED));
         status.concerns.push(concern(Concern::MARKET_UNPROVABLE));
-        assert_eq!(status.unready(), ["held_unprovable", "market_unprovable", "suspended"]);
+        assert_eq!(status.unready(), ["suspended", "held_unprovable", "market_unprovable"]);
+        for code in Concern::ALARMS {
+            let mut status = well();
+            status.concerns.push(concern(code));
+            assert_eq!(status.unready(), [code]);
+        }
         assert_eq!(Status::default().unready(), ["no_endpoint", "behind"]);
     }
 

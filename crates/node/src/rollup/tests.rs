@@ -1,5 +1,6 @@
 //! Jobs from synthetic events.
 
+use alloy::primitives::B256;
 use provery_types::LoggedEvent;
 
 use super::*;

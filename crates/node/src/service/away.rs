@@ -101,9 +101,10 @@ impl Service {
         let standing = self.book.facts().standing(me);
         let drawn =
             self.book.facts().leaves(me).iter().any(|(_, leaf)| leaf.allocation > 0 || leaf.weight > 0);
-        let landed =
-            matches!(self.sender.landing(&[PAUSE, RESUME]), Some((kind, Landing::In(_))) if kind == PAUSE);
-        wanted && standing.active() && drawn && !landed
+        let turn = self.turn();
+        let lands = turn.coming == Some(true)
+            && self.sender.landing(&[PAUSE, RESUME]).is_some_and(|(_, landing)| landing != Landing::UnderWay);
+        wanted && standing.active() && drawn && !lands
     }
 
     fn bids_first(&self, absence: Absence) -> bool {

@@ -110,7 +110,8 @@ async fn begin_anew(
         page.observer.failure(error.code());
         warn!(error = %error, pause_s = pause.as_secs(), "the disk or the chain failed, so the node rests and begins anew");
         tokio::select! {
-            () = stop.now.cancelled() => return Ok(()),
+            // It did not get to pause its prover.
+            () = stop.now.cancelled() => return result,
             () = tokio::time::sleep(pause) => {}
         }
         pause = (pause * 2).min(STORE_PAUSE.1);

@@ -304,10 +304,10 @@ impl Service {
     }
 
     fn act(&mut self) -> Result<(), NodeError> {
+        self.mind_time()?;
         if !self.caught_up() {
             return Ok(());
         }
-        self.mind_time()?;
         self.look();
         if !self.role().may_act() {
             return self.step_down();

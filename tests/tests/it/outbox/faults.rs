@@ -1,5 +1,7 @@
 //! Nodes that lose answers and transactions or tell what was, disks that are full, other programs with the same key.
 
+use alloy::primitives::{Bytes, keccak256};
+
 use super::*;
 
 #[tokio::test]
@@ -215,5 +217,31 @@ async fn a_head_from_the_past_takes_nothing_back() -> Result<()> {
         .await?;
     assert_eq!(bench.intent(0)?.mined.map(|mined| mined.tx_hash), Some(mined.tx_hash));
     assert_eq!((relay.sent().len(), sender.status().rebroadcast), (1, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_endpoint_that_keeps_a_transaction_to_itself_does_not_keep_it_from_the_chain() -> Result<()> {
+    let bench = Bench::new().await?;
+    let keeps = Relay::new(&bench, |method, params| match method {
+        "eth_sendRawTransaction" => {
+            let raw: Bytes = serde_json::from_value(params[0].clone()).unwrap_or_default();
+            Fate::Answer(json!(keccak256(raw)))
+        }
+        _ => Fate::Pass,
+    })
+    .await?;
+    let gives = Relay::new(&bench, |_, _| Fate::Pass).await?;
+    let rpc = Rpc::connect_with(&[keeps.url(), gives.url()], Duration::from_secs(5)).await?;
+    let sender = Sender::open(rpc, key(0), config(), bench.journal.clone())?;
+    let _keeper = keep(&sender);
+    let order = deliver(&sender, payment(1));
+    until("it is mined", || async {
+        bench.anvil.mine(1).await?;
+        Ok((bench.count().await? == 1).then_some(()))
+    })
+    .await?;
+    order.await??;
+    assert!(!keeps.sent().is_empty() && !gives.sent().is_empty());
     Ok(())
 }

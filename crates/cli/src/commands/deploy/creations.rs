@@ -256,10 +256,8 @@ impl Builder<'_> {
     async fn create(&mut self, name: &'static str) -> Result<Address> {
         let step = self.steps.start(name);
         let (tag, code) = (tag(name), self.blueprint.code(name, &self.site));
-        let gas = match self.wire.sender.live(&tag) {
-            true => None,
-            false => gas::limit(self.wire, &code, self.block_gas).await,
-        };
+        // An order that is under way already has its own.
+        let gas = gas::limit(self.wire, &code, self.block_gas).await;
         let deployed = self.wire.create(&tag, &code, gas).await?;
         step.finish(&format!("{} ({} gas)", deployed.address, deployed.gas));
         self.site.0.insert(name, deployed.address);

@@ -81,7 +81,7 @@ pub async fn look(
         .collect();
     let situation = situation(session, values, (me, prover), &record, served, &least).await?;
     // A pause while the node runs is the node's own, as far as one can tell from outside.
-    let pause = record.paused.then_some(if running { Pause::Node(None) } else { Pause::Operator });
+    let pause = record.paused.then_some(if running { Pause::Node(None) } else { Pause::Unknown });
     let situation = Situation { pause, proofs_left: Some(proofs), ..situation };
     tell(&earning::shortfalls(&situation, |base| asset.show(base)), found);
 

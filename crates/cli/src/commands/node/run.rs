@@ -224,7 +224,7 @@ async fn check_key(session: &Session, prover: Address) -> Result<()> {
         Code::BadKey,
         format!(
             "{me} is no submitter of {prover}, and not nominated to be one; run `provery prover submitter add {me}` with the \
-             prover's key (for a pool: `provery pool submitter add {me}`), then start the node again"
+             prover's key (for a pool: `provery pool submitter add {me} --pool {prover}`), then start the node again"
         ),
     ))
 }
