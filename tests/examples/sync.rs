@@ -14,7 +14,7 @@ const APART: u64 = 100;
 #[tokio::main]
 async fn main() -> Result<()> {
     let begun = Instant::now();
-    eprintln!("making {} blocks with {EVENTS} events; some minutes", EVENTS * APART);
+    eprintln!("making {} blocks with {EVENTS} events; some ten minutes", EVENTS * APART);
     let history = History::make(EVENTS, APART).await?;
     eprintln!("made in {:.0?}", begun.elapsed());
 
