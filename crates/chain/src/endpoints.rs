@@ -372,6 +372,32 @@ impl Pool {
         verdict
     }
 
+    /// Whom to ask beside this one: those whose chain may be followed, and that are not left.
+    pub(crate) fn seconds(&self, at: usize) -> Vec<usize> {
+        let now = Instant::now();
+        let states = self.states();
+        let sound = |other: &usize| *other != at && states[*other].is_due(now) && !states[*other].hangs(now);
+        health::trusted(&states, now).into_iter().filter(sound).collect()
+    }
+
+    /// Most time for all that a second endpoint is asked about one thing.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.each.min(ask::LABORIOUS)
+    }
+
+    /// Whether the block that one endpoint told of is its height's; else, an endpoint that has another. Of three the majority is
+    /// believed; of two that differ nobody.
+    pub(crate) async fn seconded(&self, at: usize, height: u64, hash: B256) -> Result<(), usize> {
+        let mut votes = self.hashes(&self.seconds(at), height).await;
+        let Some((other, _)) = votes.iter().find(|(_, theirs)| *theirs != hash).copied() else {
+            return Ok(());
+        };
+        votes.push((at, hash));
+        let verdict = judge::judge(&votes, None);
+        self.apply(&verdict, None);
+        if verdict.agreed == Some(hash) { Ok(()) } else { Err(other) }
+    }
+
     fn apply(&self, verdict: &Verdict, known: Option<B256>) {
         let now = Instant::now();
         let mut left = Vec::new();

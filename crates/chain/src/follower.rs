@@ -4,6 +4,10 @@
 //! keeps its history in memory alone (a reorg while the client is down goes unseen), and ends at the first RPC error
 //! with that history lost. This follower asks by hash, resumes from the blocks its caller stored, and outlives errors.
 
+mod past;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
@@ -27,15 +31,13 @@ use crate::{
     logs::{RANGE, Reader},
     view::View,
 };
+use past::{FAR, Past};
 
 /// Blocks near the head that are read at once.
 const PIECE: u64 = 64;
 
 /// Known blocks that are compared with the chain's in one request.
 const COMPARED: usize = 100;
-
-/// Most final blocks that are read at once.
-const FAR: u64 = 64_000;
 
 /// How often it is asked what is final.
 const FINALITY: Duration = Duration::from_secs(30);
@@ -84,22 +86,6 @@ pub enum Update {
     Past { events: Vec<LoggedEvent>, next: Option<u64> },
     /// Blocks after `to` are no longer part of the chain: undo what they did.
     Reorg { to: BlockRef },
-}
-
-/// Old blocks that are read for what is new in the deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Past {
-    next: u64,
-    /// The last block that was followed without it.
-    to: u64,
-}
-
-impl Past {
-    /// What is above is read again anyhow.
-    fn cut(&mut self, to: u64) {
-        self.to = self.to.min(to);
-        self.next = self.next.min(to.saturating_add(1));
-    }
 }
 
 /// How a follower is doing.
@@ -395,53 +381,6 @@ impl Follower {
         self.doubt.clear();
         self.eager = 0;
         self.ready = updates.into_iter().collect();
-    }
-
-    /// Blocks that are final, from `next` on: no header for each, and as many at once as the endpoint takes.
-    async fn read_final(
-        &mut self,
-        view: &View,
-        tip: Option<BlockRef>,
-        next: u64,
-        last_final: u64,
-        head: BlockRef,
-    ) -> Result<bool, ChainError> {
-        let span = self.span;
-        let last = (next + span - 1).min(last_final);
-        // Before anything can fail or be dropped: what succeeds makes up for it.
-        self.span = (span / 2).max(PIECE);
-        let heights: Vec<u64> = tip.iter().map(|tip| tip.number).chain([last]).collect();
-        let headers = view.headers(&heights).await?;
-        let Some(end) = headers.last().copied() else { return Ok(false) };
-        if tip.is_some_and(|tip| headers.first().is_none_or(|first| first.block.hash != tip.hash)) {
-            return self.find_fork(view, head).await;
-        }
-        let told = self.reader.past(view, next, &end).await?;
-        self.span = FAR.min(span * 2);
-        self.read(Some(Update::Range(told)));
-        Ok(true)
-    }
-
-    /// Old blocks once more, for what the deployment has now and had not then.
-    async fn read_past(&mut self, view: &View, past: Past) -> Result<bool, ChainError> {
-        if past.next > past.to {
-            self.ready.push_back(Update::Past { events: Vec::new(), next: None });
-            return Ok(true);
-        }
-        let span = self.past_span;
-        let last = (past.next + span - 1).min(past.to);
-        self.past_span = (span / 2).max(PIECE);
-        let end = view.headers(&[last]).await?.pop().ok_or(ChainError::BlockNotFound(last))?;
-        let strange = self.cursor.iter().any(|known| known.number == last && known.hash != end.block.hash);
-        if strange {
-            // That it is so is for the head's turn to find out.
-            return Err(view.inconsistent("eth_getBlockByNumber", "another chain than before"));
-        }
-        let told = self.reader.past(view, past.next, &end).await?;
-        self.past_span = FAR.min(span * 2);
-        let events = told.into_iter().flat_map(|(_, events)| events).collect();
-        self.ready.push_back(Update::Past { events, next: (last < past.to).then_some(last + 1) });
-        Ok(true)
     }
 
     async fn ask_finality(&mut self, view: &View, head: &BlockRef) -> Result<(), ChainError> {

@@ -98,7 +98,7 @@ impl Reader {
         let mut others = BTreeMap::new();
         let mut samples = if logs.is_empty() { SAMPLES_OF_SILENCE } else { SAMPLES };
         if let Some(other) = self.other(view)
-            && let Ok(found) = other.logs_from(from, to, &self.filter).await
+            && let Some(found) = self.rpc.second(&other, other.logs_from(from, to, &self.filter)).await
         {
             others = by_height(&other, found)?;
             samples = SAMPLES;
@@ -166,7 +166,7 @@ impl Reader {
     }
 
     fn other(&self, view: &View) -> Option<View> {
-        self.rpc.trusted().into_iter().find(|other| other.at() != view.at())
+        self.rpc.seconds(view).into_iter().next()
     }
 
     /// Read again what seems to be withheld: by hash, from another endpoint if there is one, and then from receipts. Where
@@ -186,7 +186,7 @@ impl Reader {
             return Ok(());
         }
         let again = match self.other(view) {
-            Some(other) => other.logs(&doubtful, &self.filter).await.ok(),
+            Some(other) => self.rpc.second(&other, other.logs(&doubtful, &self.filter)).await,
             None => None,
         };
         let seconded = again.is_some();
@@ -217,10 +217,13 @@ impl Reader {
     /// The logs of ours in a block, given those that came: more if receipts show that some were withheld.
     async fn whole(&mut self, view: &View, header: &Header, logs: Vec<Log>) -> Result<Vec<Log>, ChainError> {
         let block = header.block;
-        let others = self.rpc.trusted().into_iter().filter(|other| other.at() != view.at());
         let mut found = None;
-        for endpoint in std::iter::once(view.clone()).chain(others) {
-            match all_logs(&endpoint, header).await {
+        for endpoint in std::iter::once(view.clone()).chain(self.rpc.seconds(view)) {
+            let all = match endpoint.at() == view.at() {
+                true => all_logs(view, header).await,
+                false => Ok(self.rpc.second(&endpoint, all_logs(&endpoint, header)).await.flatten()),
+            };
+            match all {
                 Ok(Some(all)) if is_whole(&header.bloom, &all) => {
                     found = Some(all);
                     break;

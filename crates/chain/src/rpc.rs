@@ -11,6 +11,7 @@ use alloy::{
 use provery_types::{BlockRef, is_development_chain};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::{
     ChainError, EndpointHealth,
@@ -109,6 +110,42 @@ impl Rpc {
     pub(crate) async fn others(&self, view: &View, height: u64) -> (usize, Vec<(usize, B256)>) {
         let others: Vec<usize> = (0..self.pool.len()).filter(|at| *at != view.at()).collect();
         (others.len(), self.pool.hashes(&others, height).await)
+    }
+
+    /// Whether no other endpoint that answers has a different block at this height; else, the name of one that has.
+    pub(crate) async fn seconded(&self, view: &View, block: &BlockRef) -> Result<(), String> {
+        let seconded = self.pool.seconded(view.at(), block.number, block.hash).await;
+        seconded.map_err(|other| self.pool.name(other).to_owned())
+    }
+
+    /// The endpoints to ask for a second opinion, the best first: none that is left.
+    pub(crate) fn seconds(&self, view: &View) -> Vec<View> {
+        self.pool.seconds(view.at()).into_iter().filter_map(|at| self.view(at)).collect()
+    }
+
+    /// What a second endpoint says, if it does so in time; one that does not is left for a while.
+    pub(crate) async fn second<T>(
+        &self,
+        other: &View,
+        opinion: impl Future<Output = Result<T, ChainError>>,
+    ) -> Option<T> {
+        let most = self.pool.deadline();
+        match timeout(most, opinion).await {
+            Ok(Ok(said)) => return Some(said),
+            Ok(Err(error)) => {
+                tracing::debug!(rpc = other.name(), %error, "a second opinion was refused, going on without");
+            }
+            Err(_) => {
+                let waited_ms = most.as_millis() as u64;
+                tracing::warn!(
+                    rpc = other.name(),
+                    waited_ms,
+                    "a second opinion did not come in time, going on without"
+                );
+                self.blame(other, Because::Failing);
+            }
+        }
+        None
     }
 
     pub fn chain_id(&self) -> u64 {

@@ -14,7 +14,7 @@ use super::{
 /// A question to which every node has the answer at hand takes no longer than this, and anything else no longer than
 /// [`LABORIOUS`], without the endpoint being taken for hung.
 pub(super) const PROMPT: Duration = Duration::from_secs(4);
-const LABORIOUS: Duration = Duration::from_secs(10);
+pub(super) const LABORIOUS: Duration = Duration::from_secs(10);
 
 /// A timer may be late by so much, and the clock is read a little later than it was set.
 const TICK: Duration = Duration::from_millis(5);
