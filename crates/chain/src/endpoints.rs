@@ -34,10 +34,14 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower_service::Service;
 
-use crate::{ChainError, headers::Seals};
+use crate::{
+    ChainError,
+    headers::{self, Seal},
+};
 pub(crate) use batch::batched;
 pub(crate) use health::Because;
 pub(crate) use judge::Verdict;
+pub(crate) use refusal::is_about_the_call;
 pub(crate) use wire::{Fault, redact};
 use {health::State, limit::Limit, wire::Wire};
 
@@ -89,8 +93,8 @@ pub(crate) struct Pool {
     each: Duration,
     /// Requests so far, which numbers them.
     asked: AtomicU64,
-    /// Of the chain, and so of all endpoints together.
-    seals: Mutex<Seals>,
+    /// Of each endpoint.
+    seals: Mutex<Vec<Seal>>,
 }
 
 impl Pool {
@@ -112,14 +116,8 @@ impl Pool {
             })
             .collect::<Result<_, ChainError>>()?;
         let states = Mutex::new(vec![State::default(); endpoints.len()]);
-        Ok(Self {
-            endpoints,
-            chain_id: OnceLock::new(),
-            states,
-            each,
-            asked: AtomicU64::new(0),
-            seals: Mutex::default(),
-        })
+        let seals = Mutex::new(vec![Seal::default(); endpoints.len()]);
+        Ok(Self { endpoints, chain_id: OnceLock::new(), states, each, asked: AtomicU64::new(0), seals })
     }
 
     /// Ask every endpoint for its chain id. At least one must answer, and those that do must agree.
@@ -211,7 +209,9 @@ impl Pool {
 
     /// It told of a header that is, or is not, what its hash says. Whether that is to be believed.
     pub(crate) fn believes(&self, at: usize, is_sealed: bool) -> bool {
-        let believed = self.seals.lock().unwrap_or_else(PoisonError::into_inner).believes(is_sealed);
+        let away: Vec<bool> = self.states().iter().map(State::is_away).collect();
+        let counts = |other: usize| away.get(other).is_some_and(|away| !away);
+        let believed = headers::believes(&mut lock(&self.seals), at, is_sealed, counts);
         if !believed {
             self.blame(at, Because::Contradicting);
         }
@@ -374,9 +374,14 @@ impl Pool {
 
     /// Whom to ask beside this one: those whose chain may be followed, and that are not left.
     pub(crate) fn seconds(&self, at: usize) -> Vec<usize> {
+        self.sound().into_iter().filter(|other| *other != at).collect()
+    }
+
+    /// Those whose chain may be followed, and that are not left.
+    pub(crate) fn sound(&self) -> Vec<usize> {
         let now = Instant::now();
         let states = self.states();
-        let sound = |other: &usize| *other != at && states[*other].is_due(now) && !states[*other].hangs(now);
+        let sound = |at: &usize| states[*at].is_due(now) && !states[*at].hangs(now);
         health::trusted(&states, now).into_iter().filter(sound).collect()
     }
 

@@ -61,31 +61,41 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-/// Whether a chain's headers can be held against their hashes. Some chains hash what they do not show.
+/// Whether one endpoint's headers are what their hashes say. Some chains hash what they do not show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Seals {
-    /// One was what its hash says.
+pub(crate) struct Seal {
+    /// One was.
     kept: bool,
-    /// How many in a row were not, since then.
+    /// How many in a row were not, since the last that was.
     broken: u32,
-    /// So many that they can be held against nothing any more.
-    off: bool,
 }
 
-impl Seals {
-    /// A header was seen; whether it may be believed.
-    pub(crate) fn believes(&mut self, is_sealed: bool) -> bool {
-        if is_sealed {
-            (self.kept, self.broken) = (!self.off, 0);
-            return true;
-        }
-        if self.kept {
-            self.broken += 1;
-            self.off = self.broken >= FORKED;
-            self.kept = !self.off;
-        }
-        !self.kept
+impl Seal {
+    /// Its last header was what its hash says.
+    fn holds(self) -> bool {
+        self.kept && self.broken == 0
     }
+}
+
+/// An endpoint told of a header that is, or is not, what its hash says: whether it may be believed. One that is not is, where no
+/// endpoint ever told of one that is; or if this endpoint tells of such alone, and none of the others (`counts` says which
+/// of them have a say) does better. That ends with the next header that is.
+pub(crate) fn believes(
+    seals: &mut [Seal],
+    at: usize,
+    is_sealed: bool,
+    counts: impl Fn(usize) -> bool,
+) -> bool {
+    let Some(seal) = seals.get_mut(at) else { return false };
+    if is_sealed {
+        *seal = Seal { kept: true, broken: 0 };
+        return true;
+    }
+    seal.broken = seal.broken.saturating_add(1);
+    let forked = seal.broken >= FORKED;
+    let does_better = |(other, seal): (usize, &Seal)| other != at && seal.holds() && counts(other);
+    let never = !seals.iter().any(|seal| seal.kept);
+    never || forked && !seals.iter().enumerate().any(does_better)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,19 +171,39 @@ pub(crate) mod tests {
         json["timestamp"] = "0x7b09a5ed".into();
         let forged = read(&json);
         assert_eq!((forged.is_sealed, forged.block.hash), (false, honest.block.hash));
-        let mut seals = Seals::default();
-        assert!(seals.believes(forged.is_sealed), "nothing is known of this chain yet");
-        assert!(seals.believes(honest.is_sealed) && !seals.believes(forged.is_sealed));
-        assert!(seals.believes(honest.is_sealed) && !seals.believes(forged.is_sealed));
+        let mut seals = [Seal::default()];
+        let mut believes = |header: Header| believes(&mut seals, 0, header.is_sealed, |_| true);
+        assert!(believes(forged), "nothing is known of this chain yet");
+        assert!(believes(honest) && !believes(forged));
+        assert!(believes(honest) && !believes(forged));
     }
 
     #[test]
     fn headers_of_a_fork_to_come_are_believed_in_the_end() {
-        let mut seals = Seals::default();
-        seals.believes(true);
-        let looks = (1..100).find(|_| seals.believes(false));
+        let mut seals = [Seal::default(); 2];
+        let all = |_| true;
+        assert!(believes(&mut seals, 0, true, all) && believes(&mut seals, 1, true, all));
+        // Both tell of such alone.
+        let looks = (1..100).find(|_| {
+            let one = believes(&mut seals, 0, false, all);
+            believes(&mut seals, 1, false, all) && one
+        });
         assert_eq!(looks, Some(FORKED));
-        assert!(seals.believes(false) && seals.believes(true) && seals.believes(false), "and stay so");
+        assert!(believes(&mut seals, 0, false, all), "and stay so");
+    }
+
+    #[test]
+    fn forged_headers_switch_nothing_off_for_good_nor_for_other_endpoints() {
+        let mut seals = [Seal::default(); 2];
+        let all = |_| true;
+        assert!(believes(&mut seals, 0, true, all));
+        assert!(!(0..100).any(|_| believes(&mut seals, 1, false, all)), "the other does better");
+        assert!(!believes(&mut seals, 0, false, all), "nor is that one let off by what the other told");
+        // It alone is asked, the other is away: it is believed in the end, and held to it again once it can be.
+        let mut alone = [Seal::default(); 2];
+        assert!(believes(&mut alone, 0, true, |_| false) && believes(&mut alone, 1, true, |_| false));
+        assert_eq!((1..100).find(|_| believes(&mut alone, 1, false, |_| false)), Some(FORKED));
+        assert!(believes(&mut alone, 1, true, |_| false) && !believes(&mut alone, 1, false, |_| false));
     }
 
     #[test]

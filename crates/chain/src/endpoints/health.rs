@@ -166,6 +166,11 @@ impl State {
         self.left.is_none() && (self.lagged > 0 || self.contradicted > 0)
     }
 
+    /// Whether it gives no answers.
+    pub(crate) fn is_away(&self) -> bool {
+        self.left.is_some_and(|left| left.because == Because::Failing)
+    }
+
     /// Whether it contradicts the others, or seems to.
     pub(crate) fn is_flagged(&self) -> bool {
         self.contradicted > 0 || self.left.is_some_and(|left| left.because == Because::Contradicting)

@@ -186,6 +186,11 @@ pub(crate) fn about(method: &str, error: &ErrorPayload) -> About {
     if tag || is_optional(method) && unknown { About::Method } else { About::Endpoint }
 }
 
+/// Whether what was said to an `eth_call` is about what it calls, rather than about the endpoint.
+pub(crate) fn is_about_the_call(error: &ErrorPayload) -> bool {
+    about("eth_call", error) >= About::Request
+}
+
 /// Whether it can be done without a method's answer.
 pub(super) fn is_optional(method: &str) -> bool {
     OPTIONAL.contains(&method)
