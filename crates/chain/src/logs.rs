@@ -118,9 +118,13 @@ impl Reader {
             let before = logs.get(&height).map_or(0, Vec::len);
             // Of another chain, it says nothing.
             let same = again.iter().all(|log| log.block_hash == Some(header.block.hash));
-            if same && again.len() > before {
+            let ours = logs.get(&height).map_or(&[][..], Vec::as_slice);
+            if same && again.len() > before && !again.iter().any(|log| is_denied(header, log)) {
                 self.caught(view, height, before, again.len());
                 logs.insert(height, again);
+            } else if same && again.len() == before && !are_same(ours, &again) {
+                let reason = format!("other logs of block {height} than another endpoint tells");
+                return Err(view.inconsistent("eth_getLogs", reason));
             }
         }
         let torn = headers.iter().any(|header| {
@@ -177,6 +181,7 @@ impl Reader {
         headers: &[Header],
         logs: &mut BTreeMap<u64, Vec<Log>>,
     ) -> Result<(), ChainError> {
+        self.refuse_denied(view, headers, logs).await?;
         let is_doubtful = |header: &&Header| {
             let logs = logs.get(&header.block.number).map_or(&[][..], Vec::as_slice);
             is_withheld(&header.bloom, self.sources.keys(), logs)
@@ -197,7 +202,7 @@ impl Reader {
         for (header, again) in doubtful.iter().zip(again) {
             let height = header.block.number;
             let before = logs.get(&height).map_or(0, Vec::len);
-            if again.len() > before {
+            if again.len() > before && !again.iter().any(|log| is_denied(header, log)) {
                 self.caught(view, height, before, again.len());
                 logs.insert(height, again);
             }
@@ -212,6 +217,62 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// Refuse what an endpoint tells beyond the bloom of a header whose fields give its hash. Some chains' blooms leave logs out:
+    /// receipts decide, another endpoint's where one has them.
+    async fn refuse_denied(
+        &mut self,
+        view: &View,
+        headers: &[Header],
+        logs: &BTreeMap<u64, Vec<Log>>,
+    ) -> Result<(), ChainError> {
+        for header in headers {
+            let height = header.block.number;
+            let told = logs.get(&height).map_or(&[][..], Vec::as_slice);
+            let denied: Vec<Log> = told.iter().filter(|log| is_denied(header, log)).cloned().collect();
+            if denied.is_empty() {
+                continue;
+            }
+            let receipts = self.evidence(view, header).await;
+            if receipts.as_ref().is_some_and(|all| denied.iter().all(|log| has(all, log))) {
+                continue;
+            }
+            if receipts.is_none() && self.crowd.gives_up(header.block.hash) {
+                tracing::warn!(
+                    rpc = view.name(),
+                    block = height,
+                    "a block's bloom denies logs that are told, and its receipts cannot be had: going on with them"
+                );
+                continue;
+            }
+            tracing::warn!(
+                rpc = view.name(),
+                block = height,
+                denied = denied.len(),
+                "an endpoint told logs that a block has not"
+            );
+            if receipts.is_some() {
+                self.rpc.blame(view, Because::Contradicting);
+            }
+            let reason = format!("logs that the bloom of block {height} denies");
+            return Err(view.inconsistent("eth_getLogs", reason));
+        }
+        Ok(())
+    }
+
+    /// All logs of a block, from complete receipts: of another endpoint, or of this one where there is no other.
+    async fn evidence(&self, view: &View, header: &Header) -> Option<Vec<Log>> {
+        let others = self.rpc.seconds(view);
+        for other in &others {
+            if let Some(Some(all)) = self.rpc.second(other, all_logs(other, header)).await {
+                return Some(all);
+            }
+        }
+        match others.is_empty() {
+            true => all_logs(view, header).await.ok().flatten(),
+            false => None,
+        }
     }
 
     /// The logs of ours in a block, given those that came: more if receipts show that some were withheld.
@@ -341,6 +402,22 @@ fn is_withheld<'a>(bloom: &Bloom, contracts: impl IntoIterator<Item = &'a Addres
     })
 }
 
+/// Whether a bloom that cannot be made up has not what this log would have set in it.
+fn is_denied(header: &Header, log: &Log) -> bool {
+    let mut needed = Bloom::ZERO;
+    needed.accrue_log(&log.inner);
+    header.is_sealed && ones(&header.bloom) < FULL && !header.bloom.contains(&needed)
+}
+
+fn has(logs: &[Log], log: &Log) -> bool {
+    logs.iter().any(|other| other.inner == log.inner && other.log_index == log.log_index)
+}
+
+/// Whether two tell the same of one block, however they put it.
+fn are_same(ours: &[Log], theirs: &[Log]) -> bool {
+    ours.iter().all(|log| has(theirs, log))
+}
+
 /// Whether these logs account for every bit of the bloom, as far as it says anything.
 fn is_whole(bloom: &Bloom, logs: &[Log]) -> bool {
     let mut found = Bloom::ZERO;
@@ -399,6 +476,62 @@ mod tests {
         assert!(matches!(error, ChainError::Decode(_)), "{error}");
         reader.set_lenient(true);
         assert_eq!(reader.decode("u", &logs, block).expect("the rest").len(), 1);
+    }
+
+    fn header(bloom: Bloom) -> Header {
+        let block = BlockRef { number: 1, hash: B256::with_last_byte(1), ..BlockRef::default() };
+        Header { block, bloom, is_sealed: true }
+    }
+
+    /// What a node says of the receipts of a block with these logs, in one transaction.
+    fn receipts(logs: &[Log]) -> serde_json::Value {
+        serde_json::json!([{ "transactionHash": B256::ZERO, "logs": logs }])
+    }
+
+    #[tokio::test]
+    async fn logs_that_a_sealed_bloom_denies_are_refused_unless_receipts_have_them() {
+        use crate::fake::{Fake, Say, connect, sound};
+        let place = |log: Log| Log {
+            block_hash: Some(B256::with_last_byte(1)),
+            transaction_hash: Some(B256::ZERO),
+            log_index: Some(0),
+            ..log
+        };
+        let told = BTreeMap::from([(1, vec![place(log(US))])]);
+        let serving = |logs: Vec<Log>| {
+            Fake::new(move |method, params, _| match method {
+                "eth_getBlockReceipts" => Say::Result(receipts(&logs)),
+                "eth_getBlockByHash" => Say::Result(serde_json::json!({ "transactions": [B256::ZERO] })),
+                _ => sound(method, params),
+            })
+        };
+        let without = serving(vec![]).await;
+        let with = serving(vec![place(log(US))]).await;
+        let liar = serving(vec![place(log(US))]).await;
+        let long = std::time::Duration::from_secs(60);
+        for (fakes, refused) in
+            [(vec![&liar, &without], true), (vec![&liar, &with], false), (vec![&with], false)]
+        {
+            let rpc = connect(&fakes, long).await;
+            let view = rpc.trusted().swap_remove(0);
+            let sources = BTreeMap::from([(US, Source::Registry)]);
+            let mut reader = Reader {
+                rpc: rpc.clone(),
+                sources,
+                filter: Filter::new(),
+                crowd: Crowd::default(),
+                lenient: false,
+            };
+            let mut logs = told.clone();
+            let settled = reader.settle(&view, &[header(bloom(&[log(OTHER)]))], &mut logs).await;
+            assert_eq!(settled.is_err(), refused, "{settled:?}");
+            let left = rpc.endpoints()[0].left_because;
+            assert_eq!(left, refused.then_some("contradicting"));
+            // What the bloom has, and what says nothing, is taken as it is.
+            for harmless in [header(bloom(&[log(US)])), Header { is_sealed: false, ..header(Bloom::ZERO) }] {
+                reader.settle(&view, &[harmless], &mut told.clone()).await.expect("nothing is denied");
+            }
+        }
     }
 
     #[test]
