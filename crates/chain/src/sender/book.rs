@@ -216,12 +216,14 @@ impl Book {
         }
     }
 
-    /// Most wei that intents which wait to be mined may take, other than that of a nonce.
+    /// Wei that intents which wait to be mined take at most for the gas they are expected to use, other than that of a nonce. The
+    /// room in their limits is not held back from what comes after them.
     pub fn promised(&self, but: Option<u64>) -> U256 {
         let unmined = self.entries.values().filter(|it| !it.is_mined() && Some(it.intent.nonce) != but);
         let most = unmined.map(|entry| {
             let fee = entry.intent.signed.last().map_or(0, |newest| newest.max_fee);
-            U256::from(fee).saturating_mul(U256::from(entry.intent.gas)).saturating_add(entry.intent.value)
+            let gas = Some(entry.intent.spend.expected).filter(|gas| *gas > 0).unwrap_or(entry.intent.gas);
+            U256::from(fee).saturating_mul(U256::from(gas)).saturating_add(entry.intent.value)
         });
         most.fold(U256::ZERO, U256::saturating_add)
     }
@@ -353,6 +355,17 @@ mod tests {
         assert_eq!(forgotten.next_nonce(2), 6);
         forgotten.insert(intent(6, false));
         assert_eq!(forgotten.next_nonce(2), 7);
+    }
+
+    #[test]
+    fn what_is_promised_is_for_the_gas_expected() {
+        let mut lean = intent(5, false);
+        lean.gas = 500;
+        let mut book = Book::load(vec![lean.clone(), intent(7, true)]);
+        assert_eq!(book.promised(None), U256::from(500), "all of it where nothing is expected");
+        lean.spend.expected = 300;
+        book.insert(lean);
+        assert_eq!((book.promised(None), book.promised(Some(5))), (U256::from(300), U256::ZERO));
     }
 
     #[test]

@@ -56,6 +56,15 @@ impl Bounds {
         let kept = self.funds.map(|funds| by(funds.saturating_sub(self.keep), gas));
         [budget, limited, kept].into_iter().flatten().min().map(|cap| cap.saturating_to())
     }
+
+    /// The highest max fee that leaves as much as another like it takes at the usual one.
+    fn spared(self, usual: u128) -> u128 {
+        let Some(funds) = self.funds else { return u128::MAX };
+        let Cost { gas, limit, data_fee } = self.cost;
+        let limit = U256::from(limit.max(gas).max(1));
+        let another = U256::from(usual).saturating_mul(limit).saturating_add(data_fee);
+        (funds.saturating_sub(data_fee).saturating_sub(another) / limit).saturating_to()
+    }
 }
 
 /// The gas limit of a transaction that needs `needed`: with room, and with less where `funds` do not reach for that.
@@ -81,7 +90,9 @@ pub(super) fn first(quote: Quote, bounds: Bounds, hurried: bool) -> Option<Fees>
         true => (fees.max.saturating_mul(2), fees.tip),
         false => (fees.max.saturating_mul(UNBOUNDED), fees.tip.saturating_mul(HASTE)),
     };
-    let max = most.min(cap);
+    // What is offered beyond the usual leaves enough for one more at the usual price: another proof, or a pause.
+    let usual = fees.max.min(cap);
+    let max = most.min(cap).min(bounds.spared(usual)).max(usual);
     Some(quote.settled(max, tip.min(max)))
 }
 
@@ -207,6 +218,24 @@ mod tests {
         let bounds = within(100_000, Some(U256::from(100_000u64) * U256::from(50u64)));
         assert_eq!(first(Quote::new(10, 2), bounds, true), Some(Fees::new(50, 8)));
         assert_eq!(first(Quote::new(10, 2), bounds, false), Some(Fees::new(22, 2)));
+    }
+
+    #[test]
+    fn haste_leaves_enough_for_one_more() {
+        let quote = Quote::new(10, 2);
+        let cost = Cost { gas: 50_000, limit: 60_000, data_fee: U256::from(7) };
+        let usual = U256::from(quote.fees().max * 60_000) + U256::from(7);
+        for times in [1u64, 2, 3, 5, 100] {
+            let funds = usual * U256::from(times);
+            let bounds = Bounds { cost, budget: Some(U256::MAX), funds: Some(funds), keep: U256::ZERO };
+            let hasty = first(quote, bounds, true).expect("is affordable");
+            assert!(hasty.max >= quote.fees().max, "it comes first");
+            assert!(times < 5 || hasty.max > 2 * quote.fees().max, "{hasty:?}");
+            let left = funds - U256::from(hasty.max) * U256::from(60_000) - U256::from(7);
+            let next = first(quote, Bounds { funds: Some(left), budget: None, ..bounds }, false);
+            assert_eq!(next.is_some(), times > 1, "{times}: {hasty:?}");
+            assert!(times == 1 || next == Some(quote.fees()));
+        }
     }
 
     #[test]
