@@ -51,6 +51,30 @@ impl Finality {
     }
 }
 
+/// Up to which height blocks are too deep for a reorganisation, given what every endpoint says that answers: the most careful of
+/// them counts, and what was told but once does not. Heads are not linked to anything here, and one may be made up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// One of them has said what is finalized: from then on, depth in blocks alone says nothing.
+    tagged: bool,
+    before: Option<u64>,
+    now: Option<u64>,
+}
+
+impl Settled {
+    /// Of each endpoint the height of its head, and what it says is final.
+    pub(crate) fn told(&mut self, said: &[(u64, Finality)], keep: u64) {
+        let tagged = said.iter().any(|(_, finality)| *finality != Finality::Unknown);
+        self.tagged |= tagged;
+        let least = said.iter().map(|(head, finality)| finality.last(*head, keep)).min();
+        self.before = std::mem::replace(&mut self.now, least.filter(|_| tagged || !self.tagged));
+    }
+
+    pub(crate) fn covers(self, height: u64) -> bool {
+        self.before.zip(self.now).is_some_and(|(before, now)| height <= before.min(now))
+    }
+}
+
 /// Forget of the blocks that are known, oldest first, what need not be: all of the last `keep` stay, and below them one in
 /// [`SPARSE`], down to one that is final.
 pub(crate) fn thin(known: &mut VecDeque<BlockRef>, keep: usize, finality: Finality) {
@@ -99,6 +123,25 @@ mod tests {
         assert_eq!(Finality::UpTo(900).last(1_000, 256), 744);
         assert_eq!(Finality::UpTo(700).last(1_000, 256), 700);
         assert_eq!(Finality::Unknown.last(100, 256), 0);
+    }
+
+    #[test]
+    fn a_block_is_settled_once_every_endpoint_has_said_so_twice() {
+        let covers = |said: &[&[(u64, Finality)]]| {
+            let mut settled = Settled::default();
+            said.iter().for_each(|said| settled.told(said, 64));
+            settled.covers(500)
+        };
+        let (far, near) = ((1_000_000, Finality::Unknown), (520, Finality::Unknown));
+        let deep = (600, Finality::Unknown);
+        assert!(covers(&[&[deep], &[deep]]), "blocks count where a chain does not say what is final");
+        assert!(!covers(&[&[far]]) && !covers(&[&[far], &[near]]), "a far head is not believed at once");
+        assert!(!covers(&[&[far, near], &[far, near]]), "nor where another endpoint has none");
+        assert!(!covers(&[&[far], &[]]) && !covers(&[]), "no answer settles nothing");
+        let (early, late) = ((9_000, Finality::UpTo(499)), (9_000, Finality::UpTo(500)));
+        assert!(!covers(&[&[early], &[early]]), "8,500 blocks are minutes on some chains");
+        assert!(covers(&[&[late], &[late]]) && !covers(&[&[late, early], &[late, early]]));
+        assert!(!covers(&[&[late], &[far]]), "where what is final was told, its absence says nothing");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use alloy::{
     eips::BlockNumberOrTag,
     primitives::{Address, B256, Bytes, U64, U256, address},
-    providers::Provider,
+    providers::{Provider, RootProvider},
     rpc::types::{FeeHistory, TransactionReceipt, TransactionRequest},
     sol,
     sol_types::SolCall,
@@ -21,6 +21,9 @@ const TIP_BLOCKS: u64 = 10;
 const TIP_PERCENTILE: f64 = 20.0;
 /// Above any price there ever was, and low enough that sums of a few do not overflow. Wei a unit of gas.
 const HIGHEST: u128 = 1 << 100;
+/// What is asked of another endpoint, too, before it is believed. Wei a unit of gas.
+const MUCH: u128 = 5_000_000_000_000;
+const MUCH_OF_A_TIP: u128 = 100_000_000_000;
 /// Bytes of a signed transaction besides its calldata, rounded up.
 const ENVELOPE: u8 = 200;
 
@@ -64,6 +67,11 @@ impl Quote {
     pub fn legacy(price: u128) -> Self {
         let price = price.clamp(1, HIGHEST);
         Self { base: price, tip: price, legacy: true }
+    }
+
+    /// Whether it is so much that another endpoint should be asked, too.
+    fn is_absurd(self) -> bool {
+        self.base > MUCH || !self.legacy && self.tip > self.base.saturating_mul(20).max(MUCH_OF_A_TIP)
     }
 
     /// Good for some blocks of a rising base fee.
@@ -167,15 +175,36 @@ impl Rpc {
         Ok(self.quote().await?.fees().max)
     }
 
-    /// What gas costs now.
+    /// What gas costs now. A price beyond reason is not believed of one endpoint if another tells a lower one.
     pub(crate) async fn quote(&self) -> Result<Quote, ChainError> {
-        let provider = self.provider();
+        let quote = self.quote_of(self.provider()).await?;
+        if !quote.is_absurd() || !self.is_several() {
+            return Ok(quote);
+        }
+        let all = self.everyone(|view| async move { self.quote_of(view.provider()).await }).await;
+        let lowest = all.into_iter().chain([quote]).min_by_key(|quote| quote.fees().max).unwrap_or(quote);
+        if lowest != quote {
+            tracing::warn!(
+                base = quote.base,
+                tip = quote.tip,
+                lower_base = lowest.base,
+                lower_tip = lowest.tip,
+                "an endpoint tells fees beyond reason, another's are taken"
+            );
+        }
+        Ok(lowest)
+    }
+
+    async fn quote_of(&self, provider: &RootProvider) -> Result<Quote, ChainError> {
         let history = provider.get_fee_history(TIP_BLOCKS, BlockNumberOrTag::Latest, &[TIP_PERCENTILE]).await;
         if let Some(quote) = history.ok().as_ref().and_then(Quote::of_history) {
             return Ok(quote);
         }
-        let (base, price, tip) =
-            tokio::join!(self.base_fee(), self.price("eth_gasPrice"), self.price("eth_maxPriorityFeePerGas"));
+        let (base, price, tip) = tokio::join!(
+            self.base_fee(provider),
+            self.price(provider, "eth_gasPrice"),
+            self.price(provider, "eth_maxPriorityFeePerGas")
+        );
         let base = base?;
         match (Quote::of(base, price.as_ref().ok().copied(), tip.ok()), price) {
             (Some(quote), _) => Ok(quote),
@@ -185,9 +214,9 @@ impl Rpc {
     }
 
     /// The newest block's base fee. Nothing else of the block is looked at: some nodes leave out what others have.
-    async fn base_fee(&self) -> Result<Option<u128>, ChainError> {
+    async fn base_fee(&self, provider: &RootProvider) -> Result<Option<u128>, ChainError> {
         const METHOD: &str = "eth_getBlockByNumber";
-        let block: Result<Value, _> = self.provider().raw_request(METHOD.into(), ("latest", false)).await;
+        let block: Result<Value, _> = provider.raw_request(METHOD.into(), ("latest", false)).await;
         let block = block.map_err(|error| self.error(METHOD, error))?;
         let fee = block.get("baseFeePerGas").filter(|fee| !fee.is_null()).cloned();
         let fee = fee.map(serde_json::from_value::<U256>).transpose();
@@ -195,8 +224,8 @@ impl Rpc {
         Ok(fee.map(|fee| fee.saturating_to()))
     }
 
-    async fn price(&self, method: &'static str) -> Result<u128, ChainError> {
-        let price: Result<U256, _> = self.provider().raw_request(method.into(), ()).await;
+    async fn price(&self, provider: &RootProvider, method: &'static str) -> Result<u128, ChainError> {
+        let price: Result<U256, _> = provider.raw_request(method.into(), ()).await;
         Ok(price.map_err(|error| self.error(method, error))?.saturating_to())
     }
 

@@ -8,6 +8,7 @@ use alloy::{
     providers::{Provider, RootProvider},
     rpc::client::RpcClient,
 };
+use futures::future::join_all;
 use provery_types::{BlockRef, is_development_chain};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ use crate::{
     ChainError, EndpointHealth,
     clock::believable,
     endpoints::{Because, Pool, Route, Verdict},
+    finality::Finality,
     headers::Header,
     view::View,
 };
@@ -121,6 +123,34 @@ impl Rpc {
     /// The endpoints to ask for a second opinion, the best first: none that is left.
     pub(crate) fn seconds(&self, view: &View) -> Vec<View> {
         self.pool.seconds(view.at()).into_iter().filter_map(|at| self.view(at)).collect()
+    }
+
+    fn sound(&self) -> Vec<View> {
+        self.pool.sound().into_iter().filter_map(|at| self.view(at)).collect()
+    }
+
+    /// What each endpoint answers that may be followed, is not left, and answers in time.
+    pub(crate) async fn everyone<T, F>(&self, ask: impl Fn(View) -> F) -> Vec<T>
+    where
+        F: Future<Output = Result<T, ChainError>>,
+    {
+        let views = self.sound();
+        let answers = views.iter().map(|view| self.second(view, ask(view.clone())));
+        join_all(answers).await.into_iter().flatten().collect()
+    }
+
+    /// What each says of its head and of what is final.
+    pub(crate) async fn finalities(&self) -> Vec<(u64, Finality)> {
+        let ask = |view: View| async move {
+            let head = view.head().await?.block;
+            Ok((head.number, view.finality(&head).await?))
+        };
+        self.everyone(ask).await
+    }
+
+    /// The most that any endpoint says an account has: one that says too little keeps nothing from being sent.
+    pub(crate) async fn richest(&self, account: Address) -> Option<U256> {
+        self.everyone(|view| async move { view.balance(account).await }).await.into_iter().max()
     }
 
     /// What a second endpoint says, if it does so in time; one that does not is left for a while.

@@ -4,9 +4,9 @@
 use std::{ops::RangeInclusive, sync::Arc};
 
 use alloy::{
-    primitives::{B256, Bytes},
+    primitives::{Address, B256, Bytes, U256},
     providers::{Provider, RootProvider},
-    rpc::types::{Filter, Header as RpcHeader, Log},
+    rpc::types::{Filter, Header as RpcHeader, Log, TransactionRequest},
     transports::{RpcError, TransportError},
 };
 use provery_types::BlockRef;
@@ -95,6 +95,20 @@ impl View {
             Err(RpcError::ErrorResp(_)) => Ok(Finality::Unknown),
             Err(error) => Err(self.error(METHOD, error)),
         }
+    }
+
+    pub(crate) fn provider(&self) -> &RootProvider {
+        &self.provider
+    }
+
+    pub(crate) async fn balance(&self, account: Address) -> Result<U256, ChainError> {
+        self.provider.get_balance(account).await.map_err(|error| self.error("eth_getBalance", error))
+    }
+
+    /// Gas that a call would use.
+    pub(crate) async fn estimate(&self, request: TransactionRequest) -> Result<u64, ChainError> {
+        let gas = self.provider.estimate_gas(request).await;
+        gas.map_err(|error| self.error("eth_estimateGas", error))
     }
 
     /// A header, unless its fields were made up.

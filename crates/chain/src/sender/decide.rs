@@ -129,21 +129,21 @@ pub(super) enum MinedAction {
     Forget,
 }
 
-/// `canonical` is the block that the chain has at the height where it was mined.
+/// `canonical` is the block that the chain has at the height where it was mined; `is_final` if that is too deep for a reorg.
 pub(super) fn decide_mined(
     mined: &MinedAt,
     canonical: &BlockRef,
     head: u64,
     settled: bool,
     confirmations: u64,
-    keep: u64,
+    is_final: bool,
 ) -> MinedAction {
     if canonical.hash != mined.block.hash {
         return MinedAction::Unmine;
     }
     let depth = head.checked_sub(mined.block.number);
     match depth {
-        Some(depth) if depth >= keep.max(confirmations) && settled => MinedAction::Forget,
+        Some(depth) if depth >= confirmations && settled && is_final => MinedAction::Forget,
         Some(depth) if depth >= confirmations && !settled => MinedAction::Settle,
         _ => MinedAction::Wait,
     }
@@ -294,15 +294,16 @@ mod tests {
     #[test]
     fn mined_means_canonical_and_deep() {
         let mined = MinedAt { tx_hash: B256::ZERO, block: block(10, 1), success: true };
-        let at = |head, settled| decide_mined(&mined, &block(10, 1), head, settled, 2, 64);
+        let decide =
+            |head, settled, is_final| decide_mined(&mined, &block(10, 1), head, settled, 2, is_final);
+        let at = |head, settled| decide(head, settled, true);
         assert_eq!(at(11, false), MinedAction::Wait);
         assert_eq!(at(12, false), MinedAction::Settle);
-        assert_eq!(at(12, true), MinedAction::Wait);
-        assert_eq!(at(73, true), MinedAction::Wait);
+        assert_eq!(decide(1_000_000, true, false), MinedAction::Wait, "a head far away forgets nothing");
         assert_eq!(at(74, true), MinedAction::Forget);
         assert_eq!(at(74, false), MinedAction::Settle, "its end is told before it is forgotten");
         assert_eq!(at(9, true), MinedAction::Wait, "an endpoint that lags proves nothing");
-        assert_eq!(decide_mined(&mined, &block(10, 2), 90, true, 2, 64), MinedAction::Unmine);
+        assert_eq!(decide_mined(&mined, &block(10, 2), 90, true, 2, true), MinedAction::Unmine);
     }
 
     proptest! {

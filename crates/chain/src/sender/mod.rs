@@ -51,7 +51,8 @@ pub struct SenderConfig {
     pub poll: Duration,
     /// Blocks on top of the receipt's before it counts.
     pub confirmations: u64,
-    /// Blocks on top of the receipt's before the intent is forgotten: a reorg of fewer only makes it be sent again.
+    /// Blocks on top of the receipt's before the intent is forgotten, and where the chain says what is finalized, not before that:
+    /// a reorg of fewer only makes it be sent again.
     pub keep: u64,
     /// A transaction that was not mined in this many blocks in which it could have been is replaced with higher fees.
     pub bump_after_blocks: u64,

@@ -141,6 +141,12 @@ impl Inner {
             Err(_) => None,
         };
         self.book().count(count);
+        let wanted = U256::from(quote.fees().max).saturating_mul(U256::from(roomy));
+        let wanted = wanted.saturating_add(data_fee).saturating_add(order.keep);
+        let funds = match funds {
+            Some(funds) if funds < wanted => Some(funds.max(self.most_funds(order.call.value).await)),
+            funds => funds,
+        };
         let spendable = funds.unwrap_or(U256::MAX).saturating_sub(data_fee);
         let limit = fees::limit(gas, roomy, spendable, quote);
         let cost = Cost { gas, limit, data_fee };
@@ -187,12 +193,22 @@ impl Inner {
         if let Some(gas) = order.call.gas {
             return Ok((gas, gas));
         }
+        // What is known to be enough is the least limit: an estimate that is too low costs the gas and brings nothing.
+        let least = order.fallback_gas.unwrap_or_default().min(self.config.max_gas);
         let mut unanswered = 0;
         loop {
             let error = match self.estimate(&order.call).await {
-                Ok(gas) => return Ok(gas),
+                Ok((gas, roomy)) => return Ok((gas, roomy.max(least))),
                 Err(error) => error,
             };
+            // One endpoint that is behind, or lies, does not give up what cannot be tried again.
+            if order.deadline.is_some()
+                && matches!(error, SendError::Reverted { .. })
+                && let Some((gas, roomy)) = self.estimated_elsewhere(&order.call).await
+            {
+                tracing::warn!(kind = order.call.kind, %error, "an endpoint says that a call fails, another that it does not: it is sent");
+                return Ok((gas, roomy.max(least)));
+            }
             let Some(fallback) = order.fallback_gas else { return Err(error) };
             let answered = !matches!(&error, SendError::Rpc(error) if error.is_transient());
             if matches!(error, SendError::Reverted { .. } | SendError::GasTooHigh { .. })
@@ -281,7 +297,7 @@ impl Inner {
         let fee = intent.signed.first().map(|signed| signed.max_fee).unwrap_or_default();
         let needed = intent.value.saturating_add(U256::from(intent.gas) * U256::from(fee));
         let (kind, account) = (order.call.kind, intent.account);
-        let balance = self.rpc.balance(account).await?;
+        let balance = self.balance(needed).await?;
         if balance < needed {
             return Ok(Refusal::Because(SendError::Underfunded { kind, account, balance, needed }));
         }

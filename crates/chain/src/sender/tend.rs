@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     ChainError, Receipt,
+    finality::Settled,
     gas::Quote,
     journal::{Intent, MinedAt},
 };
@@ -38,6 +39,9 @@ pub(super) struct Watch {
     /// The last look was not whole.
     again: bool,
     count: u64,
+    /// What is too deep for a reorg, and when that was asked.
+    settled: Settled,
+    asked_settled: Option<Instant>,
     /// A nonce that nothing has, and looks in a row that found it so.
     pub(super) gap: Option<(u64, u32)>,
 }
@@ -48,6 +52,7 @@ pub(super) struct Look<'a> {
     pub(super) head: BlockRef,
     /// Transactions of the key up to the head, as an endpoint counts.
     pub(super) count: u64,
+    settled: Settled,
     quote: OnceCell<Quote>,
 }
 
@@ -118,7 +123,8 @@ impl Inner {
             }
         }
         watch.count = watch.count.max(count);
-        let look = Look { inner: self, head, count, quote: OnceCell::new() };
+        self.ask_settled(watch, head.number).await;
+        let look = Look { inner: self, head, count, settled: watch.settled, quote: OnceCell::new() };
         // What goes wrong with one intent keeps nobody from the others.
         let (sure, mut outcome) = look.mined(linked).await;
         for nonce in self.unmined() {
@@ -132,11 +138,39 @@ impl Inner {
         outcome.map(|()| true)
     }
 
+    /// See what is too deep for a reorg, now and then, if anything waits for that.
+    async fn ask_settled(&self, watch: &mut Watch, head: u64) {
+        if self.waits_for_settled(watch, head) {
+            watch.settled.told(&self.rpc.finalities().await, self.keep());
+            watch.asked_settled = Some(Instant::now());
+        }
+    }
+
+    fn waits_for_settled(&self, watch: &Watch, head: u64) -> bool {
+        let waits = |entry: &Entry| {
+            let deep = |mined: MinedAt| head.saturating_sub(mined.block.number) >= self.keep();
+            entry.ended.borrow().is_some() && entry.intent.mined.is_some_and(deep)
+        };
+        let due = watch.asked_settled.is_none_or(|at| at.elapsed() >= self.pause());
+        due && self.book().entries.values().any(waits)
+    }
+
+    /// Blocks that may always be taken back.
+    fn keep(&self) -> u64 {
+        self.config.keep.max(self.config.confirmations)
+    }
+
+    fn pause(&self) -> Duration {
+        self.config.poll.saturating_mul(IDLE_POLLS).max(Duration::from_secs(1))
+    }
+
     /// Whether there is something to do before the next block.
     fn is_due(&self, watch: &Watch) -> bool {
         let now = Instant::now();
-        let pause = self.config.poll.saturating_mul(IDLE_POLLS).max(Duration::from_secs(1));
-        let idle = watch.looked.is_none_or(|at| at.elapsed() >= pause);
+        if watch.head.is_some_and(|head| self.waits_for_settled(watch, head.number)) {
+            return true;
+        }
+        let idle = watch.looked.is_none_or(|at| at.elapsed() >= self.pause());
         self.book().entries.values().any(|entry| {
             entry.is_urgent(now) || !entry.is_mined() && !entry.first_try && (idle || entry.since.is_none())
         })
@@ -235,7 +269,8 @@ impl Look<'_> {
 
     fn decide_mined(&self, mined: &MinedAt, settled: bool, canonical: &BlockRef) -> MinedAction {
         let config = &self.inner.config;
-        decide_mined(mined, canonical, self.head.number, settled, config.confirmations, config.keep)
+        let is_final = self.settled.covers(mined.block.number);
+        decide_mined(mined, canonical, self.head.number, settled, config.confirmations, is_final)
     }
 
     fn unmine(&self, nonce: u64) -> Result<(), SendError> {

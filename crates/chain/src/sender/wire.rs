@@ -19,6 +19,7 @@ use crate::{
     Call, ChainError, Receipt,
     gas::{DataFees, Fees},
     journal::{Intent, Signed},
+    view::View,
 };
 
 /// What a call may cost more than its estimate if an epoch begins in between: seeding it, and a fresh version of every
@@ -89,7 +90,7 @@ impl Inner {
         if needed > most {
             return Err(SendError::GasTooHigh { kind: call.kind, needed, limit: most });
         }
-        Ok((needed, most.min(needed + needed / 5 + NEXT_EPOCH_GAS)))
+        Ok((needed, self.roomy(needed)))
     }
 
     /// What the chain takes for bytes; refused by name if this program does not know.
@@ -118,15 +119,57 @@ impl Inner {
 
     /// Wei that the key has for an intent, or for a new one, besides what others that wait may take.
     pub(super) async fn funds(&self, nonce: Option<u64>, value: U256) -> Result<U256, ChainError> {
-        let balance = self.rpc.balance(self.signer.address()).await?;
+        let balance = self.balance(value.saturating_add(U256::from(1))).await?;
         Ok(balance.saturating_sub(self.book().promised(nonce)).saturating_sub(value))
     }
 
-    /// Whether an intent would revert on top of the newest block; not, if no endpoint can say.
+    /// The same for a new intent, as the endpoint tells it that knows of most.
+    pub(super) async fn most_funds(&self, value: U256) -> U256 {
+        if !self.rpc.is_several() {
+            return U256::ZERO;
+        }
+        let most = self.rpc.richest(self.signer.address()).await.unwrap_or_default();
+        most.saturating_sub(self.book().promised(None)).saturating_sub(value)
+    }
+
+    /// Wei that the key has. Where one endpoint says it is less than this, the others are asked, too.
+    pub(super) async fn balance(&self, wanted: U256) -> Result<U256, ChainError> {
+        let account = self.signer.address();
+        let balance = self.rpc.balance(account).await?;
+        if balance >= wanted || !self.rpc.is_several() {
+            return Ok(balance);
+        }
+        Ok(self.rpc.richest(account).await.unwrap_or_default().max(balance))
+    }
+
+    /// What endpoints say one by one of a call that one of them says fails: the most gas that any says it uses.
+    pub(super) async fn estimated_elsewhere(&self, call: &Call) -> Option<(u64, u64)> {
+        let gas = self.estimates(self.request(call.into())).await?;
+        (gas <= self.config.max_gas).then(|| (gas, self.roomy(gas)))
+    }
+
+    async fn estimates(&self, request: TransactionRequest) -> Option<u64> {
+        if !self.rpc.is_several() {
+            return None;
+        }
+        let ask = |view: View| {
+            let request = request.clone();
+            async move { view.estimate(request).await }
+        };
+        self.rpc.everyone(ask).await.into_iter().max()
+    }
+
+    fn roomy(&self, needed: u64) -> u64 {
+        self.config.max_gas.min(needed.saturating_add(needed / 5).saturating_add(NEXT_EPOCH_GAS))
+    }
+
+    /// Whether an intent would revert on top of the newest block, and no endpoint says otherwise; not, if none can say.
     pub(super) async fn reverts(&self, intent: &Intent) -> bool {
         let request = self.request(intent.into());
-        match self.rpc.provider().estimate_gas(request).block(BlockId::latest()).await {
-            Err(RpcError::ErrorResp(payload)) => payload.as_revert_data().is_some(),
+        match self.rpc.provider().estimate_gas(request.clone()).block(BlockId::latest()).await {
+            Err(RpcError::ErrorResp(payload)) if payload.as_revert_data().is_some() => {
+                self.estimates(request).await.is_none()
+            }
             _ => false,
         }
     }
@@ -242,7 +285,7 @@ impl Inner {
             };
             return SendError::reverted(call.kind, decode_revert(&data).unwrap_or_else(unnamed), None);
         }
-        match self.rpc.balance(self.signer.address()).await {
+        match self.balance(call.value).await {
             Ok(balance) if balance < call.value => SendError::Underfunded {
                 kind: call.kind,
                 account: self.signer.address(),
