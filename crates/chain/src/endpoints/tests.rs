@@ -12,8 +12,8 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::{
-    Call, Order, Rpc, SendError, Sender, SenderConfig,
-    fake::{Fake, Say, block, connect, hash, sound, whole},
+    Call, Rpc, SendError, Sender, SenderConfig,
+    fake::{Fake, Say, block, connect, sound, whole},
     history::each_range,
 };
 
@@ -207,140 +207,6 @@ async fn a_command_ends_when_what_became_of_its_transaction_cannot_be_read() {
     let said = error.to_string();
     assert!(matches!(error, SendError::Unseen { kind: "transfer", .. }), "{said}");
     assert!(said.contains("eth_getBlockByNumber") && said.contains("missing field"), "{said}");
-}
-
-/// A chain whose head is a block higher at each look, from `start` on, in block 500 of which every transaction was mined.
-fn growing(start: u64, finalized: Option<u64>, looks: Arc<AtomicU64>) -> impl Fn(&str, &Value, usize) -> Say {
-    let (grown, sent) = (AtomicU64::new(start), AtomicU64::new(0));
-    move |method, params, _| match (method, params[0].as_str()) {
-        ("eth_getBlockByNumber", Some("latest")) => Say::Result(block(grown.fetch_add(1, SeqCst))),
-        ("eth_getBlockByNumber", Some("finalized")) => {
-            looks.fetch_add(1, SeqCst);
-            Say::Result(finalized.map_or(Value::Null, |height| {
-                let mut block = block(height);
-                block["timestamp"] = json!(format!("{:#x}", start));
-                block
-            }))
-        }
-        ("eth_getTransactionCount", _) => Say::Result(json!(format!("{:#x}", sent.load(SeqCst)))),
-        ("eth_sendRawTransaction", _) => {
-            sent.store(1, SeqCst);
-            sound(method, params)
-        }
-        ("eth_getTransactionReceipt", Some(transaction)) => Say::Result(receipt(transaction)),
-        ("eth_getCode", _) => Say::Result(json!("0x")),
-        _ => sound(method, params),
-    }
-}
-
-/// Of a transfer in block 500.
-fn receipt(transaction: &str) -> Value {
-    let zero = Address::ZERO;
-    json!({
-        "type": "0x2", "status": "0x1", "cumulativeGasUsed": "0x5208", "logs": [],
-        "logsBloom": format!("0x{}", "0".repeat(512)), "transactionHash": transaction, "transactionIndex": "0x0",
-        "blockHash": hash(500), "blockNumber": "0x1f4", "gasUsed": "0x5208", "effectiveGasPrice": "0x1",
-        "from": zero, "to": zero, "contractAddress": null,
-    })
-}
-
-#[tokio::test]
-async fn a_transaction_is_forgotten_when_every_endpoint_says_that_it_is_final_and_not_for_a_far_head() {
-    // A head far away at one of two; no tag at all; one that is not there yet; and one that is.
-    let cases: [(&[(u64, Option<u64>)], bool); 4] = [
-        (&[(9_000, None), (510, None)], false),
-        (&[(9_000, None)], true),
-        (&[(9_000, Some(499))], false),
-        (&[(9_000, Some(600))], true),
-    ];
-    for (chains, forgets) in cases {
-        let looks = Arc::new(AtomicU64::new(0));
-        let mut fakes = Vec::new();
-        for (start, finalized) in chains {
-            fakes.push(Fake::new(growing(*start, *finalized, looks.clone())).await);
-        }
-        let rpc = connect(&fakes.iter().collect::<Vec<_>>(), LONG).await;
-        let config = SenderConfig::new(Duration::from_millis(5));
-        let sender = Sender::new(rpc, PrivateKeySigner::random(), config);
-        let stop = tokio_util::sync::CancellationToken::new();
-        let keeper = tokio::spawn({
-            let (sender, stop) = (sender.clone(), stop.clone());
-            async move { sender.keep(stop).await }
-        });
-        let order = Order::new(Call::transfer(Address::ZERO, 1.try_into().expect("one")));
-        let tag = order.tag.clone();
-        timeout(LONG, sender.deliver(order)).await.expect("in time").expect("it is mined");
-        let asked = async {
-            while (forgets && sender.live(&tag)) || !forgets && looks.load(SeqCst) < 3 * chains.len() as u64 {
-                sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let in_time = timeout(LONG, asked).await.is_ok();
-        assert!(
-            in_time,
-            "it is not asked what is final, or not believed: {chains:?} {looks:?} {:?}",
-            sender.status()
-        );
-        assert_eq!(sender.live(&tag), !forgets, "{chains:?}");
-        stop.cancel();
-        keeper.await.expect("no panic").expect("it stops");
-    }
-}
-
-#[tokio::test]
-async fn what_one_endpoint_says_of_gas_funds_and_failure_gives_up_no_proof_if_another_says_otherwise() {
-    let code = |method: &str, params: &Value| match method {
-        "eth_getCode" => Say::Result(json!("0x")),
-        "eth_estimateGas" => Say::Result(json!("0x30d40")),
-        "eth_getTransactionReceipt" => Say::Result(receipt(params[0].as_str().unwrap_or_default())),
-        _ => sound(method, params),
-    };
-    let sent = Arc::new(Mutex::new(Vec::new()));
-    let keeps = sent.clone();
-    let taking = move |method: &str, params: &Value| {
-        if method == "eth_sendRawTransaction" {
-            lock(&keeps).push(params[0].as_str().unwrap_or_default().to_owned());
-        }
-        code(method, params)
-    };
-    // It has the key for poor, the call for failing, and the tip for a million gwei.
-    let lying = taking.clone();
-    let liar = Fake::new(move |method, params, _| match method {
-        "eth_getBalance" => Say::Result(json!("0x0")),
-        "eth_estimateGas" => Say::Error(3, "execution reverted", json!("0x08c379a0")),
-        "eth_feeHistory" => Say::Result(json!({
-            "oldestBlock": "0x3e7", "baseFeePerGas": ["0x1", "0x1"], "gasUsedRatio": [0.5],
-            "reward": [["0x38d7ea4c68000"]],
-        })),
-        _ => lying(method, params),
-    })
-    .await;
-    let honest = Fake::new(move |method, params, _| taking(method, params)).await;
-    let order = |call| Order {
-        deadline: Some(u64::MAX),
-        budget: Some(alloy::primitives::U256::from(10_000_000_000_000u64)),
-        fallback_gas: Some(600_000),
-        ..Order::new(call)
-    };
-    let call = Call { gas: None, ..Call::transfer(Address::repeat_byte(2), 1.try_into().expect("one")) };
-    let config = SenderConfig {
-        give_up_after: Duration::from_millis(100),
-        ..SenderConfig::new(Duration::from_millis(20))
-    };
-    let alone = Sender::new(connect(&[&liar], LONG).await, PrivateKeySigner::random(), config);
-    let error = alone.deliver(order(call.clone())).await.expect_err("nobody says otherwise");
-    assert!(matches!(error, SendError::Reverted { .. }), "{error}");
-    let sender = Sender::new(connect(&[&liar, &honest], LONG).await, PrivateKeySigner::random(), config);
-    let ended = timeout(LONG, sender.deliver(order(call))).await.expect("in time");
-    use alloy::{
-        consensus::{Transaction as _, TxEnvelope},
-        eips::eip2718::Decodable2718 as _,
-    };
-    let raw = lock(&sent).first().cloned().unwrap_or_else(|| panic!("nothing was sent: {ended:?}"));
-    let raw: Bytes = raw.parse().expect("hex");
-    let signed = TxEnvelope::decode_2718(&mut raw.as_ref()).expect("a transaction");
-    assert_eq!(signed.gas_limit(), 600_000, "no less than what is known to be enough");
-    assert!(signed.max_priority_fee_per_gas().is_some_and(|tip| tip < 1_000), "{signed:?}");
 }
 
 #[tokio::test]

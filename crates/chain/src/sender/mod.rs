@@ -14,6 +14,8 @@ mod fees;
 mod funding;
 mod place;
 mod tend;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::{
