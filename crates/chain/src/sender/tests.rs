@@ -68,7 +68,8 @@ fn receipt(transaction: &str) -> Value {
 #[tokio::test]
 async fn a_transaction_is_forgotten_when_every_endpoint_says_that_it_is_final_and_not_for_a_far_head() {
     // A head far away at one of two; no tag at all; one that is not there yet; and one that is.
-    let cases: [(&[(u64, Option<u64>)], bool); 4] = [
+    type Chains = &'static [(u64, Option<u64>)];
+    let cases: [(Chains, bool); 4] = [
         (&[(9_000, None), (510, None)], false),
         (&[(9_000, None)], true),
         (&[(9_000, Some(499))], false),
