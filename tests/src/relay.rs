@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU64,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -37,6 +38,8 @@ pub struct Faults {
     pub stale: u64,
     /// Every block carries the same `prevrandao`, as on several rollups.
     pub constant_randomness: bool,
+    /// So many blocks each carry the same `prevrandao`, as on the OP Stack.
+    pub shared_randomness: Option<NonZeroU64>,
     /// The newest block is from so many seconds later than it is.
     pub future: u64,
     /// Every block's bloom names these contracts, too.
@@ -212,6 +215,13 @@ fn spoil(faults: &Faults, method: &str, request: &Value, answer: &mut Value) {
         let mut bloom: Bloom = bloom.parse().unwrap_or_default();
         faults.named.iter().for_each(|it| bloom.accrue(BloomInput::Raw(it.as_slice())));
         answer["result"]["logsBloom"] = json!(bloom);
+    }
+    if method == "eth_getBlockByNumber"
+        && let Some(blocks) = faults.shared_randomness
+        && let Some(number) = answer["result"]["number"].as_str()
+    {
+        let number = u64::from_str_radix(number.trim_start_matches("0x"), 16).unwrap_or_default();
+        answer["result"]["mixHash"] = format!("{:#066x}", number / blocks + 1).into();
     }
     match method {
         "eth_getLogs" if faults.no_logs_by_hash && request["params"][0]["blockHash"].is_string() => {

@@ -61,7 +61,7 @@ pub fn check_writable(path: &Path) -> Result<()> {
     })
 }
 
-/// Beside its place, flushed, renamed.
+/// Beside its place, flushed, renamed, and the folder flushed: whoever goes on after a power cut finds it.
 pub fn write(path: &Path, content: &[u8]) -> Result<()> {
     let folder = folder_of(path)?;
     let io = |error: std::io::Error| fail(Code::Io, format!("{} cannot be written: {error}", path.display()));
@@ -71,15 +71,39 @@ pub fn write(path: &Path, content: &[u8]) -> Result<()> {
     readable(file.as_file()).map_err(io)?;
     file.as_file().sync_all().map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    sync_folder(path).map_err(io)
+}
+
+/// What was made, renamed or removed beside a path is so after a power cut, too.
+pub fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Elsewhere a folder cannot be opened.
+    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 fn folder_of(path: &Path) -> Result<PathBuf> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(|error| {
+    make_folder(folder).map_err(|error| {
         fail(Code::Io, format!("the folder {} cannot be made: {error}", folder.display()))
     })?;
     Ok(folder.to_path_buf())
+}
+
+/// A folder with all above it, each there after a power cut, too.
+pub fn make_folder(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_folder(above)?;
+    }
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists || !folder.is_dir() => {
+            return Err(error);
+        }
+        _ => {}
+    }
+    sync_folder(folder)
 }
 
 /// Temporary files are private to their owner; what is written here is public.

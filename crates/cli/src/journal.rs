@@ -79,9 +79,7 @@ impl CommandJournal {
         let io = |error: std::io::Error| {
             fail(Code::Io, format!("the journal {} cannot be used: {error}", folder.display()))
         };
-        fs::create_dir_all(folder).map_err(io)?;
-        let lock = fs::File::create(folder.join(LOCK)).map_err(io)?;
-        if lock.try_lock().is_err() {
+        let Some(lock) = locked(folder).map_err(io)? else {
             return Err(fail(
                 Code::DataDirBusy,
                 format!(
@@ -90,25 +88,24 @@ impl CommandJournal {
                     folder.display()
                 ),
             ));
-        }
+        };
         let path = folder.join(PLAN);
-        let before = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Plan>(&text).ok());
-        let intents = stored(folder).map_err(io)?;
-        match before {
-            Some(before) if before.genesis == plan.genesis => {
-                if let Some(differs) = plan.differs(&before).filter(|_| !intents.is_empty()) {
-                    return Err(fail(Code::Unfinished, unfinished(plan, folder, &differs)));
-                }
-            }
-            // Of a chain that is no more, or of nothing that was sent.
-            _ => {
-                for (path, _) in &intents {
-                    fs::remove_file(path).map_err(io)?;
-                }
+        let found = stored(folder).map_err(io)?.len();
+        // What was sent is paid for: it is forgotten by nobody but whoever removes the folder.
+        if found > 0 {
+            let before = fs::read(&path).map_err(|error| error.to_string());
+            let before = before
+                .and_then(|text| serde_json::from_slice::<Plan>(&text).map_err(|error| error.to_string()));
+            let hindrance = match before {
+                Err(error) => Some(unreadable(plan, folder, found, &error)),
+                Ok(before) if before.genesis != plan.genesis => Some(elsewhere(plan, folder, found)),
+                Ok(before) => plan.differs(&before).map(|differs| unfinished(plan, folder, &differs)),
+            };
+            if let Some(hindrance) = hindrance {
+                return Err(fail(Code::Unfinished, hindrance));
             }
         }
         files::write(&path, &serde_json::to_vec_pretty(plan)?)?;
-        let found = stored(folder).map_err(io)?.len();
         Ok(Self { folder: folder.to_path_buf(), found, _lock: lock })
     }
 
@@ -118,17 +115,55 @@ impl CommandJournal {
 
     /// Everything is done and written down elsewhere.
     pub fn done(self) -> Result<()> {
-        fs::remove_dir_all(&self.folder).map_err(|error| {
+        discard(&self.folder).map_err(|error| {
             fail(Code::Io, format!("the journal {} cannot be removed: {error}", self.folder.display()))
         })
     }
+}
+
+/// The lock of a journal's folder, which is made if it is missing; nothing if another process has it.
+fn locked(folder: &Path) -> std::io::Result<Option<fs::File>> {
+    let path = folder.join(LOCK);
+    loop {
+        files::make_folder(folder)?;
+        let lock = match fs::File::create(&path) {
+            Ok(lock) => lock,
+            // Whoever had it has just removed the folder.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Ok(None),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+        }
+        // A lock on a file that was removed meanwhile keeps nobody out.
+        let held = same_file::Handle::from_file(lock.try_clone()?)?;
+        if same_file::Handle::from_path(&path).is_ok_and(|there| there == held) {
+            return Ok(Some(lock));
+        }
+    }
+}
+
+/// Remove a journal, whole or not at all: one of which a part is left would have the rest sent again. Only for whoever holds its lock.
+fn discard(folder: &Path) -> std::io::Result<()> {
+    let mut name = folder.file_name().unwrap_or_default().to_os_string();
+    name.push(".done");
+    let aside = folder.with_file_name(name);
+    match fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::rename(folder, &aside)?;
+    files::sync_folder(folder)?;
+    fs::remove_dir_all(&aside)
 }
 
 impl Drop for CommandJournal {
     /// Where nothing was sent, nothing is left.
     fn drop(&mut self) {
         if stored(&self.folder).is_ok_and(|intents| intents.is_empty()) {
-            let _ = fs::remove_dir_all(&self.folder);
+            let _ = discard(&self.folder);
         }
     }
 }
@@ -137,6 +172,25 @@ fn unfinished(plan: &Plan, folder: &Path, differs: &str) -> String {
     format!(
         "an earlier `provery {}` was interrupted after it had sent transactions, and differs in {differs}; run it as it was and it \
          goes on from there, or remove {} to begin anew without what it paid for",
+        plan.command,
+        folder.display()
+    )
+}
+
+fn unreadable(plan: &Plan, folder: &Path, sent: usize, error: &str) -> String {
+    format!(
+        "an earlier `provery {}` was interrupted after it had sent {sent} transactions, and what it was to do cannot be read \
+         ({error}: {}); restore that file, or remove {} to begin anew without what it paid for",
+        plan.command,
+        folder.join(PLAN).display(),
+        folder.display()
+    )
+}
+
+fn elsewhere(plan: &Plan, folder: &Path, sent: usize) -> String {
+    format!(
+        "an earlier `provery {}` was interrupted after it had sent {sent} transactions on another chain than this one, whose first \
+         block differs; run it there and it goes on, or, if that chain is no more, remove {}",
         plan.command,
         folder.display()
     )
@@ -259,13 +313,67 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).expect("lists").count(), 0);
     }
 
+    fn refused(path: &Path, plan: &Plan) -> String {
+        let error = CommandJournal::open(path, plan).expect_err("is refused");
+        assert_eq!(error.downcast_ref::<Failure>().map(|failure| failure.code), Some(Code::Unfinished));
+        error.to_string()
+    }
+
     #[test]
-    fn a_chain_that_is_no_more_leaves_nothing() {
+    fn what_was_sent_is_forgotten_by_nobody_but_whoever_removes_the_folder() {
         let folder = tempfile::tempdir().expect("makes a folder");
         let path = folder.path().join("journal");
         let first = CommandJournal::open(&path, &plan("1", 1)).expect("begins");
         first.intents().put(&intent(3)).expect("writes");
         drop(first);
-        assert_eq!(CommandJournal::open(&path, &plan("2", 2)).expect("begins anew").found, 0);
+
+        let other_chain = refused(&path, &plan("1", 2));
+        assert!(other_chain.contains("another chain") && other_chain.contains("remove"), "{other_chain}");
+        let kept = fs::read(path.join(PLAN)).expect("is there");
+        for spoilt in [Some("{"), Some(""), None] {
+            match spoilt {
+                Some(text) => fs::write(path.join(PLAN), text).expect("writes"),
+                None => fs::remove_file(path.join(PLAN)).expect("removes"),
+            }
+            let unreadable = refused(&path, &plan("1", 1));
+            assert!(
+                unreadable.contains("plan.json") && unreadable.contains("1 transactions"),
+                "{unreadable}"
+            );
+        }
+        fs::write(path.join(PLAN), kept).expect("writes");
+        assert_eq!(CommandJournal::open(&path, &plan("1", 1)).expect("goes on").found, 1);
+    }
+
+    #[test]
+    fn where_nothing_was_sent_any_plan_begins() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let path = folder.path().join("journal");
+        fs::create_dir_all(&path).expect("makes it");
+        fs::write(path.join(PLAN), "{").expect("writes");
+        assert_eq!(CommandJournal::open(&path, &plan("1", 1)).expect("begins").found, 0);
+        assert!(!path.exists(), "nothing is left");
+    }
+
+    #[test]
+    fn a_lock_whose_file_was_removed_while_it_was_awaited_is_none() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        let path = folder.path().join("journal");
+        let (running, most) = (std::sync::atomic::AtomicU32::new(0), std::sync::atomic::AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    use std::sync::atomic::Ordering::SeqCst;
+                    for _ in 0..300 {
+                        let Ok(journal) = CommandJournal::open(&path, &plan("1", 1)) else { continue };
+                        most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                        std::thread::yield_now();
+                        running.fetch_sub(1, SeqCst);
+                        journal.done().expect("ends");
+                    }
+                });
+            }
+        });
+        assert_eq!(most.into_inner(), 1, "two at once");
     }
 }

@@ -1,6 +1,8 @@
 //! `provery deploy` refuses what a chain would refuse, or what could not be trusted there, before anything is paid for.
 
-use eyre::{Result, ensure};
+use std::num::NonZeroU64;
+
+use eyre::{Result, ensure, eyre};
 use provery_tests::{Anvil, Faults, Provery, Relay, Town};
 use serde_json::json;
 
@@ -32,6 +34,63 @@ async fn foreseeable_randomness_is_refused() -> Result<()> {
     ensure!(sent(&anvil).await? == "0x0", "something was sent");
     relay.heal();
     provery.ok(Some(&key), &["deploy"]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn randomness_that_blocks_share_is_taken_only_by_whoever_trusts_their_producer() -> Result<()> {
+    let anvil = Anvil::start().await?;
+    let key = deployer(&anvil, RICH).await?;
+    anvil.mine(40).await?;
+    let relay = Relay::to(anvil.port()).await?;
+    let trusting = ["deploy", "--trust-block-producer"];
+    let provery = Provery::new(&relay.url())?;
+    relay.set(Faults { constant_randomness: true, ..Faults::default() });
+    provery.fails(Some(&key), &trusting, "foreseeable_randomness").await?;
+    relay.set(Faults { shared_randomness: NonZeroU64::new(6), ..Faults::default() });
+    let message = provery.fails(Some(&key), &["deploy"], "foreseeable_randomness").await?;
+    ensure!(message.contains("--trust-block-producer") && message.contains("--randomness"), "{message}");
+    ensure!(sent(&anvil).await? == "0x0", "something was sent");
+    provery.ok(Some(&key), &trusting).await?;
+    let said = provery.run(None, &["doctor"]).await?;
+    let randomness = said.json["findings"].as_array().and_then(|all| {
+        all.iter().find(|finding| finding["check"] == "randomness").map(|finding| finding["level"].clone())
+    });
+    ensure!(randomness == Some(json!("warn")), "{said:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_history_of_blocks_that_does_not_tell_their_hashes_is_none() -> Result<()> {
+    const HISTORY: &str = "0x0000F90827F1C53a10cb7A02335B175320002935";
+    // One that reverts, and one that answers 1.
+    let (reverts, stub) = ("0x5f5ffd", "0x60015f5260205ff3");
+    let anvil = Anvil::start().await?;
+    let key = deployer(&anvil, RICH).await?;
+    let provery = Provery::new(&anvil.url())?;
+    let right = anvil.request("eth_getCode", json!([HISTORY, "latest"])).await?;
+    anvil.request("anvil_setCode", json!([HISTORY, reverts])).await?;
+    let message = provery.fails(Some(&key), &["deploy"], "chain_unsupported").await?;
+    ensure!(message.contains("EIP-2935") && message.contains("mine two blocks"), "{message}");
+    anvil.mine(20).await?;
+    for code in [reverts, stub] {
+        anvil.request("anvil_setCode", json!([HISTORY, code])).await?;
+        let message = provery.fails(Some(&key), &["deploy"], "chain_unsupported").await?;
+        ensure!(message.contains("EIP-2935") && !message.contains("mine two blocks"), "{message}");
+    }
+    ensure!(sent(&anvil).await? == "0x0", "something was sent");
+
+    let hardfork = async || -> Result<serde_json::Value> {
+        let said = provery.run(None, &["doctor"]).await?;
+        let all = said.json["findings"].as_array().cloned().unwrap_or_default();
+        let found = all.into_iter().find(|finding| finding["check"] == "hardfork");
+        Ok(found.ok_or_else(|| eyre!("no hardfork: {said:?}"))?["level"].clone())
+    };
+    anvil.request("anvil_setCode", json!([HISTORY, right])).await?;
+    provery.ok(Some(&key), &["deploy"]).await?;
+    ensure!(hardfork().await? == "ok", "it is there");
+    anvil.request("anvil_setCode", json!([HISTORY, stub])).await?;
+    ensure!(hardfork().await? == "fail", "a stub");
     Ok(())
 }
 
@@ -193,6 +252,64 @@ async fn a_rollup_that_was_killed_goes_on_and_one_of_the_same_circuit_uses_what_
     let third = provery.ok(Some(&town.deployer), &third).await?;
     ensure!(count(anvil).await? == before + 6, "the verifier and the circuit are there");
     ensure!(third["circuit"] == second["circuit"] && third["address"] != second["address"], "{third}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deployment_interrupted_after_its_file_was_written_is_not_paid_for_again() -> Result<()> {
+    let anvil = Anvil::start().await?;
+    let key = deployer(&anvil, RICH).await?;
+    let provery = Provery::new(&anvil.url())?;
+    provery.ok(None, &["keys", "generate", "--puzzle"]).await?;
+    let path = provery.deployment();
+    // Where the journal goes when all is done, so that the command ends right before.
+    let mut aside = path.clone().into_os_string();
+    aside.push(".deploy.unfinished.done");
+    let aside = std::path::PathBuf::from(aside);
+    std::fs::create_dir_all(aside.parent().ok_or_else(|| eyre!("no folder"))?)?;
+    std::fs::write(&aside, "")?;
+    provery.fails(Some(&key), &["deploy"], "io").await?;
+    let (file, sent) = (std::fs::read(&path)?, count(&anvil).await?);
+    std::fs::remove_file(&aside)?;
+    provery.ok(Some(&key), &["deploy", "--force"]).await?;
+    ensure!(std::fs::read(&path)? == file && count(&anvil).await? == sent, "it was made anew");
+    provery.fails(Some(&key), &["deploy"], "deployment_exists").await?;
+    provery.ok(Some(&key), &["deploy", "--force"]).await?;
+    ensure!(std::fs::read(&path)? != file, "--force replaces what was done");
+    Ok(())
+}
+
+/// The gas that a command with too little to pay for it says it takes.
+async fn gas_asked(town: &Town, args: &[&str]) -> Result<(u64, String)> {
+    let account = provery_tests::key(1).address().to_string();
+    town.anvil.set_balance(account.clone(), "0x1").await?;
+    let message = town.provery.fails(Some(&town.deployer), args, "insufficient_gas_funds").await?;
+    town.anvil.set_balance(account, RICH).await?;
+    let gas = message.split(" takes ").nth(1).and_then(|rest| rest.split(' ').next());
+    Ok((gas.ok_or_else(|| eyre!("no gas in {message}"))?.parse()?, message))
+}
+
+#[tokio::test]
+async fn a_rollup_that_was_killed_asks_for_what_is_left_and_goes_on_with_its_own_circuit() -> Result<()> {
+    let town = Town::build().await?;
+    let (provery, anvil) = (&town.provery, &town.anvil);
+    provery.ok(None, &["keys", "generate", "--block-txs", "2"]).await?;
+    let create = |name| ["rollup", "create", "--block-txs", "2", "--expiry", "2000", "--name", name];
+    let (second, third) = (create("second"), create("third"));
+    let before = count(anvil).await?;
+    let (whole, message) = gas_asked(&town, &second).await?;
+    ensure!(message.contains("so nothing was sent"), "{message}");
+    // Its verifier and its circuit.
+    killed(provery, anvil, &town.deployer, &second, before + 2).await?;
+    automine(anvil).await?;
+    let (left, message) = gas_asked(&town, &second).await?;
+    ensure!(left < whole && message.contains("nothing more was sent"), "{left} of {whole}: {message}");
+    killed(provery, anvil, &town.deployer, &second, before + 3).await?;
+    automine(anvil).await?;
+    provery.ok(Some(&town.deployer), &third).await?;
+    let after = count(anvil).await?;
+    provery.ok(Some(&town.deployer), &second).await?;
+    ensure!(count(anvil).await? == after, "paid for again: {} more", count(anvil).await? - after);
     Ok(())
 }
 

@@ -1,6 +1,9 @@
 //! `provery deploy`: the registries, the market and every mechanism, and the file that says where they are.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use alloy::primitives::{Address, Bytes, aliases::U96};
 use clap::Args;
@@ -14,14 +17,15 @@ use serde_json::json;
 mod abilities;
 mod creations;
 mod gas;
+pub mod past;
 pub mod randomness;
 mod unit;
 
-use creations::Blueprint;
+use creations::{Blueprint, Built};
 
 use crate::{
     address,
-    amount::Written,
+    amount::{Currency, Written},
     commands::Context,
     config,
     error::{Code, fail},
@@ -67,6 +71,10 @@ pub struct DeployArgs {
     /// [default: the chain's blocks]
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     pub randomness: Option<Address>,
+    /// Take the blocks' randomness though several blocks share it, as on the OP Stack: whoever makes the blocks then knows whom the
+    /// lottery and mining draw before it makes them, and may choose
+    #[arg(long, conflicts_with = "randomness")]
+    pub trust_block_producer: bool,
     /// Where the mining puzzle's keys are; on a development chain they are made if they are missing [env:
     /// PROVERY_KEYS_DIR] [default: .provery/keys]
     #[arg(long, value_name = "DIR")]
@@ -107,14 +115,18 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
     }
     let (asset, stake_unit) = unit::checked(&wire, args.asset, &args.stake_unit).await?;
     if args.randomness.is_none() {
-        randomness::require(&wire.rpc).await?;
+        randomness::require(&wire.rpc, args.trust_block_producer).await?;
     }
     let path = args
         .out
         .clone()
         .or_else(|| context.settings.deployment.clone())
         .unwrap_or_else(|| files::default_deployment(chain_id));
-    refuse_to_forget(&wire, &path, args.force).await?;
+    let folder = journal::path_of(&path, "deploy");
+    // An earlier run that was interrupted may have got as far as the file.
+    if !folder.exists() {
+        refuse_to_forget(&wire, &path, args.force).await?;
+    }
     files::check_writable(&path)?;
 
     let mut blueprint = blueprint(&args, stake_unit);
@@ -126,7 +138,15 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
     blueprint.puzzle = puzzle_code(context, &args, development)?;
     blueprint.mechanisms = mechanisms(blueprint.puzzle.is_some());
 
-    let (wire, journal) = journaled(context, wire, &path, &blueprint).await?;
+    let (wire, journal) = journaled(context, wire, &folder, &blueprint).await?;
+    let written = written(&wire, &path);
+    if written.is_some() {
+        context
+            .out
+            .note("an earlier run had made everything and was interrupted then; run this again for another");
+    } else {
+        refuse_to_forget(&wire, &path, args.force).await?;
+    }
     // Before anything is paid for.
     let sent = blueprint.sent(&wire.sender);
     let next = wire.nonce().await?.max(sent.values().max().map_or(0, |nonce| nonce + 1));
@@ -134,9 +154,24 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
     gas::require(&wire, rules, &codes).await?;
     let built = creations::put_up(&wire, &context.out, &blueprint, rules.block_gas).await?;
 
+    let deployment = match written {
+        Some(deployment) => deployment,
+        None => {
+            let deployment = described(chain_id, development, &asset, &built);
+            files::write_deployment(&path, &deployment)?;
+            deployment
+        }
+    };
+    journal.done()?;
+    report(context, &deployment, &path, built.gas);
+    Ok(())
+}
+
+/// What the file is to say.
+fn described(chain_id: u64, development: bool, asset: &Currency, built: &Built) -> Deployment {
     let contracts = built.contracts.iter().filter(|(name, _)| **name != creations::TOKEN);
     let contracts = contracts.map(|(name, deployed)| ((*name).to_string(), record(name, deployed))).collect();
-    let deployment = Deployment {
+    Deployment {
         chain_id,
         development,
         block: built.contracts.values().map(|deployed| deployed.block).min().unwrap_or_default(),
@@ -145,11 +180,17 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
         asset_unit: Some(asset.unit()),
         contracts,
         rollups: Vec::new(),
-    };
-    files::write_deployment(&path, &deployment)?;
-    journal.done()?;
-    report(context, &deployment, &path, built.gas);
-    Ok(())
+    }
+}
+
+/// The file, if it describes what an earlier run of this command made: it was interrupted right after it wrote it, and others may
+/// have added to it since.
+fn written(wire: &Wire, path: &Path) -> Option<Deployment> {
+    let nonce = wire.sender.nonce_of(&creations::tag(PROOF_MARKET))?;
+    let market = wire.sender.address().create(nonce);
+    files::read_deployment(path)
+        .ok()
+        .filter(|known| known.chain_id == wire.rpc.chain_id() && known.market() == market)
 }
 
 /// What is deployed, but for the mining puzzle.
@@ -178,26 +219,17 @@ fn mechanisms(puzzle: bool) -> Vec<&'static dyn Mechanism> {
 async fn journaled(
     context: &Context,
     wire: Wire,
-    path: &std::path::Path,
+    folder: &Path,
     blueprint: &Blueprint,
 ) -> Result<(Wire, CommandJournal)> {
-    let folder = journal::path_of(path, "deploy");
     let plan = Plan {
         command: "deploy".to_owned(),
         account: wire.sender.address(),
         genesis: session::genesis(&wire.rpc).await?,
         choices: blueprint.choices(),
     };
-    let mut journal = CommandJournal::open(&folder, &plan)?;
-    let mut journaled = wire.with_journal(journal.intents())?;
-    let market = journaled.sender.nonce_of(&creations::tag(PROOF_MARKET));
-    let market = market.map(|nonce| journaled.sender.address().create(nonce));
-    if market.is_some() && files::read_deployment(path).ok().map(|known| known.market()) == market {
-        // It got as far as the file, which is to be replaced.
-        journal.done()?;
-        journal = CommandJournal::open(&folder, &plan)?;
-        journaled = journaled.with_journal(journal.intents())?;
-    }
+    let journal = CommandJournal::open(folder, &plan)?;
+    let journaled = wire.with_journal(journal.intents())?;
     if journal.found > 0 {
         context.out.note(&format!(
             "going on from where an earlier run was interrupted, after {} transactions",
@@ -207,7 +239,7 @@ async fn journaled(
     Ok((journaled, journal))
 }
 
-fn report(context: &Context, deployment: &Deployment, path: &std::path::Path, gas: u64) {
+fn report(context: &Context, deployment: &Deployment, path: &Path, gas: u64) {
     let addresses: BTreeMap<_, _> =
         deployment.contracts.iter().map(|(name, record)| (name.as_str(), record.address)).collect();
     let json = json!({
@@ -257,7 +289,7 @@ fn check(args: &DeployArgs) -> Result<()> {
 
 /// Contracts that are in use must not be forgotten by a second `deploy` to the same file. A file of a development chain that was
 /// thrown away since is of no use to anyone.
-async fn refuse_to_forget(wire: &Wire, path: &std::path::Path, force: bool) -> Result<()> {
+async fn refuse_to_forget(wire: &Wire, path: &Path, force: bool) -> Result<()> {
     if force || !path.exists() {
         return Ok(());
     }

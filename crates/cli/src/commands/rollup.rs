@@ -167,8 +167,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
     let plan = plan(&session, &args)?;
     let me = session.me()?;
     let sequencer = args.sequencer.unwrap_or(me);
-    let existing = circuit::existing(&session, &plan).await?;
-    let market = session.deployment().market();
+    let (market, circuits) = (session.deployment().market(), session.deployment().circuits());
     let asset = session.asset().clone();
     let arguments = |known: Option<Circuit>| {
         let known = known.unwrap_or_default();
@@ -193,22 +192,21 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         Ok::<_, eyre::Report>(all.abi_encode_params())
     };
 
-    // Before anything is paid for.
-    let parties = Parties {
-        requester: me,
-        mechanism,
-        mechanism_params,
-        circuit: existing.unwrap_or_default().id,
-        verifier: existing.map_or(session.deployment().circuits(), |known| known.verifier),
+    let terms_of = |known: Option<Circuit>| {
+        let parties = Parties {
+            requester: me,
+            mechanism,
+            mechanism_params,
+            circuit: known.unwrap_or_default().id,
+            verifier: known.map_or(circuits, |known| known.verifier),
+        };
+        args.terms.to_terms(parties, 1, 0, &asset)
     };
-    let terms = args.terms.to_terms(parties, 1, 0, &asset)?;
-    terms::check(&session, &terms, existing.is_some()).await?;
-
     let sheet = journal::Plan {
         command: "rollup create".to_owned(),
         account: me,
         genesis: session::genesis(session.chain.rpc()).await?,
-        choices: choices(&session, &args, &plan, sequencer, wanted, &terms),
+        choices: choices(&session, &args, &plan, sequencer, wanted, &terms_of(None)?),
     };
     let journal = CommandJournal::open(&folder, &sheet)?;
     let session = session.with_journal(journal.intents())?;
@@ -218,6 +216,11 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
             journal.found
         ));
     }
+    // What an earlier run has begun with is gone on with: others of the same circuit may have come since.
+    let existing = circuit::settled(&session, &plan, &*journal.intents()).await?;
+
+    // Before anything is paid for.
+    terms::check(&session, &terms_of(existing)?, existing.is_some()).await?;
     let sender = session.sender()?.clone();
     if !sender.live(FUND) {
         let balance = session.chain.asset_balance(me).await?;
@@ -232,10 +235,8 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
             ));
         }
     }
-    if !sender.live(ROLLUP) {
-        let code = [&TransferRollup::BYTECODE[..], &arguments(existing)?].concat();
-        cost::require(&session, &plan, existing, code.into(), &args.accounts).await?;
-    }
+    let code = [&TransferRollup::BYTECODE[..], &arguments(existing)?].concat();
+    cost::require(&session, &plan, existing, code.into(), &args).await?;
 
     let mut steps = context.out.steps(3 + usize::from(args.fund.is_some()));
     let known = circuit::provide(&session, &plan, existing, &mut steps).await?;

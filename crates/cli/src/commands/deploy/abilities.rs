@@ -4,7 +4,7 @@
 use alloy::{
     eips::BlockNumberOrTag,
     network::TransactionBuilder,
-    primitives::{Address, Bytes, U256, address, hex},
+    primitives::{Address, Bytes, U256, hex},
     providers::Provider,
     rpc::types::{Block, TransactionRequest},
     transports::RpcError,
@@ -12,10 +12,9 @@ use alloy::{
 use eyre::{Report, Result};
 use provery_chain::{Rpc, reason};
 
+use super::past::{self, Past};
 use crate::error::{Code, fail};
 
-/// Where EIP-2935 keeps the hashes of the last blocks.
-const HISTORY: Address = address!("0000F90827F1C53a10cb7A02335B175320002935");
 /// What one transaction may ask for where EIP-7825 holds, but for what state costs under EIP-8037.
 pub const TRANSACTION_GAS: u64 = 1 << 24;
 /// Longer than any of the contracts: what EIP-170 allows.
@@ -123,7 +122,8 @@ pub async fn require(rpc: &Rpc, deployer: Address, randomness: bool) -> Result<R
             _ => {}
         }
     }
-    if !randomness && !has_history(rpc, head.header.inner.number).await? {
+    let past = if randomness { Past::Kept } else { past::kept(rpc).await? };
+    if past == Past::Missing {
         lacks(Ability::History);
     }
     let byte_gas = byte_gas(rpc, deployer).await?;
@@ -131,6 +131,9 @@ pub async fn require(rpc: &Rpc, deployer: Address, randomness: bool) -> Result<R
     let affordable = byte_gas.is_some_and(|gas| gas * CODE_SIZE + 1_000_000 < block_gas);
     if affordable && answer(rpc, creation(deployer, blank(CODE_SIZE))).await?.is_none() {
         lacks(Ability::CodeSize);
+    }
+    if missing.is_empty() && past == Past::Unknown {
+        return Err(fail(Code::ChainUnsupported, young(rpc.chain_id())));
     }
     if missing.is_empty() {
         let osaka = run(rpc, deployer, osaka_probe()).await? == Some(U256::ONE);
@@ -146,6 +149,13 @@ fn refusal(chain: u64, missing: &[Ability]) -> String {
         "chain {chain} lacks what the contracts need, so nothing was sent: {}; deploy on a chain that has it (Ethereum has since \
          Prague)",
         names.join("; ")
+    )
+}
+
+fn young(chain: u64) -> String {
+    format!(
+        "chain {chain} has just begun, and its first blocks do not show whether it keeps the hashes of past ones (EIP-2935), which the \
+         lottery's seeds are shown by, so nothing was sent; mine two blocks or wait for them, and run this again"
     )
 }
 
@@ -180,17 +190,6 @@ async fn answer(rpc: &Rpc, request: TransactionRequest) -> Result<Option<Bytes>>
     }
 }
 
-/// Whether the hash of a past block is where EIP-2935 has it.
-async fn has_history(rpc: &Rpc, head: u64) -> Result<bool> {
-    // On a chain that has just begun there is no past to ask for.
-    let Some(past) = head.checked_sub(1).filter(|past| *past > 0) else {
-        return Ok(rpc.code_hash(HISTORY).await?.is_some());
-    };
-    let number = Bytes::from(U256::from(past).to_be_bytes_vec());
-    let hash = answer(rpc, TransactionRequest::default().with_to(HISTORY).with_input(number)).await?;
-    Ok(hash.is_some_and(|hash| hash.len() == 32 && hash.iter().any(|byte| *byte != 0)))
-}
-
 /// Gas that a byte of code costs; nothing if the node does not estimate that.
 async fn byte_gas(rpc: &Rpc, from: Address) -> Result<Option<u64>> {
     const BYTES: u64 = 1024;
@@ -209,7 +208,7 @@ fn creation(from: Address, code: Bytes) -> TransactionRequest {
     TransactionRequest::default().with_from(from).with_input(code).into_create()
 }
 
-fn unanswered(rpc: &Rpc, method: &str, error: &str) -> Report {
+pub fn unanswered(rpc: &Rpc, method: &str, error: &str) -> Report {
     fail(
         Code::RpcUnavailable,
         format!(

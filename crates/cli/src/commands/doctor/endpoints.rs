@@ -3,19 +3,17 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use alloy::{
-    eips::BlockNumberOrTag,
-    primitives::{Address, B256, address},
-    providers::Provider,
-    rpc::types::Filter,
-};
+use alloy::{eips::BlockNumberOrTag, primitives::B256, providers::Provider, rpc::types::Filter};
 use provery_chain::Rpc;
 use provery_node::config::shown_url;
 use provery_types::{BlockRef, is_development_chain};
 
 use super::Findings;
 use crate::{
-    commands::deploy::randomness::{self, Finding},
+    commands::deploy::{
+        past::{self, Past},
+        randomness::{self, Finding},
+    },
     session::Session,
 };
 
@@ -27,8 +25,6 @@ const LAG: u64 = 3;
 const STANDS: u64 = 120;
 /// Seconds by which a block may be ahead of this machine's clock.
 const AHEAD: u64 = 15;
-/// Where EIP-2935 keeps the hashes of past blocks.
-const HISTORY: Address = address!("0000F90827F1C53a10cb7A02335B175320002935");
 
 /// What one endpoint says.
 #[derive(Debug, Clone)]
@@ -191,22 +187,31 @@ pub async fn randomness(session: &Session, found: &mut Findings) {
         found.ok("randomness", "from the beacon that the deployment names");
         return;
     }
-    let judged = randomness::newest(rpc).await.map(|mixes| randomness::judge(&mixes));
-    let Some(judged) = found.note("randomness", judged, "provery doctor") else { return };
-    let history = rpc.code_hash(HISTORY).await;
-    let Some(history) = found.note("hardfork", history.map_err(Into::into), "provery doctor") else { return };
-    if history.is_none() {
-        found.fail(
+    let judged = found.note("randomness", randomness::look(rpc).await, "provery doctor");
+    let Some(judged) = judged else { return };
+    let Some(past) = found.note("hardfork", past::kept(rpc).await, "provery doctor") else { return };
+    match past {
+        Past::Kept => found.ok("hardfork", "Prague or later: past blocks' hashes are on the chain"),
+        Past::Unknown => found.warn(
+            "hardfork",
+            "the chain has just begun, and does not show yet whether it keeps past blocks' hashes (EIP-2935)",
+            "provery doctor, once there are two blocks",
+        ),
+        Past::Missing => found.fail(
             "hardfork",
             "the chain has no history of block hashes (EIP-2935, since Prague), so no seed can be brought in",
             "provery market list; serve markets without a lottery or mining",
-        );
-    } else {
-        found.ok("hardfork", "Prague or later: past blocks' hashes are on the chain");
+        ),
     }
     match judged {
         Finding::Changing => found.ok("randomness", "prevrandao changes from block to block"),
         Finding::NoEvidence => found.warn("randomness", "there are too few blocks to tell", "provery doctor"),
+        Finding::Shared => found.warn(
+            "randomness",
+            "prevrandao is the same for several blocks in a row, as on the OP Stack: whoever makes the blocks knows whom the lottery \
+             draws before it makes them, and may choose",
+            "provery market list; serve markets without a lottery or mining, or trust whoever makes the blocks",
+        ),
         Finding::Foreseeable => found.fail(
             "randomness",
             "prevrandao does not change from block to block, so everybody knows whom the lottery draws",

@@ -2,19 +2,20 @@
 
 use alloy::{
     network::TransactionBuilder,
-    primitives::{Address, B256, Bytes, keccak256},
+    primitives::{Address, B256, Bytes, U256, keccak256},
     providers::Provider,
     rpc::types::TransactionRequest,
     sol_types::SolValue,
 };
 use eyre::Result;
-use provery_bindings::BlockVerifier;
+use provery_bindings::{BlockVerifier, TransferRollup};
+use provery_chain::Journal;
 
-use super::Plan;
+use super::{Plan, ROLLUP};
 use crate::{output::Steps, session::Session};
 
-const VERIFIER: &str = "verifier";
-const CIRCUIT: &str = "circuit";
+pub const VERIFIER: &str = "verifier";
+pub const CIRCUIT: &str = "circuit";
 
 /// A registered circuit and its verifier.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,6 +37,31 @@ pub async fn existing(session: &Session, plan: &Plan) -> Result<Option<Circuit>>
         }
     }
     Ok(None)
+}
+
+/// The circuit that an earlier run of the same command began with, whatever came since: its own, which is [`provide`]d, or that of
+/// the rollup it has sent. Else one that is there.
+pub async fn settled(session: &Session, plan: &Plan, journal: &dyn Journal) -> Result<Option<Circuit>> {
+    let sender = session.sender()?;
+    if sender.live(VERIFIER) {
+        return Ok(None);
+    }
+    if let Some(nonce) = sender.nonce_of(ROLLUP) {
+        let sent = journal.load(sender.address())?;
+        let sent = sent.iter().find(|intent| intent.nonce == nonce);
+        if let Some(circuit) = sent.and_then(|intent| created_with(&intent.data)) {
+            return Ok(Some(circuit));
+        }
+    }
+    existing(session, plan).await
+}
+
+/// The circuit in a rollup's creation code.
+fn created_with(code: &[u8]) -> Option<Circuit> {
+    type Arguments = (Address, TransferRollup::Terms, u32, Address, U256, Bytes, U256);
+    let arguments = code.get(TransferRollup::BYTECODE.len()..)?;
+    let (_, terms, ..) = Arguments::abi_decode_params(arguments).ok()?;
+    Some(Circuit { id: terms.circuit, verifier: terms.verifier })
 }
 
 /// keccak256 of the code that the verifier's creation leaves, if the node tells.

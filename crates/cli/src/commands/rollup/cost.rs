@@ -9,7 +9,10 @@ use alloy::{
 };
 use eyre::Result;
 
-use super::{AccountsArgs, Plan, circuit, circuit::Circuit};
+use super::{
+    AccountsArgs, CreateArgs, FUND, Plan, ROLLUP,
+    circuit::{self, CIRCUIT, Circuit, VERIFIER},
+};
 use crate::{
     amount::Currency,
     error::{Code, fail},
@@ -23,52 +26,47 @@ const MARKET_GAS: u64 = 800_000;
 /// An allowance and a transfer of the asset into a market.
 const FUND_GAS: u64 = 250_000;
 
-/// Refuse a genesis that no transaction has room for, and a key that cannot pay for all of it.
+/// Refuse a genesis that no transaction has room for, and a key that cannot pay for all that is still to be sent.
 pub async fn require(
     session: &Session,
     plan: &Plan,
     existing: Option<Circuit>,
     rollup: Bytes,
-    accounts: &AccountsArgs,
+    args: &CreateArgs,
 ) -> Result<()> {
     let me = session.me()?;
     let sender = session.sender()?;
-    let too_long = rollup.len() > CREATION_CODE;
-    let rollup_gas = match existing {
-        // As it will be sent.
-        Some(_) if !too_long => estimate(session, me, rollup).await?,
-        // Its constructor calls what is not there yet: as many bytes that do nothing.
-        _ => {
-            let length = rollup.len();
-            let padded = [&[0x60, 0, 0x60, 0, 0xf3][..], &rollup.slice(5.min(length)..)].concat();
-            match estimate(session, me, padded.into()).await {
-                Err(_) if too_long => return Err(fail(Code::GasTooHigh, too_many(plan, length, accounts))),
-                gas => gas? + MARKET_GAS,
-            }
-        }
-    };
-    let mut gas = rollup_gas + FUND_GAS;
-    if existing.is_none() {
+    let mut gas = 0;
+    if !sender.live(ROLLUP) {
+        gas += rollup_gas(session, plan, existing, rollup, &args.accounts).await?;
+    }
+    if args.fund.is_some() && !sender.live(FUND) {
+        gas += FUND_GAS;
+    }
+    if existing.is_none() && !sender.live(VERIFIER) {
+        gas += estimate(session, me, circuit::creation(plan)).await?;
+    }
+    if existing.is_none() && !sender.live(CIRCUIT) {
         // Any contract's address takes as much to register.
         let anything = session.deployment().market();
-        let register = session.calls().register_circuit(
-            anything,
-            plan.key_hash,
-            plan.descriptor_hash,
-            plan.development,
-            "",
-        );
-        gas += estimate(session, me, circuit::creation(plan)).await? + sender.check(&register).await?;
+        let (key, descriptor) = (plan.key_hash, plan.descriptor_hash);
+        let register = session.calls().register_circuit(anything, key, descriptor, plan.development, "");
+        gas += sender.check(&register).await?;
     }
     let rpc = session.chain.rpc();
     let wei = U256::from(gas) * U256::from(session::max_fee(rpc).await?);
     let balance = rpc.balance(me).await?;
     if wei > balance {
+        let resumed = [ROLLUP, FUND, VERIFIER, CIRCUIT].iter().any(|tag| sender.live(tag));
+        let (what, sent) = if resumed {
+            ("what is left of creating the rollup", "nothing more was sent")
+        } else {
+            ("creating the rollup", "nothing was sent")
+        };
         return Err(fail(
             Code::InsufficientGasFunds,
             format!(
-                "creating the rollup takes {gas} gas and may cost {}, and {me} has {}, so nothing was sent; send it at \
-                 least {} more",
+                "{what} takes {gas} gas and may cost {}, and {me} has {}, so {sent}; send it at least {} more",
                 Currency::gas().show(wei),
                 Currency::gas().show(balance),
                 Currency::gas().show(wei.saturating_sub(balance))
@@ -76,6 +74,28 @@ pub async fn require(
         ));
     }
     Ok(())
+}
+
+async fn rollup_gas(
+    session: &Session,
+    plan: &Plan,
+    existing: Option<Circuit>,
+    rollup: Bytes,
+    accounts: &AccountsArgs,
+) -> Result<u64> {
+    let me = session.me()?;
+    let too_long = rollup.len() > CREATION_CODE;
+    if existing.is_some() && !too_long {
+        // As it will be sent.
+        return estimate(session, me, rollup).await;
+    }
+    // Its constructor calls what is not there yet: as many bytes that do nothing.
+    let length = rollup.len();
+    let padded = [&[0x60, 0, 0x60, 0, 0xf3][..], &rollup.slice(5.min(length)..)].concat();
+    match estimate(session, me, padded.into()).await {
+        Err(_) if too_long => Err(fail(Code::GasTooHigh, too_many(plan, length, accounts))),
+        gas => Ok(gas? + MARKET_GAS),
+    }
 }
 
 /// What creation code of this length says to --accounts.
