@@ -27,7 +27,7 @@ impl Output {
         if self.json {
             self.line(value);
         } else {
-            stdout(human().trim_end());
+            stdout(&shown(human().trim_end()));
         }
     }
 
@@ -43,16 +43,16 @@ impl Output {
 
     /// One of several lines of result for people.
     pub fn say(&self, text: &str) {
-        stdout(text);
+        stdout(&shown(text));
     }
 
     /// A line for people on the way to the result.
     pub fn note(&self, text: &str) {
-        stderr(text);
+        stderr(&text::lines(&logs::cleaned(text)));
     }
 
     pub fn warn(&self, text: &str) {
-        stderr(&format!("warning: {}", text::lines(text)));
+        stderr(&format!("warning: {}", text::lines(&logs::cleaned(text))));
     }
 
     pub fn failure(&self, failure: &Failure) {
@@ -78,7 +78,7 @@ pub struct Steps {
 impl Steps {
     pub fn start(&mut self, what: &str) -> Step {
         self.done += 1;
-        let label = format!("[{}/{}] {what}", self.done, self.total);
+        let label = format!("[{}/{}] {}", self.done, self.total, text::plain(what));
         Step { spinner: spinner(&label), label }
     }
 }
@@ -94,7 +94,7 @@ impl Step {
         if let Some(spinner) = self.spinner {
             spinner.finish_and_clear();
         }
-        stderr(&format!("{}: {result}", self.label));
+        stderr(&format!("{}: {}", self.label, text::lines(result)));
     }
 }
 
@@ -103,7 +103,7 @@ pub fn spinner(label: &str) -> Option<ProgressBar> {
     if !std::io::stderr().is_terminal() {
         return None;
     }
-    let bar = ProgressBar::new_spinner().with_message(label.to_string());
+    let bar = ProgressBar::new_spinner().with_message(text::plain(label));
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
         bar.set_style(style);
     }
@@ -221,6 +221,16 @@ pub fn note_unwritten(error: &std::io::Error) {
     }
 }
 
+/// Around a heading on a terminal with colours.
+const BOLD: [&str; 2] = ["\u{1b}[1m", "\u{1b}[0m"];
+
+/// Text for people as it may be shown, whoever wrote parts of it: nothing of it moves the cursor, and only headings are bold.
+fn shown(text: &str) -> String {
+    let [bold, plain] = BOLD;
+    let unbold = |part: &str| part.split(plain).map(text::lines).collect::<Vec<_>>().join(plain);
+    text.split(bold).map(unbold).collect::<Vec<_>>().join(bold)
+}
+
 fn stdout(text: &str) {
     let mut out = std::io::stdout().lock();
     if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
@@ -257,6 +267,13 @@ mod tests {
         for text in [table(&["uri"], &[vec![hostile()]]), fields(&[("uri", hostile())])] {
             assert!(text.contains("https://x\\u{1b}[2J\\u{202e}"), "{text:?}");
         }
+    }
+
+    #[test]
+    fn text_that_is_no_table_cannot_move_the_cursor_either() {
+        assert_eq!(shown("a\u{1b}[2J\nb\u{202e}\t"), "a\\u{1b}[2J\nb\\u{202e}\\u{9}");
+        let heading = Screen { width: None, colour: true }.heading("uri");
+        assert_eq!(shown(&format!("{heading}  x\u{1b}[31m")), format!("{heading}  x\\u{{1b}}[31m"));
     }
 
     #[test]

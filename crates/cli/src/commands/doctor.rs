@@ -3,6 +3,7 @@
 
 use clap::Args;
 use eyre::Result;
+use provery_types::text::plain;
 use serde::Serialize;
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use crate::{
     commands::{Context, node::RunArgs},
     config::keys_dir_or,
     error::Told,
-    failures, files,
+    failures, files, logs,
     output::table,
     session::Session,
     signer,
@@ -64,15 +65,21 @@ pub struct Findings(Vec<Finding>);
 
 impl Findings {
     pub fn ok(&mut self, check: &'static str, says: impl Into<String>) {
-        self.0.push(Finding { check, level: Level::Ok, says: says.into(), next: None });
+        self.add(check, Level::Ok, says.into(), None);
     }
 
     pub fn warn(&mut self, check: &'static str, says: impl Into<String>, next: impl Into<String>) {
-        self.0.push(Finding { check, level: Level::Warn, says: says.into(), next: Some(next.into()) });
+        self.add(check, Level::Warn, says.into(), Some(next.into()));
     }
 
     pub fn fail(&mut self, check: &'static str, says: impl Into<String>, next: impl Into<String>) {
-        self.0.push(Finding { check, level: Level::Fail, says: says.into(), next: Some(next.into()) });
+        self.add(check, Level::Fail, says.into(), Some(next.into()));
+    }
+
+    /// What is said may be a server's words: they may quote the URL that it was asked at, and move the cursor.
+    fn add(&mut self, check: &'static str, level: Level, says: String, next: Option<String>) {
+        let safe = |text: String| plain(&logs::cleaned(&text));
+        self.0.push(Finding { check, level, says: safe(says), next: next.map(safe) });
     }
 
     /// A step's value; if it failed, that is found, with what to type.
@@ -159,6 +166,14 @@ async fn look(context: &Context, args: &DoctorArgs, found: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_server_says_neither_moves_the_cursor_nor_tells_the_url() {
+        logs::hide(["https://host/v3/s3cret-of-the-doctor"]);
+        let mut found = Findings::default();
+        found.fail("endpoint", "no\u{1b}[2J: https://host/v3/s3cret-of-the-doctor\n", "curl");
+        assert_eq!(found.0[0].says, "no\\u{1b}[2J: https://host(hidden)\\u{a}");
+    }
 
     #[test]
     fn what_is_in_the_way_says_what_to_type() {
