@@ -9,13 +9,14 @@ use std::{
 
 use eyre::Result;
 use provery_node::store::snapshot;
-use provery_types::Deployment;
+use provery_types::{Deployment, is_development_chain};
 use serde_json::{Value, json};
 
 use crate::{
     commands::{
         Context,
         calibrate::{self, Calibration},
+        node::run::{self, DEVELOPMENT_RATE},
     },
     config::{
         ENV_KEYS_DIR, Key, Password, keys_dir_or,
@@ -26,6 +27,9 @@ use crate::{
     output::table,
     signer,
 };
+
+/// What gas may cost follows from it, and nobody but the operator knows it.
+const RATE: &str = "gas_wei_per_asset";
 
 /// What is found; the first spoils the check.
 #[derive(Debug, Default)]
@@ -57,6 +61,10 @@ pub fn check(context: &Context) -> Result<()> {
     key(context, &mut found);
     let deployment = settings.deployment.as_deref().and_then(|path| found.note(files::read_deployment(path)));
     markets(values, deployment.as_ref(), &mut found);
+    let development = deployment.as_ref().map(|known| is_development_chain(known.chain_id));
+    if let Some(known) = deployment.as_ref() {
+        found.note(run::check_rate(values, development == Some(true), known.chain_id, "unit of the asset"));
+    }
     let keys = keys_dir_or(None, values.keys.clone());
     if !keys.is_dir() {
         let keys = keys.display();
@@ -86,10 +94,15 @@ pub fn check(context: &Context) -> Result<()> {
     if let Some(row) = rows.iter_mut().find(|row| row.key == "keys") {
         row.value = json!(keys.display().to_string());
     }
+    if let Some(row) = rows.iter_mut().find(|row| row.key == RATE && row.value.is_null())
+        && development == Some(true)
+    {
+        row.value = json!(DEVELOPMENT_RATE.to_string());
+    }
     found.warnings.iter().for_each(|warning| context.out.warn(warning));
     if !found.problems.is_empty() {
         if !context.out.json {
-            context.out.say(settings_table(&rows).trim_end());
+            context.out.say(settings_table(&rows, development).trim_end());
         }
         let count = found.problems.len();
         let problems = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
@@ -106,13 +119,18 @@ pub fn check(context: &Context) -> Result<()> {
         "warnings": found.warnings,
         "running": running,
     });
-    context.out.result(&json, || format!("{}\nthe settings are right\n", settings_table(&rows)));
+    context.out.result(&json, || format!("{}\nthe settings are right\n", settings_table(&rows, development)));
     Ok(())
 }
 
-fn settings_table(rows: &[Row]) -> String {
+/// `development`: whether the chain is one, if that is known without asking it.
+fn settings_table(rows: &[Row], development: Option<bool>) -> String {
     let cells = rows.iter().map(|row| {
         let value = match &row.value {
+            Value::Null if row.key == RATE && development.is_none() => {
+                "not set: required, but on development chains".to_owned()
+            }
+            Value::Null if row.key == RATE => "not set: required".to_owned(),
             Value::Null => "-".to_owned(),
             Value::String(text) => text.clone(),
             other => other.to_string(),

@@ -229,6 +229,9 @@ async fn check_key(session: &Session, prover: Address) -> Result<()> {
     ))
 }
 
+/// Wei of the chain's currency that a whole unit of the asset is taken to be worth on development chains.
+pub const DEVELOPMENT_RATE: u64 = 1_000_000_000_000_000_000;
+
 /// Elsewhere than on a development chain a made-up rate would make proofs too dear to send, or cost more than they earn.
 pub fn check_rate(values: &NodeValues, development: bool, chain: u64, symbol: &str) -> Result<()> {
     if values.gas_wei_per_asset.is_some() || development {
