@@ -16,6 +16,8 @@ mod tests;
 #[derive(Clone, Debug)]
 pub struct Situation {
     pub prover: Address,
+    /// Whether it is a delegation pool, whose operator has commands of its own.
+    pub pool: bool,
     pub registered: bool,
     pub pause: Option<Pause>,
     /// Whether its operator lets it take slots on.
@@ -127,6 +129,33 @@ pub struct Shortfall {
     pub next: String,
 }
 
+impl Situation {
+    fn allocate(&self, market: U256, units: U256, more: &str) -> String {
+        if self.pool {
+            format!("provery pool allocate --pool {} --market {market} --units {units}{more}", self.prover)
+        } else {
+            format!("provery prover allocate --market {market} --units {units}{more}")
+        }
+    }
+
+    /// What a pool does in a market goes by what it announced.
+    fn announce(&self, market: U256, exposure: U256, more: &str) -> String {
+        format!("provery pool announce --pool {} --market {market} --exposure {exposure}{more}", self.prover)
+    }
+
+    /// What accepts versions of a market's terms, with what is behind it already.
+    pub fn accept(&self, market: U256, units: u64, exposure: u64, (first, last): (u32, u32)) -> String {
+        let stake = U256::from(units);
+        if self.pool {
+            let announce =
+                self.announce(market, U256::from(exposure), &format!(" --versions {first}..{last}"));
+            format!("{announce}; and once that counts, {}", self.allocate(market, stake, ""))
+        } else {
+            self.allocate(market, stake, &format!(" --accept-versions {first}..{last}"))
+        }
+    }
+}
+
 impl Served {
     /// A rollup's market under its terms in force, with nothing behind it yet.
     pub fn new(deployment: &Deployment, rollup: &RollupRecord, terms: &Terms) -> Self {
@@ -147,6 +176,11 @@ impl Served {
             deposit: None,
             lack: None,
         }
+    }
+
+    /// Whether whoever is given a slot here loses its bond without a proof.
+    pub fn at_stake(&self) -> bool {
+        self.mechanism.is_some_and(|mechanism| mechanism.allocates())
     }
 
     /// For people.
@@ -298,7 +332,6 @@ fn stake(
     let exposed = worth(served.units.min(served.exposure));
     let (first, last) = served.accepted;
     let open = if it.rescue { "; it can only rescue" } else { "" };
-    let allocate = format!("provery prover allocate --market {market}");
     let needed = if it.stake_unit.is_zero() { U256::ZERO } else { served.bond.div_ceil(it.stake_unit) };
     Some(if served.units == 0 || staked < served.bond {
         let message = format!(
@@ -306,26 +339,37 @@ fn stake(
             it.prover,
             show(staked),
         );
-        ("no_stake", message, format!("{allocate} --units {}", needed.max(U256::ONE)))
+        ("no_stake", message, it.allocate(market, needed.max(U256::ONE), ""))
     } else if exposed < served.bond {
         let message = format!(
             "{} exposes {} to {called}, below its bond of {bond}, so no slot there is given to it{open}",
             it.prover,
             show(exposed),
         );
-        ("no_exposure", message, format!("{allocate} --units {} --exposure {needed}", served.units))
+        let units = U256::from(served.units);
+        let next = if it.pool {
+            format!(
+                "{}; and once that counts, {}",
+                it.announce(market, needed, ""),
+                it.allocate(market, units, "")
+            )
+        } else {
+            it.allocate(market, units, &format!(" --exposure {needed}"))
+        };
+        ("no_exposure", message, next)
     } else if !(first..=last).contains(&served.version) {
         let message = format!(
             "terms version {} of {called} is not accepted, so no slot there is given to this prover{open}: read it with \
              `provery market show --market {market}`",
             served.version,
         );
-        let versions = format!("{}..{}", first.clamp(1, served.version), served.version);
-        (
-            "terms_not_accepted",
-            message,
-            format!("{allocate} --units {} --accept-versions {versions}", served.units),
-        )
+        let next = it.accept(
+            market,
+            served.units,
+            served.exposure,
+            (first.clamp(1, served.version), served.version),
+        );
+        ("terms_not_accepted", message, next)
     } else if served.suspended {
         let message = format!(
             "suspended in {called} after misses there, so no slot of it is given to this prover{open}"

@@ -18,6 +18,7 @@ fn market(terms: &Terms) -> Served {
 fn well(terms: &Terms) -> Situation {
     Situation {
         prover: ME,
+        pool: false,
         registered: true,
         pause: None,
         taking: true,
@@ -142,4 +143,22 @@ fn a_rollups_name_cannot_write_to_the_terminal() {
     situation.markets[0].name = "pay\u{1b}[2Jments\n".to_owned();
     let told = said(&situation);
     assert!(!told[0].message.chars().any(char::is_control), "{:?}", told[0].message);
+}
+
+#[test]
+fn a_pools_key_is_told_the_pools_commands() {
+    let next = |pool: bool, change: fn(&mut Served)| {
+        let mut situation = Situation { pool, ..well(&terms()) };
+        change(&mut situation.markets[0]);
+        said(&situation).remove(0).next
+    };
+    let changes: [fn(&mut Served); 3] = [|it| it.units = 0, |it| it.exposure = 1, |it| it.version = 2];
+    for change in changes {
+        let (own, pools) = (next(false, change), next(true, change));
+        assert!(own.starts_with("provery prover allocate --market 1 --units "), "{own}");
+        assert!(pools.contains(&format!("provery pool allocate --pool {ME} --market 1 --units ")), "{pools}");
+        assert!(!pools.contains("provery prover"), "{pools}");
+    }
+    assert!(next(true, changes[1]).starts_with("provery pool announce "), "{}", next(true, changes[1]));
+    assert!(next(true, changes[2]).contains(" --exposure 5 --versions 1..2;"), "{}", next(true, changes[2]));
 }

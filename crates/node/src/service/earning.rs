@@ -62,6 +62,7 @@ impl Service {
         let rollups = self.chain.deployment().rollups.iter();
         Situation {
             prover: me,
+            pool: self.pool,
             registered: standing.registered,
             pause: standing.paused.then(|| self.pause()),
             taking: tunables.taking,

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use alloy::primitives::U256;
 use tracing::warn;
 
-/// Gas of a proof's transaction, rounded up: what the balance is divided by.
-pub(super) const PROOF_GAS: u64 = 400_000;
+use super::worth::PROOF_GAS;
+
 /// Gas of a pause, rounded up.
 const PAUSE_GAS: u64 = 80_000;
 /// Proofs below which the prover leaves the draws: what it may hold already must still be paid for.

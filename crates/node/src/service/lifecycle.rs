@@ -152,6 +152,7 @@ async fn supervise(
     // What fails from here on may pass.
     *begun = true;
     let params = chain.registry_params().await?;
+    let pool = chain.is_pool(config.prover).await?;
     commitments::serve(chain, &sender, config.prover).await?;
     let resumed = book.work().filter(|(_, record)| record.work.stage.engaged()).count();
     info!(prover = %config.prover, data_dir = %config.data_dir.display(), resumed, "node started");
@@ -214,6 +215,7 @@ async fn supervise(
         watch: Watch::new(page.observer.clone()),
         roles,
         deposits: seen_deposits,
+        pool,
     };
     let service = Service::new(config, parts, wiring);
     let stop = Stop { drain: stop.drain.clone(), now: token };

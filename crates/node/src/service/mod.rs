@@ -21,7 +21,7 @@ mod said;
 mod seeds;
 mod sends;
 mod upkeep;
-mod worth;
+pub mod worth;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -99,6 +99,8 @@ struct Service {
     /// Why nothing will be earned, as last said.
     shortfalls: Vec<Shortfall>,
     deposits: watch::Receiver<Deposits>,
+    /// Whether the prover is a delegation pool.
+    pool: bool,
     draining: bool,
     /// When a pause because of stopping no longer waits for bids.
     pause_by: Option<Instant>,
@@ -123,11 +125,12 @@ struct Wiring {
     watch: Watch,
     roles: watch::Receiver<Role>,
     deposits: watch::Receiver<Deposits>,
+    pool: bool,
 }
 
 impl Service {
     fn new(config: &NodeConfig, parts: &Parts, wiring: Wiring) -> Self {
-        let Wiring { sender, book, feed, workers, upkeep, reporter, watch, roles, deposits } = wiring;
+        let Wiring { sender, book, feed, workers, upkeep, reporter, watch, roles, deposits, pool } = wiring;
         Self {
             config: config.clone(),
             chain: parts.chain.clone(),
@@ -153,6 +156,7 @@ impl Service {
             concerns: Vec::new(),
             shortfalls: Vec::new(),
             deposits,
+            pool,
             draining: false,
             pause_by: None,
             late_bids: Vec::new(),

@@ -6,12 +6,20 @@ use provery_types::{Slot, Terms};
 
 /// All of it, in bps.
 pub(super) const ALL: u64 = 10_000;
+/// Gas of a proof's transaction, rounded up: what balances are divided by, and what a proof is taken to cost beforehand.
+pub const PROOF_GAS: u64 = 400_000;
 
 /// Asset wei that a proof delivered at `now` (unix seconds) earns or saves: its reward and, if that is at stake, its bond.
 pub(super) fn of_proof(slot: &Slot, terms: &Terms, at_stake: bool, now: u64) -> U256 {
     let elapsed = now.saturating_sub(slot.startedAt.to::<u64>());
     let reward = U256::from(Curve::of(slot, terms).reward(elapsed));
     reward.saturating_add(if at_stake { terms.bond.to::<U256>() } else { U256::ZERO })
+}
+
+/// [`of_proof`] of a slot that opens now, before there is one: as a prover holds it where it binds its stake.
+pub fn of_fresh(terms: &Terms, at_stake: bool) -> U256 {
+    let slot = Slot { price: terms.price, ..Slot::default() };
+    of_proof(&slot, terms, at_stake, 0)
 }
 
 /// Asset wei that may be spent on a transaction that furthers the hold on a slot: a tenth of its price, and the bond of a bid that
@@ -22,7 +30,7 @@ pub(super) fn of_errand(price: U256, bid_bond: U256) -> U256 {
 
 /// What the asset is worth in the chain's currency.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rate {
+pub struct Rate {
     /// Wei of the chain's currency for a whole unit.
     wei: U256,
     /// Asset wei in a whole unit.
@@ -94,5 +102,9 @@ mod tests {
         assert_eq!(rescue, terms.price.to::<U256>());
         assert_eq!(of_proof(&slot, &terms, true, 100), rescue + terms.bond.to::<U256>());
         assert!(of_proof(&slot, &terms, false, 1_000) < rescue, "later is worth less");
+        assert_eq!(
+            [false, true].map(|at_stake| of_fresh(&terms, at_stake)),
+            [false, true].map(|at_stake| of_proof(&slot, &terms, at_stake, 100))
+        );
     }
 }

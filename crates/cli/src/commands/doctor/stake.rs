@@ -6,19 +6,20 @@ use alloy::{
 };
 use eyre::Result;
 use provery_bindings::Prover;
-use provery_node::earning::{self, Lack, Pause, Shortfall, Situation};
+use provery_node::{
+    earning::{self, Lack, Pause, Shortfall, Situation},
+    service::worth::{self, PROOF_GAS, Rate},
+};
 use provery_types::{RollupRecord, Terms, text::plain};
 
 use super::{Findings, machine, machine::Measured};
 use crate::{
-    amount::{self, Currency},
+    amount,
     commands::{node::run, prove},
     config::node::NodeValues,
     session::Session,
 };
 
-/// Gas of a proof's transaction, rounded up.
-const PROOF_GAS: u64 = 400_000;
 /// Proofs whose gas the key should be able to pay, unless the settings say otherwise.
 const LOW_PROOFS: u64 = 20;
 /// Proofs below which the node pauses its prover.
@@ -65,7 +66,8 @@ pub async fn look(
     if record.id != 0 {
         found.ok("prover", format!("{prover} is prover {}", record.id));
     }
-    submitter(session, me, prover, found).await?;
+    let pool = chain.is_pool(prover).await?;
+    submitter(session, me, (prover, pool), found).await?;
 
     let fee = chain.max_fee().await?;
     let balance = chain.rpc().balance(me).await?;
@@ -79,18 +81,18 @@ pub async fn look(
         .iter()
         .map(|served| least.as_ref().map(|least| least.base).or_else(|| measured?.cost(served, asset)))
         .collect();
-    let situation = situation(session, values, (me, prover), &record, served, &least).await?;
+    let situation = situation(session, values, (me, prover, pool), &record, served, &least).await?;
     // A pause while the node runs is the node's own, as far as one can tell from outside.
     let pause = record.paused.then_some(if running { Pause::Node(None) } else { Pause::Unknown });
     let situation = Situation { pause, proofs_left: Some(proofs), ..situation };
     tell(&earning::shortfalls(&situation, |base| asset.show(base)), found);
 
     let rate = rate(session, values, found);
-    for (served, least) in served.iter().zip(&least) {
-        draws(session, served, prover, found).await?;
+    for ((served, least), market) in served.iter().zip(&least).zip(&situation.markets) {
+        draws(session, served, &situation, found).await?;
         machine::against(served, measured, *least, asset, found);
         if let Some(rate) = rate {
-            let budget = budget(served.terms.price.to(), rate, asset, values.budget_bps.unwrap_or(5_000));
+            let budget = budget(&served.terms, market.at_stake(), rate, values.budget_bps.unwrap_or(5_000));
             fees(&served.name(), fee, budget, found);
         }
     }
@@ -98,19 +100,20 @@ pub async fn look(
 }
 
 /// Wei of the chain's currency that a whole unit of the asset is worth; made up on development chains alone.
-fn rate(session: &Session, values: &NodeValues, found: &mut Findings) -> Option<U256> {
+fn rate(session: &Session, values: &NodeValues, found: &mut Findings) -> Option<Rate> {
     let rpc = session.chain.rpc();
     let symbol = session.asset().symbol();
     let known = run::check_rate(values, rpc.is_development(), rpc.chain_id(), symbol);
     found.note("fees", known, "provery node --gas-wei-per-asset, at the true rate")?;
-    Some(values.gas_wei_per_asset.map_or(U256::from(10u64).pow(U256::from(18)), |amount| amount.0))
+    let wei = values.gas_wei_per_asset.map_or(U256::from(run::DEVELOPMENT_RATE), |amount| amount.0);
+    Some(Rate::new(wei, session.asset().decimals()))
 }
 
 /// What the node would know of itself once it is up.
 async fn situation(
     session: &Session,
     values: &NodeValues,
-    (me, prover): (Address, Address),
+    (me, prover, pool): (Address, Address, bool),
     record: &Prover,
     served: &[Served],
     least: &[Option<U256>],
@@ -132,6 +135,7 @@ async fn situation(
     }
     Ok(Situation {
         prover,
+        pool,
         registered: record.id != 0,
         pause: None,
         taking: tunables.taking,
@@ -154,7 +158,12 @@ fn tell(shortfalls: &[Shortfall], found: &mut Findings) {
     }
 }
 
-async fn submitter(session: &Session, me: Address, prover: Address, found: &mut Findings) -> Result<()> {
+async fn submitter(
+    session: &Session,
+    me: Address,
+    (prover, pool): (Address, bool),
+    found: &mut Findings,
+) -> Result<()> {
     if me == prover {
         return Ok(());
     }
@@ -170,15 +179,25 @@ async fn submitter(session: &Session, me: Address, prover: Address, found: &mut 
         found.fail(
             "submitter",
             format!("{me} is no submitter of {prover}"),
-            format!("provery prover submitter add {me}, with the prover's key"),
+            if pool {
+                format!("provery pool submitter add {me} --pool {prover}, with the operator's key")
+            } else {
+                format!("provery prover submitter add {me}, with the prover's key")
+            },
         );
     }
     Ok(())
 }
 
 /// When an allocation counts, and whether terms to come are accepted.
-async fn draws(session: &Session, served: &Served, prover: Address, found: &mut Findings) -> Result<()> {
+async fn draws(
+    session: &Session,
+    served: &Served,
+    situation: &Situation,
+    found: &mut Findings,
+) -> Result<()> {
     let (chain, market, name) = (&session.chain, served.rollup.market, served.name());
+    let prover = situation.prover;
     let position = chain.position(market, prover).await?;
     if position.units == 0 {
         return Ok(());
@@ -190,9 +209,13 @@ async fn draws(session: &Session, served: &Served, prover: Address, found: &mut 
             "terms",
             format!("version {} of the terms of {name} is announced, and not accepted", told.version),
             format!(
-                "provery market show --market {market}, and then provery prover allocate --market {market} --units {} \
-                 --accept-versions {}..{}",
-                position.units, position.fromVersion, told.version
+                "provery market show --market {market}, and then {}",
+                situation.accept(
+                    market,
+                    position.units.into(),
+                    position.exposure.into(),
+                    (position.fromVersion, told.version)
+                )
             ),
         );
     } else {
@@ -241,10 +264,10 @@ fn funds(key: Address, proofs: u64, low: u64, found: &mut Findings) {
     }
 }
 
-/// Wei of the chain's currency that the gas of a proof may cost, of what a slot pays.
-fn budget(price: U256, wei_per_asset: U256, asset: &Currency, bps: u64) -> U256 {
-    let worth = price.saturating_mul(wei_per_asset) / asset.whole();
-    worth.saturating_mul(U256::from(bps)) / U256::from(10_000)
+/// Wei of the chain's currency that the gas of a proof may cost, by the node's own rule: of what a slot pays, and of the bond that
+/// is lost without it.
+fn budget(terms: &Terms, at_stake: bool, rate: Rate, bps: u64) -> U256 {
+    rate.wei(worth::of_fresh(terms, at_stake), bps)
 }
 
 fn fees(name: &str, fee: u128, budget: U256, found: &mut Findings) {
@@ -267,6 +290,8 @@ fn fees(name: &str, fee: u128, budget: U256, found: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::aliases::U96;
+
     use super::super::Level;
     use super::*;
 
@@ -299,8 +324,15 @@ mod tests {
         assert_eq!([of(3), of(19), of(20)], [Level::Fail, Level::Warn, Level::Ok]);
 
         // A token of 6 decimals, a whole unit of which is worth 1,000 wei.
-        let asset = Currency::asset("USDC", 6).expect("a usual one");
-        assert_eq!(budget(U256::from(2_000_000), U256::from(1_000), &asset, 5_000), U256::from(1_000));
+        let rate = Rate::new(U256::from(1_000), 6);
+        let terms = Terms {
+            price: U96::from(2_000_000),
+            bond: U96::from(4_000_000),
+            exclusiveWindow: 60,
+            ..Terms::default()
+        };
+        assert_eq!(budget(&terms, false, rate, 5_000), U256::from(1_000));
+        assert_eq!(budget(&terms, true, rate, 5_000), U256::from(3_000), "the bond is saved, too");
         let of = |fee| {
             let mut found = Findings::default();
             fees("market 1", fee, U256::from(10 * PROOF_GAS), &mut found);
