@@ -52,6 +52,12 @@ pub fn update_deployment(path: &Path, change: impl FnOnce(&mut Deployment) -> Re
 
 /// Fails before money is spent on something that then cannot be written down.
 pub fn check_writable(path: &Path) -> Result<()> {
+    if path.exists() && !path.is_file() {
+        return Err(fail(
+            Code::Io,
+            format!("{} is a folder, or no file at all; choose another place with --out", path.display()),
+        ));
+    }
     let folder = folder_of(path)?;
     tempfile::NamedTempFile::new_in(&folder).map(|_| ()).map_err(|error| {
         fail(
@@ -131,6 +137,16 @@ mod tests {
         write(&path, b"short").expect("writes");
         assert_eq!(fs::read(&path).expect("reads"), b"short");
         assert_eq!(fs::read_dir(path.parent().expect("has a parent")).expect("lists").count(), 1);
+    }
+
+    #[test]
+    fn only_a_file_is_replaced() {
+        let folder = tempfile::tempdir().expect("makes a folder");
+        assert!(check_writable(&folder.path().join("a/1.json")).is_ok());
+        for no_file in [folder.path(), Path::new("/dev/null")] {
+            let error = check_writable(no_file).expect_err("is no file").to_string();
+            assert!(error.contains("choose another place"), "{error}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::{
     config::{ENV_KEYSTORE_PASSWORD, ENV_PRIVATE_KEY, Key, Password, Secret, Settings},
     error::{Code, fail},
-    hygiene,
+    files, hygiene,
 };
 
 /// The key these settings name, or an error that says how to name one.
@@ -46,6 +46,7 @@ pub fn load_optional(settings: &Settings) -> Result<Option<PrivateKeySigner>> {
         Key::None => Ok(None),
         Key::Private(key) => from_hex(key).map(Some),
         Key::Keystore { path, password } => {
+            check_there(path)?;
             decrypt(path, &read_password(password, "Keystore password: ")?).map(Some)
         }
     }
@@ -84,14 +85,31 @@ pub fn from_hex(key: &Secret) -> Result<PrivateKeySigner> {
     })
 }
 
-fn decrypt(path: &Path, password: &Secret) -> Result<PrivateKeySigner> {
+/// Before anybody is asked for a password.
+fn check_there(path: &Path) -> Result<()> {
+    if path.is_file() {
+        return Ok(());
+    }
     let shown = path.display();
-    if !path.is_file() {
+    Err(fail(
+        Code::BadKey,
+        format!("there is no keystore {shown}; check the path, or make one with `provery keystore new`"),
+    ))
+}
+
+/// An existing file is never overwritten.
+pub fn check_free(path: &Path) -> Result<()> {
+    if path.exists() {
         return Err(fail(
-            Code::BadKey,
-            format!("there is no keystore {shown}; check the path, or make one with `provery keystore new`"),
+            Code::KeystoreExists,
+            format!("{} exists and may hold a key with money; choose another file", path.display()),
         ));
     }
+    Ok(())
+}
+
+fn decrypt(path: &Path, password: &Secret) -> Result<PrivateKeySigner> {
+    let shown = path.display();
     PrivateKeySigner::decrypt_keystore(path, password.expose()).map_err(|error| match error {
         LocalSignerError::EthKeystoreError(KeystoreError::MacMismatch) => fail(
             Code::WrongPassword,
@@ -112,12 +130,7 @@ pub fn create(path: &Path, key: Option<&PrivateKeySigner>, password: &Secret) ->
     if password.expose().is_empty() {
         return Err(fail(Code::BadKey, "the password is empty; choose one"));
     }
-    if path.exists() {
-        return Err(fail(
-            Code::KeystoreExists,
-            format!("{} exists and may hold a key with money; choose another file", path.display()),
-        ));
-    }
+    check_free(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|error| {
         fail(Code::Io, format!("the folder {} cannot be made: {error}", folder.display()))
@@ -148,6 +161,7 @@ pub fn create(path: &Path, key: Option<&PrivateKeySigner>, password: &Secret) ->
     // A hard link fails if the file appeared meanwhile; a rename would overwrite it.
     fs::File::open(&written).and_then(|file| file.sync_all()).map_err(|error| io(&error))?;
     fs::hard_link(&written, path).map_err(|error| io(&error))?;
+    files::sync_folder(path).map_err(|error| io(&error))?;
     Ok(signer)
 }
 

@@ -87,6 +87,8 @@ async fn a_history_of_blocks_that_does_not_tell_their_hashes_is_none() -> Result
         Ok(found.ok_or_else(|| eyre!("no hardfork: {said:?}"))?["level"].clone())
     };
     anvil.request("anvil_setCode", json!([HISTORY, right])).await?;
+    // What it kept nothing of is past.
+    anvil.mine(20).await?;
     provery.ok(Some(&key), &["deploy"]).await?;
     ensure!(hardfork().await? == "ok", "it is there");
     anvil.request("anvil_setCode", json!([HISTORY, stub])).await?;

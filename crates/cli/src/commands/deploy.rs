@@ -123,11 +123,11 @@ pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
         .or_else(|| context.settings.deployment.clone())
         .unwrap_or_else(|| files::default_deployment(chain_id));
     let folder = journal::path_of(&path, "deploy");
+    files::check_writable(&path)?;
     // An earlier run that was interrupted may have got as far as the file.
     if !folder.exists() {
         refuse_to_forget(&wire, &path, args.force).await?;
     }
-    files::check_writable(&path)?;
 
     let mut blueprint = blueprint(&args, stake_unit);
     if development && puzzle_keys(&args).is_err() {

@@ -36,6 +36,7 @@ pub enum KeystoreCommand {
 pub fn run(context: &Context, command: KeystoreCommand) -> Result<()> {
     let (file, signer) = match command {
         KeystoreCommand::New { file } => {
+            signer::check_free(&file)?;
             let made = signer::create(&file, None, &new_password(context)?)?;
             (Some(file), made)
         }
@@ -48,6 +49,7 @@ pub fn run(context: &Context, command: KeystoreCommand) -> Result<()> {
                     )
                 })?;
             let key = signer::from_hex(&Secret::new(key))?;
+            signer::check_free(&file)?;
             let made = signer::create(&file, Some(&key), &new_password(context)?)?;
             (Some(file), made)
         }

@@ -43,7 +43,7 @@ pub async fn run(context: &Context, command: TokenCommand) -> Result<()> {
 
 async fn mint(context: &Context, amount: Written, to: Option<Address>) -> Result<()> {
     let session = context.signer().await?;
-    let amount = amount::given("--amount", &amount, session.asset())?;
+    let amount = amount::required("--amount", &amount, session.asset())?;
     let rpc = session.chain.rpc();
     if !rpc.is_development() {
         return Err(fail(
