@@ -42,6 +42,7 @@ const STORE_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::fro
 /// What a node works with.
 #[derive(Debug)]
 pub struct Parts {
+    /// With the deployment as it is at the start.
     pub chain: Chain,
     /// The key that sends: the prover itself, a submitter of its, or anyone, since the payee is an input of the proof.
     pub signer: PrivateKeySigner,
@@ -93,9 +94,11 @@ async fn begin_anew(
 ) -> Result<(), NodeError> {
     let mut pause = STORE_PAUSE.0;
     let mut begun = false;
+    // What was taken in while running is served after a rest, too.
+    let served = watch::Sender::new(parts.chain.clone());
     loop {
         let started = Instant::now();
-        let result = supervise(config, parts, stop, reporter, page, &mut begun).await;
+        let result = supervise(config, parts, &served, stop, reporter, page, &mut begun).await;
         if started.elapsed() >= SETTLED_AFTER {
             pause = STORE_PAUSE.0;
         }
@@ -121,12 +124,13 @@ async fn begin_anew(
 async fn supervise(
     config: &NodeConfig,
     parts: &Parts,
+    served: &watch::Sender<Chain>,
     stop: &Stop,
     reporter: &Arc<Reporter>,
     page: &Page,
     begun: &mut bool,
 ) -> Result<(), NodeError> {
-    let Parts { chain, signer, .. } = parts;
+    let (chain, signer) = (&served.borrow().clone(), &parts.signer);
     let deployment = chain.deployment().clone();
     for rollup in &deployment.rollups {
         let serves = config.markets.as_ref().is_none_or(|markets| markets.contains(&rollup.market));
@@ -216,6 +220,7 @@ async fn supervise(
         roles,
         deposits: seen_deposits,
         pool,
+        served: served.clone(),
     };
     let service = Service::new(config, parts, wiring);
     let stop = Stop { drain: stop.drain.clone(), now: token };

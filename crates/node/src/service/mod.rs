@@ -71,6 +71,8 @@ const PROOF_RETRY: u64 = 5;
 struct Service {
     config: NodeConfig,
     chain: Chain,
+    /// The same, for whatever outlives this service.
+    served: watch::Sender<Chain>,
     sender: Sender,
     circuits: Vec<String>,
     book: Book,
@@ -126,14 +128,19 @@ struct Wiring {
     roles: watch::Receiver<Role>,
     deposits: watch::Receiver<Deposits>,
     pool: bool,
+    served: watch::Sender<Chain>,
 }
 
 impl Service {
     fn new(config: &NodeConfig, parts: &Parts, wiring: Wiring) -> Self {
-        let Wiring { sender, book, feed, workers, upkeep, reporter, watch, roles, deposits, pool } = wiring;
+        let Wiring {
+            sender, book, feed, workers, upkeep, reporter, watch, roles, deposits, pool, served
+        } = wiring;
+        let chain = served.borrow().clone();
         Self {
             config: config.clone(),
-            chain: parts.chain.clone(),
+            chain,
+            served,
             sender,
             circuits: parts.circuits.clone(),
             book,
@@ -201,7 +208,8 @@ impl Service {
                     }
                     Fed::Deployment(chain, adopted) => {
                         let from = self.book.adopt(chain.deployment().clone())?;
-                        self.chain = chain;
+                        self.chain = chain.clone();
+                        self.served.send_replace(chain);
                         let _ = adopted.send(from);
                     }
                 },
