@@ -13,7 +13,7 @@ use provery_mechanisms::{Decision, Mechanism};
 use provery_types::{BlockRef, Deployment, Event, LoggedEvent, Slot, Terms};
 
 use crate::error::NodeError;
-use crate::facts::{Ending, Facts, SlotFact, SlotKey, obsolete, trimmed};
+use crate::facts::{Ending, Facts, SlotFact, SlotKey, is_turn_of, obsolete, trimmed};
 use crate::slots::{Action, Input, SlotStage, Work, step};
 use crate::store::{Changes, KEEP_BLOCKS, Loaded, Store, StoreError, StoredProof, WorkRecord};
 
@@ -32,6 +32,8 @@ pub use ends::Due;
 pub use past::Past;
 pub use terms::{Concern, MarketOutlook};
 
+#[cfg(test)]
+mod compact_tests;
 #[cfg(test)]
 mod duty_tests;
 #[cfg(test)]
@@ -240,8 +242,7 @@ impl Book {
             let mut wanted = Vec::new();
             // One after the other: which is wanted may follow from the one before.
             for logged in events {
-                if matches!(&logged.event, Event::ProverPaused { prover } | Event::ProverResumed { prover } if *prover == self.me)
-                {
+                if is_turn_of(&logged.event, self.me) {
                     self.facts.own_turns(self.store.own_turns()?);
                 }
                 if self.facts.concerns(logged) {
@@ -483,6 +484,17 @@ impl Book {
         })
     }
 
+    /// The facts as of block `deep`, pruned, from the events up to it; without what rollups say, which takes long to fold.
+    fn facts_then(&self, events: &[LoggedEvent], deep: u64) -> Result<Facts, NodeError> {
+        let mut then = Facts::of(&self.deployment, self.me, self.markets.as_deref());
+        then.own_turns(self.store.own_turns()?);
+        for logged in events.iter().filter(|logged| !Facts::is_rollups(&logged.event)) {
+            then.apply(logged);
+        }
+        then.prune(deep);
+        Ok(then)
+    }
+
     /// Forget what no reorg can bring back and no decision needs: none takes back block `deep`.
     fn compact(&mut self, deep: u64) -> Result<(), NodeError> {
         let forget = self.facts.prune(deep);
@@ -492,8 +504,8 @@ impl Book {
             self.turns.get_mut().forget(*key);
         }
         let mut events = self.store.events_until(deep)?;
-        events.retain(|logged| !self.facts.holds_back(logged));
-        let gone = obsolete(&events, &self.facts, deep);
+        events.retain(|logged| !self.facts.may_matter_later(logged));
+        let gone = obsolete(&events, &self.facts_then(&events, deep)?, &self.facts);
         let bases: Vec<_> = self
             .facts
             .rollups()

@@ -118,7 +118,12 @@ struct ProverFact {
     paused: bool,
     /// The last pause or resumption that is not this node's own was a pause.
     held_out: bool,
+    /// Where the last pause or resumption is: block and place in it.
+    turned: (u64, u64),
 }
+
+/// Provers without stake in any market that is served of whom it is remembered that they are paused: they may come to have some.
+pub(crate) const PAUSES_KEPT: usize = 4_096;
 
 /// A market's terms: those in force, and those announced.
 #[derive(Clone, Copy, Debug, Default)]
@@ -126,6 +131,16 @@ struct MarketTerms {
     current: B256,
     /// By hash, and from when they may be used (unix seconds).
     announced: Option<(B256, u64)>,
+}
+
+impl MarketTerms {
+    fn pass(&mut self, now: u64) {
+        if let Some((hash, from)) = self.announced
+            && from <= now
+        {
+            *self = Self { current: hash, announced: None };
+        }
+    }
 }
 
 /// What a prover said it puts behind a market, in units, and under which versions of the terms.
@@ -195,11 +210,13 @@ impl Facts {
     /// Chain time is `now`: terms that were announced for then or before are in force.
     pub fn pass(&mut self, now: u64) {
         for terms in self.market_terms.values_mut() {
-            if let Some((hash, from)) = terms.announced
-                && from <= now
-            {
-                *terms = MarketTerms { current: hash, announced: None };
-            }
+            terms.pass(now);
+        }
+    }
+
+    fn pass_in(&mut self, market: U256, now: u64) {
+        if let Some(terms) = self.market_terms.get_mut(&market) {
+            terms.pass(now);
         }
     }
 
@@ -225,9 +242,22 @@ impl Facts {
 
     /// Whether an event waits for the past of its market: in order, or not at all.
     pub(crate) fn holds_back(&self, logged: &LoggedEvent) -> bool {
-        let of_rollup = || self.rollups.get(&logged.address).map(|rollup| rollup.market());
-        let market = slots_market(&logged.event).copied().or_else(of_rollup);
+        let market = slots_market(&logged.event).copied().or_else(|| self.market_posted_in(logged));
         market.is_some_and(|market| !self.is_complete(market))
+    }
+
+    /// Whether it cannot be told yet what an event is good for, since what was before it is still being read.
+    pub(crate) fn may_matter_later(&self, logged: &LoggedEvent) -> bool {
+        let market = any_market(&logged.event).copied().or_else(|| self.market_posted_in(logged));
+        match market {
+            Some(market) => !self.is_complete(market),
+            None => !self.incomplete.is_empty() && names_none(&logged.event),
+        }
+    }
+
+    /// The market of the rollup that says this, if it is one.
+    fn market_posted_in(&self, logged: &LoggedEvent) -> Option<U256> {
+        self.rollups.get(&logged.address).map(|rollup| rollup.market())
     }
 
     /// A market's known slots from this one on.
@@ -432,6 +462,7 @@ impl Facts {
             let market = rollup.market();
             let known = self.slots.range(SlotKey { market, id: 0 }..=SlotKey { market, id: u64::MAX });
             rollup.advance_base(&known.map(|(key, _)| key.id).collect::<Vec<_>>());
+            rollup.forget_nonsense(deep);
         }
         gone
     }
@@ -451,25 +482,37 @@ impl Facts {
         self.versions.retain(|_, hash| needed.contains(hash));
     }
 
-    /// Strangers who took their stake back from every market that is served are forgotten.
+    /// Strangers who took their stake back from every market that is served are forgotten, but for what holds of them if they
+    /// come again: a suspension, and a pause.
     fn prune_provers(&mut self) {
         let gone: Vec<(U256, Address)> = self
             .commitments
             .iter()
-            .filter(|((_, prover), committed)| committed.units == 0 && self.is_stranger(*prover))
+            .filter(|((market, prover), committed)| {
+                committed.units == 0 && self.is_stranger(*prover) && !self.suspended(*market, *prover)
+            })
             .map(|(place, _)| *place)
             .collect();
         for (market, prover) in gone {
             self.commitments.remove(&(market, prover));
-            self.suspended.remove(&(market, prover));
             self.returns.remove(&(market, prover));
             if let Some(places) = self.places.get_mut(&prover) {
                 places.remove(&market);
                 if places.is_empty() {
                     self.places.remove(&prover);
-                    self.provers.remove(&prover);
                 }
             }
+        }
+        let outside = |prover: &Address| self.is_stranger(*prover) && !self.places.contains_key(prover);
+        let outsiders = self.provers.iter().filter(|(prover, _)| outside(prover));
+        let (paused, others): (Vec<_>, Vec<_>) = outsiders.partition(|(_, fact)| fact.paused);
+        let mut gone: Vec<Address> = others.into_iter().map(|(prover, _)| *prover).collect();
+        let mut paused: Vec<_> = paused.into_iter().map(|(prover, fact)| (fact.turned, *prover)).collect();
+        paused.sort_unstable();
+        let too_many = paused.len().saturating_sub(PAUSES_KEPT);
+        gone.extend(paused.into_iter().take(too_many).map(|(_, prover)| prover));
+        for prover in gone {
+            self.provers.remove(&prover);
         }
     }
 }
@@ -493,4 +536,25 @@ pub(crate) fn slots_market(event: &Event) -> Option<&U256> {
         | Event::SlotHandedOver { slot, .. } => Some(&slot.market),
         _ => None,
     }
+}
+
+/// The market of an event about slots, terms or stake.
+pub(crate) fn any_market(event: &Event) -> Option<&U256> {
+    slots_market(event).or(match event {
+        Event::AllocationSet { market, .. }
+        | Event::WeightSet { market, .. }
+        | Event::ProverSuspended { market, .. }
+        | Event::ProverReinstated { market, .. } => Some(market),
+        _ => None,
+    })
+}
+
+/// Whether an event is about a market all the same: only what was said before tells about which.
+pub(crate) fn names_none(event: &Event) -> bool {
+    matches!(event, Event::ProverPaused { .. } | Event::ProverResumed { .. } | Event::HandOverRevoked { .. })
+}
+
+/// Whether a prover is paused or resumed.
+pub(crate) fn is_turn_of(event: &Event, prover: Address) -> bool {
+    matches!(event, Event::ProverPaused { prover: it } | Event::ProverResumed { prover: it } if *it == prover)
 }

@@ -89,6 +89,8 @@ struct Needed {
 struct Nonsense {
     /// The posted block that did, if it was one.
     number: Option<u64>,
+    /// The chain's block in which it was said.
+    block: u64,
     reason: String,
 }
 
@@ -173,7 +175,13 @@ impl Rollup {
                 Event::BlockPosted { number, .. } => Some(*number),
                 _ => None,
             };
-            self.nonsense = Some(Nonsense { number, reason });
+            self.nonsense = Some(Nonsense { number, block: logged.block.number, reason });
+        }
+    }
+
+    /// No reorg takes back block `deep`: what was said before nonsense of that age is of no use any more.
+    pub(crate) fn forget_nonsense(&mut self, deep: u64) {
+        if self.nonsense.as_ref().is_some_and(|nonsense| nonsense.block <= deep) {
             self.posted.clear();
             self.states.clear();
         }

@@ -4,6 +4,7 @@ use provery_mechanisms::upkeep::{expire_at, resolve_at, should_drop};
 use provery_mechanisms::view::expires_at;
 use provery_types::Terms;
 
+use super::queue::Queue;
 use super::turns::Turn;
 use super::{Book, Policy};
 use crate::facts::{Pending, Premise, SlotFact, SlotKey};
@@ -44,8 +45,9 @@ impl Book {
                 fallen.push((key, terms.clone()));
             }
         }
+        let queue = if fallen.is_empty() { Queue::default() } else { self.queue(policy) };
         for (key, terms) in fallen {
-            if self.drops(key, &terms, policy) {
+            if self.drops(key, &terms, policy, &queue) {
                 due.push((key, Due::Drop));
             }
         }
@@ -62,7 +64,7 @@ impl Book {
     }
 
     /// Whether to drop a slot of this prover's whose premise fell. What is being proven or delivered goes on.
-    fn drops(&mut self, key: SlotKey, terms: &Terms, policy: &Policy) -> bool {
+    fn drops(&mut self, key: SlotKey, terms: &Terms, policy: &Policy, queue: &Queue) -> bool {
         let Some(record) = self.work.get(&key) else { return false };
         let slot = record.slot.clone();
         let provable = match record.work.stage {
@@ -70,7 +72,7 @@ impl Book {
             SlotStage::Ignored | SlotStage::Failed => false,
             _ => self.at_hand(key).is_ok(),
         };
-        let queued = self.queue_seconds(key, policy, &self.queue(policy));
+        let queued = self.queue_seconds(key, policy, queue);
         let delivery = queued.saturating_add(policy.estimated_proving_seconds);
         should_drop(&slot, terms, policy.now, delivery, policy.minimum_reward, provable)
     }

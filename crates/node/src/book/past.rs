@@ -10,13 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{Book, Moved};
 use crate::error::NodeError;
-use crate::facts::slots_market;
+use crate::facts::{any_market, is_turn_of, names_none};
 use crate::store::Changes;
 
 /// What is known of a market's past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Past {
     pub market: U256,
+    /// The rollup that posts in it: one that comes later has a past of its own.
+    #[serde(default)]
+    pub rollup: Option<Address>,
     /// The block from which on it is still to be read; nothing if all of it is known.
     pub next: Option<u64>,
 }
@@ -56,7 +59,12 @@ pub(super) fn at_start(
     events: &[LoggedEvent],
 ) -> Vec<Past> {
     let past = |it: &Wanted| {
-        let known = stored.and_then(|stored| stored.iter().find(|known| known.market == it.market));
+        // A directory of a program that kept no rollup with it: it knows those whose beginning it has.
+        let same = |known: &&Past| {
+            let older = || known.rollup.is_none() && it.rollup.is_some_and(|it| has_genesis(it, events));
+            known.market == it.market && (known.rollup == it.rollup || older())
+        };
+        let known = stored.and_then(|stored| stored.iter().find(same));
         let next = match (known, stored) {
             _ if head.is_none() => None,
             (Some(known), _) => known.next,
@@ -64,7 +72,7 @@ pub(super) fn at_start(
             (None, None) if it.rollup.is_none_or(|rollup| has_genesis(rollup, events)) => None,
             (None, _) => Some(it.block),
         };
-        Past { market: it.market, next }
+        Past { market: it.market, rollup: it.rollup, next }
     };
     wanted.iter().map(past).collect()
 }
@@ -109,14 +117,10 @@ impl Book {
     pub fn past(&mut self, events: &[LoggedEvent], next: Option<u64>) -> Result<Vec<Moved>, NodeError> {
         let awaited = incomplete(&self.past);
         let concerns = |logged: &LoggedEvent| {
-            let market = slots_market(&logged.event).or(match &logged.event {
-                Event::AllocationSet { market, .. }
-                | Event::WeightSet { market, .. }
-                | Event::ProverSuspended { market, .. }
-                | Event::ProverReinstated { market, .. } => Some(market),
-                _ => None,
-            });
-            market.is_some_and(|market| awaited.contains(market)) || self.facts.holds_back(logged)
+            let awaits = |market: &U256| awaited.contains(market);
+            // What of others names no market may be about one that is awaited.
+            let others = || names_none(&logged.event) && !is_turn_of(&logged.event, self.me);
+            any_market(&logged.event).map_or_else(others, awaits) || self.facts.holds_back(logged)
         };
         let found: Vec<LoggedEvent> =
             events.iter().filter(|logged| self.facts.concerns(logged) && concerns(logged)).cloned().collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::tests::{key, open, policy, stage};
 use super::*;
 use crate::store::{DataDir, Identity};
-use crate::testing::{MARKET, ME, ROLLUP, World, block, deployment};
+use crate::testing::{MARKET, ME, OTHER, ROLLUP, World, allocated, block, deployment};
 
 /// As the deployment was before there was a rollup.
 fn small() -> Deployment {
@@ -57,6 +57,7 @@ fn knows_all(book: &mut Book) {
     for id in 1..=4 {
         assert_eq!(book.facts().slot(key(id)), other.facts().slot(key(id)));
     }
+    assert_eq!(book.facts().candidates(MARKET), other.facts().candidates(MARKET));
     book.decide(&policy(1_008)).expect("decided");
     for id in 2..=4 {
         assert_eq!(stage(book, id), SlotStage::Queued);
@@ -133,8 +134,67 @@ fn compaction_leaves_alone_what_waits_for_its_past() {
     book.block(block(COMPACT_EVERY + 2 * KEEP_BLOCKS), &[]).expect("stored and compacted");
     book.past(&events(&history[2..4]), None).expect("stored");
     assert!(book.facts().is_complete(MARKET));
+    assert_eq!(book.facts().candidates(MARKET), [ME, OTHER], "others' stake, too");
     for id in 2..=4 {
         let fact = book.facts().slot(key(id)).cloned().expect("a slot");
         assert!(book.facts_mut().rollup_of_market(MARKET).expect("a rollup").provable(&fact).is_ok());
     }
+}
+
+#[test]
+fn what_names_no_market_is_kept_while_one_is_read() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut book = late(directory.path());
+    let history = history();
+    let [early, late] = [Address::repeat_byte(0x77), Address::repeat_byte(0x78)];
+    let digest = B256::repeat_byte(5);
+    let offered = Event::HandOverOffered {
+        market: MARKET,
+        id: 2,
+        prover: ME,
+        digest,
+        to: None,
+        price: 1,
+        valid_until: 9_000,
+    };
+    // Said before the market was known, or while it is read.
+    let before = [
+        World::at(4, 10, allocated(early, 1)),
+        World::at(4, 11, allocated(late, 1)),
+        World::at(4, 12, Event::ProverPaused { prover: early }),
+        World::at(4, 13, Event::ProverPaused { prover: late }),
+        World::at(4, 14, offered),
+    ];
+    book.adopt(deployment()).expect("stored");
+    let meanwhile = [
+        World::at(5, 10, Event::ProverResumed { prover: late }),
+        World::at(5, 11, Event::HandOverRevoked { prover: ME, digest }),
+    ];
+    book.block(block(5), &[history[4].1.clone(), meanwhile.to_vec()].concat()).expect("stored");
+    book.block(block(6), &history[5].1).expect("stored");
+    book.past(&events(&history[..2]), Some(3)).expect("stored");
+    book.block(block(COMPACT_EVERY + 2 * KEEP_BLOCKS), &[]).expect("stored and compacted");
+    let rest = [events(&history[2..4]), before.to_vec()].concat();
+    book.past(&rest, None).expect("stored");
+    assert_eq!(book.facts().candidates(MARKET), [ME, OTHER, late]);
+    assert_eq!(book.facts().offers(key(2)).count(), 0, "it is revoked");
+}
+
+#[test]
+fn a_rollup_that_comes_to_a_market_that_was_served_has_a_past_of_its_own() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let identity = Identity { chain_id: 31337, market: deployment().market(), prover: ME };
+    let store = Store::open(DataDir::open(directory.path()).expect("free"), &identity).expect("a store");
+    let (mut book, _) = Book::open(Arc::new(store), small(), ME, Some(vec![MARKET])).expect("a book");
+    let history = history();
+    for (block, events) in &history[..4] {
+        book.block(*block, &without_rollup(events)).expect("stored");
+    }
+    assert_eq!(book.past_from(), None, "all that was said of the market was read");
+    assert_eq!(book.adopt(deployment()).expect("stored"), Some(1), "and nothing of the rollup");
+    for (block, events) in &history[4..] {
+        book.block(*block, events).expect("stored");
+    }
+    book.past(&events(&history[..4]), None).expect("stored");
+    knows_all(&mut book);
 }

@@ -47,11 +47,14 @@ impl Facts {
         }
         let Some(me) = self.scope.me else { return true };
         match &logged.event {
-            Event::ProverPaused { prover } | Event::ProverResumed { prover } => {
-                *prover == me || self.places.contains_key(prover)
+            // Who is paused may come to have stake in what is served.
+            Event::ProverPaused { .. } => true,
+            Event::ProverResumed { prover } => {
+                *prover == me || self.provers.contains_key(prover) || self.may_matter_later(logged)
             }
             Event::HandOverRevoked { digest, .. } => {
-                self.offers.values().any(|offers| offers.contains_key(digest))
+                self.may_matter_later(logged)
+                    || self.offers.values().any(|offers| offers.contains_key(digest))
             }
             Event::GenesisSet { .. } | Event::BlockPosted { .. } | Event::Malformed { .. } => {
                 self.rollups.get(&logged.address).is_some_and(|rollup| rollup.nonsense().is_none())

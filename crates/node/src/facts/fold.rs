@@ -44,12 +44,19 @@ impl Facts {
         )
     }
 
+    /// Whether an event is a rollup's own, and changes nothing but what is known of that.
+    pub(crate) fn is_rollups(event: &Event) -> bool {
+        matches!(event, Event::GenesisSet { .. } | Event::BlockPosted { .. } | Event::Malformed { .. })
+    }
+
     /// Take in the next event. The answer is the slots it is about.
     pub fn apply(&mut self, logged: &LoggedEvent) -> Vec<SlotKey> {
         match &logged.event {
             Event::TermsSet { market, terms_hash, from, terms } => {
                 self.terms.insert(*terms_hash, terms.clone());
                 self.versions.insert((*market, terms.version), *terms_hash);
+                // Those announced before may be in force, though no slot has opened since.
+                self.pass_in(*market, logged.block.timestamp);
                 let known = self.market_terms.entry(*market).or_default();
                 if *from > logged.block.timestamp {
                     known.announced = Some((*terms_hash, *from));
@@ -77,6 +84,7 @@ impl Facts {
                 let own = self.own_turns.contains(&logged.tx_hash);
                 let fact = self.provers.entry(*prover).or_default();
                 fact.paused = paused;
+                fact.turned = (logged.block.number, logged.log_index);
                 if !own {
                     fact.held_out = paused;
                 }

@@ -7,13 +7,14 @@ use provery_types::{Event, LoggedEvent};
 
 use super::{Facts, SlotKey};
 
-/// Which of `events`, all of them in block `deep` or before and so too deep for a reorg, in order and pruned from `facts`,
-/// need not be kept: folding the others gives the same facts.
-pub fn obsolete(events: &[LoggedEvent], facts: &Facts, deep: u64) -> Vec<(u64, u64)> {
+/// Which of `events` need not be kept: all of them up to a block that no reorg takes back, in order. `then` are the facts as of
+/// that block, pruned, since whatever was said later may be taken back; `now` has the rollups, which forget nothing that a reorg
+/// could bring back. Folding the others gives the same facts, and so it does with whatever comes after that block.
+pub fn obsolete(events: &[LoggedEvent], then: &Facts, now: &Facts) -> Vec<(u64, u64)> {
     let mut newer: BTreeSet<String> = BTreeSet::new();
     let mut gone = Vec::new();
     for logged in events.iter().rev() {
-        if !facts.is_ours(logged) || useless(logged, facts, deep, &mut newer) {
+        if !now.is_ours(logged) || useless(logged, then, now, &mut newer) {
             gone.push((logged.block.number, logged.log_index));
         }
     }
@@ -22,7 +23,7 @@ pub fn obsolete(events: &[LoggedEvent], facts: &Facts, deep: u64) -> Vec<(u64, u
 }
 
 /// `newer`: of what only the last word counts, those whose last word is kept already.
-fn useless(logged: &LoggedEvent, facts: &Facts, deep: u64, newer: &mut BTreeSet<String>) -> bool {
+fn useless(logged: &LoggedEvent, facts: &Facts, now: &Facts, newer: &mut BTreeSet<String>) -> bool {
     let forgotten =
         |market: &U256, id: &u64| !facts.slots.contains_key(&SlotKey { market: *market, id: *id });
     let mut said_again = |what: String| !newer.insert(what);
@@ -57,10 +58,10 @@ fn useless(logged: &LoggedEvent, facts: &Facts, deep: u64, newer: &mut BTreeSet<
         Event::SlotEstablished { market, .. } => said_again(format!("established {market}")),
         Event::BlockPosted { number, .. } => {
             let needed = |rollup: &crate::rollup::Rollup| rollup.keeps(*number) || rollup.turned_at(*number);
-            !facts.rollups.get(&logged.address).is_some_and(needed)
+            !now.rollups.get(&logged.address).is_some_and(needed)
         }
         // Of a rollup, its beginning is never forgotten: a block may claim to lead back there.
-        Event::GenesisSet { .. } => !facts.rollups.contains_key(&logged.address),
+        Event::GenesisSet { .. } => !now.rollups.contains_key(&logged.address),
         // What is announced takes nothing's place yet.
         Event::TermsSet { terms_hash, market, from, .. } => {
             let at_once = *from <= logged.block.timestamp;
@@ -80,15 +81,13 @@ fn useless(logged: &LoggedEvent, facts: &Facts, deep: u64, newer: &mut BTreeSet<
             let word = !own && !said_again(format!("word about {prover}"));
             (!last && !word) || !facts.provers.contains_key(prover)
         }
-        Event::ProverSuspended { prover, market } => {
-            said_again(format!("suspension {market} {prover}"))
-                || !facts.commitments.contains_key(&(*market, *prover))
-        }
+        // It outlives the stake: who comes back is still suspended.
+        Event::ProverSuspended { prover, market } => said_again(format!("suspension {market} {prover}")),
         // It says that the suspension is over, and, until a proof that no reorg can take back, that nothing was proven since.
         Event::ProverReinstated { prover, market } => {
             said_again(format!("suspension {market} {prover}"));
             let proven = facts.returns.get(&(*market, *prover)).copied().flatten();
-            said_again(format!("return {market} {prover}")) || proven.is_some_and(|block| block <= deep)
+            said_again(format!("return {market} {prover}")) || proven.is_some()
         }
         other => !Facts::wants(other),
     }

@@ -22,7 +22,9 @@ fn compacted(events: &[LoggedEvent], deep: u64) -> Facts {
     let mut pruned = fold(events);
     pruned.prune(deep);
     let old: Vec<LoggedEvent> = events.iter().filter(|logged| logged.block.number <= deep).cloned().collect();
-    let gone = obsolete(&old, &pruned, deep);
+    let mut then = fold(&old);
+    then.prune(deep);
+    let gone = obsolete(&old, &then, &pruned);
     let mut again = Facts::new(&deployment());
     for (address, rollup) in pruned.rollups() {
         if let Some((number, state)) = rollup.base() {
@@ -114,7 +116,7 @@ fn what_fell_stays_fallen_through_a_compaction() {
     events.extend(world.post(9, ME, None));
     let mut pruned = fold(&events);
     pruned.prune(1_000);
-    let gone = obsolete(&events, &pruned, 1_000);
+    let gone = obsolete(&events, &pruned, &pruned);
     let cuts = events.iter().filter(|logged| matches!(logged.event, Event::ChainCut { .. }));
     assert!(
         cuts.clone().count() == 1
@@ -276,7 +278,7 @@ fn an_operators_word_outlives_the_nodes_own_pauses() {
         events.push(turn(at, by_node, paused));
         let (is, held, facts) = fold(&events);
         assert_eq!((is, held), seen, "block {at}");
-        let gone = obsolete(&events, &facts, 1_000);
+        let gone = obsolete(&events, &facts, &facts);
         let kept: Vec<_> =
             events.iter().filter(|it| !gone.contains(&(it.block.number, it.log_index))).cloned().collect();
         let (is, held, _) = fold(&kept);

@@ -120,7 +120,7 @@ fn the_genesis_is_known_when_the_base_has_moved_on() {
     }
     let mut pruned = facts(&events);
     pruned.prune(1_000);
-    let obsolete = crate::facts::obsolete(&events, &pruned, 1_000);
+    let obsolete = crate::facts::obsolete(&events, &pruned, &pruned);
     let mut refolded = Facts::new(&deployment());
     for (address, rollup) in pruned.rollups() {
         let (number, state) = rollup.base().expect("a base");
@@ -235,7 +235,7 @@ fn pruning_moves_the_base_and_changes_no_job() {
     assert_eq!([4, 5].map(|id| prepare(&mut pruned, id).expect("provable")), expected);
 
     // Folding what is left on top of the base gives the same again.
-    let obsolete = crate::facts::obsolete(&events, &pruned, 9);
+    let obsolete = crate::facts::obsolete(&events, &pruned, &pruned);
     let mut refolded = Facts::new(&deployment());
     for (address, rollup) in pruned.rollups() {
         let (number, state) = rollup.base().expect("a base");
