@@ -46,4 +46,6 @@ pub use reads::{MarketRecord, RegistryParams, RollupState, TermsRecord};
 pub use rounds::MiningRound;
 pub use rpc::Rpc;
 pub use seed::{SeedBlock, SeedError, make_block};
-pub use sender::{Landing, Mined, Order, OutboxStatus, SendError, SendTimings, Sender, SenderConfig};
+pub use sender::{
+    Landing, Mined, Order, OutboxStatus, SendError, SendTimings, Sender, SenderConfig, Waiting,
+};

@@ -9,8 +9,8 @@ use alloy::primitives::{B256, U256};
 use provery_types::BlockRef;
 use tokio::sync::watch;
 
-use super::{Landing, Mined, Order, OutboxStatus, SendError, SendTimings};
-use crate::{Receipt, journal::Intent};
+use super::{Landing, Mined, Order, OutboxStatus, SendError, SendTimings, Waiting};
+use crate::{Call, Receipt, journal::Intent};
 
 /// Longest pause between two broadcasts of what no endpoint takes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -206,6 +206,29 @@ impl Book {
         live.map(|(nonce, _)| *nonce)
     }
 
+    /// What waits to be mined, in the order of nonces.
+    pub fn waiting(&self) -> Vec<Waiting> {
+        let unmined = self.entries.values().filter(|it| !it.is_mined()).map(|entry| &entry.intent);
+        let waiting = |intent: &Intent| Waiting {
+            tag: intent.tag.clone(),
+            kind: intent.kind.clone(),
+            budget: intent.budget,
+            keep: intent.spend.keep,
+            due: intent.spend.due,
+        };
+        unmined.map(waiting).collect()
+    }
+
+    /// The tag under which this very call waits to be mined.
+    pub fn waits_as(&self, call: &Call) -> Option<String> {
+        let mut unmined = self.entries.values().filter(|it| !it.is_mined()).map(|entry| &entry.intent);
+        let same = unmined.find(|it| {
+            let cancelled = it.signed.last().is_some_and(|signed| signed.cancels);
+            it.kind == call.kind && it.to == call.to && it.data == call.data && !cancelled
+        });
+        same.map(|intent| intent.tag.clone())
+    }
+
     /// What intents with this tag may cost from now on, and by when they should be there.
     pub fn renew(&mut self, tag: &str, budget: Option<U256>, keep: U256, due: Option<u64>) {
         let unmined = self.entries.values_mut().filter(|it| !it.is_mined() && it.intent.tag == tag);
@@ -340,6 +363,17 @@ mod tests {
             signed: vec![signed],
             mined: mined.then_some(MinedAt { tx_hash: B256::ZERO, block, success: true }),
         }
+    }
+
+    #[test]
+    fn what_waits_is_known_by_its_call_and_in_the_order_of_nonces() {
+        let sync = |nonce, mined| Intent { kind: "sync".to_owned(), ..intent(nonce, mined) };
+        let book = Book::load(vec![sync(7, false), intent(6, false), sync(5, true)]);
+        let tags: Vec<String> = book.waiting().into_iter().map(|it| it.tag).collect();
+        assert_eq!(tags, ["tag 6", "tag 7"]);
+        let call = Call { to: None, data: Bytes::new(), value: U256::ZERO, kind: "sync", gas: None };
+        assert_eq!(book.waits_as(&call).as_deref(), Some("tag 7"));
+        assert_eq!(book.waits_as(&Call { data: Bytes::from([1]), ..call }), None, "another call");
     }
 
     #[test]

@@ -167,6 +167,16 @@ pub struct OutboxStatus {
     pub last_error: Option<String>,
 }
 
+/// A call that waits to be mined, and what it may spend: see [`Order`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    pub tag: String,
+    pub kind: String,
+    pub budget: Option<U256>,
+    pub keep: U256,
+    pub due: Option<u64>,
+}
+
 /// How far a call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Landing {
@@ -283,6 +293,16 @@ impl Sender {
     /// What is under way with this tag may cost this much in all from now on, and should be there by then: see [`Order`].
     pub fn renew(&self, tag: &str, budget: Option<U256>, keep: U256, due: Option<u64>) {
         self.inner.book().renew(tag, budget, keep, due);
+    }
+
+    /// What waits to be mined, in the order of nonces: none is mined before those ahead of it.
+    pub fn waiting(&self) -> Vec<Waiting> {
+        self.inner.book().waiting()
+    }
+
+    /// The tag under which this very call waits to be mined, from another life perhaps.
+    pub fn waits_as(&self, call: &Call) -> Option<String> {
+        self.inner.book().waits_as(call)
     }
 
     /// The last call of these kinds, in the order in which they take effect, and how far it has come; nothing if it is forgotten,

@@ -59,6 +59,11 @@ fn waits(absence: Absence, bids: usize, bound_reached: bool) -> bool {
     patient && bids > 0
 }
 
+/// Whether it matters that a pause could not be had: it is still wanted, and there is none.
+fn matters(turn: &Turn, wish: Wish) -> bool {
+    wish == Wish::Out && turn.registered && !turn.paused
+}
+
 impl Service {
     /// Why the prover should be paused now, if it should.
     pub(super) fn absence(&self) -> Option<Absence> {
@@ -128,7 +133,11 @@ impl Service {
             None if self.draining => Wish::AsItIs,
             None => Wish::In,
         };
-        match pause::step(&self.turn(), wish) {
+        let turn = self.turn();
+        if !matters(&turn, wish) {
+            self.pause_trouble = None;
+        }
+        match pause::step(&turn, wish) {
             Step::Pause if absence.is_some_and(|absence| self.bids_first(absence)) => {}
             Step::Pause if self.upkeep.may(&Task::Pause) => {
                 self.send_upkeep(Task::Pause, self.chain.calls().pause());
@@ -144,6 +153,14 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trouble_with_a_pause_ends_with_its_cause() {
+        let drawn = Turn { registered: true, ..Turn::default() };
+        assert!(matters(&drawn, Wish::Out));
+        assert!(!matters(&drawn, Wish::In), "it is not wanted any more");
+        assert!(!matters(&Turn { paused: true, ..drawn }, Wish::Out), "another paused it");
+    }
 
     #[test]
     fn a_pause_waits_for_bids_unless_they_could_not_be_used() {

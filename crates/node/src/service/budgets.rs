@@ -1,13 +1,19 @@
 //! What each transaction may cost: what it gains and the loss that it avoids, as of now.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use alloy::primitives::U256;
+use provery_chain::Waiting;
 use provery_mechanisms::view::expires_at;
 use provery_types::{Slot, Terms};
 
+use super::away::Absence;
 use super::upkeep::Task;
 use super::{Service, worth};
 use crate::book::Policy;
 use crate::facts::SlotKey;
+use crate::pause::{PAUSE, RESUME};
 use crate::slots::SlotStage;
 
 /// Seconds before the end of a window from which on a proof may cost all that it is worth.
@@ -22,6 +28,27 @@ pub(super) struct Spending {
     pub keep: U256,
     /// Unix seconds.
     pub due: Option<u64>,
+}
+
+impl Spending {
+    /// As much as another may, and by then.
+    fn raised_to(self, other: Self) -> Self {
+        Self {
+            budget: self.budget.zip(other.budget).map(|(one, other)| one.max(other)),
+            keep: self.keep.min(other.keep),
+            due: self.due.into_iter().chain(other.due).min(),
+        }
+    }
+}
+
+/// What waits keeps what is behind it from being mined, so it may cost what any of that may. In the order of nonces.
+fn in_line(mut waiting: Vec<(String, Spending)>) -> Vec<(String, Spending)> {
+    let mut behind: Option<Spending> = None;
+    for (_, spending) in waiting.iter_mut().rev() {
+        *spending = behind.map_or(*spending, |behind| spending.raised_to(behind));
+        behind = Some(*spending);
+    }
+    waiting
 }
 
 impl Service {
@@ -55,12 +82,15 @@ impl Service {
         Spending { budget: Some(budget), keep, due: None }
     }
 
-    /// What keeps the prover in order. A pause saves what the prover exposes; what is not worth anything by itself may cost a
-    /// hundredth of what the key has.
-    pub(super) fn upkeep_spending(&self, task: &Task) -> Spending {
+    /// What keeps the prover in order. A pause saves what the prover exposes, and is due at once where the next draw would cost it;
+    /// being out of the draws costs more the longer it waits (`waited`); what is not worth anything by itself may cost a hundredth
+    /// of what the key has.
+    pub(super) fn upkeep_spending(&self, task: &Task, waited: Duration) -> Spending {
         let worth = match task {
             Task::Pause => self.exposed(),
-            Task::Resume | Task::Reinstate(_) | Task::Sync(_) | Task::Accept(_) => self.best_price(),
+            Task::Resume | Task::Reinstate(_) | Task::Sync(_) | Task::Accept(_) => {
+                worth::of_being_drawn(self.best_price(), waited, self.upkeep.epoch_length())
+            }
             Task::Expire(key) | Task::Resolve(key) | Task::Drop(key) => self.bound_in(*key) / U256::from(10),
             Task::Withdraw => self.upkeep.seen().map(|seen| seen.credit / U256::from(10)).unwrap_or_default(),
             Task::Seed(_) => self.best_price() / U256::from(10),
@@ -70,7 +100,9 @@ impl Service {
         // Nothing is known of the key's funds at first.
         let budget = self.funds.balance().map(|balance| by_worth.max(balance / U256::from(100)));
         let keep = if *task == Task::Pause { U256::ZERO } else { self.funds.kept_back() };
-        Spending { budget, keep, due: None }
+        let urgent = *task == Task::Pause
+            && matches!(self.absence(), Some(Absence::Stopping | Absence::Unwell | Absence::Broke));
+        Spending { budget, keep, due: urgent.then(|| self.pace.now()) }
     }
 
     /// Asset wei that draws may bond while this prover is in them.
@@ -102,20 +134,40 @@ impl Service {
         bond.unwrap_or_default().saturating_add(fact.slot.price.to::<U256>())
     }
 
-    /// What is under way may cost what it is worth now, and not what it was when it was signed.
+    /// What is under way may cost what it is worth now, and not what it was when it was signed; and no less than what waits behind
+    /// it.
     pub(super) fn renew_budgets(&self, policy: &Policy) {
-        let renew = |tag: &str, it: Spending| self.sender.renew(tag, it.budget, it.keep, it.due);
+        let waiting = self.sender.waiting();
+        if waiting.is_empty() {
+            return;
+        }
+        let mut worth: HashMap<String, Spending> = HashMap::new();
         for (key, record) in self.book.work() {
             if record.work.stage == SlotStage::Submitting
                 && let Some((slot, terms)) = self.book.open_slot(key)
             {
-                renew(&proof_tag(slot), self.proof_spending(slot, terms, policy.now));
+                worth.insert(proof_tag(slot), self.proof_spending(slot, terms, policy.now));
             }
         }
-        for task in self.upkeep.under_way() {
-            if let Task::Errand(key, kind) = task {
-                renew(&errand_tag(*key, kind), self.errand_spending(*key, kind, policy));
-            }
+        for (task, tag, waited) in self.upkeep.under_way() {
+            let spending = match task {
+                Task::Errand(key, kind) => self.errand_spending(*key, kind, policy),
+                task => self.upkeep_spending(task, waited),
+            };
+            worth.insert(tag.to_owned(), spending);
+        }
+        // What a life before this one signed.
+        let unknown = |it: &Waiting| match it.kind.as_str() {
+            PAUSE => self.upkeep_spending(&Task::Pause, Duration::ZERO),
+            RESUME => self.upkeep_spending(&Task::Resume, Duration::ZERO),
+            _ => Spending { budget: it.budget, keep: it.keep, due: it.due },
+        };
+        let waiting = waiting.into_iter().map(|it| {
+            let spending = worth.get(&it.tag).copied().unwrap_or_else(|| unknown(&it));
+            (it.tag, spending)
+        });
+        for (tag, it) in in_line(waiting.collect()) {
+            self.sender.renew(&tag, it.budget, it.keep, it.due);
         }
     }
 }
@@ -126,4 +178,28 @@ pub(super) fn proof_tag(slot: &Slot) -> String {
 
 pub(super) fn errand_tag(key: SlotKey, kind: &str) -> String {
     format!("{kind}:{}:{}", key.market, key.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spending(budget: u64, due: Option<u64>) -> Spending {
+        Spending { budget: Some(U256::from(budget)), keep: U256::from(budget), due }
+    }
+
+    #[test]
+    fn what_is_in_the_way_may_cost_what_it_keeps_from_being_mined() {
+        let line = |spendings: &[Spending]| {
+            let waiting = spendings.iter().map(|it| (String::new(), *it)).collect();
+            in_line(waiting).into_iter().map(|(_, it)| it).collect::<Vec<_>>()
+        };
+        let (sync, proof, last) = (spending(5, None), spending(90, Some(1_000)), spending(2, Some(2_000)));
+        let raised = Spending { budget: proof.budget, keep: U256::from(2), due: Some(1_000) };
+        let [first, second, third] = line(&[sync, proof, last])[..] else { panic!("three") };
+        assert_eq!((first, second, third), (raised, raised, last));
+        assert_eq!(line(&[proof, sync])[1], sync, "what is ahead is no reason");
+        let boundless = Spending { budget: None, ..proof };
+        assert_eq!(line(&[sync, boundless])[0].budget, None);
+    }
 }

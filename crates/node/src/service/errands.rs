@@ -45,7 +45,7 @@ impl Service {
         if !self.upkeep.may(&task) {
             return;
         }
-        self.upkeep.began(&task);
+        self.upkeep.began(&task, errand_tag(key, errand.kind));
         info!(market = %key.market, slot = key.id, action = errand.kind, "errand");
         let call =
             Call { to: Some(errand.to), data: errand.data, value: U256::ZERO, kind: errand.kind, gas: None };

@@ -19,8 +19,8 @@ impl Service {
     /// Find what shows the epoch's seed, and send it.
     pub(super) fn start_seed(&mut self, epoch: u64) {
         let task = Task::Seed(epoch);
-        self.upkeep.began(&task);
-        let spending = self.upkeep_spending(&task);
+        self.upkeep.began(&task, seed_tag(epoch));
+        let spending = self.upkeep_spending(&task, Duration::ZERO);
         let (chain, sender) = (self.chain.clone(), self.sender.clone());
         self.sends
             .spawn(async move { Sent::Seed { result: bring(&chain, &sender, epoch, spending).await, task } });
@@ -43,6 +43,10 @@ impl Service {
     }
 }
 
+fn seed_tag(epoch: u64) -> String {
+    format!("seed:{epoch}")
+}
+
 async fn bring(
     chain: &Chain,
     sender: &Sender,
@@ -50,7 +54,7 @@ async fn bring(
     Spending { budget, keep, due }: Spending,
 ) -> Result<Option<Mined>, NodeError> {
     let Some(call) = find(chain, sender, epoch).await? else { return Ok(None) };
-    let order = Order { budget, keep, due, tag: format!("seed:{epoch}"), ..Order::new(call) };
+    let order = Order { budget, keep, due, tag: seed_tag(epoch), ..Order::new(call) };
     Ok(Some(sender.deliver(order).await?))
 }
 

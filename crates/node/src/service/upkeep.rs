@@ -1,6 +1,6 @@
 //! Upkeep's effects: what [`provery_mechanisms::upkeep`] says is due is sent, one of a kind at a time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, U256};
@@ -86,6 +86,15 @@ pub(super) struct Seen {
     pub max_fee: u128,
 }
 
+/// A task whose transaction is under way.
+#[derive(Clone, Debug)]
+struct Running {
+    /// Of its order.
+    tag: String,
+    /// What brings the prover back counts from its first try.
+    since: Instant,
+}
+
 /// A task that is not to be sent again yet.
 #[derive(Clone, Copy, Debug)]
 struct Rest {
@@ -102,8 +111,10 @@ pub(super) struct Upkeep {
     seed_lead: u64,
     /// Asset wei.
     stake_unit: U256,
-    running: HashSet<Task>,
+    running: HashMap<Task, Running>,
     resting: HashMap<Task, Rest>,
+    /// Since when what brings the prover back into draws is tried.
+    wanted: HashMap<Task, Instant>,
     seen: Option<Seen>,
     next_look: Instant,
     looking: bool,
@@ -115,8 +126,9 @@ impl Upkeep {
             epoch_length: params.epoch_length,
             seed_lead: params.freeze / 2,
             stake_unit: params.stake_unit,
-            running: HashSet::new(),
+            running: HashMap::new(),
             resting: HashMap::new(),
+            wanted: HashMap::new(),
             seen: None,
             next_look: Instant::now(),
             looking: false,
@@ -131,17 +143,22 @@ impl Upkeep {
     pub fn may(&mut self, task: &Task) -> bool {
         let now = Instant::now();
         self.resting.retain(|_, rest| rest.until > now);
-        !self.running.contains(task) && !self.resting.contains_key(task)
+        !self.running.contains_key(task) && !self.resting.contains_key(task)
     }
 
-    /// Tasks whose transactions are under way.
-    pub fn under_way(&self) -> impl Iterator<Item = &Task> {
-        self.running.iter()
+    /// Tasks whose transactions are under way, the tags of their orders, and for how long they are.
+    pub fn under_way(&self) -> impl Iterator<Item = (&Task, &str, Duration)> {
+        self.running.iter().map(|(task, it)| (task, it.tag.as_str(), it.since.elapsed()))
+    }
+
+    /// Seconds of an epoch.
+    pub fn epoch_length(&self) -> u64 {
+        self.epoch_length
     }
 
     /// Whether a task's transaction is under way.
     pub fn runs(&self, task: &Task) -> bool {
-        self.running.contains(task)
+        self.running.contains_key(task)
     }
 
     /// Transactions that may have bound this prover to a slot, as far as the facts do not tell yet.
@@ -149,18 +166,33 @@ impl Upkeep {
         let now = Instant::now();
         let binds = |task: &Task| matches!(task, Task::Errand(_, "commit" | "ticket" | "lock" | "take_over"));
         let landed = self.resting.iter().filter(|(_, rest)| rest.landed && rest.until > now);
-        let running = self.running.iter().filter(|task| binds(task)).count();
+        let running = self.running.keys().filter(|task| binds(task)).count();
         running + landed.filter(|(task, _)| binds(task)).count()
     }
 
-    /// A task's transaction is under way.
-    pub fn began(&mut self, task: &Task) {
-        self.running.insert(task.clone());
+    /// A task's transaction is under way, as an order with this tag.
+    pub fn began(&mut self, task: &Task, tag: String) {
+        let now = Instant::now();
+        let since = match task {
+            Task::Resume | Task::Reinstate(_) | Task::Sync(_) | Task::Accept(_) => {
+                *self.wanted.entry(task.clone()).or_insert(now)
+            }
+            _ => now,
+        };
+        self.running.insert(task.clone(), Running { tag, since });
+    }
+
+    /// For how long a task that brings the prover back into draws was tried in vain.
+    pub fn waited(&self, task: &Task) -> Duration {
+        self.wanted.get(task).map(Instant::elapsed).unwrap_or_default()
     }
 
     /// A task's transaction is through, or failed in this way.
     pub fn ended(&mut self, task: &Task, failure: Option<Class>) {
         self.running.remove(task);
+        if failure.is_none() {
+            self.wanted.remove(task);
+        }
         let rest = match (task, failure) {
             (_, None) => REST,
             (Task::Errand(..), Some(Class::Raced | Class::NotYet | Class::Unanswered)) => ERRAND_REST,
@@ -185,6 +217,7 @@ impl Upkeep {
     /// What was under way is no longer this node's.
     pub fn abandoned(&mut self) {
         self.running.clear();
+        self.wanted.clear();
         self.looking = false;
     }
 
@@ -223,16 +256,17 @@ impl Service {
 
     /// Send something for what it is worth.
     pub(super) fn send_upkeep(&mut self, task: Task, call: Call) {
-        self.upkeep.began(&task);
-        let Spending { budget, keep, due } = self.upkeep_spending(&task);
-        let order = Order { budget, keep, due, ..Order::new(call) };
-        // What is done once has one tag, so that a restart does not do it twice; a pause may come again.
-        let order = match &task {
+        let Spending { budget, keep, due } = self.upkeep_spending(&task, self.upkeep.waited(&task));
+        // What is done once has one tag, so that a restart does not do it twice; a pause may come again, but not twice at a time.
+        let tag = match &task {
             Task::Expire(key) | Task::Resolve(key) | Task::Drop(key) => {
-                Order { tag: format!("{}:{}:{}", task.name(), key.market, key.id), ..order }
+                Some(format!("{}:{}:{}", task.name(), key.market, key.id))
             }
-            _ => order,
+            _ => self.sender.waits_as(&call),
         };
+        let order = Order::new(call);
+        let order = Order { tag: tag.unwrap_or(order.tag), budget, keep, due, ..order };
+        self.upkeep.began(&task, order.tag.clone());
         let sender = self.sender.clone();
         self.sends.spawn(async move { Sent::Upkeep { result: sender.deliver(order).await, task } });
     }
@@ -330,21 +364,38 @@ mod tests {
     use super::*;
     use crate::testing::MARKET;
 
-    #[test]
-    fn a_bid_that_is_being_sent_or_has_just_landed_counts_as_one() {
-        let params = RegistryParams {
+    fn params() -> RegistryParams {
+        RegistryParams {
             stake_unit: U256::ONE,
             epoch_length: 100,
             freeze: 10,
             suspend_after: 2,
             max_window: 100,
             unbonding: 100,
-        };
+        }
+    }
+
+    #[test]
+    fn what_brings_a_prover_back_is_worth_more_the_longer_it_was_tried() {
+        let mut upkeep = Upkeep::new(&params());
+        let [sync, pause] = [Task::Sync(MARKET), Task::Pause];
+        [&sync, &pause].into_iter().for_each(|task| upkeep.began(task, String::new()));
+        [&sync, &pause].into_iter().for_each(|task| upkeep.ended(task, Some(Class::Failing)));
+        let tried = upkeep.wanted.get(&sync).copied();
+        assert!(tried.is_some() && !upkeep.wanted.contains_key(&pause));
+        upkeep.began(&sync, String::new());
+        assert_eq!(upkeep.wanted.get(&sync).copied(), tried, "from its first try on");
+        upkeep.ended(&sync, None);
+        assert_eq!(upkeep.waited(&sync), Duration::ZERO, "it is done");
+    }
+
+    #[test]
+    fn a_bid_that_is_being_sent_or_has_just_landed_counts_as_one() {
         let errand = |id, kind| Task::Errand(SlotKey { market: MARKET, id }, kind);
         let (commit, ticket, reveal) = (errand(1, "commit"), errand(2, "ticket"), errand(3, "reveal"));
-        let mut upkeep = Upkeep::new(&params);
+        let mut upkeep = Upkeep::new(&params());
         assert_eq!(upkeep.binding(), 0);
-        [&commit, &ticket, &reveal].into_iter().for_each(|task| upkeep.began(task));
+        [&commit, &ticket, &reveal].into_iter().for_each(|task| upkeep.began(task, String::new()));
         assert_eq!(upkeep.binding(), 2, "a reveal binds nobody to more");
         upkeep.ended(&commit, Some(Class::Raced));
         assert_eq!(upkeep.binding(), 1, "it did not land");

@@ -1,5 +1,7 @@
 //! What a slot is worth to this prover, and what its transactions may therefore cost. Whole numbers, rounded down.
 
+use std::time::Duration;
+
 use alloy::primitives::U256;
 use provery_mechanisms::reward::Curve;
 use provery_types::{Slot, Terms};
@@ -26,6 +28,13 @@ pub fn of_fresh(terms: &Terms, at_stake: bool) -> U256 {
 /// is lost without it.
 pub(super) fn of_errand(price: U256, bid_bond: U256) -> U256 {
     (price / U256::from(10)).saturating_add(bid_bond)
+}
+
+/// Asset wei that may be spent on being in the draws again: a slot's price, and one more for each epoch (of `epoch` seconds) that
+/// this has been waited for.
+pub(super) fn of_being_drawn(price: U256, waited: Duration, epoch: u64) -> U256 {
+    let grown = price.saturating_mul(U256::from(waited.as_secs())) / U256::from(epoch.max(1));
+    price.saturating_add(grown)
 }
 
 /// What the asset is worth in the chain's currency.
@@ -88,6 +97,12 @@ mod tests {
     fn what_saves_a_bid_may_cost_what_the_bid_would() {
         let of = |price: u64, bond: u64| of_errand(U256::from(price), U256::from(bond)).to::<u64>();
         assert_eq!((of(1_000, 0), of(1_000, 600)), (100, 700));
+    }
+
+    #[test]
+    fn being_out_of_the_draws_costs_more_the_longer_it_lasts() {
+        let after = |seconds| of_being_drawn(U256::from(100), Duration::from_secs(seconds), 40).to::<u64>();
+        assert_eq!((after(0), after(20), after(80)), (100, 150, 300));
     }
 
     #[test]
