@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use alloy::{
+    consensus::Transaction as _,
     eips::{BlockId, BlockNumberOrTag},
+    network::TransactionResponse as _,
     primitives::{Address, B256, Bytes, U256, keccak256},
     providers::{Provider, RootProvider},
     rpc::client::RpcClient,
@@ -262,6 +264,13 @@ impl Rpc {
         let code = self.provider.get_code_at(account).block_id(BlockId::latest()).await;
         let code = code.map_err(|error| self.error("eth_getCode", error))?;
         Ok((!code.is_empty()).then(|| keccak256(&code)))
+    }
+
+    /// Who sent a transaction, and its calldata; nothing if no endpoint knows it.
+    pub async fn transaction(&self, hash: B256) -> Result<Option<(Address, Bytes)>, ChainError> {
+        let found = self.provider().get_transaction_by_hash(hash).await;
+        let found = found.map_err(|error| self.error("eth_getTransactionByHash", error))?;
+        Ok(found.map(|found| (found.from(), found.input().clone())))
     }
 
     pub(crate) fn error(&self, method: &'static str, error: alloy::transports::TransportError) -> ChainError {

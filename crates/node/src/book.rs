@@ -3,7 +3,7 @@
 //! Work is reconciled with the facts whenever they change: by a block, a reorg or a restart. The same few lines serve
 //! all three, since [`crate::slots::step`] does not mind being told twice.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,11 +13,12 @@ use provery_mechanisms::{Decision, Mechanism};
 use provery_types::{BlockRef, Deployment, Event, LoggedEvent, Slot, Terms};
 
 use crate::error::NodeError;
-use crate::facts::{Ending, Facts, SlotFact, SlotKey, is_turn_of, obsolete, trimmed};
+use crate::facts::{Ending, Facts, SlotFact, SlotKey, is_turn_of, trimmed};
 use crate::slots::{Action, Input, SlotStage, Work, step};
 use crate::store::{Changes, KEEP_BLOCKS, Loaded, Store, StoreError, StoredProof, WorkRecord};
 
 mod bids;
+mod compact;
 mod duty;
 mod ends;
 mod outlook;
@@ -29,6 +30,7 @@ mod turns;
 
 pub use duty::Gap;
 pub use ends::Due;
+pub use outlook::Unfinished;
 pub use past::Past;
 pub use terms::{Concern, MarketOutlook};
 
@@ -107,6 +109,8 @@ pub struct Book {
     turns: RefCell<turns::Turns>,
     /// How many decisions were computed: what the work is.
     decisions: u64,
+    /// How often what waits was counted.
+    queues: Cell<u64>,
 }
 
 impl Book {
@@ -141,6 +145,7 @@ impl Book {
             duty,
             turns,
             decisions: 0,
+            queues: Cell::new(0),
         };
         book.restart()?;
         Ok((book, blocks))
@@ -295,6 +300,13 @@ impl Book {
         self.store.roll_back(to.number, &changes)?;
         self.head = Some(to);
         Ok(moved)
+    }
+
+    /// A pause or resumption turned out to be a node's own.
+    pub fn own_turn(&mut self, hash: B256) -> Result<(), NodeError> {
+        self.store.add_own_turn(hash)?;
+        let loaded = self.store.load()?;
+        self.refold(&loaded, self.head.map_or(0, |head| head.timestamp))
     }
 
     /// Something happened to a slot on this side of the chain.
@@ -482,39 +494,6 @@ impl Book {
             actions: step.actions,
             won: false,
         })
-    }
-
-    /// The facts as of block `deep`, pruned, from the events up to it; without what rollups say, which takes long to fold.
-    fn facts_then(&self, events: &[LoggedEvent], deep: u64) -> Result<Facts, NodeError> {
-        let mut then = Facts::of(&self.deployment, self.me, self.markets.as_deref());
-        then.own_turns(self.store.own_turns()?);
-        for logged in events.iter().filter(|logged| !Facts::is_rollups(&logged.event)) {
-            then.apply(logged);
-        }
-        then.prune(deep);
-        Ok(then)
-    }
-
-    /// Forget what no reorg can bring back and no decision needs: none takes back block `deep`.
-    fn compact(&mut self, deep: u64) -> Result<(), NodeError> {
-        let forget = self.facts.prune(deep);
-        for key in &forget {
-            self.work.remove(key);
-            self.duty.forget(*key);
-            self.turns.get_mut().forget(*key);
-        }
-        let mut events = self.store.events_until(deep)?;
-        events.retain(|logged| !self.facts.may_matter_later(logged));
-        let gone = obsolete(&events, &self.facts_then(&events, deep)?, &self.facts);
-        let bases: Vec<_> = self
-            .facts
-            .rollups()
-            .filter_map(|(address, rollup)| {
-                rollup.base().map(|(number, state)| (address, number, state.to_bytes()))
-            })
-            .collect();
-        self.store.compact(deep, &gone, &bases, &Changes { forget, ..Changes::default() })?;
-        Ok(())
     }
 }
 

@@ -116,8 +116,8 @@ impl SlotFact {
 struct ProverFact {
     id: u32,
     paused: bool,
-    /// The last pause or resumption that is not this node's own was a pause.
-    held_out: bool,
+    /// The last pause or resumption that is not this node's own, if that was a pause.
+    held_out: Option<B256>,
     /// Where the last pause or resumption is: block and place in it.
     turned: (u64, u64),
 }
@@ -385,7 +385,12 @@ impl Facts {
 
     /// Whether whoever is not this node last said that a prover is out of the draws.
     pub fn held_out(&self, prover: Address) -> bool {
-        self.provers.get(&prover).is_some_and(|fact| fact.held_out)
+        self.held_out_by(prover).is_some()
+    }
+
+    /// By which transaction.
+    pub fn held_out_by(&self, prover: Address) -> Option<B256> {
+        self.provers.get(&prover)?.held_out
     }
 
     /// What this node signed to pause or resume its prover; said before the events of it are applied.

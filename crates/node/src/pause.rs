@@ -5,9 +5,26 @@
 //! ([`crate::facts::Standing`]). So no order of receipts, events, reorgs and restarts leaves a mark that outlives what it was
 //! about.
 
+use alloy::primitives::Address;
+use provery_chain::Call;
+
 /// Kinds of the calls that turn the pause, as [`provery_chain::Call::kind`] has them.
 pub const PAUSE: &str = "pause";
 pub const RESUME: &str = "resume";
+
+/// What a node puts behind the calldata of a pause of its own, where no contract reads it: the node with this key that comes
+/// after it, a standby or one whose data directory is gone, sees that no operator meant it.
+const MARK: &[u8] = b"provery node";
+
+/// A pause that is a node's own.
+pub fn marked(call: Call) -> Call {
+    Call { data: [&call.data[..], MARK].concat().into(), ..call }
+}
+
+/// Whether a pause that the chain has was sent by a node that signs with `key`, on its own behalf.
+pub fn is_of_node(from: Address, input: &[u8], key: Address) -> bool {
+    from == key && input.len() == 4 + MARK.len() && input.ends_with(MARK)
+}
 
 /// What is known of the pause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,13 +79,13 @@ pub fn step(turn: &Turn, wish: Wish) -> Step {
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::B256;
+    use alloy::primitives::{B256, Bytes, U256};
     use proptest::prelude::*;
     use provery_types::{Event, LoggedEvent};
 
     use super::*;
     use crate::facts::Facts;
-    use crate::testing::{ME, block, deployment};
+    use crate::testing::{ME, OTHER, block, deployment};
 
     #[test]
     fn only_the_nodes_own_pause_is_taken_back() {
@@ -91,6 +108,16 @@ mod tests {
             assert_eq!(step(&at, wish), next, "{at:?} {wish:?}");
         }
         assert_eq!(step(&Turn::default(), Wish::Out), Step::Rest, "nobody to pause");
+    }
+
+    #[test]
+    fn a_pause_tells_whether_a_node_with_the_same_key_sent_it() {
+        let data = Bytes::from([1, 2, 3, 4]);
+        let call = Call { to: None, data: data.clone(), value: U256::ZERO, kind: PAUSE, gas: None };
+        let own = marked(call).data;
+        assert!(own.starts_with(&data) && is_of_node(ME, &own, ME));
+        assert!(!is_of_node(ME, &data, ME), "a command's");
+        assert!(!is_of_node(OTHER, &own, ME), "another node's, which may still have its reason");
     }
 
     /// What may happen, in any order.

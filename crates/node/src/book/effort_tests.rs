@@ -74,11 +74,35 @@ fn an_idle_pass_over_many_slots_and_provers_looks_at_what_changed() {
     assert!(decided - decisions <= SLOTS, "those whose time came: {}", decided - decisions);
     assert!(hashed - hashes <= 2 * SLOTS, "and one prover a slot: {}", hashed - hashes);
 
-    let started = Instant::now();
-    const PASSES: u32 = 200;
-    (0..PASSES).for_each(|_| pass(&mut book, &later));
-    let took = started.elapsed() / PASSES;
-    println!("an idle pass over {SLOTS} open slots and {PROVERS} provers takes {took:?}");
+    // The best of some, so that what else this machine does counts little.
+    const PASSES: u32 = 20;
+    let batch = || {
+        let started = Instant::now();
+        (0..PASSES).for_each(|_| pass(&mut book, &later));
+        started.elapsed() / PASSES
+    };
+    let took = std::iter::repeat_with(batch).take(10).min().unwrap_or_default();
+    let share = took.as_secs_f64() * 4.0 * 100.0;
+    println!(
+        "an idle pass over {SLOTS} open slots and {PROVERS} provers takes {took:.2?}: {share:.1}% of a core at four a second"
+    );
+}
+
+#[test]
+fn what_waits_is_counted_once_a_pass_however_many_slots_fell() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = open(directory.path());
+    let mut world = World::new();
+    book.block(block(1), &world.beginning()).expect("stored");
+    for number in 2..=20 {
+        book.block(block(number), &world.post(number, ME, None)).expect("stored");
+    }
+    book.block(block(21), &[World::cut(21, 0, 2)]).expect("stored");
+    let fallen = book.facts().slots().filter(|(_, fact)| fact.premise_fell).count();
+    assert!(fallen > 10, "{fallen}");
+    let before = book.queues.get();
+    book.due(&policy(1_022));
+    assert_eq!(book.queues.get() - before, 1);
 }
 
 #[test]

@@ -310,17 +310,17 @@ fn bids_and_tickets_that_are_out_are_to_be_finished() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (mut book, world) = auctions(directory.path());
     let none = Policy { taking: false, ..policy(1_010) };
-    assert_eq!((book.to_finish(&none), book.bids_out(&none)), (0, 0));
+    assert_eq!((book.unfinished(&none, 120).count(), book.bids_out(&none)), (0, 0));
     book.block(block(4), &[world.says(4, 1, committed(1, ME)), world.says(4, 2, committed(2, OTHER))])
         .expect("stored");
-    assert_eq!((book.to_finish(&none), book.bids_out(&none)), (1, 1));
+    assert_eq!((book.unfinished(&none, 120).count(), book.bids_out(&none)), (1, 1));
     assert_eq!(book.bid_at_stake(key(1), &none), U256::from(7));
     assert_eq!(book.bid_at_stake(key(2), &none), U256::ZERO, "another's");
     let revealed =
         SealedBidAuction::BidRevealed { market: MARKET, slot: 1, key: ME, price: U96::from(5), leads: true };
     book.block(block(5), &[world.says(5, 1, revealed.encode_log_data())]).expect("stored");
     book.decide(&policy(1_050)).expect("decided");
-    assert_eq!(book.to_finish(&none), 1, "it leads, and is counted once");
+    assert_eq!(book.unfinished(&none, 120).count(), 1, "it leads, and is counted once");
     let settling = Policy { now: 1_075, ..none };
     assert_eq!(kinds(&mut book, &settling), [(1, "settle")], "though nothing new is taken on");
     assert_eq!(book.bids_out(&Policy { now: 1_102, ..none }), 0, "too late for it");
@@ -337,7 +337,14 @@ fn a_ticket_is_to_be_finished_until_its_slot_opens() {
     let said = [started(2), taken.encode_log_data()].map(|log| world.says(3, 2, log));
     book.block(block(3), &said).expect("stored");
     let stopping = Policy { taking: false, ..policy(1_010) };
-    assert_eq!((book.to_finish(&stopping), book.bids_out(&stopping)), (1, 1));
+    assert_eq!((book.unfinished(&stopping, 120).count(), book.bids_out(&stopping)), (1, 1));
+    let quiet = Policy { now: 1_002 + 120, ..stopping };
+    assert_eq!(
+        (book.unfinished(&quiet, 120).count(), book.bids_out(&quiet)),
+        (0, 1),
+        "no slot opens any more"
+    );
     book.block(block(4), &world.post(4, ME, None)).expect("stored");
-    assert_eq!((book.to_finish(&stopping), book.bids_out(&stopping)), (1, 0), "the slot is, now");
+    let held = Unfinished { held: 1, ..Unfinished::default() };
+    assert_eq!((book.unfinished(&stopping, 120), book.bids_out(&stopping)), (held, 0), "the slot is, now");
 }

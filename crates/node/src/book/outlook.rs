@@ -15,6 +15,23 @@ use crate::facts::SlotKey;
 use crate::slots::SlotStage;
 use crate::store::WorkRecord;
 
+/// What a node that is about to end has still to lose or to earn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Slots that this prover holds and has not proven yet.
+    pub held: usize,
+    /// Proofs on their way.
+    pub deliveries: usize,
+    /// Bids and tickets that are out.
+    pub bids: usize,
+}
+
+impl Unfinished {
+    pub fn count(&self) -> usize {
+        self.held + self.deliveries + self.bids
+    }
+}
+
 impl Book {
     /// The decision about one slot; nothing if its mechanism is not one this client knows.
     pub(super) fn decision_in(&self, key: SlotKey, policy: &Policy, queue: &Queue) -> Option<Decision> {
@@ -203,17 +220,32 @@ impl Book {
         proving.find(|(_, record)| record.slot.prover != self.me).map(|(key, _)| *key)
     }
 
-    /// Slots that this prover holds and has not proven yet, proofs of others' that are on their way, and bids and tickets that
-    /// are out.
-    pub fn to_finish(&self, policy: &Policy) -> usize {
-        let held = |record: &WorkRecord| {
+    /// What is not over of what was begun. A ticket whose slot is yet to open is waited for only if slots of its market open at
+    /// intervals shorter than `patience` (seconds): else nothing comes of the wait.
+    pub fn unfinished(&self, policy: &Policy, patience: u64) -> Unfinished {
+        let mut unfinished = Unfinished::default();
+        let mut counted = BTreeSet::new();
+        for (key, record) in &self.work {
             let mine = record.slot.prover == self.me;
             match record.work.stage {
-                SlotStage::Proved { .. } | SlotStage::Submitting => true,
-                stage => mine && !stage.ended() && !matches!(stage, SlotStage::Failed | SlotStage::Ignored),
+                SlotStage::Proved { .. } | SlotStage::Submitting => unfinished.deliveries += 1,
+                SlotStage::Failed | SlotStage::Ignored => continue,
+                stage if mine && !stage.ended() => unfinished.held += 1,
+                _ => continue,
             }
-        };
-        let held = self.work.iter().filter(|(_, record)| held(record)).map(|(key, _)| *key);
-        held.chain(self.standing(policy).into_keys()).collect::<BTreeSet<_>>().len()
+            counted.insert(*key);
+        }
+        let standing = self.standing(policy).into_keys();
+        unfinished.bids = standing
+            .filter(|key| !counted.contains(key) && self.is_decided_within(*key, policy.now, patience))
+            .count();
+        unfinished
+    }
+
+    /// Whether what is bid for a slot is decided in `patience` seconds, as far as can be known.
+    fn is_decided_within(&self, key: SlotKey, now: u64, patience: u64) -> bool {
+        let opened = |key| self.facts.slot(key).map(|fact| fact.slot.openedAt.to::<u64>());
+        let last = SlotKey { id: key.id.saturating_sub(1), ..key };
+        opened(key).is_some() || opened(last).is_some_and(|at| now < at.saturating_add(patience))
     }
 }

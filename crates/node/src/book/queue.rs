@@ -69,6 +69,7 @@ impl Queue {
 
 impl Book {
     pub(super) fn queue(&self, policy: &Policy) -> Queue {
+        self.queues.update(|queues| queues + 1);
         let mut queue = Queue::default();
         for (key, record) in &self.work {
             queue.take(*key, &record.slot, record.work.stage);

@@ -185,7 +185,7 @@ fn a_queue_that_outgrows_the_window_is_an_overload_until_it_has_halved() {
         book.block(block(number), &world.post(number, ME, None)).expect("stored");
     }
     book.decide(&policy(1_005)).expect("decided");
-    assert_eq!(book.to_finish(&policy(1_005)), 3);
+    assert_eq!(book.unfinished(&policy(1_005), 120).count(), 3);
     // The window is 100 seconds: four proofs of 24 fit, of 25 they do not.
     let at = |estimate| Policy { estimated_proving_seconds: estimate, ..policy(1_005) };
     assert!(!book.overload(&at(24), false));
@@ -193,4 +193,16 @@ fn a_queue_that_outgrows_the_window_is_an_overload_until_it_has_halved() {
     assert!(book.overload(&at(13), true), "not over yet");
     assert!(!book.overload(&at(12), true));
     assert!(!book.overload(&Policy { workers: 2, ..at(25) }, false), "two at a time");
+}
+
+#[test]
+fn a_pause_that_turns_out_to_be_of_a_node_before_holds_nobody_out() {
+    let (directory, mut book, _) = begun();
+    book.block(block(2), &[World::at(2, 0, Event::ProverPaused { prover: ME })]).expect("stored");
+    let hash = book.facts().held_out_by(ME).expect("taken for the operator's");
+    book.own_turn(hash).expect("stored");
+    assert!(book.facts().standing(ME).paused && !book.facts().held_out(ME));
+    drop(book);
+    let (book, _) = open(directory.path());
+    assert!(book.facts().standing(ME).paused && !book.facts().held_out(ME));
 }

@@ -86,7 +86,7 @@ impl Facts {
                 fact.paused = paused;
                 fact.turned = (logged.block.number, logged.log_index);
                 if !own {
-                    fact.held_out = paused;
+                    fact.held_out = paused.then_some(logged.tx_hash);
                 }
                 self.settle_everywhere(*prover);
             }

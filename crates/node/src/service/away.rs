@@ -3,9 +3,10 @@
 //! What to send is [`crate::pause`]'s to say: an operator's pause is left alone, and a node that was killed after its own comes
 //! back by itself.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use provery_chain::Landing;
+use alloy::primitives::Address;
+use provery_chain::{Chain, ChainError, Landing};
 use tracing::warn;
 
 use super::Service;
@@ -59,6 +60,35 @@ fn waits(absence: Absence, bids: usize, bound_reached: bool) -> bool {
     patient && bids > 0
 }
 
+/// Ask the chain whether the prover `me` is in any draws; nothing if it does not answer in time.
+pub(super) async fn ask_whether_drawn(chain: &Chain, me: Address, bound: Duration) -> Option<bool> {
+    let ask = async {
+        let record = chain.prover(me).await?;
+        let mut has_stake = false;
+        for rollup in &chain.deployment().rollups {
+            has_stake |= !chain.allocation(rollup.market, me).await?.is_zero();
+        }
+        Ok::<_, ChainError>(record.id != 0 && !record.paused && has_stake)
+    };
+    match tokio::time::timeout(bound, ask).await {
+        Ok(Ok(drawn)) => Some(drawn),
+        Ok(Err(error)) => {
+            warn!(%error, "it cannot be asked whether the prover is in draws");
+            None
+        }
+        Err(_) => {
+            warn!("nobody answers whether the prover is in draws");
+            None
+        }
+    }
+}
+
+/// Whether the prover is in draws: as the chain `answered`, or else as is `known` from events. Who knows nothing says so: a node that
+/// cannot tell does not end in peace.
+pub(super) fn is_drawn(answered: Option<bool>, known: Option<bool>) -> bool {
+    answered.or(known).unwrap_or(true)
+}
+
 /// Whether it matters that a pause could not be had: it is still wanted, and there is none.
 fn matters(turn: &Turn, wish: Wish) -> bool {
     wish == Wish::Out && turn.registered && !turn.paused
@@ -101,19 +131,39 @@ impl Service {
 
     /// Whether the prover is to be out of the draws when this node ends, and is not: neither is a call in a block that sees to it.
     pub(super) fn stays_in_draws(&self) -> bool {
-        let me = self.config.prover;
         let wanted = self.config.upkeep && self.config.pauses_when_stopping() && self.role().may_act();
-        let standing = self.book.facts().standing(me);
-        let drawn =
-            self.book.facts().leaves(me).iter().any(|(_, leaf)| leaf.allocation > 0 || leaf.weight > 0);
+        if !wanted {
+            return false;
+        }
+        let drawn = self.drawn.or_else(|| self.known_drawn()).unwrap_or(false);
         let turn = self.turn();
         let lands = turn.coming == Some(true)
             && self.sender.landing(&[PAUSE, RESUME]).is_some_and(|(_, landing)| landing != Landing::UnderWay);
-        wanted && standing.active() && drawn && !lands
+        drawn && !lands
+    }
+
+    /// Whether the prover is in draws, as events tell; nothing if none were read yet.
+    pub(super) fn known_drawn(&self) -> Option<bool> {
+        self.book.head()?;
+        let (me, facts) = (self.config.prover, self.book.facts());
+        let has_stake = facts.leaves(me).iter().any(|(_, leaf)| leaf.allocation > 0 || leaf.weight > 0);
+        Some(facts.standing(me).active() && has_stake)
+    }
+
+    /// Send a pause, with the mark of one of the node's own unless it is on the operator's behalf.
+    pub(super) fn send_pause(&mut self) {
+        let call = self.chain.calls().pause();
+        let call = if self.turn().held { call } else { pause::marked(call) };
+        self.send_upkeep(Task::Pause, call);
     }
 
     fn bids_first(&self, absence: Absence) -> bool {
-        let bids = self.book.bids_out(&self.policy()) + self.upkeep.binding();
+        let policy = self.policy();
+        let bids = match absence {
+            Absence::Stopping => self.book.unfinished(&policy, self.config.drain.as_secs()).bids,
+            _ => self.book.bids_out(&policy),
+        };
+        let bids = bids + self.upkeep.binding();
         waits(absence, bids, self.pause_by.is_some_and(|by| Instant::now() >= by))
     }
 
@@ -140,7 +190,7 @@ impl Service {
         match pause::step(&turn, wish) {
             Step::Pause if absence.is_some_and(|absence| self.bids_first(absence)) => {}
             Step::Pause if self.upkeep.may(&Task::Pause) => {
-                self.send_upkeep(Task::Pause, self.chain.calls().pause());
+                self.send_pause();
             }
             Step::Resume if self.upkeep.may(&Task::Resume) => {
                 self.send_upkeep(Task::Resume, self.chain.calls().resume());
@@ -153,6 +203,14 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_stops_before_it_has_read_the_chain_asks_whether_its_prover_is_drawn() {
+        assert!(is_drawn(Some(true), None) && !is_drawn(Some(false), None));
+        assert!(!is_drawn(Some(false), Some(true)), "it left since");
+        assert!(is_drawn(None, Some(true)) && !is_drawn(None, Some(false)));
+        assert!(is_drawn(None, None), "nobody knows");
+    }
 
     #[test]
     fn trouble_with_a_pause_ends_with_its_cause() {

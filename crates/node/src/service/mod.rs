@@ -6,6 +6,7 @@ mod away;
 mod budgets;
 mod commitments;
 mod earning;
+mod ending;
 mod errands;
 mod feed;
 mod funds;
@@ -15,22 +16,22 @@ mod journey;
 mod lifecycle;
 mod observe;
 mod pace;
+mod proofs;
 mod report;
 mod rounds;
 mod said;
 mod seeds;
 mod sends;
 mod upkeep;
+mod whose;
 pub mod worth;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use alloy::primitives::{B256, U256};
 use provery_chain::{Chain, Sender, Update};
 use provery_mechanisms::{Decision, Reason};
-use provery_proving::ProofOutput;
 use provery_types::{BlockRef, LoggedEvent};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
@@ -38,7 +39,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, info, warn};
 
-use crate::book::{Book, Concern, Moved, Policy, unix_millis};
+use crate::book::{Book, Concern, Moved, Policy, Unfinished, unix_millis};
 use crate::config::{NodeConfig, Tunables};
 use crate::earning::Shortfall;
 use crate::error::NodeError;
@@ -47,8 +48,7 @@ use crate::leader::Role;
 use crate::report::Reporter;
 use crate::slots::{Action, Input, SlotStage};
 use crate::stop::Stop;
-use crate::store::{StoredProof, WorkRecord};
-use crate::worker::{Finished, Job, Outcome, Workers, phase_name};
+use crate::worker::{Finished, Workers};
 
 pub use lifecycle::{Parts, run};
 
@@ -64,10 +64,9 @@ use pace::Pace;
 use rounds::Rounds;
 use said::Said;
 use sends::Sent;
-use upkeep::{Task, Upkeep};
+use upkeep::Upkeep;
+use whose::Whose;
 
-/// Seconds before a proof that failed is tried again.
-const PROOF_RETRY: u64 = 5;
 struct Service {
     config: NodeConfig,
     chain: Chain,
@@ -106,10 +105,16 @@ struct Service {
     draining: bool,
     /// When a pause because of stopping no longer waits for bids.
     pause_by: Option<Instant>,
+    /// What a node that is about to end waits for, as last said: what is not finished, what may bind it to more, a pause.
+    waits_for: Option<(Unfinished, usize, bool)>,
+    /// Whether the prover is in draws, as was asked at the end: before all was read that events tell of it.
+    drawn: Option<bool>,
     /// Bids whose bond is lost soon unless this is sent.
     late_bids: Vec<(SlotKey, &'static str)>,
     /// Why the last pause that was tried could not be had.
     pause_trouble: Option<PauseTrouble>,
+    /// Looks for whose a pause is that this node knows nothing of.
+    whose: Whose,
     watch: Watch,
     /// Whether this node is the one that acts, if it is one of several.
     roles: watch::Receiver<Role>,
@@ -166,6 +171,9 @@ impl Service {
             pool,
             draining: false,
             pause_by: None,
+            waits_for: None,
+            drawn: None,
+            whose: Whose::default(),
             late_bids: Vec::new(),
             pause_trouble: None,
             watch,
@@ -222,34 +230,6 @@ impl Service {
             }
         }
         self.wind_down().await
-    }
-
-    /// Phase one of an end: nothing new is taken on, and what is held is finished.
-    fn begin_drain(&mut self) {
-        self.draining = true;
-        // A pause must fit into the time that there is.
-        self.pause_by = Some(Instant::now() + self.config.drain.saturating_sub(self.config.shutdown_bound));
-        let held = self.book.to_finish(&self.policy());
-        info!(
-            held,
-            bound_s = self.config.drain.as_secs(),
-            "node takes nothing more on and finishes what it holds"
-        );
-        self.reporter.node("draining", json!({ "held": held }));
-        self.stop_mining();
-    }
-
-    /// Whether all is finished, or the bound is reached.
-    fn drained(&self, by: Instant) -> bool {
-        let held = if self.acting { self.book.to_finish(&self.policy()) + self.upkeep.binding() } else { 0 };
-        if Instant::now() >= by {
-            warn!(held, "slots that are held are left to the next start");
-            return true;
-        }
-        // The pause is waited for, unless it cannot be had.
-        let hopeless = self.pause_trouble.as_ref().is_some_and(|trouble| trouble.lasting);
-        let leaving = self.upkeep.runs(&Task::Pause) || self.stays_in_draws() && !hopeless;
-        held == 0 && !leaving
     }
 
     fn update(&mut self, update: Update, floor: u64) -> Result<(), NodeError> {
@@ -321,6 +301,7 @@ impl Service {
             return Ok(());
         }
         self.look();
+        self.look_whose_pause();
         if !self.role().may_act() {
             return self.step_down();
         }
@@ -377,6 +358,7 @@ impl Service {
         self.rounds = Rounds::default();
         self.sends.abort_all();
         self.upkeep.abandoned();
+        self.whose = Whose::default();
         self.unconfirmed.clear();
         for step in self.book.restart()? {
             self.follow_up(&step);
@@ -430,162 +412,6 @@ impl Service {
             self.follow_up(&step);
         }
         Ok(())
-    }
-
-    fn start_proofs(&mut self) -> Result<(), NodeError> {
-        if !self.workers.idle()
-            && let Some(other) = self.book.makes_way(&self.policy())
-        {
-            debug!(market = %other.market, slot = other.id, "a proof that binds nobody makes way");
-            self.workers.cancel(other);
-        }
-        while self.workers.idle() {
-            let Some(key) = self.next_to_prove() else { return Ok(()) };
-            let Some(fact) = self.book.facts().slot(key).cloned() else { return Ok(()) };
-            let prover = self.config.prover;
-            let preparing = Instant::now();
-            let prepared = match self.book.facts_mut().rollup_of_market(key.market) {
-                Some(rollup) => rollup.prepare(&fact, prover).map_err(NodeError::from),
-                None => Err(crate::rollup::RollupError::UnknownMarket(key.market).into()),
-            };
-            let job = prepared.and_then(|prepared| {
-                let circuit = prepared.circuit;
-                if !self.circuits.contains(&circuit) {
-                    return Err(NodeError::NoBackend { circuit });
-                }
-                let statement = fact.slot.statement;
-                Ok((Job { key, statement, circuit, bytes: prepared.job }, prepared.correct))
-            });
-            let (job, correct) = match job {
-                Ok(job) => job,
-                Err(error) => {
-                    self.trouble(Some(key), error.code(), &error.to_string(), false);
-                    if let Some(step) = self.book.give_up(key)? {
-                        self.follow_up(&step);
-                    }
-                    continue;
-                }
-            };
-            let reason = self.reasons.get(&key).copied().unwrap_or(Reason::Allocated);
-            if !self.workers.start(job) {
-                return Ok(());
-            }
-            info!(market = %key.market, slot = key.id, reason = reason.name(), claim_correct = correct, "proof started");
-            self.journeys
-                .entry(key)
-                .or_insert_with(|| Journey::begin(unix_millis()))
-                .started(preparing.elapsed());
-            self.reporter.slot("proving", key, self.since_seen(key), json!({ "reason": reason.name() }));
-            self.input(key, &Input::ProofStarted)?;
-        }
-        Ok(())
-    }
-
-    /// The queued slot whose time runs out first.
-    fn next_to_prove(&self) -> Option<SlotKey> {
-        let queued = self
-            .book
-            .work()
-            .filter(|(key, record)| record.work.stage == SlotStage::Queued && !self.workers.busy_with(*key));
-        // This prover's own before others', and of those the ones whose bond is at stake.
-        let urgency = |key: SlotKey, record: &WorkRecord| {
-            let others = record.slot.prover != self.config.prover;
-            (others, self.book.fell(key), record.slot.exclusiveUntil.to::<u64>())
-        };
-        queued.min_by_key(|(key, record)| urgency(*key, record)).map(|(key, _)| key)
-    }
-
-    fn finished(&mut self, finished: Finished) -> Result<(), NodeError> {
-        let Finished { key, statement, outcome, took } = finished;
-        self.workers.done(key);
-        match outcome {
-            Outcome::Proved(output) => {
-                self.health.succeeded();
-                self.pace.proved(took);
-                if let Some(journey) = self.journeys.get_mut(&key) {
-                    journey.proved(took);
-                }
-                self.keep(key, statement, &output, took)?;
-                if let Some(journey) = self.journeys.get_mut(&key) {
-                    journey.stored();
-                }
-                Ok(())
-            }
-            Outcome::Cancelled => self.input(key, &Input::ProofCancelled),
-            Outcome::Failed(message) => {
-                self.health.failed("proof_failed");
-                self.trouble(Some(key), "proof_failed", &message, true);
-                let retry_at = self.pace.now().saturating_add(PROOF_RETRY);
-                self.input(key, &Input::ProofFailed { retry_at })
-            }
-        }
-    }
-
-    fn keep(
-        &mut self,
-        key: SlotKey,
-        statement: B256,
-        output: &ProofOutput,
-        took: Duration,
-    ) -> Result<(), NodeError> {
-        if self.book.record(key).is_some_and(|record| record.slot.statement != statement) {
-            // A reorg put another slot in this one's place.
-            return self.input(key, &Input::ProofCancelled);
-        }
-        let proof = StoredProof {
-            statement,
-            payee: self.config.prover,
-            made_at: self.book.head().map_or(0, |head| head.number),
-            public_inputs: output.public_inputs.iter().map(|word| U256::from_be_bytes(*word)).collect(),
-            proof: output.proof.clone().into(),
-        };
-        let phases: serde_json::Map<_, _> = output
-            .timings
-            .iter()
-            .map(|(phase, time)| (phase_name(*phase).to_owned(), json!(crate::report::millis(*time))))
-            .collect();
-        let step = self.book.proved(key, &proof)?;
-        // Said once it is on disk: it is not made again, whatever comes.
-        info!(market = %key.market, slot = key.id, ms = crate::report::millis(took), "proved");
-        let fields = json!({ "phases": phases, "statement": statement });
-        self.reporter.slot("proved", key, Some(took), fields);
-        if let Some(step) = step {
-            self.follow_up(&step);
-        }
-        Ok(())
-    }
-
-    /// Deliver what is ready, within the bound, and stop.
-    async fn wind_down(mut self) -> Result<(), NodeError> {
-        info!("node is stopping");
-        self.workers.abandon_all();
-        self.stop_mining();
-        self.start_deliveries(self.pace.now())?;
-        if self.stays_in_draws() && !self.turn().coming.unwrap_or(false) && self.upkeep.may(&Task::Pause) {
-            self.send_upkeep(Task::Pause, self.chain.calls().pause());
-        }
-        let deadline = Instant::now() + self.config.shutdown_bound;
-        while !self.sends.is_empty() {
-            match tokio::time::timeout_at(deadline.into(), self.sends.join_next()).await {
-                Ok(Some(sent)) => self.sent(sent)?,
-                Ok(None) => break,
-                Err(_) => {
-                    warn!(sends = self.sends.len(), "sends under way are left to the next start");
-                    break;
-                }
-            }
-        }
-        if !self.stays_in_draws() {
-            info!("node stopped");
-            return Ok(());
-        }
-        let prover = self.config.prover;
-        let why = self
-            .pause_trouble
-            .map_or_else(|| "no pause was mined in time".to_owned(), |trouble| trouble.message);
-        error!(code = "left_in_draws", %prover, why, "the node stopped and its prover is still in the draws");
-        self.reporter.node("warning", json!({ "code": "left_in_draws", "message": why }));
-        Err(NodeError::LeftInDraws { prover, why })
     }
 
     /// Say that something is wrong.

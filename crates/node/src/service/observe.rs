@@ -15,6 +15,7 @@ use crate::observe::{
     BalanceStatus, BreakerStatus, ChainStatus, ConcernStatus, EndpointStatus, HttpPlace, NodeStatus,
     Observer, PauseStatus, Server, StakeStatus, Status, WorkersStatus, disk,
 };
+use crate::pause::Turn;
 use crate::slots::SlotStage;
 use crate::store::StoreError;
 
@@ -107,15 +108,7 @@ impl Service {
                     failures: self.health.failures(),
                 },
                 paused_on_chain: facts.standing(self.config.prover).paused,
-                paused: facts.standing(self.config.prover).paused.then(|| {
-                    match facts.held_out(self.config.prover) {
-                        true => PauseStatus { by: "operator".to_owned(), why: None },
-                        false => PauseStatus {
-                            by: "node".to_owned(),
-                            why: Some(self.absence().map_or("coming_back", Absence::name).to_owned()),
-                        },
-                    }
-                }),
+                paused: pause_status(&self.turn(), self.absence()),
                 earns_nothing: self.caught_up() && earns_nothing(situation),
             },
             chain: self.chain_status(),
@@ -163,6 +156,21 @@ impl Service {
     }
 }
 
+/// Whose pause keeps the prover out of the draws, or is about to, and why. A node whose own pause or resumption is not mined yet is
+/// not to be relied on.
+fn pause_status(turn: &Turn, absence: Option<Absence>) -> Option<PauseStatus> {
+    if !turn.paused && turn.coming.is_none() {
+        return None;
+    }
+    Some(match turn.paused && turn.held {
+        true => PauseStatus { by: "operator".to_owned(), why: None },
+        false => PauseStatus {
+            by: "node".to_owned(),
+            why: Some(absence.map_or("coming_back", Absence::name).to_owned()),
+        },
+    })
+}
+
 fn concern(concern: &Concern) -> ConcernStatus {
     ConcernStatus {
         code: concern.code.to_owned(),
@@ -184,5 +192,25 @@ fn endpoint(health: EndpointHealth) -> EndpointStatus {
         requests: health.requests,
         last_error: health.last_error,
         left_because: health.left_because.map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_ready_once_its_own_resumption_is_mined_and_read() {
+        let says = |turn: Turn, absence| pause_status(&turn, absence).map(|it| (it.by, it.why));
+        let turn = |paused, coming| Turn { registered: true, paused, coming, held: false };
+        let node = |why: &str| Some(("node".to_owned(), Some(why.to_owned())));
+        assert_eq!(says(turn(false, None), None), None);
+        assert_eq!(says(turn(true, None), None), node("coming_back"));
+        assert_eq!(says(turn(true, Some(false)), None), node("coming_back"));
+        // A restart came between the pause and its block: both are under way.
+        assert_eq!(says(turn(false, Some(false)), None), node("coming_back"));
+        assert_eq!(says(turn(false, Some(true)), Some(Absence::Overloaded)), node("overloaded"));
+        let held = Turn { held: true, ..turn(true, None) };
+        assert_eq!(says(held, None), Some(("operator".to_owned(), None)));
     }
 }

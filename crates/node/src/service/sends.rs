@@ -15,7 +15,7 @@ use super::budgets::{Spending, proof_tag};
 use super::journey::in_millis;
 use super::report::wei;
 use super::upkeep::{Look, Task};
-use super::{Service, rounds, worth};
+use super::{Service, rounds, whose, worth};
 use crate::error::NodeError;
 use crate::facts::SlotKey;
 use crate::outcome::{Class, classify};
@@ -41,6 +41,8 @@ pub(super) enum Sent {
         result: Result<Option<Mined>, NodeError>,
     },
     Look(Look),
+    /// Whose a pause is.
+    Whose(whose::Answer),
     /// A mining round was looked at.
     Round(rounds::Look),
     /// A development chain was asked for a block that a round waits for.
@@ -111,6 +113,7 @@ impl Service {
                 }
                 Ok(())
             }
+            Ok(Sent::Whose(answer)) => self.know_whose_pause(answer),
             Ok(Sent::Round(look)) => {
                 self.round_looked(look);
                 Ok(())

@@ -74,10 +74,15 @@ impl Store {
         self.write(&points, |transaction| {
             transaction.open_table(INTENTS)?.insert(place, encode(intent)?.as_slice())?;
             if matches!(intent.kind.as_str(), PAUSE | RESUME) {
-                note_turns(transaction, intent)?;
+                note_turns(transaction, intent.signed.iter().map(|signed| signed.hash))?;
             }
             Ok(())
         })
+    }
+
+    /// A transaction that this node did not sign turned out to be a node's own pause.
+    pub fn add_own_turn(&self, hash: B256) -> Result<(), StoreError> {
+        self.write(&[], |transaction| note_turns(transaction, [hash]))
     }
 
     fn remove_intent(&self, account: Address, nonce: u64) -> Result<(), StoreError> {
@@ -89,13 +94,16 @@ impl Store {
 }
 
 /// What pauses or resumes the prover is known by its hash before it can be in a block.
-fn note_turns(transaction: &WriteTransaction, intent: &Intent) -> Result<(), StoreError> {
+fn note_turns(
+    transaction: &WriteTransaction,
+    signed: impl IntoIterator<Item = B256>,
+) -> Result<(), StoreError> {
     let mut meta = transaction.open_table(META)?;
     let mut turns: Vec<B256> = get(&meta, OWN_TURNS)?.unwrap_or_default();
     let known = turns.len();
-    for signed in &intent.signed {
-        if !turns.contains(&signed.hash) {
-            turns.push(signed.hash);
+    for hash in signed {
+        if !turns.contains(&hash) {
+            turns.push(hash);
         }
     }
     if turns.len() > known {
