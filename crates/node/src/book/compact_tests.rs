@@ -85,8 +85,10 @@ fn gist(facts: &mut Facts, deep: u64) -> BTreeMap<String, String> {
     say("candidates".into(), format!("{:?}", facts.candidates(MARKET)));
     say("established".into(), format!("{:?}", facts.established(MARKET)));
     for prover in (0..4).map(stranger).chain([ME, OTHER]) {
-        let commitment = facts.commitment(MARKET, prover);
-        say(format!("stake {prover}"), format!("{commitment:?} {:?}", facts.leaves(prover)));
+        // Without stake nothing follows from the rest.
+        let commitment = Some(facts.commitment(MARKET, prover)).filter(|it| it.units > 0);
+        let leaves = commitment.map(|_| facts.leaves(prover));
+        say(format!("stake {prover}"), format!("{commitment:?} {leaves:?}"));
     }
     for fact in open {
         let rollup = facts.rollup_of_market(MARKET).expect("a rollup");
