@@ -37,6 +37,10 @@ struct Args {
     /// How often each of these points is to be met, before and after its write
     #[arg(long, value_name = "N", default_value_t = 0, requires = "crash_points")]
     crashes: u64,
+    /// Of the asset, which with 18 is the one for development and else one as strict about allowances as the oldest in use
+    /// [default: 6 or 18, by seed]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=18))]
+    asset_decimals: Option<u8>,
     /// Milliseconds between two blocks
     #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(50..))]
     block_ms: u64,
@@ -59,6 +63,7 @@ async fn main() -> ExitCode {
         soak: args.soak,
         crash_points: args.crash_points,
         crashes: args.crashes,
+        decimals: args.asset_decimals,
         block_ms: args.block_ms,
         dir: args.dir.clone(),
     };

@@ -51,9 +51,9 @@ pub fn worker_fault(point: &str) -> Option<&'static str> {
     }
 }
 
-/// What a slot must pay at least for a node to take it: more than a race does, if it is to ignore some.
+/// What a slot must pay at least, in whole units of the asset, for a node to take it: more than a race does, if it is to ignore some.
 pub fn min_reward(point: Option<&str>) -> &'static str {
-    if point == Some("work:ignored") { "3.5ether" } else { "1ether" }
+    if point == Some("work:ignored") { "3.5" } else { "1" }
 }
 
 /// How long a node may wait at a point before it is given another, in milliseconds; `block_ms` are between two blocks.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use alloy::primitives::Address;
 use eyre::Result;
 use futures::future::join_all;
 use rustix::process::Signal;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     crash::patience_ms,
     dice::Dice,
-    hopeless::{GIVING_UP_S, HOPELESS_MS, Hopeless},
+    hopeless::{GIVING_UP_S, HOPELESS_MS, Hopeless, Reopened},
     ledger::Key,
     log::{EventLog, now_ms},
     miner::Miner,
@@ -27,6 +28,8 @@ use super::{
     standby::Bus,
 };
 
+/// What it is called that a reorganisation met a nonce that a node had given up.
+pub const EMPTIED: &str = "emptied_nonce";
 /// The deepest reorganisation that a node must follow.
 pub const DEEPEST: u64 = 64;
 /// Deeper ones than this come only so often.
@@ -172,6 +175,8 @@ pub struct Director {
     pub bus: Option<Arc<Bus>>,
     /// A node that is to give a slot up.
     pub hopeless: Option<Hopeless>,
+    /// Slots that nodes had given up and that came anew, or did not.
+    pub reopened: Vec<Reopened>,
     /// Told of each reorganisation.
     pub reorgs: tokio::sync::watch::Sender<u64>,
     pub by_stage: BTreeMap<String, u64>,
@@ -279,7 +284,8 @@ impl Director {
                     if let Some(depth) = depth.filter(|_| head >= self.next_led) {
                         self.next_led = head + DEEP;
                         let known = self.stages().await;
-                        self.take_back(miner, depth, false, &known, dice).await?;
+                        let put_back = dice.coin();
+                        self.take_back(miner, depth, put_back, false, &known, dice).await?;
                     }
                 }
                 "work:expired" => {
@@ -312,6 +318,12 @@ impl Director {
         if let Some(rare) = self.rarest(&miner, &known).filter(|rare| *rare <= most && dice.coin()) {
             depth = rare;
         }
+        // A nonce that was given up is rarer still.
+        let of: Vec<Address> = self.nodes.iter().map(|node| node.prover.address).collect();
+        let emptied = miner.ledger.last_emptied(&of).map(|number| head - number + 1);
+        if let Some(emptied) = emptied.filter(|emptied| *emptied <= most && dice.coin()) {
+            depth = emptied;
+        }
         let mut before_seed = false;
         if let Some(seed) = miner.ledger.seed_block()
             && deep
@@ -326,7 +338,8 @@ impl Director {
         if depth > DEEP {
             self.next_deep = head + DEEPEST;
         }
-        self.take_back(miner, depth, before_seed, &known, dice).await?;
+        let put_back = dice.coin();
+        self.take_back(miner, depth, put_back, before_seed, &known, dice).await?;
         Ok(true)
     }
 
@@ -349,16 +362,16 @@ impl Director {
         rows.into_iter().filter(|(_, depth)| *depth <= DEEPEST).min().map(|(_, depth)| depth)
     }
 
-    /// Replace the last `depth` blocks.
+    /// Replace the last `depth` blocks. With `put_back` their transactions come again.
     pub(super) async fn take_back(
         &mut self,
         mut miner: OwnedMutexGuard<Miner>,
         depth: u64,
+        put_back: bool,
         before_seed: bool,
         known: &[BTreeMap<Key, String>],
         dice: &mut Dice,
     ) -> Result<()> {
-        let put_back = dice.coin();
         let done = miner.reorg(depth, put_back, dice).await?;
         drop(miner);
         if done.depth == 0 {
@@ -366,6 +379,10 @@ impl Director {
         }
         self.reports.reorganised();
         self.reorgs.send_modify(|count| *count += 1);
+        for node in self.nodes.iter().filter(|node| !node.stands_by()) {
+            let count = done.emptied.iter().filter(|of| **of == node.prover.address).count();
+            (0..count).for_each(|_| self.log.injected(EMPTIED, node.name(), json!({ "put_back": put_back })));
+        }
         let mut met: BTreeMap<String, u64> = BTreeMap::new();
         for (node, known) in self.nodes.iter().zip(known) {
             for (key, _) in &done.touched {

@@ -1,4 +1,5 @@
-//! A slot that a node gave up, because five proofs in a row failed, and that a reorganisation opens anew.
+//! What a node gave up and a reorganisation opens anew: a slot, because five proofs in a row failed; the nonce of a
+//! transaction that was of no use any more, so that an empty one took its place.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,6 +11,7 @@ use super::{
     dice::Dice,
     director::{DEEPEST, Director, Fault, stages},
     ledger::Key,
+    log::now_ms,
     node::{Next, Node},
 };
 
@@ -19,6 +21,16 @@ pub const HOPELESS_MS: u64 = 40_000;
 pub const GIVING_UP_S: u64 = 90;
 /// How often it is asked.
 const ASK_EVERY: Duration = Duration::from_millis(400);
+
+/// A slot that a node had given up when a reorganisation took back the block that opened it.
+#[derive(Clone, Copy, Debug)]
+pub struct Reopened {
+    /// The node's number.
+    pub node: usize,
+    pub key: Key,
+    /// Unix milliseconds.
+    pub at_ms: u64,
+}
 
 /// A node whose proofs all fail.
 #[derive(Debug)]
@@ -45,10 +57,13 @@ impl Director {
         let asked = stages(&node).await;
         let failed: Vec<Key> =
             asked.into_iter().filter(|(_, stage)| stage == "failed").map(|(key, _)| key).collect();
-        let depth = if failed.is_empty() { None } else { self.open_again(&failed, dice).await? };
-        match depth {
-            Some(depth) => {
-                self.log.injected(Fault::GivenUp.name(), node.name(), json!({ "depth": depth }));
+        let at_ms = now_ms();
+        let again = if failed.is_empty() { None } else { self.open_again(&failed, dice).await? };
+        match again {
+            Some((depth, keys)) => {
+                let details = json!({ "depth": depth, "slots": keys });
+                self.log.injected(Fault::GivenUp.name(), node.name(), details);
+                self.reopened.extend(keys.into_iter().map(|key| Reopened { node: node.index, key, at_ms }));
             }
             None if since.elapsed() < Duration::from_millis(HOPELESS_MS) => return Ok(()),
             None => {}
@@ -58,18 +73,25 @@ impl Director {
         Ok(())
     }
 
-    /// Take back the block that opened one of these slots, if one is open and that is not too deep; how deep it was.
-    async fn open_again(&mut self, of: &[Key], dice: &mut Dice) -> Result<Option<u64>> {
+    /// Take back the block that opened one of these slots, if one is open and that is not too deep; how deep it was, and
+    /// which of them it met.
+    async fn open_again(&mut self, of: &[Key], dice: &mut Dice) -> Result<Option<(u64, Vec<Key>)>> {
         let known = self.stages().await;
         let miner = self.miner.clone().lock_owned().await;
         let (head, slots) = (miner.ledger.head(), miner.ledger.slots());
         let stays = miner.settled();
-        let open = of.iter().filter_map(|key| slots.get(key));
-        let open = open.filter(|row| row.end.is_none() && row.opened_in > stays);
-        let depth = open.map(|row| head - row.opened_in + 1).filter(|depth| *depth <= DEEPEST).min();
-        if let Some(depth) = depth {
-            self.take_back(miner, depth, false, &known, dice).await?;
-        }
-        Ok(depth)
+        let open = of.iter().filter_map(|key| Some((*key, slots.get(key)?)));
+        let depths: Vec<(Key, u64)> = open
+            .filter(|(_, row)| row.end.is_none() && row.opened_in > stays)
+            .map(|(key, row)| (key, head - row.opened_in + 1))
+            .collect();
+        let Some(depth) = depths.iter().map(|(_, depth)| *depth).filter(|depth| *depth <= DEEPEST).min()
+        else {
+            return Ok(None);
+        };
+        // The first one is to come again, whatever the dice say.
+        let put_back = self.reopened.is_empty() || dice.coin();
+        self.take_back(miner, depth, put_back, false, &known, dice).await?;
+        Ok(Some((depth, depths.into_iter().filter(|(_, of)| *of <= depth).map(|(key, _)| key).collect())))
     }
 }

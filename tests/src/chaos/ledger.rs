@@ -24,6 +24,13 @@ pub struct Tx {
     pub input: Vec<u8>,
 }
 
+impl Tx {
+    /// Whether it does nothing but to take a nonce.
+    pub fn is_empty(&self) -> bool {
+        self.to == Some(self.from) && self.input.is_empty()
+    }
+}
+
 /// A canonical block.
 #[derive(Clone, Debug)]
 pub struct Block {
@@ -231,6 +238,12 @@ impl Ledger {
             }
         }
         None
+    }
+
+    /// The newest block with an empty transaction of one of these accounts.
+    pub fn last_emptied(&self, of: &[Address]) -> Option<u64> {
+        let emptied = |block: &Block| block.txs.iter().any(|tx| tx.is_empty() && of.contains(&tx.from));
+        self.blocks.iter().rev().find(|(_, block)| emptied(block)).map(|(number, _)| *number)
     }
 
     /// The block of the newest epoch's seed.

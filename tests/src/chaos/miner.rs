@@ -44,6 +44,8 @@ pub struct Reorganised {
     pub depth: u64,
     pub dropped: usize,
     pub put_back: usize,
+    /// Whose empty transactions, which end a nonce that is of no use, were in blocks that were replaced.
+    pub emptied: Vec<Address>,
     /// Slots as they were before it that it touched: opened or ended in a block that was replaced.
     pub touched: Vec<(Key, SlotRow)>,
 }
@@ -114,7 +116,13 @@ impl Miner {
         let head = self.ledger.head();
         let depth = depth.min(head.saturating_sub(self.settled));
         if depth == 0 {
-            return Ok(Reorganised { depth, dropped: 0, put_back: 0, touched: Vec::new() });
+            return Ok(Reorganised {
+                depth,
+                dropped: 0,
+                put_back: 0,
+                emptied: Vec::new(),
+                touched: Vec::new(),
+            });
         }
         let fork = head - depth;
         let before = self.ledger.blocks.get(&head).map_or(0, |block| block.timestamp);
@@ -132,6 +140,8 @@ impl Miner {
             .range(fork + 1..)
             .flat_map(|(_, block)| block.txs.iter().map(|tx| (tx.hash, tx.from)))
             .collect();
+        let replaced = self.ledger.blocks.range(fork + 1..).flat_map(|(_, block)| &block.txs);
+        let emptied = replaced.filter(|tx| tx.is_empty()).map(|tx| tx.from).collect();
         let pairs = if put_back { self.pairs(&dropped, depth, dice).await? } else { Vec::new() };
         let count = pairs.len();
         self.rpc.call("anvil_reorg", json!([depth, pairs])).await?;
@@ -140,7 +150,7 @@ impl Miner {
         // anvil's clock goes back to the fork's block and stays behind; a real chain's does not.
         let after = self.ledger.blocks.last_key_value().map_or(before, |(_, block)| block.timestamp);
         self.skew(before.saturating_sub(after)).await?;
-        Ok(Reorganised { depth, dropped: dropped.len(), put_back: count, touched })
+        Ok(Reorganised { depth, dropped: dropped.len(), put_back: count, emptied, touched })
     }
 
     /// Transactions with the offsets of the blocks in which they come again.

@@ -34,9 +34,13 @@
 //! | `disk_full`, `clock_skew`, `outage` | for seconds |
 //! | `base_fee_spike` | ten times the base fee, which by seed is one, twenty or sixty times the tip |
 //! | `slow_prover`, `failed_proof` | a node's proofs dawdle, or some fail |
-//! | `given_up` | all of them fail until the node gives a slot up, and then a reorganisation opens that slot anew |
+//! | `given_up` | all of them fail until the node gives a slot up, and then a reorganisation opens it anew: it must be taken up again |
+//! | `emptied_nonce` | a reorganisation takes back the empty transaction that ended a nonce of no use |
 //! | `nats_away` | the server that two nodes with one prover share is out of reach, past the end of a lease |
 //! | `market_added` | `rollup create`, with blocks in the new market before any node serves it |
+//!
+//! On half of the seeds the asset is not the one for development but one of six decimals that is as strict about allowances
+//! as the oldest in use, and of which every prover has left some over.
 //!
 //! A fault on the wire is decided by (seed, node, listener, number of the request), so a run with the same seed meets the
 //! same decisions; when requests come is up to the machine. What is injected is in `events.jsonl` in the run's folder.

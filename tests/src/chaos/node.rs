@@ -145,6 +145,11 @@ impl Node {
         self.shared.bus.is_some() && (self.index == 0 || self.index + 1 == self.shared.nodes)
     }
 
+    /// Whether it is the other node of a prover.
+    pub fn stands_by(&self) -> bool {
+        self.paired() && self.index > 0
+    }
+
     pub fn name(&self) -> &str {
         &self.prover.name
     }

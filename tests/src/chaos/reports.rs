@@ -19,6 +19,8 @@ struct Inner {
     /// By node and slot: the stage that the last line stands for.
     stages: BTreeMap<(usize, Key), &'static str>,
     proved: BTreeMap<(usize, Key), Vec<Proved>>,
+    /// Unix milliseconds of the last proof that was begun.
+    proving: BTreeMap<(usize, Key), u64>,
     /// Unix milliseconds of lines after which a proof may be made again: it failed, or the slot went away.
     dropped: BTreeMap<(usize, Key), Vec<u64>>,
     errors: BTreeMap<String, u64>,
@@ -76,6 +78,9 @@ impl Reports {
                     let statement = told.or_else(|| inner.statements.get(&key).copied());
                     inner.proved.entry(place).or_default().push(Proved { at_ms: now, statement });
                 }
+                "proving" => {
+                    inner.proving.insert(place, now);
+                }
                 "lost" | "expired" | "error" => inner.dropped.entry(place).or_default().push(now),
                 _ => {}
             }
@@ -98,6 +103,11 @@ impl Reports {
     /// The stage a node last spoke of.
     pub fn stage(&self, node: usize, key: Key) -> Option<&'static str> {
         self.with(|inner| inner.stages.get(&(node, key)).copied())
+    }
+
+    /// Whether a node has begun a proof of a slot since then.
+    pub fn proving_since(&self, node: usize, key: Key, at_ms: u64) -> bool {
+        self.with(|inner| inner.proving.get(&(node, key)).is_some_and(|last| *last >= at_ms))
     }
 
     pub fn errors(&self) -> BTreeMap<String, u64> {
@@ -145,6 +155,16 @@ mod tests {
         assert_eq!(reports.proven_again(), (0, 0), "two nodes may prove the same");
         reports.line(0, 1, &proved);
         assert_eq!(reports.proven_again(), (1, 0));
+    }
+
+    #[test]
+    fn a_proof_that_was_begun_before_is_not_one_since() {
+        let reports = Reports::default();
+        let line = json!({ "event": "proving", "market": "1", "slot": 3 });
+        assert!(!reports.proving_since(0, (1, 3), 0));
+        reports.line(0, 1, &line);
+        assert!(reports.proving_since(0, (1, 3), 1) && !reports.proving_since(1, (1, 3), 1));
+        assert!(!reports.proving_since(0, (1, 3), now_ms() + 1_000));
     }
 
     #[test]

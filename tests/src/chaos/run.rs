@@ -22,7 +22,7 @@ use super::{
     crash::CrashPlan,
     dice::Dice,
     direct::Direct,
-    director::{Director, Fault, Plan},
+    director::{Director, EMPTIED, Fault, Plan},
     faults::Rates,
     features::Features,
     ledger::Ledger,
@@ -60,13 +60,17 @@ pub struct Options {
     pub crash_points: bool,
     /// Crashes at each point, before and after, that are wanted.
     pub crashes: u64,
+    /// Of the asset; the seed decides if it is not said.
+    pub decimals: Option<u8>,
     /// Milliseconds between blocks.
     pub block_ms: u64,
     pub dir: PathBuf,
 }
 
 /// How long the run waits, without any fault, for another slot to end.
-const PATIENCE: Duration = Duration::from_secs(100);
+const PATIENCE: Duration = Duration::from_secs(200);
+/// Seconds for anything else that is sure to come, on however slow a machine.
+const SURELY_S: u64 = 240;
 /// Listeners of each node, once it takes several endpoints.
 const LISTENERS: u64 = 2;
 
@@ -81,7 +85,9 @@ pub async fn run(options: &Options, say: &dyn Fn(Value)) -> Result<Summary> {
     let (pace, every) = watch::channel(Duration::from_millis(60));
     let beating = tokio::spawn(beat(miner.clone(), every));
     let exclusive = exclusive_window(options);
-    let stage = stage::set(&dir, &rpc, options.provers, exclusive, &|step| {
+    let decimals = options.decimals.unwrap_or_else(|| stage::decimals(options.seed));
+    say(json!({ "event": "stage", "step": format!("the asset has {decimals} decimals") }));
+    let stage = stage::set(&dir, &rpc, options.provers, exclusive, decimals, &|step| {
         say(json!({ "event": "stage", "step": step }))
     })
     .await?;
@@ -223,10 +229,12 @@ impl Run {
     async fn all(&self, say: &dyn Fn(Value)) -> Result<Summary> {
         let keeping = self.nodes.iter().map(|node| tokio::spawn(node.clone().keep()));
         self.kept.lock().await.extend(keeping);
-        self.until(60, "the nodes do not start", async || Ok(self.nodes.iter().all(|node| node.up_for(0))))
-            .await?;
+        self.until(SURELY_S, "the nodes do not start", async || {
+            Ok(self.nodes.iter().all(|node| node.up_for(0)))
+        })
+        .await?;
         if self.features.http {
-            self.until(30, "the nodes' status pages do not answer", async || {
+            self.until(SURELY_S, "the nodes' status pages do not answer", async || {
                 let pages = join_all(self.nodes.iter().map(|node| node.status())).await;
                 Ok(pages.iter().all(Option::is_some))
             })
@@ -243,6 +251,7 @@ impl Run {
             log: self.log.clone(),
             bus: self.bus.clone(),
             hopeless: None,
+            reopened: Vec::new(),
             reorgs: watch::Sender::new(0),
             by_stage: SlotStage::NAMES.into_iter().map(|name| (name.to_owned(), 0)).collect(),
             next_deep: 0,
@@ -267,16 +276,17 @@ impl Run {
             self.calm.cancel();
             let director = directed.await??;
             self.settle(say).await?;
-            Ok::<_, eyre::Report>(director.by_stage)
+            Ok::<_, eyre::Report>((director.by_stage, director.reopened))
         };
-        let by_stage = tokio::select! {
-            by_stage = inject => by_stage?,
+        let (by_stage, reopened) = tokio::select! {
+            injected = inject => injected?,
             watched = watcher.watch() => { watched?; bail!("the run is not watched any more") }
         };
         let wedges = watcher.wedges;
         let mut summary = Summary {
             seed: self.options.seed,
             seconds: self.options.seconds,
+            decimals: self.stage.chain.asset().decimals(),
             healed_blocks_max: wedges.longest(),
             healed: wedges.healed.len() as u64,
             reorgs_by_stage: by_stage,
@@ -298,6 +308,7 @@ impl Run {
             nodes: &self.nodes,
             reports: &self.reports,
             features: self.features,
+            reopened: &reopened,
             ledger: &ledger,
             url: self.rpc.url(),
             block_ms: self.options.block_ms,
@@ -340,7 +351,7 @@ impl Run {
         let mut counts: BTreeMap<String, u64> =
             Fault::ALL.into_iter().map(|fault| (fault.name().to_owned(), 0)).collect();
         counts.extend(super::faults::Wire::ALL.into_iter().map(|fault| (fault.name().to_owned(), 0)));
-        counts.insert(MARKET_ADDED.to_owned(), 0);
+        counts.extend([MARKET_ADDED, EMPTIED].map(|name| (name.to_owned(), 0)));
         counts.extend(self.log.counts());
         counts
     }
@@ -423,12 +434,12 @@ impl Run {
             sleep(Duration::from_millis(300)).await;
         }
         let settled = async || Ok(self.quiet().await);
-        if let Err(error) = self.until(60, "nodes are not done", settled).await {
+        if let Err(error) = self.until(SURELY_S, "nodes are not done", settled).await {
             self.log.note("unsettled", "nodes", json!({ "why": error.to_string() }));
         }
         // What is mined becomes deep enough to be told of.
         let head = self.log.head();
-        self.until(60, "blocks do not come", async || Ok(self.log.head() >= head + 12)).await
+        self.until(SURELY_S, "blocks do not come", async || Ok(self.log.head() >= head + 12)).await
     }
 
     /// Whether every node is up and, as far as it tells, has nothing left to send.

@@ -7,15 +7,18 @@ use std::{
     time::Duration,
 };
 
-use alloy::{primitives::Address, signers::local::PrivateKeySigner};
+use alloy::{
+    primitives::{Address, U256},
+    signers::local::PrivateKeySigner,
+};
 use eyre::{Context, Result, ensure, eyre};
-use provery_chain::{Chain, Rpc};
+use provery_chain::{Chain, Rpc, Sender, SenderConfig};
 use provery_types::Deployment;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::{direct::Direct, sequencer::Sequencer};
-use crate::{Anvil, key};
+use super::{dice::Dice, direct::Direct, sequencer::Sequencer};
+use crate::{Anvil, deploy::strict_token, key};
 
 /// Seconds in an epoch, and before it in which weights are frozen.
 pub const EPOCH_LENGTH: u64 = 20;
@@ -28,6 +31,16 @@ const ALLOCATED: u64 = 500;
 const TO_AUCTION: &str = "100";
 /// Whole tokens that a market has to spend.
 const FUNDS: u64 = 1_000_000;
+
+/// Of the asset for development.
+pub const DEVELOPMENT_DECIMALS: u8 = 18;
+/// Of the other that a seed may decide for.
+const FEW_DECIMALS: u8 = 6;
+
+/// How many decimals the asset of a run with this seed has.
+pub fn decimals(seed: u64) -> u8 {
+    if Dice::of(&[seed, 6]).coin() { FEW_DECIMALS } else { DEVELOPMENT_DECIMALS }
+}
 
 /// The market whose slots have holders with bonds: none of them may be missed.
 pub const LOTTERY: u64 = 1;
@@ -131,10 +144,10 @@ impl Stage {
     /// Create another rollup with a market of its own, and what posts its blocks.
     pub async fn add(&self, rpc: &Direct, exclusive: u64) -> Result<Sequencer> {
         let (url, of) = (rpc.url(), Some(&self.deployer));
-        let (sequencer, funds) = (self.sequencer.to_string(), format!("{FUNDS}ether"));
+        let (sequencer, funds) = (self.sequencer.to_string(), FUNDS.to_string());
         let (long, expiry) = (exclusive.to_string(), expiry(exclusive));
         let create = ["rollup", "create", "--name", "added", "--mechanism", "race", "--block-txs", "1"];
-        let terms = ["--sequencer", &sequencer, "--price", "3ether", "--bond", "0"];
+        let terms = ["--sequencer", &sequencer, "--price", "3", "--bond", "0"];
         let windows = ["--fast", &long, "--exclusive", &long, "--expiry", &expiry];
         self.cli.ok(of, &url, &[&create[..], &terms, &windows].concat()).await?;
         self.cli.ok(of, &url, &["token", "mint", "--amount", &funds]).await?;
@@ -174,12 +187,14 @@ pub async fn chain() -> Result<Anvil> {
     Anvil::start_with(&["--no-mining", "--prune-history", "600"]).await
 }
 
-/// Build the stage on a chain whose blocks come. `exclusive` is in seconds of chain time.
+/// Build the stage on a chain whose blocks come. `exclusive` is in seconds of chain time; unless `decimals`
+/// are those of the asset for development, the asset is a strict one.
 pub async fn set(
     dir: &Path,
     rpc: &Direct,
     provers: u64,
     exclusive: u64,
+    decimals: u8,
     say: &dyn Fn(&str),
 ) -> Result<Stage> {
     let url = rpc.url();
@@ -202,45 +217,36 @@ pub async fn set(
     let expiry = expiry(exclusive);
     let terms =
         ["--epoch-length", &epoch, "--freeze", &freeze, "--suspend-after", "3", "--unbonding", &expiry];
-    cli.ok(deployer, &url, &[&["deploy", "--out", &out], &terms[..]].concat()).await?;
+    let asset = match decimals {
+        DEVELOPMENT_DECIMALS => None,
+        decimals => Some(strict_token(&sender(&url, deployer_key).await?, decimals).await?.to_string()),
+    };
+    let of_asset = asset.as_deref().map_or(Vec::new(), |asset| vec!["--asset", asset]);
+    cli.ok(deployer, &url, &[&["deploy", "--out", &out], &terms[..], &of_asset].concat()).await?;
     cli.ok(None, &url, &["keys", "generate", "--block-txs", "1", "--seed", "1"]).await?;
 
     say("creating rollups and their markets");
     let sequenced = sequencer.to_string();
-    let funds = format!("{FUNDS}ether");
+    let funds = FUNDS.to_string();
     let long = exclusive.to_string();
     let short = RACE_EXPIRY.to_string();
     let markets: [(&str, &[&str]); 3] = [
         (
             "lottery",
-            &[
-                "--price",
-                "10ether",
-                "--bond",
-                "12ether",
-                "--fast",
-                &long,
-                "--exclusive",
-                &long,
-                "--expiry",
-                &expiry,
-            ],
+            &["--price", "10", "--bond", "12", "--fast", &long, "--exclusive", &long, "--expiry", &expiry],
         ),
-        (
-            "race",
-            &["--price", "3ether", "--bond", "0", "--fast", "6", "--exclusive", "6", "--expiry", &short],
-        ),
+        ("race", &["--price", "3", "--bond", "0", "--fast", "6", "--exclusive", "6", "--expiry", &short]),
         (
             "dutch",
             &[
                 "--mechanism-option",
-                "floor=0.01ether",
+                "floor=0.01",
                 "--mechanism-option",
                 "rise=20",
                 "--price",
-                "4ether",
+                "4",
                 "--bond",
-                "5ether",
+                "5",
                 "--fast",
                 &long,
                 "--exclusive",
@@ -270,6 +276,11 @@ pub async fn set(
     let deployment = Deployment::from_json(&fs::read_to_string(&cli.deployment)?)?;
     let chain = Chain::connect(Rpc::connect(&url).await?, deployment.clone()).await?;
 
+    if asset.is_some() {
+        for key in &keys {
+            leave_over(&chain, &sender(&url, key).await?).await?;
+        }
+    }
     say("provers register and stake");
     let entering = provers.iter().enumerate().map(|(index, key)| enter(&cli, &url, index, key));
     let provers = futures::future::try_join_all(entering).await?;
@@ -286,10 +297,24 @@ pub async fn set(
     Ok(Stage { cli, chain, deployment, sequencers, provers, deployer: deployer_key.clone(), sequencer })
 }
 
+/// What signs with a key, before anything goes wrong.
+async fn sender(url: &str, key: &PrivateKeySigner) -> Result<Sender> {
+    let rpc = Rpc::connect(url).await?;
+    Ok(Sender::new(rpc, key.clone(), SenderConfig::new(Duration::from_millis(20))))
+}
+
+/// Allowances that nobody used up, on top of which a strict asset takes no other.
+async fn leave_over(chain: &Chain, of: &Sender) -> Result<()> {
+    for spender in [chain.deployment().registry(), chain.deployment().market()] {
+        of.send(chain.calls().approve(spender, U256::from(1))).await?;
+    }
+    Ok(())
+}
+
 /// Make a prover of an account.
 async fn enter(cli: &Cli, url: &str, index: usize, key: &PrivateKeySigner) -> Result<Prover> {
     let name = format!("P{}", index + 1);
-    let (minted, units) = (format!("{STAKE}ether"), ALLOCATED.to_string());
+    let (minted, units) = (STAKE.to_string(), ALLOCATED.to_string());
     let market = LOTTERY.to_string();
     let of = Some(key);
     cli.ok(of, url, &["token", "mint", "--amount", &minted]).await?;
@@ -299,4 +324,15 @@ async fn enter(cli: &Cli, url: &str, index: usize, key: &PrivateKeySigner) -> Re
     let auction = DUTCH.to_string();
     cli.ok(of, url, &["prover", "allocate", "--market", &auction, "--units", TO_AUCTION]).await?;
     Ok(Prover { name, address: key.address(), key: key.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_the_seeds_decide_for_few_decimals() {
+        let few = (0..1_000).filter(|seed| decimals(*seed) == FEW_DECIMALS).count();
+        assert!((450..550).contains(&few), "{few}");
+    }
 }

@@ -10,6 +10,8 @@ pub struct Summary {
     pub seed: u64,
     /// Of faults; setting the stage and settling come on top.
     pub seconds: u64,
+    /// Of the asset.
+    pub decimals: u8,
     pub blocks: u64,
     /// Of all markets.
     pub slots: u64,
@@ -53,6 +55,10 @@ pub struct Summary {
     pub healed_blocks_max: u64,
     pub healed_blocks_p50: u64,
     pub healed: u64,
+    /// Slots that a node had given up, that a reorganisation opened anew, and that it took up again; and such that did not
+    /// come anew, or not for that node.
+    pub taken_up_again: u64,
+    pub left_given_up: u64,
     /// Transactions that replaced another under geth's rule.
     pub replacements: u64,
     pub reorgs_by_stage: BTreeMap<String, u64>,
@@ -107,12 +113,14 @@ impl Summary {
             },
         );
         let mut text = format!(
-            "\n{} slots in {} blocks: {} proven, {} expired, {} cancelled, {} dropped\ninjected: {}\ncrashes by point: {}\nstops by point: {}\nslots at reorgs, by stage: {}\n\
-             lost stake {} wei, missed {}, paid twice {}, proven twice {}, stuck nonces {}, books that differ {} (of {})\n\
+            "\n{} slots in {} blocks, an asset of {} decimals: {} proven, {} expired, {} cancelled, {} dropped\ninjected: {}\ncrashes by point: {}\nstops by point: {}\nslots at reorgs, by stage: {}\n\
+             lost stake {} base units, missed {}, paid twice {}, proven twice {}, stuck nonces {}, books that differ {} (of {})\n\
              {} wedged nonces healed, after {} blocks at the median and {} at most; {} replacements\n\
+             {} slots that were given up were taken up again after a reorganisation, {} rightly not\n\
              {} starts came to nothing, {} nodes ended because of a full disk\ndescriptors leaked {}, memory slope {slope}\nerrors reported: {}\n",
             self.slots,
             self.blocks,
+            self.decimals,
             self.proven,
             self.expired,
             self.cancelled,
@@ -132,6 +140,8 @@ impl Summary {
             self.healed_blocks_p50,
             self.healed_blocks_max,
             self.replacements,
+            self.taken_up_again,
+            self.left_given_up,
             self.failed_starts,
             self.ended_by_full_disk,
             self.leaked_fds,

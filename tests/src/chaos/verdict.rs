@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use super::{
     features::Features,
+    hopeless::Reopened,
     ledger::{End, Key, Ledger, SlotRow},
     memory,
     node::Node,
@@ -26,7 +27,7 @@ use super::{
 const RECENT: u64 = 48;
 
 /// How often, and how long apart, it is looked whether a transaction is stuck.
-const LOOKS: usize = 60;
+const LOOKS: usize = 240;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What a node's book says of slots.
@@ -45,6 +46,7 @@ pub struct Case<'a> {
     pub nodes: &'a [Arc<Node>],
     pub reports: &'a Reports,
     pub features: Features,
+    pub reopened: &'a [Reopened],
     /// Read anew, from the first block on.
     pub ledger: &'a Ledger,
     pub url: String,
@@ -90,6 +92,7 @@ impl Case<'_> {
         }
         self.money(&slots, summary).await?;
         self.proofs(&slots, summary);
+        self.reopened(&slots, summary);
         for node in self.nodes {
             self.node(node, &slots, summary).await?;
         }
@@ -111,7 +114,7 @@ impl Case<'_> {
     /// Stakes and credits.
     async fn money(&self, slots: &BTreeMap<Key, SlotRow>, summary: &mut Summary) -> Result<()> {
         let events = || self.ledger.blocks.values().flat_map(|block| &block.events);
-        let whole = U256::from(10).pow(U256::from(18));
+        let whole = self.stage.chain.asset().whole();
         let mut slashed = U256::ZERO;
         for event in events() {
             if let Event::BondSlashed { to_rescuer, to_requester, burned, .. } = event {
@@ -167,6 +170,26 @@ impl Case<'_> {
         let (again, after_reorg) = self.reports.proven_again();
         summary.duplicate_proofs += again;
         summary.proven_again_after_reorg = after_reorg;
+    }
+
+    /// Whether nodes took up again what they had given up, where a reorganisation brought it anew and it is theirs.
+    fn reopened(&self, slots: &BTreeMap<Key, SlotRow>, summary: &mut Summary) {
+        for again in self.reopened {
+            let Some(node) = self.nodes.get(again.node) else { continue };
+            let theirs = slots.get(&again.key).is_some_and(|row| row.slot.prover == node.prover.address);
+            if self.reports.proving_since(again.node, again.key, again.at_ms) {
+                summary.taken_up_again += 1;
+            } else if !theirs {
+                summary.left_given_up += 1;
+            } else {
+                let (market, id) = again.key;
+                let text = format!(
+                    "{} gave slot {id} of market {market} up and did not take it up when it came anew",
+                    node.name()
+                );
+                summary.failures.push(text);
+            }
+        }
     }
 
     async fn node(&self, node: &Node, slots: &BTreeMap<Key, SlotRow>, summary: &mut Summary) -> Result<()> {

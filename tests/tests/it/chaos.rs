@@ -30,7 +30,18 @@ async fn nothing_is_lost_missed_or_paid_twice_whatever_goes_wrong() -> Result<()
     let dir = chaos.with_file_name("test-chaos");
     let quota = ON_THE_WIRE.to_string();
     let output = Command::new(&chaos)
-        .args(["--seconds", "50", "--seed", "4", "--quota", &quota, "--json", "--dir"])
+        .args([
+            "--seconds",
+            "50",
+            "--seed",
+            "4",
+            "--asset-decimals",
+            "6",
+            "--quota",
+            &quota,
+            "--json",
+            "--dir",
+        ])
         .arg(&dir)
         .env("PROVERY_SOLC", concat!(env!("CARGO_MANIFEST_DIR"), "/../script/solc"))
         .env("PROVERY_ANVIL", provery_tests::anvil_program()?)
@@ -54,6 +65,7 @@ async fn nothing_is_lost_missed_or_paid_twice_whatever_goes_wrong() -> Result<()
     ] {
         ensure!(summary[none] == 0, "{none}: {summary}");
     }
+    ensure!(summary["decimals"] == 6, "{summary}");
     ensure!(summary["proven"].as_u64() >= Some(5), "{summary}");
     let injected = summary["injected"].as_object().cloned().unwrap_or_default();
     for (fault, count) in injected {
@@ -61,7 +73,7 @@ async fn nothing_is_lost_missed_or_paid_twice_whatever_goes_wrong() -> Result<()
             of_processes if PROCESSES.contains(&of_processes) => OF_PROCESSES,
             // Which of these come up in a short run is up to the seed and the nodes.
             "crash_point" | "stop_point" | "sigterm" | "worker_kill" | "slow_prover" | "failed_proof"
-            | "given_up" => 0,
+            | "given_up" | "emptied_nonce" => 0,
             _ => ON_THE_WIRE,
         };
         ensure!(count.as_u64() >= Some(least), "{fault} happened {count} times: {summary}");

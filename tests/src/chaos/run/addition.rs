@@ -11,7 +11,7 @@ use super::{
 /// Blocks after which it is created, and again until nodes are told of it.
 const AFTER: u64 = 16;
 /// Seconds that creating it may take, and each other step.
-const PATIENCE_S: u64 = 90;
+const PATIENCE_S: u64 = 240;
 
 impl Run {
     /// Create it, have blocks posted there, and only then have those nodes serve it that are told
