@@ -37,7 +37,7 @@ use super::{
     stage::{self, MARKETS, Prover, Stage},
     standby::Bus,
     summary::Summary,
-    verdict::Case,
+    verdict::{self, Case},
 };
 use addition::MARKET_ADDED;
 use watcher::Watcher;
@@ -449,7 +449,7 @@ impl Run {
                 return false;
             }
             if let Some(status) = node.status().await
-                && status["outbox"]["intents"].as_u64().unwrap_or(0) > 0
+                && verdict::unmined(&status) > 0
             {
                 return false;
             }

@@ -39,6 +39,12 @@ struct Book {
     unmined: u64,
 }
 
+/// Transactions that a node's status says it has signed, that are not mined, and that it would see to. One that stands by
+/// sends nothing: what it signed while it led may have lost its nonce to its leader, which it looks at once it leads again.
+pub fn unmined(status: &Value) -> u64 {
+    if status["node"]["role"] == "standby" { 0 } else { status["outbox"]["intents"].as_u64().unwrap_or(0) }
+}
+
 /// Everything the verdict is about.
 #[derive(Debug)]
 pub struct Case<'a> {
@@ -295,7 +301,7 @@ impl Case<'_> {
         let args = ["node", "status", "--data-dir", &data_dir];
         let (ok, status) = self.stage.cli.run(None, &self.url, &args).await?;
         eyre::ensure!(ok, "provery node status failed for {}: {status}", node.name());
-        let mut book = Book { unmined: status["outbox"]["intents"].as_u64().unwrap_or(0), ..Book::default() };
+        let mut book = Book { unmined: unmined(&status), ..Book::default() };
         for list in ["open", "ended"] {
             for row in status[list].as_array().into_iter().flatten() {
                 let market = row["market"].as_u64().or_else(|| row["market"].as_str()?.parse().ok());
@@ -312,5 +318,18 @@ impl Case<'_> {
             }
         }
         Ok(book)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_standby_signed_while_it_led_is_not_stuck() {
+        let status = |role: &str| json!({ "node": { "role": role }, "outbox": { "intents": 2 } });
+        assert_eq!(unmined(&status("standby")), 0);
+        assert_eq!((unmined(&status("leader")), unmined(&status("alone"))), (2, 2));
+        assert_eq!(unmined(&json!({ "outbox": { "intents": 1 } })), 1, "whatever it does not say");
     }
 }
