@@ -27,7 +27,7 @@ use super::{
 const RECENT: u64 = 48;
 
 /// How often, and how long apart, it is looked whether a transaction is stuck.
-const LOOKS: usize = 240;
+const LOOKS: usize = 60;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What a node's book says of slots.
