@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{Decision, Mechanism};
-use provery_types::{BlockRef, Deployment, Event, LoggedEvent, Slot, Terms};
+use provery_types::{BlockRef, Deployment, LoggedEvent, Slot, Terms};
 
 use crate::error::NodeError;
 use crate::facts::{Ending, Facts, SlotFact, SlotKey, is_turn_of, trimmed};

@@ -6,6 +6,7 @@ use super::tests::{key, open};
 use super::*;
 use crate::facts::PAUSES_KEPT;
 use crate::testing::{MARKET, ME, OTHER, World, allocated, block, deployment};
+use provery_types::Event;
 
 /// Blocks between two that say something: a few of these are as deep as a reorg reaches.
 const APART: u64 = 70;

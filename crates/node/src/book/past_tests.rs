@@ -6,6 +6,7 @@ use super::tests::{key, open, policy, stage};
 use super::*;
 use crate::store::{DataDir, Identity};
 use crate::testing::{MARKET, ME, OTHER, ROLLUP, World, allocated, block, deployment};
+use provery_types::Event;
 
 /// As the deployment was before there was a rollup.
 fn small() -> Deployment {

@@ -138,9 +138,8 @@ struct Wiring {
 
 impl Service {
     fn new(config: &NodeConfig, parts: &Parts, wiring: Wiring) -> Self {
-        let Wiring {
-            sender, book, feed, workers, upkeep, reporter, watch, roles, deposits, pool, served
-        } = wiring;
+        let Wiring { sender, book, feed, workers, upkeep, reporter, watch, roles, deposits, pool, served } =
+            wiring;
         let chain = served.borrow().clone();
         Self {
             config: config.clone(),
