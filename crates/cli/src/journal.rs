@@ -62,6 +62,8 @@ pub struct CommandJournal {
     folder: PathBuf,
     /// Intents that an earlier run left.
     pub found: usize,
+    /// What is at its place now, if anything, is another's.
+    ended: bool,
     /// Held until the command ends.
     _lock: fs::File,
 }
@@ -106,7 +108,7 @@ impl CommandJournal {
             }
         }
         files::write(&path, &serde_json::to_vec_pretty(plan)?)?;
-        Ok(Self { folder: folder.to_path_buf(), found, _lock: lock })
+        Ok(Self { folder: folder.to_path_buf(), found, ended: false, _lock: lock })
     }
 
     pub fn intents(&self) -> Arc<dyn Journal> {
@@ -114,7 +116,8 @@ impl CommandJournal {
     }
 
     /// Everything is done and written down elsewhere.
-    pub fn done(self) -> Result<()> {
+    pub fn done(mut self) -> Result<()> {
+        self.ended = true;
         discard(&self.folder).map_err(|error| {
             fail(Code::Io, format!("the journal {} cannot be removed: {error}", self.folder.display()))
         })
@@ -162,7 +165,7 @@ fn discard(folder: &Path) -> std::io::Result<()> {
 impl Drop for CommandJournal {
     /// Where nothing was sent, nothing is left.
     fn drop(&mut self) {
-        if stored(&self.folder).is_ok_and(|intents| intents.is_empty()) {
+        if !self.ended && stored(&self.folder).is_ok_and(|intents| intents.is_empty()) {
             let _ = discard(&self.folder);
         }
     }

@@ -289,6 +289,7 @@ impl Book {
     pub fn reorg(&mut self, to: BlockRef) -> Result<Vec<Moved>, NodeError> {
         let mut loaded = self.store.load()?;
         loaded.events.retain(|logged| logged.block.number <= to.number);
+        loaded.blocks.retain(|block| block.number <= to.number);
         // Before the events are gone: what is read twice does no harm.
         if past::cut(&mut self.past, to.number) {
             self.store.set_pasts(&self.past)?;

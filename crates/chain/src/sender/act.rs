@@ -105,7 +105,7 @@ impl Look<'_> {
             let moved = Intent { nonce, signed: vec![signed.clone()], mined: None, ..intent.clone() };
             inner.journal.put(&moved)?;
             let mut book = inner.book();
-            book.lost_nonce();
+            book.lost_nonce(intent.nonce);
             let old = book.entries.remove(&intent.nonce);
             let entry = book.insert(moved);
             entry.since = Some(self.head.number);

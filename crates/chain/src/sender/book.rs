@@ -143,6 +143,8 @@ pub(super) struct Book {
     pub floor: u64,
     /// The highest count seen since this program began to act.
     counted: Option<u64>,
+    /// Nonces below were signed for before this program last began to act: another that shares the key by turns may have used them.
+    before: u64,
     /// Nonces that went to transactions which this program did not sign, and when that was last seen.
     pub foreign: u64,
     pub foreign_at_ms: u64,
@@ -280,6 +282,7 @@ impl Book {
     /// Another may have used the key until now.
     pub fn begin(&mut self) {
         self.counted = None;
+        self.before = self.entries.keys().next_back().map_or(0, |nonce| nonce + 1);
     }
 
     /// Nonces went to transactions of another program.
@@ -289,7 +292,10 @@ impl Book {
     }
 
     /// A nonce that this program had signed for went to a transaction of another.
-    pub fn lost_nonce(&mut self) {
+    pub fn lost_nonce(&mut self, nonce: u64) {
+        if nonce < self.before {
+            return;
+        }
         self.strange(1);
         self.lost_at_ms = self.foreign_at_ms;
     }
@@ -431,7 +437,9 @@ mod tests {
         book.insert(intent(20, true));
         book.count(21);
         assert_eq!((book.foreign, book.status().foreign_nonces, book.status().lost_at_ms), (3, 3, 0));
-        book.lost_nonce();
+        book.lost_nonce(5);
+        assert!(book.foreign == 3 && book.status().lost_at_ms == 0, "signed before another led, which used it");
+        book.lost_nonce(20);
         assert!(book.foreign == 4 && book.status().lost_at_ms > 0, "one that was signed for here");
     }
 

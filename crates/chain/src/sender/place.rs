@@ -259,7 +259,7 @@ impl Inner {
                                 nonce = intent.nonce,
                                 "the nonce is used elsewhere"
                             );
-                            self.book().lost_nonce();
+                            self.book().lost_nonce(intent.nonce);
                             self.withdraw(intent)?;
                             return Ok(First::Moved(next));
                         }
