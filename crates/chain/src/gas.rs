@@ -95,14 +95,14 @@ impl Quote {
         }
     }
 
-    /// None if no block has a base fee.
-    fn of_history(history: &FeeHistory) -> Option<Self> {
+    /// The base fee, and the usual tip if anybody tipped. None if no block has a base fee.
+    fn of_history(history: &FeeHistory) -> Option<(u128, Option<u128>)> {
         let base = history.base_fee_per_gas.iter().rev().take(2).max().copied().filter(|base| *base > 0)?;
         let rewards = history.reward.iter().flatten();
         let mut tips: Vec<u128> =
             rewards.filter_map(|block| block.first().copied()).filter(|tip| *tip > 0).collect();
         tips.sort_unstable();
-        Some(Self::new(base, tips.get(tips.len() / 2).copied().unwrap_or_default()))
+        Some((base, tips.get(tips.len() / 2).copied()))
     }
 }
 
@@ -197,8 +197,13 @@ impl Rpc {
 
     async fn quote_of(&self, provider: &RootProvider) -> Result<Quote, ChainError> {
         let history = provider.get_fee_history(TIP_BLOCKS, BlockNumberOrTag::Latest, &[TIP_PERCENTILE]).await;
-        if let Some(quote) = history.ok().as_ref().and_then(Quote::of_history) {
-            return Ok(quote);
+        if let Some((base, usual)) = history.ok().as_ref().and_then(Quote::of_history) {
+            // On a quiet chain nobody tips, and its block producers may still leave out what tips less than they say.
+            let tip = match usual {
+                Some(tip) => tip,
+                None => self.price(provider, "eth_maxPriorityFeePerGas").await.unwrap_or_default(),
+            };
+            return Ok(Quote::new(base, tip));
         }
         let (base, price, tip) = tokio::join!(
             self.base_fee(provider),
@@ -269,7 +274,10 @@ impl Rpc {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::fake::{Fake, Say, connect, sound};
 
     #[test]
     fn a_price_or_a_tip_is_enough_to_send() {
@@ -286,9 +294,27 @@ mod tests {
     #[test]
     fn a_history_without_a_base_fee_says_nothing() {
         let history = |base: &[u128]| FeeHistory { base_fee_per_gas: base.to_vec(), ..FeeHistory::default() };
-        assert_eq!(Quote::of_history(&history(&[5, 9, 8])), Some(Quote::new(9, 1)));
+        assert_eq!(Quote::of_history(&history(&[5, 9, 8])), Some((9, None)));
         assert_eq!(Quote::of_history(&history(&[0, 0])), None);
         assert_eq!(Quote::of_history(&history(&[])), None);
+    }
+
+    #[tokio::test]
+    async fn where_nobody_tips_the_tip_is_what_the_node_suggests() {
+        let tipped = |reward: &'static str| {
+            move |method: &str, params: &Value, _: usize| match method {
+                "eth_feeHistory" => Say::Result(serde_json::json!({
+                    "oldestBlock": "0x3e7", "baseFeePerGas": ["0x9", "0x9"], "gasUsedRatio": [0.0], "reward": [[reward]],
+                })),
+                "eth_maxPriorityFeePerGas" => Say::Result(serde_json::json!("0xe4e1c0")),
+                _ => sound(method, params),
+            }
+        };
+        for (reward, tip) in [("0x0", 15_000_000), ("0x2", 2)] {
+            let fake = Fake::new(tipped(reward)).await;
+            let rpc = connect(&[&fake], Duration::from_secs(60)).await;
+            assert_eq!(rpc.quote().await.expect("a quote"), Quote::new(9, tip));
+        }
     }
 
     #[test]

@@ -77,7 +77,8 @@ impl Look<'_> {
             "the nonce went to a transaction of another program; let only one use a key"
         );
         let worthless = is_late(intent.deadline, self.head.timestamp)
-            || intent.signed.last().is_some_and(|signed| signed.cancels);
+            || intent.signed.last().is_some_and(|signed| signed.cancels)
+            || inner.reverts(intent).await;
         // A program that died amid this has signed it again already.
         let signed_again = inner.book().entries.values().any(|entry| {
             let other = &entry.intent;

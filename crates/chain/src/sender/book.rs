@@ -438,7 +438,10 @@ mod tests {
         book.count(21);
         assert_eq!((book.foreign, book.status().foreign_nonces, book.status().lost_at_ms), (3, 3, 0));
         book.lost_nonce(5);
-        assert!(book.foreign == 3 && book.status().lost_at_ms == 0, "signed before another led, which used it");
+        assert!(
+            book.foreign == 3 && book.status().lost_at_ms == 0,
+            "signed before another led, which used it"
+        );
         book.lost_nonce(20);
         assert!(book.foreign == 4 && book.status().lost_at_ms > 0, "one that was signed for here");
     }

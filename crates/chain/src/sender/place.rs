@@ -118,7 +118,7 @@ impl Inner {
         let started = Instant::now();
         let kind = order.call.kind;
         let mut hurried = false;
-        if order.deadline.is_some() {
+        if order.due.or(order.deadline).is_some() {
             let time = self.time().await?;
             if is_late(order.deadline, time) {
                 return Err(SendError::Abandoned { kind });

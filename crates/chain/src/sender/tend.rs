@@ -56,6 +56,9 @@ pub(super) struct Look<'a> {
     quote: OnceCell<Quote>,
 }
 
+/// Blocks before one of which endpoints that keep no archive still tell counts. Geth keeps the state of 128.
+const RECENT: u64 = 100;
+
 impl Inner {
     /// For a keeper.
     pub(super) async fn tend(&self) {
@@ -350,7 +353,7 @@ impl Look<'_> {
         {
             return self.seen_mined(nonce, receipt, block).await;
         }
-        let taken = if passed && self.is_taken(&intent).await? { taken + 1 } else { 0 };
+        let taken = if passed && self.is_taken(&intent, since).await? { taken + 1 } else { 0 };
         // Known to be in a block that is not canonical, or not yet: wait.
         passed |= known == Known::InBlock;
         let known = known == Known::Pending;
@@ -433,18 +436,25 @@ impl Look<'_> {
         }
     }
 
-    /// Whether the nonce is behind the chain's count where that counts, and no endpoint knows a transaction of ours.
-    async fn is_taken(&self, intent: &Intent) -> Result<bool, ChainError> {
+    /// Whether the nonce is behind the chain's count where that counts, no endpoint knows a transaction of ours, and the block in
+    /// which that happened has none.
+    async fn is_taken(&self, intent: &Intent, since: u64) -> Result<bool, ChainError> {
         let depth = self.head.number.saturating_sub(self.inner.config.confirmations);
         if self.inner.count(BlockNumberOrTag::Number(depth)).await? <= intent.nonce {
             return Ok(false);
         }
         for signed in &intent.signed {
-            if self.inner.known(signed.hash).await? == Known::InBlock {
+            if self.inner.known(signed.hash).await? != Known::No {
                 return Ok(false);
             }
         }
-        Ok(true)
+        // An endpoint may have blocks and no index of their transactions.
+        let beside = match self.inner.beside(intent.nonce, since.saturating_sub(RECENT), depth).await {
+            None => self.inner.beside(intent.nonce, since, depth).await,
+            found => found,
+        };
+        let beside = beside.unwrap_or_default();
+        Ok(!intent.signed.iter().any(|signed| beside.contains(&signed.hash)))
     }
 
     async fn knows_older(&self, intent: &Intent) -> Result<bool, ChainError> {

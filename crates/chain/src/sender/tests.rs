@@ -166,6 +166,67 @@ async fn what_one_endpoint_says_of_gas_funds_and_failure_gives_up_no_proof_if_an
     assert!(signed.max_priority_fee_per_gas().is_some_and(|tip| tip < 1_000), "{signed:?}");
 }
 
+#[tokio::test]
+async fn what_a_block_has_is_not_signed_again_for_an_endpoint_that_keeps_no_index_of_transactions() {
+    let sent = Arc::new(Mutex::new(Vec::<String>::new()));
+    let (heads, looks) = (AtomicU64::new(600), Arc::new(AtomicU64::new(0)));
+    let (keeps, looked) = (sent.clone(), looks.clone());
+    let fake = Fake::new(move |method, params, _| {
+        let mut sent = keeps.lock().expect("no panic");
+        let height = |text: &Value| u64::from_str_radix(text.as_str()?.strip_prefix("0x")?, 16).ok();
+        Say::Result(match (method, params[0].as_str()) {
+            ("eth_getBlockByNumber", Some("latest")) => {
+                looked.fetch_add(u64::from(!sent.is_empty()), SeqCst);
+                block(heads.fetch_add(1, SeqCst))
+            }
+            ("eth_getBlockByNumber", _) if height(&params[0]) == Some(605) => {
+                let mut block = block(605);
+                whole(&mut block);
+                block["transactions"] = json!(
+                    sent.iter()
+                        .filter_map(|raw| raw.parse::<Bytes>().ok())
+                        .map(|raw| alloy::primitives::keccak256(raw))
+                        .collect::<Vec<_>>()
+                );
+                block
+            }
+            ("eth_getTransactionCount", _) => {
+                let mined = !sent.is_empty() && height(&params[1]).is_none_or(|height| height >= 605);
+                json!(if mined { "0x1" } else { "0x0" })
+            }
+            ("eth_sendRawTransaction", Some(raw)) => {
+                sent.push(raw.to_owned());
+                return sound(method, params);
+            }
+            ("eth_getCode", _) => json!("0x"),
+            ("eth_getTransactionReceipt" | "eth_getTransactionByHash", _) => Value::Null,
+            _ => return sound(method, params),
+        })
+    })
+    .await;
+    let config = SenderConfig::new(Duration::from_millis(5));
+    let sender = Sender::new(connect(&[&fake], LONG).await, PrivateKeySigner::random(), config);
+    let stop = CancellationToken::new();
+    let keeper = tokio::spawn({
+        let (sender, stop) = (sender.clone(), stop.clone());
+        async move { sender.keep(stop).await }
+    });
+    let order = Order::new(Call::transfer(Address::repeat_byte(2), 1.try_into().expect("one")));
+    let delivery = tokio::spawn(async move { sender.deliver(order).await });
+    let enough = async {
+        while looks.load(SeqCst) < 40 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(LONG, enough).await.expect("it looks");
+    delivery.abort();
+    stop.cancel();
+    keeper.await.expect("no panic").expect("it stops");
+    let mut sent = sent.lock().expect("no panic").clone();
+    sent.dedup();
+    assert_eq!(sent.len(), 1, "it is there");
+}
+
 /// A block as Arbitrum tells it: its own fields beside the usual ones, and a hash that is the usual fields'.
 fn arbitrum_block(number: u64, parent: &Value) -> Value {
     let mut block = block(number);

@@ -8,7 +8,7 @@ use alloy::{
     network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder, TransactionResponse},
     primitives::{Address, B256, Bytes, U256},
     providers::Provider,
-    rpc::types::TransactionRequest,
+    rpc::types::{Transaction, TransactionRequest},
     transports::{RpcError, TransportError, TransportErrorKind},
 };
 use provery_bindings::{DecodedError, decode_revert};
@@ -40,11 +40,21 @@ pub(super) enum Broadcast {
 }
 
 /// What an endpoint knows of a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Known {
     No,
     Pending,
     InBlock,
+}
+
+impl Known {
+    fn of(found: Option<Transaction>) -> Self {
+        match found {
+            Some(transaction) if transaction.block_hash().is_some() => Self::InBlock,
+            Some(_) => Self::Pending,
+            None => Self::No,
+        }
+    }
 }
 
 /// A call's parts that do not change from one of its transactions to the next.
@@ -236,14 +246,37 @@ impl Inner {
         }
     }
 
+    /// The most that any endpoint knows of a transaction: one that lags, or keeps no index, proves nothing.
     pub(super) async fn known(&self, hash: B256) -> Result<Known, ChainError> {
+        const METHOD: &str = "eth_getTransactionByHash";
         let transaction = self.rpc.provider().get_transaction_by_hash(hash).await;
-        let transaction = transaction.map_err(|error| self.rpc.error("eth_getTransactionByHash", error))?;
-        Ok(match transaction {
-            Some(transaction) if transaction.block_hash().is_some() => Known::InBlock,
-            Some(_) => Known::Pending,
-            None => Known::No,
-        })
+        let known = Known::of(transaction.map_err(|error| self.rpc.error(METHOD, error))?);
+        if known == Known::InBlock || !self.rpc.is_several() {
+            return Ok(known);
+        }
+        let ask = |view: View| async move {
+            let transaction = view.provider().get_transaction_by_hash(hash).await;
+            Ok(Known::of(transaction.map_err(|error| self.rpc.error(METHOD, error))?))
+        };
+        Ok(self.rpc.everyone(ask).await.into_iter().fold(known, Known::max))
+    }
+
+    /// The transactions of the block in which the chain's count passed a nonce, looked for from block `from` to `until`, where it
+    /// has; nothing if no endpoint tells counts or blocks that old.
+    pub(super) async fn beside(&self, nonce: u64, from: u64, until: u64) -> Option<Vec<B256>> {
+        let (mut before, mut passed) = (from.checked_sub(1)?, until);
+        if before >= passed || self.count(BlockNumberOrTag::Number(before)).await.ok()? > nonce {
+            return None;
+        }
+        while passed - before > 1 {
+            let middle = before + (passed - before) / 2;
+            match self.count(BlockNumberOrTag::Number(middle)).await.ok()? {
+                count if count > nonce => passed = middle,
+                _ => before = middle,
+            }
+        }
+        let block = self.rpc.provider().get_block_by_number(passed.into()).await.ok()??;
+        Some(block.transactions.hashes().collect())
     }
 
     /// The receipt of one of an intent's transactions, if its block is canonical.
