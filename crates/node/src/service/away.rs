@@ -94,6 +94,12 @@ fn matters(turn: &Turn, wish: Wish) -> bool {
     wish == Wish::Out && turn.registered && !turn.paused
 }
 
+/// Whether a node that ends now leaves a prover in the draws that is in them (`drawn`), or comes back to them by a resumption of this
+/// node's that is not yet read (`comes_back`): unless its own pause, which comes after that, `landed`.
+fn left_drawn(drawn: bool, comes_back: bool, turn: &Turn, landed: bool) -> bool {
+    (drawn || comes_back) && !(turn.coming == Some(true) && landed)
+}
+
 impl Service {
     /// Why the prover should be paused now, if it should.
     pub(super) fn absence(&self) -> Option<Absence> {
@@ -115,18 +121,21 @@ impl Service {
     /// What is known of the pause.
     pub(super) fn turn(&self) -> Turn {
         let standing = self.book.facts().standing(self.config.prover);
-        let head = self.book.head().map_or(0, |head| head.number);
-        let unread = |landing| match landing {
-            Landing::UnderWay => true,
-            Landing::In(block) => block > head,
-        };
-        let last = self.sender.landing(&[PAUSE, RESUME]).filter(|(_, landing)| unread(*landing));
         Turn {
             registered: standing.registered,
             paused: standing.paused,
-            coming: last.map(|(kind, _)| kind == PAUSE),
+            coming: self.unread(&[PAUSE, RESUME]).map(|(kind, _)| kind == PAUSE),
             held: self.book.facts().held_out(self.config.prover),
         }
+    }
+
+    /// The last of this node's own calls of these kinds, if it is not in what was read.
+    fn unread(&self, kinds: &[&str]) -> Option<(String, Landing)> {
+        let head = self.book.head().map_or(0, |head| head.number);
+        self.sender.landing(kinds).filter(|(_, landing)| match landing {
+            Landing::UnderWay => true,
+            Landing::In(block) => *block > head,
+        })
     }
 
     /// Whether the prover is to be out of the draws when this node ends, and is not: neither is a call in a block that sees to it.
@@ -136,10 +145,8 @@ impl Service {
             return false;
         }
         let drawn = self.drawn.or_else(|| self.known_drawn()).unwrap_or(false);
-        let turn = self.turn();
-        let lands = turn.coming == Some(true)
-            && self.sender.landing(&[PAUSE, RESUME]).is_some_and(|(_, landing)| landing != Landing::UnderWay);
-        drawn && !lands
+        let landed = self.sender.landing(&[PAUSE, RESUME]).is_some_and(|(_, at)| at != Landing::UnderWay);
+        left_drawn(drawn, self.unread(&[RESUME]).is_some(), &self.turn(), landed)
     }
 
     /// Whether the prover is in draws, as events tell; nothing if none were read yet.
@@ -210,6 +217,21 @@ mod tests {
         assert!(!is_drawn(Some(false), Some(true)), "it left since");
         assert!(is_drawn(None, Some(true)) && !is_drawn(None, Some(false)));
         assert!(is_drawn(None, None), "nobody knows");
+    }
+
+    #[test]
+    fn a_node_does_not_end_in_peace_while_its_own_resumption_is_on_its_way() {
+        let turn = |paused, coming| Turn { registered: true, paused, coming, held: false };
+        let back = turn(true, Some(false));
+        assert!(left_drawn(false, true, &back, false), "it is in the pool of transactions");
+        assert!(left_drawn(false, true, &back, true), "it is in a block that comes");
+        let away = turn(true, Some(true));
+        assert!(left_drawn(false, true, &away, false), "the pause behind it may not be mined");
+        assert!(!left_drawn(false, true, &away, true), "and it is");
+        assert!(!left_drawn(false, false, &away, false), "it was out and stays so");
+        assert!(!left_drawn(false, false, &turn(true, None), false));
+        assert!(left_drawn(true, false, &turn(false, Some(true)), false));
+        assert!(!left_drawn(true, false, &turn(false, Some(true)), true));
     }
 
     #[test]
