@@ -259,6 +259,15 @@ impl Rpc {
         self.provider.get_balance(account).await.map_err(|error| self.error("eth_getBalance", error))
     }
 
+    /// The same where it is acted on: an endpoint that says it is less than `enough` is not believed if another says it is more.
+    pub async fn surest_balance(&self, account: Address, enough: U256) -> Result<U256, ChainError> {
+        let balance = self.balance(account).await?;
+        if balance >= enough || !self.is_several() {
+            return Ok(balance);
+        }
+        Ok(self.richest(account).await.unwrap_or_default().max(balance))
+    }
+
     /// keccak256 of the code at an address; `None` if there is no code.
     pub async fn code_hash(&self, account: Address) -> Result<Option<B256>, ChainError> {
         let code = self.provider.get_code_at(account).block_id(BlockId::latest()).await;
@@ -275,5 +284,28 @@ impl Rpc {
 
     pub(crate) fn error(&self, method: &'static str, error: alloy::transports::TransportError) -> ChainError {
         ChainError::rpc(&self.name, method, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{Fake, Say, connect, sound};
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn an_endpoint_that_says_a_balance_is_gone_is_not_believed_by_itself() {
+        let liar = Fake::new(|method, params, _| match method {
+            "eth_getBalance" => Say::Result(json!("0x0")),
+            _ => sound(method, params),
+        })
+        .await;
+        let honest = Fake::sound().await;
+        let (me, wei) = (Address::repeat_byte(1), U256::from(10).pow(U256::from(18)));
+        let rpc = connect(&[&liar, &honest], LONG).await;
+        assert_eq!(rpc.surest_balance(me, wei).await.expect("answers"), wei);
+        assert_eq!(rpc.surest_balance(me, U256::ZERO).await.expect("answers"), U256::ZERO, "it is enough");
+        assert_eq!(connect(&[&liar], LONG).await.surest_balance(me, wei).await.expect("answers"), U256::ZERO);
     }
 }

@@ -11,6 +11,8 @@ use super::worth::PROOF_GAS;
 const PAUSE_GAS: u64 = 80_000;
 /// Proofs below which the prover leaves the draws: what it may hold already must still be paid for.
 const BROKE_BELOW: u64 = 4;
+/// Proofs from which on it comes back: a pause and a resumption cost gas, too.
+const WELL_FROM: u64 = 2 * BROKE_BELOW;
 /// How often the same warning is said.
 const SAY_EVERY: Duration = Duration::from_secs(600);
 
@@ -22,17 +24,25 @@ pub(super) struct Funds {
     balance: Option<U256>,
     /// Wei a unit of gas that a transaction may cost now.
     max_fee: u128,
+    broke: bool,
     said: Option<Instant>,
+}
+
+/// Wei that so many proofs cost.
+pub(super) fn of_proofs(max_fee: u128, proofs: u64) -> U256 {
+    U256::from(max_fee.max(1)).saturating_mul(U256::from(PROOF_GAS)).saturating_mul(U256::from(proofs))
 }
 
 impl Funds {
     pub fn new(low_below: u64) -> Self {
-        Self { low_below, balance: None, max_fee: 0, said: None }
+        Self { low_below, balance: None, max_fee: 0, broke: false, said: None }
     }
 
     /// A look is back: the balance in wei, and the fee in wei a unit of gas. Whether a warning is due.
     pub fn looked(&mut self, balance: U256, max_fee: u128) -> bool {
         (self.balance, self.max_fee) = (Some(balance), max_fee);
+        let least = if self.broke { WELL_FROM } else { BROKE_BELOW };
+        self.broke = self.proofs_left() < least.min(self.low_below);
         if !self.low() {
             self.said = None;
             return false;
@@ -45,6 +55,10 @@ impl Funds {
         due
     }
 
+    pub fn low_below(&self) -> u64 {
+        self.low_below
+    }
+
     pub fn balance(&self) -> Option<U256> {
         self.balance
     }
@@ -52,8 +66,7 @@ impl Funds {
     /// Proofs that the balance pays for at today's fees; all there could be, if it is not known.
     pub fn proofs_left(&self) -> u64 {
         let Some(balance) = self.balance else { return u64::MAX };
-        let price = U256::from(self.max_fee.max(1)) * U256::from(PROOF_GAS);
-        (balance / price).saturating_to()
+        (balance / of_proofs(self.max_fee, 1)).saturating_to()
     }
 
     /// Whether an operator should send more.
@@ -63,7 +76,7 @@ impl Funds {
 
     /// Whether to hold no more than what can still be delivered.
     pub fn broke(&self) -> bool {
-        self.proofs_left() < BROKE_BELOW.min(self.low_below)
+        self.broke
     }
 
     /// Wei that are left for a pause of the prover, whatever else is sent.
@@ -87,6 +100,12 @@ mod tests {
         assert!(!funds.looked(proofs(3), 10) && funds.broke());
         assert!(!funds.looked(proofs(30), 10) && !funds.broke());
         assert!(funds.looked(proofs(30), 20), "fees rose");
+        let mut swinging = Funds::new(20);
+        let broke = [4, 3, 4, 7, 8, 4].map(|count| {
+            swinging.looked(proofs(count), 10);
+            swinging.broke()
+        });
+        assert_eq!(broke, [false, true, true, true, false, false], "it does not come and go with each wei");
         assert!(!Funds::new(0).looked(U256::ZERO, 1), "a threshold of zero is never reached");
     }
 }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use alloy::primitives::{Address, U256};
 use provery_chain::{Call, Chain, ChainError, Order, RegistryParams};
 use provery_mechanisms::upkeep::{
-    Standing, should_bring_seed, should_reinstate, should_sync, should_withdraw,
+    Leaf, Standing, should_bring_seed, should_reinstate, should_sync, should_withdraw,
 };
 use tracing::warn;
 
-use super::Service;
 use super::budgets::Spending;
 use super::sends::Sent;
+use super::{Service, funds};
 use crate::book::Due;
 use crate::facts::{Pending, SlotKey};
 use crate::outcome::Class;
@@ -86,6 +86,9 @@ pub(super) struct Seen {
     pub max_fee: u128,
 }
 
+/// The prover, and what it has in a market's draws, as events tell.
+type View = (Standing, Leaf);
+
 /// A task whose transaction is under way.
 #[derive(Clone, Debug)]
 struct Running {
@@ -115,6 +118,8 @@ pub(super) struct Upkeep {
     resting: HashMap<Task, Rest>,
     /// Since when what brings the prover back into draws is tried.
     wanted: HashMap<Task, Instant>,
+    /// What was so when a market's leaf was last brought in line: as long as it is, that did not help and would not again.
+    synced: HashMap<U256, View>,
     seen: Option<Seen>,
     next_look: Instant,
     looking: bool,
@@ -129,6 +134,7 @@ impl Upkeep {
             running: HashMap::new(),
             resting: HashMap::new(),
             wanted: HashMap::new(),
+            synced: HashMap::new(),
             seen: None,
             next_look: Instant::now(),
             looking: false,
@@ -192,6 +198,8 @@ impl Upkeep {
         self.running.remove(task);
         if failure.is_none() {
             self.wanted.remove(task);
+        } else if let Task::Sync(market) = task {
+            self.synced.remove(market);
         }
         let rest = match (task, failure) {
             (_, None) => REST,
@@ -218,7 +226,16 @@ impl Upkeep {
     pub fn abandoned(&mut self) {
         self.running.clear();
         self.wanted.clear();
+        self.synced.clear();
         self.looking = false;
+    }
+
+    /// Whether a market's leaf is out of line with its prover, and nothing was sent about just that.
+    fn should_sync(&mut self, market: U256, view: View) -> bool {
+        if self.synced.get(&market).is_some_and(|before| *before != view) {
+            self.synced.remove(&market);
+        }
+        should_sync(&view.0, &view.1) && !self.synced.contains_key(&market)
     }
 
     /// A look is back.
@@ -249,6 +266,11 @@ impl Service {
             if let Task::Seed(epoch) = task {
                 self.start_seed(epoch);
             } else if let Some(call) = self.call(&task) {
+                if let Task::Sync(market) = task
+                    && let Some(view) = self.view(market)
+                {
+                    self.upkeep.synced.insert(market, view);
+                }
                 self.send_upkeep(task, call);
             }
         }
@@ -271,6 +293,12 @@ impl Service {
         self.sends.spawn(async move { Sent::Upkeep { result: sender.deliver(order).await, task } });
     }
 
+    fn view(&self, market: U256) -> Option<View> {
+        let (me, facts) = (self.config.prover, self.book.facts());
+        let (_, leaf) = facts.leaves(me).into_iter().find(|(it, _)| *it == market)?;
+        Some((facts.standing(me), leaf))
+    }
+
     fn due(&mut self, now: u64) -> Vec<Task> {
         let me = self.config.prover;
         let facts = self.book.facts();
@@ -286,13 +314,16 @@ impl Service {
         }));
         due.extend(self.acceptable());
         let Some(Seen { standing, credit, .. }) = self.upkeep.seen else { return due };
-        for (market, leaf) in self.book.facts().leaves(me) {
+        let told = self.book.facts().standing(me);
+        // One endpoint says the one, and events the other: nothing is paid for on the word of either.
+        let leaves = if told == standing { self.book.facts().leaves(me) } else { Vec::new() };
+        for (market, leaf) in leaves {
             // Where it serves nothing, or cannot prove, it would come back only to miss.
             let proves = self.book.serves(market) && self.book.lack(market).is_none();
             if proves && should_reinstate(&standing, &leaf, self.absence.is_none()) {
                 due.push(Task::Reinstate(market));
             }
-            if should_sync(&standing, &leaf) {
+            if self.upkeep.should_sync(market, (told, leaf)) {
                 due.push(Task::Sync(market));
             }
         }
@@ -338,24 +369,28 @@ impl Service {
         self.upkeep.looking = true;
         self.upkeep.next_look = Instant::now() + LOOK_EVERY;
         let (chain, prover, key) = (self.chain.clone(), self.config.prover, self.sender.address());
-        self.sends.spawn(async move { Sent::Look(Look(look(&chain, prover, key).await)) });
+        let proofs = self.funds.low_below();
+        self.sends.spawn(async move { Sent::Look(Look(look(&chain, prover, key, proofs).await)) });
     }
 }
 
-async fn look(chain: &Chain, prover: Address, key: Address) -> Result<Seen, ChainError> {
+/// The key's balance is asked of all endpoints if one says that it does not pay for so many `proofs`.
+async fn look(chain: &Chain, prover: Address, key: Address, proofs: u64) -> Result<Seen, ChainError> {
     let record = chain.prover(prover).await?;
     let standing = Standing { registered: record.id != 0, paused: record.paused };
     let mut bonded = U256::ZERO;
     for rollup in &chain.deployment().rollups {
         bonded = bonded.saturating_add(chain.bonded(rollup.market, prover).await?);
     }
+    let max_fee = chain.max_fee().await?;
+    let enough = funds::of_proofs(max_fee, proofs);
     Ok(Seen {
         standing,
         credit: chain.credits(prover).await?,
         stake: U256::from(record.stake),
         bonded,
-        balance: chain.rpc().balance(key).await?,
-        max_fee: chain.max_fee().await?,
+        balance: chain.rpc().surest_balance(key, enough).await?,
+        max_fee,
     })
 }
 
@@ -387,6 +422,24 @@ mod tests {
         assert_eq!(upkeep.wanted.get(&sync).copied(), tried, "from its first try on");
         upkeep.ended(&sync, None);
         assert_eq!(upkeep.waited(&sync), Duration::ZERO, "it is done");
+    }
+
+    #[test]
+    fn a_leaf_is_brought_in_line_once_for_what_was_seen_and_not_on_and_on() {
+        let mut upkeep = Upkeep::new(&params());
+        let leaf = Leaf { allocation: 5, weight: 0, ..Leaf::default() };
+        let view = (Standing { registered: true, paused: false }, leaf);
+        assert!(upkeep.should_sync(MARKET, view));
+        upkeep.synced.insert(MARKET, view);
+        upkeep.began(&Task::Sync(MARKET), String::new());
+        upkeep.ended(&Task::Sync(MARKET), None);
+        upkeep.resting.clear();
+        assert!(!upkeep.should_sync(MARKET, view), "it did not help");
+        upkeep.ended(&Task::Sync(MARKET), Some(Class::Unanswered));
+        assert!(upkeep.should_sync(MARKET, view), "it never came to it");
+        upkeep.synced.insert(MARKET, view);
+        assert!(!upkeep.should_sync(MARKET, (view.0, Leaf { weight: 5, ..leaf })), "in line");
+        assert!(upkeep.should_sync(MARKET, view), "and out of it anew, by a reorg");
     }
 
     #[test]
