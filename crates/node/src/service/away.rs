@@ -94,6 +94,16 @@ fn matters(turn: &Turn, wish: Wish) -> bool {
     wish == Wish::Out && turn.registered && !turn.paused
 }
 
+/// What to do about an absence, or the want of one.
+fn wish(absence: Option<Absence>, draining: bool, funds_known: bool) -> Wish {
+    match absence {
+        Some(_) => Wish::Out,
+        // A node that is about to end does not put its prover back into the draws, nor one that may have no gas to prove with.
+        None if draining || !funds_known => Wish::AsItIs,
+        None => Wish::In,
+    }
+}
+
 /// Whether a node that ends now leaves a prover in the draws that is in them (`drawn`), or comes back to them by a resumption of this
 /// node's that is not yet read (`comes_back`): unless its own pause, which comes after that, `landed`.
 fn left_drawn(drawn: bool, comes_back: bool, turn: &Turn, landed: bool) -> bool {
@@ -184,12 +194,7 @@ impl Service {
             }
             self.absence = absence;
         }
-        let wish = match absence {
-            Some(_) => Wish::Out,
-            // A node that is about to end does not put its prover back into the draws.
-            None if self.draining => Wish::AsItIs,
-            None => Wish::In,
-        };
+        let wish = wish(absence, self.draining, self.funds.balance().is_some());
         let turn = self.turn();
         if !matters(&turn, wish) {
             self.pause_trouble = None;
@@ -232,6 +237,16 @@ mod tests {
         assert!(!left_drawn(false, false, &turn(true, None), false));
         assert!(left_drawn(true, false, &turn(false, Some(true)), false));
         assert!(!left_drawn(true, false, &turn(false, Some(true)), true));
+    }
+
+    #[test]
+    fn nobody_comes_back_before_it_is_known_what_the_key_can_pay_for() {
+        let paused = Turn { registered: true, paused: true, ..Turn::default() };
+        let then = |absence, funds_known| pause::step(&paused, wish(absence, false, funds_known));
+        assert_eq!(then(None, false), Step::Rest);
+        assert_eq!(then(None, true), Step::Resume);
+        assert_eq!(wish(Some(Absence::Unwell), false, false), Wish::Out, "leaving need not wait");
+        assert_eq!(wish(None, true, true), Wish::AsItIs);
     }
 
     #[test]
