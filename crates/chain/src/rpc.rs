@@ -14,13 +14,14 @@ use futures::future::join_all;
 use provery_types::{BlockRef, is_development_chain};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::{sync::OnceCell, time::timeout};
 
 use crate::{
     ChainError, EndpointHealth,
     clock::believable,
     endpoints::{Because, Pool, Route, Verdict},
     finality::Finality,
+    gas::DataFees,
     headers::Header,
     view::View,
 };
@@ -37,6 +38,8 @@ pub struct Rpc {
     alone: Arc<[RootProvider]>,
     name: Arc<str>,
     chain_id: u64,
+    /// What the chain takes for bytes, once that was asked.
+    data_fees: Arc<OnceCell<DataFees>>,
 }
 
 impl Rpc {
@@ -63,7 +66,7 @@ impl Rpc {
             count => format!("{} and {} more", pool.name(0), count - 1),
         };
         let alone = (0..pool.len()).map(|at| provider(Some(at))).collect();
-        Ok(Self { provider: provider(None), alone, name: name.into(), chain_id, pool })
+        Ok(Self { provider: provider(None), alone, name: name.into(), chain_id, pool, data_fees: Arc::default() })
     }
 
     /// How each endpoint is doing.
@@ -268,6 +271,12 @@ impl Rpc {
         Ok(self.richest(account).await.unwrap_or_default().max(balance))
     }
 
+    /// Wei that a transaction with this calldata costs apart from gas.
+    pub async fn fee_for_bytes(&self, calldata: &[u8]) -> Result<U256, ChainError> {
+        let fees = self.data_fees.get_or_try_init(|| self.data_fees()).await?;
+        self.data_fee(*fees, calldata).await
+    }
+
     /// keccak256 of the code at an address; `None` if there is no code.
     pub async fn code_hash(&self, account: Address) -> Result<Option<B256>, ChainError> {
         let code = self.provider.get_code_at(account).block_id(BlockId::latest()).await;
@@ -293,6 +302,33 @@ mod tests {
     use crate::fake::{Fake, Say, connect, sound};
 
     const LONG: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_chain_that_takes_a_fee_for_bytes_is_asked_for_it() {
+        // Its oracle is where the OP stack's is, and takes a wei for each byte.
+        let oracle = "0x420000000000000000000000000000000000000f";
+        let rollup = Fake::new(move |method, params, _| match method {
+            "eth_getCode" if params[0] == oracle => Say::Result(json!("0x01")),
+            "eth_getCode" => Say::Result(json!("0x")),
+            "eth_call" if params[0]["to"] == oracle => {
+                let input = params[0]["input"].as_str().expect("calldata");
+                Say::Result(json!(format!("0x{:0>64}", &input[2 + 8 + 64..][..64])))
+            }
+            _ => sound(method, params),
+        })
+        .await;
+        let plain = Fake::new(|method, params, _| match method {
+            "eth_getCode" => Say::Result(json!("0x")),
+            _ => sound(method, params),
+        })
+        .await;
+        let rpc = connect(&[&rollup], LONG).await;
+        let fee = async |length| rpc.fee_for_bytes(&vec![7; length]).await.expect("answers");
+        assert_eq!(fee(4_000).await - fee(0).await, U256::from(4_000));
+        assert_eq!(rollup.asked("eth_getCode"), 4, "what kind of a chain it is does not change");
+        let rpc = connect(&[&plain], LONG).await;
+        assert_eq!(rpc.fee_for_bytes(&[7; 100]).await.expect("answers"), U256::ZERO);
+    }
 
     #[tokio::test]
     async fn an_endpoint_that_says_a_balance_is_gone_is_not_believed_by_itself() {

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use alloy::primitives::U256;
+use alloy::primitives::{Bytes, U256};
 use tracing::warn;
 
-use super::worth::PROOF_GAS;
+use super::worth::{self, PROOF_GAS};
 
 /// Gas of a pause, rounded up.
 const PAUSE_GAS: u64 = 80_000;
@@ -22,25 +22,78 @@ pub(super) struct Funds {
     /// Proofs below which a warning is due.
     low_below: u64,
     balance: Option<U256>,
-    /// Wei a unit of gas that a transaction may cost now.
-    max_fee: u128,
+    prices: Prices,
+    /// Of the last proof that was mined, if that is more than is assumed.
+    proof_gas: u64,
+    /// Of the last proof that was sent.
+    calldata: Bytes,
     broke: bool,
     said: Option<Instant>,
 }
 
-/// Wei that so many proofs cost.
-pub(super) fn of_proofs(max_fee: u128, proofs: u64) -> U256 {
-    U256::from(max_fee.max(1)).saturating_mul(U256::from(PROOF_GAS)).saturating_mul(U256::from(proofs))
+/// What the chain asks now, in wei.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Prices {
+    /// A unit of gas may cost.
+    pub max_fee: u128,
+    /// For the bytes of a proof, apart from gas.
+    pub proof_data: U256,
+    /// For those of a pause.
+    pub pause_data: U256,
+}
+
+/// What to ask the chain for, to know what the key's balance is good for.
+#[derive(Clone, Debug)]
+pub(super) struct Needs {
+    low_below: u64,
+    proof_gas: u64,
+    /// A proof's.
+    pub calldata: Bytes,
+}
+
+impl Needs {
+    /// Wei below which a warning is due.
+    pub fn enough(&self, prices: &Prices) -> U256 {
+        worth::cost(self.proof_gas, prices.max_fee, prices.proof_data).saturating_mul(U256::from(self.low_below))
+    }
 }
 
 impl Funds {
     pub fn new(low_below: u64) -> Self {
-        Self { low_below, balance: None, max_fee: 0, broke: false, said: None }
+        Self {
+            low_below,
+            balance: None,
+            prices: Prices::default(),
+            proof_gas: PROOF_GAS,
+            calldata: worth::proof_sized(),
+            broke: false,
+            said: None,
+        }
     }
 
-    /// A look is back: the balance in wei, and the fee in wei a unit of gas. Whether a warning is due.
-    pub fn looked(&mut self, balance: U256, max_fee: u128) -> bool {
-        (self.balance, self.max_fee) = (Some(balance), max_fee);
+    pub fn needs(&self) -> Needs {
+        let Self { low_below, proof_gas, .. } = *self;
+        Needs { low_below, proof_gas, calldata: self.calldata.clone() }
+    }
+
+    /// A proof with this calldata is sent.
+    pub fn sends_proof(&mut self, calldata: &Bytes) {
+        self.calldata = calldata.clone();
+    }
+
+    /// A proof was mined and took so much gas.
+    pub fn proof_mined(&mut self, gas: u64) {
+        self.proof_gas = gas.max(PROOF_GAS);
+    }
+
+    /// Wei that a proof may cost now.
+    pub fn proof_cost(&self) -> U256 {
+        worth::cost(self.proof_gas, self.prices.max_fee, self.prices.proof_data)
+    }
+
+    /// A look is back, with the balance in wei. Whether a warning is due.
+    pub fn looked(&mut self, balance: U256, prices: Prices) -> bool {
+        (self.balance, self.prices) = (Some(balance), prices);
         let least = if self.broke { WELL_FROM } else { BROKE_BELOW };
         self.broke = self.proofs_left() < least.min(self.low_below);
         if !self.low() {
@@ -55,10 +108,6 @@ impl Funds {
         due
     }
 
-    pub fn low_below(&self) -> u64 {
-        self.low_below
-    }
-
     pub fn balance(&self) -> Option<U256> {
         self.balance
     }
@@ -66,7 +115,7 @@ impl Funds {
     /// Proofs that the balance pays for at today's fees; all there could be, if it is not known.
     pub fn proofs_left(&self) -> u64 {
         let Some(balance) = self.balance else { return u64::MAX };
-        (balance / of_proofs(self.max_fee, 1)).saturating_to()
+        (balance / self.proof_cost()).saturating_to()
     }
 
     /// Whether an operator should send more.
@@ -81,7 +130,10 @@ impl Funds {
 
     /// Wei that are left for a pause of the prover, whatever else is sent.
     pub fn kept_back(&self) -> U256 {
-        U256::from(self.max_fee) * U256::from(PAUSE_GAS)
+        match self.prices.max_fee {
+            0 => U256::ZERO,
+            fee => worth::cost(PAUSE_GAS, fee, self.prices.pause_data),
+        }
     }
 }
 
@@ -94,18 +146,36 @@ mod tests {
         let mut funds = Funds::new(20);
         assert!(!funds.low() && !funds.broke(), "nothing is known");
         let proofs = |count: u64| U256::from(count * PROOF_GAS * 10);
-        assert!(!funds.looked(proofs(20), 10));
-        assert!(funds.looked(proofs(19), 10), "low");
-        assert!(!funds.broke() && !funds.looked(proofs(18), 10), "said");
-        assert!(!funds.looked(proofs(3), 10) && funds.broke());
-        assert!(!funds.looked(proofs(30), 10) && !funds.broke());
-        assert!(funds.looked(proofs(30), 20), "fees rose");
+        let gas = |max_fee| Prices { max_fee, ..Prices::default() };
+        assert!(!funds.looked(proofs(20), gas(10)));
+        assert!(funds.looked(proofs(19), gas(10)), "low");
+        assert!(!funds.broke() && !funds.looked(proofs(18), gas(10)), "said");
+        assert!(!funds.looked(proofs(3), gas(10)) && funds.broke());
+        assert!(!funds.looked(proofs(30), gas(10)) && !funds.broke());
+        assert!(funds.looked(proofs(30), gas(20)), "fees rose");
+        // A rollup that takes as much for the bytes as for the gas; a pause has few of them.
+        let bytes = Prices {
+            max_fee: 10,
+            proof_data: U256::from(10 * PROOF_GAS),
+            pause_data: U256::from(10 * PAUSE_GAS),
+        };
+        let mut rollup = Funds::new(20);
+        assert!(rollup.looked(proofs(7), bytes) && rollup.broke() && rollup.proofs_left() == 3);
+        assert_eq!(rollup.kept_back(), U256::from(20 * PAUSE_GAS));
+        assert_eq!(rollup.needs().enough(&bytes), proofs(40));
+        // A proof that takes more gas than is assumed; and one that takes less.
+        let mut dear = Funds::new(20);
+        dear.proof_mined(2 * PROOF_GAS);
+        dear.looked(proofs(7), gas(10));
+        assert!(dear.broke() && dear.proofs_left() == 3);
+        dear.proof_mined(PROOF_GAS / 2);
+        assert_eq!(dear.proofs_left(), 7);
         let mut swinging = Funds::new(20);
         let broke = [4, 3, 4, 7, 8, 4].map(|count| {
-            swinging.looked(proofs(count), 10);
+            swinging.looked(proofs(count), gas(10));
             swinging.broke()
         });
         assert_eq!(broke, [false, true, true, true, false, false], "it does not come and go with each wei");
-        assert!(!Funds::new(0).looked(U256::ZERO, 1), "a threshold of zero is never reached");
+        assert!(!Funds::new(0).looked(U256::ZERO, gas(1)), "a threshold of zero is never reached");
     }
 }

@@ -75,6 +75,7 @@ impl Service {
                 continue;
             };
             let call = self.chain.calls().prove(&slot, &terms, proof.public_inputs, proof.proof);
+            self.funds.sends_proof(&call.data);
             let order = self.proof_order(&slot, &terms, call, now);
             self.input(key, &Input::SendStarted)?;
             if let Some(journey) = self.journeys.get_mut(&key) {
@@ -104,7 +105,7 @@ impl Service {
             }
             Ok(Sent::Look(look)) => {
                 if let Some(seen) = self.upkeep.looked(look)
-                    && self.funds.looked(seen.balance, seen.max_fee)
+                    && self.funds.looked(seen.balance, seen.prices)
                 {
                     let fields = json!({
                         "code": "low_balance", "balance": wei(seen.balance), "proofs_left": self.funds.proofs_left()
@@ -141,6 +142,7 @@ impl Service {
 
     fn proof_sent(&mut self, key: SlotKey, took: Duration, mined: &Mined) -> Result<(), NodeError> {
         self.health.succeeded();
+        self.funds.proof_mined(mined.gas_used);
         self.watch.observer.phase("send", took);
         self.unconfirmed.insert(key, mined.block.number + CONFIRM_WITHIN);
         info!(market = %key.market, slot = key.id, tx = %mined.tx_hash, gas = mined.gas_used, "proof mined");

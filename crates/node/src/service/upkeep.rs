@@ -10,12 +10,14 @@ use provery_mechanisms::upkeep::{
 };
 use tracing::warn;
 
+use super::Service;
 use super::budgets::Spending;
+use super::funds::{Needs, Prices};
 use super::sends::Sent;
-use super::{Service, funds};
 use crate::book::Due;
 use crate::facts::{Pending, SlotKey};
 use crate::outcome::Class;
+use crate::pause;
 
 /// How often the prover's record and credit are read.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -82,8 +84,7 @@ pub(super) struct Seen {
     pub bonded: U256,
     /// Wei of the chain's currency that the key has.
     pub balance: U256,
-    /// Wei a unit of gas that a transaction may cost now.
-    pub max_fee: u128,
+    pub prices: Prices,
 }
 
 /// The prover, and what it has in a market's draws, as events tell.
@@ -369,28 +370,32 @@ impl Service {
         self.upkeep.looking = true;
         self.upkeep.next_look = Instant::now() + LOOK_EVERY;
         let (chain, prover, key) = (self.chain.clone(), self.config.prover, self.sender.address());
-        let proofs = self.funds.low_below();
-        self.sends.spawn(async move { Sent::Look(Look(look(&chain, prover, key, proofs).await)) });
+        let needs = self.funds.needs();
+        self.sends.spawn(async move { Sent::Look(Look(look(&chain, prover, key, needs).await)) });
     }
 }
 
-/// The key's balance is asked of all endpoints if one says that it does not pay for so many `proofs`.
-async fn look(chain: &Chain, prover: Address, key: Address, proofs: u64) -> Result<Seen, ChainError> {
+/// The key's balance is asked of all endpoints if one says that it is less than is needed.
+async fn look(chain: &Chain, prover: Address, key: Address, needs: Needs) -> Result<Seen, ChainError> {
     let record = chain.prover(prover).await?;
     let standing = Standing { registered: record.id != 0, paused: record.paused };
     let mut bonded = U256::ZERO;
     for rollup in &chain.deployment().rollups {
         bonded = bonded.saturating_add(chain.bonded(rollup.market, prover).await?);
     }
-    let max_fee = chain.max_fee().await?;
-    let enough = funds::of_proofs(max_fee, proofs);
+    let pause = pause::marked(chain.calls().pause());
+    let prices = Prices {
+        max_fee: chain.max_fee().await?,
+        proof_data: chain.rpc().fee_for_bytes(&needs.calldata).await?,
+        pause_data: chain.rpc().fee_for_bytes(&pause.data).await?,
+    };
     Ok(Seen {
         standing,
         credit: chain.credits(prover).await?,
         stake: U256::from(record.stake),
         bonded,
-        balance: chain.rpc().surest_balance(key, enough).await?,
-        max_fee,
+        balance: chain.rpc().surest_balance(key, needs.enough(&prices)).await?,
+        prices,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy::primitives::U256;
+use alloy::primitives::{Bytes, U256, keccak256};
 use provery_mechanisms::reward::Curve;
 use provery_types::{Slot, Terms};
 
@@ -10,6 +10,8 @@ use provery_types::{Slot, Terms};
 pub(super) const ALL: u64 = 10_000;
 /// Gas of a proof's transaction, rounded up: what balances are divided by, and what a proof is taken to cost beforehand.
 pub const PROOF_GAS: u64 = 400_000;
+/// Bytes of its calldata, rounded up, as long as none was made.
+const PROOF_BYTES: u64 = 4_000;
 
 /// Asset wei that a proof delivered at `now` (unix seconds) earns or saves: its reward and, if that is at stake, its bond.
 pub(super) fn of_proof(slot: &Slot, terms: &Terms, at_stake: bool, now: u64) -> U256 {
@@ -22,6 +24,17 @@ pub(super) fn of_proof(slot: &Slot, terms: &Terms, at_stake: bool, now: u64) -> 
 pub fn of_fresh(terms: &Terms, at_stake: bool) -> U256 {
     let slot = Slot { price: terms.price, ..Slot::default() };
     of_proof(&slot, terms, at_stake, 0)
+}
+
+/// Calldata as long as a proof's, which does not compress: some rollups take a fee for the bytes of a transaction.
+pub fn proof_sized() -> Bytes {
+    let words = (0..PROOF_BYTES / 32).flat_map(|at| keccak256(at.to_be_bytes()).0);
+    words.collect::<Vec<u8>>().into()
+}
+
+/// Wei of the chain's currency for so much gas at `max_fee` (wei a unit), and `data_fee` for the bytes.
+pub fn cost(gas: u64, max_fee: u128, data_fee: U256) -> U256 {
+    U256::from(max_fee.max(1)).saturating_mul(U256::from(gas)).saturating_add(data_fee)
 }
 
 /// Asset wei that may be spent on a transaction that furthers the hold on a slot: a tenth of its price, and the bond of a bid that

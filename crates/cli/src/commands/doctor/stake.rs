@@ -71,7 +71,8 @@ pub async fn look(
 
     let fee = chain.max_fee().await?;
     let balance = chain.rpc().balance(me).await?;
-    let proofs = proofs(balance, fee);
+    let cost = worth::cost(PROOF_GAS, fee, chain.rpc().fee_for_bytes(&worth::proof_sized()).await?);
+    let proofs = proofs(balance, cost);
     funds(me, proofs, values.low_balance_proofs.unwrap_or(LOW_PROOFS), found);
 
     let asset = session.asset();
@@ -93,7 +94,7 @@ pub async fn look(
         machine::against(served, measured, *least, asset, found);
         if let Some(rate) = rate {
             let budget = budget(&served.terms, market.at_stake(), rate, values.budget_bps.unwrap_or(5_000));
-            fees(&served.name(), fee, budget, found);
+            fees(&served.name(), cost, budget, found);
         }
     }
     Ok(())
@@ -244,9 +245,9 @@ async fn draws(
     Ok(())
 }
 
-/// How many proofs' gas a balance pays at a fee.
-fn proofs(balance: U256, fee: u128) -> u64 {
-    (balance / U256::from(fee.max(1)).saturating_mul(U256::from(PROOF_GAS))).saturating_to()
+/// How many proofs a balance pays for, at what one costs.
+fn proofs(balance: U256, cost: U256) -> u64 {
+    (balance / cost.max(U256::ONE)).saturating_to()
 }
 
 fn funds(key: Address, proofs: u64, low: u64, found: &mut Findings) {
@@ -270,15 +271,14 @@ fn budget(terms: &Terms, at_stake: bool, rate: Rate, bps: u64) -> U256 {
     rate.wei(worth::of_fresh(terms, at_stake), bps)
 }
 
-fn fees(name: &str, fee: u128, budget: U256, found: &mut Findings) {
-    let gas = U256::from(fee).saturating_mul(U256::from(PROOF_GAS));
-    if gas > budget {
+fn fees(name: &str, cost: U256, budget: U256, found: &mut Findings) {
+    if cost > budget {
         let gwei = |wei: U256| format!("{} gwei", wei / U256::from(1_000_000_000));
         found.fail(
             "fees",
             format!(
                 "a proof's gas costs {} now, and for a slot of {name} {} may be spent",
-                gwei(gas),
+                gwei(cost),
                 gwei(budget)
             ),
             "provery node --gas-wei-per-asset, at the true rate; or --budget-bps",
@@ -315,7 +315,9 @@ mod tests {
 
     #[test]
     fn gas_is_counted_in_proofs_and_against_what_a_slot_pays() {
-        assert_eq!(proofs(U256::from(7 * PROOF_GAS), 2), 3);
+        assert_eq!(proofs(U256::from(7 * PROOF_GAS), worth::cost(PROOF_GAS, 2, U256::ZERO)), 3);
+        let bytes = worth::cost(PROOF_GAS, 2, U256::from(PROOF_GAS));
+        assert_eq!(proofs(U256::from(7 * PROOF_GAS), bytes), 2, "a rollup takes a fee for bytes, too");
         let of = |proofs: u64| {
             let mut found = Findings::default();
             funds(Address::ZERO, proofs, 20, &mut found);
@@ -335,7 +337,8 @@ mod tests {
         assert_eq!(budget(&terms, true, rate, 5_000), U256::from(3_000), "the bond is saved, too");
         let of = |fee| {
             let mut found = Findings::default();
-            fees("market 1", fee, U256::from(10 * PROOF_GAS), &mut found);
+            let cost = worth::cost(PROOF_GAS, fee, U256::ZERO);
+            fees("market 1", cost, U256::from(10 * PROOF_GAS), &mut found);
             found.0[0].level
         };
         assert_eq!([of(10), of(11)], [Level::Ok, Level::Fail]);
