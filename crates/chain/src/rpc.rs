@@ -66,7 +66,14 @@ impl Rpc {
             count => format!("{} and {} more", pool.name(0), count - 1),
         };
         let alone = (0..pool.len()).map(|at| provider(Some(at))).collect();
-        Ok(Self { provider: provider(None), alone, name: name.into(), chain_id, pool, data_fees: Arc::default() })
+        Ok(Self {
+            provider: provider(None),
+            alone,
+            name: name.into(),
+            chain_id,
+            pool,
+            data_fees: Arc::default(),
+        })
     }
 
     /// How each endpoint is doing.

@@ -85,6 +85,7 @@ mod tests {
 
     use super::*;
     use crate::facts::Facts;
+    use crate::service::margin::Margin;
     use crate::testing::{ME, OTHER, block, deployment};
 
     #[test]
@@ -125,6 +126,10 @@ mod tests {
     enum Move {
         CauseBegins,
         CauseEnds,
+        FeesRise,
+        FeesFall,
+        /// What a proof costs is looked at.
+        LookAtFees,
         /// The node looks and sends.
         Act,
         /// It dies after what it decided was written down, or before, and begins again.
@@ -148,6 +153,9 @@ mod tests {
         let one = prop_oneof![
             1 => Just(Move::CauseBegins),
             1 => Just(Move::CauseEnds),
+            1 => Just(Move::FeesRise),
+            1 => Just(Move::FeesFall),
+            4 => Just(Move::LookAtFees),
             3 => Just(Move::Act),
             1 => any::<bool>().prop_map(|written| Move::ActAndDie { written }),
             1 => Just(Move::Restart),
@@ -173,6 +181,7 @@ mod tests {
     #[derive(Default)]
     struct World {
         cause: bool,
+        high_fees: bool,
         /// One transaction or none a block.
         blocks: Vec<Option<Tx>>,
         waiting: Vec<Tx>,
@@ -180,6 +189,8 @@ mod tests {
         signed: Vec<Tx>,
         read: Vec<LoggedEvent>,
         position: usize,
+        // In its memory.
+        margin: Margin,
         // In its memory, and on disk with the intents.
         receipts: Vec<(B256, usize)>,
         hashes: u64,
@@ -226,7 +237,7 @@ mod tests {
         }
 
         fn act(&mut self, written: bool) {
-            let wish = if self.cause { Wish::Out } else { Wish::In };
+            let wish = if self.cause || self.margin.dear() { Wish::Out } else { Wish::In };
             let pause = match step(&self.turn(), wish) {
                 Step::Rest => return,
                 Step::Pause => true,
@@ -249,10 +260,19 @@ mod tests {
             match it {
                 Move::CauseBegins => self.cause = true,
                 Move::CauseEnds => self.cause = false,
+                Move::FeesRise => self.high_fees = true,
+                Move::FeesFall => self.high_fees = false,
+                Move::LookAtFees => {
+                    let cost = if self.high_fees { 120 } else { 60 };
+                    self.margin.looked(U256::from(cost), U256::from(100));
+                }
                 Move::Act => self.act(true),
-                Move::ActAndDie { written } => self.act(written),
-                // All of its state is on disk or on the chain.
-                Move::Restart => {}
+                Move::ActAndDie { written } => {
+                    self.act(written);
+                    self.margin = Margin::default();
+                }
+                // All else of its state is on disk or on the chain.
+                Move::Restart => self.margin = Margin::default(),
                 Move::Mine => self.mine(self.waiting.first().copied()),
                 Move::Receipt => {
                     let unseen =
@@ -290,6 +310,12 @@ mod tests {
             }
         }
 
+        /// Looked at often enough, fees are what they are.
+        fn fees(&mut self, high: bool) {
+            self.high_fees = high;
+            (0..20).for_each(|_| self.make(Move::LookAtFees));
+        }
+
         /// Nothing more happens but that what waits is mined, blocks are read and the node acts. Its calls meanwhile.
         fn settle(&mut self) -> usize {
             let before = self.signed.len();
@@ -320,6 +346,7 @@ mod tests {
             let mut world = World::default();
             moves.into_iter().for_each(|it| world.make(it));
             world.cause = false;
+            world.fees(false);
             // Each word of the operator's that a reorg put off may turn it once more.
             let words = world.waiting.iter().filter(|tx| !tx.own).count();
             let calls = world.settle();
@@ -329,6 +356,12 @@ mod tests {
             world.settle();
             prop_assert!(world.paused());
             world.cause = false;
+            prop_assert!(world.settle() <= 1);
+            prop_assert_eq!(world.paused(), world.operators_word());
+            world.fees(true);
+            world.settle();
+            prop_assert!(world.paused(), "a proof costs more than a slot pays");
+            world.fees(false);
             prop_assert!(world.settle() <= 1);
             prop_assert_eq!(world.paused(), world.operators_word());
         }

@@ -93,7 +93,7 @@ pub struct NodeStatus {
 pub struct PauseStatus {
     /// node or operator.
     pub by: String,
-    /// What the node waits for: stopping, unwell, low_balance, overloaded, not_taking, or coming_back.
+    /// What the node waits for: stopping, unwell, low_balance, fees, overloaded, not_taking, or coming_back.
     pub why: Option<String>,
 }
 
@@ -253,6 +253,7 @@ fn paused(pause: &PauseStatus) -> &'static str {
         (_, "stopping") => "paused_by_node: stopping",
         (_, "unwell") => "paused_by_node: unwell",
         (_, "low_balance") => "paused_by_node: low_balance",
+        (_, "fees") => "paused_by_node: fees",
         (_, "overloaded") => "paused_by_node: overloaded",
         (_, "not_taking") => "paused_by_node: not_taking",
         _ => "paused_by_node: coming_back",
@@ -296,6 +297,7 @@ pub(super) mod tests {
         };
         assert_eq!(paused("operator", None), ["paused_by_operator"]);
         assert_eq!(paused("node", Some("overloaded")), ["paused_by_node: overloaded"]);
+        assert_eq!(paused("node", Some("fees")), ["paused_by_node: fees"]);
         assert_eq!(paused("node", Some("coming_back")), ["paused_by_node: coming_back"]);
         assert_eq!(worse(|status| status.node.earns_nothing = true), ["earns_nothing"]);
         let concern = |code: &str| ConcernStatus { code: code.to_owned(), ..ConcernStatus::default() };

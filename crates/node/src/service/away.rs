@@ -22,6 +22,8 @@ pub(super) enum Absence {
     Unwell,
     /// There is hardly gas left to deliver with.
     Broke,
+    /// A proof costs more in fees than any slot pays that it may be drawn for.
+    Dear,
     /// A slot won now could not be proven in its window, with all that is queued.
     Overloaded,
     /// The operator said so, in the configuration.
@@ -35,6 +37,7 @@ impl Absence {
             Self::Stopping => "stopping",
             Self::Unwell => "unwell",
             Self::Broke => "low_balance",
+            Self::Dear => "fees",
             Self::Overloaded => "overloaded",
             Self::NotTaking => "not_taking",
         }
@@ -54,7 +57,7 @@ pub(super) struct PauseTrouble {
 fn waits(absence: Absence, bids: usize, bound_reached: bool) -> bool {
     let patient = match absence {
         Absence::Stopping => !bound_reached,
-        Absence::Overloaded | Absence::NotTaking => true,
+        Absence::Dear | Absence::Overloaded | Absence::NotTaking => true,
         Absence::Unwell | Absence::Broke => false,
     };
     patient && bids > 0
@@ -124,6 +127,9 @@ impl Service {
         }
         if self.funds.broke() {
             return Some(Absence::Broke);
+        }
+        if self.margin.dear() {
+            return Some(Absence::Dear);
         }
         self.overloaded.then_some(Absence::Overloaded)
     }
@@ -259,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_pause_waits_for_bids_unless_they_could_not_be_used() {
-        for absence in [Absence::Stopping, Absence::Overloaded, Absence::NotTaking] {
+        for absence in [Absence::Stopping, Absence::Dear, Absence::Overloaded, Absence::NotTaking] {
             assert!(waits(absence, 1, false), "{absence:?}");
             assert!(!waits(absence, 0, false), "nothing is out");
         }

@@ -124,6 +124,11 @@ impl Service {
         prices.max().unwrap_or_default()
     }
 
+    /// The same in wei of the chain's currency.
+    pub(super) fn best_pay(&self) -> U256 {
+        self.rate().wei(self.best_price(), worth::ALL)
+    }
+
     /// Asset wei that are this prover's once a slot ends: its bond, and about what it is paid.
     fn bound_in(&self, key: SlotKey) -> U256 {
         let Some(fact) = self.book.facts().slot(key).filter(|fact| fact.slot.prover == self.config.prover)

@@ -54,7 +54,8 @@ pub(super) struct Needs {
 impl Needs {
     /// Wei below which a warning is due.
     pub fn enough(&self, prices: &Prices) -> U256 {
-        worth::cost(self.proof_gas, prices.max_fee, prices.proof_data).saturating_mul(U256::from(self.low_below))
+        worth::cost(self.proof_gas, prices.max_fee, prices.proof_data)
+            .saturating_mul(U256::from(self.low_below))
     }
 }
 

@@ -14,6 +14,7 @@ mod grown;
 mod health;
 mod journey;
 mod lifecycle;
+pub(crate) mod margin;
 mod observe;
 mod pace;
 mod proofs;
@@ -59,6 +60,7 @@ use feed::{Fed, Feed};
 use funds::Funds;
 use health::Health;
 use journey::Journey;
+use margin::Margin;
 use observe::Watch;
 use pace::Pace;
 use rounds::Rounds;
@@ -87,6 +89,8 @@ struct Service {
     said: Said,
     health: Health,
     funds: Funds,
+    /// Whether slots pay for the gas of their proofs.
+    margin: Margin,
     /// The mining puzzle that is being worked on.
     mine: Option<Mine>,
     rounds: Rounds,
@@ -159,6 +163,7 @@ impl Service {
             said: Said::default(),
             health: Health::default(),
             funds: Funds::new(config.low_balance_proofs),
+            margin: Margin::default(),
             mine: None,
             rounds: Rounds::default(),
             journeys: HashMap::new(),

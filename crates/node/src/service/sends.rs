@@ -104,9 +104,10 @@ impl Service {
                 Ok(())
             }
             Ok(Sent::Look(look)) => {
-                if let Some(seen) = self.upkeep.looked(look)
-                    && self.funds.looked(seen.balance, seen.prices)
-                {
+                let Some(seen) = self.upkeep.looked(look) else { return Ok(()) };
+                let low = self.funds.looked(seen.balance, seen.prices);
+                self.margin.looked(self.funds.proof_cost(), self.best_pay());
+                if low {
                     let fields = json!({
                         "code": "low_balance", "balance": wei(seen.balance), "proofs_left": self.funds.proofs_left()
                     });

@@ -239,16 +239,19 @@ impl Upkeep {
         should_sync(&view.0, &view.1) && !self.synced.contains_key(&market)
     }
 
-    /// A look is back.
+    /// A look is back, with what it saw.
     pub fn looked(&mut self, look: Look) -> Option<Seen> {
         self.looking = false;
         match look.0 {
-            Ok(seen) => self.seen = Some(seen),
+            Ok(seen) => {
+                self.seen = Some(seen);
+                self.seen
+            }
             Err(error) => {
-                warn!(error = %error, "the prover's record could not be read; it is read again later")
+                warn!(error = %error, "the prover's record could not be read; it is read again later");
+                None
             }
         }
-        self.seen
     }
 
     /// What the last look saw.
