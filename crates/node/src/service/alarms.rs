@@ -29,6 +29,8 @@ struct Signs {
     lost_ms: Option<u64>,
     /// It is paused, and not by this node.
     held_out: bool,
+    /// By another node that runs with this key.
+    rival: bool,
 }
 
 fn alarms(signs: &Signs) -> Vec<Concern> {
@@ -89,7 +91,15 @@ fn alarms(signs: &Signs) -> Vec<Concern> {
             ),
         );
     }
-    if signs.held_out {
+    if signs.rival {
+        say(
+            Concern::KEY_SHARED,
+            format!(
+                "another node that runs with the key {key} paused the prover, and did so again when this one took that back: stop \
+                 one of them, or make them a leader and its standby, then run `provery prover resume`"
+            ),
+        );
+    } else if signs.held_out {
         say(
             Concern::PAUSED_BY_OPERATOR,
             "the prover is paused, and this node did not pause it, so it stays so: run `provery prover resume` to be drawn again"
@@ -103,6 +113,7 @@ impl Service {
     pub(super) fn alarms(&self) -> Vec<Concern> {
         let outbox = self.sender.status();
         let standing = self.book.facts().standing(self.config.prover);
+        let held_out_by = self.book.facts().held_out_by(self.config.prover).filter(|_| standing.paused);
         let leaving = match self.absence() {
             Some(Absence::Stopping) => self.stays_in_draws().then_some(Absence::Stopping),
             absence => absence.filter(|_| self.config.upkeep && standing.active()),
@@ -116,7 +127,8 @@ impl Service {
             key: self.sender.address().to_string(),
             foreign: (outbox.foreign_nonces, unix_millis().saturating_sub(outbox.foreign_at_ms)),
             lost_ms: (outbox.lost_at_ms > 0).then(|| unix_millis().saturating_sub(outbox.lost_at_ms)),
-            held_out: standing.paused && self.book.facts().held_out(self.config.prover),
+            held_out: held_out_by.is_some(),
+            rival: held_out_by.is_some_and(|pause| self.whose.is_rivals(pause)),
         })
     }
 }
@@ -154,6 +166,9 @@ mod tests {
         let key = SlotKey { market: alloy::primitives::U256::from(3), id: 4 };
         let late = Signs { late_bids: vec![(key, "reveal")], ..well.clone() };
         assert_eq!((codes(&late), alarms(&late)[0].slot), (vec![Concern::BID_LATE], Some(4)));
+        let fought = Signs { held_out: true, rival: true, ..well.clone() };
+        assert_eq!(codes(&fought), [Concern::KEY_SHARED]);
+        assert!(alarms(&fought)[0].message.contains("0xabc"));
         let held = alarms(&Signs { held_out: true, ..well });
         assert_eq!((held[0].code, held[0].is_alarm()), (Concern::PAUSED_BY_OPERATOR, false));
     }
