@@ -3,9 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use alloy::{
-    consensus::Transaction as _,
-    eips::{BlockId, BlockNumberOrTag},
-    network::TransactionResponse as _,
+    consensus::{Transaction as _, TxEnvelope},
+    eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718 as _},
     primitives::{Address, B256, Bytes, U256, keccak256},
     providers::{Provider, RootProvider},
     rpc::client::RpcClient,
@@ -291,11 +290,15 @@ impl Rpc {
         Ok((!code.is_empty()).then(|| keccak256(&code)))
     }
 
-    /// Who sent a transaction, and its calldata; nothing if no endpoint knows it.
-    pub async fn transaction(&self, hash: B256) -> Result<Option<(Address, Bytes)>, ChainError> {
-        let found = self.provider().get_transaction_by_hash(hash).await;
-        let found = found.map_err(|error| self.error("eth_getTransactionByHash", error))?;
-        Ok(found.map(|found| (found.from(), found.input().clone())))
+    /// Who signed a transaction, and its calldata, as its hash and its signature say, and not whoever tells of it. Every endpoint
+    /// is asked; nothing if none knows it.
+    pub async fn transaction(&self, hash: B256) -> Option<(Address, Bytes)> {
+        let told = self.everyone(|view| async move {
+            let told = view.provider().get_transaction_by_hash(hash).await;
+            let told = told.map_err(|error| self.error("eth_getTransactionByHash", error))?;
+            Ok(told.and_then(|told| signed(told.inner.inner(), hash)))
+        });
+        told.await.into_iter().flatten().next()
     }
 
     pub(crate) fn error(&self, method: &'static str, error: alloy::transports::TransportError) -> ChainError {
@@ -303,10 +306,26 @@ impl Rpc {
     }
 }
 
+/// Who signed this, and its calldata, if it is what has this hash.
+fn signed(envelope: &TxEnvelope, hash: B256) -> Option<(Address, Bytes)> {
+    // The hash that it knows of itself is the one that came with it.
+    if keccak256(envelope.encoded_2718()) != hash {
+        return None;
+    }
+    let signer = envelope.signature().recover_address_from_prehash(&envelope.signature_hash()).ok()?;
+    Some((signer, envelope.input().clone()))
+}
+
 #[cfg(test)]
 mod tests {
+    use alloy::{
+        consensus::{SignableTransaction as _, TxEip1559, TxLegacy},
+        primitives::TxKind,
+        signers::{SignerSync as _, local::PrivateKeySigner},
+    };
+
     use super::*;
-    use crate::fake::{Fake, Say, connect, sound};
+    use crate::fake::{Fake, Say, connect, hash, sound};
 
     const LONG: Duration = Duration::from_secs(20);
 
@@ -335,6 +354,60 @@ mod tests {
         assert_eq!(rollup.asked("eth_getCode"), 4, "what kind of a chain it is does not change");
         let rpc = connect(&[&plain], LONG).await;
         assert_eq!(rpc.fee_for_bytes(&[7; 100]).await.expect("answers"), U256::ZERO);
+    }
+
+    /// A transaction of the old kind or not, and what an honest endpoint says of it.
+    fn transaction(legacy: bool) -> (B256, Address, Value) {
+        let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).expect("a key");
+        let to = TxKind::Call(Address::repeat_byte(3));
+        let input = Bytes::from_static(&[1, 2, 3, 4]);
+        let envelope: TxEnvelope = if legacy {
+            let tx = TxLegacy { chain_id: Some(31337), gas_limit: 9, to, input, ..TxLegacy::default() };
+            let signature = signer.sign_hash_sync(&tx.signature_hash()).expect("signs");
+            tx.into_signed(signature).into()
+        } else {
+            let tx = TxEip1559 { chain_id: 31337, gas_limit: 9, to, input, ..TxEip1559::default() };
+            let signature = signer.sign_hash_sync(&tx.signature_hash()).expect("signs");
+            tx.into_signed(signature).into()
+        };
+        let mut told = serde_json::to_value(&envelope).expect("serialises");
+        let more = json!({
+            "from": signer.address(), "blockHash": hash(5), "blockNumber": "0x5", "transactionIndex": "0x0",
+            "gasPrice": told.get("gasPrice").cloned().unwrap_or(json!("0x1")),
+        });
+        more.as_object().into_iter().flatten().for_each(|(field, value)| told[field] = value.clone());
+        (*envelope.tx_hash(), signer.address(), told)
+    }
+
+    #[tokio::test]
+    async fn whose_a_transaction_is_its_hash_and_signature_say_and_not_an_endpoint() {
+        for legacy in [false, true] {
+            let (hash, signer, told) = transaction(legacy);
+            let says = |told: Value| {
+                Fake::new(move |method, params, _| match method {
+                    "eth_getTransactionByHash" => Say::Result(told.clone()),
+                    _ => sound(method, params),
+                })
+            };
+            let but = |field: &str, value: &str| {
+                let mut told = told.clone();
+                told[field] = json!(value);
+                told
+            };
+            let honest = says(told.clone()).await;
+            let truth = Some((signer, Bytes::from_static(&[1, 2, 3, 4])));
+            for lie in [Value::Null, but("input", "0x05"), but("nonce", "0x9")] {
+                let liar = says(lie).await;
+                assert_eq!(connect(&[&liar], LONG).await.transaction(hash).await, None);
+                assert_eq!(connect(&[&liar, &honest], LONG).await.transaction(hash).await, truth);
+            }
+            let liar = says(but("from", "0x0000000000000000000000000000000000000009")).await;
+            assert_eq!(
+                connect(&[&liar], LONG).await.transaction(hash).await,
+                truth,
+                "its signature says who"
+            );
+        }
     }
 
     #[tokio::test]

@@ -6,7 +6,6 @@
 use std::time::{Duration, Instant};
 
 use alloy::primitives::B256;
-use provery_chain::ChainError;
 use tracing::{debug, info, warn};
 
 use super::Service;
@@ -61,7 +60,7 @@ impl Whose {
 /// An answer: whether a pause was a node's own; nothing if no endpoint knows it.
 pub(super) struct Answer {
     pause: B256,
-    own: Result<Option<bool>, ChainError>,
+    own: Option<bool>,
 }
 
 impl Service {
@@ -79,7 +78,7 @@ impl Service {
         let (chain, key) = (self.chain.clone(), self.sender.address());
         self.sends.spawn(async move {
             let found = chain.rpc().transaction(hash).await;
-            let own = found.map(|it| it.map(|(from, input)| pause::is_of_node(from, &input, key)));
+            let own = found.map(|(from, input)| pause::is_of_node(from, &input, key));
             Sent::Whose(Answer { pause: hash, own })
         });
     }
@@ -88,16 +87,15 @@ impl Service {
         self.whose.asking = false;
         match own {
             // A standby only follows, and its leader may pause as often as it has reason to.
-            Ok(Some(true)) if self.role().may_act() && !self.whose.takes_back(pause, Instant::now()) => {
+            Some(true) if self.role().may_act() && !self.whose.takes_back(pause, Instant::now()) => {
                 warn!(tx = %pause, "another node that runs with this key paused the prover again; it is left so for an hour");
             }
-            Ok(Some(true)) => {
+            Some(true) => {
                 info!(tx = %pause, "the prover's pause is of a node that had this key, and ends with its reason");
                 self.book.own_turn(pause)?;
             }
-            Ok(Some(false)) => self.whose.operators = Some(pause),
-            Ok(None) => debug!(tx = %pause, "no endpoint knows the pause; it is taken for the operator's"),
-            Err(error) => debug!(tx = %pause, %error, "it cannot be told whose the pause is"),
+            Some(false) => self.whose.operators = Some(pause),
+            None => debug!(tx = %pause, "no endpoint knows the pause; it is taken for the operator's"),
         }
         Ok(())
     }
