@@ -89,6 +89,12 @@ impl Rpc {
         Some(View::new(self.pool.clone(), self.alone.get(at)?.clone(), at))
     }
 
+    /// The same connection for each endpoint that may be followed and is not left, which asks no other.
+    pub fn apart(&self) -> Vec<Self> {
+        let alone = |view: View| Self { provider: view.provider().clone(), ..self.clone() };
+        self.sound().into_iter().map(alone).collect()
+    }
+
     pub(crate) fn is_several(&self) -> bool {
         self.pool.len() > 1
     }
@@ -352,6 +358,14 @@ mod tests {
         let fee = async |length| rpc.fee_for_bytes(&vec![7; length]).await.expect("answers");
         assert_eq!(fee(4_000).await - fee(0).await, U256::from(4_000));
         assert_eq!(rollup.asked("eth_getCode"), 4, "what kind of a chain it is does not change");
+        let mut fees = Vec::new();
+        for one in connect(&[&rollup, &plain], LONG).await.apart() {
+            // What kind of a chain it is was not asked of this connection yet.
+            let one = Rpc { data_fees: Arc::default(), ..one };
+            fees.push(one.fee_for_bytes(&[7; 100]).await.expect("answers").is_zero());
+        }
+        fees.sort_unstable();
+        assert_eq!(fees, [false, true], "each by itself");
         let rpc = connect(&[&plain], LONG).await;
         assert_eq!(rpc.fee_for_bytes(&[7; 100]).await.expect("answers"), U256::ZERO);
     }

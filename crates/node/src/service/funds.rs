@@ -47,15 +47,30 @@ pub(super) struct Prices {
 pub(super) struct Needs {
     low_below: u64,
     proof_gas: u64,
+    /// Wei that the best slot pays; zero if there is none to be had.
+    pays: U256,
     /// A proof's.
     pub calldata: Bytes,
 }
 
 impl Needs {
+    fn proof(&self, prices: &Prices) -> U256 {
+        worth::cost(self.proof_gas, prices.max_fee, prices.proof_data)
+    }
+
+    /// Whether something would follow from such prices, so that they are not to be believed of one endpoint.
+    pub fn doubts(&self, balance: U256, prices: &Prices) -> bool {
+        balance < self.enough(prices) || !self.pays.is_zero() && self.proof(prices) > self.pays
+    }
+
+    /// Of what several say, that by which a proof costs least.
+    pub fn cheapest(&self, all: impl IntoIterator<Item = Prices>) -> Option<Prices> {
+        all.into_iter().min_by_key(|prices| self.proof(prices))
+    }
+
     /// Wei below which a warning is due.
     pub fn enough(&self, prices: &Prices) -> U256 {
-        worth::cost(self.proof_gas, prices.max_fee, prices.proof_data)
-            .saturating_mul(U256::from(self.low_below))
+        self.proof(prices).saturating_mul(U256::from(self.low_below))
     }
 }
 
@@ -72,9 +87,10 @@ impl Funds {
         }
     }
 
-    pub fn needs(&self) -> Needs {
+    /// `pays`: wei that the best slot pays.
+    pub fn needs(&self, pays: U256) -> Needs {
         let Self { low_below, proof_gas, .. } = *self;
-        Needs { low_below, proof_gas, calldata: self.calldata.clone() }
+        Needs { low_below, proof_gas, pays, calldata: self.calldata.clone() }
     }
 
     /// A proof with this calldata is sent.
@@ -163,7 +179,12 @@ mod tests {
         let mut rollup = Funds::new(20);
         assert!(rollup.looked(proofs(7), bytes) && rollup.broke() && rollup.proofs_left() == 3);
         assert_eq!(rollup.kept_back(), U256::from(20 * PAUSE_GAS));
-        assert_eq!(rollup.needs().enough(&bytes), proofs(40));
+        let needs = rollup.needs(proofs(1));
+        assert_eq!(needs.enough(&bytes), proofs(40));
+        assert!(needs.doubts(proofs(40), &bytes), "it would leave, for a slot pays less");
+        assert!(!needs.doubts(proofs(20), &gas(10)) && needs.doubts(proofs(19), &gas(10)));
+        assert!(!rollup.needs(U256::ZERO).doubts(proofs(40), &bytes));
+        assert_eq!(needs.cheapest([bytes, gas(10), gas(11)]).map(|it| it.proof_data), Some(U256::ZERO));
         // A proof that takes more gas than is assumed; and one that takes less.
         let mut dear = Funds::new(20);
         dear.proof_mined(2 * PROOF_GAS);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, U256};
-use provery_chain::{Call, Chain, ChainError, Order, RegistryParams};
+use provery_chain::{Call, Chain, ChainError, Order, RegistryParams, Rpc};
 use provery_mechanisms::upkeep::{
     Leaf, Standing, should_bring_seed, should_reinstate, should_sync, should_withdraw,
 };
@@ -373,12 +373,20 @@ impl Service {
         self.upkeep.looking = true;
         self.upkeep.next_look = Instant::now() + LOOK_EVERY;
         let (chain, prover, key) = (self.chain.clone(), self.config.prover, self.sender.address());
-        let needs = self.funds.needs();
+        let needs = self.funds.needs(self.best_pay());
         self.sends.spawn(async move { Sent::Look(Look(look(&chain, prover, key, needs).await)) });
     }
 }
 
-/// The key's balance is asked of all endpoints if one says that it is less than is needed.
+async fn prices(rpc: &Rpc, needs: &Needs, pause: &[u8]) -> Result<Prices, ChainError> {
+    Ok(Prices {
+        max_fee: rpc.max_fee().await?,
+        proof_data: rpc.fee_for_bytes(&needs.calldata).await?,
+        pause_data: rpc.fee_for_bytes(pause).await?,
+    })
+}
+
+/// All endpoints are asked for what one says if the prover would leave the draws for it: the key's balance, and fees.
 async fn look(chain: &Chain, prover: Address, key: Address, needs: Needs) -> Result<Seen, ChainError> {
     let record = chain.prover(prover).await?;
     let standing = Standing { registered: record.id != 0, paused: record.paused };
@@ -386,18 +394,25 @@ async fn look(chain: &Chain, prover: Address, key: Address, needs: Needs) -> Res
     for rollup in &chain.deployment().rollups {
         bonded = bonded.saturating_add(chain.bonded(rollup.market, prover).await?);
     }
-    let pause = pause::marked(chain.calls().pause());
-    let prices = Prices {
-        max_fee: chain.max_fee().await?,
-        proof_data: chain.rpc().fee_for_bytes(&needs.calldata).await?,
-        pause_data: chain.rpc().fee_for_bytes(&pause.data).await?,
+    let pause = pause::marked(chain.calls().pause()).data;
+    let prices = prices(chain.rpc(), &needs, &pause).await?;
+    let balance = chain.rpc().surest_balance(key, needs.enough(&prices)).await?;
+    let prices = match needs.doubts(balance, &prices) {
+        true => {
+            let mut all = vec![prices];
+            for one in chain.rpc().apart() {
+                all.extend(self::prices(&one, &needs, &pause).await.ok());
+            }
+            needs.cheapest(all).unwrap_or(prices)
+        }
+        false => prices,
     };
     Ok(Seen {
         standing,
         credit: chain.credits(prover).await?,
         stake: U256::from(record.stake),
         bonded,
-        balance: chain.rpc().surest_balance(key, needs.enough(&prices)).await?,
+        balance,
         prices,
     })
 }
