@@ -185,7 +185,7 @@ async fn what_a_block_has_is_not_signed_again_for_an_endpoint_that_keeps_no_inde
                 block["transactions"] = json!(
                     sent.iter()
                         .filter_map(|raw| raw.parse::<Bytes>().ok())
-                        .map(|raw| alloy::primitives::keccak256(raw))
+                        .map(alloy::primitives::keccak256)
                         .collect::<Vec<_>>()
                 );
                 block
