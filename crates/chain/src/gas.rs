@@ -234,8 +234,8 @@ impl Rpc {
         Ok(price.map_err(|error| self.error(method, error))?.saturating_to())
     }
 
-    /// What the chain takes for bytes.
-    pub(crate) async fn data_fees(&self) -> Result<DataFees, ChainError> {
+    /// What the chain takes for bytes: what contracts it has says which kind it is.
+    pub(crate) async fn look_for_data_fees(&self) -> Result<DataFees, ChainError> {
         let looks = SIGNS.map(|(at, fees)| async move {
             let code = self.code(at).await?;
             Ok::<_, ChainError>((!code.is_empty()).then_some(fees))

@@ -285,8 +285,12 @@ impl Rpc {
 
     /// Wei that a transaction with this calldata costs apart from gas.
     pub async fn fee_for_bytes(&self, calldata: &[u8]) -> Result<U256, ChainError> {
-        let fees = self.data_fees.get_or_try_init(|| self.data_fees()).await?;
-        self.data_fee(*fees, calldata).await
+        self.data_fee(self.data_fees().await?, calldata).await
+    }
+
+    /// What the chain takes for bytes. That does not change, so it is asked once.
+    pub(crate) async fn data_fees(&self) -> Result<DataFees, ChainError> {
+        self.data_fees.get_or_try_init(|| self.look_for_data_fees()).await.copied()
     }
 
     /// keccak256 of the code at an address; `None` if there is no code.

@@ -33,14 +33,12 @@ use alloy::{
 };
 use provery_types::BlockRef;
 use serde::{Deserialize, Serialize};
-use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 pub use error::SendError;
 
 use crate::{
     Call, Rpc,
-    gas::DataFees,
     journal::{Journal, Memory},
 };
 use book::Book;
@@ -202,8 +200,6 @@ struct Inner {
     book: Mutex<Book>,
     /// Held while a nonce is chosen, signed for and written down.
     placing: tokio::sync::Mutex<()>,
-    /// What the chain takes for bytes, once that was asked.
-    data_fees: OnceCell<DataFees>,
     /// Held by whoever tends the intents.
     watch: tokio::sync::Mutex<Watch>,
     /// Keeper tasks that run.
@@ -245,7 +241,6 @@ impl Sender {
                 journal,
                 book: Mutex::new(book),
                 placing: tokio::sync::Mutex::default(),
-                data_fees: OnceCell::new(),
                 watch: tokio::sync::Mutex::default(),
                 keepers: AtomicUsize::new(0),
             }),

@@ -24,7 +24,7 @@ use super::*;
 use crate::{
     Chain, Follower, FollowerConfig, Update,
     fake::{Fake, Say, block, connect, hash, silent, sound, whole},
-    gas::Quote,
+    gas::{DataFees, Quote},
 };
 
 /// A bound for failure, not for success.

@@ -105,9 +105,9 @@ impl Inner {
 
     /// What the chain takes for bytes; refused by name if this program does not know.
     pub(super) async fn data_fees(&self) -> Result<DataFees, SendError> {
-        match self.data_fees.get_or_try_init(|| self.rpc.data_fees()).await? {
+        match self.rpc.data_fees().await? {
             DataFees::Unknown(what) => Err(SendError::Unsupported { what }),
-            known => Ok(*known),
+            known => Ok(known),
         }
     }
 
@@ -144,12 +144,7 @@ impl Inner {
 
     /// Wei that the key has. Where one endpoint says it is less than this, the others are asked, too.
     pub(super) async fn balance(&self, wanted: U256) -> Result<U256, ChainError> {
-        let account = self.signer.address();
-        let balance = self.rpc.balance(account).await?;
-        if balance >= wanted || !self.rpc.is_several() {
-            return Ok(balance);
-        }
-        Ok(self.rpc.richest(account).await.unwrap_or_default().max(balance))
+        self.rpc.surest_balance(self.signer.address(), wanted).await
     }
 
     /// What endpoints say one by one of a call that one of them says fails: the most gas that any says it uses.
