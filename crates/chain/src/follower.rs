@@ -4,6 +4,7 @@
 //! keeps its history in memory alone (a reorg while the client is down goes unseen), and ends at the first RPC error
 //! with that history lost. This follower asks by hash, resumes from the blocks its caller stored, and outlives errors.
 
+mod again;
 mod past;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use crate::{
     logs::{RANGE, Reader},
     view::View,
 };
+use again::Again;
 use past::{FAR, Past};
 
 /// Blocks near the head that are read at once.
@@ -41,6 +43,9 @@ const COMPARED: usize = 100;
 
 /// How often it is asked what is final.
 const FINALITY: Duration = Duration::from_secs(30);
+
+/// See [`FollowerConfig::again`].
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// After a hint the block may take a moment to arrive at the endpoint that is asked: so many looks, so far apart.
 const EAGER: u32 = 4;
@@ -58,6 +63,9 @@ pub struct FollowerConfig {
     pub max_backoff: Duration,
     /// Time between two looks at all endpoints, if there are several.
     pub look: Duration,
+    /// A block near the head is read a second time after this, and once more after ten times as long: its logs may not have
+    /// been what they seemed. After a tenth, where something speaks for that.
+    pub again: Duration,
     /// Look at the head at once when this is notified.
     pub wake: Option<Arc<Notify>>,
 }
@@ -69,6 +77,7 @@ impl FollowerConfig {
             keep: 256,
             max_backoff: Duration::from_secs(15),
             look: poll.saturating_mul(10),
+            again: AGAIN,
             wake: None,
         }
     }
@@ -106,6 +115,8 @@ pub struct Health {
     /// Blocks undone by the deepest and by the last of them.
     pub deepest_reorg: u64,
     pub last_reorg_depth: u64,
+    /// A block of which endpoints tell different logs, and nothing says whose are right.
+    pub disputed: Option<u64>,
 }
 
 /// Follows a deployment's events.
@@ -128,6 +139,7 @@ pub struct Follower {
     /// Old blocks, and blocks near the head, read at once: less while requests fail.
     span: u64,
     piece: u64,
+    again: Again,
     past: Option<Past>,
     past_span: u64,
     /// Whose turn it is: the past's, or the head's.
@@ -145,6 +157,7 @@ impl Follower {
     pub fn new(chain: Chain, cursor: impl IntoIterator<Item = BlockRef>, config: FollowerConfig) -> Self {
         let reader = Reader::new(&chain);
         let cursor: VecDeque<_> = cursor.into_iter().collect();
+        let again = Again::new(config.again);
         let health = watch::Sender::new(Health { position: cursor.back().copied(), ..Health::default() });
         Self {
             chain,
@@ -158,6 +171,7 @@ impl Follower {
             asked_finality: None,
             span: RANGE,
             piece: PIECE,
+            again,
             past: None,
             past_span: RANGE,
             past_next: false,
@@ -174,6 +188,7 @@ impl Follower {
         self.chain = chain;
         // Read without what is new, and not stored.
         self.ready.clear();
+        self.again.clear();
         let known = self.cursor.back().map(|tip| tip.number);
         if let (Some(from), Some(to)) = (from, known) {
             self.past = Some(Past { next: from, to });
@@ -217,6 +232,10 @@ impl Follower {
                 return Ok(update.clone());
             }
             self.look_around().await;
+            self.read_again();
+            if !self.ready.is_empty() {
+                continue;
+            }
             self.past_next = self.past.is_some() && !self.past_next;
             match self.advance().await {
                 Ok(found) => {
@@ -245,6 +264,7 @@ impl Follower {
             },
             Some(Update::Reorg { to }) => {
                 self.cursor.retain(|block| block.number <= to.number);
+                self.again.cut(to.number);
                 if let Some(past) = &mut self.past {
                     past.cut(to.number);
                 }
@@ -383,7 +403,13 @@ impl Follower {
         } else {
             let told = self.reader.blocks(view, &headers).await?;
             self.piece = PIECE.min(self.piece * 4);
-            self.read(told.into_iter().map(|(block, events)| Update::Block { block, events }));
+            let is_several = self.chain.rpc().is_several();
+            let mut updates = Vec::with_capacity(told.len());
+            for (reading, events) in told {
+                updates.push(Update::Block { block: reading.header.block, events });
+                self.again.read(reading, is_several);
+            }
+            self.read(updates);
         }
         Ok(true)
     }

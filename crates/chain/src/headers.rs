@@ -21,6 +21,8 @@ pub(crate) struct Header {
     pub(crate) block: BlockRef,
     /// All ones where the endpoint does not say it: any contract may have logs.
     pub(crate) bloom: Bloom,
+    /// Of its receipts, where its fields give its hash.
+    pub(crate) receipts_root: Option<B256>,
     /// Its fields give its hash, so none of them is made up.
     pub(crate) is_sealed: bool,
 }
@@ -49,15 +51,18 @@ impl<'de> Deserialize<'de> for Header {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;
         let fields: RawHeader = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
-        let is_sealed = serde_json::from_str::<RpcHeader>(text.get())
-            .is_ok_and(|header| header.hash == fields.hash && header.inner.hash_slow() == fields.hash);
+        let sealed = serde_json::from_str::<RpcHeader>(text.get())
+            .ok()
+            .filter(|header| header.hash == fields.hash && header.inner.hash_slow() == fields.hash);
+        let receipts_root = sealed.as_ref().map(|header| header.inner.receipts_root);
         let block = BlockRef {
             number: fields.number,
             hash: fields.hash,
             parent_hash: fields.parent_hash,
             timestamp: fields.timestamp,
         };
-        Ok(Self { block, bloom: fields.logs_bloom.unwrap_or(Bloom::repeat_byte(0xff)), is_sealed })
+        let bloom = fields.logs_bloom.unwrap_or(Bloom::repeat_byte(0xff));
+        Ok(Self { block, bloom, receipts_root, is_sealed: sealed.is_some() })
     }
 }
 
@@ -134,7 +139,7 @@ pub(crate) mod tests {
                 hash[..8].copy_from_slice(&number.to_be_bytes());
                 let block = BlockRef { number, hash, parent_hash, timestamp: number };
                 parent_hash = hash;
-                Header { block, bloom: Bloom::ZERO, is_sealed: true }
+                Header { block, bloom: Bloom::ZERO, receipts_root: None, is_sealed: true }
             })
             .collect()
     }

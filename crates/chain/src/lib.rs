@@ -24,6 +24,7 @@ mod logs;
 mod pool_calls;
 mod pool_reads;
 mod reads;
+mod receipts;
 mod rounds;
 mod rpc;
 mod seed;

@@ -85,7 +85,8 @@ impl Rpc {
         self.pool.trusted().into_iter().filter_map(|at| self.view(at)).collect()
     }
 
-    fn view(&self, at: usize) -> Option<View> {
+    /// One endpoint by itself.
+    pub(crate) fn view(&self, at: usize) -> Option<View> {
         Some(View::new(self.pool.clone(), self.alone.get(at)?.clone(), at))
     }
 

@@ -18,6 +18,7 @@ use crate::{
     endpoints::{Pool, batched},
     finality::{self, Finality},
     headers::Header,
+    receipts::{RawReceipt, Receipts},
 };
 
 #[derive(Clone, Debug)]
@@ -25,21 +26,6 @@ pub(crate) struct View {
     pool: Arc<Pool>,
     provider: RootProvider,
     at: usize,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawReceipt {
-    transaction_hash: B256,
-    logs: Vec<Log>,
-}
-
-/// A block's receipts, as far as an endpoint has them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Receipts {
-    /// Whose they are, in order.
-    pub(crate) transactions: Vec<B256>,
-    pub(crate) logs: Vec<Log>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -283,11 +269,7 @@ impl View {
             },
             Err(error) => return Err(self.error(METHOD, error)),
         };
-        let mut receipts = Receipts::default();
-        for receipt in found {
-            receipts.transactions.push(receipt.transaction_hash);
-            receipts.logs.extend(receipt.logs);
-        }
+        let receipts = Receipts::new(found);
         if receipts.logs.iter().any(|log| log.block_hash != Some(block)) {
             return Err(self.inconsistent(METHOD, "a receipt of another block"));
         }

@@ -95,3 +95,60 @@ async fn a_second_opinion_that_does_not_come_is_not_waited_for() {
     let left = follower.chain.rpc().endpoints();
     assert_eq!((left[0].left_because, left[1].left_because), (None, Some("failing")), "{left:?}");
 }
+
+/// The chain of [`sound`], whose blooms name everybody, and in which our registry says something in block 1000: told only once
+/// it was asked for a range of blocks.
+fn late(deployment: &provery_types::Deployment) -> impl Fn(&str, &Value, usize) -> Say + use<> {
+    use alloy::sol_types::SolEvent as _;
+    use provery_bindings::ProverRegistry::UriSet;
+    let is_registry = |source: &provery_types::Source| *source == provery_types::Source::Registry;
+    let registry =
+        deployment.sources().into_iter().find(|(_, source)| is_registry(source)).expect("a registry").0;
+    let set = UriSet { prover: alloy::primitives::Address::ZERO, uri: "a".to_owned() };
+    let log = json!({
+        "address": registry, "topics": set.encode_topics().iter().map(|topic| topic.0).collect::<Vec<_>>(),
+        "data": alloy::primitives::Bytes::from(set.encode_data()), "blockNumber": "0x3e8", "blockHash": crate::fake::hash(1_000),
+        "transactionHash": crate::fake::hash(1), "transactionIndex": "0x0", "logIndex": "0x0", "removed": false,
+    });
+    let is_there = std::sync::atomic::AtomicBool::new(false);
+    move |method, params, _| {
+        let by_hash = &params[0]["blockHash"];
+        if method == "eth_getLogs" && by_hash.is_null() {
+            is_there.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
+        let of_it = by_hash.is_null() || *by_hash == json!(crate::fake::hash(1_000));
+        match method {
+            "eth_getLogs" if of_it && is_there.load(std::sync::atomic::Ordering::SeqCst) => {
+                Say::Result(json!([log]))
+            }
+            _ => quiet(method, params),
+        }
+    }
+}
+
+#[tokio::test]
+async fn logs_that_come_late_on_a_chain_whose_blooms_name_everybody_are_told_in_the_end() {
+    let fake = Fake::new(late(&silent())).await;
+    let mut config = FollowerConfig::new(Duration::from_millis(20));
+    config.again = Duration::from_millis(200);
+    let at = |number: u64| BlockRef {
+        number,
+        hash: B256::from(alloy::primitives::U256::from(number)),
+        parent_hash: B256::from(alloy::primitives::U256::from(number - 1)),
+        timestamp: number,
+    };
+    let chain = Chain::unchecked(connect(&[&fake], LONG).await, silent());
+    let mut follower = Follower::new(chain, [at(998)], config);
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let update = timeout(LONG, follower.next()).await.expect("in time").expect("an update");
+        follower.stored();
+        told.push(match update {
+            Update::Block { block, events } => (block.number, events.len()),
+            Update::Reorg { to } => (to.number, usize::MAX),
+            update => panic!("{update:?}"),
+        });
+    }
+    assert_eq!(told, [(999, 0), (1_000, 0), (999, usize::MAX), (1_000, 1)]);
+    assert_eq!(follower.health().borrow().reorgs, 0, "the chain is the same");
+}
