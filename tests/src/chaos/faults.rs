@@ -55,6 +55,7 @@ impl Wire {
     pub const ALL: [Self; 17] = [
         // The rare opportunities first: a request suffers one fault at most.
         Self::PartOfBatch,
+        Self::LyingTime,
         Self::EmptyLogs,
         Self::AlreadyKnown,
         Self::NonceTooLow,
@@ -69,7 +70,6 @@ impl Wire {
         Self::TooManyRequests,
         Self::ServerError,
         Self::UnknownRefusal,
-        Self::LyingTime,
         Self::CrowdedBloom,
     ];
 

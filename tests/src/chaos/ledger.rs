@@ -77,17 +77,25 @@ pub struct Ledger {
     rpc: Direct,
     sources: BTreeMap<Address, Source>,
     pub blocks: BTreeMap<u64, Block>,
+    /// How often a slot's proof was taken back after it was taken in.
+    pub unproven: BTreeMap<Key, u64>,
     next: u64,
 }
 
 impl Ledger {
     pub fn new(rpc: Direct, sources: BTreeMap<Address, Source>) -> Self {
-        Self { rpc, sources, blocks: BTreeMap::new(), next: 0 }
+        Self { rpc, sources, blocks: BTreeMap::new(), unproven: BTreeMap::new(), next: 0 }
     }
 
     /// Forget what came after block `last`.
     pub fn rewind(&mut self, last: u64) {
-        self.blocks.split_off(&(last + 1));
+        for block in self.blocks.split_off(&(last + 1)).values() {
+            for event in &block.events {
+                if let Event::SlotProven { market, id, .. } | Event::SlotPending { market, id, .. } = event {
+                    *self.unproven.entry((market.saturating_to(), *id)).or_default() += 1;
+                }
+            }
+        }
         self.next = self.next.min(last + 1);
     }
 

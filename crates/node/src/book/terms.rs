@@ -53,6 +53,8 @@ impl Concern {
     pub const BID_LATE: &'static str = "bid_late";
     /// No endpoint answers while bonds are at stake.
     pub const BLIND: &'static str = "blind";
+    /// Endpoints tell different logs of a block, and nothing says whose are right.
+    pub const LOGS_DISPUTED: &'static str = "logs_disputed";
     /// The prover should be out of the draws, and cannot be paused.
     pub const PAUSE_FAILS: &'static str = "pause_fails";
     /// Another program sends with this node's key: its operator's commands, perhaps.
@@ -70,12 +72,13 @@ impl Concern {
     }
 
     /// Stake is lost if nothing is done about these.
-    pub const ALARMS: [&'static str; 7] = [
+    pub const ALARMS: [&'static str; 8] = [
         Self::HELD_UNPROVABLE,
         Self::MARKET_UNPROVABLE,
         Self::HELD_LATE,
         Self::BID_LATE,
         Self::BLIND,
+        Self::LOGS_DISPUTED,
         Self::PAUSE_FAILS,
         Self::KEY_SHARED,
     ];

@@ -13,6 +13,8 @@ const SHARED_FOR_MS: u64 = 600_000;
 struct Signs {
     /// An endpoint answers.
     connected: bool,
+    /// A block of which endpoints tell different logs.
+    disputed: Option<u64>,
     /// Slots held whose bond is at stake.
     at_stake: usize,
     /// Bids whose bond is lost soon unless this is sent.
@@ -42,6 +44,16 @@ fn alarms(signs: &Signs) -> Vec<Concern> {
             format!(
                 "no endpoint answers, and {held} slots are held whose bonds are at stake: bring an endpoint back, or add one to \
                  rpc_urls and start the node again"
+            ),
+        ));
+    }
+    if let Some(block) = signs.disputed {
+        alarms.push(Concern::of_node(
+            Concern::LOGS_DISPUTED,
+            format!(
+                "endpoints tell different logs of block {block}, or one does each time, and none shows receipts that prove its \
+                 own: what is at stake may be hidden or made up; take the one that you trust least out of rpc_urls, or add a \
+                 third, and start the node again"
             ),
         ));
     }
@@ -120,6 +132,7 @@ impl Service {
         };
         alarms(&Signs {
             connected: self.chain.rpc().endpoints().iter().any(|endpoint| endpoint.up),
+            disputed: self.feed.health.borrow().disputed,
             at_stake: self.book.at_stake(),
             late_bids: self.late_bids.clone(),
             to_leave: leaving.map(Absence::name),
@@ -148,6 +161,7 @@ mod tests {
         let blind = Signs { connected: false, ..well.clone() };
         assert_eq!(codes(&blind), [Concern::BLIND]);
         assert_eq!(codes(&Signs { at_stake: 0, ..blind.clone() }), [""; 0]);
+        assert_eq!(codes(&Signs { disputed: Some(7), ..well.clone() }), [Concern::LOGS_DISPUTED]);
         // Told to stop while nobody answers.
         let stopping = Signs { to_leave: Some("stopping"), ..blind };
         assert_eq!(codes(&stopping), [Concern::BLIND, Concern::PAUSE_FAILS]);
