@@ -28,6 +28,8 @@ pub struct Faults {
     pub truncate: bool,
     /// No range and no block has logs.
     pub empty_logs: bool,
+    /// Logs, and those of receipts, say this in their data where they say the other, both in hex digits.
+    pub misquotes: Option<(String, String)>,
     /// Blocks have no receipts.
     pub no_receipts: bool,
     /// More than one request at once is refused.
@@ -222,6 +224,12 @@ fn spoil(faults: &Faults, method: &str, request: &Value, answer: &mut Value) {
     {
         let number = u64::from_str_radix(number.trim_start_matches("0x"), 16).unwrap_or_default();
         answer["result"]["mixHash"] = format!("{:#066x}", number / blocks + 1).into();
+    }
+    if matches!(method, "eth_getLogs" | "eth_getBlockReceipts")
+        && let Some((truth, lie)) = &faults.misquotes
+        && let Ok(altered) = serde_json::from_str(&answer["result"].to_string().replace(truth, lie))
+    {
+        answer["result"] = altered;
     }
     match method {
         "eth_getLogs" if faults.no_logs_by_hash && request["params"][0]["blockHash"].is_string() => {

@@ -146,6 +146,18 @@ impl Following {
         .map_err(|_| eyre!("it never came to hold"))?
     }
 
+    /// Follow until these were said, and nothing else.
+    async fn until_uris(&mut self, uris: &[&str]) -> Result<()> {
+        timeout(LONG, async {
+            while self.uris() != uris {
+                self.step().await?;
+            }
+            Ok(())
+        })
+        .await
+        .map_err(|_| eyre!("they were never told"))?
+    }
+
     fn uris(&self) -> Vec<String> {
         let events = self.blocks.iter().flat_map(|(_, events)| events);
         events

@@ -43,6 +43,24 @@ async fn a_time_that_was_made_up_is_neither_followed_nor_told() -> Result<()> {
 }
 
 #[tokio::test]
+async fn data_that_was_made_up_is_found_out_and_the_block_is_told_anew() -> Result<()> {
+    let field = Field::with(2).await?;
+    let config = FollowerConfig { again: Duration::from_millis(300), ..config() };
+    let mut following = Following::new(&field.chain, config);
+    following.to(field.head().await?).await?;
+    let word = |text: &str| format!("{:0<64}", alloy::hex::encode(text));
+    let lie = Some((word("said"), word("lied")));
+    field.relays[0].set(Faults { misquotes: lie, ..Faults::default() });
+    field.say("said").await?;
+    following.to(field.head().await?).await?;
+    assert_eq!(following.uris(), ["0", "lied"], "whoever asks one alone believes it at first");
+    following.until(|| field.health(0).left_because == Some("contradicting")).await?;
+    following.until_uris(&["0", "said"]).await?;
+    assert_eq!(following.depths, [1], "the block was taken back, and nothing before it");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_bloom_that_receipts_do_not_bear_out_halts_nobody() -> Result<()> {
     let field = Field::with(1).await?;
     field.relays[0].set(Faults { named: ours(&field), ..Faults::default() });
