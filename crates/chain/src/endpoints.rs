@@ -17,7 +17,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -25,7 +25,7 @@ use std::{
 
 use alloy::{
     primitives::{B256, Bytes, U64},
-    rpc::json_rpc::{Id, Request, RequestPacket, ResponsePacket, RpcRecv},
+    rpc::json_rpc::{ErrorPayload, Id, Request, RequestPacket, ResponsePacket, RpcRecv},
     transports::{RpcError, TransportError, TransportErrorKind, TransportFut},
 };
 use futures::future::join_all;
@@ -41,7 +41,7 @@ use crate::{
 pub(crate) use batch::batched;
 pub(crate) use health::Because;
 pub(crate) use judge::Verdict;
-pub(crate) use refusal::is_about_the_call;
+pub(crate) use refusal::{About, about, is_about_the_call};
 pub(crate) use wire::{Fault, redact};
 use {health::State, limit::Limit, wire::Wire};
 
@@ -50,6 +50,10 @@ pub(crate) const DEEP: u64 = 3;
 
 /// Blocks whose logs are asked for in one request, at most.
 const RANGE: u64 = 1 << 20;
+
+/// So many refusals in a row to tell what is final are taken for those of a hurried or broken endpoint, no more.
+const UNTOLD: u32 = 4;
+const UNTOLD_AT_THIS_RATE: u32 = 16;
 
 /// No time for an endpoint is shorter than this.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -70,7 +74,7 @@ pub struct EndpointHealth {
     pub total_failures: u64,
     pub requests: u64,
     pub last_error: Option<String>,
-    /// Why it is not asked at present: "failing", "lagging", "empty" or "contradicting".
+    /// Why it is not asked at present: "failing", "lagging", "empty", "contradicting", or "resting" as it asked for that.
     pub left_because: Option<&'static str>,
 }
 
@@ -82,6 +86,8 @@ struct Endpoint {
     range: Mutex<Limit>,
     /// It has refused to tell a block's logs by the block's hash.
     no_logs_by_hash: AtomicBool,
+    /// How often in a row it has refused, for no reason of the request's, to tell what is final.
+    no_finality: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -112,7 +118,13 @@ impl Pool {
             .map(|url| {
                 let wire = Wire::new(url, each, wire::LONGEST)?;
                 let [batch, range] = [batch::MOST, RANGE].map(|most| Mutex::new(Limit::new(most)));
-                Ok(Endpoint { wire, batch, range, no_logs_by_hash: AtomicBool::new(false) })
+                Ok(Endpoint {
+                    wire,
+                    batch,
+                    range,
+                    no_logs_by_hash: AtomicBool::new(false),
+                    no_finality: AtomicU32::new(0),
+                })
             })
             .collect::<Result<_, ChainError>>()?;
         let states = Mutex::new(vec![State::default(); endpoints.len()]);
@@ -192,7 +204,10 @@ impl Pool {
             total_failures: state.total_failures,
             requests: state.requests,
             last_error: state.last_error.clone(),
-            left_because: state.left.filter(|_| !state.is_in(now)).map(|left| left.because.word()),
+            left_because: match state.left.filter(|_| !state.is_in(now)) {
+                Some(left) => Some(left.because.word()),
+                None => state.rest(now).map(|_| "resting"),
+            },
         };
         states.iter().enumerate().map(health).collect()
     }
@@ -233,6 +248,25 @@ impl Pool {
         }
     }
 
+    /// Whether it says that there is no finalized block by that name. Whatever it says: if it says it again and again, and answers
+    /// all else, it has none, and nobody waits for it for ever.
+    pub(crate) fn lacks_finality(&self, at: usize, error: &ErrorPayload) -> bool {
+        let Some(endpoint) = self.endpoints.get(at) else { return false };
+        if refusal::lacks_tag(error) {
+            return true;
+        }
+        let is_rate = refusal::about("eth_getBlockByNumber", error) == About::Rate;
+        let most = if is_rate { UNTOLD_AT_THIS_RATE } else { UNTOLD };
+        endpoint.no_finality.fetch_add(1, Ordering::Relaxed) >= most
+    }
+
+    /// It told of one.
+    pub(crate) fn told_finality(&self, at: usize) {
+        if let Some(endpoint) = self.endpoints.get(at) {
+            endpoint.no_finality.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Whether something was noticed that only counts if it persists.
     pub(crate) fn is_suspicious(&self) -> bool {
         self.states().iter().any(State::is_suspected)
@@ -262,6 +296,17 @@ impl Pool {
             retry_ms = left.until.duration_since(Instant::now()).as_millis() as u64,
             "an endpoint is left for a while"
         );
+    }
+
+    /// It asked to be left alone.
+    fn rests(&self, at: usize, wait: Duration) {
+        if self.states().get_mut(at).is_some_and(|state| state.rests(Instant::now(), wait)) {
+            tracing::warn!(
+                rpc = self.name(at),
+                wait_ms = wait.as_millis() as u64,
+                "an endpoint asks to be left alone for a while"
+            );
+        }
     }
 
     /// A request got no usable answer.
@@ -329,7 +374,9 @@ impl Pool {
     /// It did not answer for so many blocks. Whether it may for fewer.
     pub(crate) fn range_refused(&self, at: usize, blocks: u64, error: &TransportError) -> bool {
         let is_too_much = match error {
-            RpcError::ErrorResp(error) => refusal::about("eth_getLogs", error) != refusal::About::Rate,
+            RpcError::ErrorResp(error) => {
+                !matches!(refusal::about("eth_getLogs", error), About::Rate | About::Pruned)
+            }
             error => batch::is_too_long(error),
         };
         if is_too_much && let Some(endpoint) = self.endpoints.get(at) {

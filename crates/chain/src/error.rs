@@ -9,7 +9,7 @@ use alloy::{
 use provery_bindings::{DecodedError, decode_revert};
 use provery_types::{BlockRef, DecodeError, DeploymentError};
 
-use crate::endpoints::Fault;
+use crate::endpoints::{About, Fault, about};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
@@ -21,6 +21,10 @@ pub enum ChainError {
         "the RPC at {url} refused {method} ({code}: {message}); check that it is an Ethereum node that serves this method"
     )]
     Refused { url: String, method: &'static str, code: i64, message: String },
+    #[error(
+        "the RPC at {url} does not keep what {method} asked for of the past ({message}); add an endpoint that does: for the first sync one that keeps all history (an archive node), afterwards any will do"
+    )]
+    Pruned { url: String, method: &'static str, message: String },
     #[error(
         "the RPC at {url} answered {method} with something that makes no sense ({reason}); try again or use another node"
     )]
@@ -65,7 +69,9 @@ pub enum ChainError {
     Reverted { method: &'static str, error: DecodedError },
     #[error("market {0} does not exist; `provery market show` lists the markets there are")]
     MarketNotFound(U256),
-    #[error("the chain has no block {0}; the node may be behind, try again")]
+    #[error(
+        "the RPC has no block {0}: it may be behind, or no longer have blocks that old; try again, or add an endpoint that keeps all history"
+    )]
     BlockNotFound(u64),
     #[error(
         "no TermsSet event of market {market} carries its terms' hash {terms_hash}; the node may have pruned its logs, use another"
@@ -84,6 +90,7 @@ impl ChainError {
             self,
             Self::Unreachable { .. }
                 | Self::Refused { .. }
+                | Self::Pruned { .. }
                 | Self::Inconsistent { .. }
                 | Self::BlockNotFound(_)
         )
@@ -96,7 +103,11 @@ impl ChainError {
                 if let Some(error) = payload.as_revert_data().and_then(|data| decode_revert(&data)) {
                     return Self::Reverted { method, error };
                 }
-                Self::Refused { url, method, code: payload.code, message: payload.message.into_owned() }
+                let (code, message) = (payload.code, payload.message.to_string());
+                match about(method, &payload) {
+                    About::Pruned => Self::Pruned { url, method, message: format!("{code}: {message}") },
+                    _ => Self::Refused { url, method, code, message },
+                }
             }
             RpcError::DeserError { err, .. } => Self::Inconsistent { url, method, reason: err.to_string() },
             RpcError::NullResp => Self::Inconsistent { url, method, reason: "null".to_string() },

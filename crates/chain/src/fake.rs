@@ -22,6 +22,8 @@ use crate::Rpc;
 pub(crate) enum Say {
     Result(Value),
     Error(i64, &'static str, Value),
+    /// An HTTP status, and for how long not to ask again.
+    Later(u16, &'static str),
     /// Nothing, ever.
     Nothing,
 }
@@ -75,6 +77,10 @@ impl Fake {
 
     pub(crate) fn asked(&self, method: &str) -> u64 {
         self.asked.lock().expect("no panic").get(method).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn asked_in_all(&self) -> u64 {
+        self.asked.lock().expect("no panic").values().sum()
     }
 }
 
@@ -175,6 +181,7 @@ async fn serve(mut stream: TcpStream, script: &Script, asked: &Mutex<BTreeMap<St
         let request: Value = serde_json::from_slice(&body(&mut stream).await?).ok()?;
         let requests = request.as_array().cloned();
         let mut answers = Vec::new();
+        let mut later = None;
         for (at, request) in requests.clone().unwrap_or_else(|| vec![request]).iter().enumerate() {
             let method = request["method"].as_str()?.to_string();
             *asked.lock().expect("no panic").entry(method.clone()).or_default() += 1;
@@ -187,14 +194,19 @@ async fn serve(mut stream: TcpStream, script: &Script, asked: &Mutex<BTreeMap<St
                 Say::Error(code, message, data) => {
                     answer["error"] = json!({"code": code, "message": message, "data": data});
                 }
+                Say::Later(status, told) => later = Some((status, told)),
                 Say::Nothing => std::future::pending().await,
             }
             answers.push(answer);
         }
         let answer = if requests.is_some() { Value::Array(answers) } else { answers.swap_remove(0) };
         let text = answer.to_string();
+        let status = match later {
+            Some((status, told)) => format!("{status} Later\r\nretry-after: {told}"),
+            None => "200 OK".to_owned(),
+        };
         let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             text.len()
         );
         stream.write_all((head + &text).as_bytes()).await.ok()?;

@@ -85,6 +85,11 @@ impl Rpc {
         self.pool.trusted().into_iter().filter_map(|at| self.view(at)).collect()
     }
 
+    #[cfg(test)]
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     /// One endpoint by itself.
     pub(crate) fn view(&self, at: usize) -> Option<View> {
         Some(View::new(self.pool.clone(), self.alone.get(at)?.clone(), at))

@@ -77,8 +77,13 @@ impl View {
         let asked: Result<Option<Header>, _> =
             self.provider.client().request(METHOD, json!(["finalized", false])).await;
         match asked {
-            Ok(found) => Ok(finality::of(head, found.map(|header| header.block))),
-            Err(RpcError::ErrorResp(_)) => Ok(Finality::Unknown),
+            Ok(found) => {
+                self.pool.told_finality(self.at);
+                Ok(finality::of(head, found.map(|header| header.block)))
+            }
+            Err(RpcError::ErrorResp(error)) if self.pool.lacks_finality(self.at, &error) => {
+                Ok(Finality::Unknown)
+            }
             Err(error) => Err(self.error(METHOD, error)),
         }
     }

@@ -67,9 +67,10 @@ fn of_chain(error: &ChainError) -> Failure {
     let code = match error {
         ChainError::UrlInvalid { .. } => Code::Config,
         ChainError::Unreachable { .. } => Code::RpcUnavailable,
-        ChainError::Refused { .. } | ChainError::Inconsistent { .. } | ChainError::BlockNotFound(_) => {
-            Code::RpcRejected
-        }
+        ChainError::Refused { .. }
+        | ChainError::Pruned { .. }
+        | ChainError::Inconsistent { .. }
+        | ChainError::BlockNotFound(_) => Code::RpcRejected,
         ChainError::WrongChain { .. } | ChainError::ChainsDiffer { .. } => Code::WrongChain,
         ChainError::CodeMissing { .. }
         | ChainError::CodeDiffers { .. }

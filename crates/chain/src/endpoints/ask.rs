@@ -3,7 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use alloy::rpc::json_rpc::{RequestPacket, ResponsePacket};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Fault, Pool, batch,
@@ -56,10 +56,7 @@ impl Pool {
     pub(crate) async fn ask(&self, at: usize, packet: &RequestPacket) -> Result<ResponsePacket, Fault> {
         // Where there are others, nobody waits for one that hangs.
         let most = if self.len() > 1 { self.patience(packet) } else { self.each };
-        match timeout(most, self.ask_patiently(at, packet)).await {
-            Ok(answer) => answer.map(|(answer, _)| answer),
-            Err(_) => Err(Fault::Timeout(most.as_millis())),
-        }
+        self.ask_rested(at, packet, Some(most)).await.map(|(answer, _)| answer)
     }
 
     pub(super) async fn ask_patiently(
@@ -67,10 +64,69 @@ impl Pool {
         at: usize,
         packet: &RequestPacket,
     ) -> Result<(ResponsePacket, Option<About>), Fault> {
-        if !self.states().get(at).is_some_and(|state| state.checked) {
-            self.chain_id(at).await.map_err(|error| Fault::Unreachable(crate::error::root_cause(&error)))?;
+        self.ask_rested(at, packet, None).await
+    }
+
+    /// No answer takes longer than `most`, apart from the time for which the endpoint asked to be left alone.
+    async fn ask_rested(
+        &self,
+        at: usize,
+        packet: &RequestPacket,
+        most: Option<Duration>,
+    ) -> Result<(ResponsePacket, Option<About>), Fault> {
+        self.wake(at).await?;
+        match self.ask_checked(at, packet, most).await {
+            // Nobody else can be asked: the caller would only ask again.
+            Err(Fault::Later { .. }) if self.first_awake() == Some(at) => {
+                self.wake(at).await?;
+                self.ask_checked(at, packet, most).await
+            }
+            answer => answer,
         }
-        self.post(at, packet).await
+    }
+
+    async fn ask_checked(
+        &self,
+        at: usize,
+        packet: &RequestPacket,
+        most: Option<Duration>,
+    ) -> Result<(ResponsePacket, Option<About>), Fault> {
+        let ask = async {
+            if !self.states().get(at).is_some_and(|state| state.checked) {
+                let checked = self.chain_id(at).await;
+                checked.map_err(|error| Fault::Unreachable(crate::error::root_cause(&error)))?;
+            }
+            self.post(at, packet).await
+        };
+        match most {
+            Some(most) => timeout(most, ask).await.unwrap_or(Err(Fault::Timeout(most.as_millis()))),
+            None => ask.await,
+        }
+    }
+
+    /// One that asked to be left alone is not asked before. Where all did, the first that may be is waited for.
+    async fn wake(&self, at: usize) -> Result<(), Fault> {
+        let rest = || self.states().get(at).and_then(|state| state.rest(Instant::now()));
+        let Some(left) = rest() else { return Ok(()) };
+        if self.first_awake() != Some(at) {
+            return Err(Fault::Resting(left));
+        }
+        tracing::info!(
+            rpc = self.name(at),
+            wait_ms = left.as_millis() as u64,
+            "waiting for the endpoint, which asked for it"
+        );
+        sleep(left).await;
+        // Somebody else may have asked meanwhile, and heard the same again.
+        rest().map_or(Ok(()), |left| Err(Fault::Resting(left)))
+    }
+
+    /// The first that may be asked, if none may be now.
+    pub(super) fn first_awake(&self) -> Option<usize> {
+        let now = Instant::now();
+        let states = self.states();
+        let rests = states.iter().map(|state| state.rest(now)).collect::<Option<Vec<_>>>()?;
+        (0..rests.len()).min_by_key(|at| rests[*at])
     }
 
     /// How long a request may take without the endpoint being taken for hung.
@@ -98,7 +154,8 @@ impl Pool {
         let waiting = self.wait(at, packet);
         let answer = endpoint.wire.post(packet).await;
         let answer = answer.map(|answer| {
-            let about = refusal::refusal(packet, &answer);
+            let head = self.states().get(at).and_then(|state| state.head);
+            let about = refusal::refusal(packet, &answer, head);
             (batch::to_each(packet, answer), about)
         });
         let too_long = waiting.too_long().is_some();
@@ -116,7 +173,12 @@ impl Pool {
                     tracing::info!(rpc = self.name(at), "an endpoint answers again");
                 }
             }
-            Err(fault) => self.failed(at, fault.to_string()),
+            Err(fault) => {
+                self.failed(at, fault.to_string());
+                if let Fault::Later { wait, .. } = fault {
+                    self.rests(at, *wait);
+                }
+            }
         }
         answer
     }

@@ -76,7 +76,11 @@ pub(crate) async fn batched<P: RpcSend, R: RpcRecv>(
             continue;
         };
         tracing::debug!(rpc = pool.name(at), asked, answered, "part of a batch was refused");
-        let later = matches!(&refusal, RpcError::ErrorResp(error) if about(method, error) == About::Rate);
+        let about = refusal.as_error_resp().map(|error| about(method, error));
+        if about == Some(About::Pruned) {
+            return Err(refusal); // Less of it, or later, it does not have either.
+        }
+        let later = about == Some(About::Rate);
         if answered > 0 {
             pool.learn_batch(at, |limit| limit.refused(asked, answered));
             left.retain(|at| answers[*at].is_none());

@@ -17,7 +17,7 @@ const LAG: u64 = 3;
 const FIRST: Duration = Duration::from_secs(1);
 
 /// The longest back-off.
-const LONGEST: Duration = Duration::from_secs(60);
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
 /// Why an endpoint was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub(crate) struct State {
     pub(crate) lagged: u32,
     pub(crate) contradicted: u32,
     pub(crate) left: Option<Left>,
+    /// It asked not to be asked before.
+    pub(crate) rests_until: Option<Instant>,
     /// Requests that have no answer yet, by their number, and until when each may take.
     pub(crate) waiting: BTreeMap<u64, Instant>,
     /// The exponent of the next back-off.
@@ -151,14 +153,27 @@ impl State {
         self.rejoin(now, Because::Contradicting);
     }
 
+    /// It asked to be left alone for so long. True if it did not rest already.
+    pub(crate) fn rests(&mut self, now: Instant, wait: Duration) -> bool {
+        let news = self.rest(now).is_none();
+        self.rests_until = self.rests_until.max(Some(now + wait.min(LONGEST)));
+        news
+    }
+
+    /// For how much longer it is not to be asked.
+    pub(crate) fn rest(&self, now: Instant) -> Option<Duration> {
+        self.rests_until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero())
+    }
+
     /// Whether it is not left, or for a reason that ends by itself.
     pub(crate) fn is_in(&self, now: Instant) -> bool {
         self.left.is_none_or(|left| left.because == Because::Empty && left.until <= now)
+            && self.rest(now).is_none()
     }
 
-    /// Whether it may be looked at: a left one only when its back-off is over.
+    /// Whether it may be looked at: a left one only when its back-off is over, and one that rests not at all.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
-        self.left.is_none_or(|left| left.until <= now)
+        self.left.is_none_or(|left| left.until <= now) && self.rest(now).is_none()
     }
 
     /// Whether a look should follow soon: something was noticed that only counts if it persists.
@@ -191,10 +206,11 @@ pub(crate) fn order(states: &[State], now: Instant) -> Vec<usize> {
             _ if state.is_in(now) && !state.is_suspected() && !state.hangs(now) => 0,
             _ if state.is_in(now) => 1,
             Some(Left { because: Because::Contradicting, .. }) => 4,
-            Some(left) if left.until <= now => 2,
+            Some(left) if left.until <= now && state.rest(now).is_none() => 2,
             _ => 3,
         };
-        (rank, state.left.filter(|_| rank > 2).map(|left| left.until), *at)
+        let until = state.left.map(|left| left.until).max(state.rests_until);
+        (rank, until.filter(|_| rank > 2), *at)
     });
     order
 }
@@ -264,6 +280,24 @@ mod tests {
         assert_eq!(states[0].total_failures, 5);
         assert!(states[0].answered(now));
         assert_eq!(order(&states, now), [0, 1]);
+    }
+
+    #[test]
+    fn one_that_asks_to_be_left_alone_is_not_due_until_then_whatever_else_it_is_left_for() {
+        let now = Instant::now();
+        let mut states = states(2);
+        assert!(states[0].rests(now, secs(20)));
+        assert!(!states[0].rests(now, secs(10)), "it rests already, and for longer");
+        assert_eq!(states[0].rest(now), Some(secs(20)));
+        assert_eq!(order(&states, now), [1, 0]);
+        assert!(!states[0].is_due(now + secs(19)) && states[0].is_due(now + secs(20)));
+        // A failure in between has a shorter back-off.
+        (0..3).for_each(|_| _ = states[0].failed(now, "429".into()));
+        assert!(!states[0].is_due(now + secs(19)));
+        assert!(states[0].answered(now + secs(20)));
+        assert_eq!(order(&states, now + secs(20)), [0, 1]);
+        states[0].rests(now, secs(3_600));
+        assert_eq!(states[0].rest(now), Some(secs(60)), "no longer than any is left");
     }
 
     #[test]

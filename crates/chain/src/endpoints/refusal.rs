@@ -3,7 +3,8 @@
 //! Providers and clients agree on hardly any code or word, and every gateway has its own. So what is not known to be about the
 //! request is the endpoint's own trouble: another one is asked, and this one is trusted less.
 
-use alloy::rpc::json_rpc::{ErrorPayload, RequestPacket, ResponsePacket};
+use alloy::rpc::json_rpc::{ErrorPayload, RequestPacket, ResponsePacket, SerializedRequest};
+use serde_json::Value;
 
 /// What a JSON-RPC error says something about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,6 +13,8 @@ pub(crate) enum About {
     Endpoint,
     /// How often this endpoint is asked.
     Rate,
+    /// What this endpoint no longer has, or never had, of the past.
+    Pruned,
     /// A method that not every node has, and that can be done without.
     Method,
     /// How much was asked at once: less of it may be answered.
@@ -151,6 +154,51 @@ const LOGS: [&str; 13] = [
     "timeout",
 ];
 
+/// What is said by who does not know a block by its name.
+const TAGLESS: [&str; 8] = [
+    "block tag",
+    "block number",
+    "block parameter",
+    "invalid argument",
+    "invalid params",
+    "invalid block",
+    "block not found",
+    "not supported",
+];
+
+/// What says that the past is not kept. The word alone may be in an endpoint's name.
+const PRUNED: [&str; 24] = [
+    "pruned",
+    "pruning",
+    "missing trie node",
+    "historical state",
+    "state histor",
+    "state is not available",
+    "state not available",
+    "state unavailable",
+    "no state available",
+    "history unavailable",
+    "history is available",
+    "history not available",
+    "available history",
+    "receipt not available",
+    "receipts not available",
+    "neither stored nor",
+    "failed to get logs for block",
+    "data before txnum",
+    "archive node",
+    "archive state",
+    "archive data",
+    "archive mode",
+    "archive request",
+    "archival",
+];
+/// The code of EIP-4444.
+const EXPIRED: i64 = 4444;
+
+/// No node forgets what is no deeper below its head than this.
+const RECENT: u64 = 64;
+
 /// What the error that answers a request for `method` is about.
 pub(crate) fn about(method: &str, error: &ErrorPayload) -> About {
     let message = error.message.to_lowercase();
@@ -163,6 +211,9 @@ pub(crate) fn about(method: &str, error: &ErrorPayload) -> About {
         if matches!(error.code, 3 | -32015) || says(&EXECUTION) || sends && says(&TRANSACTION) {
             return About::Request;
         }
+    }
+    if error.code == EXPIRED || says(&PRUNED) && !says(&RATE) && method != "eth_sendRawTransaction" {
+        return About::Pruned;
     }
     let logs = method == "eth_getLogs";
     if says(&SIZE) || logs && says(&LOGS) && !says(&["rate limit", "too many requests"]) {
@@ -186,6 +237,16 @@ pub(crate) fn about(method: &str, error: &ErrorPayload) -> About {
     if tag || is_optional(method) && unknown { About::Method } else { About::Endpoint }
 }
 
+/// Whether a chain, or a node, has no block of that name, as far as can be told from what it said to one that asked for it.
+pub(crate) fn lacks_tag(error: &ErrorPayload) -> bool {
+    let message = error.message.to_lowercase();
+    let about = about("eth_getBlockByNumber", error);
+    about == About::Method
+        || about == About::Endpoint
+            && (matches!(error.code, -32602 | -32601 | -32004)
+                || TAGLESS.iter().any(|it| message.contains(it)))
+}
+
 /// Whether what was said to an `eth_call` is about what it calls, rather than about the endpoint.
 pub(crate) fn is_about_the_call(error: &ErrorPayload) -> bool {
     about("eth_call", error) >= About::Request
@@ -196,28 +257,68 @@ pub(super) fn is_optional(method: &str) -> bool {
     OPTIONAL.contains(&method)
 }
 
-/// What an answer's refusal is about; nothing if anything in it is an answer.
-pub(crate) fn refusal(request: &RequestPacket, answer: &ResponsePacket) -> Option<About> {
+/// What an answer's refusal is about, of an endpoint with this head; nothing if anything in it is an answer.
+pub(crate) fn refusal(request: &RequestPacket, answer: &ResponsePacket, head: Option<u64>) -> Option<About> {
     let first = request.requests().first()?;
+    let about = |error: &ErrorPayload| match about(first.method(), error) {
+        // What it must have: it is out of order, or does not want to tell.
+        About::Pruned if !request.requests().iter().all(|request| is_of_the_past(request, head)) => {
+            About::Endpoint
+        }
+        About::Endpoint if names_final(first) && lacks_tag(error) => About::Method,
+        about => about,
+    };
     match (request, answer) {
         (RequestPacket::Single(_), ResponsePacket::Single(response)) => {
-            response.payload.as_error().map(|error| about(first.method(), error))
+            response.payload.as_error().map(about)
         }
         // A batch refused as one: what is in it may be asked for in smaller ones.
         (RequestPacket::Batch(_), ResponsePacket::Single(response)) => {
-            let about = about(first.method(), response.payload.as_error()?);
-            Some(if about == About::Rate { about } else { About::Size })
+            let about = about(response.payload.as_error()?);
+            Some(if matches!(about, About::Rate | About::Pruned) { about } else { About::Size })
         }
         (_, ResponsePacket::Batch(responses)) => {
             let errors: Option<Vec<About>> =
-                responses.iter().map(|it| Some(about(first.method(), it.payload.as_error()?))).collect();
+                responses.iter().map(|it| Some(about(it.payload.as_error()?))).collect();
             errors?.into_iter().max()
         }
     }
 }
 
+fn names_final(request: &SerializedRequest) -> bool {
+    request.method() == "eth_getBlockByNumber"
+        && request.params().is_some_and(|params| params.get().starts_with(r#"["finalized""#))
+}
+
+/// Whether an endpoint with this head may have forgotten what is asked for: by what it is asked, how old that is may not be known.
+fn is_of_the_past(request: &SerializedRequest, head: Option<u64>) -> bool {
+    let params: Vec<Value> =
+        request.params().and_then(|params| serde_json::from_str(params.get()).ok()).unwrap_or_default();
+    let block = match (request.method(), params.as_slice()) {
+        ("eth_getTransactionReceipt" | "eth_getTransactionByHash" | "eth_getBlockByHash", _) => return true,
+        ("eth_getLogs", [filter, ..]) => filter.get("blockHash").or_else(|| filter.get("fromBlock")),
+        ("eth_getBlockByNumber" | "eth_getBlockReceipts" | "debug_getRawHeader", [block, ..]) => Some(block),
+        (_, [_, block, ..]) => Some(block),
+        _ => None,
+    };
+    let block = block.and_then(|block| {
+        let named = block.get("blockHash").or_else(|| block.get("blockNumber")).unwrap_or(block);
+        named.as_str()
+    });
+    let Some(block) = block else { return false };
+    let height = block.strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok());
+    match (height, head) {
+        (Some(height), Some(head)) => height.saturating_add(RECENT) < head,
+        (Some(_), None) => true,
+        // A hash, or the first block's name.
+        (None, _) => block.len() == 66 || block == "earliest",
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn error(code: i64, message: &str, data: &str) -> ErrorPayload {
@@ -411,8 +512,6 @@ mod tests {
                     (-32603, "Internal error"),
                     (-32603, "internal server error"),
                     (-32000, "header not found"),
-                    (-32000, "missing trie node 00 (path ) state 0x00 is not available"),
-                    (-32000, "historical state 00 is not available"),
                     (-32001, "Unable to perform request"),
                     (-32002, "request timed out"),
                     (-32011, "no backend is currently healthy to serve traffic"), // base, proxyd
@@ -428,6 +527,128 @@ mod tests {
         }
         check(About::Endpoint, "eth_getBlockByNumber", &[(-32602, "Invalid params"), (3, "no")]);
         check(About::Endpoint, "eth_getLogs", &[(-32005, "limit exceeded")]); // BSC
+    }
+
+    #[test]
+    fn what_is_not_kept_of_the_past_is_known_by_code_or_words() {
+        let refusals = [
+            (4444, "Pruned history unavailable"), // geth, reth, nethermind
+            (4444, ""),
+            (-32000, "pruned history unavailable: requested 1, earliest available 2"),
+            (-32000, "missing trie node 00 (path ) state 0x00 is not available, not found"), // geth
+            (-32000, "historical state 00 is not available"),
+            (-32000, "required historical state unavailable (reexec=128)"),
+            (-32000, "failed to get logs for block #0 (0xd4e567..cb8fa3)"),
+            (
+                -32000,
+                "old data not available due to pruning: requested block 1, history is available from block 2",
+            ), // erigon
+            (-32000, "seek with txNum=1 but data before txNum=2 is not available: blockNum=1, txNum=1"),
+            (-32000, "Receipt not available for From block 14319330."), // nethermind
+            (-32002, "No state available for block 1"),
+            (-32602, "Receipts for block 1 (0x00) are neither stored nor reproducible from state history."),
+            (-32603, "state at block #12369623 is pruned"), // reth
+            (-32000, "World state unavailable"),            // besu
+            (
+                -32000,
+                "This request is not supported because your node is running with state pruning. Run with --pruning=archive.",
+            ),
+            (-32701, "History has been pruned for this block"), // publicnode
+            (-32000, "project ID does not have access to archive state"), // infura
+            (-32000, "block range extends beyond available history"),
+        ];
+        for method in ["eth_getLogs", "eth_getBlockByNumber", "eth_getBlockReceipts", "eth_call"] {
+            check(About::Pruned, method, &refusals);
+        }
+        check(About::Rate, "eth_getLogs", &[(-32000, "archive requests per second: 5")]);
+    }
+
+    fn refused(method: &'static str, params: Value, head: Option<u64>) -> Option<About> {
+        let request = alloy::rpc::json_rpc::Request::new(method, 1.into(), params);
+        let request = RequestPacket::Single(request.serialize().expect("it serializes"));
+        let answer =
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":4444,"message":"Pruned history unavailable"}}"#;
+        refusal(&request, &serde_json::from_str(answer).expect("JSON-RPC"), head)
+    }
+
+    #[test]
+    fn only_what_may_be_old_is_not_kept_of_the_past() {
+        let hash = format!("0x{}", "07".repeat(32));
+        let (old, new) = ("0x1", "0x3e0");
+        for (method, params) in [
+            ("eth_getLogs", json!([{"fromBlock": old, "toBlock": new}])),
+            ("eth_getLogs", json!([{"blockHash": hash}])),
+            ("eth_getBlockByNumber", json!([old, false])),
+            ("eth_getBlockByNumber", json!(["earliest", false])),
+            ("eth_getBlockReceipts", json!([hash])),
+            ("eth_getTransactionReceipt", json!([hash])),
+            ("eth_call", json!([{}, old])),
+            ("eth_call", json!([{}, {"blockHash": hash}])),
+            ("eth_getBalance", json!([hash, {"blockNumber": old}])),
+        ] {
+            assert_eq!(
+                refused(method, params.clone(), Some(1_000)),
+                Some(About::Pruned),
+                "{method} {params}"
+            );
+        }
+        for (method, params) in [
+            ("eth_getLogs", json!([{"fromBlock": new, "toBlock": new}])),
+            ("eth_getLogs", json!([{}])),
+            ("eth_getBlockByNumber", json!([new, false])),
+            ("eth_getBlockByNumber", json!(["latest", false])),
+            ("eth_getBlockByNumber", json!(["finalized", false])),
+            ("eth_call", json!([{}, "latest"])),
+            ("eth_call", json!([{}])),
+            ("eth_getBalance", json!([hash, "pending"])),
+            ("eth_blockNumber", json!([])),
+            ("eth_chainId", Value::Null),
+        ] {
+            assert_eq!(
+                refused(method, params.clone(), Some(1_000)),
+                Some(About::Endpoint),
+                "{method} {params}"
+            );
+        }
+        assert_eq!(refused("eth_getBlockByNumber", json!([new, false]), None), Some(About::Pruned));
+    }
+
+    #[test]
+    fn that_a_chain_has_no_finalized_block_is_said_of_the_request() {
+        for (code, message) in [
+            (-39001, "Unknown block"),
+            (-32000, "finalized block not found"),
+            (-32000, "safe block not found"),
+            (-32602, "Invalid params"),
+            (-32602, "invalid argument 0: hex string without 0x prefix"),
+            (-32000, "unknown block"),
+            (-32602, "data did not match any variant of untagged enum BlockNumberOrTag"),
+            (-32004, "Method not supported"),
+            (-32603, "Invalid block tag 'finalized'"),
+        ] {
+            assert!(lacks_tag(&error(code, message, "")), "{code} {message}");
+        }
+        for (code, message) in [
+            (429, "finalized: too many requests"),
+            (-32005, "limit exceeded"),
+            (-32603, "limit reached"),
+            (-32603, "Internal error"),
+            (-32000, "no backend is currently healthy to serve traffic"),
+            (-32002, "request timed out"),
+            (4444, "Pruned history unavailable"),
+            (0, ""),
+        ] {
+            assert!(!lacks_tag(&error(code, message, "")), "{code} {message}");
+        }
+        let tagged = |code, message: &str| {
+            let params = json!(["finalized", false]);
+            let request = alloy::rpc::json_rpc::Request::new("eth_getBlockByNumber", 1.into(), params);
+            let request = RequestPacket::Single(request.serialize().expect("it serializes"));
+            let answer = json!({"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": message}});
+            refusal(&request, &serde_json::from_value(answer).expect("JSON-RPC"), None)
+        };
+        assert_eq!(tagged(-32602, "Invalid params"), Some(About::Method), "that is no fault");
+        assert_eq!(tagged(-32603, "Internal error"), Some(About::Endpoint));
     }
 
     #[test]

@@ -37,9 +37,12 @@ impl Pool {
         let alone = self.each.min(PROMPT);
         let mut asked = FuturesUnordered::new();
         let mut tried = Tried::default();
+        // Where all of several ask to be left alone, the first that may be asked is waited for, once.
+        let mut waits = self.len() > 1;
         loop {
             if asked.is_empty() {
-                match rest.next() {
+                let waited_for = || self.first_awake().filter(|_| std::mem::take(&mut waits));
+                match rest.next().or_else(waited_for) {
                     Some(at) => asked.push(ask(at)),
                     None => break,
                 }
@@ -103,7 +106,7 @@ impl Pool {
         // The first of those that are alike.
         refusals.sort_by_key(|(_, about, _)| std::cmp::Reverse(*about));
         if let Some((_, about, mut answer)) = refusals.into_iter().next() {
-            if about.is_fault()
+            if (about.is_fault() || about == About::Pruned)
                 && all.len() > 1
                 && let ResponsePacket::Single(response) = &mut answer
                 && let ResponsePayload::Failure(error) = &mut response.payload

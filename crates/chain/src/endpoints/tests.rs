@@ -325,6 +325,201 @@ async fn a_range_that_was_refused_is_remembered() {
     assert!(rpc.endpoints()[0].up);
 }
 
+/// One that keeps nothing of what lies below this height.
+async fn pruned_below(height: u64, (code, message): (i64, &'static str)) -> Fake {
+    Fake::new(move |method, params, _| {
+        let asked = match method {
+            "eth_getBlockByNumber" => &params[0],
+            "eth_getLogs" => &params[0]["fromBlock"],
+            _ => return sound(method, params),
+        };
+        let hex = asked.as_str().and_then(|text| text.strip_prefix("0x"));
+        match hex.and_then(|hex| u64::from_str_radix(hex, 16).ok()) {
+            Some(asked) if asked < height => Say::refuse(code, message),
+            _ => sound(method, params),
+        }
+    })
+    .await
+}
+
+const EXPIRED: [(i64, &str); 3] = [
+    (4444, "Pruned history unavailable"),
+    (-32701, "History has been pruned for this block"),
+    (-32000, "old data not available due to pruning: block range extends beyond available history"),
+];
+
+#[tokio::test]
+async fn what_one_endpoint_no_longer_keeps_another_is_asked_for_and_the_first_stays_the_first() {
+    for refusal in EXPIRED {
+        let (pruned, archive) = (pruned_below(900, refusal).await, Fake::sound().await);
+        let rpc = connect(&[&pruned, &archive], LONG).await;
+        for _ in 0..5 {
+            assert_eq!(rpc.head().await.expect("a head").number, 1_000);
+            assert_eq!(rpc.block(7).await.expect("the second has it").expect("a block").timestamp, 7);
+            let mut logs = 0;
+            each_range(&rpc, Filter::new(), 1, 1_000, |_| logs += 1).await.expect("the second has them");
+            assert_eq!(logs, 1_000);
+        }
+        let health = rpc.endpoints();
+        assert!(health.iter().all(|endpoint| endpoint.up && endpoint.left_because.is_none()), "{health:?}");
+        assert_eq!(health[0].total_failures, 0, "{refusal:?}");
+        let asked = archive.asked("eth_getLogs");
+        each_range(&rpc, Filter::new(), 950, 1_000, |_| ()).await.expect("logs");
+        assert_eq!(archive.asked("eth_getLogs"), asked, "what is recent the first tells, in one piece");
+        assert_eq!(rpc.pool().range_size(0), RANGE, "it was not asked for too much at once");
+    }
+}
+
+#[tokio::test]
+async fn where_no_endpoint_keeps_what_is_asked_for_the_error_says_so_and_what_to_add() {
+    for refusal in EXPIRED {
+        let fakes = [pruned_below(900, refusal).await, pruned_below(800, refusal).await];
+        let rpc = connect(&[&fakes[0], &fakes[1]], LONG).await;
+        let asked = rpc.block(7).await.map(|_| ());
+        let logs = each_range(&rpc, Filter::new(), 1, 1_000, |_| ()).await;
+        let view = rpc.trusted().swap_remove(0);
+        let headers = view.headers_of(1..=600).await.map(|_| ());
+        assert!(fakes[0].asked("eth_getBlockByNumber") <= 102, "a batch is not asked again in pieces");
+        for error in [asked, logs, headers].map(|answer| answer.expect_err("nobody has it")) {
+            let said = error.to_string();
+            assert!(matches!(error, ChainError::Pruned { .. }) && error.is_transient(), "{said}");
+            assert!(said.contains("archive node") && said.contains(refusal.1), "{said}");
+        }
+        assert_eq!(rpc.head().await.expect("a head").number, 1_000);
+        assert!(rpc.endpoints().iter().all(|endpoint| endpoint.up && endpoint.total_failures == 0));
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_keeps_nothing_at_all_is_left_like_any_that_fails() {
+    let refuses = Arc::new(AtomicBool::new(false));
+    let now = refuses.clone();
+    let first = Fake::new(move |method, params, _| match now.load(SeqCst) {
+        true => Say::refuse(4444, "Pruned history unavailable"),
+        false => sound(method, params),
+    })
+    .await;
+    let second = Fake::sound().await;
+    let rpc = connect(&[&first, &second], LONG).await;
+    refuses.store(true, SeqCst);
+    ask_everything(&rpc).await;
+    assert_eq!(rpc.endpoints()[0].left_because, Some("failing"), "{:?}", rpc.endpoints());
+}
+
+/// One that says so to every request while the switch is on, and then to the first `times`.
+async fn busy(status: u16, told: &'static str, times: u64) -> (Fake, Arc<AtomicBool>) {
+    let (is_busy, said) = (Arc::new(AtomicBool::new(false)), AtomicU64::new(0));
+    let now = is_busy.clone();
+    let fake = Fake::new(move |method, params, _| {
+        if now.load(SeqCst) && said.fetch_add(1, SeqCst) < times {
+            Say::Later(status, told)
+        } else {
+            sound(method, params)
+        }
+    })
+    .await;
+    (fake, is_busy)
+}
+
+#[tokio::test]
+async fn one_that_asks_to_be_left_alone_is_asked_nothing_for_so_long_while_there_is_another() {
+    for status in [429, 503] {
+        let (first, is_busy) = busy(status, "3600", u64::MAX).await;
+        let second = Fake::sound().await;
+        let rpc = connect(&[&first, &second], LONG).await;
+        is_busy.store(true, SeqCst);
+        rpc.balance(Address::ZERO).await.expect("the second answers");
+        let health = rpc.endpoints();
+        assert_eq!((health[0].up, health[0].left_because), (false, Some("resting")), "{health:?}");
+        assert!(health[0].last_error.as_ref().is_some_and(|why| why.contains("for 60 s")), "{health:?}");
+        let asked = first.asked_in_all();
+        ask_everything(&rpc).await;
+        rpc.look(&BTreeMap::new()).await;
+        rpc.spread(&Bytes::from_static(&[1])).await;
+        let error = rpc.view(0).expect("an endpoint").headers_of(1..=3).await.expect_err("it rests").to_string();
+        assert!(error.contains("left alone"), "{error}");
+        assert_eq!(first.asked_in_all(), asked, "nothing more");
+    }
+}
+
+#[tokio::test]
+async fn the_only_one_that_asks_to_be_left_alone_is_waited_for() {
+    let (fake, is_busy) = busy(429, "1", 1).await;
+    // However short the time for an answer is.
+    let rpc = connect(&[&fake], SHORT).await;
+    is_busy.store(true, SeqCst);
+    let since = Instant::now();
+    rpc.balance(Address::ZERO).await.expect("it answers then");
+    assert!(since.elapsed() >= Duration::from_secs(1));
+    assert_eq!(fake.asked("eth_getBalance"), 2);
+    assert!(rpc.endpoints()[0].up && rpc.endpoints()[0].left_because.is_none());
+
+    let (fake, is_busy) = busy(503, "1", 1).await;
+    let rpc = connect(&[&fake], SHORT).await;
+    is_busy.store(true, SeqCst);
+    let since = Instant::now();
+    let view = rpc.trusted().swap_remove(0);
+    assert_eq!(view.headers_of(1..=3).await.expect("it answers then").len(), 3);
+    assert!(since.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn where_all_ask_to_be_left_alone_the_first_that_may_be_asked_is_waited_for() {
+    for reversed in [false, true] {
+        let (long, long_busy) = busy(429, "60", u64::MAX).await;
+        let (short, short_busy) = busy(429, "1", 1).await;
+        let fakes = if reversed { [&short, &long] } else { [&long, &short] };
+        let rpc = connect(&fakes, LONG).await;
+        [long_busy, short_busy].iter().for_each(|busy| busy.store(true, SeqCst));
+        rpc.balance(Address::ZERO).await.expect("one answers then");
+        assert_eq!((long.asked("eth_getBalance"), short.asked("eth_getBalance")), (1, 2), "{reversed}");
+    }
+}
+
+/// One that says this when it is asked what is final, and else all.
+async fn finally(code: i64, message: &'static str) -> Fake {
+    Fake::new(move |method, params, _| match params[0] == "finalized" {
+        true => Say::refuse(code, message),
+        false => sound(method, params),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn only_an_answer_about_the_request_says_that_a_chain_finalizes_nothing() {
+    use crate::finality::Finality;
+    for (code, message, lacks) in [
+        (-32602, "Invalid params", true),
+        (-39001, "Unknown block", true),
+        (-32005, "limit exceeded", false),
+        (429, "too many requests", false),
+        (-32603, "Internal error", false),
+        (-32000, "no backend is currently healthy", false),
+    ] {
+        let fake = finally(code, message).await;
+        let rpc = connect(&[&fake], LONG).await;
+        let head = rpc.head().await.expect("a head");
+        let told = rpc.view(0).expect("an endpoint").finality(&head).await;
+        assert_eq!(told.as_ref().is_ok_and(|told| *told == Finality::Unknown), lacks, "{message}: {told:?}");
+        assert!(told.is_ok() || told.is_err_and(|error| error.is_transient()), "{message}");
+        assert_eq!(rpc.endpoints()[0].total_failures == 0, lacks, "{message}");
+    }
+
+    // One that refuses it for ever, and nothing else, holds nobody up for ever.
+    for (code, message, most) in
+        [(-32603, "Internal error", UNTOLD), (-32005, "limit exceeded", UNTOLD_AT_THIS_RATE)]
+    {
+        let fake = finally(code, message).await;
+        let rpc = connect(&[&fake], LONG).await;
+        let head = rpc.head().await.expect("a head");
+        let mut refused = 0;
+        while rpc.view(0).expect("an endpoint").finality(&head).await.is_err() {
+            refused += 1;
+        }
+        assert_eq!(refused, most, "{message}");
+    }
+}
+
 #[tokio::test]
 async fn an_answer_without_end_is_cut_short() {
     let fake = Fake::new(|_, _, _| Say::Result(json!("1".repeat(100_000)))).await;

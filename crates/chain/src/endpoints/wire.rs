@@ -1,11 +1,12 @@
 //! One request to one endpoint over HTTP. Nothing here tells more of a URL than scheme, host and port: alloy's own HTTP
 //! transport puts the whole of it into spans and errors, and with many providers it holds the key.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use alloy::rpc::json_rpc::{Id, RequestPacket, Response, ResponsePacket, ResponsePayload};
-use reqwest::{StatusCode, Url, header};
+use reqwest::{StatusCode, Url, header, header::HeaderMap};
 
+use super::health;
 use crate::{ChainError, error::root_cause};
 
 /// Shorter parts of a URL are too common to be struck from a message.
@@ -23,6 +24,11 @@ pub(crate) enum Fault {
     Timeout(u128),
     #[error("HTTP status {0}")]
     Status(u16),
+    #[error("HTTP status {status}: it asks to be left alone for {} s", .wait.as_secs_f32().ceil())]
+    Later { status: u16, wait: Duration },
+    /// It was not asked.
+    #[error("it asked to be left alone, for {} s more", .0.as_secs_f32().ceil())]
+    Resting(Duration),
     #[error("the answer is cut off or is no JSON-RPC")]
     Garbled,
     #[error("the answer is to another request")]
@@ -98,6 +104,9 @@ impl Wire {
             .body(body);
         let mut response = request.send().await.map_err(|error| self.fault(error))?;
         let status = response.status();
+        if let Some(wait) = rest(status, response.headers(), SystemTime::now()) {
+            return Err(Fault::Later { status: status.as_u16(), wait });
+        }
         let mut body = Vec::new();
         let cut_off = |error| match self.fault(error) {
             _ if !status.is_success() => Fault::Status(status.as_u16()),
@@ -151,6 +160,20 @@ fn parse(status: StatusCode, body: &[u8]) -> Result<ResponsePacket, Fault> {
         Ok(packet) if packet.is_error() && !is_overloaded(status) => Ok(packet),
         _ => Err(Fault::Status(status.as_u16())),
     }
+}
+
+/// For how long an overloaded endpoint wants to be left alone: no longer than any is left.
+fn rest(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return None;
+    }
+    let told = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match !told.is_empty() && told.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Too many digits are too long.
+        true => Duration::from_secs(told.parse().unwrap_or(u64::MAX)),
+        false => httpdate::parse_http_date(told).ok()?.duration_since(now).ok()?,
+    };
+    Some(wait.min(health::LONGEST)).filter(|wait| !wait.is_zero())
 }
 
 fn is_overloaded(status: StatusCode) -> bool {
@@ -243,6 +266,39 @@ mod tests {
         assert_eq!(parse(StatusCode::SERVICE_UNAVAILABLE, b"busy").err(), Some(Fault::Status(503)));
         assert_eq!(parse(StatusCode::OK, &error[..30]).err(), Some(Fault::Garbled));
         assert_eq!(parse(StatusCode::OK, b"<html>").err(), Some(Fault::Garbled));
+    }
+
+    #[test]
+    fn how_long_to_leave_it_alone_is_in_seconds_or_a_date_and_no_more_than_a_minute() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
+        let of = |status: u16, told: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("Retry-After", told.parse().expect("a header"));
+            rest(StatusCode::from_u16(status).expect("a status"), &headers, now).map(|wait| wait.as_secs())
+        };
+        for status in [429, 503] {
+            for (told, wait) in [
+                ("7", Some(7)),
+                (" 7 ", Some(7)),
+                ("3600", Some(60)),
+                ("99999999999999999999999", Some(60)),
+                ("0", None),
+                ("-7", None),
+                ("1.5", None),
+                ("soon", None),
+                ("", None),
+                ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
+                ("Sunday, 06-Nov-94 08:49:47 GMT", Some(10)),
+                ("Sun Nov  6 08:49:47 1994", Some(10)),
+                ("Sun, 06 Nov 1994 09:49:37 GMT", Some(60)),
+                ("Sun, 06 Nov 1994 08:49:37 GMT", None),
+                ("Sun, 06 Nov 1994 08:49:30 GMT", None),
+            ] {
+                assert_eq!(of(status, told), wait, "{status} {told}");
+            }
+        }
+        assert_eq!([of(200, "7"), of(500, "7"), of(404, "7")], [None; 3]);
+        assert_eq!(rest(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new(), now), None);
     }
 
     #[test]
