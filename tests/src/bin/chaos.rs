@@ -1,10 +1,14 @@
 //! The program behind script/chaos.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use provery_tests::chaos::{Options, run};
+use provery_tests::chaos::{Descendants, Options, run};
 use serde_json::{Value, json};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+};
 
 /// Nodes, a chain and the wire between them, with everything going wrong that can be made to: no stake may be lost, no slot
 /// missed, nothing paid twice.
@@ -52,9 +56,52 @@ struct Args {
     dir: PathBuf,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// How long what goes on may take to end once the run is over.
+const END: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
     let args = Args::parse();
+    let runtime = match Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: no threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(async {
+        tokio::select! {
+            code = play(&args) => code,
+            signal = interrupted() => {
+                eprintln!("told to end, and all that was started with it");
+                ExitCode::from(128_u8.saturating_add(signal))
+            }
+        }
+    });
+    // What a task started is killed when the task is dropped; what that started may not notice for a while.
+    let started = Descendants::now();
+    runtime.shutdown_timeout(END);
+    started.kill();
+    code
+}
+
+/// Resolves to the number of a signal to end.
+async fn interrupted() -> u8 {
+    let of = |kind: SignalKind| async move {
+        match signal(kind) {
+            Ok(mut signals) => _ = signals.recv().await,
+            // Then it ends the program as it always did.
+            Err(_) => std::future::pending().await,
+        }
+        u8::try_from(kind.as_raw_value()).unwrap_or_default()
+    };
+    tokio::select! {
+        number = of(SignalKind::terminate()) => number,
+        number = of(SignalKind::interrupt()) => number,
+        number = of(SignalKind::hangup()) => number,
+    }
+}
+
+async fn play(args: &Args) -> ExitCode {
     let options = Options {
         seconds: args.seconds,
         seed: args.seed,

@@ -75,5 +75,6 @@ mod summary;
 mod verdict;
 mod wedge;
 
+pub use proc::Descendants;
 pub use run::{Options, run};
 pub use summary::Summary;

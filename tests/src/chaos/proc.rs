@@ -35,6 +35,48 @@ pub fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
+/// All that came of this process.
+#[derive(Debug)]
+pub struct Descendants(Vec<(u32, u64)>);
+
+impl Descendants {
+    pub fn now() -> Self {
+        Self::of(std::process::id())
+    }
+
+    pub fn of(pid: u32) -> Self {
+        let mut found = Vec::new();
+        let mut parents = vec![pid];
+        while let Some(parent) = parents.pop() {
+            for child in children(parent) {
+                found.extend(started(child).map(|ticks| (child, ticks)));
+                parents.push(child);
+            }
+        }
+        Self(found)
+    }
+
+    /// Those that still run: a number may be another process's by now.
+    pub fn left(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().filter(|(pid, ticks)| started(*pid) == Some(*ticks)).map(|(pid, _)| *pid)
+    }
+
+    pub fn kill(&self) {
+        for pid in self.left() {
+            signal(pid, Signal::KILL);
+        }
+    }
+}
+
+/// Ticks after the machine's start at which it was started; nothing if it has ended.
+fn started(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The program's name, in parentheses, may have spaces in it.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    (!matches!(state, "Z" | "X")).then(|| fields.nth(18)?.parse().ok()).flatten()
+}
+
 fn parent(pid: u32) -> Option<u32> {
     field(pid, "PPid:")
 }

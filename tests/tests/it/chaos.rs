@@ -1,11 +1,16 @@
 //! A short chaos run: everything goes wrong at least a few times, and nothing is lost, missed or paid twice.
 
-use std::process::Stdio;
+use std::{process::Stdio, time::Duration};
 
-use eyre::{Result, ensure};
-use provery_tests::program;
+use eyre::{Context, Result, bail, ensure, eyre};
+use provery_tests::{chaos::Descendants, program, until};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+    time::timeout,
+};
 
 /// How often each fault on the wire must have happened, and each of processes and the chain.
 const ON_THE_WIRE: u64 = 4;
@@ -79,4 +84,39 @@ async fn nothing_is_lost_missed_or_paid_twice_whatever_goes_wrong() -> Result<()
         ensure!(count.as_u64() >= Some(least), "{fault} happened {count} times: {summary}");
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn a_run_that_is_told_to_end_leaves_nothing_running() -> Result<()> {
+    let chaos = program("chaos")?;
+    let dir = chaos.with_file_name("test-chaos-told-to-end");
+    let mut run = Command::new(&chaos)
+        .args(["--seconds", "600", "--seed", "4", "--json", "--dir"])
+        .arg(&dir)
+        .env("PROVERY_SOLC", concat!(env!("CARGO_MANIFEST_DIR"), "/../script/solc"))
+        .env("PROVERY_ANVIL", provery_tests::anvil_program()?)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut lines = BufReader::new(run.stdout.take().ok_or_else(|| eyre!("no standard output"))?).lines();
+    timeout(Duration::from_secs(240), async {
+        while let Some(line) = lines.next_line().await? {
+            if serde_json::from_str::<Value>(&line)?["event"] == "started" {
+                return Ok(());
+            }
+        }
+        bail!("it ended before its nodes were there")
+    })
+    .await
+    .wrap_err("its nodes do not start")??;
+    let pid = run.id().ok_or_else(|| eyre!("it has ended"))?;
+    let started = Descendants::of(pid);
+    let count = started.left().count();
+    ensure!(count >= 6, "a chain, a server, a worker and nodes, not {count} processes");
+    kill_process(Pid::from_raw(pid.try_into()?).ok_or_else(|| eyre!("no process"))?, Signal::TERM)?;
+    let status = timeout(Duration::from_secs(60), run.wait()).await.wrap_err("it does not end")??;
+    ensure!(status.code() == Some(128 + 15), "{status}");
+    until("all that it started to be gone", || Ok((started.left().count() == 0).then_some(()))).await
 }
