@@ -83,6 +83,24 @@ impl Concern {
         Self::KEY_SHARED,
     ];
 
+    /// All there are.
+    pub const ALL: [&'static str; 14] = [
+        Self::HELD_UNPROVABLE,
+        Self::MARKET_UNPROVABLE,
+        Self::READING_HISTORY,
+        Self::SUSPENDED,
+        Self::HELD_LATE,
+        Self::BID_LATE,
+        Self::BLIND,
+        Self::LOGS_DISPUTED,
+        Self::PAUSE_FAILS,
+        Self::KEY_USED,
+        Self::KEY_SHARED,
+        Self::PAUSED_BY_OPERATOR,
+        Self::TERMS_NOT_ACCEPTED,
+        Self::EXPOSURE_TOO_LARGE,
+    ];
+
     pub fn is_alarm(&self) -> bool {
         Self::ALARMS.contains(&self.code)
     }

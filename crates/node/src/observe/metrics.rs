@@ -18,6 +18,7 @@ use prometheus_client::registry::Registry;
 
 use super::status::{EndpointStatus, Status};
 use super::{Alive, lock, process, unready};
+use crate::book::Concern;
 
 type Label = [(&'static str, &'static str); 1];
 
@@ -195,6 +196,12 @@ impl Out<'_> {
         self.gauge("paused", "The prover is paused on-chain", flag(node.paused_on_chain))?;
         let alarms = status.concerns.iter().filter(|concern| concern.alarm).count();
         self.gauge("alarms", "What loses stake if nothing is done about it", number(alarms as u64))?;
+        let concerns = Concern::ALL.iter().map(|code| {
+            let count = status.concerns.iter().filter(|concern| concern.code == *code).count();
+            (*code, number(count as u64))
+        });
+        self.gauges("concerns", "What only the operator can mend", "code", concerns)?;
+        self.gauge("earns_nothing", "Nothing at all will be earned as things are", flag(node.earns_nothing))?;
         self.gauge("breaker_open", "The circuit breaker is open", flag(node.breaker.open))?;
         self.gauge("breaker_failures", "Failures in a row", f64::from(node.breaker.failures))
     }
@@ -295,7 +302,7 @@ fn distinct(endpoints: &[EndpointStatus]) -> Vec<String> {
 mod tests {
     use super::super::Observer;
     use super::super::status::tests::well;
-    use super::super::{BalanceStatus, StakeStatus};
+    use super::super::{BalanceStatus, ConcernStatus, StakeStatus};
     use super::*;
 
     fn lines(observer: &Observer) -> Vec<String> {
@@ -320,6 +327,9 @@ mod tests {
         status.chain.head = Some(10);
         status.outbox.unmined_since_block = Some(8);
         status.outbox.replaced = 5;
+        status.node.earns_nothing = true;
+        let late = ConcernStatus { code: "held_late".to_owned(), alarm: true, ..Default::default() };
+        status.concerns = vec![late.clone(), late];
         observer.publish(status);
         let lines = lines(&observer);
         for line in [
@@ -330,7 +340,11 @@ mod tests {
             "provery_losses_total{code=\"raced\"} 1",
             "provery_reorgs_total 1",
             "provery_reorg_depth_blocks_bucket{le=\"4.0\"} 1",
-            "provery_ready 1.0",
+            "provery_ready 0.0",
+            "provery_alarms 2.0",
+            "provery_concerns{code=\"held_late\"} 2.0",
+            "provery_concerns{code=\"blind\"} 0.0",
+            "provery_earns_nothing 1.0",
             "provery_role{role=\"alone\"} 1.0",
             "provery_role{role=\"standby\"} 0.0",
             "provery_slots{stage=\"proving\"} 0.0",

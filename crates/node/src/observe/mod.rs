@@ -23,6 +23,8 @@
 //! | `provery_role` | gauge | `role` | 1 for the role it has: alone, leader, standby |
 //! | `provery_draining`, `provery_taking`, `provery_paused` | gauge | | 1 if so |
 //! | `provery_alarms` | gauge | | what loses stake if nothing is done about it, as `concerns` of the status has it |
+//! | `provery_concerns` | gauge | `code` | how many there are of each kind that only the operator can mend: [`crate::book::Concern::ALL`] |
+//! | `provery_earns_nothing` | gauge | | 1 if nothing at all will be earned as things are; `shortfalls` of the status says why |
 //! | `provery_breaker_open`, `provery_breaker_failures` | gauge | | the circuit breaker, and failures in a row |
 //! | `provery_chain_head_block`, `provery_chain_position_block` | gauge | | the chain's newest block; the last that is stored |
 //! | `provery_chain_lag_blocks` | gauge | | blocks between them |
@@ -44,6 +46,8 @@
 //! | `provery_balance_wei`, `provery_balance_low`, `provery_balance_proofs` | gauge | | gas funds; too little; proofs they pay for |
 //! | `provery_process_resident_bytes`, `provery_process_open_fds` | gauge | | of the node's process, on Linux |
 
+#[cfg(test)]
+mod alerts_tests;
 pub mod disk;
 mod guard;
 mod http;

@@ -138,7 +138,7 @@ pub struct EndpointStatus {
     pub total_failures: u64,
     pub requests: u64,
     pub last_error: Option<String>,
-    /// Why it is not asked for now: failing, lagging, empty or contradicting.
+    /// Why it is not asked for now: failing, lagging, empty, contradicting or resting.
     pub left_because: Option<String>,
 }
 
