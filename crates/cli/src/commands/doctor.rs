@@ -139,7 +139,8 @@ async fn look(context: &Context, args: &DoctorArgs, found: &mut Findings) {
         None => {}
     }
 
-    let Some(chain_id) = endpoints::look(&settings.rpc_urls, found).await else { return };
+    let Some(looked) = endpoints::look(&settings.rpc_urls, found).await else { return };
+    let chain_id = looked.chain_id;
     let path = settings.deployment.clone().unwrap_or_else(|| files::default_deployment(chain_id));
     if !path.exists() {
         found.fail(
@@ -148,6 +149,13 @@ async fn look(context: &Context, args: &DoctorArgs, found: &mut Findings) {
             "provery deploy, or --deployment FILE",
         );
         return;
+    }
+    // Also if what follows finds fault with the deployment.
+    if let Ok(deployment) = files::read_deployment(&path)
+        && deployment.chain_id == chain_id
+    {
+        let has_read = values.data_dir.as_ref().is_some_and(|dir| dir.join("node.redb").exists());
+        looked.probe(&deployment, has_read, found).await;
     }
     let session = Session::open(settings, false).await;
     let Some(session) = found.note("deployment", session, "provery status") else { return };

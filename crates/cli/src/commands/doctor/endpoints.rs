@@ -3,10 +3,16 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use alloy::{eips::BlockNumberOrTag, primitives::B256, providers::Provider, rpc::types::Filter};
-use provery_chain::Rpc;
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::{Address, B256},
+    providers::Provider,
+    rpc::types::Filter,
+};
+use futures::future::join_all;
+use provery_chain::{Probe, Rpc};
 use provery_node::config::shown_url;
-use provery_types::{BlockRef, is_development_chain};
+use provery_types::{BlockRef, Deployment, is_development_chain};
 
 use super::Findings;
 use crate::{
@@ -21,6 +27,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Blocks that one may be behind another.
 const LAG: u64 = 3;
+/// Blocks of which an endpoint should tell the logs at once.
+const NARROW: u64 = 1_000;
 /// Seconds without a block after which a chain stands.
 const STANDS: u64 = 120;
 /// Seconds by which a block may be ahead of this machine's clock.
@@ -36,8 +44,15 @@ struct Answer {
     missing: Vec<&'static str>,
 }
 
-/// Look at each; the chain's id, if one of them tells it.
-pub async fn look(urls: &[String], found: &mut Findings) -> Option<u64> {
+/// The chain, and the endpoints that answer for it with their newest blocks.
+#[derive(Debug)]
+pub struct Looked {
+    pub chain_id: u64,
+    answering: Vec<(Rpc, BlockRef)>,
+}
+
+/// Look at each; nothing if none tells the chain's id.
+pub async fn look(urls: &[String], found: &mut Findings) -> Option<Looked> {
     let mut answers = Vec::new();
     let mut connected = Vec::new();
     for url in urls {
@@ -48,7 +63,7 @@ pub async fn look(urls: &[String], found: &mut Findings) -> Option<u64> {
     let hashes = match common_height(&answers) {
         Some(height) => {
             let mut hashes = Vec::new();
-            for rpc in &connected {
+            for (rpc, _) in &connected {
                 if let Ok(Some(block)) = rpc.block(height).await {
                     hashes.push((rpc.name().to_owned(), block.hash));
                 }
@@ -58,10 +73,103 @@ pub async fn look(urls: &[String], found: &mut Findings) -> Option<u64> {
         None => Vec::new(),
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    judge(&answers, &hashes, now, found)
+    let chain_id = judge(&answers, &hashes, now, found)?;
+    connected.retain(|(rpc, _)| rpc.chain_id() == chain_id);
+    Some(Looked { chain_id, answering: connected })
 }
 
-async fn ask(url: &str) -> (Answer, Option<Rpc>) {
+impl Looked {
+    /// What each of them has of the deployment's past, and how it tells what is new. `has_read` is whether a node has read the past
+    /// already.
+    pub async fn probe(&self, deployment: &Deployment, has_read: bool, found: &mut Findings) {
+        let contracts: Vec<Address> = deployment.sources().into_keys().collect();
+        let probe = async |(rpc, head): &(Rpc, BlockRef)| {
+            (rpc.name().to_owned(), rpc.probe(deployment.block, head, &contracts).await)
+        };
+        let probes = join_all(self.answering.iter().map(probe)).await;
+        probed(&probes, deployment.block, has_read, found);
+    }
+}
+
+/// Whether an endpoint has all that a first sync asks for; else, what it lacks.
+fn lacks(probe: &Probe, first: u64) -> Option<String> {
+    match (&probe.header, &probe.logs) {
+        (Err(error), _) | (_, Err(error)) => Some(error.to_string()),
+        (_, Ok(None)) => Some(format!("the receipts of block {first} have logs that it does not tell")),
+        _ => None,
+    }
+}
+
+fn probed(probes: &[(String, Probe)], first: u64, has_read: bool, found: &mut Findings) {
+    const HISTORY: &str = "history";
+    let kept = probes.iter().any(|(_, probe)| lacks(probe, first).is_none());
+    for (name, probe) in probes {
+        match lacks(probe, first) {
+            None => found.ok(
+                HISTORY,
+                format!("{name} has block {first}, where the deployment begins, and the logs of it"),
+            ),
+            Some(why) if kept => found.warn(
+                HISTORY,
+                format!("{name} lacks what another endpoint has, from block {first} on: {why}"),
+                "nothing, as long as the other stays; or another --rpc-url in place of it",
+            ),
+            Some(why) if has_read => found.warn(
+                HISTORY,
+                format!("{name} lacks what a first sync reads, from block {first} on: {why}"),
+                "nothing, unless the data directory is lost or a rollup is added: then an archive node as --rpc-url",
+            ),
+            Some(why) => found.fail(
+                HISTORY,
+                format!("{name} lacks what the first sync reads, from block {first} on: {why}"),
+                "one more --rpc-url that keeps all history (an archive node), until the node has caught up",
+            ),
+        }
+        if let Err(why) = &probe.logs_by_hash {
+            found.warn(
+                "logs by hash",
+                format!("{name} tells no logs by block hash ({why}), so it is asked by height, and then again whether that still holds"),
+                "a second --rpc-url that does",
+            );
+        } else {
+            found.ok("logs by hash", format!("{name} tells logs by block hash"));
+        }
+        match &probe.receipts {
+            Ok(true) => found.ok("receipts", format!("{name} has the receipts of block {first}")),
+            Ok(false) if probe.header.is_err() => {}
+            Ok(false) => found.warn(
+                "receipts",
+                format!("{name} has not all receipts of block {first}: logs that it withholds there are not noticed"),
+                "a second --rpc-url, of another operator",
+            ),
+            Err(error) => found.warn(
+                "receipts",
+                format!("{name} tells no receipts ({error}): logs that it withholds are not noticed"),
+                "a second --rpc-url, of another operator",
+            ),
+        }
+        match &probe.range {
+            Ok(blocks) if *blocks >= NARROW => {
+                found.ok("log range", format!("{name} tells the logs of {blocks} blocks at once"));
+            }
+            Ok(blocks) if *blocks >= probe.blocks => {
+                found.ok("log range", format!("{name} tells the logs of all {blocks} blocks at once"));
+            }
+            Ok(blocks) => found.warn(
+                "log range",
+                format!("{name} tells the logs of no more than {blocks} blocks at once, so a first sync takes long"),
+                "another --rpc-url for the first sync",
+            ),
+            Err(why) => found.fail(
+                "log range",
+                format!("{name} tells no logs of the newest blocks, which a node lives on ({why})"),
+                "another --rpc-url",
+            ),
+        }
+    }
+}
+
+async fn ask(url: &str) -> (Answer, Option<(Rpc, BlockRef)>) {
     let name = shown_url(url);
     let rpc = match Rpc::connect_with(&[url.to_owned()], PATIENCE).await {
         Ok(rpc) => rpc,
@@ -76,13 +184,10 @@ async fn ask(url: &str) -> (Answer, Option<Rpc>) {
     if rpc.provider().get_logs(&range).await.is_err() {
         missing.push("eth_getLogs");
     }
-    if rpc.provider().get_logs(&Filter::new().at_block_hash(head.hash)).await.is_err() {
-        missing.push("eth_getLogs by block hash");
-    }
     if rpc.provider().get_fee_history(1, BlockNumberOrTag::Latest, &[]).await.is_err() {
         missing.push("eth_feeHistory");
     }
-    (Answer { name, head: Ok((rpc.chain_id(), head)), missing }, Some(rpc))
+    (Answer { name, head: Ok((rpc.chain_id(), head)), missing }, Some((rpc, head)))
 }
 
 /// A height that all of them should have, if there are several.
@@ -222,6 +327,8 @@ pub async fn randomness(session: &Session, found: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use provery_chain::ChainError;
+
     use super::super::Level;
     use super::*;
 
@@ -267,6 +374,70 @@ mod tests {
         let hashes = [("a".to_owned(), B256::repeat_byte(1)), ("b".to_owned(), B256::repeat_byte(2))];
         let (_, found) = judged(&[good.clone(), good], &hashes, 1_005);
         assert!(found.iter().any(|(level, says)| *level == Level::Fail && says.contains("different blocks")));
+    }
+
+    fn probe() -> Probe {
+        Probe {
+            header: Ok(()),
+            logs: Ok(Some(1)),
+            receipts: Ok(true),
+            logs_by_hash: Ok(()),
+            range: Ok(10_000),
+            blocks: 50_000,
+        }
+    }
+
+    #[test]
+    fn what_an_endpoint_lacks_of_the_past_is_found_before_anything_is_staked() {
+        let pruned = || ChainError::Pruned {
+            url: "a".to_owned(),
+            method: "eth_getLogs",
+            message: "4444: pruned history unavailable".to_owned(),
+        };
+        let judged = |probes: Vec<Probe>, has_read| {
+            let mut found = Findings::default();
+            let named: Vec<(String, Probe)> = ["a", "b"].map(str::to_owned).into_iter().zip(probes).collect();
+            probed(&named, 7, has_read, &mut found);
+            found.0
+        };
+        assert!(judged(vec![probe(), probe()], false).iter().all(|it| it.level == Level::Ok));
+        for lacking in [
+            Probe { header: Err(pruned()), receipts: Ok(false), ..probe() },
+            Probe { header: Err(ChainError::BlockNotFound(7)), ..probe() },
+            Probe { logs: Err(pruned()), ..probe() },
+            Probe { logs: Ok(None), ..probe() },
+        ] {
+            let what = format!("{lacking:?}");
+            let alone = judged(vec![lacking], false).remove(0);
+            assert_eq!((alone.level, alone.check), (Level::Fail, "history"), "{what}");
+            assert!(alone.says.contains("a lacks") && alone.says.contains('7'), "{}", alone.says);
+            assert!(alone.next.is_some_and(|next| next.contains("archive node")));
+        }
+        let lacking = || Probe { logs: Err(pruned()), ..probe() };
+        assert_eq!(judged(vec![lacking()], true)[0].level, Level::Warn, "it was read already");
+        let levels: Vec<Level> = judged(vec![lacking(), probe()], false).iter().map(|it| it.level).collect();
+        assert_eq!(levels.iter().max(), Some(&Level::Warn), "another has it");
+    }
+
+    #[test]
+    fn how_an_endpoint_tells_logs_and_receipts_is_found() {
+        let of = |probe: Probe| {
+            let mut found = Findings::default();
+            probed(&[("a".to_owned(), probe)], 7, false, &mut found);
+            let worse = found.0.into_iter().filter(|it| it.level != Level::Ok);
+            worse.map(|it| (it.check, it.level)).collect::<Vec<_>>()
+        };
+        let no = || "no".to_owned();
+        assert_eq!(of(probe()), []);
+        assert_eq!(of(Probe { logs_by_hash: Err(no()), ..probe() }), [("logs by hash", Level::Warn)]);
+        assert_eq!(of(Probe { receipts: Ok(false), ..probe() }), [("receipts", Level::Warn)]);
+        assert_eq!(
+            of(Probe { receipts: Err(ChainError::BlockNotFound(7)), ..probe() }),
+            [("receipts", Level::Warn)]
+        );
+        assert_eq!(of(Probe { range: Ok(100), ..probe() }), [("log range", Level::Warn)]);
+        assert_eq!(of(Probe { range: Ok(100), blocks: 100, ..probe() }), [], "there are no more");
+        assert_eq!(of(Probe { range: Err(no()), ..probe() }), [("log range", Level::Fail)]);
     }
 
     #[test]
