@@ -36,6 +36,8 @@ pub struct Faults {
     pub no_batches: bool,
     /// Blocks above this height are unknown.
     pub behind: Option<u64>,
+    /// Blocks below this height, and their logs and receipts, are no longer kept.
+    pub pruned: Option<u64>,
     /// Every other question for the newest block is answered with one that is so much older.
     pub stale: u64,
     /// Every block carries the same `prevrandao`, as on several rollups.
@@ -179,6 +181,7 @@ async fn serve(mut stream: TcpStream, target: u16, shared: &Mutex<Shared>) -> Re
                 .ok_or_else(|| eyre!("the node left out an answer"))?;
             spoil(&faults, method, request, &mut answer);
             faults.dialect.speak(method, request, &mut answer);
+            faults.pruned.into_iter().for_each(|below| prune(below, method, request, &mut answer));
             refuse(&faults, method, at, &mut answer);
             answers.push(answer);
         }
@@ -189,6 +192,20 @@ async fn serve(mut stream: TcpStream, target: u16, shared: &Mutex<Shared>) -> Re
         text.truncate(text.len() / 2);
     }
     write(&mut stream, 200, &text).await
+}
+
+fn prune(below: u64, method: &str, request: &Value, answer: &mut Value) {
+    let height = match method {
+        "eth_getBlockByNumber" => &request["params"][0],
+        "eth_getLogs" => &request["params"][0]["fromBlock"],
+        "eth_getBlockReceipts" => &answer["result"][0]["blockNumber"],
+        _ => &Value::Null,
+    };
+    let height = height.as_str().and_then(|hex| u64::from_str_radix(hex.strip_prefix("0x")?, 16).ok());
+    if height.is_some_and(|height| height < below) {
+        let error = json!({"code": 4444, "message": "Pruned history unavailable"});
+        *answer = json!({"jsonrpc": "2.0", "id": request["id"], "error": error});
+    }
 }
 
 fn refuse(faults: &Faults, method: &str, at: usize, answer: &mut Value) {

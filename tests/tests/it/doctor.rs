@@ -1,7 +1,7 @@
 //! `provery doctor`, in the situations in which people call it; and what else tells of the commands themselves.
 
 use eyre::{Result, ensure};
-use provery_tests::{Anvil, Provery, Town};
+use provery_tests::{Anvil, Dialect, Faults, Provery, Relay, Town};
 use serde_json::Value;
 
 /// The findings of one level, each with what to type next.
@@ -49,9 +49,22 @@ async fn the_doctor_finds_nothing_in_the_way_of_a_prover_that_is_ready() -> Resu
     let said = town.provery.run(Some(&town.prover), &doctor).await?;
     ensure!(said.code == 0 && said.json["failures"] == 0, "{said:?}");
     let fine = findings(&said.json, "ok");
-    for check in
-        ["key", "deployment", "endpoint", "keys", "prover", "gas", "earning", "terms", "fees", "data"]
-    {
+    for check in [
+        "key",
+        "deployment",
+        "endpoint",
+        "history",
+        "logs by hash",
+        "receipts",
+        "log range",
+        "keys",
+        "prover",
+        "gas",
+        "earning",
+        "terms",
+        "fees",
+        "data",
+    ] {
         ensure!(fine.iter().any(|(found, _)| found == check), "{check} is not fine: {said:?}");
     }
 
@@ -80,6 +93,49 @@ async fn the_doctor_finds_nothing_in_the_way_of_a_prover_that_is_ready() -> Resu
     missed(key, &doctor, "provery prover resume").await?;
     town.provery.ok(key, &["prover", "allocate", "--market", "1", "--units", "0"]).await?;
     missed(key, &doctor, "provery prover allocate --market 1 --units 12").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_doctor_finds_what_each_endpoint_lacks_of_the_deployments_past() -> Result<()> {
+    let town = Town::build().await?;
+    town.anvil.mine(200).await?;
+    let relay = Relay::to(town.anvil.port()).await?;
+    let looked = async |faults: Faults, more: &[&str]| -> Result<(Value, Vec<(String, String)>)> {
+        relay.set(faults);
+        let mut args = vec!["doctor", "--data-dir", "node"];
+        args.extend(more);
+        let url = relay.url();
+        args.extend(["--rpc-url", &url]);
+        let said = town.provery.run(Some(&town.prover), &args).await?;
+        let mut bad = findings(&said.json, "fail");
+        bad.extend(findings(&said.json, "warn"));
+        Ok((said.json, bad))
+    };
+    let is_there = |bad: &[(String, String)], check: &str, wanted: &str| {
+        bad.iter().any(|(found, next)| found == check && next.contains(wanted))
+    };
+    let head = town.anvil.rpc().await?.head().await?.number;
+
+    // Alone it would be in the way; beside another it is not.
+    let pruned = || Faults { pruned: Some(head - 100), ..Faults::default() };
+    let (said, bad) = looked(pruned(), &[]).await?;
+    ensure!(is_there(&bad, "history", "archive node"), "{said}");
+    ensure!(findings(&said, "fail").iter().any(|(check, _)| check == "history"), "{said}");
+    let direct = town.anvil.url();
+    let (said, _) = looked(pruned(), &["--rpc-url", &direct]).await?;
+    ensure!(!findings(&said, "fail").iter().any(|(check, _)| check == "history"), "{said}");
+    ensure!(findings(&said, "warn").iter().any(|(check, _)| check == "history"), "{said}");
+
+    let (said, bad) = looked(Faults { empty_logs: true, ..Faults::default() }, &[]).await?;
+    ensure!(is_there(&bad, "history", "archive node"), "receipts tell: {said}");
+    let (said, bad) = looked(Faults { no_logs_by_hash: true, ..Faults::default() }, &[]).await?;
+    ensure!(is_there(&bad, "logs by hash", "second --rpc-url"), "{said}");
+    let (said, bad) = looked(Faults { no_receipts: true, ..Faults::default() }, &[]).await?;
+    ensure!(is_there(&bad, "receipts", "second --rpc-url"), "{said}");
+    let dialect = Dialect { most_blocks: Some(10), ..Dialect::default() };
+    let (said, bad) = looked(Faults { dialect, ..Faults::default() }, &[]).await?;
+    ensure!(is_there(&bad, "log range", "first sync"), "{said}");
     Ok(())
 }
 

@@ -436,7 +436,8 @@ async fn one_that_asks_to_be_left_alone_is_asked_nothing_for_so_long_while_there
         ask_everything(&rpc).await;
         rpc.look(&BTreeMap::new()).await;
         rpc.spread(&Bytes::from_static(&[1])).await;
-        let error = rpc.view(0).expect("an endpoint").headers_of(1..=3).await.expect_err("it rests").to_string();
+        let error =
+            rpc.view(0).expect("an endpoint").headers_of(1..=3).await.expect_err("it rests").to_string();
         assert!(error.contains("left alone"), "{error}");
         assert_eq!(first.asked_in_all(), asked, "nothing more");
     }

@@ -88,3 +88,32 @@ async fn blocks_without_bloom_and_randomness_are_followed() -> Result<()> {
     assert_eq!(following.follower.health().borrow().failures, 0);
     Ok(())
 }
+
+#[tokio::test]
+async fn history_that_one_endpoint_has_pruned_is_read_from_another_and_the_first_is_kept() -> Result<()> {
+    let mut field = Field::with(2).await?;
+    // Far below the head, and further than a follower looks at every block.
+    field.anvil.mine(400).await?;
+    field.say("new").await?;
+    let pruned = || Faults { pruned: Some(300), ..Faults::default() };
+    field.relays[0].set(pruned());
+    field.forget().await?;
+    let mut following = Following::new(&field.chain, config());
+    following.to(field.head().await?).await?;
+    assert_eq!(following.uris(), ["0", "new"]);
+    let health = field.health(0);
+    assert!(health.up && health.left_because.is_none() && health.total_failures == 0, "{health:?}");
+
+    // Nobody has it: what is said tells what to do, and it goes on once somebody has.
+    field.relays[1].set(pruned());
+    let mut following = Following::new(&field.chain, config());
+    let health = following.follower.health();
+    following.until(|| health.borrow().failures > 1).await?;
+    let error = health.borrow().last_error.clone().unwrap_or_default();
+    assert!(error.contains("Pruned history") && error.contains("archive node"), "{error}");
+    assert!((0..2).all(|at| field.health(at).up), "{:?}", field.chain.rpc().endpoints());
+    field.relays[1].heal();
+    following.to(field.head().await?).await?;
+    assert_eq!(following.uris(), ["0", "new"]);
+    Ok(())
+}
