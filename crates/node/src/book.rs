@@ -27,12 +27,14 @@ mod queue;
 mod terms;
 mod trade;
 mod turns;
+mod untold;
 
 pub use duty::Gap;
 pub use ends::Due;
 pub use outlook::Unfinished;
 pub use past::Past;
 pub use terms::{Concern, MarketOutlook};
+pub use untold::Untold;
 
 #[cfg(test)]
 mod compact_tests;
@@ -47,11 +49,15 @@ mod errand_tests;
 #[cfg(test)]
 mod past_tests;
 #[cfg(test)]
+mod reread_tests;
+#[cfg(test)]
 mod restart_tests;
 #[cfg(test)]
 mod terms_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod untold_tests;
 
 /// The store is compacted whenever the head passes a multiple of this: however often the node starts anew.
 const COMPACT_EVERY: u64 = 128;
@@ -121,11 +127,15 @@ impl Book {
         me: Address,
         markets: Option<Vec<U256>>,
     ) -> Result<(Self, Vec<BlockRef>), NodeError> {
-        let loaded = store.load()?;
+        let mut loaded = store.load()?;
         let head = loaded.blocks.last().copied();
         let wanted = past::wanted(&deployment, markets.as_deref());
         let past = past::at_start(&wanted, store.pasts()?.as_deref(), head, &loaded.events);
         store.set_pasts(&past)?;
+        if loaded.told.is_none() {
+            loaded.told = Some(past::counted_from_next(&past, head));
+            store.set_told(loaded.told.as_deref().unwrap_or_default())?;
+        }
         let facts = fold(&deployment, me, markets.as_deref(), &loaded, &past)?;
         let Loaded { blocks, work, .. } = loaded;
         let work = work.into_iter().collect();
@@ -507,6 +517,7 @@ fn fold(
 ) -> Result<Facts, NodeError> {
     let mut facts = Facts::of(deployment, me, markets).awaiting(past::incomplete(past));
     facts.own_turns(loaded.own_turns.iter().copied());
+    facts.counted_so_far(loaded.told.clone().unwrap_or_default());
     for (rollup, number, state) in &loaded.bases {
         facts.restore_rollup(*rollup, *number, state).map_err(NodeError::Base)?;
     }

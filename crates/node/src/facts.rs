@@ -21,10 +21,12 @@ mod fold;
 mod obsolete;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use concern::trimmed;
 pub use draws::Draws;
 pub use obsolete::obsolete;
+pub use told::{Counted, Line, Missing};
 
 /// A slot's place: ids count within a market.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -195,6 +197,8 @@ pub struct Facts {
     newest: BTreeMap<U256, u64>,
     /// Standing offers to hand a slot over, by digest.
     offers: BTreeMap<SlotKey, BTreeMap<B256, HandOver>>,
+    /// How far the numbers of slots and of posted blocks were told.
+    told: told::Told,
 }
 
 impl Facts {
@@ -324,7 +328,8 @@ impl Facts {
 
     /// The number of the slot that opens next in a market.
     pub fn next_slot(&self, market: U256) -> u64 {
-        self.newest.get(&market).map_or(1, |newest| newest.saturating_add(1))
+        let newest = self.newest.get(&market).copied().max(self.newest_told(market));
+        newest.unwrap_or_default().saturating_add(1)
     }
 
     /// Standing offers to hand a slot over.

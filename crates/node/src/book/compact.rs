@@ -1,5 +1,6 @@
 //! What is forgotten, on disk as in memory: what no reorg can bring back and no decision needs.
 
+use alloy::primitives::U256;
 use provery_types::LoggedEvent;
 
 use super::Book;
@@ -8,12 +9,17 @@ use crate::facts::{Facts, obsolete};
 use crate::store::Changes;
 
 impl Book {
-    /// The facts as of block `deep`, pruned, from the events up to it; without what rollups say, which takes long to fold.
+    /// The facts as of block `deep`, pruned, from the events up to it; of what rollups say, which takes long to fold, only the
+    /// numbers.
     fn facts_then(&self, events: &[LoggedEvent], deep: u64) -> Result<Facts, NodeError> {
         let mut then = Facts::of(&self.deployment, self.me, self.markets.as_deref());
         then.own_turns(self.store.own_turns()?);
-        for logged in events.iter().filter(|logged| !Facts::is_rollups(&logged.event)) {
-            then.apply(logged);
+        then.counted_so_far(self.store.told()?.unwrap_or_default());
+        for logged in events {
+            match Facts::is_rollups(&logged.event) {
+                true => then.count(logged),
+                false => drop(then.apply(logged)),
+            }
         }
         then.prune(deep);
         Ok(then)
@@ -29,7 +35,11 @@ impl Book {
         }
         let mut events = self.store.events_until(deep)?;
         events.retain(|logged| !self.facts.may_matter_later(logged));
-        let gone = obsolete(&events, &self.facts_then(&events, deep)?, &self.facts);
+        let then = self.facts_then(&events, deep)?;
+        let gone = obsolete(&events, &then, &self.facts);
+        // Of a market whose past is still being read, all that is at hand is kept and counted later.
+        let served = |market: U256| self.serves(market) && self.facts.is_complete(market);
+        let told: Vec<_> = then.counted_until(deep).filter(|(counted, _)| served(counted.market)).collect();
         let bases: Vec<_> = self
             .facts
             .rollups()
@@ -37,7 +47,7 @@ impl Book {
                 rollup.base().map(|(number, state)| (address, number, state.to_bytes()))
             })
             .collect();
-        self.store.compact(deep, &gone, &bases, &Changes { forget, ..Changes::default() })?;
+        self.store.compact(deep, &gone, &bases, &told, &Changes { forget, ..Changes::default() })?;
         Ok(())
     }
 }

@@ -15,17 +15,17 @@ fn stranger(n: u64) -> Address {
     Address::left_padding_from(&(n + 1).to_be_bytes())
 }
 
-struct Chance(u64);
+pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
-    fn below(&mut self, below: u64) -> u64 {
+    pub(super) fn below(&mut self, below: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % below
     }
 }
 
 /// One block of whatever may happen.
-fn some_block(
+pub(super) fn some_block(
     number: u64,
     world: &mut World,
     chance: &mut Chance,
@@ -77,7 +77,7 @@ fn some_block(
 }
 
 /// Facts without what is of no use any more, as text, and which open slots can be proven.
-fn gist(facts: &mut Facts, deep: u64) -> BTreeMap<String, String> {
+pub(super) fn gist(facts: &mut Facts, deep: u64) -> BTreeMap<String, String> {
     facts.prune(deep);
     let mut gist = BTreeMap::new();
     let mut say = |what: String, is: String| gist.insert(what, is);

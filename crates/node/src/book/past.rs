@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Book, Moved};
 use crate::error::NodeError;
-use crate::facts::{any_market, is_turn_of, names_none};
+use crate::facts::{Counted, Line, any_market, is_turn_of, names_none};
 use crate::store::Changes;
 
 /// What is known of a market's past.
@@ -75,6 +75,18 @@ pub(super) fn at_start(
         Past { market: it.market, rollup: it.rollup, next }
     };
     wanted.iter().map(past).collect()
+}
+
+/// Of a directory of a program that did not count, not every event is left: numbers are counted from the next one told of.
+pub(super) fn counted_from_next(past: &[Past], head: Option<BlockRef>) -> Vec<(Counted, Line)> {
+    let Some(head) = head else { return Vec::new() };
+    let known = past.iter().filter(|past| past.next.is_none());
+    let lines = known.flat_map(|past| {
+        let slots = Counted { market: past.market, rollup: None };
+        let blocks = past.rollup.map(|rollup| Counted { rollup: Some(rollup), ..slots });
+        [Some(slots), blocks]
+    });
+    lines.flatten().map(|counted| (counted, Line::from_next(head.number))).collect()
 }
 
 fn has_genesis(rollup: Address, events: &[LoggedEvent]) -> bool {

@@ -57,6 +57,8 @@ impl Concern {
     pub const LOGS_DISPUTED: &'static str = "logs_disputed";
     /// The prover should be out of the draws, and cannot be paused.
     pub const PAUSE_FAILS: &'static str = "pause_fails";
+    /// Of slots or blocks that must be there nothing was told: one of the slots may be this prover's.
+    pub const EVENTS_WITHHELD: &'static str = "events_withheld";
     /// Another program sends with this node's key: its operator's commands, perhaps.
     pub const KEY_USED: &'static str = "key_used";
     /// And took a nonce of this node's: a second node, most likely.
@@ -72,7 +74,7 @@ impl Concern {
     }
 
     /// Stake is lost if nothing is done about these.
-    pub const ALARMS: [&'static str; 8] = [
+    pub const ALARMS: [&'static str; 9] = [
         Self::HELD_UNPROVABLE,
         Self::MARKET_UNPROVABLE,
         Self::HELD_LATE,
@@ -80,6 +82,7 @@ impl Concern {
         Self::BLIND,
         Self::LOGS_DISPUTED,
         Self::PAUSE_FAILS,
+        Self::EVENTS_WITHHELD,
         Self::KEY_SHARED,
     ];
 

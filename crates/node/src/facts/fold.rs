@@ -51,6 +51,7 @@ impl Facts {
 
     /// Take in the next event. The answer is the slots it is about.
     pub fn apply(&mut self, logged: &LoggedEvent) -> Vec<SlotKey> {
+        self.count(logged);
         match &logged.event {
             Event::TermsSet { market, terms_hash, from, terms } => {
                 self.terms.insert(*terms_hash, terms.clone());

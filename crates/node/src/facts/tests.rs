@@ -285,3 +285,29 @@ fn an_operators_word_outlives_the_nodes_own_pauses() {
         assert_eq!((is, held), seen, "compacted at block {at}");
     }
 }
+
+impl Facts {
+    /// All of it that anything follows from, but for the rollups, each in its own words.
+    pub(crate) fn portrait(&self) -> BTreeMap<&'static str, String> {
+        let draws: BTreeMap<_, _> =
+            self.draws.iter().map(|(market, draws)| (market, draws.members())).collect();
+        let terms: BTreeMap<_, _> = self.terms.iter().collect();
+        // Of strangers nothing follows but who is in the draws.
+        let stake: Vec<_> = self.commitments.iter().filter(|(_, committed)| committed.units > 0).collect();
+        let matters =
+            |prover: &Address| !self.is_stranger(*prover) || stake.iter().any(|((_, it), _)| it == prover);
+        let provers: Vec<_> = self.provers.iter().filter(|(prover, _)| matters(prover)).collect();
+        let returns: Vec<_> =
+            self.returns.iter().filter(|((_, prover), _)| !self.is_stranger(*prover)).collect();
+        BTreeMap::from([
+            ("terms", format!("{terms:?} {:?} {:?}", self.market_terms, self.versions)),
+            ("slots", format!("{:?}", self.slots)),
+            ("ends", format!("{:?} {}", self.established, self.next_slot(MARKET))),
+            ("provers", format!("{provers:?} {:?}", self.own_turns)),
+            ("stake", format!("{stake:?} {:?}", self.weights)),
+            ("draws", format!("{draws:?} {:?} {returns:?}", self.suspended)),
+            ("words", format!("{:?} {:?} {:?}", self.logs, self.offers, self.seeded)),
+            ("told", format!("{:?}", self.counted_until(u64::MAX).collect::<Vec<_>>())),
+        ])
+    }
+}

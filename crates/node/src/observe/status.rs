@@ -48,8 +48,8 @@ pub struct Status {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ConcernStatus {
-    /// held_unprovable, market_unprovable, reading_history, held_late, bid_late, blind, logs_disputed, pause_fails, key_shared, key_used,
-    /// paused_by_operator, suspended, terms_not_accepted or exposure_too_large.
+    /// held_unprovable, market_unprovable, reading_history, held_late, bid_late, blind, logs_disputed, events_withheld, pause_fails,
+    /// key_shared, key_used, paused_by_operator, suspended, terms_not_accepted or exposure_too_large.
     pub code: String,
     /// Stake is lost if nothing is done about it.
     pub alarm: bool,

@@ -48,6 +48,7 @@ impl Service {
             self.book.concerns(&tunables.accept, &self.policy(), self.is_prover(), self.upkeep.stake_unit());
         concerns.retain(|concern| caught_up || concern.code != Concern::MARKET_UNPROVABLE);
         concerns.extend(self.alarms());
+        concerns.extend(self.rereads.concerns());
         for concern in &concerns {
             let known =
                 |it: &&Concern| (it.code, it.market, it.slot) == (concern.code, concern.market, concern.slot);

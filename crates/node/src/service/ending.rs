@@ -39,6 +39,9 @@ impl Service {
             warn!(held, "slots that are held are left to the next start");
             return true;
         }
+        if self.rereads() {
+            return false;
+        }
         // The pause is waited for, unless it cannot be had.
         let hopeless = self.pause_trouble.as_ref().is_some_and(|trouble| trouble.lasting);
         let leaving = self.upkeep.runs(&Task::Pause) || self.stays_in_draws() && !hopeless;

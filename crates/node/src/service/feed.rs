@@ -14,12 +14,15 @@ pub(super) enum Fed {
     Update(Update, u64, oneshot::Sender<()>),
     /// The deployment has grown to this one; who waits to know from which block on the past is to be read.
     Deployment(Chain, oneshot::Sender<Option<u64>>),
+    /// Whether what came after this block is read again.
+    Reread(u64, bool),
 }
 
 /// Updates, one at a time. The cursor moves when the update's `stored` is answered.
 pub(super) struct Feed {
     pub updates: mpsc::Receiver<Fed>,
     pub health: watch::Receiver<Health>,
+    rereads: mpsc::UnboundedSender<u64>,
 }
 
 /// Where a feed begins.
@@ -45,9 +48,16 @@ impl Feed {
         }
         let health = follower.health();
         let (send, updates) = mpsc::channel(1);
+        let (rereads, mut to_reread) = mpsc::unbounded_channel();
         let task = async move {
             loop {
                 tokio::select! {
+                    Some(after) = to_reread.recv() => {
+                        let is_read = follower.reread(after);
+                        if send.send(Fed::Reread(after, is_read)).await.is_err() {
+                            return Ok(());
+                        }
+                    }
                     update = follower.next() => {
                         let (stored, answer) = oneshot::channel();
                         let fed = Fed::Update(update?, follower.floor(), stored);
@@ -67,6 +77,12 @@ impl Feed {
                 }
             }
         };
-        (Self { updates, health }, task)
+        (Self { updates, health, rereads }, task)
+    }
+
+    /// Have what came after this block read again. [`Fed::Reread`] is the answer.
+    pub fn reread(&self, after: u64) {
+        // It is gone only if the node is going down.
+        let _ = self.rereads.send(after);
     }
 }

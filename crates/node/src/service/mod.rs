@@ -19,6 +19,8 @@ mod observe;
 mod pace;
 mod proofs;
 mod report;
+mod rereads;
+mod returns;
 mod rounds;
 mod said;
 mod seeds;
@@ -63,6 +65,8 @@ use journey::Journey;
 use margin::Margin;
 use observe::Watch;
 use pace::Pace;
+use rereads::Rereads;
+use returns::Returns;
 use rounds::Rounds;
 use said::Said;
 use sends::Sent;
@@ -87,6 +91,12 @@ struct Service {
     unconfirmed: HashMap<SlotKey, u64>,
     reasons: HashMap<SlotKey, Reason>,
     said: Said,
+    /// Blocks of which events are missing.
+    rereads: Rereads,
+    /// What comes again with blocks that were taken back.
+    returns: Returns,
+    /// Reorganisations that the follower has told of.
+    reorgs: u64,
     health: Health,
     funds: Funds,
     /// Whether slots pay for the gas of their proofs.
@@ -161,6 +171,9 @@ impl Service {
             unconfirmed: HashMap::new(),
             reasons: HashMap::new(),
             said: Said::default(),
+            rereads: Rereads::default(),
+            returns: Returns::default(),
+            reorgs: 0,
             health: Health::default(),
             funds: Funds::new(config.low_balance_proofs),
             margin: Margin::default(),
@@ -224,6 +237,7 @@ impl Service {
                         self.served.send_replace(chain);
                         let _ = adopted.send(from);
                     }
+                    Fed::Reread(after, is_read) => self.reread_answered(after, is_read),
                 },
                 _ = tick.tick() => {}
             }
@@ -245,10 +259,17 @@ impl Service {
                 self.book.past(&events, next)?
             }
             Update::Reorg { to } => {
-                warn!(to = to.number, "reorg: blocks were taken back");
+                self.rereads.taken_back();
+                self.returns.taken_back();
                 let head = self.book.head().map_or(to.number, |head| head.number);
-                self.watch.reorg(head.saturating_sub(to.number));
-                let moved = self.book.reorg(to)?;
+                let reorgs = self.feed.health.borrow().reorgs;
+                // The same blocks are read again otherwise.
+                if std::mem::replace(&mut self.reorgs, reorgs) != reorgs {
+                    warn!(to = to.number, "reorg: blocks were taken back");
+                    self.watch.reorg(head.saturating_sub(to.number));
+                }
+                let mut moved = self.book.reorg(to)?;
+                self.keep_proofs(&mut moved, head);
                 // Slots that it took back may never return.
                 self.journeys.retain(|key, _| self.book.record(*key).is_some());
                 self.reasons.retain(|key, _| self.book.record(*key).is_some());
@@ -278,6 +299,9 @@ impl Service {
 
     /// Whether the facts are recent enough to act on.
     fn caught_up(&self) -> bool {
+        if self.rereads() {
+            return false;
+        }
         let head = self.feed.health.borrow().head;
         match (self.book.head(), head) {
             (Some(at), Some(head)) => at.number + 2 >= head.number,
@@ -304,6 +328,7 @@ impl Service {
         if !self.caught_up() {
             return Ok(());
         }
+        self.mind_untold();
         self.look();
         self.look_whose_pause();
         if !self.role().may_act() {
@@ -328,6 +353,7 @@ impl Service {
             }
             self.follow_up(&step);
         }
+        self.mind_returns()?;
         self.retry_unconfirmed(policy.now)?;
         self.renew_budgets(&policy);
         self.start_proofs()?;
@@ -358,6 +384,7 @@ impl Service {
         warn!("another node acts from now on");
         self.reporter.node("standby", json!({}));
         self.workers.abandon_all();
+        self.returns.clear_proofs();
         self.stop_mining();
         self.rounds = Rounds::default();
         self.sends.abort_all();

@@ -46,19 +46,23 @@ impl Outcome {
 
 impl Service {
     /// Report a slot that was won or ended.
-    pub(super) fn report(&self, step: &Moved) {
+    pub(super) fn report(&mut self, step: &Moved) {
         let key = step.key;
         if step.won && !step.after.ended() {
             let until = self.book.record(key).map(|record| record.slot.exclusiveUntil.to::<u64>());
-            info!(market = %key.market, slot = key.id, exclusive_until = until, "slot won");
-            self.reporter.slot("slot_won", key, None, json!({ "exclusive_until": until }));
+            if self.returns.is_news(key, "won", U256::from(until.unwrap_or_default()).into()) {
+                info!(market = %key.market, slot = key.id, exclusive_until = until, "slot won");
+                self.reporter.slot("slot_won", key, None, json!({ "exclusive_until": until }));
+            }
         }
         if !step.after.ended() || step.before == Some(step.after) {
             return;
         }
-        let Some(ended) = self.book.facts().slot(key).and_then(|fact| fact.ended.as_ref()) else { return };
-        if let Some(outcome) = self.outcome(step, &ended.how) {
-            self.say(key, outcome, ended);
+        let Some(ended) = self.book.facts().slot(key).and_then(|fact| fact.ended.clone()) else { return };
+        if let Some(outcome) = self.outcome(step, &ended.how)
+            && self.returns.is_news(key, outcome.name(), ended.tx)
+        {
+            self.say(key, outcome, &ended);
         }
     }
 
@@ -89,16 +93,16 @@ impl Service {
     }
 
     /// A bond that was held was paid out, or is free again.
-    pub(super) fn report_resolved(&self, logged: &LoggedEvent) {
+    pub(super) fn report_resolved(&mut self, logged: &LoggedEvent) {
         let Event::SlotResolved { market, id, premium } = logged.event else { return };
         let key = SlotKey { market, id };
         let Some(fact) = self.book.facts().slot(key) else { return };
         let Some(Ended { how: Ending::Proven { payee, .. }, .. }) = &fact.ended else { return };
-        let me = self.config.prover;
-        if *payee != me && fact.slot.prover != me {
+        let (me, payee, holder) = (self.config.prover, *payee, fact.slot.prover);
+        if payee != me && holder != me || !self.returns.is_news(key, "resolved", logged.tx_hash) {
             return;
         }
-        let slashed = !premium.is_zero() && fact.slot.prover == me;
+        let slashed = !premium.is_zero() && holder == me;
         info!(%market, slot = id, %premium, slashed, "slot settled with its premise");
         if slashed {
             warn!(%market, slot = id, to = %payee, code = "slot_missed", "slot was missed and the bond slashed");

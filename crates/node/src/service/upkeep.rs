@@ -115,6 +115,7 @@ pub(super) struct Upkeep {
     seed_lead: u64,
     /// Asset wei.
     stake_unit: U256,
+    max_window: u64,
     running: HashMap<Task, Running>,
     resting: HashMap<Task, Rest>,
     /// Since when what brings the prover back into draws is tried.
@@ -132,6 +133,7 @@ impl Upkeep {
             epoch_length: params.epoch_length,
             seed_lead: params.freeze / 2,
             stake_unit: params.stake_unit,
+            max_window: params.max_window,
             running: HashMap::new(),
             resting: HashMap::new(),
             wanted: HashMap::new(),
@@ -145,6 +147,11 @@ impl Upkeep {
     /// Asset wei in one unit of stake.
     pub fn stake_unit(&self) -> U256 {
         self.stake_unit
+    }
+
+    /// Seconds that any slot stays open at most.
+    pub fn max_window(&self) -> u64 {
+        self.max_window
     }
 
     pub fn may(&mut self, task: &Task) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | name | schema version; which chain, market and prover the file is about; how far the past is known ([`Past`]) |
+//! | `meta` | name | schema version; which chain, market and prover the file is about; how far the past is known ([`Past`]); how far numbers were told as of the last compaction ([`Line`]) |
 //! | `blocks` | number | [`BlockRef`] of the last [`KEEP_BLOCKS`] canonical blocks, and below them of one in [`SPARSE_BLOCKS`] that is not final: the cursor |
 //! | `events` | block number, log index | [`LoggedEvent`]; folding them in order gives the facts |
 //! | `bases` | rollup | a finalised block and the state after it: where folding starts |
@@ -35,7 +35,7 @@ pub use intents::IntentTable;
 pub use lock::DataDir;
 
 use crate::book::Past;
-use crate::facts::SlotKey;
+use crate::facts::{Counted, Line, SlotKey};
 use crate::slots::Work;
 use crash::{CrashPoint, point};
 
@@ -63,6 +63,8 @@ const OWN_TURNS: &str = "own_turns";
 const OWN_TURNS_KEPT: usize = 256;
 /// In `meta`.
 const PASTS: &str = "pasts";
+/// In `meta`: how far slots and blocks were told without a gap, as of where folding starts.
+const TOLD: &str = "told";
 
 /// What a file is about. A file about something else is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +126,8 @@ pub struct Loaded {
     pub bases: Vec<(Address, u64, Vec<u8>)>,
     pub work: Vec<(SlotKey, WorkRecord)>,
     pub own_turns: Vec<B256>,
+    /// Nothing if that was never written down.
+    pub told: Option<Vec<(Counted, Line)>>,
 }
 
 /// The open file. Dropping it gives the data directory back.
@@ -218,6 +222,7 @@ impl Store {
             loaded.work.push((key_at(place.value()), decode(record.value())?));
         }
         loaded.own_turns = self.own_turns()?;
+        loaded.told = self.told()?;
         Ok(loaded)
     }
 
@@ -282,6 +287,30 @@ impl Store {
         })
     }
 
+    /// How far numbers were told where folding starts; nothing if that was never written down.
+    pub fn told(&self) -> Result<Option<Vec<(Counted, Line)>>, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let row = transaction.open_table(META)?.get(TOLD)?;
+        row.map(|row| decode(row.value())).transpose()
+    }
+
+    /// Count numbers on from here.
+    pub fn set_told(&self, told: &[(Counted, Line)]) -> Result<(), StoreError> {
+        self.write(&[], |transaction| {
+            transaction.open_table(META)?.insert(TOLD, encode(&told)?.as_slice())?;
+            Ok(())
+        })
+    }
+
+    /// As a program leaves it that did not count.
+    #[cfg(test)]
+    pub(crate) fn forget_told(&self) -> Result<(), StoreError> {
+        self.write(&[], |transaction| {
+            transaction.open_table(META)?.remove(TOLD)?;
+            Ok(())
+        })
+    }
+
     /// Store work alone.
     pub fn commit_work(&self, changes: &Changes) -> Result<(), StoreError> {
         self.write(&changes.points(""), |transaction| apply(transaction, changes))
@@ -307,12 +336,14 @@ impl Store {
         row.map(|row| decode(row.value())).transpose()
     }
 
-    /// Delete what pruning made obsolete and store the rollups' new bases. Nothing takes back block `deep` or one before it.
+    /// Delete what pruning made obsolete and store the rollups' new bases, and how far numbers were told as of block `deep`.
+    /// Nothing takes back that block or one before it.
     pub fn compact(
         &self,
         deep: u64,
         obsolete: &[(u64, u64)],
         bases: &[(Address, u64, Vec<u8>)],
+        told: &[(Counted, Line)],
         changes: &Changes,
     ) -> Result<(), StoreError> {
         self.write(&changes.points(point::COMPACT), |transaction| {
@@ -324,6 +355,7 @@ impl Store {
             for (rollup, number, state) in bases {
                 table.insert(rollup.into_array(), (*number, state.as_slice()))?;
             }
+            transaction.open_table(META)?.insert(TOLD, encode(&told)?.as_slice())?;
             apply(transaction, changes)?;
             // Proofs of slots that a reorg took back for good: one that did so just now may be about to bring them again.
             let work = transaction.open_table(WORK)?;

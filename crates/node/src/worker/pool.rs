@@ -35,6 +35,7 @@ pub struct Running {
 /// The handles of a proof under way.
 #[derive(Debug)]
 struct Proof {
+    statement: B256,
     cancel: CancellationToken,
     task: AbortHandle,
 }
@@ -87,6 +88,11 @@ impl Workers {
         self.running.contains_key(&key)
     }
 
+    /// What is being proven for this slot, unless it was told to stop.
+    pub fn proves(&self, key: SlotKey) -> Option<B256> {
+        self.running.get(&key).filter(|proof| !proof.cancel.is_cancelled()).map(|proof| proof.statement)
+    }
+
     /// Start a proof. Nothing happens, and the answer is false, if no worker is idle or one is at this slot already.
     pub fn start(&mut self, job: Job) -> bool {
         if !self.idle() || self.busy_with(job.key) {
@@ -101,7 +107,7 @@ impl Workers {
         let status = self.status.clone();
         // In a task of its own, so that a panic of the runner is a failed proof too.
         let proof = tokio::spawn(self.runner.run(job, watch));
-        self.running.insert(key, Proof { cancel: cancel.clone(), task: proof.abort_handle() });
+        self.running.insert(key, Proof { statement, cancel: cancel.clone(), task: proof.abort_handle() });
         tokio::spawn(async move {
             let outcome = match proof.await {
                 // Even if it was told to stop: a proof that is there may be of use after a reorg.

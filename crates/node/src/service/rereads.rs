@@ -1,0 +1,191 @@
+//! Blocks that are read again, because what came after them shows that something in them was withheld.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use provery_types::BlockRef;
+use tracing::{info, warn};
+
+use super::Service;
+use crate::book::{Concern, Untold};
+use crate::facts::{Counted, Missing};
+
+/// How long after it was seen, or after the time before, a gap's blocks are read again: an endpoint whose index is late has what
+/// it had not, and another may be asked by then. What is not found by the last of them is left to the operator.
+const PAUSES: [Duration; 4] =
+    [Duration::ZERO, Duration::from_secs(15), Duration::from_secs(60), Duration::from_secs(240)];
+
+/// How long what is read again is waited for before anything is decided without it.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// What was done about a gap.
+#[derive(Clone, Copy, Debug)]
+struct Tries {
+    made: usize,
+    next: Instant,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Rereads {
+    standing: Vec<Untold>,
+    tries: HashMap<(Counted, Missing), Tries>,
+    /// Asked of the follower, and not answered yet.
+    asked: bool,
+    back: Option<Back>,
+}
+
+/// The chain is being read again.
+#[derive(Clone, Copy, Debug)]
+struct Back {
+    /// The head as it was before.
+    to: u64,
+    /// Waited for no longer than this.
+    until: Instant,
+    /// What is read again is taken back by now.
+    begun: bool,
+}
+
+impl Rereads {
+    /// Whether the chain is being read again, and not all that was known of it is known now.
+    pub fn are_under_way(&self, head: Option<BlockRef>, now: Instant) -> bool {
+        let lies_ahead = |number| head.is_none_or(|head| head.number < number);
+        self.asked || self.back.is_some_and(|back| now < back.until && (!back.begun || lies_ahead(back.to)))
+    }
+
+    /// These gaps stand, now that all is read. The answer is the block after which is to be read again, if that is due.
+    fn due(&mut self, standing: Vec<Untold>, now: Instant) -> Option<u64> {
+        self.back = None;
+        let stands = |it: &(Counted, Missing)| standing.iter().any(|gap| (gap.counted, gap.missing) == *it);
+        self.tries.retain(|it, _| stands(it));
+        self.standing = standing;
+        let mut after: Option<u64> = None;
+        for gap in &self.standing {
+            let first = Tries { made: 0, next: now + PAUSES[0] };
+            let tries = self.tries.entry((gap.counted, gap.missing)).or_insert(first);
+            if tries.made < PAUSES.len() && tries.next <= now {
+                after = Some(after.map_or(gap.after(), |after| after.min(gap.after())));
+            }
+        }
+        // Whatever lies behind that block is read again, too.
+        let after = after?;
+        for (_, tries) in self.tries.iter_mut().filter(|((_, gap), _)| gap.after >= after) {
+            tries.made = tries.made.saturating_add(1);
+            tries.next = now + PAUSES.get(tries.made).copied().unwrap_or_default();
+        }
+        self.asked = true;
+        Some(after)
+    }
+
+    /// The follower's answer: whether what came after that block is read again, or lies too far back.
+    fn answered(&mut self, after: u64, is_read: bool, head: Option<BlockRef>, now: Instant) {
+        self.asked = false;
+        if is_read {
+            self.back = head.map(|head| Back { to: head.number, until: now + WAIT, begun: false });
+            return;
+        }
+        let beyond = self.tries.iter_mut().filter(|((_, gap), _)| gap.after.saturating_sub(1) <= after);
+        beyond.for_each(|(_, tries)| tries.made = PAUSES.len());
+    }
+
+    /// Blocks were taken back.
+    pub fn taken_back(&mut self) {
+        if let Some(back) = &mut self.back {
+            back.begun = true;
+        }
+    }
+
+    /// What the operator should know of it.
+    pub fn concerns(&self) -> impl Iterator<Item = Concern> {
+        self.standing.iter().map(|gap| {
+            let made = self.tries.get(&(gap.counted, gap.missing)).map_or(0, |tries| tries.made);
+            gap.concern(match made < PAUSES.len() {
+                true => "these blocks are read again, a few times",
+                false => {
+                    "these blocks were read again and tell no more, or lie too far back to be read again"
+                }
+            })
+        })
+    }
+}
+
+impl Service {
+    pub(super) fn rereads(&self) -> bool {
+        self.rereads.are_under_way(self.book.head(), Instant::now())
+    }
+
+    /// Look whether all was told, and have read again what seems to be missing.
+    pub(super) fn mind_untold(&mut self) {
+        let standing = self.book.untold(self.upkeep.max_window());
+        let Some(after) = self.rereads.due(standing, Instant::now()) else { return };
+        info!(after, "events are missing, and their blocks are read again");
+        self.feed.reread(after);
+    }
+
+    pub(super) fn reread_answered(&mut self, after: u64, is_read: bool) {
+        if !is_read {
+            warn!(after, "blocks of which events are missing lie too far back to be read again");
+        }
+        self.rereads.answered(after, is_read, self.book.head(), Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::U256;
+
+    use super::*;
+    use crate::testing::block;
+
+    fn gap(first: u64, after: u64) -> Untold {
+        let counted = Counted { market: U256::ONE, rollup: None };
+        let missing = Missing { first, last: first, after, shown_in: after + 2, shown_at: 0 };
+        Untold { counted, missing }
+    }
+
+    #[test]
+    fn a_gap_has_its_blocks_read_again_a_few_times_and_at_growing_intervals() {
+        let (mut rereads, start) = (Rereads::default(), Instant::now());
+        let mut asked = Vec::new();
+        for second in 0..2_000 {
+            let now = start + Duration::from_secs(second);
+            if rereads.are_under_way(Some(block(20)), now) {
+                continue;
+            }
+            if let Some(after) = rereads.due(vec![gap(3, 10)], now) {
+                asked.push((second, after));
+                rereads.answered(after, true, Some(block(20)), now);
+                assert!(rereads.are_under_way(Some(block(20)), now), "nothing is taken back yet");
+                rereads.taken_back();
+                assert!(rereads.are_under_way(Some(block(9)), now));
+            }
+        }
+        assert_eq!(asked, [(0, 9), (15, 9), (75, 9), (315, 9)]);
+        let said = rereads.concerns().next().expect("it stands");
+        assert!(said.is_alarm() && said.message.contains("tell no more"), "{}", said.message);
+        assert_eq!(rereads.due(Vec::new(), start), None);
+        assert_eq!((rereads.concerns().count(), rereads.tries.len()), (0, 0), "it is filled");
+    }
+
+    #[test]
+    fn what_lies_too_far_back_is_asked_for_once_and_keeps_nothing_waiting() {
+        let (mut rereads, now) = (Rereads::default(), Instant::now());
+        assert_eq!(rereads.due(vec![gap(3, 10)], now), Some(9));
+        assert!(rereads.are_under_way(Some(block(20)), now));
+        rereads.answered(9, false, Some(block(20)), now);
+        assert!(!rereads.are_under_way(Some(block(20)), now));
+        assert_eq!(rereads.due(vec![gap(3, 10)], now + Duration::from_secs(900)), None);
+        assert_eq!(rereads.due(vec![gap(3, 10), gap(7, 30)], now), Some(29), "another is not concerned");
+    }
+
+    #[test]
+    fn what_is_read_again_is_not_waited_for_without_end() {
+        let (mut rereads, now) = (Rereads::default(), Instant::now());
+        rereads.due(vec![gap(3, 10)], now);
+        rereads.answered(9, true, Some(block(20)), now);
+        rereads.taken_back();
+        assert!(rereads.are_under_way(Some(block(19)), now));
+        assert!(!rereads.are_under_way(Some(block(20)), now), "all is back");
+        assert!(!rereads.are_under_way(Some(block(15)), now + WAIT), "the chain is shorter now");
+    }
+}
