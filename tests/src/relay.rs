@@ -30,6 +30,10 @@ pub struct Faults {
     pub empty_logs: bool,
     /// Logs, and those of receipts, say this in their data where they say the other, both in hex digits.
     pub misquotes: Option<(String, String)>,
+    /// Every bloom names everybody, and so shows nothing.
+    pub crowded: bool,
+    /// Nothing of what the contracts said in this block is told.
+    pub hidden: Option<u64>,
     /// Blocks have no receipts.
     pub no_receipts: bool,
     /// More than one request at once is refused.
@@ -248,6 +252,12 @@ fn spoil(faults: &Faults, method: &str, request: &Value, answer: &mut Value) {
     {
         answer["result"] = altered;
     }
+    if faults.crowded && method.starts_with("eth_getBlockBy") && answer["result"].is_object() {
+        answer["result"]["logsBloom"] = json!(Bloom::repeat_byte(0xff));
+    }
+    if let Some(hidden) = faults.hidden {
+        hide(hidden, method, answer);
+    }
     match method {
         "eth_getLogs" if faults.no_logs_by_hash && request["params"][0]["blockHash"].is_string() => {
             *answer = json!({"jsonrpc": "2.0", "id": request["id"], "error": {"code": -32602, "message": "give fromBlock"}});
@@ -271,6 +281,22 @@ fn spoil(faults: &Faults, method: &str, request: &Value, answer: &mut Value) {
                 answer["result"] = format!("{most:#x}").into();
             }
         }
+        _ => {}
+    }
+}
+
+fn hide(hidden: u64, method: &str, answer: &mut Value) {
+    let is_hidden = |number: &Value| number.as_str() == Some(format!("{hidden:#x}").as_str());
+    let result = &mut answer["result"];
+    match method {
+        "eth_getLogs" => {
+            if let Some(logs) = result.as_array_mut() {
+                logs.retain(|log| !is_hidden(&log["blockNumber"]));
+            }
+        }
+        "eth_getBlockReceipts" if result.as_array().is_some_and(|all| {
+            all.first().is_some_and(|receipt| is_hidden(&receipt["blockNumber"]))
+        }) => *result = json!([]),
         _ => {}
     }
 }

@@ -21,6 +21,7 @@ mod fees;
 mod grown;
 mod refusing;
 mod secrets;
+mod withheld;
 
 /// Only a bound for failure.
 const PATIENCE: Duration = Duration::from_secs(120);

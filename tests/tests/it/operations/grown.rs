@@ -1,5 +1,7 @@
 //! A rollup that is created after the node's directory was made.
 
+use provery_tests::chaos::proc;
+
 use super::*;
 
 /// Create a rollup with `town`'s terms, fund it, and stake the prover there.
@@ -59,6 +61,22 @@ async fn a_rollup_that_is_created_later_is_proven_without_a_restart_and_after_on
     proven(&node, "2", 2).await?;
     node.logged("the deployment has grown").await?;
 
+    // A disk that fails for a while takes nothing of it away: it is served at once, and not taken for new. The log is a file,
+    // too, and has nothing of it meanwhile.
+    let page = node.address().await?;
+    ensure!(proc::limit_files(node.pid()?, Some(0)), "no limit can be set");
+    town.post(1).await?;
+    until("the failure", async || {
+        let metrics = get(&page, "/metrics").await?.1;
+        Ok(metrics.contains("provery_failures_total{code=\"store\"}").then_some(()))
+    })
+    .await?;
+    ensure!(proc::limit_files(node.pid()?, None), "the limit stays");
+    sequence(&town, "second").await?;
+    proven(&node, "2", 3).await?;
+    proven(&node, "1", 2).await?;
+    ensure!(node.log().matches("the deployment has grown").count() == 1, "{}", node.log());
+
     // A third, while the node is down, on its old directory.
     node.signal("-KILL").await?;
     node.child.wait().await?;
@@ -70,5 +88,5 @@ async fn a_rollup_that_is_created_later_is_proven_without_a_restart_and_after_on
     sequence(&town, "third").await?;
     sequence(&town, "second").await?;
     proven(&node, "3", 2).await?;
-    proven(&node, "2", 3).await
+    proven(&node, "2", 4).await
 }
