@@ -259,12 +259,12 @@ impl Service {
                 self.book.past(&events, next)?
             }
             Update::Reorg { to } => {
-                self.rereads.taken_back();
-                self.returns.taken_back();
                 let head = self.book.head().map_or(to.number, |head| head.number);
                 let reorgs = self.feed.health.borrow().reorgs;
-                // The same blocks are read again otherwise.
-                if std::mem::replace(&mut self.reorgs, reorgs) != reorgs {
+                let is_same_chain = std::mem::replace(&mut self.reorgs, reorgs) == reorgs;
+                self.rereads.taken_back(head, is_same_chain, Instant::now());
+                self.returns.taken_back();
+                if !is_same_chain {
                     warn!(to = to.number, "reorg: blocks were taken back");
                     self.watch.reorg(head.saturating_sub(to.number));
                 }

@@ -88,10 +88,12 @@ impl Rereads {
         beyond.for_each(|(_, tries)| tries.made = PAUSES.len());
     }
 
-    /// Blocks were taken back.
-    pub fn taken_back(&mut self) {
-        if let Some(back) = &mut self.back {
-            back.begun = true;
+    /// Blocks were taken back, up to the head that was `head`; if the chain has not changed, they come again as they are.
+    pub fn taken_back(&mut self, head: u64, is_same_chain: bool, now: Instant) {
+        match &mut self.back {
+            Some(back) => back.begun = true,
+            None if is_same_chain => self.back = Some(Back { to: head, until: now + WAIT, begun: true }),
+            None => {}
         }
     }
 
@@ -156,7 +158,7 @@ mod tests {
                 asked.push((second, after));
                 rereads.answered(after, true, Some(block(20)), now);
                 assert!(rereads.are_under_way(Some(block(20)), now), "nothing is taken back yet");
-                rereads.taken_back();
+                rereads.taken_back(20, true, now);
                 assert!(rereads.are_under_way(Some(block(9)), now));
             }
         }
@@ -183,9 +185,16 @@ mod tests {
         let (mut rereads, now) = (Rereads::default(), Instant::now());
         rereads.due(vec![gap(3, 10)], now);
         rereads.answered(9, true, Some(block(20)), now);
-        rereads.taken_back();
+        rereads.taken_back(20, true, now);
         assert!(rereads.are_under_way(Some(block(19)), now));
         assert!(!rereads.are_under_way(Some(block(20)), now), "all is back");
         assert!(!rereads.are_under_way(Some(block(15)), now + WAIT), "the chain is shorter now");
+        // The follower does it by itself, too.
+        let mut rereads = Rereads::default();
+        rereads.taken_back(20, false, now);
+        assert!(!rereads.are_under_way(Some(block(19)), now), "a reorganisation");
+        rereads.taken_back(20, true, now);
+        assert!(rereads.are_under_way(Some(block(19)), now));
+        assert!(!rereads.are_under_way(Some(block(20)), now));
     }
 }
