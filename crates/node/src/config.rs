@@ -43,8 +43,6 @@ pub struct NodeConfig {
     pub ws_url: Option<HiddenUrl>,
     /// Blocks, the transaction's own included, until it counts as done.
     pub confirmations: u64,
-    /// Wei of the chain's own currency that a whole unit of the asset is worth: what a slot pays becomes what its gas may cost.
-    pub gas_wei_per_asset: U256,
     /// Where the status page listens; none, if not given.
     pub http: Option<SocketAddr>,
     /// Whether to write report lines to standard output ([`crate::report`]).
@@ -134,6 +132,8 @@ pub struct Tunables {
     /// Most of what a slot is worth (its reward and, where one is held, its bond) that gas for its proof may cost, in bps.
     /// Near the deadline it is all of it.
     pub budget_bps: u64,
+    /// Wei of the chain's own currency that a whole unit of the asset is worth: what a slot pays becomes what its gas may cost.
+    pub gas_wei_per_asset: U256,
     /// New terms of a market that the node accepts by itself.
     pub accept: Bounds,
 }
@@ -148,6 +148,7 @@ impl Default for Tunables {
             withdraw_at: None,
             taking: true,
             budget_bps: 5_000,
+            gas_wei_per_asset: U256::from(1_000_000_000_000_000_000u64),
             accept: Bounds::default(),
         }
     }
@@ -189,7 +190,6 @@ impl NodeConfig {
             poll: Duration::from_millis(250),
             ws_url: None,
             confirmations: 1,
-            gas_wei_per_asset: U256::from(1_000_000_000_000_000_000u64),
             http: None,
             report: false,
             drain: Duration::from_secs(120),

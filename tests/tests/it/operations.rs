@@ -264,10 +264,11 @@ async fn settings_are_taken_over_while_the_node_runs() -> Result<()> {
     };
 
     // By signal.
-    fs::write(&file, text("taking = false\nbudget_bps = 100\n"))?;
+    fs::write(&file, text("taking = false\nbudget_bps = 100\ngas_wei_per_asset = '0.5ether'\n"))?;
     node.signal("-HUP").await?;
     taking(false).await?;
-    node.logged("taking: true -> false, budget_bps: 5000 -> 100").await?;
+    node.logged("taking: true -> false, budget_bps: 5000 -> 100, gas_wei_per_asset: 1 ether -> 0.5 ether")
+        .await?;
 
     // By a change alone; a flag still wins over the file, and what cannot change is said.
     fs::write(&file, text("taking = true\nrescue = false\nworkers = 2\nhand_over = '-1gwei'\n"))?;

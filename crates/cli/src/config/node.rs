@@ -12,6 +12,7 @@ use clap::Args;
 use eyre::Result;
 use provery_mechanisms::acceptance::Bounds;
 use provery_node::{HiddenUrl, NatsSettings, Tunables};
+use provery_types::is_development_chain;
 use serde_json::Value;
 use toml::de::DeValue;
 
@@ -31,12 +32,13 @@ use crate::{
 };
 
 /// Keys that a running node takes over from the file.
-pub const RELOADED: [&str; 11] = [
+pub const RELOADED: [&str; 12] = [
     "accept_max_bond",
     "accept_max_expiry",
     "accept_max_rescuer_bps",
     "accept_min_window",
     "budget_bps",
+    "gas_wei_per_asset",
     "hand_over",
     "min_reward",
     "rescue",
@@ -156,6 +158,9 @@ pub struct NodeValues {
 
 /// For this machine alone, at a free port, which is written into the data directory.
 const HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Wei of the chain's currency that a whole unit of the asset is taken to be worth on development chains.
+pub const DEVELOPMENT_RATE: u64 = 1_000_000_000_000_000_000;
 
 /// Where the status page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -361,8 +366,26 @@ impl NodeValues {
         if problems.is_empty() { Ok(self) } else { Err(fail(Code::Config, problems.join("; "))) }
     }
 
-    /// What a running node may be told anew. `cost`: base units of the asset that a slot costs, as measured.
-    pub fn tunables(&self, asset: &Currency, cost: Option<U256>) -> Result<Tunables> {
+    /// Wei of the chain's currency that a whole unit of the asset is worth. Elsewhere than on a development chain a made-up rate
+    /// would make proofs too dear to send, or cost more than they earn.
+    pub fn rate(&self, chain: u64, symbol: &str) -> Result<U256> {
+        match &self.gas_wei_per_asset {
+            Some(given) => Ok(given.0),
+            None if is_development_chain(chain) => Ok(U256::from(DEVELOPMENT_RATE)),
+            None => Err(fail(
+                Code::Config,
+                format!(
+                    "what 1 {symbol} is worth in the currency of chain {chain} is not known, and what gas may cost follows from \
+                     it; set gas_wei_per_asset under [node] (or give --gas-wei-per-asset), such as \"0.0003ether\" for 3,333 \
+                     {symbol} an ether"
+                ),
+            )),
+        }
+    }
+
+    /// What a running node may be told anew. `cost`: base units of the asset that a slot costs, as measured; `rate`: see
+    /// [`Self::rate`].
+    pub fn tunables(&self, asset: &Currency, cost: Option<U256>, rate: U256) -> Result<Tunables> {
         let problem = |key: &str, error: &dyn fmt::Display| fail(Code::Config, format!("{key}: {error}"));
         // As contracts store rewards and bonds.
         let u96 = |key: &str, written: &Option<Written>| {
@@ -385,6 +408,7 @@ impl NodeValues {
                 .map(|amount| amount.base),
             taking: self.taking.unwrap_or(default.taking),
             budget_bps: self.budget_bps.unwrap_or(default.budget_bps),
+            gas_wei_per_asset: rate,
             accept: Bounds {
                 min_window: self.accept_min_window,
                 max_bond: u96("accept_max_bond", &self.accept_max_bond)?,

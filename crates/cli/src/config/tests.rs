@@ -1,7 +1,11 @@
 //! Order, checks and secrecy of settings.
 
+use alloy::primitives::U256;
+
 use super::*;
-use crate::{error::Failure, market_ref::MarketRef};
+use crate::{config::node::DEVELOPMENT_RATE, error::Failure, market_ref::MarketRef};
+
+const RATE: U256 = U256::from_limbs([DEVELOPMENT_RATE, 0, 0, 0]);
 
 struct Case {
     global: Global,
@@ -103,12 +107,12 @@ fn the_node_table_is_read_and_checked() {
     assert_eq!(node.market, Some(vec![MarketRef::Id(1), first]));
     let asset = crate::amount::Currency::asset("USDC", 6).expect("a usual one");
     let nine = Some(alloy::primitives::U256::from(9));
-    let tunables = node.tunables(&asset, nine).expect("amounts");
+    let tunables = node.tunables(&asset, nine, RATE).expect("amounts");
     assert_eq!(tunables.minimum_reward, 500_000);
     assert_eq!(tunables.hand_over, Some(-1_000_000));
     assert_eq!(tunables.withdraw_at, Some(alloy::primitives::U256::from(7_000_000)));
     assert!(!tunables.rescue && tunables.taking);
-    let measured = NodeValues::default().tunables(&asset, nine).expect("no amounts");
+    let measured = NodeValues::default().tunables(&asset, nine, RATE).expect("no amounts");
     assert_eq!(measured.minimum_reward, 9, "what a slot costs, if nothing else is said");
 
     for (text, said) in [
@@ -139,7 +143,7 @@ fn a_nodes_amounts_are_whole_units_of_the_asset_whatever_its_decimals() {
     let node = Case::with_file(folder.path(), text).resolve().expect("resolves").node;
     for decimals in [6u8, 18] {
         let asset = crate::amount::Currency::asset("X", decimals).expect("a usual one");
-        let tunables = node.tunables(&asset, None).expect("amounts");
+        let tunables = node.tunables(&asset, None, RATE).expect("amounts");
         let whole = 10u128.pow(decimals.into());
         assert_eq!((tunables.minimum_reward, tunables.accept.max_bond), (whole / 2, Some(2 * whole)));
         assert_eq!(tunables.withdraw_at, Some(asset.whole() * alloy::primitives::U256::from(10)));
@@ -153,7 +157,7 @@ fn a_nodes_amounts_are_whole_units_of_the_asset_whatever_its_decimals() {
     ] {
         let node =
             Case::with_file(folder.path(), &format!("[node]\n{text}\n")).resolve().expect("resolves").node;
-        let error = node.tunables(&asset, None).expect_err(text).to_string();
+        let error = node.tunables(&asset, None, RATE).expect_err(text).to_string();
         assert!(error.contains(said), "{error}");
     }
 }
@@ -211,4 +215,15 @@ fn secrets_are_not_printed() {
     assert!(shown.contains("http://h") && shown.contains("nats://h"), "{shown}");
     let key = Key::Private(Secret::new("0xabc".into()));
     assert!(!format!("{key:?}").contains("abc"));
+}
+
+#[test]
+fn without_a_rate_no_node_starts_but_on_development_chains() {
+    let none = NodeValues::default();
+    assert_eq!(none.rate(31_337, "PROVE").ok(), Some(RATE));
+    let error = none.rate(10, "USDC").expect_err("no rate").to_string();
+    assert!(error.contains("gas_wei_per_asset") && error.contains("1 USDC"), "{error}");
+    let given = NodeValues { gas_wei_per_asset: "0.0003ether".parse().ok(), ..none };
+    let rate = U256::from(300_000_000_000_000u64);
+    assert_eq!([10, 31_337].map(|chain| given.rate(chain, "USDC").ok()), [Some(rate); 2]);
 }

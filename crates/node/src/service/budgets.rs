@@ -53,7 +53,7 @@ fn in_line(mut waiting: Vec<(String, Spending)>) -> Vec<(String, Spending)> {
 
 impl Service {
     fn rate(&self) -> worth::Rate {
-        worth::Rate::new(self.config.gas_wei_per_asset, self.chain.asset().decimals())
+        worth::Rate::new(self.tunables().gas_wei_per_asset, self.chain.asset().decimals())
     }
 
     /// A proof: a part of what it earns and saves; all of it when time runs out.

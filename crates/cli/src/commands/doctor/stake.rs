@@ -104,9 +104,8 @@ pub async fn look(
 fn rate(session: &Session, values: &NodeValues, found: &mut Findings) -> Option<Rate> {
     let rpc = session.chain.rpc();
     let symbol = session.asset().symbol();
-    let known = run::check_rate(values, rpc.is_development(), rpc.chain_id(), symbol);
-    found.note("fees", known, "provery node --gas-wei-per-asset, at the true rate")?;
-    let wei = values.gas_wei_per_asset.map_or(U256::from(run::DEVELOPMENT_RATE), |amount| amount.0);
+    let known = values.rate(rpc.chain_id(), symbol);
+    let wei = found.note("fees", known, "provery node --gas-wei-per-asset, at the true rate")?;
     Some(Rate::new(wei, session.asset().decimals()))
 }
 
@@ -120,7 +119,9 @@ async fn situation(
     least: &[Option<U256>],
 ) -> Result<Situation> {
     let chain = &session.chain;
-    let tunables = values.tunables(session.asset(), least.iter().flatten().max().copied())?;
+    // A rate that is missing was said before.
+    let rate = values.rate(chain.rpc().chain_id(), session.asset().symbol()).unwrap_or_default();
+    let tunables = values.tunables(session.asset(), least.iter().flatten().max().copied(), rate)?;
     let mut markets = Vec::new();
     for served in served {
         let position = chain.position(served.rollup.market, prover).await?;

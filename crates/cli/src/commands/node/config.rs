@@ -16,11 +16,10 @@ use crate::{
     commands::{
         Context,
         calibrate::{self, Calibration},
-        node::run::{self, DEVELOPMENT_RATE},
     },
     config::{
         ENV_KEYS_DIR, Key, Password, keys_dir_or,
-        node::{NodeValues, Row},
+        node::{DEVELOPMENT_RATE, NodeValues, Row},
     },
     error::{Code, fail},
     failures, files,
@@ -63,7 +62,7 @@ pub fn check(context: &Context) -> Result<()> {
     markets(values, deployment.as_ref(), &mut found);
     let development = deployment.as_ref().map(|known| is_development_chain(known.chain_id));
     if let Some(known) = deployment.as_ref() {
-        found.note(run::check_rate(values, development == Some(true), known.chain_id, "unit of the asset"));
+        found.note(values.rate(known.chain_id, "unit of the asset"));
     }
     let keys = keys_dir_or(None, values.keys.clone());
     if !keys.is_dir() {

@@ -35,6 +35,8 @@ pub struct Reload {
     flags: NodeValues,
     /// What the settings' amounts count in.
     asset: Currency,
+    /// The chain's id.
+    chain: u64,
     /// Asset wei that a slot costs, as measured.
     cost: Option<U256>,
     out: watch::Sender<Tunables>,
@@ -46,12 +48,13 @@ impl Reload {
         path: &Path,
         flags: NodeValues,
         asset: Currency,
+        chain: u64,
         cost: Option<U256>,
         out: watch::Sender<Tunables>,
     ) -> Result<Self> {
         let text = fs::read_to_string(path)?;
         let file = config::parse(path, text.clone())?;
-        Ok(Self { path: path.to_owned(), text, file, flags, asset, cost, out })
+        Ok(Self { path: path.to_owned(), text, file, flags, asset, chain, cost, out })
     }
 
     /// Goes on until it is dropped.
@@ -89,7 +92,9 @@ impl Reload {
     fn apply(&mut self, text: String) {
         self.text = text.clone();
         let checked = config::parse(&self.path, text).and_then(|file| {
-            Ok((self.flags.or(&file.node).checked()?.tunables(&self.asset, self.cost)?, file))
+            let values = self.flags.or(&file.node).checked()?;
+            let rate = values.rate(self.chain, self.asset.symbol())?;
+            Ok((values.tunables(&self.asset, self.cost, rate)?, file))
         });
         let (next, file) = match checked {
             Ok(checked) => checked,
@@ -148,6 +153,7 @@ fn changed(asset: &Currency, before: &Tunables, after: &Tunables) -> Vec<String>
             ("take_over", tunables.take_over.to_string()),
             ("withdraw_at", optional(tunables.withdraw_at.map(|amount| asset.show(amount)))),
             ("budget_bps", tunables.budget_bps.to_string()),
+            ("gas_wei_per_asset", Currency::gas().show(tunables.gas_wei_per_asset)),
             ("accept_min_window", bound(tunables.accept.min_window.map(|it| it.to_string()))),
             ("accept_max_bond", bound(tunables.accept.max_bond.map(|it| asset.show(U256::from(it))))),
             ("accept_max_rescuer_bps", bound(tunables.accept.max_rescuer_bps.map(|it| it.to_string()))),
@@ -206,13 +212,26 @@ impl Hangups {
 mod tests {
     use super::*;
 
+    const DEVELOPMENT: u64 = 31_337;
+    const TEXT: &str = "[node]\nmin_reward = 5\nworkers = 2\n";
+
     fn reload(dir: &Path, flags: NodeValues) -> (Reload, watch::Receiver<Tunables>) {
+        reload_on(dir, flags, DEVELOPMENT, TEXT)
+    }
+
+    fn reload_on(
+        dir: &Path,
+        flags: NodeValues,
+        chain: u64,
+        text: &str,
+    ) -> (Reload, watch::Receiver<Tunables>) {
         let path = dir.join("provery.toml");
-        fs::write(&path, "[node]\nmin_reward = 5\nworkers = 2\n").expect("writes");
-        let file = config::parse(&path, fs::read_to_string(&path).expect("reads")).expect("parses");
-        let asset = asset();
-        let (out, tunables) = watch::channel(flags.or(&file.node).tunables(&asset, None).expect("amounts"));
-        (Reload::new(&path, flags, asset, None, out).expect("reads"), tunables)
+        fs::write(&path, text).expect("writes");
+        let file = config::parse(&path, text.to_owned()).expect("parses");
+        let (asset, values) = (asset(), flags.or(&file.node));
+        let rate = values.rate(chain, asset.symbol()).expect("a rate");
+        let (out, tunables) = watch::channel(values.tunables(&asset, None, rate).expect("amounts"));
+        (Reload::new(&path, flags, asset, chain, None, out).expect("reads"), tunables)
     }
 
     fn asset() -> Currency {
@@ -238,6 +257,31 @@ mod tests {
             reload.apply(bad.to_owned());
             assert_eq!(*tunables.borrow(), taken, "{bad}");
         }
+    }
+
+    #[test]
+    fn the_rate_of_the_asset_is_taken_over_and_never_made_up() {
+        let dir = tempfile::tempdir().expect("makes a folder");
+        let ether = |thousandths: u64| U256::from(thousandths) * U256::from(10).pow(U256::from(15));
+        let text = "[node]\ngas_wei_per_asset = '0.003ether'\n";
+        let (mut reload, tunables) = reload_on(dir.path(), NodeValues::default(), 10, text);
+        let rate = || tunables.borrow().gas_wei_per_asset;
+        assert_eq!(rate(), ether(3));
+        let before = tunables.borrow().clone();
+        reload.apply(text.replace("0.003", "0.004"));
+        assert_eq!(rate(), ether(4));
+        assert_eq!(
+            changed(&asset(), &before, &tunables.borrow()),
+            ["gas_wei_per_asset: 0.003 ether -> 0.004 ether"]
+        );
+        for bad in ["gas_wei_per_asset = '0ether'", "gas_wei_per_asset = '3'", "rescue = false"] {
+            reload.apply(format!("[node]\n{bad}\n"));
+            assert_eq!((rate(), tunables.borrow().rescue), (ether(4), true), "{bad}");
+        }
+        // Where the rate is made up anyway, a line less is that one again.
+        let (mut reload, tunables) = reload_on(dir.path(), NodeValues::default(), DEVELOPMENT, text);
+        reload.apply("[node]\n".to_owned());
+        assert_eq!(tunables.borrow().gas_wei_per_asset, ether(1_000));
     }
 
     #[test]

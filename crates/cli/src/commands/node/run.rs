@@ -71,15 +71,11 @@ pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
         .flat_map(|it| circuits.iter().filter_map(|name| it.cost_of(name, session.asset())))
         .max();
 
-    let (tune, tunables) = watch::channel(values.tunables(session.asset(), cost)?);
+    let chain = session.chain.rpc().chain_id();
+    let rate = values.rate(chain, session.asset().symbol())?;
+    let (tune, tunables) = watch::channel(values.tunables(session.asset(), cost, rate)?);
     let mut node = NodeConfig::new(prover, data_dir);
     apply(&values, &mut node);
-    check_rate(
-        &values,
-        session.chain.rpc().is_development(),
-        session.chain.rpc().chain_id(),
-        session.asset().symbol(),
-    )?;
     node.markets = markets;
     node.deployment = Some(session.path.clone());
     node.tunables = tunables;
@@ -96,7 +92,7 @@ pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let runner = runner(&node, backends, &circuits, &dir).await?;
     let signer = session.signer()?.clone();
     let reload = match &context.settings.file {
-        Some(path) => Some(Reload::new(path, flags.clone(), session.asset().clone(), cost, tune)?),
+        Some(path) => Some(Reload::new(path, flags.clone(), session.asset().clone(), chain, cost, tune)?),
         None => None,
     };
     let reloading = async {
@@ -145,7 +141,6 @@ fn apply(values: &NodeValues, node: &mut NodeConfig) {
     set(&mut node.worker_processes, values.worker_processes);
     set(&mut node.upkeep, values.upkeep);
     set(&mut node.poll, values.poll_ms.map(Duration::from_millis));
-    set(&mut node.gas_wei_per_asset, values.gas_wei_per_asset.map(|amount| amount.0));
     set(&mut node.drain, values.drain_seconds.map(Duration::from_secs));
     set(&mut node.pause_when_stopping, values.pause_when_stopping);
     set(&mut node.pause_when_unwell, values.pause_when_unwell);
@@ -225,23 +220,6 @@ async fn check_key(session: &Session, prover: Address) -> Result<()> {
         format!(
             "{me} is no submitter of {prover}, and not nominated to be one; run `provery prover submitter add {me}` with the \
              prover's key (for a pool: `provery pool submitter add {me} --pool {prover}`), then start the node again"
-        ),
-    ))
-}
-
-/// Wei of the chain's currency that a whole unit of the asset is taken to be worth on development chains.
-pub const DEVELOPMENT_RATE: u64 = 1_000_000_000_000_000_000;
-
-/// Elsewhere than on a development chain a made-up rate would make proofs too dear to send, or cost more than they earn.
-pub fn check_rate(values: &NodeValues, development: bool, chain: u64, symbol: &str) -> Result<()> {
-    if values.gas_wei_per_asset.is_some() || development {
-        return Ok(());
-    }
-    Err(fail(
-        Code::Config,
-        format!(
-            "what 1 {symbol} is worth in the currency of chain {chain} is not known, and what gas may cost follows from it; set \
-             gas_wei_per_asset under [node] (or give --gas-wei-per-asset), such as \"0.0003ether\" for 3,333 {symbol} an ether"
         ),
     ))
 }
@@ -328,24 +306,5 @@ async fn check_stake(
             problems.iter().for_each(|problem| context.out.warn(problem));
             Ok(())
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn without_a_rate_no_node_starts_but_on_development_chains() {
-        let none = NodeValues::default();
-        assert!(check_rate(&none, true, 31337, "PROVE").is_ok());
-        let error = check_rate(&none, false, 10, "USDC").expect_err("no rate");
-        assert!(
-            error.to_string().contains("gas_wei_per_asset") && error.to_string().contains("1 USDC"),
-            "{error}"
-        );
-        let rate = "0.0003ether".parse().ok();
-        assert!(rate.is_some());
-        assert!(check_rate(&NodeValues { gas_wei_per_asset: rate, ..none }, false, 10, "USDC").is_ok());
     }
 }
