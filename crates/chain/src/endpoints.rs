@@ -5,7 +5,7 @@ mod batch;
 mod health;
 mod judge;
 mod limit;
-mod refusal;
+pub(crate) mod refusal;
 mod send;
 mod shape;
 mod wire;

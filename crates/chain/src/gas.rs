@@ -1,4 +1,4 @@
-//! What a chain asks for a transaction: a price for gas, and, on some rollups, a fee for the bytes.
+//! What a chain asks for a transaction: a price for gas, and, on some rollups, a fee for the bytes and one for the operator.
 //!
 //! Not every node serves every method. `eth_feeHistory` is asked first; without it, `eth_gasPrice` or `eth_maxPriorityFeePerGas`
 //! is enough. A chain whose blocks have no base fee takes transactions of the old kind alone.
@@ -10,11 +10,14 @@ use alloy::{
     rpc::types::{FeeHistory, TransactionReceipt, TransactionRequest},
     sol,
     sol_types::SolCall,
-    transports::TransportError,
+    transports::{RpcError, TransportError},
 };
 use serde_json::Value;
 
-use crate::{ChainError, Rpc};
+use crate::{
+    ChainError, Rpc,
+    endpoints::refusal::{About, about},
+};
 
 /// Blocks whose tips say what a usual one is, and which part of their transactions paid less.
 const TIP_BLOCKS: u64 = 10;
@@ -26,11 +29,15 @@ const MUCH: u128 = 5_000_000_000_000;
 const MUCH_OF_A_TIP: u128 = 100_000_000_000;
 /// Bytes of a signed transaction besides its calldata, rounded up.
 const ENVELOPE: u8 = 200;
+/// Gas for which an operator's fee is asked: it is a fixed sum and so much a unit, which this tells to the last digit.
+const OPERATED_GAS: u64 = 1_000_000_000_000;
 
 sol! {
     /// What rollups of the OP stack, and Scroll, have at a fixed address.
     interface GasPriceOracle {
         function getL1Fee(bytes memory data) external view returns (uint256);
+        /// The OP stack's since Isthmus.
+        function getOperatorFee(uint256 gasUsed) external view returns (uint256);
     }
 }
 
@@ -106,6 +113,23 @@ impl Quote {
     }
 }
 
+/// Wei that a rollup takes for a transaction besides its gas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Surcharge {
+    /// For its bytes, and what the operator takes whatever gas is used.
+    pub fixed: U256,
+    /// What the operator takes for [`OPERATED_GAS`].
+    pub by_gas: U256,
+}
+
+impl Surcharge {
+    /// Of a transaction that uses so much gas.
+    pub fn at(self, gas: u64) -> U256 {
+        let by_gas = self.by_gas.saturating_mul(U256::from(gas)).div_ceil(U256::from(OPERATED_GAS));
+        self.fixed.saturating_add(by_gas)
+    }
+}
+
 /// What a chain takes for a transaction's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DataFees {
@@ -113,7 +137,7 @@ pub(crate) enum DataFees {
     InGas,
     /// Gas that is known to the chain alone: limits are what it estimates, and never a constant (Arbitrum).
     InEstimates,
-    /// Wei, by the oracle at this address (the OP stack, Scroll).
+    /// Wei, by the oracle at this address (the OP stack, Scroll), which tells its operator's fee, too, if there is one.
     Oracle(Address),
     /// Something that this program does not know.
     Unknown(&'static str),
@@ -132,25 +156,35 @@ const SIGNS: [(Address, DataFees); 4] = [
 const OP_ORACLE: Address = address!("420000000000000000000000000000000000000F");
 const SCROLL_ORACLE: Address = address!("5300000000000000000000000000000000000002");
 
-/// A receipt, with what a rollup took for the transaction's bytes.
+/// A receipt, with what a rollup took besides gas.
 #[derive(Clone, Debug)]
 pub struct Receipt {
     pub inner: TransactionReceipt,
-    /// Wei apart from gas. (What Arbitrum takes for bytes is part of the gas used.)
-    pub data_fee: U256,
+    /// Wei for the transaction's bytes and for the rollup's operator. (What Arbitrum takes for bytes is part of the gas used.)
+    pub surcharge: U256,
 }
 
 impl Receipt {
     fn parse(answer: Value) -> Result<Self, serde_json::Error> {
-        let fee = answer.get("l1Fee").filter(|fee| !fee.is_null()).cloned();
-        let data_fee = fee.map(serde_json::from_value).transpose()?.unwrap_or_default();
-        Ok(Self { inner: serde_json::from_value(answer)?, data_fee })
+        let said = |field: &str| answer.get(field).filter(|said| !said.is_null()).cloned();
+        let wei = |field: &str| said(field).map(serde_json::from_value::<U256>).transpose();
+        let bytes = wei("l1Fee")?.unwrap_or_default();
+        let (scalar, fixed) = (wei("operatorFeeScalar")?, wei("operatorFeeConstant")?.unwrap_or_default());
+        // The scalar counts hundreds of wei since Jovian, which brought the other field with it, and millionths before.
+        let jovian = said("daFootprintGasScalar").is_some();
+        let inner: TransactionReceipt = serde_json::from_value(answer)?;
+        let scaled = scalar.unwrap_or_default().saturating_mul(U256::from(inner.gas_used));
+        let by_gas = match jovian {
+            true => scaled.saturating_mul(U256::from(100)),
+            false => scaled / U256::from(1_000_000),
+        };
+        Ok(Self { inner, surcharge: bytes.saturating_add(by_gas).saturating_add(fixed) })
     }
 
     /// Wei that the transaction cost its sender, besides what it sent along.
     pub fn cost(&self) -> U256 {
         let gas = U256::from(self.inner.gas_used).saturating_mul(U256::from(self.inner.effective_gas_price));
-        gas.saturating_add(self.data_fee)
+        gas.saturating_add(self.surcharge)
     }
 }
 
@@ -248,16 +282,51 @@ impl Rpc {
         self.provider().get_code_at(at).await.map_err(|error| self.error("eth_getCode", error))
     }
 
-    /// Wei that the chain takes for a transaction with this calldata, apart from gas.
-    pub(crate) async fn data_fee(&self, fees: DataFees, calldata: &[u8]) -> Result<U256, ChainError> {
-        let DataFees::Oracle(oracle) = fees else { return Ok(U256::ZERO) };
+    /// What the chain takes for a transaction with this calldata, besides its gas.
+    pub(crate) async fn surcharge_by(
+        &self,
+        fees: DataFees,
+        calldata: &[u8],
+    ) -> Result<Surcharge, ChainError> {
+        let DataFees::Oracle(oracle) = fees else { return Ok(Surcharge::default()) };
+        let (bytes, idle, busy) = tokio::join!(
+            self.byte_fee(oracle, calldata),
+            self.operator_fee(oracle, 0),
+            self.operator_fee(oracle, OPERATED_GAS)
+        );
+        let (bytes, idle, busy) = (bytes?, idle?, busy?);
+        Ok(Surcharge { fixed: bytes.saturating_add(idle), by_gas: busy.saturating_sub(idle) })
+    }
+
+    async fn byte_fee(&self, oracle: Address, calldata: &[u8]) -> Result<U256, ChainError> {
         // What a signature and the rest look like is not known yet: as dear as bytes can be.
         let data: Vec<u8> = (1..=ENVELOPE).chain(calldata.iter().copied()).collect();
         let call = GasPriceOracle::getL1FeeCall { data: data.into() };
-        let request = TransactionRequest::default().to(oracle).input(call.abi_encode().into());
-        let answer = self.provider().call(request).await.map_err(|error| self.error("eth_call", error))?;
+        let answer =
+            self.ask(oracle, call.abi_encode()).await.map_err(|error| self.error("eth_call", error))?;
         GasPriceOracle::getL1FeeCall::abi_decode_returns(&answer)
             .map_err(|error| self.senseless("eth_call", &format!("getL1Fee: {error}")))
+    }
+
+    /// Nothing where the oracle knows of no operator's fee.
+    async fn operator_fee(&self, oracle: Address, gas: u64) -> Result<U256, ChainError> {
+        let call = GasPriceOracle::getOperatorFeeCall { gasUsed: U256::from(gas) };
+        let answer = match self.ask(oracle, call.abi_encode()).await {
+            Ok(answer) if answer.is_empty() => return Ok(U256::ZERO),
+            Ok(answer) => answer,
+            Err(RpcError::ErrorResp(payload))
+                if matches!(about("eth_call", &payload), About::Reverted | About::Request) =>
+            {
+                return Ok(U256::ZERO);
+            }
+            Err(error) => return Err(self.error("eth_call", error)),
+        };
+        GasPriceOracle::getOperatorFeeCall::abi_decode_returns(&answer)
+            .map_err(|error| self.senseless("eth_call", &format!("getOperatorFee: {error}")))
+    }
+
+    async fn ask(&self, contract: Address, calldata: Vec<u8>) -> Result<Bytes, TransportError> {
+        self.provider().call(TransactionRequest::default().to(contract).input(calldata.into())).await
     }
 
     /// Gas of an empty transfer to oneself: more than 21,000 where bytes or code are paid for.
@@ -318,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rollups_fee_for_bytes_is_part_of_a_receipts_cost() {
+    fn what_a_rollup_takes_besides_gas_is_part_of_a_receipts_cost() {
         let receipt = |more: Value| {
             let mut receipt = serde_json::json!({
                 "type": "0x2", "status": "0x1", "cumulativeGasUsed": "0x5208", "logs": [],
@@ -333,8 +402,18 @@ mod tests {
         };
         assert_eq!(receipt(serde_json::json!({})), U256::from(300));
         assert_eq!(receipt(serde_json::json!({ "l1Fee": null })), U256::from(300));
-        let op = serde_json::json!({ "l1Fee": "0x7", "l1GasPrice": "0x1", "l1BlobBaseFee": "0x1", "operatorFeeScalar": "0x0" });
-        assert_eq!(receipt(op), U256::from(307));
+        let op = |more: &[(&str, &str)]| {
+            let fees = [("l1Fee", "0x7"), ("l1GasPrice", "0x1"), ("l1BlobBaseFee", "0x1")];
+            let fees = fees.iter().chain(more);
+            receipt(fees.map(|(field, value)| ((*field).to_owned(), Value::from(*value))).collect())
+        };
+        let operator = [("operatorFeeScalar", "0x4c4b40"), ("operatorFeeConstant", "0x9")];
+        assert_eq!(op(&[]), U256::from(307));
+        assert_eq!(op(&[("operatorFeeScalar", "0x0"), ("operatorFeeConstant", "0x0")]), U256::from(307));
+        // Five wei a unit of gas, and nine.
+        assert_eq!(op(&operator), U256::from(307 + 500 + 9));
+        let jovian = [("operatorFeeScalar", "0x3"), operator[1], ("daFootprintGasScalar", "0x190")];
+        assert_eq!(op(&jovian), U256::from(307 + 30_000 + 9));
         // Arbitrum's is part of the gas.
         assert_eq!(receipt(serde_json::json!({ "gasUsedForL1": "0x32" })), U256::from(300));
     }

@@ -289,9 +289,9 @@ impl Rpc {
         Ok(self.richest(account).await.unwrap_or_default().max(balance))
     }
 
-    /// Wei that a transaction with this calldata costs apart from gas.
-    pub async fn fee_for_bytes(&self, calldata: &[u8]) -> Result<U256, ChainError> {
-        self.data_fee(self.data_fees().await?, calldata).await
+    /// Wei that a transaction with this calldata, which uses so much gas, costs besides that.
+    pub async fn surcharge(&self, calldata: &[u8], gas: u64) -> Result<U256, ChainError> {
+        Ok(self.surcharge_by(self.data_fees().await?, calldata).await?.at(gas))
     }
 
     /// What the chain takes for bytes. That does not change, so it is asked once.
@@ -345,39 +345,81 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(20);
 
-    #[tokio::test]
-    async fn a_chain_that_takes_a_fee_for_bytes_is_asked_for_it() {
-        // Its oracle is where the OP stack's is, and takes a wei for each byte.
+    /// Its oracle is where the OP stack's is, takes a wei for each byte, and says this of an operator's fee.
+    async fn rollup(operator: impl Fn(u128) -> Say + Send + Sync + 'static) -> Fake {
         let oracle = "0x420000000000000000000000000000000000000f";
-        let rollup = Fake::new(move |method, params, _| match method {
+        Fake::new(move |method, params, _| match method {
             "eth_getCode" if params[0] == oracle => Say::Result(json!("0x01")),
             "eth_getCode" => Say::Result(json!("0x")),
             "eth_call" if params[0]["to"] == oracle => {
                 let input = params[0]["input"].as_str().expect("calldata");
-                Say::Result(json!(format!("0x{:0>64}", &input[2 + 8 + 64..][..64])))
+                let word = |at: usize| &input[2 + 8 + 64 * at..][..64];
+                match input.len() {
+                    74 => operator(u128::from_str_radix(&word(0)[32..], 16).expect("gas")),
+                    _ => Say::Result(json!(format!("0x{}", word(1)))),
+                }
             }
             _ => sound(method, params),
         })
-        .await;
+        .await
+    }
+
+    /// What contracts say that have no such method: with data or without, or with a code of its own.
+    const NO_METHOD: [Say; 3] = [
+        Say::Error(3, "execution reverted", Value::Null),
+        Say::Error(-32000, "execution reverted", Value::Null),
+        Say::Error(-32015, "VM execution error.", Value::Null),
+    ];
+
+    #[tokio::test]
+    async fn a_chain_that_takes_a_fee_for_bytes_is_asked_for_it() {
         let plain = Fake::new(|method, params, _| match method {
             "eth_getCode" => Say::Result(json!("0x")),
             _ => sound(method, params),
         })
         .await;
+        let rollup = rollup(|_| NO_METHOD[0].clone()).await;
         let rpc = connect(&[&rollup], LONG).await;
-        let fee = async |length| rpc.fee_for_bytes(&vec![7; length]).await.expect("answers");
+        let fee = async |length| rpc.surcharge(&vec![7; length], 1_000_000).await.expect("answers");
         assert_eq!(fee(4_000).await - fee(0).await, U256::from(4_000));
         assert_eq!(rollup.asked("eth_getCode"), 4, "what kind of a chain it is does not change");
         let mut fees = Vec::new();
         for one in connect(&[&rollup, &plain], LONG).await.apart() {
             // What kind of a chain it is was not asked of this connection yet.
             let one = Rpc { data_fees: Arc::default(), ..one };
-            fees.push(one.fee_for_bytes(&[7; 100]).await.expect("answers").is_zero());
+            fees.push(one.surcharge(&[7; 100], 0).await.expect("answers").is_zero());
         }
         fees.sort_unstable();
         assert_eq!(fees, [false, true], "each by itself");
         let rpc = connect(&[&plain], LONG).await;
-        assert_eq!(rpc.fee_for_bytes(&[7; 100]).await.expect("answers"), U256::ZERO);
+        assert_eq!(rpc.surcharge(&[7; 100], 1_000_000).await.expect("answers"), U256::ZERO);
+    }
+
+    #[tokio::test]
+    async fn an_operators_fee_is_counted_where_the_oracle_knows_of_one() {
+        let fee = async |fake: &Fake, gas| connect(&[fake], LONG).await.surcharge(&[], gas).await;
+        for says in NO_METHOD.into_iter().chain([Say::Result(json!("0x"))]) {
+            let older = rollup(move |_| says.clone()).await;
+            let (idle, busy) = (fee(&older, 0).await, fee(&older, 1_000_000).await);
+            let (idle, busy) = (idle.expect("no operator's fee"), busy.expect("no operator's fee"));
+            assert!(idle == busy && idle > U256::ZERO, "the bytes alone: {idle} {busy}");
+        }
+        let word = |wei: u128| Say::Result(json!(format!("0x{wei:064x}")));
+        // By the rule of Isthmus, and by the one since Jovian.
+        type Rule = fn(u128) -> u128;
+        let rules: [Rule; 2] = [|gas| gas * 7 / 1_000_000 + 9, |gas| gas * 7 * 100 + 9];
+        let bytes = fee(&rollup(|_| NO_METHOD[0].clone()).await, 0).await.expect("bytes");
+        for rule in rules {
+            let rollup = rollup(move |gas| word(rule(gas))).await;
+            for gas in [0, 21_000, 400_000, 16_777_216] {
+                let operator = fee(&rollup, gas).await.expect("answers") - bytes;
+                let exact = U256::from(rule(gas.into()));
+                assert!(operator == exact || operator == exact + U256::ONE, "{gas}: {operator} {exact}");
+            }
+        }
+        // An endpoint that does not answer says nothing of what it costs.
+        let broken = rollup(|_| Say::refuse(-32603, "internal error")).await;
+        assert!(fee(&broken, 0).await.is_err());
     }
 
     /// A transaction of the old kind or not, and what an honest endpoint says of it.

@@ -94,8 +94,8 @@ impl Look<'_> {
         }
         let quote = self.quote().await?;
         let gas = Some(intent.spend.expected).filter(|gas| *gas > 0).unwrap_or(intent.gas);
-        let data_fee = inner.data_fee(&intent.data).await?;
-        let cost = Cost { gas, limit: intent.gas, data_fee };
+        let surcharge = inner.surcharge(&intent.data).await?;
+        let cost = Cost { gas, limit: intent.gas, surcharge };
         let bounds = Bounds { cost, budget: intent.budget, funds: None, keep: U256::ZERO };
         // What is too dear now is looked at again.
         let Some(fees) = fees::first(quote, bounds, false) else { return Ok(()) };

@@ -5,7 +5,7 @@ use provery_types::BlockRef;
 
 use super::fees::{Bounds, Cost, raised};
 use crate::{
-    gas::{Fees, Quote},
+    gas::{Fees, Quote, Surcharge},
     journal::{Intent, MinedAt},
 };
 
@@ -25,8 +25,8 @@ pub(super) struct Unmined<'a> {
     pub quote: Option<Quote>,
     /// Wei that the key has for it; None if it was not asked for.
     pub funds: Option<U256>,
-    /// Wei that the chain takes for its bytes, apart from gas.
-    pub data_fee: U256,
+    /// What the chain takes besides its gas.
+    pub surcharge: Surcharge,
     /// What an empty transfer in its place takes; None if it was not asked for.
     pub cancel: Option<Cost>,
     /// Whether an endpoint knows the newest of its transactions.
@@ -113,7 +113,7 @@ fn bounds(seen: &Unmined<'_>, cancels: bool) -> Option<Bounds> {
         return Some(Bounds { cost: seen.cancel?, budget, funds, keep: U256::ZERO });
     }
     let gas = Some(intent.spend.expected).filter(|gas| *gas > 0).unwrap_or(intent.gas);
-    let cost = Cost { gas, limit: intent.gas, data_fee: seen.data_fee };
+    let cost = Cost { gas, limit: intent.gas, surcharge: seen.surcharge };
     Some(Bounds { cost, budget, funds, keep: intent.spend.keep })
 }
 
@@ -191,8 +191,8 @@ mod tests {
             time: 1_000,
             quote: Some(Quote::new(100, 1)),
             funds: None,
-            data_fee: U256::ZERO,
-            cancel: Some(Cost { gas: TRANSFER_GAS, limit: TRANSFER_GAS, data_fee: U256::ZERO }),
+            surcharge: Surcharge::default(),
+            cancel: Some(Cost { gas: TRANSFER_GAS, limit: TRANSFER_GAS, surcharge: Surcharge::default() }),
             known: true,
             older_known: false,
             refused: false,
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn an_empty_transfer_costs_what_the_chain_says_it_does() {
         let late = intent(Some(GAS * 210), Some(999), false);
-        let dear = Cost { gas: 900_000, limit: 900_000, data_fee: U256::ZERO };
+        let dear = Cost { gas: 900_000, limit: 900_000, surcharge: Surcharge::default() };
         let seen = Unmined { cancel: Some(dear), ..fresh(&late) };
         assert_eq!(decide(&seen, 2), Decision { action: Action::Wait, exhausted: true });
         assert_eq!(decide(&Unmined { cancel: None, ..seen }, 2).action, Action::Wait, "not known, not sent");

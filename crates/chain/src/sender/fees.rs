@@ -8,7 +8,7 @@
 use alloy::primitives::U256;
 
 use crate::{
-    gas::{Fees, Quote},
+    gas::{Fees, Quote, Surcharge},
     journal::Signed,
 };
 
@@ -42,15 +42,15 @@ pub(super) struct Cost {
     pub gas: u64,
     /// Its gas limit: what a node wants to see paid for before it takes it.
     pub limit: u64,
-    /// Wei that a rollup takes for its bytes, apart from gas.
-    pub data_fee: U256,
+    /// What a rollup takes besides that.
+    pub surcharge: Surcharge,
 }
 
 impl Bounds {
     /// The highest max fee allowed, wei a unit of gas.
     fn cap(self) -> Option<u128> {
-        let Cost { gas, limit, data_fee } = self.cost;
-        let by = |wei: U256, gas: u64| wei.saturating_sub(data_fee) / U256::from(gas.max(1));
+        let Cost { gas, limit, surcharge } = self.cost;
+        let by = |wei: U256, gas: u64| wei.saturating_sub(surcharge.at(gas)) / U256::from(gas.max(1));
         let budget = self.budget.map(|budget| by(budget, gas));
         let limited = self.funds.map(|funds| by(funds, limit.max(gas)));
         let kept = self.funds.map(|funds| by(funds.saturating_sub(self.keep), gas));
@@ -60,10 +60,11 @@ impl Bounds {
     /// The highest max fee that leaves as much as another like it takes at the usual one.
     fn spared(self, usual: u128) -> u128 {
         let Some(funds) = self.funds else { return u128::MAX };
-        let Cost { gas, limit, data_fee } = self.cost;
+        let Cost { gas, limit, surcharge } = self.cost;
+        let surcharge = surcharge.at(limit.max(gas));
         let limit = U256::from(limit.max(gas).max(1));
-        let another = U256::from(usual).saturating_mul(limit).saturating_add(data_fee);
-        (funds.saturating_sub(data_fee).saturating_sub(another) / limit).saturating_to()
+        let another = U256::from(usual).saturating_mul(limit).saturating_add(surcharge);
+        (funds.saturating_sub(surcharge).saturating_sub(another) / limit).saturating_to()
     }
 }
 
@@ -135,8 +136,12 @@ mod tests {
     }
 
     fn within(gas: u64, budget: Option<U256>) -> Bounds {
-        let cost = Cost { gas, limit: gas, data_fee: U256::ZERO };
+        let cost = Cost { gas, limit: gas, surcharge: Surcharge::default() };
         Bounds { cost, budget, funds: None, keep: U256::ZERO }
+    }
+
+    fn bytes(wei: u64) -> Surcharge {
+        Surcharge { fixed: U256::from(wei), ..Surcharge::default() }
     }
 
     fn fees() -> impl Strategy<Value = Fees> {
@@ -223,7 +228,7 @@ mod tests {
     #[test]
     fn haste_leaves_enough_for_one_more() {
         let quote = Quote::new(10, 2);
-        let cost = Cost { gas: 50_000, limit: 60_000, data_fee: U256::from(7) };
+        let cost = Cost { gas: 50_000, limit: 60_000, surcharge: bytes(7) };
         let usual = U256::from(quote.fees().max * 60_000) + U256::from(7);
         for times in [1u64, 2, 3, 5, 100] {
             let funds = usual * U256::from(times);
@@ -251,7 +256,7 @@ mod tests {
     #[test]
     fn a_budget_is_held_against_the_gas_expected_and_the_limit_against_what_the_key_has() {
         let quote = Quote::new(20, 1);
-        let cost = Cost { gas: 50_000, limit: 210_000, data_fee: U256::ZERO };
+        let cost = Cost { gas: 50_000, limit: 210_000, surcharge: Surcharge::default() };
         let wei = |gas: u64, price: u64| Some(U256::from(gas * price));
         let bounds = Bounds { cost, budget: wei(50_000, 25), funds: wei(210_000, 30), keep: U256::ZERO };
         assert_eq!(
@@ -262,10 +267,19 @@ mod tests {
         let poor = Bounds { funds: wei(210_000, 22), ..bounds };
         assert_eq!(first(quote, poor, false), Some(Fees::new(22, 1)), "no more is signed than can be shown");
         assert_eq!(first(quote, Bounds { funds: wei(210_000, 19), ..bounds }, false), None);
-        // A rollup's fee for the bytes is part of the cost.
-        let dear = Cost { data_fee: U256::from(50_000 * 4), ..cost };
+        // What a rollup takes for bytes is part of the cost, and what its operator takes goes with the gas, as the price does.
+        let operated = Surcharge { by_gas: U256::from(4_000_000_000_000u64), ..Surcharge::default() };
+        let operated = Bounds { cost: Cost { surcharge: operated, ..cost }, ..bounds };
+        assert_eq!(first(quote, operated, false), Some(Fees::new(21, 1)));
+        let poor = Bounds { funds: wei(210_000, 24), ..operated };
+        assert_eq!(
+            first(quote, poor, false),
+            Some(Fees::new(20, 1)),
+            "all of the limit is to be shown, with that"
+        );
+        let dear = Cost { surcharge: bytes(50_000 * 4), ..cost };
         assert_eq!(first(quote, Bounds { cost: dear, ..bounds }, false), Some(Fees::new(21, 1)));
-        let dearer = Cost { data_fee: U256::from(50_000 * 6), ..cost };
+        let dearer = Cost { surcharge: bytes(50_000 * 6), ..cost };
         assert_eq!(first(quote, Bounds { cost: dearer, ..bounds }, false), None);
         assert_eq!(raised(Fees::new(20, 1), quote, Bounds { cost: dearer, ..bounds }), None);
     }
@@ -273,7 +287,7 @@ mod tests {
     #[test]
     fn what_is_kept_back_is_not_spent() {
         let quote = Quote::new(20, 1);
-        let cost = Cost { gas: 50_000, limit: 60_000, data_fee: U256::ZERO };
+        let cost = Cost { gas: 50_000, limit: 60_000, surcharge: Surcharge::default() };
         let funds = Some(U256::from(50_000 * 41));
         let bounds = Bounds { cost, budget: None, funds, keep: U256::from(50_000 * 20) };
         assert_eq!(first(quote, bounds, false), Some(Fees::new(21, 1)));

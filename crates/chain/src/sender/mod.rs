@@ -85,7 +85,7 @@ pub struct Order {
     /// What it is for, such as "prove:1:17": an order with the tag and the calldata of a live intent is that intent.
     pub tag: String,
     /// Most wei of the chain's own currency that it may cost in all: the gas it is expected to use at the max fee, and what the
-    /// chain takes for its bytes. None is no bound.
+    /// chain takes besides. None is no bound.
     pub budget: Option<U256>,
     /// Wei of the key that are left for what is more urgent.
     pub keep: U256,
@@ -128,8 +128,8 @@ pub struct Mined {
     pub gas_used: u64,
     /// Wei a unit of gas.
     pub gas_price: u128,
-    /// Wei that the chain took for its bytes, apart from gas.
-    pub data_fee: U256,
+    /// Wei that the chain took besides its gas.
+    pub surcharge: U256,
     /// The contract it deployed.
     pub contract: Option<Address>,
     pub logs: Vec<Log>,

@@ -126,14 +126,14 @@ impl Inner {
             let soon = time.saturating_add(self.config.hurry_within.as_secs());
             hurried = is_late(order.due.or(order.deadline), soon);
         }
-        let (gas, quote, count, data_fee, funds) = tokio::join!(
+        let (gas, quote, count, surcharge, funds) = tokio::join!(
             self.gas(order, hurried),
             self.rpc.quote(),
             self.count(BlockNumberOrTag::Latest),
-            self.data_fee(&order.call.data),
+            self.surcharge(&order.call.data),
             self.funds(None, order.call.value),
         );
-        let ((gas, roomy), quote, count, data_fee) = (gas?, quote?, count?, data_fee?);
+        let ((gas, roomy), quote, count, surcharge) = (gas?, quote?, count?, surcharge?);
         // What keeps nothing back does not fail because a balance is not known.
         let funds = match funds {
             Ok(funds) => Some(funds),
@@ -142,14 +142,14 @@ impl Inner {
         };
         self.book().count(count);
         let wanted = U256::from(quote.fees().max).saturating_mul(U256::from(roomy));
-        let wanted = wanted.saturating_add(data_fee).saturating_add(order.keep);
+        let wanted = wanted.saturating_add(surcharge.at(roomy)).saturating_add(order.keep);
         let funds = match funds {
             Some(funds) if funds < wanted => Some(funds.max(self.most_funds(order.call.value).await)),
             funds => funds,
         };
-        let spendable = funds.unwrap_or(U256::MAX).saturating_sub(data_fee);
+        let spendable = funds.unwrap_or(U256::MAX).saturating_sub(surcharge.at(roomy));
         let limit = fees::limit(gas, roomy, spendable, quote);
-        let cost = Cost { gas, limit, data_fee };
+        let cost = Cost { gas, limit, surcharge };
         let fees = self.first_fees(order, cost, quote, funds, hurried)?;
         Ok(Price { cost, fees, count, took: started.elapsed() })
     }
@@ -167,8 +167,9 @@ impl Inner {
             return Ok(fees);
         }
         let (kind, account) = (order.call.kind, self.signer.address());
-        let least =
-            |gas: u64| (U256::from(gas) * U256::from(quote.base.max(1))).saturating_add(cost.data_fee);
+        let least = |gas: u64| {
+            (U256::from(gas) * U256::from(quote.base.max(1))).saturating_add(cost.surcharge.at(gas))
+        };
         if fees::first(quote, Bounds { budget: None, keep: U256::ZERO, ..bounds }, false).is_none() {
             let needed = least(cost.limit).saturating_add(order.call.value);
             let balance = funds.unwrap_or_default().saturating_add(order.call.value);

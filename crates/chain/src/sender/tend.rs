@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::{eips::BlockNumberOrTag, primitives::U256};
+use alloy::eips::BlockNumberOrTag;
 use provery_types::BlockRef;
 use tokio::sync::OnceCell;
 
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     ChainError, Receipt,
     finality::Settled,
-    gas::Quote,
+    gas::{Quote, Surcharge},
     journal::{Intent, MinedAt},
 };
 
@@ -309,14 +309,14 @@ impl Look<'_> {
         let ended = if cancels {
             Ended::Abandoned
         } else if receipt.inner.status() {
-            let Receipt { inner: receipt, data_fee } = receipt;
+            let Receipt { inner: receipt, surcharge } = receipt;
             Ended::Mined(Box::new(Mined {
                 kind: "",
                 tx_hash: receipt.transaction_hash,
                 block,
                 gas_used: receipt.gas_used,
                 gas_price: receipt.effective_gas_price,
-                data_fee,
+                surcharge,
                 contract: receipt.contract_address,
                 logs: receipt.inner.logs().to_vec(),
                 timings,
@@ -386,12 +386,12 @@ impl Look<'_> {
         let doubtful = in_front && waited >= bump_after && !newest.cancels && !late;
         let reverts = doubtful && inner.reverts(&intent).await;
         let cancels = newest.cancels || late || reverts && blocking;
-        let (mut funds, mut data_fee, mut cancel) = (None, U256::ZERO, None);
+        let (mut funds, mut surcharge, mut cancel) = (None, Surcharge::default(), None);
         if quote.is_some() {
             funds = inner.funds(Some(nonce), intent.value).await.ok();
             match cancels {
                 true => cancel = Some(inner.cancel_cost().await?),
-                false => data_fee = inner.data_fee(&intent.data).await?,
+                false => surcharge = inner.surcharge(&intent.data).await?,
             }
         }
         let seen = Unmined {
@@ -399,7 +399,7 @@ impl Look<'_> {
             time: self.head.timestamp,
             quote,
             funds,
-            data_fee,
+            surcharge,
             cancel,
             known,
             older_known,

@@ -312,7 +312,7 @@ async fn arbitrum_is_read_and_sent_to_with_the_limit_that_it_estimates() {
         ..Order::new(Call::transfer(Address::repeat_byte(2), U256::from(1)))
     };
     let mined = timeout(LONG, sender.deliver(order)).await.expect("in time").expect("it is mined");
-    assert_eq!((mined.gas_used, mined.gas_price, mined.data_fee), (200_000, 10_000_000, U256::ZERO));
+    assert_eq!((mined.gas_used, mined.gas_price, mined.surcharge), (200_000, 10_000_000, U256::ZERO));
     let raw: Bytes = sent.lock().expect("no panic")[0].parse().expect("hex");
     let signed = TxEnvelope::decode_2718(&mut raw.as_ref()).expect("a transaction");
     assert!(signed.gas_limit() > 3_600_000, "{signed:?}");

@@ -17,7 +17,7 @@ use provery_types::BlockRef;
 use super::{Inner, SendError, fees::Cost};
 use crate::{
     Call, ChainError, Receipt,
-    gas::{DataFees, Fees},
+    gas::{DataFees, Fees, Surcharge},
     journal::{Intent, Signed},
     view::View,
 };
@@ -111,20 +111,21 @@ impl Inner {
         }
     }
 
-    /// Wei that a transaction with this calldata costs apart from gas.
-    pub(super) async fn data_fee(&self, calldata: &[u8]) -> Result<U256, SendError> {
-        Ok(self.rpc.data_fee(self.data_fees().await?, calldata).await?)
+    /// What a transaction with this calldata costs besides its gas.
+    pub(super) async fn surcharge(&self, calldata: &[u8]) -> Result<Surcharge, SendError> {
+        Ok(self.rpc.surcharge_by(self.data_fees().await?, calldata).await?)
     }
 
     /// What an empty transfer to oneself takes.
     pub(super) async fn cancel_cost(&self) -> Result<Cost, SendError> {
-        let (gas, data_fee) = tokio::join!(self.rpc.transfer_gas(self.signer.address()), self.data_fee(&[]));
+        let (gas, surcharge) =
+            tokio::join!(self.rpc.transfer_gas(self.signer.address()), self.surcharge(&[]));
         // A transfer takes no less anywhere.
         let gas = gas?.clamp(TRANSFER_GAS, self.config.max_gas);
         // What is more than a plain transfer's may have changed by the time it is mined.
         let limit =
             if gas <= TRANSFER_GAS { gas } else { gas.saturating_add(gas / 5).min(self.config.max_gas) };
-        Ok(Cost { gas, limit, data_fee: data_fee? })
+        Ok(Cost { gas, limit, surcharge: surcharge? })
     }
 
     /// Wei that the key has for an intent, or for a new one, besides what others that wait may take.

@@ -8,7 +8,7 @@ use tracing::warn;
 use super::worth::{self, PROOF_GAS};
 
 /// Gas of a pause, rounded up.
-const PAUSE_GAS: u64 = 80_000;
+pub(super) const PAUSE_GAS: u64 = 80_000;
 /// Proofs below which the prover leaves the draws: what it may hold already must still be paid for.
 const BROKE_BELOW: u64 = 4;
 /// Proofs from which on it comes back: a pause and a resumption cost gas, too.
@@ -36,17 +36,17 @@ pub(super) struct Funds {
 pub(super) struct Prices {
     /// A unit of gas may cost.
     pub max_fee: u128,
-    /// For the bytes of a proof, apart from gas.
-    pub proof_data: U256,
-    /// For those of a pause.
-    pub pause_data: U256,
+    /// What a rollup takes for a proof besides its gas.
+    pub proof_surcharge: U256,
+    /// For a pause.
+    pub pause_surcharge: U256,
 }
 
 /// What to ask the chain for, to know what the key's balance is good for.
 #[derive(Clone, Debug)]
 pub(super) struct Needs {
     low_below: u64,
-    proof_gas: u64,
+    pub proof_gas: u64,
     /// Wei that the best slot pays; zero if there is none to be had.
     pays: U256,
     /// A proof's.
@@ -55,7 +55,7 @@ pub(super) struct Needs {
 
 impl Needs {
     fn proof(&self, prices: &Prices) -> U256 {
-        worth::cost(self.proof_gas, prices.max_fee, prices.proof_data)
+        worth::cost(self.proof_gas, prices.max_fee, prices.proof_surcharge)
     }
 
     /// Whether something would follow from such prices, so that they are not to be believed of one endpoint.
@@ -105,7 +105,7 @@ impl Funds {
 
     /// Wei that a proof may cost now.
     pub fn proof_cost(&self) -> U256 {
-        worth::cost(self.proof_gas, self.prices.max_fee, self.prices.proof_data)
+        worth::cost(self.proof_gas, self.prices.max_fee, self.prices.proof_surcharge)
     }
 
     /// A look is back, with the balance in wei. Whether a warning is due.
@@ -149,7 +149,7 @@ impl Funds {
     pub fn kept_back(&self) -> U256 {
         match self.prices.max_fee {
             0 => U256::ZERO,
-            fee => worth::cost(PAUSE_GAS, fee, self.prices.pause_data),
+            fee => worth::cost(PAUSE_GAS, fee, self.prices.pause_surcharge),
         }
     }
 }
@@ -173,8 +173,8 @@ mod tests {
         // A rollup that takes as much for the bytes as for the gas; a pause has few of them.
         let bytes = Prices {
             max_fee: 10,
-            proof_data: U256::from(10 * PROOF_GAS),
-            pause_data: U256::from(10 * PAUSE_GAS),
+            proof_surcharge: U256::from(10 * PROOF_GAS),
+            pause_surcharge: U256::from(10 * PAUSE_GAS),
         };
         let mut rollup = Funds::new(20);
         assert!(rollup.looked(proofs(7), bytes) && rollup.broke() && rollup.proofs_left() == 3);
@@ -184,7 +184,7 @@ mod tests {
         assert!(needs.doubts(proofs(40), &bytes), "it would leave, for a slot pays less");
         assert!(!needs.doubts(proofs(20), &gas(10)) && needs.doubts(proofs(19), &gas(10)));
         assert!(!rollup.needs(U256::ZERO).doubts(proofs(40), &bytes));
-        assert_eq!(needs.cheapest([bytes, gas(10), gas(11)]).map(|it| it.proof_data), Some(U256::ZERO));
+        assert_eq!(needs.cheapest([bytes, gas(10), gas(11)]).map(|it| it.proof_surcharge), Some(U256::ZERO));
         // A proof that takes more gas than is assumed; and one that takes less.
         let mut dear = Funds::new(20);
         dear.proof_mined(2 * PROOF_GAS);

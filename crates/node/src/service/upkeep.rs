@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::Service;
 use super::budgets::Spending;
-use super::funds::{Needs, Prices};
+use super::funds::{Needs, PAUSE_GAS, Prices};
 use super::sends::Sent;
 use crate::book::Due;
 use crate::facts::{Pending, SlotKey};
@@ -388,8 +388,8 @@ impl Service {
 async fn prices(rpc: &Rpc, needs: &Needs, pause: &[u8]) -> Result<Prices, ChainError> {
     Ok(Prices {
         max_fee: rpc.max_fee().await?,
-        proof_data: rpc.fee_for_bytes(&needs.calldata).await?,
-        pause_data: rpc.fee_for_bytes(pause).await?,
+        proof_surcharge: rpc.surcharge(&needs.calldata, needs.proof_gas).await?,
+        pause_surcharge: rpc.surcharge(pause, PAUSE_GAS).await?,
     })
 }
 

@@ -32,9 +32,9 @@ pub fn proof_sized() -> Bytes {
     words.collect::<Vec<u8>>().into()
 }
 
-/// Wei of the chain's currency for so much gas at `max_fee` (wei a unit), and `data_fee` for the bytes.
-pub fn cost(gas: u64, max_fee: u128, data_fee: U256) -> U256 {
-    U256::from(max_fee.max(1)).saturating_mul(U256::from(gas)).saturating_add(data_fee)
+/// Wei of the chain's currency for so much gas at `max_fee` (wei a unit), and what a rollup takes besides.
+pub fn cost(gas: u64, max_fee: u128, surcharge: U256) -> U256 {
+    U256::from(max_fee.max(1)).saturating_mul(U256::from(gas)).saturating_add(surcharge)
 }
 
 /// Asset wei that may be spent on a transaction that furthers the hold on a slot: a tenth of its price, and the bond of a bid that

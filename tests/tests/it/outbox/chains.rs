@@ -57,8 +57,8 @@ async fn a_rollups_fee_for_bytes_is_part_of_what_a_budget_pays() -> Result<()> {
     let bench = Bench::new().await?;
     bench.mine_at(GWEI).await?;
     let fee = U256::from(40_000 * GWEI);
-    // Answers every call with that.
-    let code = format!("0x7f{fee:064x}5f5260205ff3");
+    // Answers every call with that; but for one with a single word, which it does not know.
+    let code = format!("0x36602414602e577f{fee:064x}5f5260205ff35b5f5ffd");
     bench.anvil.request("anvil_setCode", json!([ORACLE, code])).await?;
     let sender = bench.open(config())?;
     let gas = U256::from(21_000 * 2 * GWEI);

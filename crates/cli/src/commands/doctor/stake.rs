@@ -71,7 +71,8 @@ pub async fn look(
 
     let fee = chain.max_fee().await?;
     let balance = chain.rpc().balance(me).await?;
-    let cost = worth::cost(PROOF_GAS, fee, chain.rpc().fee_for_bytes(&worth::proof_sized()).await?);
+    let surcharge = chain.rpc().surcharge(&worth::proof_sized(), PROOF_GAS).await?;
+    let cost = worth::cost(PROOF_GAS, fee, surcharge);
     let proofs = proofs(balance, cost);
     funds(me, proofs, values.low_balance_proofs.unwrap_or(LOW_PROOFS), found);
 
