@@ -16,6 +16,11 @@ const STALE: u64 = 86_400;
 /// Of the blocks below those that are all kept, one in so many is.
 pub(crate) const SPARSE: u64 = 32;
 
+/// Whether a block is old enough, next to the head, to be taken for final where the chain does not say.
+pub(crate) fn is_settled(timestamp: u64, head: u64) -> bool {
+    head.saturating_sub(timestamp) >= SETTLED
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finality {
     /// Blocks up to this height are final.
@@ -70,6 +75,11 @@ impl Settled {
         self.before = std::mem::replace(&mut self.now, least.filter(|_| tagged || !self.tagged));
     }
 
+    /// Whether one of them says what is finalized. Without, depth in blocks says little: see [`is_settled`].
+    pub(crate) fn is_tagged(self) -> bool {
+        self.tagged
+    }
+
     pub(crate) fn covers(self, height: u64) -> bool {
         self.before.zip(self.now).is_some_and(|(before, now)| height <= before.min(now))
     }
@@ -83,7 +93,7 @@ pub(crate) fn thin(known: &mut VecDeque<BlockRef>, keep: usize, finality: Finali
     let recent = tip.number.saturating_sub(keep - 1);
     let is_final = |block: &BlockRef| match finality {
         Finality::UpTo(height) => block.number <= height,
-        Finality::Unknown => tip.timestamp.saturating_sub(block.timestamp) >= SETTLED,
+        Finality::Unknown => is_settled(block.timestamp, tip.timestamp),
     };
     // The newest that is final, and not among those that are all kept, is the oldest that is needed.
     let floor =

@@ -42,6 +42,8 @@ pub struct Intent {
 pub struct Spend {
     /// Gas that it is expected to use, which is less than its limit; 0 if that is not known.
     pub expected: u64,
+    /// Gas limit that is known to be enough, and is the least whatever is estimated; 0 if none is.
+    pub least: u64,
     /// Wei that are left to the key for what is more urgent.
     pub keep: U256,
     /// Chain time (unix seconds) before which it should be there: fees are raised sooner when that is near.

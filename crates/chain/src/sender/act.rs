@@ -8,17 +8,26 @@ use super::{
     decide::is_late,
     fees::{self, Bounds, Cost},
     tend::{Look, Watch},
-    wire::Broadcast,
+    wire::{Again, Broadcast},
 };
 use crate::{
     gas::Fees,
-    journal::{Intent, Signed},
+    journal::{Intent, Signed, Spend},
 };
 
 /// Looks in a row that must find a nonce missing before it is filled.
 const GAP_LOOKS: u32 = 2;
 /// What a transfer is called that fills a nonce which nothing has.
 const FILL: &str = "fill";
+
+/// What takes an intent's place.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Replacement {
+    /// The same call, which takes this now.
+    Call(Cost),
+    /// An empty transfer with this gas limit.
+    Empty(u64),
+}
 
 impl Look<'_> {
     /// Broadcast what was broadcast before or takes its place, so that no single endpoint has it alone.
@@ -44,22 +53,26 @@ impl Look<'_> {
     }
 
     /// Sign an intent's nonce again with other fees, write that down, broadcast it.
-    /// With `cancel`, as an empty transfer with that gas limit.
     pub(super) async fn replace(
         &self,
         intent: &Intent,
-        cancel: Option<u64>,
+        by: Replacement,
         fees: Fees,
     ) -> Result<(), SendError> {
         let (inner, nonce) = (self.inner, intent.nonce);
-        let signed = match cancel {
-            Some(limit) => inner.sign_cancel(&intent.kind, nonce, limit, fees).await?,
-            None => inner.sign(intent.into(), nonce, intent.gas, fees).await?,
+        let signed = match by {
+            Replacement::Empty(limit) => inner.sign_cancel(&intent.kind, nonce, limit, fees).await?,
+            Replacement::Call(cost) => inner.sign(intent.into(), nonce, cost.limit, fees).await?,
         };
         tracing::info!(nonce, kind = intent.kind, tx = %signed.hash, max_fee = fees.max, tip = fees.tip, "fees raised");
-        inner.change(nonce, |intent| intent.signed.push(signed.clone()))?;
+        inner.change(nonce, |intent| {
+            intent.signed.push(signed.clone());
+            if let Replacement::Call(cost) = by {
+                (intent.gas, intent.spend.expected) = (cost.limit, cost.gas);
+            }
+        })?;
         inner.note(nonce, |entry| {
-            entry.since = Some(self.head.number);
+            entry.since = Some(self.head);
             entry.resent = 0;
             entry.refused = false;
             entry.accepted = false;
@@ -76,9 +89,10 @@ impl Look<'_> {
             kind = intent.kind,
             "the nonce went to a transaction of another program; let only one use a key"
         );
+        let again = inner.estimate_again(intent).await;
         let worthless = is_late(intent.deadline, self.head.timestamp)
             || intent.signed.last().is_some_and(|signed| signed.cancels)
-            || inner.reverts(intent).await;
+            || again == Again::Reverts;
         // A program that died amid this has signed it again already.
         let signed_again = inner.book().entries.values().any(|entry| {
             let other = &entry.intent;
@@ -93,23 +107,24 @@ impl Look<'_> {
             return Ok(());
         }
         let quote = self.quote().await?;
-        let gas = Some(intent.spend.expected).filter(|gas| *gas > 0).unwrap_or(intent.gas);
-        let surcharge = inner.surcharge(&intent.data).await?;
-        let cost = Cost { gas, limit: intent.gas, surcharge };
+        let cost = inner.cost_now(intent, again, inner.surcharge(&intent.data).await?, None, quote);
         let bounds = Bounds { cost, budget: intent.budget, funds: None, keep: U256::ZERO };
         // What is too dear now is looked at again.
         let Some(fees) = fees::first(quote, bounds, false) else { return Ok(()) };
         let (nonce, signed) = {
             let _lock = inner.placing.lock().await;
             let nonce = inner.book().next_nonce(self.count);
-            let signed = inner.sign(intent.into(), nonce, intent.gas, fees).await?;
-            let moved = Intent { nonce, signed: vec![signed.clone()], mined: None, ..intent.clone() };
+            let signed = inner.sign(intent.into(), nonce, cost.limit, fees).await?;
+            let spend = Spend { expected: cost.gas, ..intent.spend };
+            let signed_again = vec![signed.clone()];
+            let moved =
+                Intent { nonce, gas: cost.limit, spend, signed: signed_again, mined: None, ..intent.clone() };
             inner.journal.put(&moved)?;
             let mut book = inner.book();
             book.lost_nonce(intent.nonce);
             let old = book.entries.remove(&intent.nonce);
             let entry = book.insert(moved);
-            entry.since = Some(self.head.number);
+            entry.since = Some(self.head);
             if let Some(old) = old {
                 (entry.id, entry.ended, entry.timings) = (old.id, old.ended, old.timings);
             }
@@ -153,7 +168,7 @@ impl Look<'_> {
             mined: None,
         };
         inner.journal.put(&intent)?;
-        inner.book().insert(intent).since = Some(self.head.number);
+        inner.book().insert(intent).since = Some(self.head);
         drop(lock);
         watch.gap = None;
         self.broadcast(nonce, &signed).await

@@ -60,7 +60,7 @@ pub(super) struct Entry {
     /// When it may be broadcast again although no block came.
     pub try_at: Option<Instant>,
     /// The head when the newest transaction was signed.
-    pub since: Option<u64>,
+    pub since: Option<BlockRef>,
     /// Looks in a row at which its nonce had gone elsewhere.
     pub taken: u32,
     /// It was said that its budget is used up.
@@ -121,7 +121,7 @@ impl Entry {
     }
 
     /// A reorg took the block it was mined in.
-    pub fn was_unmined(&mut self, head: u64) {
+    pub fn was_unmined(&mut self, head: BlockRef) {
         self.ended.send_replace(None);
         self.receipt = None;
         self.accepted = false;
@@ -138,7 +138,7 @@ pub(super) struct Book {
     /// The newest block seen, and when.
     pub head: Option<(BlockRef, Instant)>,
     /// The head at which the chain's count was last seen to grow.
-    pub front_since: u64,
+    pub front_since: BlockRef,
     /// Nonces below were used, by intents that are forgotten.
     pub floor: u64,
     /// The highest count seen since this program began to act.
@@ -322,17 +322,13 @@ impl Book {
         self.entries.range(nonce..).any(|(_, entry)| !entry.is_mined()).then_some(nonce)
     }
 
-    pub fn blocks_others(&self, nonce: u64) -> bool {
-        self.entries.range(nonce + 1..).any(|(_, entry)| !entry.is_mined())
-    }
-
     pub fn status(&self) -> OutboxStatus {
         let unmined = || self.entries.values().filter(|entry| !entry.is_mined());
         OutboxStatus {
             intents: unmined().count() as u64,
             oldest_nonce: unmined().next().map(|entry| entry.intent.nonce),
             next_nonce: self.entries.keys().next_back().map(|nonce| nonce + 1),
-            unmined_since_block: unmined().filter_map(|entry| entry.since).min(),
+            unmined_since_block: unmined().filter_map(|entry| entry.since.map(|since| since.number)).min(),
             replaced: self.replaced,
             rebroadcast: self.rebroadcast,
             foreign_nonces: self.foreign,
@@ -413,7 +409,7 @@ mod tests {
         let mut book = Book::load(vec![intent(5, true)]);
         if let Some(entry) = book.entries.get_mut(&5) {
             entry.intent.mined = None;
-            entry.was_unmined(9);
+            entry.was_unmined(BlockRef { number: 9, ..BlockRef::default() });
         }
         assert_eq!(book.next_nonce(5), 6);
         assert_eq!(book.status().oldest_nonce, Some(5));

@@ -5,7 +5,7 @@ use provery_types::BlockRef;
 
 use super::fees::{Bounds, Cost, raised};
 use crate::{
-    gas::{Fees, Quote, Surcharge},
+    gas::{Fees, Quote},
     journal::{Intent, MinedAt},
 };
 
@@ -14,6 +14,27 @@ use crate::{
 pub(super) const TAKEN_LOOKS: u32 = 3;
 /// Broadcasts in a row that end in nobody knowing the transaction, after which higher fees are tried.
 const LOST_BROADCASTS: u32 = 2;
+
+/// How long something took, by the chain's blocks and its time: a block is twelve seconds here and a quarter of one there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    pub blocks: u64,
+    pub seconds: u64,
+}
+
+impl Span {
+    pub fn between(since: BlockRef, head: BlockRef) -> Self {
+        Self {
+            blocks: head.number.saturating_sub(since.number),
+            seconds: head.timestamp.saturating_sub(since.timestamp),
+        }
+    }
+
+    /// At least as many blocks, and at least as many seconds.
+    pub fn reaches(self, least: Self) -> bool {
+        self.blocks >= least.blocks && self.seconds >= least.seconds
+    }
+}
 
 /// An intent without a receipt, and what was seen of it.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +46,8 @@ pub(super) struct Unmined<'a> {
     pub quote: Option<Quote>,
     /// Wei that the key has for it; None if it was not asked for.
     pub funds: Option<U256>,
-    /// What the chain takes besides its gas.
-    pub surcharge: Surcharge,
+    /// What it takes, as of now.
+    pub cost: Cost,
     /// What an empty transfer in its place takes; None if it was not asked for.
     pub cancel: Option<Cost>,
     /// Whether an endpoint knows the newest of its transactions.
@@ -37,11 +58,9 @@ pub(super) struct Unmined<'a> {
     pub refused: bool,
     /// Broadcasts since an endpoint last knew it.
     pub resent: u32,
-    /// Blocks in which it could have been mined and was not.
-    pub waited: u64,
-    /// Whether others wait for its nonce.
-    pub blocking: bool,
-    /// Whether it would revert.
+    /// For how long it could have been mined and was not.
+    pub waited: Span,
+    /// Whether it is the next to be mined, has waited and would revert.
     pub reverts: bool,
     /// Whether the chain's count is past its nonce, though it has no receipt.
     pub passed: bool,
@@ -75,8 +94,8 @@ pub(super) fn is_late(deadline: Option<u64>, time: u64) -> bool {
     deadline.is_some_and(|deadline| time > deadline)
 }
 
-/// `bump_after` is in blocks.
-pub(super) fn decide(seen: &Unmined<'_>, bump_after: u64) -> Decision {
+/// After waiting for `patience`, it is raised.
+pub(super) fn decide(seen: &Unmined<'_>, patience: Span) -> Decision {
     let plain = |action| Decision { action, exhausted: false };
     let Some(newest) = seen.intent.signed.last() else { return plain(Action::Wait) };
     if seen.taken >= TAKEN_LOOKS {
@@ -88,13 +107,13 @@ pub(super) fn decide(seen: &Unmined<'_>, bump_after: u64) -> Decision {
     }
     let again = if seen.known { Action::Wait } else { Action::Rebroadcast };
     let late = is_late(seen.intent.deadline, seen.time);
-    let worthless = !newest.cancels && (late || seen.reverts && seen.blocking);
+    // What would revert keeps its nonce from what comes next, and is dearer if it is mined after all.
+    let worthless = !newest.cancels && (late || seen.reverts);
     // Sent once more as it is before its fees are taken for the reason.
     let tried = seen.known || seen.refused || seen.resent >= LOST_BROADCASTS;
     let underpriced = seen.refused && seen.older_known;
-    let stuck = underpriced || seen.waited >= bump_after && tried;
-    let due = stuck && (newest.cancels || !seen.reverts);
-    if !worthless && !due {
+    let stuck = underpriced || seen.waited.reaches(patience) && tried;
+    if !worthless && !stuck {
         return plain(again);
     }
     let Some(quote) = seen.quote else { return plain(again) };
@@ -112,9 +131,7 @@ fn bounds(seen: &Unmined<'_>, cancels: bool) -> Option<Bounds> {
     if cancels {
         return Some(Bounds { cost: seen.cancel?, budget, funds, keep: U256::ZERO });
     }
-    let gas = Some(intent.spend.expected).filter(|gas| *gas > 0).unwrap_or(intent.gas);
-    let cost = Cost { gas, limit: intent.gas, surcharge: seen.surcharge };
-    Some(Bounds { cost, budget, funds, keep: intent.spend.keep })
+    Some(Bounds { cost: seen.cost, budget, funds, keep: intent.spend.keep })
 }
 
 /// What to do about an intent that was seen mined.
@@ -185,20 +202,28 @@ mod tests {
         }
     }
 
+    fn cost(gas: u64, limit: u64) -> Cost {
+        Cost { gas, limit, ..Cost::default() }
+    }
+
+    /// Of two seconds each.
+    fn blocks(blocks: u64) -> Span {
+        Span { blocks, seconds: 2 * blocks }
+    }
+
     fn fresh(intent: &Intent) -> Unmined<'_> {
         Unmined {
             intent,
             time: 1_000,
             quote: Some(Quote::new(100, 1)),
             funds: None,
-            surcharge: Surcharge::default(),
-            cancel: Some(Cost { gas: TRANSFER_GAS, limit: TRANSFER_GAS, surcharge: Surcharge::default() }),
+            cost: cost(GAS, GAS),
+            cancel: Some(cost(TRANSFER_GAS, TRANSFER_GAS)),
             known: true,
             older_known: false,
             refused: false,
             resent: 0,
-            waited: 0,
-            blocking: false,
+            waited: blocks(0),
             reverts: false,
             passed: false,
             taken: 0,
@@ -208,83 +233,107 @@ mod tests {
     #[test]
     fn what_the_pool_has_is_waited_for_and_what_it_lost_is_sent_again() {
         let intent = intent(None, None, false);
-        assert_eq!(decide(&fresh(&intent), 2).action, Action::Wait);
+        assert_eq!(decide(&fresh(&intent), blocks(2)).action, Action::Wait);
         let lost = Unmined { known: false, ..fresh(&intent) };
-        assert_eq!(decide(&lost, 2).action, Action::Rebroadcast);
+        assert_eq!(decide(&lost, blocks(2)).action, Action::Rebroadcast);
         // Even if it is overdue: it may be the loss that kept it back.
-        assert_eq!(decide(&Unmined { waited: 9, ..lost }, 2).action, Action::Rebroadcast);
-        assert!(matches!(decide(&Unmined { waited: 9, resent: 2, ..lost }, 2).action, Action::Replace(_)));
+        assert_eq!(decide(&Unmined { waited: blocks(9), ..lost }, blocks(2)).action, Action::Rebroadcast);
+        assert!(matches!(
+            decide(&Unmined { waited: blocks(9), resent: 2, ..lost }, blocks(2)).action,
+            Action::Replace(_)
+        ));
     }
 
     #[test]
     fn what_is_stuck_is_replaced_by_an_eighth_more() {
         let intent = intent(None, None, false);
-        let stuck = Unmined { waited: 2, ..fresh(&intent) };
-        assert_eq!(decide(&stuck, 2).action, Action::Replace(Fees::new(227, 2)));
-        assert_eq!(decide(&stuck, 3).action, Action::Wait);
+        let stuck = Unmined { waited: blocks(2), ..fresh(&intent) };
+        assert_eq!(decide(&stuck, blocks(2)).action, Action::Replace(Fees::new(227, 2)));
+        assert_eq!(decide(&stuck, blocks(3)).action, Action::Wait);
         // A pool that refuses a replacement has the older one: raise from what was signed last.
         let refused = Unmined { known: false, refused: true, older_known: true, ..fresh(&intent) };
-        assert_eq!(decide(&refused, 2).action, Action::Replace(Fees::new(227, 2)));
+        assert_eq!(decide(&refused, blocks(2)).action, Action::Replace(Fees::new(227, 2)));
+    }
+
+    #[test]
+    fn blocks_that_come_quickly_are_no_reason_to_raise() {
+        let intent = intent(None, None, false);
+        let patience = Span { blocks: 2, seconds: 4 };
+        let after = |blocks, seconds| {
+            let waited = Span { blocks, seconds };
+            decide(&Unmined { waited, ..fresh(&intent) }, patience).action
+        };
+        assert_eq!(after(12, 3), Action::Wait, "a quarter of a second each");
+        assert_eq!(after(1, 12), Action::Wait, "there was but one that could have had it");
+        assert!(matches!(after(16, 4), Action::Replace(_)) && matches!(after(2, 24), Action::Replace(_)));
     }
 
     #[test]
     fn the_budget_is_the_end_of_raising() {
         let intent = intent(Some(GAS * 210), None, false);
-        let stuck = Unmined { waited: 2, ..fresh(&intent) };
-        assert_eq!(decide(&stuck, 2), Decision { action: Action::Wait, exhausted: true });
+        let stuck = Unmined { waited: blocks(2), ..fresh(&intent) };
+        assert_eq!(decide(&stuck, blocks(2)), Decision { action: Action::Wait, exhausted: true });
         let lost = Unmined { known: false, resent: 3, ..stuck };
-        assert_eq!(decide(&lost, 2), Decision { action: Action::Rebroadcast, exhausted: true });
+        assert_eq!(decide(&lost, blocks(2)), Decision { action: Action::Rebroadcast, exhausted: true });
     }
 
     #[test]
     fn what_is_worthless_is_cancelled() {
         let late = intent(Some(GAS * 210), Some(999), false);
         // An empty transfer needs less gas, so the budget reaches further.
-        assert_eq!(decide(&fresh(&late), 2).action, Action::Cancel(Fees::new(227, 2)));
+        assert_eq!(decide(&fresh(&late), blocks(2)).action, Action::Cancel(Fees::new(227, 2)));
         let cancelled = intent(None, Some(999), true);
-        assert_eq!(decide(&fresh(&cancelled), 2).action, Action::Wait, "once");
-        let stuck = Unmined { waited: 2, ..fresh(&cancelled) };
-        assert!(matches!(decide(&stuck, 2).action, Action::Replace(_)));
+        assert_eq!(decide(&fresh(&cancelled), blocks(2)).action, Action::Wait, "once");
+        let stuck = Unmined { waited: blocks(2), ..fresh(&cancelled) };
+        assert!(matches!(decide(&stuck, blocks(2)).action, Action::Replace(_)));
 
         let timeless = intent(None, None, false);
-        let reverting = Unmined { reverts: true, waited: 5, ..fresh(&timeless) };
-        assert_eq!(decide(&reverting, 2).action, Action::Wait, "no more is paid for it");
-        let blocking = Unmined { blocking: true, ..reverting };
-        assert!(matches!(decide(&blocking, 2).action, Action::Cancel(_)));
+        let reverting = Unmined { reverts: true, waited: blocks(5), ..fresh(&timeless) };
+        assert!(matches!(decide(&reverting, blocks(2)).action, Action::Cancel(_)), "its nonce is freed");
         let due = intent(None, Some(1_000), false);
-        assert_eq!(decide(&fresh(&due), 2).action, Action::Wait, "the deadline itself is in time");
+        assert_eq!(decide(&fresh(&due), blocks(2)).action, Action::Wait, "the deadline itself is in time");
     }
 
     #[test]
     fn a_budget_that_rises_is_spent_by_what_is_under_way() {
         let poor = intent(Some(GAS * 210), None, false);
-        let stuck = Unmined { waited: 2, ..fresh(&poor) };
-        assert!(decide(&stuck, 2).exhausted);
+        let stuck = Unmined { waited: blocks(2), ..fresh(&poor) };
+        assert!(decide(&stuck, blocks(2)).exhausted);
         let rich = Intent { budget: Some(U256::from(GAS * 420)), ..poor.clone() };
-        let action = decide(&Unmined { intent: &rich, ..stuck }, 2).action;
+        let action = decide(&Unmined { intent: &rich, ..stuck }, blocks(2)).action;
         assert_eq!(action, Action::Replace(Fees::new(227, 2)));
         // So is one that turns out to use less than its limit.
-        let spend = crate::journal::Spend { expected: GAS / 2, ..poor.spend };
-        let lean = Intent { spend, ..poor.clone() };
-        assert!(matches!(decide(&Unmined { intent: &lean, ..stuck }, 2).action, Action::Replace(_)));
+        let lean = Unmined { cost: cost(GAS / 2, GAS), ..stuck };
+        assert!(matches!(decide(&lean, blocks(2)).action, Action::Replace(_)));
+        let dearer = Unmined { intent: &rich, cost: cost(4 * GAS, 4 * GAS), ..stuck };
+        assert!(decide(&dearer, blocks(2)).exhausted, "nor one that turns out to use more");
     }
 
     #[test]
     fn an_empty_transfer_costs_what_the_chain_says_it_does() {
         let late = intent(Some(GAS * 210), Some(999), false);
-        let dear = Cost { gas: 900_000, limit: 900_000, surcharge: Surcharge::default() };
+        let dear = cost(900_000, 900_000);
         let seen = Unmined { cancel: Some(dear), ..fresh(&late) };
-        assert_eq!(decide(&seen, 2), Decision { action: Action::Wait, exhausted: true });
-        assert_eq!(decide(&Unmined { cancel: None, ..seen }, 2).action, Action::Wait, "not known, not sent");
+        assert_eq!(decide(&seen, blocks(2)), Decision { action: Action::Wait, exhausted: true });
+        assert_eq!(
+            decide(&Unmined { cancel: None, ..seen }, blocks(2)).action,
+            Action::Wait,
+            "not known, not sent"
+        );
     }
 
     #[test]
     fn a_nonce_that_went_elsewhere_is_given_up_only_when_that_is_sure() {
         let intent = intent(None, Some(1), false);
-        let passed =
-            Unmined { passed: true, known: false, waited: 9, taken: TAKEN_LOOKS - 1, ..fresh(&intent) };
-        assert_eq!(decide(&passed, 2).action, Action::Wait);
-        assert_eq!(decide(&Unmined { taken: TAKEN_LOOKS, ..passed }, 2).action, Action::Release);
+        let passed = Unmined {
+            passed: true,
+            known: false,
+            waited: blocks(9),
+            taken: TAKEN_LOOKS - 1,
+            ..fresh(&intent)
+        };
+        assert_eq!(decide(&passed, blocks(2)).action, Action::Wait);
+        assert_eq!(decide(&Unmined { taken: TAKEN_LOOKS, ..passed }, blocks(2)).action, Action::Release);
     }
 
     fn block(number: u64, hash: u8) -> BlockRef {
@@ -312,17 +361,17 @@ mod tests {
             budget in prop::option::of(0..GAS * 1_000),
             deadline in prop::option::of(0..2_000u64),
             (cancels, known, older_known, refused) in any::<(bool, bool, bool, bool)>(),
-            (blocking, reverts, passed) in any::<(bool, bool, bool)>(),
+            (reverts, passed) in any::<(bool, bool)>(),
             (resent, waited, taken) in (0..5u32, 0..10u64, 0..5u32),
             (base, tip) in (0..1_000u128, 0..10u128),
         ) {
             let intent = intent(budget, deadline, cancels);
             let quote = Some(Quote::new(base, tip));
             let seen = Unmined {
-                known, older_known, refused, resent, waited, blocking, reverts, passed, taken, quote, ..fresh(&intent)
+                known, older_known, refused, resent, waited: blocks(waited), reverts, passed, taken, quote, ..fresh(&intent)
             };
             let late = is_late(deadline, seen.time);
-            match decide(&seen, 2).action {
+            match decide(&seen, blocks(2)).action {
                 Action::Replace(fees) => {
                     let gas = if cancels { TRANSFER_GAS } else { GAS };
                     prop_assert!(budget.is_none_or(|budget| fees.max * u128::from(gas) <= u128::from(budget)));
@@ -331,7 +380,7 @@ mod tests {
                     prop_assert!(!passed);
                 }
                 Action::Cancel(fees) => {
-                    prop_assert!(!cancels && (late || reverts && blocking));
+                    prop_assert!(!cancels && (late || reverts));
                     prop_assert!(budget.is_none_or(|budget| fees.max * u128::from(TRANSFER_GAS) <= u128::from(budget)));
                 }
                 Action::Rebroadcast => prop_assert!(!known && !passed),

@@ -76,7 +76,7 @@ impl Inner {
                 let intent = self.intent(order, nonce, &price).await?;
                 self.journal.put(&intent)?;
                 let mut book = self.book();
-                let since = book.fresh_head(self.config.poll * 2).map(|head| head.number);
+                let since = book.fresh_head(self.config.poll * 2);
                 let entry = book.insert(intent.clone());
                 entry.first_try = true;
                 entry.since = since;
@@ -106,7 +106,12 @@ impl Inner {
             value: call.value,
             gas: price.cost.limit,
             budget: order.budget,
-            spend: Spend { expected: price.cost.gas, keep: order.keep, due: order.due },
+            spend: Spend {
+                expected: price.cost.gas,
+                least: self.least_limit(order),
+                keep: order.keep,
+                due: order.due,
+            },
             deadline: order.deadline,
             signed: vec![signed],
             mined: None,
@@ -194,8 +199,7 @@ impl Inner {
         if let Some(gas) = order.call.gas {
             return Ok((gas, gas));
         }
-        // What is known to be enough is the least limit: an estimate that is too low costs the gas and brings nothing.
-        let least = order.fallback_gas.unwrap_or_default().min(self.config.max_gas);
+        let least = self.least_limit(order);
         let mut unanswered = 0;
         loop {
             let error = match self.estimate(&order.call).await {
@@ -229,6 +233,11 @@ impl Inner {
             }
             sleep(self.config.poll).await;
         }
+    }
+
+    /// What is known to be enough is the least limit: an estimate that is too low costs the gas and brings nothing.
+    fn least_limit(&self, order: &Order) -> u64 {
+        order.fallback_gas.unwrap_or_default().min(self.config.max_gas)
     }
 
     /// Broadcast a new intent. It is withdrawn only if every answer was a refusal: then no endpoint has it.

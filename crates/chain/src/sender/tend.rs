@@ -11,15 +11,16 @@ use tokio::sync::OnceCell;
 
 use super::{
     Inner, Mined, SendError,
+    act::Replacement,
     book::{Ended, Entry},
-    decide::{Action, MinedAction, Unmined, decide, decide_mined, is_late},
+    decide::{Action, MinedAction, Span, Unmined, decide, decide_mined, is_late},
     fees::Cost,
-    wire::Known,
+    wire::{Again, Known},
 };
 use crate::{
     ChainError, Receipt,
-    finality::Settled,
-    gas::{Quote, Surcharge},
+    finality::{Settled, is_settled},
+    gas::Quote,
     journal::{Intent, MinedAt},
 };
 
@@ -122,7 +123,7 @@ impl Inner {
             book.head = Some((head, Instant::now()));
             book.count(count);
             if count > watch.count {
-                book.front_since = head.number;
+                book.front_since = head;
             }
         }
         watch.count = watch.count.max(count);
@@ -211,6 +212,10 @@ impl Inner {
     }
 }
 
+fn later(one: BlockRef, other: BlockRef) -> BlockRef {
+    if other.number > one.number { other } else { one }
+}
+
 impl Look<'_> {
     pub(super) async fn quote(&self) -> Result<Quote, ChainError> {
         self.quote.get_or_try_init(|| self.inner.rpc.quote()).await.copied()
@@ -272,14 +277,15 @@ impl Look<'_> {
 
     fn decide_mined(&self, mined: &MinedAt, settled: bool, canonical: &BlockRef) -> MinedAction {
         let config = &self.inner.config;
-        let is_final = self.settled.covers(mined.block.number);
+        let is_final = self.settled.covers(mined.block.number)
+            && (self.settled.is_tagged() || is_settled(mined.block.timestamp, self.head.timestamp));
         decide_mined(mined, canonical, self.head.number, settled, config.confirmations, is_final)
     }
 
     fn unmine(&self, nonce: u64) -> Result<(), SendError> {
         tracing::warn!(nonce, "a reorg took a transaction back, it is sent again");
         self.inner.change(nonce, |intent| intent.mined = None)?;
-        self.inner.note(nonce, |entry| entry.was_unmined(self.head.number));
+        self.inner.note(nonce, |entry| entry.was_unmined(self.head));
         Ok(())
     }
 
@@ -334,15 +340,17 @@ impl Look<'_> {
     }
 
     async fn unmined(&self, nonce: u64) -> Result<(), SendError> {
-        let (inner, head) = (self.inner, self.head.number);
-        let (intent, since, front_since, blocking, refused, resent, taken) = {
+        let (inner, head) = (self.inner, self.head);
+        let (intent, since, front_since, refused, resent, taken) = {
             let mut book = inner.book();
-            let (front_since, blocking) = (book.front_since, book.blocks_others(nonce));
+            let front_since = book.front_since;
             let Some(entry) = book.entries.get_mut(&nonce).filter(|entry| !entry.is_mined()) else {
                 return Ok(());
             };
-            let since = *entry.since.get_or_insert(head);
-            (entry.intent.clone(), since, front_since, blocking, entry.refused, entry.resent, entry.taken)
+            let since = entry.since.get_or_insert(head);
+            // A time that was ahead of the chain's is no reason to wait for it.
+            since.timestamp = since.timestamp.min(head.timestamp);
+            (entry.intent.clone(), *since, front_since, entry.refused, entry.resent, entry.taken)
         };
         let Some(newest) = intent.signed.last() else { return Ok(()) };
 
@@ -353,7 +361,7 @@ impl Look<'_> {
         {
             return self.seen_mined(nonce, receipt, block).await;
         }
-        let taken = if passed && self.is_taken(&intent, since).await? { taken + 1 } else { 0 };
+        let taken = if passed && self.is_taken(&intent, since.number).await? { taken + 1 } else { 0 };
         // Known to be in a block that is not canonical, or not yet: wait.
         passed |= known == Known::InBlock;
         let known = known == Known::Pending;
@@ -366,13 +374,19 @@ impl Look<'_> {
         });
 
         let older_known = refused && !known && !passed && self.knows_older(&intent).await?;
-        let age = head.saturating_sub(since);
+        let age = Span::between(since, head);
         let soon = self.head.timestamp.saturating_add(inner.config.hurry_within.as_secs());
         let hurried = is_late(intent.spend.due.or(intent.deadline), soon);
         // There is no time for a second look.
-        let bump_after = inner.config.bump_after_blocks.min(if hurried { 1 } else { u64::MAX });
+        let patience = match (
+            Span { blocks: inner.config.bump_after_blocks, seconds: inner.config.bump_after.as_secs() },
+            hurried,
+        ) {
+            (usual, false) => usual,
+            (usual, true) => Span { blocks: usual.blocks.min(1), seconds: usual.seconds / 2 },
+        };
         let late = is_late(intent.deadline, self.head.timestamp);
-        let quote = match age >= bump_after || late || refused {
+        let quote = match age.reaches(patience) || late || refused {
             true => Some(self.quote().await?),
             false => None,
         };
@@ -380,18 +394,23 @@ impl Look<'_> {
         let cannot_be_mined = quote.is_some_and(|quote| newest.max_fee < quote.base);
         let waited = match (in_front, cannot_be_mined) {
             (_, true) => age,
-            (true, false) => head.saturating_sub(since.max(front_since)),
-            (false, false) => 0,
+            (true, false) => Span::between(later(since, front_since), head),
+            (false, false) => Span::default(),
         };
-        let doubtful = in_front && waited >= bump_after && !newest.cancels && !late;
-        let reverts = doubtful && inner.reverts(&intent).await;
-        let cancels = newest.cancels || late || reverts && blocking;
-        let (mut funds, mut surcharge, mut cancel) = (None, Surcharge::default(), None);
-        if quote.is_some() {
+        // What others are ahead of cannot be estimated without what they do.
+        let again = match in_front && quote.is_some() && !newest.cancels && !late {
+            true => inner.estimate_again(&intent).await,
+            false => Again::Unknown,
+        };
+        let reverts = again == Again::Reverts && waited.reaches(patience);
+        let (mut funds, mut cost, mut cancel) = (None, Cost::default(), None);
+        if let Some(quote) = quote {
             funds = inner.funds(Some(nonce), intent.value).await.ok();
-            match cancels {
+            match newest.cancels || late || reverts {
                 true => cancel = Some(inner.cancel_cost().await?),
-                false => surcharge = inner.surcharge(&intent.data).await?,
+                false => {
+                    cost = inner.cost_now(&intent, again, inner.surcharge(&intent.data).await?, funds, quote)
+                }
             }
         }
         let seen = Unmined {
@@ -399,20 +418,19 @@ impl Look<'_> {
             time: self.head.timestamp,
             quote,
             funds,
-            surcharge,
+            cost,
             cancel,
             known,
             older_known,
             refused,
             resent,
             waited,
-            blocking,
             reverts,
             passed,
             taken,
         };
-        let decision = decide(&seen, bump_after);
-        let limit = cancel.map(|cost: Cost| cost.limit);
+        let decision = decide(&seen, patience);
+        let empty = Replacement::Empty(cancel.map_or(inner.config.max_gas, |cost: Cost| cost.limit));
         if decision.exhausted {
             self.say_exhausted(nonce, &intent);
         }
@@ -422,15 +440,17 @@ impl Look<'_> {
                 inner.book().rebroadcast += 1;
                 self.broadcast(nonce, newest).await
             }
-            Action::Replace(fees) => self.replace(&intent, limit.filter(|_| newest.cancels), fees).await,
+            Action::Replace(fees) if newest.cancels => self.replace(&intent, empty, fees).await,
+            Action::Replace(fees) => self.replace(&intent, Replacement::Call(cost), fees).await,
             Action::Cancel(fees) => {
                 tracing::warn!(
                     nonce,
                     kind = intent.kind,
                     late,
+                    reverts,
                     "a transaction is no longer of use, an empty one takes its nonce"
                 );
-                self.replace(&intent, limit, fees).await
+                self.replace(&intent, empty, fees).await
             }
             Action::Release => self.release(&intent).await,
         }

@@ -11,7 +11,7 @@ use std::{
 use alloy::{
     consensus::{Transaction as _, TxEnvelope},
     eips::eip2718::Decodable2718 as _,
-    primitives::{Address, Bloom, BloomInput, Bytes, U256},
+    primitives::{Address, Bloom, BloomInput, Bytes, U256, keccak256},
     rpc::types::Header as RpcHeader,
     signers::local::PrivateKeySigner,
 };
@@ -67,10 +67,12 @@ fn receipt(transaction: &str) -> Value {
 
 #[tokio::test]
 async fn a_transaction_is_forgotten_when_every_endpoint_says_that_it_is_final_and_not_for_a_far_head() {
-    // A head far away at one of two; no tag at all; one that is not there yet; and one that is.
+    // A head far away at one of two; no tag at all, and blocks that are many and not old, or old; a tag that is not there yet; and
+    // one that is.
     type Chains = &'static [(u64, Option<u64>)];
-    let cases: [(Chains, bool); 4] = [
+    let cases: [(Chains, bool); 5] = [
         (&[(9_000, None), (510, None)], false),
+        (&[(1_000, None)], false),
         (&[(9_000, None)], true),
         (&[(9_000, Some(499))], false),
         (&[(9_000, Some(600))], true),
@@ -185,7 +187,7 @@ async fn what_a_block_has_is_not_signed_again_for_an_endpoint_that_keeps_no_inde
                 block["transactions"] = json!(
                     sent.iter()
                         .filter_map(|raw| raw.parse::<Bytes>().ok())
-                        .map(alloy::primitives::keccak256)
+                        .map(keccak256)
                         .collect::<Vec<_>>()
                 );
                 block
@@ -225,6 +227,102 @@ async fn what_a_block_has_is_not_signed_again_for_an_endpoint_that_keeps_no_inde
     let mut sent = sent.lock().expect("no panic").clone();
     sent.dedup();
     assert_eq!(sent.len(), 1, "it is there");
+}
+
+/// What was broadcast, each once, and the height of the head that was looked at before.
+type Broadcasts = Arc<Mutex<Vec<(u64, Bytes)>>>;
+
+/// A chain that mines nothing but an empty transfer, in block 500. Its head is a block higher at each look, so many of them a second;
+/// what a call takes is asked of `estimate`, which is told how many transactions were broadcast.
+async fn stuck(
+    sent: &Broadcasts,
+    a_second: u64,
+    estimate: impl Fn(usize) -> Say + Send + Sync + 'static,
+) -> Fake {
+    let (keeps, grown) = (sent.clone(), AtomicU64::new(600));
+    Fake::new(move |method, params, _| {
+        let mut sent = keeps.lock().expect("no panic");
+        let empty = |raw: &Bytes| {
+            TxEnvelope::decode_2718(&mut raw.as_ref())
+                .is_ok_and(|it| it.value().is_zero() && it.input().is_empty())
+        };
+        let mined = sent.last().filter(|(_, raw)| empty(raw)).map(|(_, raw)| keccak256(raw).to_string());
+        match (method, params[0].as_str()) {
+            ("eth_getBlockByNumber", Some("latest")) => {
+                let number = grown.fetch_add(1, SeqCst) + 1;
+                let mut block = block(number);
+                block["timestamp"] = json!(format!("{:#x}", number / a_second));
+                Say::Result(block)
+            }
+            ("eth_getTransactionCount", _) => Say::Result(json!(if mined.is_some() { "0x1" } else { "0x0" })),
+            ("eth_sendRawTransaction", Some(raw)) => {
+                let raw: Bytes = raw.parse().expect("hex");
+                let hash = keccak256(&raw);
+                if sent.iter().all(|(_, before)| *before != raw) {
+                    sent.push((grown.load(SeqCst), raw));
+                }
+                Say::Result(json!(hash))
+            }
+            ("eth_getTransactionReceipt", Some(hash)) => {
+                Say::Result(if mined.as_deref() == Some(hash) { receipt(hash) } else { Value::Null })
+            }
+            ("eth_estimateGas", _) if params[0]["to"] == params[0]["from"] => Say::Result(json!("0x5208")),
+            ("eth_estimateGas", _) => estimate(sent.len()),
+            ("eth_getCode", _) => Say::Result(json!("0x")),
+            _ => sound(method, params),
+        }
+    })
+    .await
+}
+
+fn payment() -> Order {
+    Order::new(Call::transfer(Address::repeat_byte(2), U256::from(1)))
+}
+
+#[tokio::test]
+async fn a_replacement_has_the_limit_that_its_call_needs_now_and_what_would_revert_frees_its_nonce() {
+    let sent = Broadcasts::default();
+    let fake = stuck(&sent, 1, |sent| match sent {
+        0 => Say::Result(json!(format!("{:#x}", 100_000))),
+        1 => Say::Result(json!(format!("{:#x}", 300_000))),
+        2 => Say::Result(json!(format!("{:#x}", 200_000))),
+        3 => Say::refuse(-32000, "insufficient funds for gas * price + value"),
+        _ => Say::Error(3, "execution reverted", json!("0x08c379a0")),
+    })
+    .await;
+    let config = SenderConfig::new(Duration::from_millis(5));
+    let sender = Sender::new(connect(&[&fake], LONG).await, PrivateKeySigner::random(), config);
+    let ended = timeout(LONG, sender.deliver(payment())).await.expect("in time");
+    assert!(matches!(ended, Err(SendError::Abandoned { .. })), "{ended:?}");
+    let sent = sent.lock().expect("no panic").clone();
+    let limits = sent.iter().map(|(_, raw)| {
+        let signed = TxEnvelope::decode_2718(&mut raw.as_ref()).expect("a transaction");
+        assert_eq!(signed.nonce(), 0);
+        signed.gas_limit()
+    });
+    // A fifth more than the estimate, and what an epoch may take that begins in between.
+    assert_eq!(limits.collect::<Vec<_>>(), [270_000, 510_000, 390_000, 390_000, 21_000]);
+    assert_eq!(sender.status().replaced, 4);
+}
+
+#[tokio::test]
+async fn where_blocks_come_quickly_a_transaction_is_given_some_seconds() {
+    for (a_second, blocks) in [(1, 4), (4, 16)] {
+        let sent = Broadcasts::default();
+        let fake = stuck(&sent, a_second, |sent| match sent {
+            0 | 1 => Say::Result(json!("0x5208")),
+            _ => Say::Error(3, "execution reverted", json!("0x08c379a0")),
+        })
+        .await;
+        let config = SenderConfig::new(Duration::from_millis(5));
+        let sender = Sender::new(connect(&[&fake], LONG).await, PrivateKeySigner::random(), config);
+        let ended = timeout(LONG, sender.deliver(payment())).await.expect("in time");
+        assert!(matches!(ended, Err(SendError::Abandoned { .. })), "{ended:?}");
+        let heads: Vec<u64> = sent.lock().expect("no panic").iter().map(|(head, _)| *head).collect();
+        assert_eq!(heads.len(), 3, "{heads:?}");
+        // Seconds are whole: the last of them may have begun before.
+        assert!(heads.windows(2).all(|it| it[1] - it[0] > blocks - a_second), "{a_second}: {heads:?}");
+    }
 }
 
 /// A block as Arbitrum tells it: its own fields beside the usual ones, and a hash that is the usual fields'.

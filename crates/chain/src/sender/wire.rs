@@ -14,10 +14,13 @@ use alloy::{
 use provery_bindings::{DecodedError, decode_revert};
 use provery_types::BlockRef;
 
-use super::{Inner, SendError, fees::Cost};
+use super::{
+    Inner, SendError,
+    fees::{self, Cost},
+};
 use crate::{
     Call, ChainError, Receipt,
-    gas::{DataFees, Fees, Surcharge},
+    gas::{DataFees, Fees, Quote, Surcharge},
     journal::{Intent, Signed},
     view::View,
 };
@@ -37,6 +40,16 @@ pub(super) enum Broadcast {
     Refused(TransportError),
     /// No answer that says anything. The transaction may have arrived.
     Unanswered(TransportError),
+}
+
+/// What a call takes that was signed for before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// So much gas.
+    Takes(u64),
+    Reverts,
+    /// Nobody says.
+    Unknown,
 }
 
 /// What an endpoint knows of a transaction.
@@ -169,15 +182,39 @@ impl Inner {
         self.config.max_gas.min(needed.saturating_add(needed / 5).saturating_add(NEXT_EPOCH_GAS))
     }
 
-    /// Whether an intent would revert on top of the newest block, and no endpoint says otherwise; not, if none can say.
-    pub(super) async fn reverts(&self, intent: &Intent) -> bool {
+    /// What an intent's call takes on top of the newest block. That it fails is believed if no endpoint says otherwise.
+    pub(super) async fn estimate_again(&self, intent: &Intent) -> Again {
         let request = self.request(intent.into());
-        match self.rpc.provider().estimate_gas(request.clone()).block(BlockId::latest()).await {
+        let gas = match self.rpc.provider().estimate_gas(request.clone()).block(BlockId::latest()).await {
+            Ok(gas) => Some(gas),
             Err(RpcError::ErrorResp(payload)) if payload.as_revert_data().is_some() => {
-                self.estimates(request).await.is_none()
+                self.estimates(request).await
             }
-            _ => false,
+            Err(_) => return Again::Unknown,
+        };
+        match gas {
+            // No limit that is signed for here would be enough.
+            Some(gas) if gas <= self.config.max_gas => Again::Takes(gas),
+            _ => Again::Reverts,
         }
+    }
+
+    /// What an intent takes as of now: by its estimate, if there is one, else as it was signed last.
+    pub(super) fn cost_now(
+        &self,
+        intent: &Intent,
+        again: Again,
+        surcharge: Surcharge,
+        funds: Option<U256>,
+        quote: Quote,
+    ) -> Cost {
+        let Again::Takes(gas) = again else {
+            let gas = Some(intent.spend.expected).filter(|gas| *gas > 0).unwrap_or(intent.gas);
+            return Cost { gas, limit: intent.gas, surcharge };
+        };
+        let roomy = self.roomy(gas).max(intent.spend.least);
+        let spendable = funds.unwrap_or(U256::MAX).saturating_sub(surcharge.at(roomy));
+        Cost { gas, limit: fees::limit(gas, roomy, spendable, quote), surcharge }
     }
 
     /// Transactions of the key up to a block, or with those that wait to be mined.

@@ -52,7 +52,9 @@ impl Drop for Kept {
 }
 
 fn config() -> SenderConfig {
-    SenderConfig { give_up_after: Duration::from_secs(60), ..SenderConfig::new(Duration::from_millis(10)) }
+    let give_up_after = Duration::from_secs(60);
+    // Blocks are mined when a test says so, and not as time goes by.
+    SenderConfig { give_up_after, bump_after: Duration::ZERO, ..SenderConfig::new(Duration::from_millis(10)) }
 }
 
 impl Bench {
