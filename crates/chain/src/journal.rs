@@ -7,6 +7,8 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use provery_types::BlockRef;
 use serde::{Deserialize, Serialize};
 
+use crate::outlay::DayOutlay;
+
 /// A call that was signed for one nonce of a key. It is stored before it is first broadcast, and until its receipt's block
 /// is too deep for a reorg.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +44,8 @@ pub struct Intent {
 pub struct Spend {
     /// Gas that it is expected to use, which is less than its limit; 0 if that is not known.
     pub expected: u64,
+    /// Its gas limit is the caller's, and not by an estimate.
+    pub given: bool,
     /// Gas limit that is known to be enough, and is the least whatever is estimated; 0 if none is.
     pub least: u64,
     /// Wei that are left to the key for what is more urgent.
@@ -71,6 +75,16 @@ pub struct MinedAt {
     pub block: BlockRef,
     /// Whether the transaction did what it should, rather than revert.
     pub success: bool,
+    /// What it cost; nothing if an older program wrote it down.
+    #[serde(default)]
+    pub paid: Option<Paid>,
+}
+
+/// What a transaction took of its sender, besides what it sent along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paid {
+    pub gas: u64,
+    pub wei: U256,
 }
 
 /// Why an intent could not be written or read: nothing is sent then.
@@ -88,6 +102,16 @@ pub trait Journal: Send + Sync + fmt::Debug {
 
     /// Forget the intent of a nonce, if there is one.
     fn remove(&self, account: Address, nonce: u64) -> Result<(), JournalError>;
+
+    /// Forget the intent of a nonce whose block is too deep for a reorg, and note what it cost: both or neither.
+    fn close(&self, account: Address, nonce: u64, _cost: &DayOutlay) -> Result<(), JournalError> {
+        self.remove(account, nonce)
+    }
+
+    /// What the closed intents of a key cost; nothing where that is not kept.
+    fn outlays(&self, _account: Address) -> Result<Vec<DayOutlay>, JournalError> {
+        Ok(Vec::new())
+    }
 }
 
 /// For programs that send and end: what they send is not remembered.

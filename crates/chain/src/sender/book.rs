@@ -10,7 +10,11 @@ use provery_types::BlockRef;
 use tokio::sync::watch;
 
 use super::{Landing, Mined, Order, OutboxStatus, SendError, SendTimings, Waiting};
-use crate::{Call, Receipt, journal::Intent};
+use crate::{
+    Call, Receipt,
+    journal::Intent,
+    outlay::{DayOutlay, Outlay},
+};
 
 /// Longest pause between two broadcasts of what no endpoint takes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -135,6 +139,8 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(super) struct Book {
     pub entries: BTreeMap<u64, Entry>,
+    /// What intents cost that are forgotten, by day.
+    closed: BTreeMap<u64, Outlay>,
     /// The newest block seen, and when.
     pub head: Option<(BlockRef, Instant)>,
     /// The head at which the chain's count was last seen to grow.
@@ -160,8 +166,9 @@ pub(super) struct Book {
 
 impl Book {
     /// What was on disk.
-    pub fn load(intents: Vec<Intent>) -> Self {
-        let mut book = Self::default();
+    pub fn load(intents: Vec<Intent>, closed: Vec<DayOutlay>) -> Self {
+        let closed = closed.into_iter().map(|it| (it.day, it.outlay)).collect();
+        let mut book = Self { closed, ..Self::default() };
         for intent in intents.into_iter().filter(|intent| !intent.signed.is_empty()) {
             book.insert(intent);
         }
@@ -172,6 +179,21 @@ impl Book {
         self.last_id += 1;
         let (id, nonce) = (self.last_id, intent.nonce);
         self.entries.entry(nonce).insert_entry(Entry::new(id, intent)).into_mut()
+    }
+
+    /// Forget an intent, but not what it cost.
+    pub fn close(&mut self, nonce: u64, cost: &DayOutlay) {
+        self.entries.remove(&nonce);
+        *self.closed.entry(cost.day).or_default() += cost.outlay;
+    }
+
+    /// What every transaction cost that was seen mined and not taken back since.
+    fn outlays(&self) -> BTreeMap<u64, Outlay> {
+        let mut all = self.closed.clone();
+        for cost in self.entries.values().filter_map(|entry| entry.intent.outlay()) {
+            *all.entry(cost.day).or_default() += cost.outlay;
+        }
+        all
     }
 
     /// The newest block, if it was seen within a time; nobody looks while there are no intents.
@@ -324,6 +346,9 @@ impl Book {
 
     pub fn status(&self) -> OutboxStatus {
         let unmined = || self.entries.values().filter(|entry| !entry.is_mined());
+        let days = self.outlays();
+        let mut spent = Outlay::default();
+        days.values().for_each(|outlay| spent += *outlay);
         OutboxStatus {
             intents: unmined().count() as u64,
             oldest_nonce: unmined().next().map(|entry| entry.intent.nonce),
@@ -334,6 +359,8 @@ impl Book {
             foreign_nonces: self.foreign,
             foreign_at_ms: self.foreign_at_ms,
             lost_at_ms: self.lost_at_ms,
+            spent,
+            spent_by_day: days.into_iter().map(|(day, outlay)| DayOutlay { day, outlay }).collect(),
             last_error: self.last_error.clone(),
         }
     }
@@ -344,7 +371,10 @@ mod tests {
     use alloy::primitives::{Address, Bytes};
 
     use super::*;
-    use crate::journal::{MinedAt, Signed};
+    use crate::{
+        journal::{MinedAt, Paid, Signed},
+        outlay::Spent,
+    };
 
     fn intent(nonce: u64, mined: bool) -> Intent {
         let block = BlockRef { number: 1, hash: B256::ZERO, parent_hash: B256::ZERO, timestamp: 0 };
@@ -363,14 +393,14 @@ mod tests {
             spend: Default::default(),
             deadline: None,
             signed: vec![signed],
-            mined: mined.then_some(MinedAt { tx_hash: B256::ZERO, block, success: true }),
+            mined: mined.then_some(MinedAt { tx_hash: B256::ZERO, block, success: true, paid: None }),
         }
     }
 
     #[test]
     fn what_waits_is_known_by_its_call_and_in_the_order_of_nonces() {
         let sync = |nonce, mined| Intent { kind: "sync".to_owned(), ..intent(nonce, mined) };
-        let book = Book::load(vec![sync(7, false), intent(6, false), sync(5, true)]);
+        let book = Book::load(vec![sync(7, false), intent(6, false), sync(5, true)], Vec::new());
         let tags: Vec<String> = book.waiting().into_iter().map(|it| it.tag).collect();
         assert_eq!(tags, ["tag 6", "tag 7"]);
         let call = Call { to: None, data: Bytes::new(), value: U256::ZERO, kind: "sync", gas: None };
@@ -380,7 +410,7 @@ mod tests {
 
     #[test]
     fn an_old_count_reuses_no_nonce() {
-        let mut book = Book::load(vec![intent(5, true), intent(6, false), intent(8, false)]);
+        let mut book = Book::load(vec![intent(5, true), intent(6, false), intent(8, false)], Vec::new());
         assert_eq!(book.next_nonce(2), 7, "what is below a mined nonce is used");
         assert_eq!(book.next_nonce(6), 7);
         assert_eq!(book.next_nonce(8), 9);
@@ -397,7 +427,7 @@ mod tests {
     fn what_is_promised_is_for_the_gas_expected() {
         let mut lean = intent(5, false);
         lean.gas = 500;
-        let mut book = Book::load(vec![lean.clone(), intent(7, true)]);
+        let mut book = Book::load(vec![lean.clone(), intent(7, true)], Vec::new());
         assert_eq!(book.promised(None), U256::from(500), "all of it where nothing is expected");
         lean.spend.expected = 300;
         book.insert(lean);
@@ -406,7 +436,7 @@ mod tests {
 
     #[test]
     fn a_nonce_that_a_reorg_took_back_is_still_its_intents() {
-        let mut book = Book::load(vec![intent(5, true)]);
+        let mut book = Book::load(vec![intent(5, true)], Vec::new());
         if let Some(entry) = book.entries.get_mut(&5) {
             entry.intent.mined = None;
             entry.was_unmined(BlockRef { number: 9, ..BlockRef::default() });
@@ -418,7 +448,7 @@ mod tests {
 
     #[test]
     fn nonces_that_another_program_used_are_counted_once_and_its_own_never() {
-        let mut book = Book::load(vec![intent(5, false)]);
+        let mut book = Book::load(vec![intent(5, false)], Vec::new());
         book.count(5);
         book.count(6);
         assert_eq!(book.foreign, 0, "its own was mined");
@@ -445,7 +475,8 @@ mod tests {
     #[test]
     fn the_last_of_a_kind_by_nonce_is_what_will_be_so() {
         let of = |nonce, kind: &str, mined| Intent { kind: kind.to_owned(), ..intent(nonce, mined) };
-        let mut book = Book::load(vec![of(5, "pause", true), of(6, "resume", false), of(7, "prove", false)]);
+        let mut book =
+            Book::load(vec![of(5, "pause", true), of(6, "resume", false), of(7, "prove", false)], Vec::new());
         let last = |book: &Book| book.landing(&["pause", "resume"]);
         assert_eq!(last(&book), Some(("resume".to_owned(), Landing::UnderWay)));
         book.insert(of(8, "pause", true));
@@ -459,7 +490,7 @@ mod tests {
 
     #[test]
     fn what_waits_has_been_promised_its_gas() {
-        let mut book = Book::load(vec![intent(5, true), intent(6, false), intent(7, false)]);
+        let mut book = Book::load(vec![intent(5, true), intent(6, false), intent(7, false)], Vec::new());
         assert_eq!(book.promised(None), U256::from(2));
         assert_eq!(book.promised(Some(7)), U256::from(1));
         book.entries.clear();
@@ -468,12 +499,49 @@ mod tests {
 
     #[test]
     fn an_order_is_the_intent_of_its_tag_and_data() {
-        let book = Book::load(vec![intent(5, false)]);
+        let book = Book::load(vec![intent(5, false)], Vec::new());
         let call = crate::Call { to: None, data: Bytes::new(), value: U256::ZERO, kind: "prove", gas: None };
         let order = Order { tag: "tag 5".to_owned(), ..Order::new(call) };
         assert!(book.same(&order).is_some());
         assert!(book.same(&Order { tag: "tag 6".to_owned(), ..order.clone() }).is_none());
         let other = crate::Call { data: Bytes::from_static(&[1]), ..order.call.clone() };
         assert!(book.same(&Order { call: other, ..order }).is_none());
+    }
+
+    #[test]
+    fn what_failed_or_was_cancelled_is_counted_apart_and_stays_when_it_is_forgotten() {
+        let paid = |nonce: u64, success, cancels| {
+            let mut intent = intent(nonce, true);
+            intent.signed[0].cancels = cancels;
+            if let Some(mined) = &mut intent.mined {
+                (mined.success, mined.block.timestamp) = (success, 86_400 * (nonce - 5));
+                mined.paid = Some(Paid { gas: 10 * nonce, wei: U256::from(100 * nonce) });
+            }
+            intent
+        };
+        let intents = vec![paid(5, true, false), paid(6, false, false), paid(7, true, true), intent(8, true)];
+        let before =
+            vec![DayOutlay { day: 1, outlay: Outlay { reverted: spent(1, 3, 4), ..Outlay::default() } }];
+        let mut book = Book::load(intents, before);
+        let reverted = spent(2, 63, 604);
+        let (succeeded, cancelled) = (spent(1, 50, 500), spent(1, 70, 700));
+        let all = Outlay { succeeded, reverted, cancelled };
+        assert_eq!((book.status().spent, all.wasted()), (all, spent(3, 133, 1_304)));
+        assert_eq!(book.status().spent_by_day.iter().map(|it| it.day).collect::<Vec<_>>(), [0, 1, 2]);
+        for nonce in [6, 7] {
+            let cost =
+                book.entries.get(&nonce).and_then(|entry| entry.intent.outlay()).expect("it was mined");
+            book.close(nonce, &cost);
+        }
+        assert_eq!((book.status().spent, book.entries.len()), (all, 2));
+        // What a reorg took back was not paid.
+        if let Some(entry) = book.entries.get_mut(&5) {
+            entry.intent.mined = None;
+        }
+        assert_eq!(book.status().spent, Outlay { succeeded: Spent::default(), ..all });
+    }
+
+    fn spent(transactions: u64, gas: u64, wei: u64) -> Spent {
+        Spent { transactions, gas, wei: U256::from(wei) }
     }
 }

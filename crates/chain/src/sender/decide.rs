@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn mined_means_canonical_and_deep() {
-        let mined = MinedAt { tx_hash: B256::ZERO, block: block(10, 1), success: true };
+        let mined = MinedAt { tx_hash: B256::ZERO, block: block(10, 1), success: true, paid: None };
         let decide =
             |head, settled, is_final| decide_mined(&mined, &block(10, 1), head, settled, 2, is_final);
         let at = |head, settled| decide(head, settled, true);

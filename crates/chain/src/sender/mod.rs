@@ -40,6 +40,7 @@ pub use error::SendError;
 use crate::{
     Call, Rpc,
     journal::{Journal, Memory},
+    outlay::{DayOutlay, Outlay},
 };
 use book::Book;
 use tend::Watch;
@@ -165,6 +166,10 @@ pub struct OutboxStatus {
     pub foreign_at_ms: u64,
     /// Unix milliseconds at which a nonce that was signed for here last went to one of these; 0 if never.
     pub lost_at_ms: u64,
+    /// What transactions cost, as far back as is written down.
+    pub spent: Outlay,
+    /// The same by day.
+    pub spent_by_day: Vec<DayOutlay>,
     /// What went wrong last; None once a look at the chain went well.
     pub last_error: Option<String>,
 }
@@ -223,7 +228,7 @@ impl Sender {
         config: SenderConfig,
         journal: Arc<dyn Journal>,
     ) -> Result<Self, SendError> {
-        let book = Book::load(journal.load(signer.address())?);
+        let book = Book::load(journal.load(signer.address())?, journal.outlays(signer.address())?);
         if !book.entries.is_empty() {
             tracing::info!(account = %signer.address(), intents = book.entries.len(), "going on with what was sent");
         }

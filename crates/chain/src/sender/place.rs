@@ -108,6 +108,7 @@ impl Inner {
             budget: order.budget,
             spend: Spend {
                 expected: price.cost.gas,
+                given: call.gas.is_some(),
                 least: self.least_limit(order),
                 keep: order.keep,
                 due: order.due,

@@ -21,7 +21,7 @@ use crate::{
     ChainError, Receipt,
     finality::{Settled, is_settled},
     gas::Quote,
-    journal::{Intent, MinedAt},
+    journal::{Intent, MinedAt, Paid},
 };
 
 /// Looks in a row at a head lower than the last before it is believed.
@@ -125,6 +125,8 @@ impl Inner {
             if count > watch.count {
                 book.front_since = head;
             }
+            // A time that was ahead of the chain's is no reason to wait for it.
+            book.front_since.timestamp = book.front_since.timestamp.min(head.timestamp);
         }
         watch.count = watch.count.max(count);
         self.ask_settled(watch, head.number).await;
@@ -206,6 +208,15 @@ impl Inner {
         }
     }
 
+    /// Nothing takes it back any more.
+    fn close(&self, nonce: u64) -> Result<(), SendError> {
+        let cost = self.book().entries.get(&nonce).and_then(|entry| entry.intent.outlay());
+        let Some(cost) = cost else { return self.forget(nonce).map(drop) };
+        self.journal.close(self.signer.address(), nonce, &cost)?;
+        self.book().close(nonce, &cost);
+        Ok(())
+    }
+
     pub(super) fn forget(&self, nonce: u64) -> Result<Option<Entry>, SendError> {
         self.journal.remove(self.signer.address(), nonce)?;
         Ok(self.book().entries.remove(&nonce))
@@ -267,7 +278,7 @@ impl Look<'_> {
             MinedAction::Unmine => self.unmine(nonce)?,
             MinedAction::Settle => return self.settle(nonce, mined).await,
             MinedAction::Forget => {
-                self.inner.forget(nonce)?;
+                self.inner.close(nonce)?;
                 let mut book = self.inner.book();
                 book.floor = book.floor.max(nonce + 1);
             }
@@ -348,7 +359,6 @@ impl Look<'_> {
                 return Ok(());
             };
             let since = entry.since.get_or_insert(head);
-            // A time that was ahead of the chain's is no reason to wait for it.
             since.timestamp = since.timestamp.min(head.timestamp);
             (entry.intent.clone(), *since, front_since, entry.refused, entry.resent, entry.taken)
         };
@@ -496,8 +506,12 @@ impl Look<'_> {
     }
 
     async fn seen_mined(&self, nonce: u64, receipt: Receipt, block: BlockRef) -> Result<(), SendError> {
-        let mined =
-            MinedAt { tx_hash: receipt.inner.transaction_hash, block, success: receipt.inner.status() };
+        let mined = MinedAt {
+            tx_hash: receipt.inner.transaction_hash,
+            block,
+            success: receipt.inner.status(),
+            paid: Some(Paid { gas: receipt.inner.gas_used, wei: receipt.cost() }),
+        };
         self.inner.change(nonce, |intent| intent.mined = Some(mined))?;
         self.inner.note(nonce, |entry| {
             entry.was_taken();

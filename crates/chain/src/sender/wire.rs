@@ -199,7 +199,7 @@ impl Inner {
         }
     }
 
-    /// What an intent takes as of now: by its estimate, if there is one, else as it was signed last.
+    /// What an intent takes as of now: by its estimate, if there is one and the limit is not the caller's, else as it was signed last.
     pub(super) fn cost_now(
         &self,
         intent: &Intent,
@@ -208,9 +208,12 @@ impl Inner {
         funds: Option<U256>,
         quote: Quote,
     ) -> Cost {
-        let Again::Takes(gas) = again else {
-            let gas = Some(intent.spend.expected).filter(|gas| *gas > 0).unwrap_or(intent.gas);
-            return Cost { gas, limit: intent.gas, surcharge };
+        let gas = match again {
+            Again::Takes(gas) if !intent.spend.given => gas,
+            _ => {
+                let gas = Some(intent.spend.expected).filter(|gas| *gas > 0).unwrap_or(intent.gas);
+                return Cost { gas, limit: intent.gas, surcharge };
+            }
         };
         let roomy = self.roomy(gas).max(intent.spend.least);
         let spendable = funds.unwrap_or(U256::MAX).saturating_sub(surcharge.at(roomy));

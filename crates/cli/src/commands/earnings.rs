@@ -1,14 +1,16 @@
-//! `provery prover earnings`: what a prover earned and spent, by market and day, from the chain's data alone.
+//! `provery prover earnings`: what a prover earned and spent, by market and day, from the chain's data; and what it spent on
+//! transactions that failed, of which the chain's logs say nothing, from its node's.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::AddAssign,
+    path::PathBuf,
 };
 
 use alloy::primitives::{Address, B256, I256, U256};
 use clap::Args;
 use eyre::Result;
-use provery_chain::Rpc;
+use provery_chain::{DayOutlay, Rpc, Spent};
 use provery_types::{Event, LoggedEvent};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -16,8 +18,9 @@ use tokio::task::JoinSet;
 use crate::{
     address,
     amount::Currency,
-    commands::Context,
+    commands::{Context, node::status},
     error::{Code, fail},
+    failures,
     output::{spinner, table},
     time::date,
 };
@@ -38,6 +41,10 @@ pub struct EarningsArgs {
     /// Only the last D days in UTC, the newest block's day included [default: all]
     #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..))]
     days: Option<u32>,
+    /// The directory of a node that notes what failed transactions cost; may be given more than once [default: data_dir of the
+    /// configuration]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Vec<PathBuf>,
 }
 
 /// What counts.
@@ -74,6 +81,9 @@ struct Row {
     slashed: U256,
     gas_used: u64,
     gas_wei: U256,
+    /// Transactions that failed, or took the nonce of another and did nothing, and what part of the gas they cost.
+    failed: u64,
+    failed_gas_wei: U256,
 }
 
 impl AddAssign for Row {
@@ -86,6 +96,8 @@ impl AddAssign for Row {
         self.slashed += other.slashed;
         self.gas_used += other.gas_used;
         self.gas_wei += other.gas_wei;
+        self.failed += other.failed;
+        self.failed_gas_wei += other.failed_gas_wei;
     }
 }
 
@@ -105,6 +117,8 @@ impl Row {
             "handed_over_wei": self.handed_over.to_string(),
             "gas_used": self.gas_used,
             "gas_wei": self.gas_wei.to_string(),
+            "failed": self.failed,
+            "failed_gas_wei": self.failed_gas_wei.to_string(),
             "slashed_wei": self.slashed.to_string(),
             "net_wei": self.net().to_string(),
         })
@@ -141,12 +155,70 @@ pub async fn run(context: &Context, args: EarningsArgs) -> Result<()> {
     if let Some(waiting) = waiting {
         waiting.finish_and_clear();
     }
-    let rows = scope.fold(&events, &receipts);
-    show(context, session.asset(), &scope, &rows);
+    let mut rows = scope.fold(&events, &receipts);
+    let noted = noted(context, &args.data_dir, prover).await?;
+    if let Some(outlays) = &noted {
+        let first = match scope.from_block {
+            0 => 0,
+            block => session.chain.rpc().block(block).await?.map_or(0, |block| block.timestamp / DAY),
+        };
+        add_failed(&mut rows, outlays, first.max(from_day));
+    }
+    show(context, session.asset(), &scope, &rows, noted.is_some());
     Ok(())
 }
 
-fn show(context: &Context, asset: &Currency, scope: &Scope, rows: &BTreeMap<Key, Row>) {
+/// What nodes of a prover noted of their transactions' costs; nothing if no node is known.
+async fn noted(context: &Context, given: &[PathBuf], prover: Address) -> Result<Option<Vec<DayOutlay>>> {
+    let mut outlays = Vec::new();
+    for dir in given {
+        let (status, _) = status::look(dir).await?;
+        if status.node.prover != prover {
+            let message = format!(
+                "the node in {} works for {}, not for {prover}; give --prover {}, or another --data-dir",
+                dir.display(),
+                status.node.prover,
+                status.node.prover
+            );
+            return Err(fail(Code::Usage, message));
+        }
+        outlays.extend(status.outbox.spent_by_day);
+    }
+    if !given.is_empty() {
+        return Ok(Some(outlays));
+    }
+    let Some(dir) = context.settings.node.data_dir.as_ref().filter(|dir| dir.join("node.redb").exists())
+    else {
+        return Ok(None);
+    };
+    match status::look(dir).await {
+        Ok((status, _)) if status.node.prover == prover => Ok(Some(status.outbox.spent_by_day)),
+        Ok(_) => Ok(None),
+        Err(report) => {
+            let why = failures::explain(&report).message;
+            context.out.warn(&format!("what failed transactions cost is left out: {why}"));
+            Ok(None)
+        }
+    }
+}
+
+/// Add what was paid for nothing from a day on. Which market it was for is not noted.
+fn add_failed(rows: &mut BTreeMap<Key, Row>, outlays: &[DayOutlay], first: u64) {
+    for DayOutlay { day, outlay } in outlays {
+        let Spent { transactions, gas, wei } = outlay.wasted();
+        if *day >= first && transactions > 0 {
+            *rows.entry((None, *day)).or_default() += Row {
+                gas_used: gas,
+                gas_wei: wei,
+                failed: transactions,
+                failed_gas_wei: wei,
+                ..Row::default()
+            };
+        }
+    }
+}
+
+fn show(context: &Context, asset: &Currency, scope: &Scope, rows: &BTreeMap<Key, Row>, noted: bool) {
     let mut total = Row::default();
     rows.values().for_each(|row| total += *row);
     let json_rows: Vec<Value> = rows
@@ -163,6 +235,7 @@ fn show(context: &Context, asset: &Currency, scope: &Scope, rows: &BTreeMap<Key,
         "from_block": scope.from_block,
         "rows": json_rows,
         "total": total.json(),
+        "failed_counted": noted,
     });
     context.out.result(&json, || {
         if rows.is_empty() {
@@ -191,9 +264,19 @@ fn show(context: &Context, asset: &Currency, scope: &Scope, rows: &BTreeMap<Key,
         lines.push(line("total".to_owned(), String::new(), &total));
         let mut text = table(&heading, &lines);
         text.push_str(
-            "\nNet is in the asset: rewards, premiums and fees, less what was slashed; gas fees are not in it.\n\
-             Transactions that failed left no trace in the logs, and their gas is not counted.\n",
+            "\nNet is in the asset: rewards, premiums and fees, less what was slashed; gas fees are not in it.\n",
         );
+        if noted {
+            let (failed, cost) = (total.failed, Currency::gas().show(total.failed_gas_wei));
+            text.push_str(&format!(
+                "Gas fees hold {cost} for {failed} transactions of the node's that failed or were cancelled.\n"
+            ));
+        } else {
+            text.push_str(
+                "Transactions that failed left no trace in the logs, and their gas is not counted; with --data-dir, what the node \
+                 noted of them is.\n",
+            );
+        }
         if total.fees != U256::ZERO {
             text.push_str(&format!("Net holds {} for slots that were dropped while held.\n", asset.show(total.fees)));
         }

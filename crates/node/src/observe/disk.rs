@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use alloy::primitives::{Address, B256};
-use provery_chain::OutboxStatus;
+use provery_chain::{DayOutlay, Intent, OutboxStatus, Outlay};
 
 use super::status::{ENDED_KEPT, EndedSlot, OpenSlot, Status};
 use crate::facts::SlotKey;
 use crate::slots::SlotStage;
-use crate::store::{StoreError, WorkRecord, snapshot};
+use crate::store::{
+    StoreError, WorkRecord,
+    snapshot::{self, Snapshot},
+};
 
 /// Read the directory of a node that does not run. Nothing in it is made or changed.
 pub fn status(dir: &Path) -> Result<Status, StoreError> {
@@ -22,7 +25,10 @@ pub fn status(dir: &Path) -> Result<Status, StoreError> {
     status.chain.chain_id = snapshot.identity.chain_id;
     status.chain.position = snapshot.position.map(|block| block.number);
     let unmined = || snapshot.intents.iter().filter(|intent| intent.mined.is_none());
+    let (spent, spent_by_day) = spent(&snapshot);
     status.outbox = OutboxStatus {
+        spent,
+        spent_by_day,
         intents: unmined().count() as u64,
         oldest_nonce: unmined().map(|intent| intent.nonce).min(),
         ..OutboxStatus::default()
@@ -31,6 +37,17 @@ pub fn status(dir: &Path) -> Result<Status, StoreError> {
     let ending = |key: SlotKey| snapshot.endings.get(&key).copied();
     (status.slots, status.open, status.ended) = slots(work, prover, ending);
     Ok(status)
+}
+
+/// What transactions cost, in all and by day.
+fn spent(snapshot: &Snapshot) -> (Outlay, Vec<DayOutlay>) {
+    let (mut all, mut days) = (Outlay::default(), BTreeMap::<u64, Outlay>::new());
+    let mined = snapshot.intents.iter().filter_map(Intent::outlay);
+    for DayOutlay { day, outlay } in snapshot.outlays.iter().copied().chain(mined) {
+        all += outlay;
+        *days.entry(day).or_default() += outlay;
+    }
+    (all, days.into_iter().map(|(day, outlay)| DayOutlay { day, outlay }).collect())
 }
 
 /// Stages counted, open slots, and ended ones, newest first.

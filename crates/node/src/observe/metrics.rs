@@ -245,6 +245,13 @@ impl Out<'_> {
         self.gauge("outbox_unmined_blocks", "Blocks the oldest of them has waited", number(waited))?;
         self.counter("outbox_replaced", "Transactions replaced with higher fees", outbox.replaced)?;
         self.counter("outbox_rebroadcast", "Transactions sent again", outbox.rebroadcast)?;
+        let parts = || outbox.spent.parts().into_iter();
+        let counts = parts().map(|(how, spent)| (how, number(spent.transactions)));
+        self.gauges("outbox_mined", "Transactions mined, by how they ended", "outcome", counts)?;
+        let gas = parts().map(|(how, spent)| (how, number(spent.gas)));
+        self.gauges("gas_used", "Gas that they used", "outcome", gas)?;
+        let wei = parts().map(|(how, spent)| (how, amount(&spent.wei.to_string())));
+        self.gauges("gas_spent_wei", "What that and a rollup's own fees cost", "outcome", wei)?;
         let workers = &status.workers;
         self.gauge("workers", "Proofs at a time", number(workers.most))?;
         self.gauge("proofs_running", "Proofs being made", number(workers.running))?;
@@ -300,6 +307,9 @@ fn distinct(endpoints: &[EndpointStatus]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::U256;
+    use provery_chain::Spent;
+
     use super::super::Observer;
     use super::super::status::tests::well;
     use super::super::{BalanceStatus, ConcernStatus, StakeStatus};
@@ -330,6 +340,7 @@ mod tests {
         status.node.earns_nothing = true;
         let late = ConcernStatus { code: "held_late".to_owned(), alarm: true, ..Default::default() };
         status.concerns = vec![late.clone(), late];
+        status.outbox.spent.reverted = Spent { transactions: 2, gas: 60_000, wei: U256::from(1_000) };
         observer.publish(status);
         let lines = lines(&observer);
         for line in [
@@ -351,6 +362,10 @@ mod tests {
             "provery_rpc_up{endpoint=\"http://a:1\"} 1.0",
             "provery_rpc_requests_total{endpoint=\"http://a:1\"} 0",
             "provery_outbox_replaced_total 5",
+            "provery_outbox_mined{outcome=\"reverted\"} 2.0",
+            "provery_gas_used{outcome=\"reverted\"} 60000.0",
+            "provery_gas_spent_wei{outcome=\"reverted\"} 1000.0",
+            "provery_gas_spent_wei{outcome=\"cancelled\"} 0.0",
             "provery_outbox_unmined_blocks 2.0",
             "provery_balance_wei 1000000000000000000.0",
             "provery_balance_low 1.0",

@@ -41,6 +41,7 @@
 //! | `provery_outbox_intents` | gauge | | signed and not mined |
 //! | `provery_outbox_unmined_blocks` | gauge | | for how many blocks the oldest of them has waited |
 //! | `provery_outbox_replaced_total`, `provery_outbox_rebroadcast_total` | counter | | transactions replaced; sent again |
+//! | `provery_outbox_mined`, `provery_gas_used`, `provery_gas_spent_wei` | gauge | `outcome` | transactions, their gas and what they cost, since the data directory was made: succeeded, reverted, cancelled (empty ones that took another's nonce) |
 //! | `provery_workers`, `provery_proofs_running`, `provery_proofs_queued` | gauge | | proofs at a time; now; waiting |
 //! | `provery_stake_free_wei`, `provery_stake_bonded_wei`, `provery_credit_wei` | gauge | | asset wei |
 //! | `provery_balance_wei`, `provery_balance_low`, `provery_balance_proofs` | gauge | | gas funds; too little; proofs they pay for |

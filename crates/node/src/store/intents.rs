@@ -1,16 +1,21 @@
 //! The sender's journal, in the node's own file.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use alloy::primitives::{Address, B256};
-use provery_chain::{Intent, Journal, JournalError};
-use redb::{ReadableDatabase as _, TableDefinition, WriteTransaction};
+use provery_chain::{DayOutlay, Intent, Journal, JournalError, Outlay};
+use redb::{
+    ReadTransaction, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError, WriteTransaction,
+};
 
 use super::crash::point;
 use super::{META, OWN_TURNS, OWN_TURNS_KEPT, Store, StoreError, decode, encode, get};
 use crate::pause::{PAUSE, RESUME};
 
 pub(super) const INTENTS: TableDefinition<([u8; 20], u64), &[u8]> = TableDefinition::new("intents");
+/// What a key's transactions cost on a day.
+pub(super) const SPENT: TableDefinition<([u8; 20], u64), &[u8]> = TableDefinition::new("spent");
 
 /// Intents in a [`Store`].
 #[derive(Clone, Debug)]
@@ -34,6 +39,14 @@ impl Journal for IntentTable {
     fn remove(&self, account: Address, nonce: u64) -> Result<(), JournalError> {
         self.0.remove_intent(account, nonce).map_err(failed)
     }
+
+    fn close(&self, account: Address, nonce: u64, cost: &DayOutlay) -> Result<(), JournalError> {
+        self.0.close_intent(account, nonce, cost).map_err(failed)
+    }
+
+    fn outlays(&self, account: Address) -> Result<Vec<DayOutlay>, JournalError> {
+        self.0.outlays(account).map_err(failed)
+    }
 }
 
 fn failed(error: StoreError) -> JournalError {
@@ -45,11 +58,7 @@ impl Store {
     pub fn intents(&self, account: Option<Address>) -> Result<Vec<Intent>, StoreError> {
         let transaction = self.database.begin_read()?;
         let table = transaction.open_table(INTENTS)?;
-        let range = match account {
-            Some(account) => (account.into_array(), 0)..=(account.into_array(), u64::MAX),
-            None => ([0; 20], 0)..=([u8::MAX; 20], u64::MAX),
-        };
-        table.range(range)?.map(|row| decode(row?.1.value())).collect()
+        table.range(range(account))?.map(|row| decode(row?.1.value())).collect()
     }
 
     fn put_intent(&self, intent: &Intent) -> Result<(), StoreError> {
@@ -80,6 +89,25 @@ impl Store {
         })
     }
 
+    fn close_intent(&self, account: Address, nonce: u64, cost: &DayOutlay) -> Result<(), StoreError> {
+        let account = account.into_array();
+        self.write(&[point::INTENT_REMOVED.to_owned()], |transaction| {
+            transaction.open_table(INTENTS)?.remove((account, nonce))?;
+            let mut table = transaction.open_table(SPENT)?;
+            let day = (account, cost.day);
+            let before = table.get(day)?.map(|row| decode::<Outlay>(row.value())).transpose()?;
+            let mut outlay = before.unwrap_or_default();
+            outlay += cost.outlay;
+            table.insert(day, encode(&outlay)?.as_slice())?;
+            Ok(())
+        })
+    }
+
+    /// What the closed intents of a key cost, by day.
+    fn outlays(&self, account: Address) -> Result<Vec<DayOutlay>, StoreError> {
+        read_outlays(&self.database.begin_read()?, Some(account))
+    }
+
     /// A transaction that this node did not sign turned out to be a node's own pause.
     pub fn add_own_turn(&self, hash: B256) -> Result<(), StoreError> {
         self.write(&[], |transaction| note_turns(transaction, [hash]))
@@ -90,6 +118,31 @@ impl Store {
             transaction.open_table(INTENTS)?.remove((account.into_array(), nonce))?;
             Ok(())
         })
+    }
+}
+
+/// What closed intents cost, by day: of one key, or of every key.
+pub(super) fn read_outlays(
+    transaction: &ReadTransaction,
+    account: Option<Address>,
+) -> Result<Vec<DayOutlay>, StoreError> {
+    let table = match transaction.open_table(SPENT) {
+        Ok(table) => table,
+        // An older program's file, looked at from outside.
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let rows = table.range(range(account))?.map(|row| {
+        let (place, outlay) = row?;
+        Ok(DayOutlay { day: place.value().1, outlay: decode(outlay.value())? })
+    });
+    rows.collect()
+}
+
+fn range(account: Option<Address>) -> RangeInclusive<([u8; 20], u64)> {
+    match account {
+        Some(account) => (account.into_array(), 0)..=(account.into_array(), u64::MAX),
+        None => ([0; 20], 0)..=([u8::MAX; 20], u64::MAX),
     }
 }
 
@@ -116,9 +169,9 @@ fn note_turns(
 #[cfg(test)]
 mod tests {
     use alloy::primitives::{Bytes, U256};
-    use provery_chain::Signed;
+    use provery_chain::{Signed, Spent};
 
-    use super::super::{DataDir, Identity};
+    use super::super::{DataDir, Identity, snapshot};
     use super::*;
 
     #[test]
@@ -164,5 +217,28 @@ mod tests {
             table.put(&intent(PAUSE, &[7, 8, 9])).expect("written");
         }
         assert!(store.own_turns().expect("read").len() <= OWN_TURNS_KEPT);
+    }
+
+    #[test]
+    fn what_an_intent_cost_is_noted_once_when_it_is_forgotten_and_read_from_outside_too() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let identity = Identity { chain_id: 1, market: Address::ZERO, prover: Address::ZERO };
+        let open =
+            || Arc::new(Store::open(DataDir::open(dir.path()).expect("locks"), &identity).expect("opens"));
+        let key = Address::repeat_byte(7);
+        let spent = Spent { transactions: 1, gas: 30, wei: U256::from(u128::MAX) };
+        let cost = |day, reverted| DayOutlay { day, outlay: Outlay { reverted, ..Outlay::default() } };
+        let table = IntentTable::new(open());
+        for (nonce, day) in [(1, 20_000), (2, 20_000), (3, 20_001)] {
+            table.close(key, nonce, &cost(day, spent)).expect("noted");
+        }
+        table.close(Address::ZERO, 1, &cost(5, spent)).expect("noted");
+        drop(table);
+        let mut twice = spent;
+        twice += spent;
+        let expected = [cost(20_000, twice), cost(20_001, spent)];
+        assert_eq!(IntentTable::new(open()).outlays(key).expect("read"), expected);
+        let snapshot = snapshot::read(dir.path()).expect("read");
+        assert_eq!(snapshot.outlays, [cost(5, spent), expected[0], expected[1]]);
     }
 }

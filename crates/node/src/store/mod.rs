@@ -8,6 +8,7 @@
 //! | `bases` | rollup | a finalised block and the state after it: where folding starts |
 //! | `work` | market, slot | [`WorkRecord`] |
 //! | `proofs` | market, slot | [`StoredProof`] |
+//! | `spent` | key's address, day | [`provery_chain::Outlay`]: what transactions cost whose intents are forgotten |
 //! | `intents` | key's address, nonce | [`provery_chain::Intent`]: what was signed, before it is broadcast |
 //!
 //! A block's events, the work they lead to and the cursor are one transaction, so the cursor cannot be ahead of the work.
@@ -175,6 +176,7 @@ impl Store {
             transaction.open_table(WORK)?;
             transaction.open_table(PROOFS)?;
             transaction.open_table(intents::INTENTS)?;
+            transaction.open_table(intents::SPENT)?;
         }
         transaction.commit()?;
         Ok(())

@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 use alloy::primitives::B256;
-use provery_chain::Intent;
+use provery_chain::{DayOutlay, Intent};
 use provery_types::{BlockRef, Event, LoggedEvent};
 use redb::backends::InMemoryBackend;
 use redb::{Builder, ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageBackend as _};
@@ -27,6 +27,8 @@ pub struct Snapshot {
     /// The transactions that ended slots.
     pub endings: HashMap<SlotKey, B256>,
     pub intents: Vec<Intent>,
+    /// What transactions cost whose intents are forgotten.
+    pub outlays: Vec<DayOutlay>,
 }
 
 /// The process that holds the directory, as it wrote itself down; nothing if none does.
@@ -85,6 +87,7 @@ pub fn read(dir: &Path) -> Result<Snapshot, StoreError> {
         work,
         endings: endings(&transaction)?,
         intents: read_intents(&transaction)?,
+        outlays: intents::read_outlays(&transaction, None)?,
     })
 }
 

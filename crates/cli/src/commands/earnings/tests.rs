@@ -1,5 +1,6 @@
 //! The fold from events to rows.
 
+use provery_chain::Outlay;
 use provery_types::BlockRef;
 
 use super::*;
@@ -218,4 +219,23 @@ fn what_comes_with_the_premise_counts_when_it_comes() {
     assert_eq!(of(another), (number(0), number(0), I256::ZERO));
     let fell = vec![vec![opened(ME)], vec![dropped]];
     assert_eq!(of(fell), (number(0), number(4), I256::try_from(4).expect("fits")));
+}
+
+#[test]
+fn what_failed_transactions_cost_is_in_the_gas_and_apart() {
+    let events = log(vec![vec![proven(1, ME, 10, 0)]]);
+    let scope = scope();
+    let mut rows = scope.fold(&events, &receipts(&scope, &events, ME));
+    let spent = |wei: u64| Spent { transactions: 1, gas: wei / 3, wei: U256::from(wei) };
+    let outlay = Outlay { succeeded: spent(300), reverted: spent(90), cancelled: spent(30) };
+    let quiet = Outlay { succeeded: spent(300), ..Outlay::default() };
+    let days =
+        [(0, outlay), (1, outlay), (2, quiet), (3, outlay)].map(|(day, outlay)| DayOutlay { day, outlay });
+    add_failed(&mut rows, &days, 1);
+    assert_eq!(rows.keys().copied().collect::<Vec<_>>(), [(None, 1), (None, 3), (Some(U256::from(1)), 0)]);
+    let mut total = Row::default();
+    rows.values().for_each(|row| total += *row);
+    // What succeeded is in the receipts.
+    assert_eq!((total.gas_used, total.gas_wei), (100 + 80, U256::from(300 + 240)));
+    assert_eq!((total.failed, total.failed_gas_wei), (4, U256::from(240)));
 }

@@ -3,7 +3,7 @@
 pub mod config;
 mod reload;
 pub mod run;
-mod status;
+pub mod status;
 
 use clap::{Args, Subcommand};
 use eyre::Result;

@@ -55,17 +55,23 @@ pub async fn run(context: &Context, args: StatusArgs) -> Result<()> {
             "which node is not clear; give --data-dir or --url, or set data_dir under [node] in the configuration",
         )
     })?;
-    if let Some((address, pid)) = read_place(&dir) {
+    let (status, running) = look(&dir).await?;
+    show(context, &status, running);
+    Ok(())
+}
+
+/// The status of the node in a directory, and whether it runs.
+pub async fn look(dir: &Path) -> Result<(Status, bool)> {
+    if let Some((address, pid)) = read_place(dir) {
         // A node that was killed leaves the address behind, and another may have it now.
         if let Ok(status) = ask(&format!("http://{address}")).await
             && status.node.pid == pid
         {
-            show(context, &status, true);
-            return Ok(());
+            return Ok((status, true));
         }
     }
-    if let Some(holder) = snapshot::holder(&dir).map_err(provery_node::NodeError::from)? {
-        return Err(silent(&dir, &holder));
+    if let Some(holder) = snapshot::holder(dir).map_err(provery_node::NodeError::from)? {
+        return Err(silent(dir, &holder));
     }
     if !dir.join("node.redb").exists() {
         let message = format!(
@@ -74,10 +80,9 @@ pub async fn run(context: &Context, args: StatusArgs) -> Result<()> {
         );
         return Err(fail(Code::DataDirInvalid, message));
     }
-    let reading = dir.clone();
+    let reading = dir.to_owned();
     let status = tokio::task::spawn_blocking(move || disk::status(&reading)).await?;
-    show(context, &status.map_err(provery_node::NodeError::from)?, false);
-    Ok(())
+    Ok((status.map_err(provery_node::NodeError::from)?, false))
 }
 
 /// A node runs, and cannot be asked.
@@ -166,6 +171,14 @@ fn text(status: &Status, running: bool) -> String {
     let stages: Vec<String> = stages.map(|(stage, count)| format!("{count} {stage}")).collect();
     rows.push(("slots", if stages.is_empty() { "none".to_owned() } else { stages.join(", ") }));
     rows.push(("unsent", format!("{} transactions signed and not mined", status.outbox.intents)));
+    let wasted = status.outbox.spent.wasted();
+    if wasted.transactions > 0 {
+        let cost = Currency::gas().show(wasted.wei);
+        rows.push((
+            "wasted",
+            format!("{cost} on {} transactions that failed or were cancelled", wasted.transactions),
+        ));
+    }
     if running {
         let workers = &status.workers;
         rows.push(("proofs", format!("{} of {}, {} waiting", workers.running, workers.most, workers.queue)));
