@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
-    Chain, Follower, FollowerConfig, Update,
+    Chain, Follower, FollowerConfig, Spent, Update,
     fake::{Fake, Say, block, connect, hash, silent, sound, whole},
     gas::{DataFees, Quote},
 };
@@ -302,7 +302,9 @@ async fn a_replacement_has_the_limit_that_its_call_needs_now_and_what_would_reve
     });
     // A fifth more than the estimate, and what an epoch may take that begins in between.
     assert_eq!(limits.collect::<Vec<_>>(), [270_000, 510_000, 390_000, 390_000, 21_000]);
-    assert_eq!(sender.status().replaced, 4);
+    let status = sender.status();
+    let cancelled = Spent { transactions: 1, gas: 21_000, wei: U256::from(21_000) };
+    assert_eq!((status.replaced, status.spent), (4, Outlay { cancelled, ..Outlay::default() }));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use super::*;
 
 const GWEI: u128 = 1_000_000_000;
+const STRANGER: &str = "0x0000000000000000000000000000000000000001";
 /// 0.1 and 0.05 of the chain's currency.
 const TENTH: &str = "0x16345785d8a0000";
 const TWENTIETH: &str = "0xb1a2bc2ec50000";
@@ -61,6 +62,21 @@ async fn at_twenty_gwei_and_a_twentieth_of_an_ether_a_node_pauses_and_comes_back
         ensure!(node.child.wait().await?.success(), "{}", node.log());
         ensure!(paused(&town).await?, "{}", node.log());
     }
+    // A pause, a resumption, a pause: what they cost was noted, and nothing was paid in vain.
+    let status = town.provery.ok(None, &["node", "status", "--data-dir", "node"]).await?;
+    let spent = &status["outbox"]["spent"];
+    ensure!(spent["succeeded"]["transactions"].as_u64() >= Some(3), "{status}");
+    let wei = spent["succeeded"]["wei"].as_str().and_then(|wei| wei.parse::<u128>().ok());
+    ensure!(wei > Some(0) && spent["reverted"]["wei"] == "0", "{status}");
+    let earnings = ["prover", "earnings", "--prover", &prover(), "--data-dir", "node"];
+    let earned = town.provery.ok(None, &earnings).await?;
+    ensure!(earned["failed_counted"] == true && earned["total"]["failed"] == 0, "{earned}");
+    let error = town.provery.fails(
+        None,
+        &["prover", "earnings", "--prover", STRANGER, "--data-dir", "node"],
+        "usage",
+    );
+    ensure!(error.await?.contains(&prover()));
     Ok(())
 }
 

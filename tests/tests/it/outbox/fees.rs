@@ -155,6 +155,38 @@ async fn what_would_revert_makes_way_for_what_waits_behind_it() -> Result<()> {
     assert!(matches!(order.await?, Err(SendError::Abandoned { .. })));
     behind.await??;
     assert_eq!(paid(&bench, 1).await?, 1);
+    let spent = sender.status().spent;
+    assert_eq!((spent.cancelled.transactions, spent.cancelled.gas), (1, 21_000));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_transactions_are_said_to_have_cost_is_what_the_key_has_less() -> Result<()> {
+    let bench = Bench::new().await?;
+    bench.anvil.request("evm_setAutomine", json!([true])).await?;
+    let chain = deploy_core(&Sender::new(bench.rpc.clone(), key(0), config())).await?;
+    let sender = bench.open(config())?;
+    let keeper = keep(&sender);
+    let balance = async || bench.rpc.balance(sender.address()).await;
+    let first = balance().await?;
+    // Nobody who is not a prover can pause.
+    let pause = Order::new(Call { gas: Some(100_000), ..chain.calls().pause() });
+    let error = sender.deliver(pause).await.expect_err("it fails");
+    assert!(matches!(error, SendError::Reverted { .. }), "{error:?}");
+    let second = balance().await?;
+    let spent = sender.status().spent;
+    assert_eq!((spent.reverted.transactions, spent.reverted.wei), (1, first - second));
+    assert_eq!((spent.succeeded, spent.cancelled), Default::default());
+    sender.deliver(payment(1)).await?;
+    let all = sender.status().spent;
+    assert_eq!(
+        (all.succeeded.transactions, all.succeeded.wei + U256::from(1)),
+        (1, second - balance().await?)
+    );
+    assert_eq!(all.reverted, spent.reverted);
+    // The next life knows.
+    drop(keeper);
+    assert_eq!(bench.open(config())?.status().spent, all);
     Ok(())
 }
 
