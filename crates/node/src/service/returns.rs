@@ -43,8 +43,10 @@ impl Returns {
             return false;
         }
         self.reported.push_back(report);
-        if self.reported.len() > REPORTS_KEPT {
-            self.reported.pop_front().inspect(|old| drop(self.again.remove(old)));
+        if self.reported.len() > REPORTS_KEPT
+            && let Some(old) = self.reported.pop_front()
+        {
+            self.again.remove(&old);
         }
         true
     }
