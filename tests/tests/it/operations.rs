@@ -267,7 +267,7 @@ async fn settings_are_taken_over_while_the_node_runs() -> Result<()> {
     fs::write(&file, text("taking = false\nbudget_bps = 100\ngas_wei_per_asset = '0.5ether'\n"))?;
     node.signal("-HUP").await?;
     taking(false).await?;
-    node.logged("taking: true -> false, budget_bps: 5000 -> 100, gas_wei_per_asset: 1 ether -> 0.5 ether")
+    node.logged("taking: true -> false, budget_bps: 5000 -> 100, gas_wei_per_asset: 1 ETH -> 0.5 ETH")
         .await?;
 
     // By a change alone; a flag still wins over the file, and what cannot change is said.

@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(rate(), ether(4));
         assert_eq!(
             changed(&asset(), &before, &tunables.borrow()),
-            ["gas_wei_per_asset: 0.003 ether -> 0.004 ether"]
+            ["gas_wei_per_asset: 0.003 ETH -> 0.004 ETH"]
         );
         for bad in ["gas_wei_per_asset = '0ether'", "gas_wei_per_asset = '3'", "rescue = false"] {
             reload.apply(format!("[node]\n{bad}\n"));
