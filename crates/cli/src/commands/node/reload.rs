@@ -274,7 +274,7 @@ mod tests {
             changed(&asset(), &before, &tunables.borrow()),
             ["gas_wei_per_asset: 0.003 ETH -> 0.004 ETH"]
         );
-        for bad in ["gas_wei_per_asset = '0ether'", "gas_wei_per_asset = '3'", "rescue = false"] {
+        for bad in ["gas_wei_per_asset = '0ether'", "gas_wei_per_asset = '3usdc'", "rescue = false"] {
             reload.apply(format!("[node]\n{bad}\n"));
             assert_eq!((rate(), tunables.borrow().rescue), (ether(4), true), "{bad}");
         }
