@@ -294,9 +294,13 @@ fn hide(hidden: u64, method: &str, answer: &mut Value) {
                 logs.retain(|log| !is_hidden(&log["blockNumber"]));
             }
         }
-        "eth_getBlockReceipts" if result.as_array().is_some_and(|all| {
-            all.first().is_some_and(|receipt| is_hidden(&receipt["blockNumber"]))
-        }) => *result = json!([]),
+        "eth_getBlockReceipts"
+            if result
+                .as_array()
+                .is_some_and(|all| all.first().is_some_and(|receipt| is_hidden(&receipt["blockNumber"]))) =>
+        {
+            *result = json!([])
+        }
         _ => {}
     }
 }

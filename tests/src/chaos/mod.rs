@@ -64,7 +64,7 @@ mod memory;
 mod miner;
 mod node;
 mod pool;
-mod proc;
+pub mod proc;
 mod proxy;
 mod reports;
 mod run;

@@ -18,9 +18,8 @@ async fn settled(node: &Node, slots: usize) -> Result<()> {
     let all = until("the slots' ends", async || {
         let status = node.status().await?;
         let ended = status["ended"].as_array().cloned().unwrap_or_default();
-        let mine = ended
-            .iter()
-            .filter(|it| it["stage"] == "settled" && it["payee"] == status["node"]["prover"]);
+        let mine =
+            ended.iter().filter(|it| it["stage"] == "settled" && it["payee"] == status["node"]["prover"]);
         Ok((mine.count() >= slots).then_some(()))
     });
     all.await.wrap_err_with(|| node.log())
@@ -77,7 +76,11 @@ async fn a_slot_that_an_endpoint_withholds_is_an_alarm_and_is_proven_once_its_bl
     node.ready(200).await?;
     ensure!(node.status().await?["concerns"].as_array().is_some_and(Vec::is_empty));
     for slot in 1..=3 {
-        ensure!(reported(&node, "slot_won", slot) == 1 && reported(&node, "settled", slot) == 1, "{}", node.log());
+        ensure!(
+            reported(&node, "slot_won", slot) == 1 && reported(&node, "settled", slot) == 1,
+            "{}",
+            node.log()
+        );
         ensure!(reported(&node, "submitted", slot) == 1, "{}", node.log());
     }
     let metrics = node.get("/metrics").await?.1;
