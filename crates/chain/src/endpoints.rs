@@ -385,10 +385,15 @@ impl Pool {
         is_too_much && blocks > 1
     }
 
-    /// Give a transaction to every endpoint: the one that took it first may keep it to itself.
+    /// Give a transaction to every endpoint that is not left: the one that took it first may keep it to itself.
     pub(crate) async fn spread(&self, raw: &Bytes) {
         let Ok(packet) = request("eth_sendRawTransaction", json!([raw])) else { return };
-        join_all((0..self.len()).map(|at| self.ask(at, &packet))).await;
+        let now = Instant::now();
+        let there: Vec<usize> = {
+            let states = self.states();
+            (0..self.len()).filter(|at| states[*at].is_due(now)).collect()
+        };
+        join_all(there.into_iter().map(|at| self.ask(at, &packet))).await;
     }
 
     async fn hash_at(&self, at: usize, height: u64) -> Option<B256> {

@@ -235,6 +235,16 @@ mod tests {
     }
 
     #[test]
+    fn the_unit_for_systemd_waits_for_longer_than_a_node_takes_to_stop() {
+        const UNIT: &str = include_str!("../../../docs/provery.service");
+        let setting = |name: &str| UNIT.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+        let wait: u64 = setting("TimeoutStopSec=").parse().expect("seconds");
+        let config = NodeConfig::new(Address::ZERO, "x".into());
+        assert!(Duration::from_secs(wait) >= config.drain + config.shutdown_bound);
+        assert_eq!((setting("KillSignal="), setting("Restart=")), ("SIGTERM", "always"));
+    }
+
+    #[test]
     fn the_secret_is_not_printed() {
         let mut config = NodeConfig::new(Address::ZERO, "x".into());
         config.secret = B256::repeat_byte(0xab);

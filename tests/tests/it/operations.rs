@@ -51,6 +51,31 @@ impl Node {
         Ok(Self { child, dir: dir.to_owned(), stdout, stderr })
     }
 
+    /// The same, whose files may be kept from growing: that is an error to it and not its end, and what it says goes through
+    /// pipes.
+    fn start_under_limits(command: &Command, dir: &Path) -> Result<Self> {
+        let stem = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let (stdout, stderr) =
+            (dir.with_file_name(format!("{stem}.out")), dir.with_file_name(format!("{stem}.err")));
+        let (command, mut bash) = (command.as_std(), Command::new("bash"));
+        bash.args([
+            "-c",
+            "trap '' XFSZ; exec \"$0\" \"$@\" > >(exec cat >\"$OUT\") 2> >(exec cat >\"$ERR\")",
+        ]);
+        bash.arg(command.get_program()).args(command.get_args()).kill_on_drop(true);
+        bash.env("OUT", &stdout).env("ERR", &stderr);
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => bash.env(name, value),
+                None => bash.env_remove(name),
+            };
+        }
+        if let Some(dir) = command.get_current_dir() {
+            bash.current_dir(dir);
+        }
+        Ok(Self { child: bash.spawn()?, dir: dir.to_owned(), stdout, stderr })
+    }
+
     fn pid(&self) -> Result<u32> {
         self.child.id().ok_or_else(|| eyre!("the node has ended: {}", self.log()))
     }

@@ -38,6 +38,7 @@ impl Look<'_> {
                 self.inner.rpc.spread(&signed.raw).await;
                 self.inner.note(nonce, |entry| {
                     entry.was_taken();
+                    entry.spread = Some(signed.hash);
                     entry.resent = entry.resent.saturating_add(1);
                 });
                 return Ok(());

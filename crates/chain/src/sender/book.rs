@@ -61,6 +61,8 @@ pub(super) struct Entry {
     pub refused: bool,
     /// Broadcasts since an endpoint last knew it.
     pub resent: u32,
+    /// What was given to all endpoints last.
+    pub spread: Option<B256>,
     /// When it may be broadcast again although no block came.
     pub try_at: Option<Instant>,
     /// The head when the newest transaction was signed.
@@ -85,6 +87,7 @@ impl Entry {
             accepted: false,
             refused: false,
             resent: 0,
+            spread: None,
             try_at: None,
             since: None,
             taken: 0,

@@ -58,6 +58,9 @@ pub(super) struct Unmined<'a> {
     pub refused: bool,
     /// Broadcasts since an endpoint last knew it.
     pub resent: u32,
+    /// Whether there are several endpoints, and the newest was given to all of them: the one that took it may keep it to itself.
+    pub is_several: bool,
+    pub is_spread: bool,
     /// For how long it could have been mined and was not.
     pub waited: Span,
     /// Whether it is the next to be mined, has waited and would revert.
@@ -105,7 +108,8 @@ pub(super) fn decide(seen: &Unmined<'_>, patience: Span) -> Decision {
         // The receipt is about to be seen, or the nonce about to be given up.
         return plain(Action::Wait);
     }
-    let again = if seen.known { Action::Wait } else { Action::Rebroadcast };
+    let again =
+        if seen.known && (seen.is_spread || !seen.is_several) { Action::Wait } else { Action::Rebroadcast };
     let late = is_late(seen.intent.deadline, seen.time);
     // What would revert keeps its nonce from what comes next, and is dearer if it is mined after all.
     let worthless = !newest.cancels && (late || seen.reverts);
@@ -121,6 +125,8 @@ pub(super) fn decide(seen: &Unmined<'_>, patience: Span) -> Decision {
     match raised(newest.into(), quote, bounds) {
         Some(fees) if worthless => plain(Action::Cancel(fees)),
         Some(fees) => plain(Action::Replace(fees)),
+        // Perhaps the others were never given it.
+        None if seen.is_several => Decision { action: Action::Rebroadcast, exhausted: true },
         None => Decision { action: again, exhausted: true },
     }
 }
@@ -223,6 +229,8 @@ mod tests {
             older_known: false,
             refused: false,
             resent: 0,
+            is_several: false,
+            is_spread: false,
             waited: blocks(0),
             reverts: false,
             passed: false,
@@ -242,6 +250,20 @@ mod tests {
             decide(&Unmined { waited: blocks(9), resent: 2, ..lost }, blocks(2)).action,
             Action::Replace(_)
         ));
+    }
+
+    #[test]
+    fn what_one_endpoint_took_is_given_to_the_others_and_again_when_it_cannot_be_raised() {
+        let intent = intent(None, None, false);
+        let taken = Unmined { is_several: true, ..fresh(&intent) };
+        assert_eq!(decide(&taken, blocks(2)).action, Action::Rebroadcast);
+        let spread = Unmined { is_spread: true, ..taken };
+        assert_eq!(decide(&spread, blocks(2)).action, Action::Wait);
+        let poor = Unmined { waited: blocks(2), funds: Some(U256::ZERO), ..spread };
+        let stuck = Decision { action: Action::Rebroadcast, exhausted: true };
+        assert_eq!(decide(&poor, blocks(2)), stuck);
+        let alone = Unmined { is_several: false, ..poor };
+        assert_eq!(decide(&alone, blocks(2)), Decision { action: Action::Wait, exhausted: true });
     }
 
     #[test]

@@ -352,7 +352,7 @@ impl Look<'_> {
 
     async fn unmined(&self, nonce: u64) -> Result<(), SendError> {
         let (inner, head) = (self.inner, self.head);
-        let (intent, since, front_since, refused, resent, taken) = {
+        let (intent, since, front_since, refused, resent, spread, taken) = {
             let mut book = inner.book();
             let front_since = book.front_since;
             let Some(entry) = book.entries.get_mut(&nonce).filter(|entry| !entry.is_mined()) else {
@@ -360,7 +360,8 @@ impl Look<'_> {
             };
             let since = entry.since.get_or_insert(head);
             since.timestamp = since.timestamp.min(head.timestamp);
-            (entry.intent.clone(), *since, front_since, entry.refused, entry.resent, entry.taken)
+            let (refused, resent, spread) = (entry.refused, entry.resent, entry.spread);
+            (entry.intent.clone(), *since, front_since, refused, resent, spread, entry.taken)
         };
         let Some(newest) = intent.signed.last() else { return Ok(()) };
 
@@ -434,6 +435,8 @@ impl Look<'_> {
             older_known,
             refused,
             resent,
+            is_several: inner.rpc.is_several(),
+            is_spread: spread == Some(newest.hash),
             waited,
             reverts,
             passed,
