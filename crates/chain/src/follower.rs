@@ -196,18 +196,6 @@ impl Follower {
         }
     }
 
-    /// Read again what came after the block of height `after`, or after the next below that is remembered, as if it had been
-    /// taken back: something that must have been told in there was not. False if nothing that is remembered lies before it.
-    pub fn reread(&mut self, after: u64) -> bool {
-        let tip = self.cursor.back().map(|tip| tip.number);
-        let to = self.cursor.iter().rev().find(|known| known.number <= after).copied();
-        let Some(to) = to.filter(|to| Some(to.number) != tip) else { return false };
-        // Read before it was known, and not stored.
-        self.ready.clear();
-        self.ready.push_back(Update::Reorg { to });
-        true
-    }
-
     /// The blocks to resume from, oldest first.
     pub fn cursor(&self) -> impl Iterator<Item = &BlockRef> {
         self.cursor.iter()

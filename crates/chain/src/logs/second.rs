@@ -2,8 +2,7 @@
 //!
 //! Near the head a block is told of as soon as one endpoint has its logs. They may not have been there yet, on a chain whose
 //! blooms name everybody, or may not be the chain's. So every block is read again. Where two readings differ, receipts
-//! decide whose root the block's header has; where nobody has those, more logs are believed that the bloom does not deny, and
-//! of other logs what a third endpoint tells.
+//! decide whose root the block's header has; where nobody has those, what the first endpoint or a third then tells, too.
 
 use alloy::{primitives::B256, rpc::types::Log};
 
@@ -60,16 +59,18 @@ fn beside(ours: &[B256], theirs: &[B256]) -> Beside {
 }
 
 impl Reader {
-    /// Read these blocks again, which must be in the order of their heights: from another endpoint if there is one. What lacks
-    /// something says nothing soon after a block, as it may be behind; later (`is_late`) it does.
+    /// Read these blocks again, which one endpoint told and which are in the order of their heights: from another endpoint if there
+    /// is one. What lacks something says nothing soon after a block, as it may be behind; later (`is_late`) it does.
     pub(crate) async fn again(&self, readings: &[Reading], is_late: bool) -> Vec<(B256, Verdict)> {
         let unread = || readings.iter().map(|reading| (reading.header.block.hash, Verdict::Unread)).collect();
         let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return Vec::new() };
         let (from, to) = (first.header.block.number, last.header.block.number);
-        let Some(by) = self.rpc.view(last.by) else { return unread() };
+        let Some(by) = self.rpc.view(first.by) else { return unread() };
         let view = self.other(&by).unwrap_or(by);
         let found = self.rpc.second(&view, view.logs_from(from, to, &self.filter)).await;
         let Some(mut logs) = found.and_then(|found| by_height(&view, found).ok()) else { return unread() };
+        // Where there are others, that one bears itself out is no end of it.
+        let is_itself = view.at() == first.by && self.rpc.is_several();
         let mut verdicts = Vec::with_capacity(readings.len());
         for reading in readings {
             let block = reading.header.block;
@@ -78,6 +79,7 @@ impl Reader {
                 true => self.judge(reading, &view, &theirs, is_late).await,
                 false => Verdict::Unread,
             };
+            let verdict = if is_itself && verdict == Verdict::Same { Verdict::Unread } else { verdict };
             verdicts.push((block.hash, verdict));
         }
         verdicts
@@ -102,23 +104,29 @@ impl Reader {
         if may_be_behind {
             return Verdict::Unread;
         }
-        if beside == Beside::More && !theirs.iter().any(|log| is_denied(header, log)) {
-            self.blame(reading.by, &reading.marks, &marks_of_theirs, header);
+        let may_be_late = beside == Beside::More && !theirs.iter().any(|log| is_denied(header, log));
+        // The first may have them now, too, or another tell who is right.
+        let itself = self.rpc.view(reading.by).filter(|_| may_be_late);
+        if itself.as_ref().is_some_and(|itself| itself.at() == view.at()) {
             return Verdict::Other;
         }
-        for third in self.rpc.trusted() {
-            if third.at() == reading.by || third.at() == view.at() {
-                continue;
-            }
+        let others = self.rpc.trusted().into_iter();
+        let others = others.filter(|third| third.at() != reading.by && third.at() != view.at());
+        for third in itself.into_iter().chain(others) {
             let found = self.rpc.second(&third, third.logs(&[*header], &self.filter)).await;
-            match found.and_then(|mut found| found.pop()).map(|logs| marks(&logs)) {
-                Some(marks) if marks == reading.marks => return Verdict::Same,
-                Some(marks) if marks == marks_of_theirs => {
-                    self.blame(reading.by, &reading.marks, &marks, header);
-                    return Verdict::Other;
-                }
-                _ => {}
+            let Some(marks) = found.and_then(|mut found| found.pop()).map(|logs| marks(&logs)) else {
+                continue;
+            };
+            if marks == marks_of_theirs {
+                self.blame(reading.by, &reading.marks, &marks, header);
+                return Verdict::Other;
             }
+            if marks == reading.marks && third.at() != reading.by {
+                return Verdict::Same;
+            }
+        }
+        if !is_late {
+            return Verdict::Unread;
         }
         let first = self.rpc.view(reading.by);
         tracing::warn!(
@@ -286,12 +294,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_came_late_is_found_where_there_is_but_one_endpoint() {
+    async fn what_came_late_is_found_and_what_another_alone_tells_is_not_believed() {
         let now_there = telling(vec![log(1)], None).await;
+        let also_there = telling(vec![log(1)], None).await;
         for is_late in [true, false] {
-            let (verdict, _) = verdict(&[&now_there], reading(header(&[log(1)]), &[]), is_late).await;
-            assert_eq!(verdict, Verdict::Other);
+            for fakes in [&[&now_there][..], &[&now_there, &also_there]] {
+                let (verdict, _) = verdict(fakes, reading(header(&[log(1)]), &[]), is_late).await;
+                assert_eq!(verdict, Verdict::Other);
+            }
         }
+        // Of another alone it is not believed.
+        let empty = telling(vec![], None).await;
+        let told = reading(header(&[log(1)]), &[]);
+        assert_eq!(verdict(&[&empty, &now_there], told.clone(), false).await.0, Verdict::Unread);
+        assert_eq!(verdict(&[&empty, &now_there], told, true).await.0, Verdict::Disputed);
         // Nor is what was made up waited for to be found out, where that can be proven.
         let [liar, honest] = [telling(vec![log(1)], None).await, telling(vec![], Some(vec![])).await];
         let made_up = reading(header(&[]), &[log(1)]);

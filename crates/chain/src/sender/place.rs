@@ -204,12 +204,16 @@ impl Inner {
         let mut unanswered = 0;
         loop {
             let error = match self.estimate(&order.call).await {
-                Ok((gas, roomy)) => return Ok((gas, roomy.max(least))),
+                Ok((gas, roomy)) => {
+                    let said = self.least_said(self.request((&order.call).into()), gas, least).await;
+                    let roomy = if said < gas { self.roomy(said) } else { roomy };
+                    return Ok((said, roomy.max(least)));
+                }
                 Err(error) => error,
             };
             // One endpoint that is behind, or lies, does not give up what cannot be tried again.
             if order.deadline.is_some()
-                && matches!(error, SendError::Reverted { .. })
+                && matches!(error, SendError::Reverted { .. } | SendError::GasTooHigh { .. })
                 && let Some((gas, roomy)) = self.estimated_elsewhere(&order.call).await
             {
                 tracing::warn!(kind = order.call.kind, %error, "an endpoint says that a call fails, another that it does not: it is sent");

@@ -119,53 +119,60 @@ async fn what_one_endpoint_says_of_gas_funds_and_failure_gives_up_no_proof_if_an
         "eth_getTransactionReceipt" => Say::Result(receipt(params[0].as_str().unwrap_or_default())),
         _ => sound(method, params),
     };
-    let sent = Arc::new(Mutex::new(Vec::new()));
-    let keeps = sent.clone();
-    let taking = move |method: &str, params: &Value| {
-        if method == "eth_sendRawTransaction" {
-            keeps.lock().expect("no panic").push(params[0].as_str().unwrap_or_default().to_owned());
+    let fails = Say::Error(3, "execution reverted", json!("0x08c379a0"));
+    let takes = |gas: u64| Say::Result(json!(format!("{gas:#x}")));
+    // More than any limit, and nearly that.
+    for estimate in [fails, takes(20_000_000), takes(16_000_000)] {
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let keeps = sent.clone();
+        let taking = move |method: &str, params: &Value| {
+            if method == "eth_sendRawTransaction" {
+                keeps.lock().expect("no panic").push(params[0].as_str().unwrap_or_default().to_owned());
+            }
+            code(method, params)
+        };
+        // It has the key for poor, the call for failing or too large, and the tip for a million gwei.
+        let (lying, lie) = (taking.clone(), estimate.clone());
+        let liar = Fake::new(move |method, params, _| match method {
+            "eth_getBalance" => Say::Result(json!("0x0")),
+            "eth_estimateGas" => lie.clone(),
+            "eth_feeHistory" => Say::Result(json!({
+                "oldestBlock": "0x3e7", "baseFeePerGas": ["0x1", "0x1"], "gasUsedRatio": [0.5],
+                "reward": [["0x38d7ea4c68000"]],
+            })),
+            _ => lying(method, params),
+        })
+        .await;
+        let honest = Fake::new(move |method, params, _| taking(method, params)).await;
+        let order = |call| Order {
+            deadline: Some(u64::MAX),
+            budget: Some(U256::from(10_000_000_000_000u64)),
+            fallback_gas: Some(600_000),
+            ..Order::new(call)
+        };
+        let call = Call { gas: None, ..Call::transfer(Address::repeat_byte(2), 1.try_into().expect("one")) };
+        let config = SenderConfig {
+            give_up_after: Duration::from_millis(100),
+            ..SenderConfig::new(Duration::from_millis(20))
+        };
+        if matches!(estimate, Say::Error(..)) {
+            let alone = Sender::new(connect(&[&liar], LONG).await, PrivateKeySigner::random(), config);
+            let error = alone.deliver(order(call.clone())).await.expect_err("nobody says otherwise");
+            assert!(matches!(error, SendError::Reverted { .. }), "{error}");
         }
-        code(method, params)
-    };
-    // It has the key for poor, the call for failing, and the tip for a million gwei.
-    let lying = taking.clone();
-    let liar = Fake::new(move |method, params, _| match method {
-        "eth_getBalance" => Say::Result(json!("0x0")),
-        "eth_estimateGas" => Say::Error(3, "execution reverted", json!("0x08c379a0")),
-        "eth_feeHistory" => Say::Result(json!({
-            "oldestBlock": "0x3e7", "baseFeePerGas": ["0x1", "0x1"], "gasUsedRatio": [0.5],
-            "reward": [["0x38d7ea4c68000"]],
-        })),
-        _ => lying(method, params),
-    })
-    .await;
-    let honest = Fake::new(move |method, params, _| taking(method, params)).await;
-    let order = |call| Order {
-        deadline: Some(u64::MAX),
-        budget: Some(U256::from(10_000_000_000_000u64)),
-        fallback_gas: Some(600_000),
-        ..Order::new(call)
-    };
-    let call = Call { gas: None, ..Call::transfer(Address::repeat_byte(2), 1.try_into().expect("one")) };
-    let config = SenderConfig {
-        give_up_after: Duration::from_millis(100),
-        ..SenderConfig::new(Duration::from_millis(20))
-    };
-    let alone = Sender::new(connect(&[&liar], LONG).await, PrivateKeySigner::random(), config);
-    let error = alone.deliver(order(call.clone())).await.expect_err("nobody says otherwise");
-    assert!(matches!(error, SendError::Reverted { .. }), "{error}");
-    let sender = Sender::new(connect(&[&liar, &honest], LONG).await, PrivateKeySigner::random(), config);
-    let ended = timeout(LONG, sender.deliver(order(call))).await.expect("in time");
-    let raw = sent
-        .lock()
-        .expect("no panic")
-        .first()
-        .cloned()
-        .unwrap_or_else(|| panic!("nothing was sent: {ended:?}"));
-    let raw: Bytes = raw.parse().expect("hex");
-    let signed = TxEnvelope::decode_2718(&mut raw.as_ref()).expect("a transaction");
-    assert_eq!(signed.gas_limit(), 600_000, "no less than what is known to be enough");
-    assert!(signed.max_priority_fee_per_gas().is_some_and(|tip| tip < 1_000), "{signed:?}");
+        let sender = Sender::new(connect(&[&liar, &honest], LONG).await, PrivateKeySigner::random(), config);
+        let ended = timeout(LONG, sender.deliver(order(call))).await.expect("in time");
+        let raw = sent
+            .lock()
+            .expect("no panic")
+            .first()
+            .cloned()
+            .unwrap_or_else(|| panic!("nothing was sent: {ended:?}"));
+        let raw: Bytes = raw.parse().expect("hex");
+        let signed = TxEnvelope::decode_2718(&mut raw.as_ref()).expect("a transaction");
+        assert_eq!(signed.gas_limit(), 600_000, "no less than what is known to be enough");
+        assert!(signed.max_priority_fee_per_gas().is_some_and(|tip| tip < 1_000), "{signed:?}");
+    }
 }
 
 #[tokio::test]
@@ -300,11 +307,40 @@ async fn a_replacement_has_the_limit_that_its_call_needs_now_and_what_would_reve
         assert_eq!(signed.nonce(), 0);
         signed.gas_limit()
     });
-    // A fifth more than the estimate, and what an epoch may take that begins in between.
-    assert_eq!(limits.collect::<Vec<_>>(), [270_000, 510_000, 390_000, 390_000, 21_000]);
+    // A fifth more than the estimate, and what an epoch may take that begins in between; never less than was signed before.
+    assert_eq!(limits.collect::<Vec<_>>(), [270_000, 510_000, 510_000, 510_000, 21_000]);
     let status = sender.status();
     let cancelled = Spent { transactions: 1, gas: 21_000, wei: U256::from(21_000) };
     assert_eq!((status.replaced, status.spent), (4, Outlay { cancelled, ..Outlay::default() }));
+}
+
+#[tokio::test]
+async fn one_endpoint_that_says_that_a_call_takes_more_than_any_limit_cancels_nothing() {
+    for gas in [20_000_000_u64, 16_000_000] {
+        let sent = Broadcasts::default();
+        let lie = Say::Result(json!(format!("{gas:#x}")));
+        let liar =
+            stuck(&sent, 1, move |sent| if sent == 0 { Say::Result(json!("0x186a0")) } else { lie.clone() })
+                .await;
+        let honest = stuck(&sent, 1, |_| Say::Result(json!("0x186a0"))).await;
+        let config = SenderConfig::new(Duration::from_millis(5));
+        let rpc = connect(&[&liar, &honest], LONG).await;
+        let sender = Sender::new(rpc, PrivateKeySigner::random(), config);
+        let order = Order { fallback_gas: Some(400_000), ..payment() };
+        let waiting = tokio::spawn(async move { sender.deliver(order).await });
+        timeout(LONG, async {
+            while sent.lock().expect("no panic").len() < 4 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .expect("it is raised");
+        waiting.abort();
+        for (_, raw) in sent.lock().expect("no panic").iter() {
+            let signed = TxEnvelope::decode_2718(&mut raw.as_ref()).expect("a transaction");
+            assert_eq!((signed.gas_limit(), signed.value().is_zero()), (400_000, false));
+        }
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,8 @@ const NEXT_EPOCH_GAS: u64 = 150_000;
 
 /// Gas of an empty transfer where only execution is paid for.
 const TRANSFER_GAS: u64 = 21_000;
+/// Times the limit that is known to be enough: an estimate above that is not believed of one endpoint.
+const FAR_ABOVE: u64 = 4;
 
 /// What became of a broadcast.
 #[derive(Debug)]
@@ -161,42 +163,57 @@ impl Inner {
         self.rpc.surest_balance(self.signer.address(), wanted).await
     }
 
-    /// What endpoints say one by one of a call that one of them says fails: the most gas that any says it uses.
+    /// What endpoints say one by one of a call of which one of them says that it fails, or takes more than any limit: the most gas
+    /// that any says it uses.
     pub(super) async fn estimated_elsewhere(&self, call: &Call) -> Option<(u64, u64)> {
-        let gas = self.estimates(self.request(call.into())).await?;
-        (gas <= self.config.max_gas).then(|| (gas, self.roomy(gas)))
+        let gas = self.estimates(self.request(call.into())).await.into_iter().max()?;
+        Some((gas, self.roomy(gas)))
     }
 
-    async fn estimates(&self, request: TransactionRequest) -> Option<u64> {
+    /// Gas and a limit with room, of which one endpoint says far more than the limit `least` that is known to be enough: the least
+    /// that any says, as it may be said to make a call too dear.
+    pub(super) async fn least_said(&self, request: TransactionRequest, gas: u64, least: u64) -> u64 {
+        if least == 0 || gas / FAR_ABOVE <= least {
+            return gas;
+        }
+        self.estimates(request).await.into_iter().fold(gas, u64::min)
+    }
+
+    /// What each endpoint says that answers, if there are several: no more than any limit.
+    async fn estimates(&self, request: TransactionRequest) -> Vec<u64> {
         if !self.rpc.is_several() {
-            return None;
+            return Vec::new();
         }
         let ask = |view: View| {
             let request = request.clone();
             async move { view.estimate(request).await }
         };
-        self.rpc.everyone(ask).await.into_iter().max()
+        let mut all = self.rpc.everyone(ask).await;
+        all.retain(|gas| *gas <= self.config.max_gas);
+        all
     }
 
-    fn roomy(&self, needed: u64) -> u64 {
+    pub(super) fn roomy(&self, needed: u64) -> u64 {
         self.config.max_gas.min(needed.saturating_add(needed / 5).saturating_add(NEXT_EPOCH_GAS))
     }
 
     /// What an intent's call takes on top of the newest block. That it fails is believed if no endpoint says otherwise.
     pub(super) async fn estimate_again(&self, intent: &Intent) -> Again {
         let request = self.request(intent.into());
-        let gas = match self.rpc.provider().estimate_gas(request.clone()).block(BlockId::latest()).await {
-            Ok(gas) => Some(gas),
+        let most = self.config.max_gas;
+        let elsewhere = match self.rpc.provider().estimate_gas(request.clone()).block(BlockId::latest()).await
+        {
+            Ok(gas) if gas <= most => {
+                return Again::Takes(self.least_said(request, gas, intent.spend.least).await);
+            }
+            // No limit that is signed for here would be enough.
+            Ok(_) => self.estimates(request).await,
             Err(RpcError::ErrorResp(payload)) if payload.as_revert_data().is_some() => {
                 self.estimates(request).await
             }
             Err(_) => return Again::Unknown,
         };
-        match gas {
-            // No limit that is signed for here would be enough.
-            Some(gas) if gas <= self.config.max_gas => Again::Takes(gas),
-            _ => Again::Reverts,
-        }
+        elsewhere.into_iter().max().map_or(Again::Reverts, Again::Takes)
     }
 
     /// What an intent takes as of now: by its estimate, if there is one and the limit is not the caller's, else as it was signed last.
@@ -215,7 +232,8 @@ impl Inner {
                 return Cost { gas, limit: intent.gas, surcharge };
             }
         };
-        let roomy = self.roomy(gas).max(intent.spend.least);
+        // Never less than was thought enough before.
+        let roomy = self.roomy(gas).max(intent.spend.least).max(intent.gas);
         let spendable = funds.unwrap_or(U256::MAX).saturating_sub(surcharge.at(roomy));
         Cost { gas, limit: fees::limit(gas, roomy, spendable, quote), surcharge }
     }

@@ -87,7 +87,7 @@ impl Concern {
     ];
 
     /// All there are.
-    pub const ALL: [&'static str; 14] = [
+    pub const ALL: [&'static str; 15] = [
         Self::HELD_UNPROVABLE,
         Self::MARKET_UNPROVABLE,
         Self::READING_HISTORY,
@@ -96,6 +96,7 @@ impl Concern {
         Self::BID_LATE,
         Self::BLIND,
         Self::LOGS_DISPUTED,
+        Self::EVENTS_WITHHELD,
         Self::PAUSE_FAILS,
         Self::KEY_USED,
         Self::KEY_SHARED,

@@ -167,9 +167,8 @@ impl Facts {
             }
             Event::BlockPosted { number, parent, .. } if parent < number => {
                 if let Some(market) = self.market_posted_in(logged) {
-                    let line = self.told.blocks(market, logged.address);
-                    line.implied(*parent, *parent, block);
-                    line.told(*number, block);
+                    // Whatever it builds on: what must have been posted shows by its slot, not by what a rollup says.
+                    self.told.blocks(market, logged.address).told(*number, block);
                 }
             }
             event => {

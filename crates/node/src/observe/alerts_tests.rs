@@ -147,6 +147,7 @@ fn whatever_keeps_a_node_from_being_relied_on_has_a_rule() {
         "provery_tick_age_seconds",
         "provery_rpc_up) == 0",
         "provery_chain_lag_blocks",
+        "provery_chain_head_age_seconds",
         "provery_breaker_open",
         "provery_paused",
         "provery_earns_nothing",

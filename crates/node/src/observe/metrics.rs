@@ -215,6 +215,7 @@ impl Out<'_> {
             self.gauge("chain_position_block", "The last block that is stored", number(position))?;
         }
         self.gauge("chain_lag_blocks", "Blocks that are not stored yet", number(chain.lag_blocks))?;
+        self.gauge("chain_head_age_seconds", "Since the newest block's time", number(chain.head_age_secs))?;
         self.gauge("reorg_deepest_blocks", "Blocks the deepest reorg took back", number(chain.deepest_reorg))
     }
 

@@ -28,6 +28,7 @@
 //! | `provery_breaker_open`, `provery_breaker_failures` | gauge | | the circuit breaker, and failures in a row |
 //! | `provery_chain_head_block`, `provery_chain_position_block` | gauge | | the chain's newest block; the last that is stored |
 //! | `provery_chain_lag_blocks` | gauge | | blocks between them |
+//! | `provery_chain_head_age_seconds` | gauge | | since the newest block's time: an endpoint that stands still lags behind nobody |
 //! | `provery_reorgs_total` | counter | | reorgs followed |
 //! | `provery_reorg_depth_blocks` | histogram | | blocks each took back |
 //! | `provery_reorg_deepest_blocks` | gauge | | the deepest of them |

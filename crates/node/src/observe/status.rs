@@ -116,6 +116,8 @@ pub struct ChainStatus {
     /// The last block whose effects are stored.
     pub position: Option<u64>,
     pub lag_blocks: u64,
+    /// Seconds since the newest block's time: endpoints that stand still lag behind nobody.
+    pub head_age_secs: u64,
     /// For how many seconds it could not be read, and why not.
     pub unread_secs: u64,
     pub last_error: Option<String>,

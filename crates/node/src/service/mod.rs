@@ -324,6 +324,10 @@ impl Service {
     }
 
     fn act(&mut self) -> Result<(), NodeError> {
+        // Nor is it earlier because blocks that have not changed are told again.
+        if self.rereads() {
+            return Ok(());
+        }
         self.mind_time()?;
         if !self.caught_up() {
             return Ok(());

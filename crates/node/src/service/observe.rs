@@ -7,7 +7,7 @@ use provery_chain::EndpointHealth;
 
 use super::Service;
 use super::away::Absence;
-use crate::book::Concern;
+use crate::book::{Concern, unix_millis};
 use crate::config::NodeConfig;
 use crate::earning::{Situation, earns_nothing};
 use crate::error::NodeError;
@@ -74,7 +74,10 @@ impl Service {
             self.watch.published = Some(Instant::now());
             let situation = self.situation();
             let caught_up = self.caught_up();
-            self.mind_concerns(caught_up);
+            // While blocks are told again, what was so before them is still so.
+            if !self.rereads() {
+                self.mind_concerns(caught_up);
+            }
             // Before that much is not known that soon will be.
             if caught_up {
                 self.mind_earning(&situation);
@@ -147,6 +150,9 @@ impl Service {
             head,
             position,
             lag_blocks: head.unwrap_or_default().saturating_sub(position.unwrap_or_default()),
+            head_age_secs: health
+                .head
+                .map_or(0, |head| (unix_millis() / 1_000).saturating_sub(head.timestamp)),
             unread_secs: health.failing_since.map_or(0, |since| since.elapsed().as_secs()),
             last_error: health.last_error.clone(),
             reorgs: health.reorgs,

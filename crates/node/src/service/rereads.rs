@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::Service;
 use crate::book::{Concern, Untold};
-use crate::facts::{Counted, Missing};
+use crate::facts::Counted;
 
 /// How long after it was seen, or after the time before, a gap's blocks are read again: an endpoint whose index is late has what
 /// it had not, and another may be asked by then. What is not found by the last of them is left to the operator.
@@ -29,78 +29,68 @@ struct Tries {
 #[derive(Debug, Default)]
 pub(super) struct Rereads {
     standing: Vec<Untold>,
-    tries: HashMap<(Counted, Missing), Tries>,
-    /// Asked of the follower, and not answered yet.
-    asked: bool,
+    /// By what was counted, and the block after which something is missing: what is found of it makes no new gap.
+    tries: HashMap<(Counted, u64), Tries>,
     back: Option<Back>,
 }
 
-/// The chain is being read again.
+/// Blocks that have not changed were taken back, and are told again.
 #[derive(Clone, Copy, Debug)]
 struct Back {
     /// The head as it was before.
     to: u64,
     /// Waited for no longer than this.
     until: Instant,
-    /// What is read again is taken back by now.
-    begun: bool,
 }
 
 impl Rereads {
-    /// Whether the chain is being read again, and not all that was known of it is known now.
+    /// Whether blocks are told again, and not all that was known of them is known now.
     pub fn are_under_way(&self, head: Option<BlockRef>, now: Instant) -> bool {
         let lies_ahead = |number| head.is_none_or(|head| head.number < number);
-        self.asked || self.back.is_some_and(|back| now < back.until && (!back.begun || lies_ahead(back.to)))
+        self.back.is_some_and(|back| now < back.until && lies_ahead(back.to))
     }
 
     /// These gaps stand, now that all is read. The answer is the block after which is to be read again, if that is due.
     fn due(&mut self, standing: Vec<Untold>, now: Instant) -> Option<u64> {
         self.back = None;
-        let stands = |it: &(Counted, Missing)| standing.iter().any(|gap| (gap.counted, gap.missing) == *it);
-        self.tries.retain(|it, _| stands(it));
+        let key = |gap: &Untold| (gap.counted, gap.missing.after);
+        self.tries.retain(|it, _| standing.iter().any(|gap| key(gap) == *it));
         self.standing = standing;
         let mut after: Option<u64> = None;
         for gap in &self.standing {
             let first = Tries { made: 0, next: now + PAUSES[0] };
-            let tries = self.tries.entry((gap.counted, gap.missing)).or_insert(first);
+            let tries = self.tries.entry(key(gap)).or_insert(first);
             if tries.made < PAUSES.len() && tries.next <= now {
                 after = Some(after.map_or(gap.after(), |after| after.min(gap.after())));
             }
         }
         // Whatever lies behind that block is read again, too.
         let after = after?;
-        for (_, tries) in self.tries.iter_mut().filter(|((_, gap), _)| gap.after >= after) {
+        for (_, tries) in self.tries.iter_mut().filter(|((_, told_in), _)| *told_in >= after) {
             tries.made = tries.made.saturating_add(1);
             tries.next = now + PAUSES.get(tries.made).copied().unwrap_or_default();
         }
-        self.asked = true;
         Some(after)
     }
 
-    /// The follower's answer: whether what came after that block is read again, or lies too far back.
-    fn answered(&mut self, after: u64, is_read: bool, head: Option<BlockRef>, now: Instant) {
-        self.asked = false;
-        if is_read {
-            self.back = head.map(|head| Back { to: head.number, until: now + WAIT, begun: false });
-            return;
-        }
-        let beyond = self.tries.iter_mut().filter(|((_, gap), _)| gap.after.saturating_sub(1) <= after);
+    /// The follower remembers nothing of what came after that block.
+    fn forgotten(&mut self, after: u64) {
+        let beyond = self.tries.iter_mut().filter(|((_, told_in), _)| told_in.saturating_sub(1) <= after);
         beyond.for_each(|(_, tries)| tries.made = PAUSES.len());
     }
 
     /// Blocks were taken back, up to the head that was `head`; if the chain has not changed, they come again as they are.
     pub fn taken_back(&mut self, head: u64, is_same_chain: bool, now: Instant) {
-        match &mut self.back {
-            Some(back) => back.begun = true,
-            None if is_same_chain => self.back = Some(Back { to: head, until: now + WAIT, begun: true }),
-            None => {}
+        if is_same_chain {
+            let to = self.back.map_or(head, |back| back.to.max(head));
+            self.back = Some(Back { to, until: now + WAIT });
         }
     }
 
     /// What the operator should know of it.
     pub fn concerns(&self) -> impl Iterator<Item = Concern> {
         self.standing.iter().map(|gap| {
-            let made = self.tries.get(&(gap.counted, gap.missing)).map_or(0, |tries| tries.made);
+            let made = self.tries.get(&(gap.counted, gap.missing.after)).map_or(0, |tries| tries.made);
             gap.concern(match made < PAUSES.len() {
                 true => "these blocks are read again, a few times",
                 false => {
@@ -127,8 +117,8 @@ impl Service {
     pub(super) fn reread_answered(&mut self, after: u64, is_read: bool) {
         if !is_read {
             warn!(after, "blocks of which events are missing lie too far back to be read again");
+            self.rereads.forgotten(after);
         }
-        self.rereads.answered(after, is_read, self.book.head(), Instant::now());
     }
 }
 
@@ -137,6 +127,7 @@ mod tests {
     use alloy::primitives::U256;
 
     use super::*;
+    use crate::facts::Missing;
     use crate::testing::block;
 
     fn gap(first: u64, after: u64) -> Untold {
@@ -151,16 +142,9 @@ mod tests {
         let mut asked = Vec::new();
         for second in 0..2_000 {
             let now = start + Duration::from_secs(second);
-            if rereads.are_under_way(Some(block(20)), now) {
-                continue;
-            }
-            if let Some(after) = rereads.due(vec![gap(3, 10)], now) {
-                asked.push((second, after));
-                rereads.answered(after, true, Some(block(20)), now);
-                assert!(rereads.are_under_way(Some(block(20)), now), "nothing is taken back yet");
-                rereads.taken_back(20, true, now);
-                assert!(rereads.are_under_way(Some(block(9)), now));
-            }
+            // What is found of it does not make it another.
+            let first = if second < 100 { 3 } else { 4 };
+            asked.extend(rereads.due(vec![gap(first, 10)], now).map(|after| (second, after)));
         }
         assert_eq!(asked, [(0, 9), (15, 9), (75, 9), (315, 9)]);
         let said = rereads.concerns().next().expect("it stands");
@@ -170,31 +154,23 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_too_far_back_is_asked_for_once_and_keeps_nothing_waiting() {
+    fn what_lies_too_far_back_is_asked_for_once() {
         let (mut rereads, now) = (Rereads::default(), Instant::now());
         assert_eq!(rereads.due(vec![gap(3, 10)], now), Some(9));
-        assert!(rereads.are_under_way(Some(block(20)), now));
-        rereads.answered(9, false, Some(block(20)), now);
-        assert!(!rereads.are_under_way(Some(block(20)), now));
+        rereads.forgotten(9);
         assert_eq!(rereads.due(vec![gap(3, 10)], now + Duration::from_secs(900)), None);
         assert_eq!(rereads.due(vec![gap(3, 10), gap(7, 30)], now), Some(29), "another is not concerned");
     }
 
     #[test]
-    fn what_is_read_again_is_not_waited_for_without_end() {
+    fn what_is_told_again_is_not_waited_for_without_end() {
         let (mut rereads, now) = (Rereads::default(), Instant::now());
-        rereads.due(vec![gap(3, 10)], now);
-        rereads.answered(9, true, Some(block(20)), now);
-        rereads.taken_back(20, true, now);
-        assert!(rereads.are_under_way(Some(block(19)), now));
-        assert!(!rereads.are_under_way(Some(block(20)), now), "all is back");
-        assert!(!rereads.are_under_way(Some(block(15)), now + WAIT), "the chain is shorter now");
-        // The follower does it by itself, too.
-        let mut rereads = Rereads::default();
         rereads.taken_back(20, false, now);
         assert!(!rereads.are_under_way(Some(block(19)), now), "a reorganisation");
         rereads.taken_back(20, true, now);
+        rereads.taken_back(12, true, now);
         assert!(rereads.are_under_way(Some(block(19)), now));
-        assert!(!rereads.are_under_way(Some(block(20)), now));
+        assert!(!rereads.are_under_way(Some(block(20)), now), "all is back");
+        assert!(!rereads.are_under_way(Some(block(15)), now + WAIT), "the chain is shorter now");
     }
 }
