@@ -159,7 +159,14 @@ fn discard(folder: &Path) -> std::io::Result<()> {
     }
     fs::rename(folder, &aside)?;
     files::sync_folder(folder)?;
-    fs::remove_dir_all(&aside)
+    loop {
+        match fs::remove_dir_all(&aside) {
+            // Another process was about to lock it when it was moved, and made its file in here.
+            Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            removed => return removed,
+        }
+    }
 }
 
 impl Drop for CommandJournal {

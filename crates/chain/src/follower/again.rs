@@ -351,7 +351,7 @@ mod tests {
         assert_eq!(due(&schedule, now + secs(30)), Some((vec![1, 3], true)));
         schedule.learn(&all(&[1], Verdict::Same), now + secs(30));
         schedule.read(reading(4), false, now + secs(299));
-        assert_eq!(due(&schedule, now + secs(300)), Some((vec![2], true)));
+        assert_eq!(due(&schedule, now + secs(299)), Some((vec![2], true)));
         schedule.learn(&all(&[2, 3], Verdict::Same), now + secs(300));
         assert_eq!(due(&schedule, now + secs(300)), Some((vec![1, 3], true)), "not the one just told");
     }

@@ -126,7 +126,11 @@ fn blocks_that_are_read_again_leave_the_book_as_it_was() {
             for (name, is) in &before {
                 assert_eq!(after.get(name), Some(is), "{what}: {name}");
             }
-            assert!(after.keys().eq(before.keys()), "{what}");
+            // What a stranger did may be kept, or not, by what is known when it is told: nothing follows from it, or the facts would
+            // differ.
+            let is_more = |name: &str| !before.contains_key(name) && !name.starts_with("event ");
+            let more: Vec<_> = after.iter().filter(|(name, _)| is_more(name)).collect();
+            assert!(more.is_empty(), "{what}: {more:?}");
             assert!(proven(&book).is_superset(&proofs), "{what}: none is made again");
         }
     }
