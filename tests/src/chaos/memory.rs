@@ -1,8 +1,10 @@
 //! Memory and descriptors over the life of a process.
 //!
 //! Only processes that lived at least [`LEAST_MS`] after a warm-up count. The warm-up lasts until a node has forgotten all
-//! that it began with twice over: its book has one and a half times [`KEEP_BLOCKS`] at the most. The slope is the
-//! least-squares line through the resident memory of the longest-living process of each node.
+//! that it began with twice over: its book has one and a half times [`KEEP_BLOCKS`] at the most; and until its follower, which
+//! reads every block a last time after five minutes, has as many blocks before it as it ever has. The slope is the
+//! least-squares line through the anonymous memory of the longest-living process of each node: pages of the program's own
+//! file come and go.
 
 use provery_node::store::KEEP_BLOCKS;
 
@@ -10,6 +12,8 @@ use super::node::Sample;
 
 /// Blocks in which a process is left to warm up.
 const WARM_BLOCKS: u64 = 3 * KEEP_BLOCKS;
+/// And milliseconds.
+const WARM_MS: u64 = 330_000;
 /// A slope is a failure from here on, in MiB an hour, if the window is at least so many seconds long: in a shorter one,
 /// one page of a cache is steep.
 pub const STEEP: f64 = 1.0;
@@ -24,7 +28,7 @@ fn longest(samples: &[Sample], block_ms: u64) -> Vec<Sample> {
     let life = |of: &[Sample]| of.last().zip(of.first()).map_or(0, |(last, first)| last.at_ms - first.at_ms);
     let best =
         samples.chunk_by(|a, b| a.instance == b.instance).max_by_key(|of| life(of)).unwrap_or_default();
-    let from = best.first().map_or(0, |first| first.at_ms + WARM_BLOCKS * block_ms);
+    let from = best.first().map_or(0, |first| first.at_ms + (WARM_BLOCKS * block_ms).max(WARM_MS));
     let warm: Vec<Sample> = best.iter().filter(|sample| sample.at_ms >= from).copied().collect();
     if life(&warm) >= LEAST_MS { warm } else { Vec::new() }
 }
@@ -79,7 +83,7 @@ mod tests {
     fn a_line_has_its_slope() {
         let (slope, window) = slope(&samples(6.0, 0.0), 125).expect("is long enough");
         assert!((slope - 6.0).abs() < 0.1, "{slope}");
-        assert_eq!(window, (599 * 2_000 - WARM_BLOCKS * 125) / 1_000);
+        assert_eq!(window, (599 * 2_000 - WARM_MS) / 1_000);
         assert!(super::slope(&samples(6.0, 0.0)[..60], 125).is_none(), "too short to tell");
     }
 

@@ -81,9 +81,9 @@ fn parent(pid: u32) -> Option<u32> {
     field(pid, "PPid:")
 }
 
-/// Resident memory in KiB.
+/// Resident memory in KiB that is no file's.
 pub fn resident_kib(pid: u32) -> Option<u64> {
-    field(pid, "VmRSS:").map(u64::from)
+    field(pid, "RssAnon:").map(u64::from)
 }
 
 /// Whether it is stopped, as by SIGSTOP.

@@ -124,7 +124,9 @@ pub async fn run(context: &Context, address: Option<Address>) -> Result<()> {
     let warnings: Vec<String> = allocations.iter().flat_map(Row::warnings).collect();
     let standing = match (record.id, record.paused) {
         (0, _) => "not registered",
-        (_, true) => "paused by itself; `provery prover resume` when it is back",
+        (_, true) => {
+            "paused by its own key; its node resumes it if it paused it, else `provery prover resume`"
+        }
         _ => "active",
     };
     let json = json!({

@@ -405,9 +405,15 @@ impl Sequencer<'_> {
             }),
         ));
         if !self.context.out.json {
-            let prover = prover.map_or("nobody; it is open to all".to_string(), |prover| prover.to_string());
+            let (opened, until) = (slot.openedAt.to::<u64>(), slot.exclusiveUntil.to::<u64>());
+            let whose = match prover {
+                Some(prover) => format!("its slot is held by {prover}"),
+                // An auction decides, or an offer that is taken.
+                None if until > opened => "whose its slot will be is not decided yet".to_owned(),
+                None => "its slot is open to all".to_owned(),
+            };
             let text = format!(
-                "block {} posted, {} transfers, {} gas; drawn: {prover}",
+                "block {} posted, {} transfers, {} gas; {whose}",
                 block.number, self.transfers, mined.gas_used
             );
             self.context.out.say(&text);
