@@ -214,7 +214,7 @@ impl Inner {
             // One endpoint that is behind, or lies, does not give up what cannot be tried again.
             if order.deadline.is_some()
                 && matches!(error, SendError::Reverted { .. } | SendError::GasTooHigh { .. })
-                && let Some((gas, roomy)) = self.estimated_elsewhere(&order.call).await
+                && let Some((gas, roomy)) = self.estimated_elsewhere(&order.call, least).await
             {
                 tracing::warn!(kind = order.call.kind, %error, "an endpoint says that a call fails, another that it does not: it is sent");
                 return Ok((gas, roomy.max(least)));

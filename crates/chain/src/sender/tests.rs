@@ -454,3 +454,13 @@ async fn arbitrum_is_read_and_sent_to_with_the_limit_that_it_estimates() {
     assert!(signed.gas_limit() > 3_600_000, "{signed:?}");
     assert_eq!((signed.max_fee_per_gas(), signed.max_priority_fee_per_gas()), (20_000_001, Some(1)));
 }
+
+#[test]
+fn of_estimates_the_most_counts_but_for_what_is_beyond_all_reason() {
+    use super::wire::believed;
+    assert_eq!(believed(&[200_000, 300_000, 16_000_000], 600_000), Some(300_000));
+    assert_eq!(believed(&[200_000, 2_000_000], 600_000), Some(2_000_000), "it may be so");
+    assert_eq!(believed(&[9_000_000, 16_000_000], 600_000), Some(9_000_000), "all say it");
+    assert_eq!(believed(&[200_000, 16_000_000], 0), Some(16_000_000), "nothing is known of it");
+    assert_eq!(believed(&[], 600_000), None);
+}

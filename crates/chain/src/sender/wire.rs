@@ -163,20 +163,20 @@ impl Inner {
         self.rpc.surest_balance(self.signer.address(), wanted).await
     }
 
-    /// What endpoints say one by one of a call of which one of them says that it fails, or takes more than any limit: the most gas
-    /// that any says it uses.
-    pub(super) async fn estimated_elsewhere(&self, call: &Call) -> Option<(u64, u64)> {
-        let gas = self.estimates(self.request(call.into())).await.into_iter().max()?;
+    /// What endpoints say one by one of a call of which one of them says that it fails, or takes more than any limit. `least` is a
+    /// limit that is known to be enough.
+    pub(super) async fn estimated_elsewhere(&self, call: &Call, least: u64) -> Option<(u64, u64)> {
+        let gas = believed(&self.estimates(self.request(call.into())).await, least)?;
         Some((gas, self.roomy(gas)))
     }
 
-    /// Gas and a limit with room, of which one endpoint says far more than the limit `least` that is known to be enough: the least
-    /// that any says, as it may be said to make a call too dear.
+    /// Gas that one endpoint says is used; where that is beyond all reason, the others are asked, too.
     pub(super) async fn least_said(&self, request: TransactionRequest, gas: u64, least: u64) -> u64 {
-        if least == 0 || gas / FAR_ABOVE <= least {
+        if !is_beyond(gas, least) {
             return gas;
         }
-        self.estimates(request).await.into_iter().fold(gas, u64::min)
+        let said = self.estimates(request).await;
+        said.into_iter().fold(gas, u64::min)
     }
 
     /// What each endpoint says that answers, if there are several: no more than any limit.
@@ -213,7 +213,7 @@ impl Inner {
             }
             Err(_) => return Again::Unknown,
         };
-        elsewhere.into_iter().max().map_or(Again::Reverts, Again::Takes)
+        believed(&elsewhere, intent.spend.least).map_or(Again::Reverts, Again::Takes)
     }
 
     /// What an intent takes as of now: by its estimate, if there is one and the limit is not the caller's, else as it was signed last.
@@ -386,4 +386,15 @@ impl Inner {
             },
         }
     }
+}
+
+/// Whether an estimate is far above the limit that is known to be enough, if one is: it may be said to make a call too dear.
+fn is_beyond(gas: u64, least: u64) -> bool {
+    least > 0 && gas / FAR_ABOVE > least
+}
+
+/// Of what endpoints say the most, but for what is beyond all reason.
+pub(super) fn believed(said: &[u64], least: u64) -> Option<u64> {
+    let sane = said.iter().copied().filter(|gas| !is_beyond(*gas, least)).max();
+    sane.or_else(|| said.iter().copied().min())
 }
