@@ -1,6 +1,10 @@
 //! anvil as a child process.
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use alloy::{
     primitives::{B256, keccak256},
@@ -9,6 +13,7 @@ use alloy::{
 use eyre::{Context, Result, bail, eyre};
 use provery_chain::{Rpc, Sender, SenderConfig};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -23,6 +28,8 @@ const START: Duration = Duration::from_secs(30);
 pub struct Anvil {
     child: Child,
     port: u16,
+    /// What anvil writes of old states: it leaves them behind when it is killed.
+    states: TempDir,
 }
 
 /// One of the keys that the tests use; every one gets funds from [`Anvil::fund`].
@@ -41,8 +48,11 @@ impl Anvil {
     /// Start on a free port with more arguments, such as `["--block-time", "1"]`.
     pub async fn start_with(args: &[&str]) -> Result<Self> {
         let program = program()?;
+        let states = tempfile::tempdir()?;
         let mut child = Command::new(&program)
             .args(["--port", "0", "--accounts", "1"])
+            .arg("--cache-path")
+            .arg(states.path())
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -65,11 +75,16 @@ impl Anvil {
         .wrap_err("anvil does not say that it listens")??;
         // Its pipe must not fill up.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { child, port })
+        Ok(Self { child, port, states })
     }
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where it writes old states.
+    pub fn states(&self) -> &Path {
+        self.states.path()
     }
 
     pub fn url(&self) -> String {

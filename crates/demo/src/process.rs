@@ -9,6 +9,7 @@ use std::{
 
 use eyre::{Context, Result, bail, ensure, eyre};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -24,6 +25,8 @@ pub struct Anvil {
     /// Private keys of its funded accounts, as hex.
     pub keys: Vec<String>,
     _process: Child,
+    /// What it writes of old states, removed after it: it leaves them behind when it is killed.
+    _states: TempDir,
 }
 
 impl Anvil {
@@ -37,6 +40,7 @@ impl Anvil {
         }
         let program = std::env::var_os("PROVERY_ANVIL").unwrap_or_else(|| "anvil".into());
         let config = dir.join("anvil.json");
+        let states = tempfile::tempdir_in(dir)?;
         let mut process = Command::new(&program)
             .args([
                 "--port",
@@ -50,6 +54,8 @@ impl Anvil {
             .args(args.hardfork.iter().flat_map(|name| ["--hardfork", name.as_str()]))
             .arg("--config-out")
             .arg(&config)
+            .arg("--cache-path")
+            .arg(states.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(dir.join("anvil.log"))?)
@@ -75,7 +81,7 @@ impl Anvil {
             .as_array()
             .map(|keys| keys.iter().filter_map(|key| key.as_str().map(str::to_string)).collect())
             .unwrap_or_default();
-        Ok(Self { rpc_url: format!("http://{listening}"), keys, _process: process })
+        Ok(Self { rpc_url: format!("http://{listening}"), keys, _process: process, _states: states })
     }
 }
 

@@ -18,6 +18,18 @@ async fn an_rpc_that_is_down_is_named() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_chain_leaves_nothing_on_the_disk() -> Result<()> {
+    let anvil = Anvil::start().await?;
+    let states = anvil.states().to_owned();
+    // More than it keeps in memory.
+    anvil.mine(1_000).await?;
+    assert!(std::fs::read_dir(&states)?.next().is_some(), "old states go elsewhere");
+    anvil.stop().await?;
+    assert!(!states.exists());
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_url_that_is_none_is_named_and_its_secret_is_not() -> Result<()> {
     for url in ["localhost:8545", "ws://localhost:8545", "not a url"] {
         let error = Rpc::connect(url).await.expect_err("not an HTTP URL");
