@@ -12,8 +12,9 @@ use provery_bindings::{
     CircuitRegistry, DevelopmentToken, HandOvers, MarketContracts, ProofMarket, ProofMarketExt,
     ProverRegistry, RegistryConfig, StakeLottery, TermsRules,
 };
-use provery_chain::{Chain, Sender};
 use provery_mechanisms::Parts;
+use provery_rpc::Chain;
+use provery_txmgr::Sender;
 use provery_types::{
     CIRCUIT_REGISTRY, ContractRecord, Deployment, HAND_OVERS, PROOF_MARKET, PROOF_MARKET_EXT,
     PROVER_REGISTRY, STAKE_LOTTERY, TERMS_RULES, Terms,

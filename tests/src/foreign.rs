@@ -3,7 +3,7 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use eyre::{Context, Result, bail, eyre};
-use provery_chain::Rpc;
+use provery_rpc::Rpc;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use eyre::{Result, eyre};
-use provery_chain::{Chain, Follower, FollowerConfig, Rpc, Update};
 use provery_node::{
     book::Book,
     store::{DataDir, Identity, Store},
 };
+use provery_rpc::{Chain, Follower, FollowerConfig, Rpc, Update};
 
 use crate::{Anvil, Relay, deploy_core};
 

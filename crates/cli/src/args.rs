@@ -27,7 +27,7 @@ use crate::commands::{
 /// A permissionless proof market for rollups: deploy it, run a prover, post blocks and watch them get proven.
 ///
 /// Results go to standard output, progress, errors and logs to standard error. PROVERY_LOG filters the logs: a level (error, warn,
-/// info, debug, trace), or levels by part (`info,provery_chain=debug`). Nodes and workers log from info on, other commands from warn.
+/// info, debug, trace), or levels by part (`info,provery_rpc=debug`). Nodes and workers log from info on, other commands from warn.
 #[derive(Debug, Parser)]
 #[command(
     name = "provery",
@@ -113,7 +113,7 @@ pub enum Command {
     Credit(CreditCommand),
     /// Run a prover: watch, win slots, prove, submit, collect, unattended
     ///
-    /// Its log goes to standard error; PROVERY_LOG filters it (PROVERY_LOG=debug, PROVERY_LOG=info,provery_chain=debug).
+    /// Its log goes to standard error; PROVERY_LOG filters it (PROVERY_LOG=debug, PROVERY_LOG=info,provery_rpc=debug).
     Node(Box<NodeArgs>),
     /// Whether a node with these settings would earn: the chain, the machine, the keys, the stake; and what to type next
     Doctor(Box<DoctorArgs>),

@@ -1,7 +1,6 @@
 //! From whatever went wrong to one code and one sentence.
 
 use eyre::Report;
-use provery_chain::{ChainError, SendError};
 use provery_node::{
     NodeError,
     leader::LeaderError,
@@ -12,6 +11,8 @@ use provery_node::{
     worker::{NatsError, stdio::StdioError},
 };
 use provery_proving::{KeyError, ProveError, solidity::SolidityError};
+use provery_rpc::ChainError;
+use provery_txmgr::SendError;
 use provery_types::{DeploymentError, SlotState};
 
 use crate::error::{Code, Failure};

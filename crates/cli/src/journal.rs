@@ -1,7 +1,7 @@
 //! What a command of several transactions sends, on disk before it is sent: the same command, run again after it was
 //! interrupted, goes on from there and pays for nothing twice.
 //!
-//! A journal is a folder beside the deployment file: `plan.json` says what is being done, and each intent has a file. It is gone
+//! A journal is a folder beside the deployment file: `plan.json` says what is being done, and each pending transaction has a file. It is gone
 //! once the command is done.
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 
 use alloy::primitives::{Address, B256};
 use eyre::Result;
-use provery_chain::{Intent, Journal, JournalError};
+use provery_txmgr::{Journal, JournalError, PendingTransaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -60,7 +60,7 @@ impl Plan {
 #[derive(Debug)]
 pub struct CommandJournal {
     folder: PathBuf,
-    /// Intents that an earlier run left.
+    /// Pending transactions that an earlier run left.
     pub found: usize,
     /// What is at its place now, if anything, is another's.
     ended: bool,
@@ -111,7 +111,7 @@ impl CommandJournal {
         Ok(Self { folder: folder.to_path_buf(), found, ended: false, _lock: lock })
     }
 
-    pub fn intents(&self) -> Arc<dyn Journal> {
+    pub fn pending(&self) -> Arc<dyn Journal> {
         Arc::new(Folder(self.folder.clone()))
     }
 
@@ -172,7 +172,7 @@ fn discard(folder: &Path) -> std::io::Result<()> {
 impl Drop for CommandJournal {
     /// Where nothing was sent, nothing is left.
     fn drop(&mut self) {
-        if !self.ended && stored(&self.folder).is_ok_and(|intents| intents.is_empty()) {
+        if !self.ended && stored(&self.folder).is_ok_and(|pending| pending.is_empty()) {
             let _ = discard(&self.folder);
         }
     }
@@ -206,26 +206,26 @@ fn elsewhere(plan: &Plan, folder: &Path, sent: usize) -> String {
     )
 }
 
-/// The files of intents, and what is in them.
-fn stored(folder: &Path) -> std::io::Result<Vec<(PathBuf, Intent)>> {
-    let mut intents = Vec::new();
+/// The files of pending transactions, and what is in them.
+fn stored(folder: &Path) -> std::io::Result<Vec<(PathBuf, PendingTransaction)>> {
+    let mut pending = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|kind| kind == "intent") {
-            let intent = serde_json::from_slice(&fs::read(&path)?).map_err(std::io::Error::other)?;
-            intents.push((path, intent));
+        if path.extension().is_some_and(|kind| kind == "pending") {
+            let transaction = serde_json::from_slice(&fs::read(&path)?).map_err(std::io::Error::other)?;
+            pending.push((path, transaction));
         }
     }
-    Ok(intents)
+    Ok(pending)
 }
 
-/// Intents as files, one a nonce.
+/// Pending transactions as files, one a nonce.
 #[derive(Debug)]
 struct Folder(PathBuf);
 
 impl Folder {
     fn path(&self, account: Address, nonce: u64) -> PathBuf {
-        self.0.join(format!("{account}-{nonce}.intent"))
+        self.0.join(format!("{account}-{nonce}.pending"))
     }
 }
 
@@ -234,17 +234,20 @@ fn unwritten(error: &dyn std::fmt::Display) -> JournalError {
 }
 
 impl Journal for Folder {
-    fn load(&self, account: Address) -> Result<Vec<Intent>, JournalError> {
+    fn load(&self, account: Address) -> Result<Vec<PendingTransaction>, JournalError> {
         let stored = stored(&self.0).map_err(|error| unwritten(&error))?;
-        let mut intents: Vec<Intent> =
-            stored.into_iter().map(|(_, intent)| intent).filter(|intent| intent.account == account).collect();
-        intents.sort_by_key(|intent| intent.nonce);
-        Ok(intents)
+        let mut pending: Vec<PendingTransaction> = stored
+            .into_iter()
+            .map(|(_, pending)| pending)
+            .filter(|pending| pending.account == account)
+            .collect();
+        pending.sort_by_key(|pending| pending.nonce);
+        Ok(pending)
     }
 
-    fn put(&self, intent: &Intent) -> Result<(), JournalError> {
-        let text = serde_json::to_vec(intent).map_err(|error| unwritten(&error))?;
-        files::write(&self.path(intent.account, intent.nonce), &text).map_err(|error| unwritten(&error))
+    fn put(&self, pending: &PendingTransaction) -> Result<(), JournalError> {
+        let text = serde_json::to_vec(pending).map_err(|error| unwritten(&error))?;
+        files::write(&self.path(pending.account, pending.nonce), &text).map_err(|error| unwritten(&error))
     }
 
     fn remove(&self, account: Address, nonce: u64) -> Result<(), JournalError> {
@@ -258,7 +261,7 @@ impl Journal for Folder {
 #[cfg(test)]
 mod tests {
     use alloy::primitives::{Bytes, U256};
-    use provery_chain::Signed;
+    use provery_txmgr::Signed;
 
     use super::*;
     use crate::error::Failure;
@@ -274,7 +277,7 @@ mod tests {
         }
     }
 
-    fn intent(nonce: u64) -> Intent {
+    fn pending(nonce: u64) -> PendingTransaction {
         let signed = Signed {
             hash: B256::ZERO,
             raw: Bytes::from_static(&[1]),
@@ -282,7 +285,7 @@ mod tests {
             max_priority_fee: 1,
             cancels: false,
         };
-        Intent {
+        PendingTransaction {
             account: ACCOUNT,
             nonce,
             tag: format!("deploy:{nonce}"),
@@ -304,10 +307,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("makes a folder");
         let path = path_of(&folder.path().join("1.json"), "deploy");
         let first = CommandJournal::open(&path, &plan("1", 1)).expect("begins");
-        first.intents().put(&intent(12)).expect("writes");
-        first.intents().put(&intent(3)).expect("writes");
-        first.intents().put(&intent(4)).expect("writes");
-        first.intents().remove(ACCOUNT, 4).expect("removes");
+        first.pending().put(&pending(12)).expect("writes");
+        first.pending().put(&pending(3)).expect("writes");
+        first.pending().put(&pending(4)).expect("writes");
+        first.pending().remove(ACCOUNT, 4).expect("removes");
         let busy = CommandJournal::open(&path, &plan("1", 1)).expect_err("is at work");
         assert_eq!(busy.downcast_ref::<Failure>().map(|failure| failure.code), Some(Code::DataDirBusy));
         drop(first);
@@ -317,8 +320,8 @@ mod tests {
 
         let again = CommandJournal::open(&path, &plan("1", 1)).expect("goes on");
         assert_eq!(again.found, 2);
-        assert_eq!(again.intents().load(ACCOUNT).expect("reads"), [intent(3), intent(12)]);
-        assert_eq!(again.intents().load(Address::ZERO).expect("reads"), []);
+        assert_eq!(again.pending().load(ACCOUNT).expect("reads"), [pending(3), pending(12)]);
+        assert_eq!(again.pending().load(Address::ZERO).expect("reads"), []);
         again.done().expect("ends");
         assert_eq!(fs::read_dir(folder.path()).expect("lists").count(), 0);
     }
@@ -334,7 +337,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("makes a folder");
         let path = folder.path().join("journal");
         let first = CommandJournal::open(&path, &plan("1", 1)).expect("begins");
-        first.intents().put(&intent(3)).expect("writes");
+        first.pending().put(&pending(3)).expect("writes");
         drop(first);
 
         let other_chain = refused(&path, &plan("1", 2));

@@ -12,9 +12,8 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use eyre::{Report, Result};
-use provery_chain::{
-    Call, Calls, Chain, ChainError, Journal, Mined, Order, Rpc, SendError, Sender, SenderConfig, reason,
-};
+use provery_rpc::{Call, Calls, Chain, ChainError, Rpc, reason};
+use provery_txmgr::{Journal, Mined, Order, SendError, Sender, SenderConfig};
 use provery_types::{BlockRef, Deployment, LoggedEvent};
 
 use crate::{
@@ -265,11 +264,11 @@ impl Session {
     pub async fn events(&self) -> Result<Vec<LoggedEvent>> {
         let head = self.head().await?;
         // The chain may be replaced under the request; then its logs are read once more.
-        match provery_chain::history(&self.chain, 0, head.number).await {
+        match provery_rpc::history(&self.chain, 0, head.number).await {
             Err(error) if error.is_transient() => {
                 tracing::debug!(%error, "reading the logs again");
                 let head = self.head().await?;
-                Ok(provery_chain::history(&self.chain, 0, head.number).await?)
+                Ok(provery_rpc::history(&self.chain, 0, head.number).await?)
             }
             events => Ok(events?),
         }

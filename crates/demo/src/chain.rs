@@ -8,7 +8,7 @@ use alloy::{
 };
 use eyre::{Result, eyre};
 use provery_bindings::Mining;
-use provery_chain::{Follower, FollowerConfig, Rpc, Update};
+use provery_rpc::{Follower, FollowerConfig, Rpc, Update};
 use provery_types::{Event, LoggedEvent};
 
 use crate::{stage::Stage, summary::Balances};
@@ -19,7 +19,7 @@ const POLL: Duration = Duration::from_millis(10);
 /// A view of the chain and its events from the deployment on.
 #[derive(Debug)]
 pub struct Chain {
-    chain: provery_chain::Chain,
+    chain: provery_rpc::Chain,
     follower: Follower,
     withdrawn: U256,
 }
@@ -33,7 +33,7 @@ pub struct Seen {
 impl Chain {
     pub async fn connect(stage: &Stage) -> Result<Self> {
         let rpc = Rpc::connect(&stage.anvil.rpc_url).await?;
-        let chain = provery_chain::Chain::connect(rpc, stage.deployment.clone()).await?;
+        let chain = provery_rpc::Chain::connect(rpc, stage.deployment.clone()).await?;
         let follower = Follower::new(chain.clone(), [], FollowerConfig::new(POLL));
         Ok(Self { chain, follower, withdrawn: U256::ZERO })
     }

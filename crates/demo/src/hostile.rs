@@ -13,10 +13,11 @@ use alloy::{
 };
 use eyre::{Result, bail, eyre};
 use provery_bindings::ProofMarket;
-use provery_chain::{Rpc, Sender, SenderConfig};
 use provery_circuits::{BlockContext, BlockJob, Params, State, Workload, payload::JobTerms, word};
 use provery_mechanisms::lottery;
 use provery_proving::{BlockBackend, block};
+use provery_rpc::Rpc;
+use provery_txmgr::{Sender, SenderConfig};
 use provery_types::{Currency, Slot, SlotExt, Terms};
 use serde::Serialize;
 use serde_json::json;
@@ -206,7 +207,7 @@ struct Posted {
 }
 
 struct Sequencer {
-    chain: provery_chain::Chain,
+    chain: provery_rpc::Chain,
     rollup: Address,
     market: U256,
     terms: Terms,
@@ -234,7 +235,7 @@ impl Sequencer {
         lines: mpsc::UnboundedSender<Line>,
     ) -> Result<Self> {
         let rpc = Rpc::connect(&stage.anvil.rpc_url).await?;
-        let chain = provery_chain::Chain::connect(rpc.clone(), stage.deployment.clone()).await?;
+        let chain = provery_rpc::Chain::connect(rpc.clone(), stage.deployment.clone()).await?;
         let sender = |key: &str| -> Result<Sender> {
             let signer: PrivateKeySigner = key.parse().map_err(|_| eyre!("anvil gave a key that is none"))?;
             Ok(Sender::new(rpc.clone(), signer, SenderConfig::new(POLL)))

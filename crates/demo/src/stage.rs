@@ -11,7 +11,8 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use eyre::{Context, Result, eyre};
-use provery_chain::{Rpc, Sender, SenderConfig};
+use provery_rpc::Rpc;
+use provery_txmgr::{Sender, SenderConfig};
 use provery_types::{Currency, Deployment, RollupRecord};
 
 use crate::{

@@ -1,8 +1,9 @@
 //! Why a node stops, or a slot could not be proven by hand.
 
 use alloy::primitives::Address;
-use provery_chain::{ChainError, SendError};
 use provery_proving::ProveError;
+use provery_rpc::ChainError;
+use provery_txmgr::SendError;
 use provery_types::SlotState;
 
 use crate::facts::SlotKey;

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alloy::primitives::{Address, U256};
-use provery_chain::{Chain, Mined, Sender, history};
 use provery_proving::{Phase, Progress, ProofBackend};
+use provery_rpc::{Chain, history};
+use provery_txmgr::{Mined, Sender};
 use provery_types::{Event, SlotState, terms_hash};
 use tokio_util::sync::CancellationToken;
 use tracing::info;

@@ -1,6 +1,6 @@
 //! What a failed send means: losing a race is normal, failing is not.
 
-use provery_chain::SendError;
+use provery_txmgr::SendError;
 
 use crate::slots::Input;
 
@@ -97,7 +97,7 @@ impl Class {
 
 #[cfg(test)]
 mod tests {
-    use provery_chain::ChainError;
+    use provery_rpc::ChainError;
 
     use super::*;
 

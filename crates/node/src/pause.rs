@@ -6,9 +6,9 @@
 //! about.
 
 use alloy::primitives::Address;
-use provery_chain::Call;
+use provery_rpc::Call;
 
-/// Kinds of the calls that turn the pause, as [`provery_chain::Call::kind`] has them.
+/// Kinds of the calls that turn the pause, as [`provery_rpc::Call::kind`] has them.
 pub const PAUSE: &str = "pause";
 pub const RESUME: &str = "resume";
 
@@ -191,7 +191,7 @@ mod tests {
         position: usize,
         // In its memory.
         margin: Margin,
-        // In its memory, and on disk with the intents.
+        // In its memory, and on disk with the pending transactions.
         receipts: Vec<(B256, usize)>,
         hashes: u64,
     }

@@ -22,11 +22,11 @@ pub const POINTS: [&str; 23] = [
     "work:expired",
     "work:cancelled",
     "work:failed",
-    "intent:signed",
-    "intent:replaced",
-    "intent:mined",
-    "intent:unmined",
-    "intent:removed",
+    "pending:signed",
+    "pending:replaced",
+    "pending:mined",
+    "pending:unmined",
+    "pending:removed",
     "meta:paused",
     "meta:resumed",
 ];
@@ -74,7 +74,7 @@ fn frequent(point: &str) -> u64 {
         "work:seen" | "work:queued" | "work:proving" | "work:proved" | "work:submitting" | "work:settled" => {
             3
         }
-        "proof" | "intent:signed" | "intent:mined" => 3,
+        "proof" | "pending:signed" | "pending:mined" => 3,
         _ => 1,
     }
 }

@@ -264,14 +264,14 @@ impl Director {
             let of = node.prover.address;
             let mut miner = self.miner.clone().lock_owned().await;
             match point {
-                "intent:replaced" if !miner.spiking() => {
+                "pending:replaced" if !miner.spiking() => {
                     let nonce = miner.count(of, "latest").await?;
                     if !self.pool.of_nonce(of, nonce).is_empty() {
                         miner.jump();
                         self.log.injected(Fault::BaseFeeSpike.name(), "chain", json!({ "for": node.name() }));
                     }
                 }
-                "intent:unmined" | "reorg" => {
+                "pending:unmined" | "reorg" => {
                     let head = miner.ledger.head();
                     let mined = miner
                         .ledger

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, Bytes, U256};
 use eyre::Result;
-use provery_chain::{Call, Chain};
+use provery_rpc::{Call, Chain};
 use provery_types::{RollupRecord, Slot, Terms};
 use serde_json::json;
 

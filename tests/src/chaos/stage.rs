@@ -12,7 +12,8 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use eyre::{Context, Result, ensure, eyre};
-use provery_chain::{Chain, Rpc, Sender, SenderConfig};
+use provery_rpc::{Chain, Rpc};
+use provery_txmgr::{Sender, SenderConfig};
 use provery_types::Deployment;
 use serde_json::{Value, json};
 use tokio::process::Command;

@@ -42,7 +42,7 @@ struct Book {
 /// Transactions that a node's status says it has signed, that are not mined, and that it would see to. One that stands by
 /// sends nothing: what it signed while it led may have lost its nonce to its leader, which it looks at once it leads again.
 pub fn unmined(status: &Value) -> u64 {
-    if status["node"]["role"] == "standby" { 0 } else { status["outbox"]["intents"].as_u64().unwrap_or(0) }
+    if status["node"]["role"] == "standby" { 0 } else { status["outbox"]["pending"].as_u64().unwrap_or(0) }
 }
 
 /// Everything the verdict is about.
@@ -334,9 +334,9 @@ mod tests {
 
     #[test]
     fn what_a_standby_signed_while_it_led_is_not_stuck() {
-        let status = |role: &str| json!({ "node": { "role": role }, "outbox": { "intents": 2 } });
+        let status = |role: &str| json!({ "node": { "role": role }, "outbox": { "pending": 2 } });
         assert_eq!(unmined(&status("standby")), 0);
         assert_eq!((unmined(&status("leader")), unmined(&status("alone"))), (2, 2));
-        assert_eq!(unmined(&json!({ "outbox": { "intents": 1 } })), 1, "whatever it does not say");
+        assert_eq!(unmined(&json!({ "outbox": { "pending": 1 } })), 1, "whatever it does not say");
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use alloy::primitives::U256;
 use eyre::{Result, ensure};
-use provery_chain::Chain;
+use provery_rpc::Chain;
 use provery_tests::{Anvil, Provery, Town, program};
 use provery_types::Deployment;
 

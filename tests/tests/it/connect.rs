@@ -2,7 +2,7 @@
 
 use alloy::primitives::{B256, U256};
 use eyre::Result;
-use provery_chain::{Chain, ChainError, Rpc, load_deployment};
+use provery_rpc::{Chain, ChainError, Rpc, load_deployment};
 use provery_tests::{Anvil, Wire, deploy_core, terms};
 use provery_types::{DeploymentError, PROOF_MARKET, RollupRecord, SlotState};
 

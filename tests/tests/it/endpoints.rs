@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use eyre::{Result, WrapErr as _, bail, ensure, eyre};
-use provery_chain::{Chain, ChainError, EndpointHealth, Follower, FollowerConfig, Rpc, Update, hint};
+use provery_rpc::{Chain, ChainError, EndpointHealth, Follower, FollowerConfig, Rpc, Update, new_heads};
 use provery_tests::{Anvil, Faults, Relay, deploy_core};
 use provery_types::{BlockRef, Event, LoggedEvent};
 use tokio::{sync::Notify, time::timeout};
@@ -416,7 +416,7 @@ async fn a_hint_makes_the_follower_look_and_nothing_else() -> Result<()> {
     let wake = Arc::new(Notify::new());
     let shutdown = CancellationToken::new();
     let ws = field.anvil.url().replace("http://", "ws://");
-    let task = tokio::spawn(hint(ws, wake.clone(), shutdown.clone()));
+    let task = tokio::spawn(new_heads(ws, wake.clone(), shutdown.clone()));
     // Without the hint no look would come within the test's bound.
     let config = FollowerConfig { wake: Some(wake.clone()), ..FollowerConfig::new(LONG * 10) };
     let mut following = Following::new(&field.chain, config);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eyre::{Result, ensure, eyre};
-use provery_chain::{Chain, ChainError, Follower, FollowerConfig, Rpc, Update, history};
+use provery_rpc::{Chain, ChainError, Follower, FollowerConfig, Rpc, Update, history};
 use provery_tests::{Anvil, History, Wire, deploy_core};
 use provery_types::{BlockRef, Event, LoggedEvent};
 use tokio::time::timeout;

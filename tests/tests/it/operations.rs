@@ -461,13 +461,13 @@ async fn the_hot_key_proves_and_pauses_and_withdraws_nothing() -> Result<()> {
     }
     // Nor past the commands: the contracts refuse it.
     let sender = town.anvil.sender(3).await?;
-    let deployment = provery_chain::load_deployment(&provery.deployment())?;
-    let chain = provery_chain::Chain::connect(sender.rpc().clone(), deployment).await?;
+    let deployment = provery_rpc::load_deployment(&provery.deployment())?;
+    let chain = provery_rpc::Chain::connect(sender.rpc().clone(), deployment).await?;
     let (one, to) = (alloy::primitives::U256::from(1), sender.address());
     let calls = chain.calls();
     for call in [calls.withdraw(to, one), calls.request_unstake(one), calls.withdraw_stake(to)] {
         let refused = sender.send(call).await;
-        ensure!(matches!(refused, Err(provery_chain::SendError::Reverted { .. })), "{refused:?}");
+        ensure!(matches!(refused, Err(provery_txmgr::SendError::Reverted { .. })), "{refused:?}");
     }
     let after = provery.ok(None, &["prover", "status", &prover]).await?;
     ensure!(after["stake"] == before["stake"] && after["stake"] != "0", "{before} {after}");

@@ -5,8 +5,9 @@ use std::time::Duration;
 use alloy::primitives::{Address, U256};
 use eyre::Result;
 use provery_bindings::DevelopmentToken;
-use provery_chain::{Call, ChainError, Rpc, SendError, Sender, SenderConfig};
+use provery_rpc::{Call, ChainError, Rpc};
 use provery_tests::{Anvil, STAKE_UNIT, Wire, deploy_core, key, terms};
+use provery_txmgr::{SendError, Sender, SenderConfig};
 use provery_types::BlockRef;
 
 #[tokio::test]

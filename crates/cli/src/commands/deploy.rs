@@ -229,7 +229,7 @@ async fn journaled(
         choices: blueprint.choices(),
     };
     let journal = CommandJournal::open(folder, &plan)?;
-    let journaled = wire.with_journal(journal.intents())?;
+    let journaled = wire.with_journal(journal.pending())?;
     if journal.found > 0 {
         context.out.note(&format!(
             "going on from where an earlier run was interrupted, after {} transactions",

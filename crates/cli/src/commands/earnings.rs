@@ -10,7 +10,8 @@ use std::{
 use alloy::primitives::{Address, B256, I256, U256};
 use clap::Args;
 use eyre::Result;
-use provery_chain::{DayOutlay, Rpc, Spent};
+use provery_rpc::Rpc;
+use provery_txmgr::{DayOutlay, Spent};
 use provery_types::{Event, LoggedEvent};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;

@@ -13,8 +13,8 @@ use alloy::{
 use clap::{Args, Subcommand};
 use eyre::Result;
 use provery_bindings::Agreement;
-use provery_chain::Call;
 use provery_mechanisms::agreement::Offer;
+use provery_rpc::Call;
 use provery_types::terms_hash;
 use serde::{Deserialize, Serialize};
 use serde_json::json;

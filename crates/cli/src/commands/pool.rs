@@ -7,7 +7,8 @@ use alloy::{
 use clap::{Args, Subcommand};
 use eyre::Result;
 use provery_bindings::{DelegationPool, DelegationPools};
-use provery_chain::{Mined, PoolRecord};
+use provery_rpc::PoolRecord;
+use provery_txmgr::Mined;
 use provery_types::DELEGATION_POOLS;
 use serde_json::json;
 

@@ -4,7 +4,7 @@ use alloy::primitives::{Address, U256};
 use clap::{ArgGroup, Args};
 use eyre::Result;
 use provery_bindings::DelegationPool;
-use provery_chain::Mined;
+use provery_txmgr::Mined;
 use serde_json::json;
 
 use crate::{

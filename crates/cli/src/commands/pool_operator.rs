@@ -4,7 +4,7 @@ use alloy::primitives::{Address, U256};
 use clap::{ArgGroup, Args, Subcommand};
 use eyre::Result;
 use provery_bindings::DelegationPool;
-use provery_chain::PoolRecord;
+use provery_rpc::PoolRecord;
 use serde_json::json;
 
 use crate::{

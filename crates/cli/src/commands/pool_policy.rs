@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use alloy::primitives::{Address, U256};
 use clap::Args;
 use eyre::Result;
-use provery_chain::PoolPolicy;
+use provery_rpc::PoolPolicy;
 use serde_json::{Value, json};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, U256};
 use eyre::Result;
-use provery_chain::{PoolBatch, PoolRecord};
+use provery_rpc::{PoolBatch, PoolRecord};
 use serde_json::{Value, json};
 
 use crate::{

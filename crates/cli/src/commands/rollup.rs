@@ -209,7 +209,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         choices: choices(&session, &args, &plan, sequencer, wanted, &terms_of(None)?),
     };
     let journal = CommandJournal::open(&folder, &sheet)?;
-    let session = session.with_journal(journal.intents())?;
+    let session = session.with_journal(journal.pending())?;
     if journal.found > 0 {
         context.out.note(&format!(
             "going on from where an earlier run was interrupted, after {} transactions",
@@ -217,7 +217,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         ));
     }
     // What an earlier run has begun with is gone on with: others of the same circuit may have come since.
-    let existing = circuit::settled(&session, &plan, &*journal.intents()).await?;
+    let existing = circuit::settled(&session, &plan, &*journal.pending()).await?;
 
     // Before anything is paid for.
     terms::check(&session, &terms_of(existing)?, existing.is_some()).await?;

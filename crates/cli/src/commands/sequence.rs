@@ -14,8 +14,9 @@ use alloy::{
 use clap::Args;
 use eyre::Result;
 use provery_bindings::{ProofMarket, TransferRollup};
-use provery_chain::{ChainError, Mined, SeedError, SendError, make_block};
 use provery_circuits::Workload;
+use provery_rpc::{ChainError, SeedError};
+use provery_txmgr::{Mined, SendError, make_block};
 use provery_types::{RollupRecord, Terms};
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
@@ -100,7 +101,7 @@ pub async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
     let keeper = session.sender()?.clone();
     let kept = stop.child_token();
     let until = kept.clone();
-    let keeping = tokio::spawn(async move { keeper.keep(until).await });
+    let keeping = tokio::spawn(async move { keeper.run(until).await });
     let mut sequencer = Sequencer {
         context,
         session: &session,
@@ -280,21 +281,21 @@ impl Sequencer<'_> {
             })
         };
         let waiting = count(BlockId::pending()).await?.saturating_sub(count(BlockId::latest()).await?);
-        let intents = sender.status().intents;
-        if waiting == 0 && intents == 0 {
+        let pending = sender.status().pending;
+        if waiting == 0 && pending == 0 {
             self.pending_since = None;
             return Ok(false);
         }
         let since = *self.pending_since.get_or_insert_with(Instant::now);
         // What this process sent is replaced by the keeper; what another sent is replaced by the next block.
-        if intents == 0 && since.elapsed() > STUCK_AFTER {
+        if pending == 0 && since.elapsed() > STUCK_AFTER {
             return Ok(false);
         }
         self.waiting(
             "pending",
             &format!(
                 "{} transactions of {me} are not mined yet, and one may be a block",
-                waiting.max(intents)
+                waiting.max(pending)
             ),
         );
         Ok(true)

@@ -9,7 +9,7 @@ use alloy::{
 };
 use eyre::Result;
 use provery_bindings::{DecodedError, TermsRules, decode_revert};
-use provery_chain::Call;
+use provery_rpc::Call;
 use provery_types::{TERMS_RULES, Terms};
 
 use super::check_window;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use alloy::primitives::{Address, B256};
-use provery_chain::{DayOutlay, Intent, OutboxStatus, Outlay};
+use provery_txmgr::{DayOutlay, OutboxStatus, Outlay, PendingTransaction};
 
 use super::status::{ENDED_KEPT, EndedSlot, OpenSlot, Status};
 use crate::facts::SlotKey;
@@ -20,17 +20,17 @@ pub fn status(dir: &Path) -> Result<Status, StoreError> {
     let prover = snapshot.identity.prover;
     let mut status = Status::default();
     status.node.prover = prover;
-    status.node.key = snapshot.intents.first().map(|intent| intent.account);
+    status.node.key = snapshot.pending.first().map(|pending| pending.account);
     status.node.version = env!("CARGO_PKG_VERSION").to_owned();
     status.chain.chain_id = snapshot.identity.chain_id;
     status.chain.position = snapshot.position.map(|block| block.number);
-    let unmined = || snapshot.intents.iter().filter(|intent| intent.mined.is_none());
+    let unmined = || snapshot.pending.iter().filter(|pending| pending.mined.is_none());
     let (spent, spent_by_day) = spent(&snapshot);
     status.outbox = OutboxStatus {
         spent,
         spent_by_day,
-        intents: unmined().count() as u64,
-        oldest_nonce: unmined().map(|intent| intent.nonce).min(),
+        pending: unmined().count() as u64,
+        oldest_nonce: unmined().map(|pending| pending.nonce).min(),
         ..OutboxStatus::default()
     };
     let work = snapshot.work.iter().map(|(key, record)| (*key, record));
@@ -42,7 +42,7 @@ pub fn status(dir: &Path) -> Result<Status, StoreError> {
 /// What transactions cost, in all and by day.
 fn spent(snapshot: &Snapshot) -> (Outlay, Vec<DayOutlay>) {
     let (mut all, mut days) = (Outlay::default(), BTreeMap::<u64, Outlay>::new());
-    let mined = snapshot.intents.iter().filter_map(Intent::outlay);
+    let mined = snapshot.pending.iter().filter_map(PendingTransaction::outlay);
     for DayOutlay { day, outlay } in snapshot.outlays.iter().copied().chain(mined) {
         all += outlay;
         *days.entry(day).or_default() += outlay;

@@ -238,7 +238,7 @@ impl Out<'_> {
         let stages = status.slots.iter().map(|(stage, count)| (stage.as_str(), number(*count)));
         self.gauges("slots", "Slots in each stage", "stage", stages)?;
         let outbox = &status.outbox;
-        self.gauge("outbox_intents", "Transactions signed and not mined", number(outbox.intents))?;
+        self.gauge("outbox_pending", "Transactions signed and not mined", number(outbox.pending))?;
         let waited = match (status.chain.head, outbox.unmined_since_block) {
             (Some(head), Some(since)) => head.saturating_sub(since),
             _ => 0,
@@ -309,7 +309,7 @@ fn distinct(endpoints: &[EndpointStatus]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use alloy::primitives::U256;
-    use provery_chain::Spent;
+    use provery_txmgr::Spent;
 
     use super::super::Observer;
     use super::super::status::tests::well;

@@ -39,7 +39,7 @@
 //! | `provery_phase_seconds` | histogram | `phase` | how long each phase took |
 //! | `provery_failures_total` | counter | `code` | what failed: proofs, sends, reads |
 //! | `provery_losses_total` | counter | `code` | races lost, which is no failure |
-//! | `provery_outbox_intents` | gauge | | signed and not mined |
+//! | `provery_outbox_pending` | gauge | | signed and not mined |
 //! | `provery_outbox_unmined_blocks` | gauge | | for how many blocks the oldest of them has waited |
 //! | `provery_outbox_replaced_total`, `provery_outbox_rebroadcast_total` | counter | | transactions replaced; sent again |
 //! | `provery_outbox_mined`, `provery_gas_used`, `provery_gas_spent_wei` | gauge | `outcome` | transactions, their gas and what they cost, since the data directory was made: succeeded, reverted, cancelled (empty ones that took another's nonce) |

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256};
-use provery_chain::OutboxStatus;
+use provery_txmgr::OutboxStatus;
 use provery_types::AssetUnit;
 use serde::{Deserialize, Serialize};
 

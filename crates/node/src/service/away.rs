@@ -6,7 +6,8 @@
 use std::time::{Duration, Instant};
 
 use alloy::primitives::Address;
-use provery_chain::{Chain, ChainError, Landing};
+use provery_rpc::{Chain, ChainError};
+use provery_txmgr::Landing;
 use tracing::warn;
 
 use super::Service;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use alloy::primitives::U256;
-use provery_chain::Waiting;
 use provery_mechanisms::view::expires_at;
+use provery_txmgr::Waiting;
 use provery_types::{Slot, Terms};
 
 use super::away::Absence;
@@ -25,7 +25,7 @@ pub(super) struct Spending {
     /// Wei of the chain's currency.
     pub budget: Option<U256>,
     /// Wei left to the key.
-    pub keep: U256,
+    pub reserve: U256,
     /// Unix seconds.
     pub due: Option<u64>,
 }
@@ -35,7 +35,7 @@ impl Spending {
     fn raised_to(self, other: Self) -> Self {
         Self {
             budget: self.budget.zip(other.budget).map(|(one, other)| one.max(other)),
-            keep: self.keep.min(other.keep),
+            reserve: self.reserve.min(other.reserve),
             due: self.due.into_iter().chain(other.due).min(),
         }
     }
@@ -64,8 +64,8 @@ impl Service {
         let at_stake = held && !self.book.fell(SlotKey::of(slot));
         let worth = worth::of_proof(slot, terms, at_stake, now);
         let bps = if urgent { worth::ALL } else { self.tunables().budget_bps };
-        let keep = if at_stake { U256::ZERO } else { self.funds.kept_back() };
-        Spending { budget: Some(self.rate().wei(worth, bps)), keep, due: Some(until) }
+        let reserve = if at_stake { U256::ZERO } else { self.funds.kept_back() };
+        Spending { budget: Some(self.rate().wei(worth, bps)), reserve, due: Some(until) }
     }
 
     /// What furthers the hold on a slot, or sees a bid through.
@@ -77,9 +77,9 @@ impl Service {
             "reveal" | "settle" => self.book.bid_at_stake(key, policy),
             _ => U256::ZERO,
         };
-        let keep = if saved.is_zero() { self.funds.kept_back() } else { U256::ZERO };
+        let reserve = if saved.is_zero() { self.funds.kept_back() } else { U256::ZERO };
         let budget = self.rate().wei(worth::of_errand(price, saved), worth::ALL);
-        Spending { budget: Some(budget), keep, due: None }
+        Spending { budget: Some(budget), reserve, due: None }
     }
 
     /// What keeps the prover in order. A pause saves what the prover exposes, and is due at once where the next draw would cost it;
@@ -99,10 +99,10 @@ impl Service {
         let by_worth = self.rate().wei(worth, worth::ALL);
         // Nothing is known of the key's funds at first.
         let budget = self.funds.balance().map(|balance| by_worth.max(balance / U256::from(100)));
-        let keep = if *task == Task::Pause { U256::ZERO } else { self.funds.kept_back() };
+        let reserve = if *task == Task::Pause { U256::ZERO } else { self.funds.kept_back() };
         let urgent = *task == Task::Pause
             && matches!(self.absence(), Some(Absence::Stopping | Absence::Unwell | Absence::Broke));
-        Spending { budget, keep, due: urgent.then(|| self.pace.now()) }
+        Spending { budget, reserve, due: urgent.then(|| self.pace.now()) }
     }
 
     /// Asset wei that draws may bond while this prover is in them.
@@ -165,14 +165,14 @@ impl Service {
         let unknown = |it: &Waiting| match it.kind.as_str() {
             PAUSE => self.upkeep_spending(&Task::Pause, Duration::ZERO),
             RESUME => self.upkeep_spending(&Task::Resume, Duration::ZERO),
-            _ => Spending { budget: it.budget, keep: it.keep, due: it.due },
+            _ => Spending { budget: it.budget, reserve: it.reserve, due: it.due },
         };
         let waiting = waiting.into_iter().map(|it| {
             let spending = worth.get(&it.tag).copied().unwrap_or_else(|| unknown(&it));
             (it.tag, spending)
         });
         for (tag, it) in in_line(waiting.collect()) {
-            self.sender.renew(&tag, it.budget, it.keep, it.due);
+            self.sender.renew(&tag, it.budget, it.reserve, it.due);
         }
     }
 }
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     fn spending(budget: u64, due: Option<u64>) -> Spending {
-        Spending { budget: Some(U256::from(budget)), keep: U256::from(budget), due }
+        Spending { budget: Some(U256::from(budget)), reserve: U256::from(budget), due }
     }
 
     #[test]
@@ -200,7 +200,7 @@ mod tests {
             in_line(waiting).into_iter().map(|(_, it)| it).collect::<Vec<_>>()
         };
         let (sync, proof, last) = (spending(5, None), spending(90, Some(1_000)), spending(2, Some(2_000)));
-        let raised = Spending { budget: proof.budget, keep: U256::from(2), due: Some(1_000) };
+        let raised = Spending { budget: proof.budget, reserve: U256::from(2), due: Some(1_000) };
         let [first, second, third] = line(&[sync, proof, last])[..] else { panic!("three") };
         assert_eq!((first, second, third), (raised, raised, last));
         assert_eq!(line(&[proof, sync])[1], sync, "what is ahead is no reason");

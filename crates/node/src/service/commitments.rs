@@ -1,7 +1,8 @@
 //! What this prover puts behind its markets: new terms accepted within the operator's bounds, and what the operator should know.
 
 use alloy::primitives::{Address, U256};
-use provery_chain::{Call, Chain, SendError, Sender};
+use provery_rpc::{Call, Chain};
+use provery_txmgr::{SendError, Sender};
 use serde_json::json;
 use tracing::{error, info, warn};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alloy::primitives::{Address, U256};
-use provery_chain::Chain;
+use provery_rpc::Chain;
 use provery_types::RollupRecord;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use alloy::primitives::U256;
-use provery_chain::{Call, Order};
 use provery_circuits::puzzle::Miner;
 use provery_mechanisms::{Errand, Puzzle, Solution};
 use provery_proving::puzzle::PuzzleProver;
 use provery_proving::{Phase, Progress};
+use provery_rpc::Call;
+use provery_txmgr::Order;
 use tracing::info;
 
 use super::Service;
@@ -49,10 +50,10 @@ impl Service {
         info!(market = %key.market, slot = key.id, action = errand.kind, "errand");
         let call =
             Call { to: Some(errand.to), data: errand.data, value: U256::ZERO, kind: errand.kind, gas: None };
-        let Spending { budget, keep, .. } = self.errand_spending(key, errand.kind, policy);
+        let Spending { budget, reserve, .. } = self.errand_spending(key, errand.kind, policy);
         let until = errand.within.map(|(_, until)| until);
         let tag = errand_tag(key, errand.kind);
-        let order = Order { tag, budget, keep, due: until, deadline: until, ..Order::new(call) };
+        let order = Order { tag, budget, reserve, due: until, deadline: until, ..Order::new(call) };
         let sender = self.sender.clone();
         self.sends.spawn(async move { Sent::Upkeep { result: sender.deliver(order).await, task } });
     }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use provery_chain::{Chain, ChainError, Follower, FollowerConfig, Health, Update};
+use provery_rpc::{Chain, ChainError, Follower, FollowerConfig, Health, Update};
 use provery_types::BlockRef;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 

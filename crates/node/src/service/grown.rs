@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use provery_chain::{Chain, load_deployment};
+use provery_rpc::{Chain, load_deployment};
 use provery_types::Deployment;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;

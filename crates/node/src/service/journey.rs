@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use provery_chain::SendTimings;
+use provery_txmgr::SendTimings;
 use serde_json::{Map, Value, json};
 
 use crate::report::millis;

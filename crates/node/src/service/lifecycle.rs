@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alloy::signers::local::PrivateKeySigner;
-use provery_chain::{Chain, JournalError, SendError, Sender, SenderConfig, hint};
+use provery_rpc::{Chain, new_heads};
+use provery_txmgr::{JournalError, SendError, Sender, SenderConfig};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,7 @@ use crate::leader::{self, Role};
 use crate::observe::Observer;
 use crate::report::Reporter;
 use crate::stop::Stop;
-use crate::store::{DataDir, Identity, IntentTable, Store, StoreError};
+use crate::store::{DataDir, Identity, PendingTable, Store, StoreError};
 use crate::supervisor::{Supervisor, SupervisorError, TaskError};
 use crate::worker::{NatsConfig, ProofRunner, Workers};
 
@@ -149,7 +150,7 @@ async fn supervise(
     let store = Arc::new(Store::open(directory, &identity)?);
     let confirmations = config.confirmations.saturating_sub(1);
     let sending = SenderConfig { confirmations, ..SenderConfig::new(config.poll) };
-    let journal = Arc::new(IntentTable::new(store.clone()));
+    let journal = Arc::new(PendingTable::new(store.clone()));
     let sender = Sender::open(chain.rpc().clone(), signer.clone(), sending, journal)?;
     let (mut book, cursor) = Book::open(store, deployment, config.prover, config.markets.clone())?;
     book.know_circuits(parts.circuits.iter().cloned());
@@ -166,9 +167,9 @@ async fn supervise(
     let mut supervisor = Supervisor::new(token.clone(), config.shutdown_bound + GRACE);
     let wake = Arc::new(Notify::new());
     if let Some(url) = &config.ws_url {
-        let hint = hint(url.expose().to_owned(), wake.clone(), token.clone());
-        supervisor.spawn("hint", async move {
-            hint.await;
+        let heads = new_heads(url.expose().to_owned(), wake.clone(), token.clone());
+        supervisor.spawn("new_heads", async move {
+            heads.await;
             Ok(())
         });
     }
@@ -254,7 +255,7 @@ async fn keep(
         if roles.borrow_and_update().may_act() {
             let acting = token.child_token();
             tokio::select! {
-                kept = sender.keep(acting.clone()) => return kept,
+                kept = sender.run(acting.clone()) => return kept,
                 () = deposed(&mut roles) => acting.cancel(),
             }
         }

@@ -33,8 +33,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use provery_chain::{Chain, Sender, Update};
 use provery_mechanisms::{Decision, Reason};
+use provery_rpc::{Chain, Update};
+use provery_txmgr::Sender;
 use provery_types::{BlockRef, LoggedEvent};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use provery_chain::EndpointHealth;
+use provery_rpc::EndpointHealth;
 
 use super::Service;
 use super::away::Absence;

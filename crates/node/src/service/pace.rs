@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use alloy::primitives::B256;
-use provery_chain::believable;
+use provery_rpc::believable;
 use provery_types::BlockRef;
 
 /// Seconds a finished proof takes to be delivered.

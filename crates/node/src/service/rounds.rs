@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, B256};
-use provery_chain::{Chain, ChainError, SendError, make_block};
 use provery_mechanisms::mining;
+use provery_rpc::{Chain, ChainError};
+use provery_txmgr::{SendError, make_block};
 use provery_types::BlockRef;
 use tracing::{debug, warn};
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use provery_chain::{Call, Chain, Mined, Order, SeedError, Sender, make_block};
+use provery_rpc::{Call, Chain, SeedError};
+use provery_txmgr::{Mined, Order, Sender, make_block};
 use tracing::{debug, warn};
 
 use super::Service;
@@ -51,10 +52,10 @@ async fn bring(
     chain: &Chain,
     sender: &Sender,
     epoch: u64,
-    Spending { budget, keep, due }: Spending,
+    Spending { budget, reserve, due }: Spending,
 ) -> Result<Option<Mined>, NodeError> {
     let Some(call) = find(chain, sender, epoch).await? else { return Ok(None) };
-    let order = Order { budget, keep, due, tag: seed_tag(epoch), ..Order::new(call) };
+    let order = Order { budget, reserve, due, tag: seed_tag(epoch), ..Order::new(call) };
     Ok(Some(sender.deliver(order).await?))
 }
 

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use provery_chain::{Call, Mined, Order, SendError};
 use provery_mechanisms::view::expires_at;
 use provery_mechanisms::{Puzzle, Solution};
+use provery_rpc::Call;
+use provery_txmgr::{Mined, Order, SendError};
 use provery_types::{Slot, Terms};
 use serde_json::json;
 use tokio::task::JoinError;
@@ -239,11 +240,11 @@ impl Service {
     }
 
     fn proof_order(&self, slot: &Slot, terms: &Terms, call: Call, now: u64) -> Order {
-        let Spending { budget, keep, due } = self.proof_spending(slot, terms, now);
+        let Spending { budget, reserve, due } = self.proof_spending(slot, terms, now);
         Order {
             tag: proof_tag(slot),
             budget,
-            keep,
+            reserve,
             due,
             deadline: Some(expires_at(slot, terms)),
             fallback_gas: Some(worth::fallback_gas(terms, call.data.len())),

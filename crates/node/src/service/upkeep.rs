@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, U256};
-use provery_chain::{Call, Chain, ChainError, Order, RegistryParams, Rpc};
 use provery_mechanisms::upkeep::{
     Leaf, Standing, should_bring_seed, should_reinstate, should_sync, should_withdraw,
 };
+use provery_rpc::{Call, Chain, ChainError, RegistryParams, Rpc};
+use provery_txmgr::Order;
 use tracing::warn;
 
 use super::Service;
@@ -289,7 +290,7 @@ impl Service {
 
     /// Send something for what it is worth.
     pub(super) fn send_upkeep(&mut self, task: Task, call: Call) {
-        let Spending { budget, keep, due } = self.upkeep_spending(&task, self.upkeep.waited(&task));
+        let Spending { budget, reserve, due } = self.upkeep_spending(&task, self.upkeep.waited(&task));
         // What is done once has one tag, so that a restart does not do it twice; a pause may come again, but not twice at a time.
         let tag = match &task {
             Task::Expire(key) | Task::Resolve(key) | Task::Drop(key) => {
@@ -298,7 +299,7 @@ impl Service {
             _ => self.sender.waits_as(&call),
         };
         let order = Order::new(call);
-        let order = Order { tag: tag.unwrap_or(order.tag), budget, keep, due, ..order };
+        let order = Order { tag: tag.unwrap_or(order.tag), budget, reserve, due, ..order };
         self.upkeep.began(&task, order.tag.clone());
         let sender = self.sender.clone();
         self.sends.spawn(async move { Sent::Upkeep { result: sender.deliver(order).await, task } });

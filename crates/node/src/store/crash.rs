@@ -18,11 +18,11 @@ pub mod point {
     pub const REORG: &str = "reorg";
     pub const PROOF: &str = "proof";
     pub const COMPACT: &str = "compact";
-    pub const INTENT_SIGNED: &str = "intent:signed";
-    pub const INTENT_REPLACED: &str = "intent:replaced";
-    pub const INTENT_MINED: &str = "intent:mined";
-    pub const INTENT_UNMINED: &str = "intent:unmined";
-    pub const INTENT_REMOVED: &str = "intent:removed";
+    pub const PENDING_SIGNED: &str = "pending:signed";
+    pub const PENDING_REPLACED: &str = "pending:replaced";
+    pub const PENDING_MINED: &str = "pending:mined";
+    pub const PENDING_UNMINED: &str = "pending:unmined";
+    pub const PENDING_REMOVED: &str = "pending:removed";
     pub const PAUSED: &str = "meta:paused";
     pub const RESUMED: &str = "meta:resumed";
 }

@@ -8,8 +8,8 @@
 //! | `bases` | rollup | a finalised block and the state after it: where folding starts |
 //! | `work` | market, slot | [`WorkRecord`] |
 //! | `proofs` | market, slot | [`StoredProof`] |
-//! | `spent` | key's address, day | [`provery_chain::Outlay`]: what transactions cost whose intents are forgotten |
-//! | `intents` | key's address, nonce | [`provery_chain::Intent`]: what was signed, before it is broadcast |
+//! | `spent` | key's address, day | [`provery_txmgr::Outlay`]: what transactions cost whose pending transactions are forgotten |
+//! | `pending` | key's address, nonce | [`provery_txmgr::PendingTransaction`]: what was signed, before it is broadcast |
 //!
 //! A block's events, the work they lead to and the cursor are one transaction, so the cursor cannot be ahead of the work.
 //! A reorg deletes the blocks and events it took back, again in one transaction with the work it leads to.
@@ -17,8 +17,8 @@
 
 pub mod crash;
 mod error;
-mod intents;
 mod lock;
+mod pending;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -32,8 +32,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use error::StoreError;
-pub use intents::IntentTable;
 pub use lock::DataDir;
+pub use pending::PendingTable;
 
 use crate::book::Past;
 use crate::facts::{Counted, Line, SlotKey};
@@ -175,8 +175,8 @@ impl Store {
             transaction.open_table(BASES)?;
             transaction.open_table(WORK)?;
             transaction.open_table(PROOFS)?;
-            transaction.open_table(intents::INTENTS)?;
-            transaction.open_table(intents::SPENT)?;
+            transaction.open_table(pending::PENDING)?;
+            transaction.open_table(pending::SPENT)?;
         }
         transaction.commit()?;
         Ok(())

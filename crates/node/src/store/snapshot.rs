@@ -9,12 +9,12 @@ use std::io;
 use std::path::Path;
 
 use alloy::primitives::B256;
-use provery_chain::{DayOutlay, Intent};
+use provery_txmgr::{DayOutlay, PendingTransaction};
 use provery_types::{BlockRef, Event, LoggedEvent};
 use redb::backends::InMemoryBackend;
 use redb::{Builder, ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageBackend as _};
 
-use super::{BLOCKS, EVENTS, Identity, META, SCHEMA, StoreError, WORK, WorkRecord, decode, intents, key_at};
+use super::{BLOCKS, EVENTS, Identity, META, SCHEMA, StoreError, WORK, WorkRecord, decode, key_at, pending};
 use crate::facts::SlotKey;
 
 /// What the file says.
@@ -26,8 +26,8 @@ pub struct Snapshot {
     pub work: Vec<(SlotKey, WorkRecord)>,
     /// The transactions that ended slots.
     pub endings: HashMap<SlotKey, B256>,
-    pub intents: Vec<Intent>,
-    /// What transactions cost whose intents are forgotten.
+    pub pending: Vec<PendingTransaction>,
+    /// What transactions cost whose pending transactions are forgotten.
     pub outlays: Vec<DayOutlay>,
 }
 
@@ -86,8 +86,8 @@ pub fn read(dir: &Path) -> Result<Snapshot, StoreError> {
         position,
         work,
         endings: endings(&transaction)?,
-        intents: read_intents(&transaction)?,
-        outlays: intents::read_outlays(&transaction, None)?,
+        pending: read_pending(&transaction)?,
+        outlays: pending::read_outlays(&transaction, None)?,
     })
 }
 
@@ -106,8 +106,8 @@ fn endings(transaction: &ReadTransaction) -> Result<HashMap<SlotKey, B256>, Stor
     Ok(endings)
 }
 
-fn read_intents(transaction: &ReadTransaction) -> Result<Vec<Intent>, StoreError> {
-    let table = transaction.open_table(intents::INTENTS)?;
+fn read_pending(transaction: &ReadTransaction) -> Result<Vec<PendingTransaction>, StoreError> {
+    let table = transaction.open_table(pending::PENDING)?;
     table.iter()?.map(|row| decode(row?.1.value())).collect()
 }
 

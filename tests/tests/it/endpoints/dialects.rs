@@ -1,8 +1,8 @@
 //! Endpoints that answer right, and unlike anvil: other rollups' transactions, unknown fields, limits.
 
 use eyre::{Result, ensure};
-use provery_chain::{Sender, SenderConfig};
 use provery_tests::{Dialect, Faults, Stack, key};
+use provery_txmgr::{Sender, SenderConfig};
 
 use super::{Field, Following, POLL, config};
 

@@ -1,7 +1,7 @@
 //! Endpoints that refuse, or answer only a part.
 
-use provery_chain::{Sender, SenderConfig};
 use provery_tests::key;
+use provery_txmgr::{Sender, SenderConfig};
 
 use super::*;
 

@@ -65,8 +65,8 @@ async fn a_rollups_fee_for_bytes_is_part_of_what_a_budget_pays() -> Result<()> {
     let error = sender.deliver(Order { budget: Some(gas), ..payment(1) }).await.expect_err("too dear");
     assert!(matches!(error, SendError::TooDear { needed, .. } if needed > fee), "{error:?}");
     let order = deliver(&sender, Order { budget: Some(gas + fee), ..payment(1) });
-    let intent = bench.broadcast(0).await?;
-    let max_fee = intent.signed.last().map(|signed| signed.max_fee).unwrap_or_default();
+    let pending = bench.broadcast(0).await?;
+    let max_fee = pending.signed.last().map(|signed| signed.max_fee).unwrap_or_default();
     assert!(U256::from(max_fee) * U256::from(21_000) <= gas, "{max_fee}");
     bench.anvil.mine(1).await?;
     order.await??;
@@ -79,7 +79,7 @@ async fn a_chain_that_is_not_supported_is_refused_by_name() -> Result<()> {
     bench.anvil.request("anvil_setCode", json!([BASE_TOKEN, "0x00"])).await?;
     let error = bench.open(config())?.deliver(payment(1)).await.expect_err("not supported");
     assert!(error.to_string().contains("ZKsync"), "{error}");
-    assert!(bench.intents().is_empty());
+    assert!(bench.all_pending().is_empty());
     Ok(())
 }
 
@@ -101,8 +101,8 @@ async fn an_empty_transfer_takes_the_gas_that_the_chain_says_it_does() -> Result
     bench.anvil.request("evm_setNextBlockTimestamp", json!([deadline + 1])).await?;
     bench.mine_at(100 * GWEI).await?;
     let sent = until("it is cancelled", || async {
-        let intent = bench.intent(0)?;
-        let Some(cancel) = intent.signed.iter().find(|signed| signed.cancels) else { return Ok(None) };
+        let pending = bench.pending(0)?;
+        let Some(cancel) = pending.signed.iter().find(|signed| signed.cancels) else { return Ok(None) };
         Ok(bench.rpc.provider().get_transaction_by_hash(cancel.hash).await?)
     })
     .await?;
@@ -129,7 +129,7 @@ async fn what_is_stuck_follows_a_budget_that_rises() -> Result<()> {
         bench.mine_at(10 * GWEI).await?;
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
-    assert!(bench.intent(0)?.signed.iter().all(|signed| signed.max_fee <= 3 * GWEI));
+    assert!(bench.pending(0)?.signed.iter().all(|signed| signed.max_fee <= 3 * GWEI));
     sender.renew("pay:1", budget(40), U256::ZERO, None);
     until("it is raised and mined", || async {
         bench.mine_at(10 * GWEI).await?;
@@ -137,9 +137,9 @@ async fn what_is_stuck_follows_a_budget_that_rises() -> Result<()> {
     })
     .await?;
     let mined = order.await??;
-    let intent = bench.intent(0)?;
-    assert!(intent.signed.len() > born.signed.len() && intent.budget == budget(40), "{intent:?}");
-    assert!(intent.signed.iter().any(|signed| signed.hash == mined.tx_hash && signed.max_fee > 10 * GWEI));
+    let pending = bench.pending(0)?;
+    assert!(pending.signed.len() > born.signed.len() && pending.budget == budget(40), "{pending:?}");
+    assert!(pending.signed.iter().any(|signed| signed.hash == mined.tx_hash && signed.max_fee > 10 * GWEI));
     Ok(())
 }
 
@@ -159,8 +159,8 @@ async fn a_padded_limit_makes_nothing_too_dear() -> Result<()> {
     let _keeper = keep(&sender);
     let order = Order { budget: Some(balance), ..Order::new(chain.calls().pause()) };
     let order = deliver(&sender, order);
-    let intent = bench.broadcast(nonce).await?;
-    assert!(intent.spend.expected < 60_000 && intent.gas > intent.spend.expected, "{intent:?}");
+    let pending = bench.broadcast(nonce).await?;
+    assert!(pending.spend.expected < 60_000 && pending.gas > pending.spend.expected, "{pending:?}");
     until("it is mined", || async {
         bench.mine_at(20 * GWEI).await?;
         Ok((bench.count().await? > nonce).then_some(()))
@@ -169,7 +169,7 @@ async fn a_padded_limit_makes_nothing_too_dear() -> Result<()> {
     order.await??;
     // What is kept back is not spent on what can wait.
     let left = bench.rpc.balance(key(0).address()).await?;
-    let order = Order { budget: Some(left), keep: left, ..Order::new(chain.calls().resume()) };
+    let order = Order { budget: Some(left), reserve: left, ..Order::new(chain.calls().resume()) };
     let error = sender.deliver(order).await.expect_err("it is kept back");
     assert!(matches!(error, SendError::TooDear { .. }), "{error:?}");
     Ok(())

@@ -32,12 +32,12 @@ async fn a_journal_that_fails_lets_nothing_out() -> Result<()> {
     bench.journal.breaks(true);
     let error = sender.deliver(payment(1)).await.expect_err("nothing can be written");
     assert!(matches!(error, SendError::Journal(_)) && error.is_transient(), "{error:?}");
-    assert_eq!((relay.sent().len(), sender.status().intents), (0, 0));
+    assert_eq!((relay.sent().len(), sender.status().pending), (0, 0));
 
     // A replacement that cannot be written down is not sent either.
     bench.journal.breaks(false);
     let order = deliver(&sender, payment(1));
-    let intent = bench.broadcast(0).await?;
+    let pending = bench.broadcast(0).await?;
     bench.journal.breaks(true);
     for _ in 0..3 {
         bench.mine_at(100 * GWEI).await?;
@@ -53,11 +53,11 @@ async fn a_journal_that_fails_lets_nothing_out() -> Result<()> {
     bench.journal.breaks(false);
     until("it is mined", || async {
         bench.mine_at(GWEI).await?;
-        Ok(bench.intent(0)?.mined)
+        Ok(bench.pending(0)?.mined)
     })
     .await?;
     order.await??;
-    assert!(bench.intent(0)?.signed.starts_with(&intent.signed));
+    assert!(bench.pending(0)?.signed.starts_with(&pending.signed));
     assert_eq!(paid(&bench, 1).await?, 1);
     Ok(())
 }
@@ -81,7 +81,7 @@ async fn a_wedged_nonce_is_healed_within_two_blocks() -> Result<()> {
         order.await??;
     }
     assert_eq!(bench.count().await?, 3);
-    assert_eq!(bench.intent(0)?.signed, lowest.signed);
+    assert_eq!(bench.pending(0)?.signed, lowest.signed);
     assert!(sender.status().rebroadcast > 0);
     Ok(())
 }
@@ -99,7 +99,7 @@ async fn a_nonce_that_went_elsewhere_is_replaced_by_a_fresh_one() -> Result<()> 
     let sender = bench.open_through(&relay, SenderConfig { confirmations: 2, ..config() }).await?;
     let _keeper = keep(&sender);
     let order = deliver(&sender, payment(1));
-    until("the intent is written down", || async { Ok(bench.intent(0).ok()) }).await?;
+    until("the transaction is written down", || async { Ok(bench.pending(0).ok()) }).await?;
 
     let foreign = Sender::new(bench.rpc.clone(), key(0), config());
     let foreign = deliver(&foreign, payment(2));
@@ -112,13 +112,13 @@ async fn a_nonce_that_went_elsewhere_is_replaced_by_a_fresh_one() -> Result<()> 
     foreign.await??;
     open.store(true, Ordering::SeqCst);
     bench.anvil.mine(1).await?;
-    assert_eq!(bench.intents().len(), 1, "the foreign one may still be taken back");
+    assert_eq!(bench.all_pending().len(), 1, "the foreign one may still be taken back");
     bench.anvil.mine(1).await?;
     bench.broadcast(1).await?;
     bench.anvil.mine(3).await?;
     order.await??;
     assert_eq!((paid(&bench, 1).await?, paid(&bench, 2).await?), (1, 1));
-    assert_eq!(bench.intents().iter().map(|intent| intent.nonce).collect::<Vec<_>>(), [1]);
+    assert_eq!(bench.all_pending().iter().map(|pending| pending.nonce).collect::<Vec<_>>(), [1]);
     Ok(())
 }
 
@@ -161,7 +161,7 @@ async fn a_gap_below_what_waits_is_filled() -> Result<()> {
     bench.anvil.mine(1).await?;
     assert_eq!(bench.broadcast(0).await?.kind, "fill");
     bench.anvil.mine(1).await?;
-    let mined = until("it is mined", || async { Ok(bench.intent(1)?.mined) }).await?;
+    let mined = until("it is mined", || async { Ok(bench.pending(1)?.mined) }).await?;
     assert_eq!(mined.tx_hash, newest(&kept));
     assert_eq!(bench.count().await?, 2);
     Ok(())
@@ -178,7 +178,7 @@ async fn what_a_node_refuses_uses_no_nonce_and_what_it_may_have_is_kept() -> Res
     let sender = bench.open_through(&no, config()).await?;
     let error = sender.deliver(payment(1)).await.expect_err("the node refuses");
     assert!(matches!(error, SendError::Rejected { .. }), "{error:?}");
-    assert!(bench.intents().is_empty() && !sender.live("pay:1"));
+    assert!(bench.all_pending().is_empty() && !sender.live("pay:1"));
     let sender = bench.open(config())?;
     let order = deliver(&sender, payment(2));
     bench.broadcast(0).await?;
@@ -215,7 +215,7 @@ async fn a_head_from_the_past_takes_nothing_back() -> Result<()> {
     stale.store(true, Ordering::SeqCst);
     until("it is told often", || async { Ok(looks.lock().is_ok_and(|looks| *looks > 20).then_some(())) })
         .await?;
-    assert_eq!(bench.intent(0)?.mined.map(|mined| mined.tx_hash), Some(mined.tx_hash));
+    assert_eq!(bench.pending(0)?.mined.map(|mined| mined.tx_hash), Some(mined.tx_hash));
     assert_eq!((relay.sent().len(), sender.status().rebroadcast), (1, 0));
     Ok(())
 }

@@ -4,18 +4,18 @@ use provery_tests::deploy_core;
 
 use super::*;
 
-/// Mine dear blocks until an intent was signed for `times` times.
-async fn signed(bench: &Bench, nonce: u64, times: usize, base: u128) -> Result<Intent> {
+/// Mine dear blocks until a pending transaction was signed for `times` times.
+async fn signed(bench: &Bench, nonce: u64, times: usize, base: u128) -> Result<PendingTransaction> {
     for _ in 0..times * 8 {
-        if let Ok(intent) = bench.intent(nonce)
-            && intent.signed.len() >= times
+        if let Ok(pending) = bench.pending(nonce)
+            && pending.signed.len() >= times
         {
-            return Ok(intent);
+            return Ok(pending);
         }
         bench.mine_at(base).await?;
         for _ in 0..20 {
             tokio::time::sleep(Duration::from_millis(5)).await;
-            if bench.intent(nonce).is_ok_and(|intent| intent.signed.len() >= times) {
+            if bench.pending(nonce).is_ok_and(|pending| pending.signed.len() >= times) {
                 break;
             }
         }
@@ -33,17 +33,17 @@ async fn land(bench: &Bench, count: u64, base: u128) -> Result<()> {
 }
 
 /// What geth asks of a replacement, and the budget of its order.
-fn assert_fees(intent: &Intent) {
-    for pair in intent.signed.windows(2) {
+fn assert_fees(pending: &PendingTransaction) {
+    for pair in pending.signed.windows(2) {
         let [old, new] = pair else { continue };
         assert!(new.max_fee * 100 >= old.max_fee * 110, "{old:?} {new:?}");
         assert!(new.max_priority_fee * 100 >= old.max_priority_fee * 110, "{old:?} {new:?}");
         assert!(new.max_priority_fee > old.max_priority_fee && new.max_priority_fee <= new.max_fee);
     }
-    for signed in &intent.signed {
-        let gas = if signed.cancels { 21_000 } else { intent.gas };
+    for signed in &pending.signed {
+        let gas = if signed.cancels { 21_000 } else { pending.gas };
         let cost = U256::from(signed.max_fee) * U256::from(gas);
-        assert!(intent.budget.is_none_or(|budget| cost <= budget), "{signed:?}");
+        assert!(pending.budget.is_none_or(|budget| cost <= budget), "{signed:?}");
     }
 }
 
@@ -67,7 +67,7 @@ async fn what_is_stuck_is_replaced_within_its_budget_and_never_over_it() -> Resu
         bench.mine_at(100 * GWEI).await?;
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
-    let exhausted = bench.intent(0)?;
+    let exhausted = bench.pending(0)?;
     assert_eq!(exhausted.signed, raised.signed, "there is nothing left to raise");
     assert!(exhausted.signed.starts_with(&first.signed));
     assert_eq!((paid(&bench, 1).await?, sender.status().replaced), (0, 1));
@@ -117,12 +117,12 @@ async fn what_is_too_late_is_cancelled_and_pays_nobody() -> Result<()> {
     bench.broadcast(1).await?;
     bench.anvil.request("evm_setNextBlockTimestamp", json!([deadline + 1])).await?;
     bench.mine_at(100 * GWEI).await?;
-    let intent = until("it is cancelled", || async {
-        let intent = bench.intent(0)?;
-        Ok(intent.signed.iter().any(|signed| signed.cancels).then_some(intent))
+    let pending = until("it is cancelled", || async {
+        let pending = bench.pending(0)?;
+        Ok(pending.signed.iter().any(|signed| signed.cancels).then_some(pending))
     })
     .await?;
-    assert_fees(&intent);
+    assert_fees(&pending);
     land(&bench, 2, GWEI).await?;
     let error = order.await?.expect_err("it was too late");
     assert!(matches!(error, SendError::Abandoned { kind: "transfer" }), "{error:?}");
@@ -149,8 +149,8 @@ async fn what_would_revert_makes_way_for_what_waits_behind_it() -> Result<()> {
     bench.broadcast(nonce).await?;
     let behind = deliver(&sender, payment(1));
     bench.broadcast(nonce + 1).await?;
-    let intent = signed(&bench, nonce, 2, 100 * GWEI).await?;
-    assert!(intent.signed.last().is_some_and(|signed| signed.cancels));
+    let pending = signed(&bench, nonce, 2, 100 * GWEI).await?;
+    assert!(pending.signed.last().is_some_and(|signed| signed.cancels));
     land(&bench, nonce + 2, GWEI).await?;
     assert!(matches!(order.await?, Err(SendError::Abandoned { .. })));
     behind.await??;
@@ -197,7 +197,7 @@ async fn nothing_is_signed_that_the_budget_cannot_pay() -> Result<()> {
     let sender = bench.open(config())?;
     let error = sender.deliver(Order { budget: budget(9), ..payment(1) }).await.expect_err("too dear");
     assert!(matches!(error, SendError::TooDear { .. }) && error.is_transient(), "{error:?}");
-    assert!(bench.intents().is_empty());
+    assert!(bench.all_pending().is_empty());
     Ok(())
 }
 
@@ -223,8 +223,8 @@ async fn near_the_deadline_the_budget_is_offered_at_once_and_gas_need_not_be_est
     assert!(matches!(error, SendError::Rejected { .. }), "{error:?}");
     let near = Order { deadline: Some(far - 990), ..order };
     let order = deliver(&sender, near);
-    let intent = bench.broadcast(0).await?;
-    assert_eq!((intent.gas, intent.signed.last().map(|signed| signed.max_fee)), (50_000, Some(7 * GWEI)));
+    let pending = bench.broadcast(0).await?;
+    assert_eq!((pending.gas, pending.signed.last().map(|signed| signed.max_fee)), (50_000, Some(7 * GWEI)));
     bench.anvil.mine(1).await?;
     order.await??;
     Ok(())

@@ -21,10 +21,11 @@ use alloy::{
     providers::Provider,
 };
 use eyre::{Result, bail, eyre};
-use provery_chain::{
-    Call, Intent, Journal, JournalError, Memory, Mined, Order, Rpc, SendError, Sender, SenderConfig,
-};
+use provery_rpc::{Call, Rpc};
 use provery_tests::{Anvil, key};
+use provery_txmgr::{
+    Journal, JournalError, Memory, Mined, Order, PendingTransaction, SendError, Sender, SenderConfig,
+};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -80,25 +81,25 @@ impl Bench {
         Ok(Sender::open(Rpc::connect(&relay.url()).await?, key(0), config, self.journal.clone())?)
     }
 
-    fn intents(&self) -> Vec<Intent> {
+    fn all_pending(&self) -> Vec<PendingTransaction> {
         self.journal.load(key(0).address()).unwrap_or_default()
     }
 
-    fn intent(&self, nonce: u64) -> Result<Intent> {
-        let found = self.intents().into_iter().find(|intent| intent.nonce == nonce);
-        found.ok_or_else(|| eyre!("no intent has nonce {nonce}"))
+    fn pending(&self, nonce: u64) -> Result<PendingTransaction> {
+        let found = self.all_pending().into_iter().find(|pending| pending.nonce == nonce);
+        found.ok_or_else(|| eyre!("no pending transaction has nonce {nonce}"))
     }
 
     async fn in_pool(&self, hash: B256) -> Result<bool> {
         Ok(self.rpc.provider().get_transaction_by_hash(hash).await?.is_some())
     }
 
-    /// Wait until a nonce has an intent whose newest transaction the node has.
-    async fn broadcast(&self, nonce: u64) -> Result<Intent> {
-        until("an intent is broadcast", || async {
-            let Ok(intent) = self.intent(nonce) else { return Ok(None) };
-            let hash = newest(&intent);
-            Ok(self.in_pool(hash).await?.then_some(intent))
+    /// Wait until a nonce has a pending transaction whose newest transaction the node has.
+    async fn broadcast(&self, nonce: u64) -> Result<PendingTransaction> {
+        until("a transaction is broadcast", || async {
+            let Ok(pending) = self.pending(nonce) else { return Ok(None) };
+            let hash = newest(&pending);
+            Ok(self.in_pool(hash).await?.then_some(pending))
         })
         .await
     }
@@ -118,7 +119,7 @@ impl Bench {
 fn keep(sender: &Sender) -> Kept {
     let (token, sender) = (CancellationToken::new(), sender.clone());
     let shutdown = token.clone();
-    tokio::spawn(async move { sender.keep(shutdown).await });
+    tokio::spawn(async move { sender.run(shutdown).await });
     Kept(token)
 }
 
@@ -137,8 +138,8 @@ async fn paid(bench: &Bench, to: u8) -> Result<u64> {
     Ok(bench.rpc.balance(Address::repeat_byte(to)).await?.to())
 }
 
-fn newest(intent: &Intent) -> B256 {
-    intent.signed.last().map(|signed| signed.hash).unwrap_or_default()
+fn newest(pending: &PendingTransaction) -> B256 {
+    pending.signed.last().map(|signed| signed.hash).unwrap_or_default()
 }
 
 /// Wait for a value; the bound is for failure.
@@ -173,13 +174,13 @@ impl Brittle {
 }
 
 impl Journal for Brittle {
-    fn load(&self, account: Address) -> Result<Vec<Intent>, JournalError> {
+    fn load(&self, account: Address) -> Result<Vec<PendingTransaction>, JournalError> {
         self.memory.load(account)
     }
 
-    fn put(&self, intent: &Intent) -> Result<(), JournalError> {
+    fn put(&self, pending: &PendingTransaction) -> Result<(), JournalError> {
         self.works()?;
-        self.memory.put(intent)
+        self.memory.put(pending)
     }
 
     fn remove(&self, account: Address, nonce: u64) -> Result<(), JournalError> {

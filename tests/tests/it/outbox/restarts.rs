@@ -11,9 +11,9 @@ async fn what_was_written_down_but_not_broadcast_is_sent_after_a_restart() -> Re
     })
     .await?;
     let first = deliver(&bench.open_through(&deaf, config()).await?, payment(1));
-    let intent = until("the intent is written down", || async { Ok(bench.intent(0).ok()) }).await?;
+    let pending = until("the transaction is written down", || async { Ok(bench.pending(0).ok()) }).await?;
     first.abort(); // As SIGKILL would: nothing was broadcast.
-    assert!(!bench.in_pool(newest(&intent)).await?);
+    assert!(!bench.in_pool(newest(&pending)).await?);
 
     let again = bench.open(config())?;
     assert!(again.live("pay:1"));
@@ -21,7 +21,7 @@ async fn what_was_written_down_but_not_broadcast_is_sent_after_a_restart() -> Re
     bench.broadcast(0).await?;
     let second = deliver(&again, payment(1));
     bench.anvil.mine(1).await?;
-    assert_eq!(second.await??.tx_hash, newest(&intent), "byte for byte what was signed before");
+    assert_eq!(second.await??.tx_hash, newest(&pending), "byte for byte what was signed before");
     assert_eq!((bench.count().await?, paid(&bench, 1).await?), (1, 1));
     Ok(())
 }
@@ -30,14 +30,14 @@ async fn what_was_written_down_but_not_broadcast_is_sent_after_a_restart() -> Re
 async fn what_landed_while_nobody_looked_is_adopted() -> Result<()> {
     let bench = Bench::new().await?;
     let first = deliver(&bench.open(config())?, payment(1));
-    let intent = bench.broadcast(0).await?;
+    let pending = bench.broadcast(0).await?;
     first.abort();
     bench.anvil.mine(3).await?;
 
     let again = bench.open(config())?;
     let mined = again.deliver(payment(1)).await?;
-    assert_eq!((mined.tx_hash, mined.broadcast_at_ms > 0), (newest(&intent), true));
-    assert_eq!(bench.intent(0)?.mined.map(|mined| mined.block), Some(mined.block));
+    assert_eq!((mined.tx_hash, mined.broadcast_at_ms > 0), (newest(&pending), true));
+    assert_eq!(bench.pending(0)?.mined.map(|mined| mined.block), Some(mined.block));
     // And once more, from a program that finds it settled.
     let third = bench.open(config())?;
     assert_eq!(third.deliver(payment(1)).await?.block, mined.block);
@@ -80,16 +80,16 @@ async fn an_order_is_kept_when_nobody_waits_for_it_any_more() -> Result<()> {
     .await?;
     let sender = bench.open_through(&silent, config()).await?;
     let waiter = deliver(&sender, payment(1));
-    until("the intent is written down", || async { Ok(bench.intent(0).ok()) }).await?;
+    until("the transaction is written down", || async { Ok(bench.pending(0).ok()) }).await?;
     waiter.abort();
     drop((waiter.await, sender));
     let sender = bench.open(config())?;
     let keeper = keep(&sender);
     bench.broadcast(0).await?;
     bench.anvil.mine(1).await?;
-    until("it is seen mined", || async { Ok(bench.intent(0)?.mined) }).await?;
+    until("it is seen mined", || async { Ok(bench.pending(0)?.mined) }).await?;
     drop(keeper);
-    assert_eq!(sender.status().intents, 0);
+    assert_eq!(sender.status().pending, 0);
     Ok(())
 }
 
@@ -100,18 +100,18 @@ async fn a_reorg_only_makes_it_be_sent_again() -> Result<()> {
     let _keeper = keep(&sender);
     for depth in 1..=8u8 {
         let order = deliver(&sender, payment(depth));
-        let intent = bench.broadcast(u64::from(depth) - 1).await?;
+        let pending = bench.broadcast(u64::from(depth) - 1).await?;
         bench.anvil.mine(1).await?;
         let first = order.await??;
         bench.anvil.mine(u64::from(depth) - 1).await?;
 
         bench.anvil.reorg(u64::from(depth)).await?;
-        let nonce = intent.nonce;
+        let nonce = pending.nonce;
         until("it is sent again", || async { Ok(bench.in_pool(first.tx_hash).await?.then_some(())) }).await?;
-        assert_eq!(bench.intent(nonce)?.signed, intent.signed, "the same bytes");
-        assert!(sender.live(&intent.tag));
+        assert_eq!(bench.pending(nonce)?.signed, pending.signed, "the same bytes");
+        assert!(sender.live(&pending.tag));
         bench.anvil.mine(1).await?;
-        let mined = until("it is mined again", || async { Ok(bench.intent(nonce)?.mined) }).await?;
+        let mined = until("it is mined again", || async { Ok(bench.pending(nonce)?.mined) }).await?;
         assert_eq!(mined.tx_hash, first.tx_hash);
         assert_ne!(mined.block.hash, first.block.hash);
         assert_eq!(paid(&bench, depth).await?, 1, "paid once at depth {depth}");
@@ -152,7 +152,7 @@ async fn who_has_waited_too_long_may_wait_again() -> Result<()> {
     let error = sender.deliver(payment(1)).await.expect_err("nothing is mined");
     assert!(matches!(error, SendError::TimedOut { .. }) && sender.live("pay:1"), "{error:?}");
     bench.anvil.mine(1).await?;
-    until("it is seen mined", || async { Ok(bench.intent(0)?.mined) }).await?;
+    until("it is seen mined", || async { Ok(bench.pending(0)?.mined) }).await?;
     sender.deliver(payment(1)).await?;
     assert_eq!((bench.count().await?, paid(&bench, 1).await?), (1, 1));
     Ok(())
@@ -166,7 +166,7 @@ async fn what_is_too_deep_for_a_reorg_is_forgotten() -> Result<()> {
     let order = deliver(&sender, payment(1));
     bench.broadcast(0).await?;
     bench.anvil.mine(1).await?;
-    until("it is seen mined", || async { Ok(bench.intent(0)?.mined) }).await?;
+    until("it is seen mined", || async { Ok(bench.pending(0)?.mined) }).await?;
     assert!(!order.is_finished(), "a block on top is missing");
     bench.anvil.mine(1).await?;
     let mined = order.await??;
@@ -175,7 +175,7 @@ async fn what_is_too_deep_for_a_reorg_is_forgotten() -> Result<()> {
     bench.anvil.request("evm_increaseTime", json!([1_800])).await?;
     bench.anvil.mine(3).await?;
     assert_eq!(bench.rpc.head().await?.number, mined.block.number + 4);
-    until("it is forgotten", || async { Ok(bench.intents().is_empty().then_some(())) }).await?;
+    until("it is forgotten", || async { Ok(bench.all_pending().is_empty().then_some(())) }).await?;
     until("its tag is free", || async { Ok((!sender.live("pay:1")).then_some(())) }).await?;
     Ok(())
 }

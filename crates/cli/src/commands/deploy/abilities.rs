@@ -10,7 +10,7 @@ use alloy::{
     transports::RpcError,
 };
 use eyre::{Report, Result};
-use provery_chain::{Rpc, reason};
+use provery_rpc::{Rpc, reason};
 
 use super::past::{self, Past};
 use crate::error::{Code, fail};

@@ -15,8 +15,8 @@ use provery_bindings::{
     CircuitRegistry, DelegationPool, DelegationPoolPolicies, DelegationPools, DevelopmentToken, HandOvers,
     MarketContracts, ProofMarket, ProofMarketExt, ProverRegistry, RegistryConfig, TermsRules,
 };
-use provery_chain::Sender;
 use provery_mechanisms::{Mechanism, Parts};
+use provery_txmgr::Sender;
 use provery_types::{
     CIRCUIT_REGISTRY, DELEGATION_POOL, DELEGATION_POOL_POLICIES, DELEGATION_POOLS, HAND_OVERS, PROOF_MARKET,
     PROOF_MARKET_EXT, PROVER_REGISTRY, PUZZLE_VERIFIER, TERMS_RULES,
@@ -286,7 +286,7 @@ impl Builder<'_> {
 /// The market found itself at another address than the contracts before it were told.
 fn is_mismatch(error: &eyre::Report) -> bool {
     error
-        .downcast_ref::<provery_chain::SendError>()
+        .downcast_ref::<provery_txmgr::SendError>()
         .is_some_and(|error| error.revert_name() == Some("ContractsMismatch"))
 }
 

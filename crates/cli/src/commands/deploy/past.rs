@@ -9,7 +9,7 @@ use alloy::{
     transports::RpcError,
 };
 use eyre::Result;
-use provery_chain::{Rpc, reason};
+use provery_rpc::{Rpc, reason};
 
 use super::abilities::unanswered;
 

@@ -3,7 +3,7 @@
 
 use alloy::primitives::B256;
 use eyre::Result;
-use provery_chain::Rpc;
+use provery_rpc::Rpc;
 
 use crate::error::{Code, fail};
 

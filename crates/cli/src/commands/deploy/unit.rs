@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, U256, aliases::U96};
 use eyre::Result;
-use provery_chain::asset;
+use provery_rpc::asset;
 
 use crate::{
     amount::{self, Currency, Written},

@@ -10,8 +10,8 @@ use alloy::{
     rpc::types::Filter,
 };
 use futures::future::join_all;
-use provery_chain::{Probe, Rpc};
 use provery_node::config::shown_url;
+use provery_rpc::{Probe, Rpc};
 use provery_types::{BlockRef, Deployment, is_development_chain};
 
 use super::Findings;
@@ -327,7 +327,7 @@ pub async fn randomness(session: &Session, found: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
-    use provery_chain::ChainError;
+    use provery_rpc::ChainError;
 
     use super::super::Level;
     use super::*;

@@ -1,6 +1,6 @@
 //! The fold from events to rows.
 
-use provery_chain::Outlay;
+use provery_txmgr::Outlay;
 use provery_types::BlockRef;
 
 use super::*;

@@ -170,7 +170,7 @@ fn text(status: &Status, running: bool) -> String {
     let stages = status.slots.iter().filter(|(_, count)| **count > 0);
     let stages: Vec<String> = stages.map(|(stage, count)| format!("{count} {stage}")).collect();
     rows.push(("slots", if stages.is_empty() { "none".to_owned() } else { stages.join(", ") }));
-    rows.push(("unsent", format!("{} transactions signed and not mined", status.outbox.intents)));
+    rows.push(("unsent", format!("{} transactions signed and not mined", status.outbox.pending)));
     let wasted = status.outbox.spent.wasted();
     if wasted.transactions > 0 {
         let cost = Currency::gas().show(wasted.wei);

@@ -9,7 +9,7 @@ use alloy::{
 };
 use eyre::Result;
 use provery_bindings::{BlockVerifier, TransferRollup};
-use provery_chain::Journal;
+use provery_txmgr::Journal;
 
 use super::{Plan, ROLLUP};
 use crate::{output::Steps, session::Session};
@@ -48,8 +48,8 @@ pub async fn settled(session: &Session, plan: &Plan, journal: &dyn Journal) -> R
     }
     if let Some(nonce) = sender.nonce_of(ROLLUP) {
         let sent = journal.load(sender.address())?;
-        let sent = sent.iter().find(|intent| intent.nonce == nonce);
-        if let Some(circuit) = sent.and_then(|intent| created_with(&intent.data)) {
+        let sent = sent.iter().find(|pending| pending.nonce == nonce);
+        if let Some(circuit) = sent.and_then(|pending| created_with(&pending.data)) {
             return Ok(Some(circuit));
         }
     }

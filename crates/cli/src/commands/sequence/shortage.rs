@@ -1,6 +1,6 @@
 //! Errors of a post that somebody's top-up, or time, mends: the sequencer says what is short, and goes on once there is enough.
 
-use provery_chain::SendError;
+use provery_txmgr::SendError;
 
 use crate::amount::Currency;
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use eyre::Result;
-use provery_chain::Call;
+use provery_rpc::Call;
 use serde_json::json;
 
 use super::{Sequencer, event};

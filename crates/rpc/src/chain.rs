@@ -1,0 +1,122 @@
+//! A connection to a deployment that was checked against the chain.
+
+use std::{path::Path, sync::Arc};
+
+use provery_bindings::{CircuitRegistry, ProofMarket, ProverRegistry, StakeLottery, TransferRollup};
+use provery_types::{Address, Currency, Deployment, is_development_chain};
+
+use alloy::providers::RootProvider;
+
+use crate::{Calls, ChainError, Rpc};
+
+/// A connection to a deployment that was checked against the chain. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    rpc: Rpc,
+    deployment: Arc<Deployment>,
+    asset: Currency,
+}
+
+/// Read and parse a deployment file.
+pub fn load_deployment(path: &Path) -> Result<Deployment, ChainError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ChainError::DeploymentUnreadable {
+        path: path.to_path_buf(),
+        reason: error.to_string(),
+    })?;
+    Ok(Deployment::from_json(&text)?)
+}
+
+impl Chain {
+    /// Check that the chain is the deployment's, that its contracts are where and what the file says, and that no
+    /// development key is used outside a development chain.
+    pub async fn connect(rpc: Rpc, deployment: Deployment) -> Result<Self, ChainError> {
+        if deployment.chain_id != rpc.chain_id() {
+            return Err(ChainError::WrongChain {
+                url: rpc.name().to_string(),
+                deployment: deployment.chain_id,
+                rpc: rpc.chain_id(),
+            });
+        }
+        deployment.validate()?;
+        for (contract, (address, expected)) in deployment.code_hashes() {
+            match rpc.code_hash(address).await? {
+                Some(found) if found == expected => {}
+                Some(found) => return Err(ChainError::CodeDiffers { contract, address, found, expected }),
+                None => return Err(ChainError::CodeMissing { contract, address }),
+            }
+        }
+        let asset = crate::asset::currency(&rpc, deployment.asset).await?;
+        // One endpoint's answer decides what every amount means; what was written down at the deployment must agree.
+        if let Some(unit) = &deployment.asset_unit
+            && unit.decimals != asset.decimals()
+        {
+            return Err(ChainError::DecimalsDiffer { file: unit.decimals, chain: asset.decimals() });
+        }
+        let chain = Self { rpc, deployment: Arc::new(deployment), asset };
+        chain.check_keys().await?;
+        Ok(chain)
+    }
+
+    /// A deployment that is taken on trust, with its asset's currency: nothing is asked.
+    pub fn unchecked(rpc: Rpc, deployment: Deployment, asset: Currency) -> Self {
+        Self { rpc, deployment: Arc::new(deployment), asset }
+    }
+
+    async fn check_keys(&self) -> Result<(), ChainError> {
+        for rollup in &self.deployment.rollups {
+            let circuit = self.circuit(rollup.circuit).await?;
+            if circuit.development && !is_development_chain(self.rpc.chain_id()) {
+                return Err(ChainError::DevelopmentKey {
+                    rollup: rollup.name.clone(),
+                    chain: self.rpc.chain_id(),
+                });
+            }
+            if circuit.keyHash != rollup.key_hash {
+                return Err(ChainError::KeyHashDiffers {
+                    rollup: rollup.name.clone(),
+                    file: rollup.key_hash,
+                    chain: circuit.keyHash,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    pub fn rpc(&self) -> &Rpc {
+        &self.rpc
+    }
+
+    pub fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    /// What amounts of the deployment's asset count in.
+    pub fn asset(&self) -> &Currency {
+        &self.asset
+    }
+
+    /// Builders of the calls to this deployment's contracts.
+    pub fn calls(&self) -> Calls {
+        Calls::new(&self.deployment)
+    }
+
+    pub fn market_contract(&self) -> ProofMarket::ProofMarketInstance<RootProvider> {
+        ProofMarket::new(self.deployment.market(), self.rpc.provider().clone())
+    }
+
+    pub fn registry_contract(&self) -> ProverRegistry::ProverRegistryInstance<RootProvider> {
+        ProverRegistry::new(self.deployment.registry(), self.rpc.provider().clone())
+    }
+
+    pub fn lottery_contract(&self) -> StakeLottery::StakeLotteryInstance<RootProvider> {
+        StakeLottery::new(self.deployment.lottery(), self.rpc.provider().clone())
+    }
+
+    pub fn circuits_contract(&self) -> CircuitRegistry::CircuitRegistryInstance<RootProvider> {
+        CircuitRegistry::new(self.deployment.circuits(), self.rpc.provider().clone())
+    }
+
+    pub fn rollup_contract(&self, rollup: Address) -> TransferRollup::TransferRollupInstance<RootProvider> {
+        TransferRollup::new(rollup, self.rpc.provider().clone())
+    }
+}

@@ -1,0 +1,19 @@
+//! What the contracts say now, and what they said.
+
+pub mod asset;
+mod history;
+mod market;
+mod pool;
+mod probe;
+mod read;
+mod rounds;
+mod seed;
+
+#[cfg(test)]
+pub(crate) use history::each_range;
+pub use history::history;
+pub use market::{MarketRecord, RegistryParams, RollupState, TermsRecord};
+pub use pool::{PoolBatch, PoolMarket, PoolPolicy, PoolRecord, PoolSummary};
+pub use probe::Probe;
+pub use rounds::MiningRound;
+pub use seed::{SeedBlock, SeedError};
