@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 use zeroize::Zeroize as _;
 
 use crate::{
-    args::Global,
     config::{
         document::{Document, Reader},
         node::{NodeValues, Origin, Row},
         urls::Kind,
     },
     error::{Code, fail},
+    global::Global,
 };
 
 pub const ENV_RPC_URL: &str = "PROVERY_RPC_URL";

@@ -6,10 +6,13 @@ mod args;
 mod backends;
 mod commands;
 mod config;
+mod context;
 mod cost;
+mod dispatch;
 mod error;
 mod failures;
 mod files;
+mod global;
 mod history;
 mod hygiene;
 mod journal;
@@ -54,7 +57,7 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .map_err(eyre::Report::new)
-        .and_then(|runtime| runtime.block_on(commands::run(cli, out)));
+        .and_then(|runtime| runtime.block_on(dispatch::run(cli, out)));
     let failure = match result {
         Ok(()) => output::unwritten(),
         Err(report) if report.is::<Told>() => return ExitCode::FAILURE,

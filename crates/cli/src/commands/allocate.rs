@@ -11,11 +11,11 @@ use serde_json::json;
 
 use crate::{
     commands::{
-        Context,
         calibrate::{self, Calibration},
         prover::require_registered,
     },
     config,
+    context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
     session::Session,

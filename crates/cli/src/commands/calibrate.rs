@@ -17,8 +17,9 @@ use serde_json::json;
 
 use crate::{
     amount::Currency,
-    commands::{Context, keys::params},
+    commands::keys::params,
     config,
+    context::Context,
     cost::{Cost, Decimal, Energy, Gas, Prices},
     error::{Code, fail},
     files,

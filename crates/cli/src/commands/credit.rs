@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     address,
     amount::{self, Written},
-    commands::Context,
+    context::Context,
     error::{Code, fail},
 };
 

@@ -26,8 +26,8 @@ use creations::{Blueprint, Built};
 use crate::{
     address,
     amount::{Currency, Written},
-    commands::Context,
     config,
+    context::Context,
     error::{Code, fail},
     files,
     journal::{self, CommandJournal, Plan},

@@ -8,13 +8,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    commands::{Context, node::RunArgs},
-    config::keys_dir_or,
-    error::Told,
-    failures, files, logs,
-    output::table,
-    session::Session,
-    signer,
+    commands::node::RunArgs, config::keys_dir_or, context::Context, error::Told, failures, files, logs,
+    output::table, session::Session, signer,
 };
 
 mod endpoints;

@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 use crate::{
     address,
     amount::Currency,
-    commands::{Context, node::status},
+    commands::node::status,
+    context::Context,
     error::{Code, fail},
     failures,
     output::{spinner, table},

@@ -26,7 +26,8 @@ use taker::check_taker;
 use crate::{
     address,
     amount::SignedWritten,
-    commands::{Context, prove},
+    commands::prove,
+    context::Context,
     error::{Code, fail},
     files,
     history::{History, Outcome},

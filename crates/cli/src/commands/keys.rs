@@ -18,8 +18,8 @@ use provery_proving::{
 use serde_json::json;
 
 use crate::{
-    commands::Context,
     config,
+    context::Context,
     error::{Code, fail},
     output::{fields, spinner, table},
 };

@@ -7,8 +7,8 @@ use eyre::Result;
 use serde_json::json;
 
 use crate::{
-    commands::Context,
     config::{ENV_PRIVATE_KEY, Password, Secret},
+    context::Context,
     error::{Code, fail},
     output::fields,
     signer,

@@ -2,13 +2,12 @@
 
 use std::{fs, io::Write, path::PathBuf};
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 use eyre::Result;
 use serde_json::json;
 
 use crate::{
-    args::Cli,
     error::{Code, fail},
     output::Output,
 };
@@ -30,20 +29,20 @@ pub struct ManArgs {
     dir: PathBuf,
 }
 
-pub fn completions(args: &CompletionsArgs) -> Result<()> {
+pub fn completions(args: &CompletionsArgs, mut command: clap::Command) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), PROGRAM, &mut script);
+    clap_complete::generate(args.shell, &mut command, PROGRAM, &mut script);
     std::io::stdout()
         .write_all(&script)
         .map_err(|error| fail(Code::Io, format!("the script cannot be written: {error}")))
 }
 
-pub fn pages(out: Output, args: &ManArgs) -> Result<()> {
+pub fn pages(out: Output, args: &ManArgs, command: clap::Command) -> Result<()> {
     let failed =
         |error: std::io::Error| fail(Code::Io, format!("{} cannot be written: {error}", args.dir.display()));
+    let count = commands(&command);
     fs::create_dir_all(&args.dir).map_err(failed)?;
-    clap_mangen::generate_to(Cli::command(), &args.dir).map_err(failed)?;
-    let count = commands(&Cli::command());
+    clap_mangen::generate_to(command, &args.dir).map_err(failed)?;
     out.result(&json!({ "directory": args.dir, "pages": count }), || {
         format!("{count} manual pages are in {}; read one with `man --local-file FILE`", args.dir.display())
     });
@@ -57,12 +56,16 @@ fn commands(command: &clap::Command) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
+    use crate::args::Cli;
 
     #[test]
     fn every_command_has_a_manual_page_with_its_example() {
         let folder = tempfile::tempdir().expect("makes a folder");
-        pages(Output { json: false }, &ManArgs { dir: folder.path().to_owned() }).expect("writes");
+        pages(Output { json: false }, &ManArgs { dir: folder.path().to_owned() }, Cli::command())
+            .expect("writes");
         let files = fs::read_dir(folder.path()).expect("reads").count();
         assert_eq!(files, commands(&Cli::command()));
         let text = fs::read_to_string(folder.path().join("provery-slot-show.1")).expect("is there");

@@ -15,10 +15,8 @@ use serde_json::{Value, json};
 use crate::{
     address,
     amount::{self, Written},
-    commands::{
-        Context,
-        market_terms::{self, SetTermsArgs},
-    },
+    commands::market_terms::{self, SetTermsArgs},
+    context::Context,
     error::{Code, fail},
     history::{History, Outcome},
     market_ref::MarketRef,

@@ -16,7 +16,8 @@ use serde_json::json;
 
 use crate::{
     amount::{Currency, Written},
-    commands::{Context, market},
+    commands::market,
+    context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
     session::Session,

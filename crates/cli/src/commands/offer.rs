@@ -22,7 +22,8 @@ use serde_json::json;
 use crate::{
     address,
     amount::{self, Written},
-    commands::{Context, prove},
+    commands::prove,
+    context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
     terms,

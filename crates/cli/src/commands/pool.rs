@@ -16,10 +16,11 @@ use crate::{
     address,
     amount::{self, Written},
     commands::{
-        Context, pool_exit,
+        pool_exit,
         pool_operator::{self, PoolSubmitterCommand},
         pool_policy, pool_show,
     },
+    context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
     session::Session,

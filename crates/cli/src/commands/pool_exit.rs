@@ -9,10 +9,8 @@ use serde_json::json;
 
 use crate::{
     amount::Written,
-    commands::{
-        Context,
-        pool::{PoolArg, SeenArg, event, find, require_amount, unsaid},
-    },
+    commands::pool::{PoolArg, SeenArg, event, find, require_amount, unsaid},
+    context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
     time::when,

@@ -11,10 +11,10 @@ use crate::{
     address,
     amount::Written,
     commands::{
-        Context,
         pool::{PoolArg, event, find, require_amount, unsaid},
         pool_exit::{next, started},
     },
+    context::Context,
     error::{Code, fail},
     session::Session,
     time::when,

@@ -9,7 +9,8 @@ use provery_rpc::PoolPolicy;
 use serde_json::{Value, json};
 
 use crate::{
-    commands::{Context, allocate::Versions, pool::PoolArg, pool_operator::operated},
+    commands::{allocate::Versions, pool::PoolArg, pool_operator::operated},
+    context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
     session::Session,

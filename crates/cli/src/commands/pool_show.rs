@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use crate::{
     amount::Currency,
     commands::{
-        Context, pool,
+        pool,
         pool_policy::{policy_json, policy_text},
     },
+    context::Context,
     error::{Code, Failure},
     output::{fields, table},
     session::Session,

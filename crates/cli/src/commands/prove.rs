@@ -10,9 +10,8 @@ use provery_proving::Phase;
 use serde_json::{Map, json};
 
 use crate::{
-    address, backends,
-    commands::Context,
-    config,
+    address, backends, config,
+    context::Context,
     error::{Code, fail},
     market_ref::{MarketRef, SlotId},
     output::{fields, spinner},

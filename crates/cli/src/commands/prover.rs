@@ -9,7 +9,7 @@ use crate::{
     address,
     amount::{self, Written},
     commands::{
-        Context, allocate,
+        allocate,
         allocate::AllocateArgs,
         deposit::{self, DepositArgs},
         earnings::{self, EarningsArgs},
@@ -17,6 +17,7 @@ use crate::{
         prover_status,
         submitter::{self, SubmitterCommand},
     },
+    context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
     session::Session,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     amount::Currency,
-    commands::Context,
+    context::Context,
     history::Outcome,
     output::{fields, table},
 };

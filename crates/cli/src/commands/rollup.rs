@@ -22,8 +22,9 @@ use circuit::Circuit;
 use crate::{
     address,
     amount::{self, Amount, Written},
-    commands::{Context, keys::params, market, sequence},
+    commands::{keys::params, market, sequence},
     config,
+    context::Context,
     error::{Code, fail},
     files,
     journal::{self, CommandJournal},

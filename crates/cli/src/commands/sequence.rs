@@ -30,7 +30,8 @@ use shortage::Shortage;
 use tracker::{Tracker, after, root};
 
 use crate::{
-    commands::{Context, offer::SignedOffer, rollup::AccountsArgs},
+    commands::{offer::SignedOffer, rollup::AccountsArgs},
+    context::Context,
     error::{Code, fail},
     session::Session,
     signals,

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use crate::{
     amount::Currency,
     commands::{
-        Context,
         hand_over::{self, HandOverArgs, RevokeArgs, SlotArg, TakeOverArgs},
         slot_end::{self, End},
     },
+    context::Context,
     error::{Code, fail},
     history::{History, MarketHistory, Outcome, SlotHistory, Standing},
     market_ref::{MarketRef, SlotId},

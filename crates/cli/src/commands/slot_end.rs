@@ -6,7 +6,8 @@ use provery_types::{SlotExt, SlotState, Terms};
 use serde_json::json;
 
 use crate::{
-    commands::{Context, hand_over::SlotArg},
+    commands::hand_over::SlotArg,
+    context::Context,
     error::{Code, fail},
     history::{MarketHistory, Outcome, SlotHistory, Standing},
     session::Session,

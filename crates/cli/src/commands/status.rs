@@ -3,7 +3,7 @@
 use eyre::Result;
 use serde_json::json;
 
-use crate::{commands::Context, output::fields};
+use crate::{context::Context, output::fields};
 
 pub async fn run(context: &Context) -> Result<()> {
     let session = context.reader().await?;

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::{
     address,
-    commands::{Context, prover::require_registered},
+    commands::prover::require_registered,
+    context::Context,
     error::{Code, fail},
 };
 

@@ -8,8 +8,9 @@ use provery_proving::{keys, solidity};
 use serde_json::json;
 
 use crate::{
-    commands::{Context, keys::params},
+    commands::keys::params,
     config,
+    context::Context,
     error::{Code, fail},
 };
 

@@ -13,14 +13,12 @@ use provery_types::{Deployment, is_development_chain};
 use serde_json::{Value, json};
 
 use crate::{
-    commands::{
-        Context,
-        calibrate::{self, Calibration},
-    },
+    commands::calibrate::{self, Calibration},
     config::{
         ENV_KEYS_DIR, Key, Password, keys_dir_or,
         node::{DEVELOPMENT_RATE, NodeValues, Row},
     },
+    context::Context,
     error::{Code, fail},
     failures, files,
     output::table,

@@ -8,7 +8,7 @@ pub mod status;
 use clap::{Args, Subcommand};
 use eyre::Result;
 
-use crate::{commands::Context, config::node::NodeValues, output::Output};
+use crate::{config::node::NodeValues, context::Context, output::Output};
 
 /// The documented configuration.
 pub const EXAMPLE: &str = include_str!("../../../../../provery.example.toml");

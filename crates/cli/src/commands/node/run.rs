@@ -22,11 +22,11 @@ use super::reload::{Hangups, Reload};
 use crate::{
     backends,
     commands::{
-        Context,
         calibrate::{self, Calibration},
         prove, worker,
     },
     config::{self, node::NodeValues},
+    context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
     session::{Session, patiently},

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     amount::Currency,
-    commands::Context,
+    context::Context,
     error::{Code, fail},
     output::{fields, table},
 };
