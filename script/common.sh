@@ -1,5 +1,8 @@
 # Sourced by the scripts: where the pinned tools are. Tools come from npm; a Foundry on PATH is used if its version matches.
+# `--help` as a script's first argument is answered here, from any folder: by the comment at its head, and by the help of `$program` if
+# the script names one before it sources this.
 set -euo pipefail
+script="$(cd "$(dirname "${BASH_SOURCE[1]:-${BASH_SOURCE[0]}}")" && pwd)/$(basename "${BASH_SOURCE[1]:-common.sh}")"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 FOUNDRY_VERSION=1.7.1
 
@@ -52,3 +55,19 @@ find_nats() {
   done
   return 1
 }
+
+# The lines at a script's head that begin with #, without it.
+show_help() {
+  sed -n -e '1d' -e '/^#/!q' -e 's/^# \{0,1\}//p' "$script"
+  if [ -n "${program:-}" ] && [ -x "${CARGO_TARGET_DIR:-target}/debug/$program" ]; then
+    echo
+    exec "${CARGO_TARGET_DIR:-target}/debug/$program" --help
+  fi
+}
+# Sourced by a shell that somebody types into, this has no script to speak of.
+case "${BASH_SOURCE[1]:+${1:-}}" in
+  -h | --help)
+    show_help
+    exit 0
+    ;;
+esac
