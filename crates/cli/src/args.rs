@@ -103,6 +103,8 @@ pub enum Command {
 
 #[cfg(test)]
 mod documented;
+#[cfg(test)]
+mod reference;
 
 #[cfg(test)]
 mod tests {

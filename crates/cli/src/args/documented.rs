@@ -1,5 +1,10 @@
 //! What the documents tell people to type exists.
 
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
 use clap::CommandFactory;
 
 use super::Cli;
@@ -16,18 +21,38 @@ fn commands_in(text: &str) -> Vec<String> {
     named.collect()
 }
 
+/// Every document of the repository and every chapter of the book, and what they say.
+fn documents() -> Vec<(String, String)> {
+    const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let mut folders = vec![PathBuf::from(ROOT).join("docs")];
+    let mut files = vec![PathBuf::from(ROOT).join("provery.example.toml")];
+    let own = fs::read_dir(ROOT).expect("reads the repository");
+    files.extend(own.map(|entry| entry.expect("is there").path()).filter(|path| is_markdown(path)));
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("reads docs") {
+            let path = entry.expect("is there").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if is_markdown(&path) {
+                files.push(path);
+            }
+        }
+    }
+    files
+        .into_iter()
+        .map(|path| (path.display().to_string(), fs::read_to_string(&path).expect("is text")))
+        .collect()
+}
+
+fn is_markdown(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "md")
+}
+
 #[test]
 fn every_command_and_flag_that_the_documents_name_exists() {
-    let documents = [
-        ("README.md", include_str!("../../../../README.md")),
-        ("OPERATING.md", include_str!("../../../../OPERATING.md")),
-        ("ARCHITECTURE.md", include_str!("../../../../ARCHITECTURE.md")),
-        ("docs/forks.md", include_str!("../../../../docs/forks.md")),
-        ("docs/randomness.md", include_str!("../../../../docs/randomness.md")),
-        ("provery.example.toml", include_str!("../../../../provery.example.toml")),
-    ];
+    let documents = documents();
     let mut seen = 0;
-    for (document, text) in documents {
+    for (document, text) in &documents {
         for named in commands_in(text) {
             let mut root = Cli::command();
             root.build();

@@ -7,7 +7,8 @@ use super::{BalanceStatus, Observer, StakeStatus};
 use crate::book::Concern;
 
 const RULES: &str = include_str!("../../../../docs/alerts.yml");
-const MANUAL: &str = include_str!("../../../../OPERATING.md");
+const MANUAL: &str = include_str!("../../../../docs/guides/alerts.md");
+const REFERENCE: &str = include_str!("../../../../docs/reference/metrics.md");
 
 /// What a rule says, by its keys.
 type Rule = BTreeMap<&'static str, &'static str>;
@@ -83,8 +84,8 @@ fn every_rule_says_what_is_so_and_what_to_do() {
             assert!(!of(key).is_empty(), "{rule:?} has no {key}");
         }
         assert!(["{ severity: critical }", "{ severity: warning }"].contains(&of("labels")), "{rule:?}");
-        let runbook = of("runbook").strip_prefix("OPERATING.md#").expect("a place in OPERATING.md");
-        assert!(anchors.contains(runbook), "OPERATING.md has no #{runbook}");
+        let runbook = of("runbook").strip_prefix("docs/guides/alerts.md#").expect("a place in the manual");
+        assert!(anchors.contains(runbook), "docs/guides/alerts.md has no #{runbook}");
     }
     assert!(names.len() > 25, "{names:?}");
 }
@@ -136,6 +137,15 @@ fn every_alarm_and_every_concern_has_a_rule_of_its_own() {
     }
     let consts = include_str!("../book/terms.rs").matches(": &'static str = \"").count();
     assert_eq!(consts, Concern::ALL.len(), "one that is in no list");
+}
+
+#[test]
+fn the_reference_says_what_every_concern_is() {
+    for code in Concern::ALL {
+        let row = REFERENCE.lines().find(|line| line.starts_with(&format!("| `{code}` |")));
+        let row = row.unwrap_or_else(|| panic!("docs/reference/metrics.md does not have {code}"));
+        assert_eq!(row.contains("| alarm |"), Concern::ALARMS.contains(&code), "{code}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The metrics. What happens is counted as it happens; what is so is read off the last [`Status`] when it is asked for, so
-//! that all gauges are of one moment and an endpoint that is gone leaves no series behind. The table is in the parent.
+//! that all gauges are of one moment and an endpoint that is gone leaves no series behind. docs/reference/metrics.md lists them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -385,7 +385,7 @@ mod tests {
         status.stake = Some(StakeStatus::default());
         status.balance = Some(BalanceStatus::default());
         observer.publish(status);
-        let table = include_str!("mod.rs");
+        let table = include_str!("../../../../docs/reference/metrics.md");
         let text = observer.metrics();
         let named = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let mut count = 0;

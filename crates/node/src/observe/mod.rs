@@ -12,41 +12,8 @@
 //! [`crate::earning`]), `held_unprovable`, `market_unprovable`, `reading_history`, `held_late`, `pause_fails` and `suspended` (see
 //! [`crate::book::Concern`]). `details` has the sentences.
 //!
-//! The metrics. Labels only have values from closed lists or from the configuration, never slots, addresses or messages.
-//!
-//! | name | type | labels | meaning |
-//! |---|---|---|---|
-//! | `provery_build_info` | info | `version` | 1 |
-//! | `provery_start_time_seconds` | gauge | | unix time of the node's start |
-//! | `provery_tick_age_seconds` | gauge | | since the service loop was last seen alive |
-//! | `provery_ready` | gauge | | 1 if `/readyz` says 200 |
-//! | `provery_role` | gauge | `role` | 1 for the role it has: alone, leader, standby |
-//! | `provery_draining`, `provery_taking`, `provery_paused` | gauge | | 1 if so |
-//! | `provery_alarms` | gauge | | what loses stake if nothing is done about it, as `concerns` of the status has it |
-//! | `provery_concerns` | gauge | `code` | how many there are of each kind that only the operator can mend: [`crate::book::Concern::ALL`] |
-//! | `provery_earns_nothing` | gauge | | 1 if nothing at all will be earned as things are; `shortfalls` of the status says why |
-//! | `provery_breaker_open`, `provery_breaker_failures` | gauge | | the circuit breaker, and failures in a row |
-//! | `provery_chain_head_block`, `provery_chain_position_block` | gauge | | the chain's newest block; the last that is stored |
-//! | `provery_chain_lag_blocks` | gauge | | blocks between them |
-//! | `provery_chain_head_age_seconds` | gauge | | since the newest block's time: an endpoint that stands still lags behind nobody |
-//! | `provery_reorgs_total` | counter | | reorgs followed |
-//! | `provery_reorg_depth_blocks` | histogram | | blocks each took back |
-//! | `provery_reorg_deepest_blocks` | gauge | | the deepest of them |
-//! | `provery_rpc_up`, `provery_rpc_head_block`, `provery_rpc_lag_blocks` | gauge | `endpoint` | its health |
-//! | `provery_rpc_requests_total`, `provery_rpc_failures_total` | counter | `endpoint` | asked, and not answered |
-//! | `provery_slots` | gauge | `stage` | slots in each stage |
-//! | `provery_slots_ended_total` | counter | `outcome` | proven, rescued, lost, missed, expired, cancelled, dropped |
-//! | `provery_phase_seconds` | histogram | `phase` | how long each phase took |
-//! | `provery_failures_total` | counter | `code` | what failed: proofs, sends, reads |
-//! | `provery_losses_total` | counter | `code` | races lost, which is no failure |
-//! | `provery_outbox_pending` | gauge | | signed and not mined |
-//! | `provery_outbox_unmined_blocks` | gauge | | for how many blocks the oldest of them has waited |
-//! | `provery_outbox_replaced_total`, `provery_outbox_rebroadcast_total` | counter | | transactions replaced; sent again |
-//! | `provery_outbox_mined`, `provery_gas_used`, `provery_gas_spent_wei` | gauge | `outcome` | transactions, their gas and what they cost, since the data directory was made: succeeded, reverted, cancelled (empty ones that took another's nonce) |
-//! | `provery_workers`, `provery_proofs_running`, `provery_proofs_queued` | gauge | | proofs at a time; now; waiting |
-//! | `provery_stake_free_wei`, `provery_stake_bonded_wei`, `provery_credit_wei` | gauge | | asset wei |
-//! | `provery_balance_wei`, `provery_balance_low`, `provery_balance_proofs` | gauge | | gas funds; too little; proofs they pay for |
-//! | `provery_process_resident_bytes`, `provery_process_open_fds` | gauge | | of the node's process, on Linux |
+//! docs/reference/metrics.md lists the metrics. Labels only have values from closed lists or from the configuration, never slots,
+//! addresses or messages.
 
 #[cfg(test)]
 mod alerts_tests;
