@@ -33,7 +33,7 @@ function wrapped(line) {
 
 const escape = text => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const colour = line =>
-  line.startsWith("$ ") ? "#7ee787" : /rescued|missed|killed/.test(line) ? "#ffa657" : /^(slot|prover) /.test(line) ? "#79c0ff" : "#e6edf3";
+  line.startsWith("$ ") ? "#7ee787" : /^(slot|prover) /.test(line) ? "#79c0ff" : /rescued|missed/.test(line) ? "#ffa657" : "#e6edf3";
 
 const drawn = screen(readFileSync(0, "utf8")).flatMap(wrapped);
 const lines = [`$ ${title}`, ...drawn.filter((line, i) => !line || line !== drawn[i - 1])];
