@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { MarketState } from "./MarketState.sol";
+import { MarketState } from "./market/MarketState.sol";
 import { IHandOvers } from "./interfaces/IHandOvers.sol";
 import { Allocation, IMechanism } from "./interfaces/IMechanism.sol";
-import { IProofMarketSlots, IProofMarketState, Slot, SlotState, Terms } from "./interfaces/IProofMarket.sol";
+import { IProofMarketSlots, IProofMarketState } from "./interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "./types/Slot.sol";
+import { Terms } from "./types/Terms.sol";
 import { IProverRegistry } from "./interfaces/IProverRegistry.sol";
 import { IVerifier } from "./interfaces/IVerifier.sol";
-import { ChainTerms } from "./libraries/ChainTerms.sol";
-import { MarketWord } from "./libraries/MarketWord.sol";
+import { ChainTerms } from "./types/ChainTerms.sol";
+import { MarketWord } from "./types/MarketWord.sol";
 import { SlotChain } from "./libraries/SlotChain.sol";
-import { SlotLink } from "./libraries/SlotLink.sol";
+import { SlotLink } from "./types/SlotLink.sol";
 import { SlotRing } from "./libraries/SlotRing.sol";
 
 /// @title The proof market: slots, escrow, settlement

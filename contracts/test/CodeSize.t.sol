@@ -2,10 +2,11 @@
 pragma solidity 0.8.30;
 
 import { CircuitRegistry } from "../src/CircuitRegistry.sol";
-import { DelegationPool } from "../src/DelegationPool.sol";
-import { DelegationPoolPolicies } from "../src/DelegationPoolPolicies.sol";
-import { DelegationPools } from "../src/DelegationPools.sol";
-import { IProofMarket, Terms } from "../src/interfaces/IProofMarket.sol";
+import { DelegationPool } from "../src/pools/DelegationPool.sol";
+import { DelegationPoolPolicies } from "../src/pools/DelegationPoolPolicies.sol";
+import { DelegationPools } from "../src/pools/DelegationPools.sol";
+import { IProofMarket } from "../src/interfaces/IProofMarket.sol";
+import { Terms } from "../src/types/Terms.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { IRandomness } from "../src/interfaces/IRandomness.sol";
 import { IVerifier } from "../src/interfaces/IVerifier.sol";
@@ -15,8 +16,8 @@ import { Race } from "../src/mechanisms/Race.sol";
 import { ReverseDutchAuction } from "../src/mechanisms/ReverseDutchAuction.sol";
 import { SealedBidAuction } from "../src/mechanisms/SealedBidAuction.sol";
 import { StakeLottery } from "../src/mechanisms/StakeLottery.sol";
-import { DevelopmentToken } from "../src/rollup/DevelopmentToken.sol";
-import { TransferRollup } from "../src/rollup/TransferRollup.sol";
+import { DevelopmentToken } from "../src/examples/DevelopmentToken.sol";
+import { TransferRollup } from "../src/examples/TransferRollup.sol";
 import { BlockVerifier } from "../src/verifiers/BlockVerifier.sol";
 import { HeaderFixture } from "./HeaderFixture.sol";
 import { MarketDeployer } from "./MarketDeployer.sol";

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOvers } from "../src/HandOvers.sol";
-import { MarketState } from "../src/MarketState.sol";
+import { HandOvers } from "../src/market/HandOvers.sol";
+import { MarketState } from "../src/market/MarketState.sol";
 import { ProofMarket } from "../src/ProofMarket.sol";
-import { ProofMarketExt } from "../src/ProofMarketExt.sol";
+import { ProofMarketExt } from "../src/market/ProofMarketExt.sol";
 import { ProverRegistry } from "../src/ProverRegistry.sol";
-import { TermsRules } from "../src/TermsRules.sol";
+import { TermsRules } from "../src/market/TermsRules.sol";
 import { IProofMarket } from "../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { Test } from "forge-std/Test.sol";

@@ -3,7 +3,9 @@ pragma solidity 0.8.30;
 
 import { CircuitRegistry } from "../src/CircuitRegistry.sol";
 import { IHandOvers } from "../src/interfaces/IHandOvers.sol";
-import { IProofMarket, Slot, SlotState, Terms } from "../src/interfaces/IProofMarket.sol";
+import { IProofMarket } from "../src/interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../src/types/Slot.sol";
+import { Terms } from "../src/types/Terms.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { MarketDeployer } from "./MarketDeployer.sol";
 import { MockMechanism } from "./mocks/MockMechanism.sol";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IProofMarketEvents, Slot, SlotState } from "../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../src/types/Slot.sol";
 import { SlashSplit } from "../src/libraries/SlashSplit.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 

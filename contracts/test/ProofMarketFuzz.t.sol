@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Slot } from "../src/interfaces/IProofMarket.sol";
+import { Slot } from "../src/types/Slot.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { Bps } from "../src/libraries/Bps.sol";
 import { RewardCurve } from "../src/libraries/RewardCurve.sol";

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IProofMarketEvents, Slot } from "../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
+import { Slot } from "../src/types/Slot.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
-import { SlotLink } from "../src/libraries/SlotLink.sol";
+import { SlotLink } from "../src/types/SlotLink.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 
 /// @notice A market whose slots are missed in a row opens them to all at once, until provers with stake in it deliver.

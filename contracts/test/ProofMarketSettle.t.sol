@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IProofMarketEvents, Slot, SlotState, Terms } from "../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../src/types/Slot.sol";
+import { Terms } from "../src/types/Terms.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 import { MockProof, OddVerifier } from "./mocks/MockVerifier.sol";

@@ -2,8 +2,9 @@
 pragma solidity 0.8.30;
 
 import { ICircuitRegistry } from "../src/interfaces/ICircuitRegistry.sol";
-import { IProofMarketEvents, Terms } from "../src/interfaces/IProofMarket.sol";
-import { ChainTerms } from "../src/libraries/ChainTerms.sol";
+import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
+import { Terms } from "../src/types/Terms.sol";
+import { ChainTerms } from "../src/types/ChainTerms.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 import { MockMechanism } from "./mocks/MockMechanism.sol";
 import { MockVerifier } from "./mocks/MockVerifier.sol";

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IProofMarketEvents, Slot, Terms } from "../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
+import { Slot } from "../src/types/Slot.sol";
+import { Terms } from "../src/types/Terms.sol";
 import { ITermsRules } from "../src/interfaces/ITermsRules.sol";
-import { ChainTerms } from "../src/libraries/ChainTerms.sol";
+import { ChainTerms } from "../src/types/ChainTerms.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 
 /// @notice How terms change: what counts at once, what only after notice, and that a version stands for the same terms

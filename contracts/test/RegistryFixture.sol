@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { ProverRegistry } from "../src/ProverRegistry.sol";
-import { Terms } from "../src/interfaces/IProofMarket.sol";
+import { Terms } from "../src/types/Terms.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { StakeLottery } from "../src/mechanisms/StakeLottery.sol";
 import { HeaderFixture } from "./HeaderFixture.sol";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
-import { Slot, Terms } from "./IProofMarket.sol";
+import { Slot } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 
 /// @notice An offer to hand a slot over, made by the prover that holds it: on-chain, or by its EIP-712 signature (EOA or
 /// ERC-1271) over `HandOver(bytes32 slot,address to,int96 price,uint40 validUntil)` with the slot's word for `slot`. It is

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
-import { Slot, SlotState, Terms } from "./IProofMarket.sol";
+import { Slot, SlotState } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 
 /// @notice What a mechanism answers when a slot opens.
 /// @param prover Who is allocated the slot; zero if nobody is, yet or at all.

@@ -1,86 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
-/// @notice How a slot ended. `None` covers a slot that never was, one still open, and one whose proof waits for its premise.
-enum SlotState {
-    None,
-    Proven,
-    Expired,
-    Cancelled,
-    Dropped
-}
-
-/// @notice A market's terms. The chain stores only their hash; whoever calls the market passes them in full and can
-/// read them from `TermsSet`. An open slot is bound to the terms it was opened under, so a change never reaches it.
-/// @param requester The contract or account that opens slots; told how each slot ended when `callbackGas` > 0.
-/// @param mechanism Decides who may prove a slot and at what price.
-/// @param mechanismParams One word for the mechanism; its NatSpec says how it is packed. The highest bit is the market's:
-/// see `IMechanism.onEnded`.
-/// @param circuit Id in the CircuitRegistry.
-/// @param verifier The circuit's verifier, copied here so that settling reads no registry.
-/// @param price Highest reward for one slot, in asset wei; escrowed when the slot opens.
-/// @param bond Stake reserved from the allocated prover, in asset wei.
-/// @param fastWindow Seconds from the start of the clock in which the whole price is paid.
-/// @param exclusiveWindow Seconds in which only the allocated prover may prove.
-/// @param expiryWindow Seconds from opening after which anyone may expire the slot.
-/// @param floorBps Share of the price, in bps, paid at the end of the exclusive window and after.
-/// @param rescuerBps Share of a slashed bond, in bps, paid to the rescuer on top of the floor.
-/// @param requesterBps Share of a slashed bond, in bps, paid to the requester. What is left is burned.
-/// @param forfeitBps Share of the price, in bps, burned when a slot expires unproven.
-/// @param outputs Number of public inputs, just before the payee, that the prover supplies and no statement fixes.
-/// @param callbackGas Gas for `IRequester.onSlotEnded`, paid by whoever settles; 0 for none, at most 1,000,000.
-/// @param version Counts a market's terms from 1; what provers accept (see `IProverRegistry.allocate`). Terms that only got
-/// better for provers keep their version.
-/// @param leastRescue What a rescue pays out of the bond at least, in asset wei, whatever the slot's price; above 0 with a bond.
-/// @param chain How a slot continues the one before it; 0 if slots stand alone. See `ChainTerms`.
-struct Terms {
-    address requester;
-    address mechanism;
-    bytes32 mechanismParams;
-    bytes32 circuit;
-    address verifier;
-    uint96 price;
-    uint96 bond;
-    uint32 fastWindow;
-    uint32 exclusiveWindow;
-    uint32 expiryWindow;
-    uint16 floorBps;
-    uint16 rescuerBps;
-    uint16 requesterBps;
-    uint16 forfeitBps;
-    uint8 outputs;
-    uint32 callbackGas;
-    uint32 version;
-    uint96 leastRescue;
-    uint32 chain;
-}
-
-/// @notice A slot as its events tell it. The chain stores one word for it: `hash(slot, hash(terms))` while open, and
-/// `id << 8 | state` once ended (an open slot's hash is never that small, so the two cannot be confused). A slot whose proof
-/// was paid while its premise is open is in between: see `IProofMarket.resolve`.
-/// @param market The market's id.
-/// @param id Counts from 1 within the market.
-/// @param statement keccak256 of the fixed public inputs, 32 bytes each, without outputs and payee.
-/// @param prover Who holds the allocation; zero if nobody does.
-/// @param price What the slot pays at most, in asset wei.
-/// @param openedAt Unix seconds.
-/// @param startedAt Unix seconds at which the reward curve starts: the allocation, or the opening to all.
-/// @param exclusiveUntil Before this second only `prover` may prove (nobody while `prover` is zero: the mechanism is
-/// still deciding). From this second on anyone may.
-/// @param capacity The market's capacity: says where the slot's word is without reading the market's record.
-/// @param link The slot's premise and place in its chain, and how its market fared when it opened: see `SlotLink`.
-struct Slot {
-    uint256 market;
-    uint64 id;
-    bytes32 statement;
-    address prover;
-    uint96 price;
-    uint40 openedAt;
-    uint40 startedAt;
-    uint40 exclusiveUntil;
-    uint32 capacity;
-    uint256 link;
-}
+import { Slot, SlotState } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 
 /// @title What happens in a proof market, and what can go wrong
 interface IProofMarketEvents {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
-import { SlotState } from "./IProofMarket.sol";
+import { SlotState } from "../types/Slot.sol";
 
 /// @title What a requester that is a contract may implement
 interface IRequester {

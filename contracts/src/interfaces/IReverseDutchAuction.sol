@@ -2,7 +2,8 @@
 pragma solidity ^0.8.20;
 
 import { IMechanism } from "./IMechanism.sol";
-import { Slot, Terms } from "./IProofMarket.sol";
+import { Slot } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 import { IProverRegistry } from "./IProverRegistry.sol";
 
 /// @title Reverse Dutch auction: the price climbs from a floor to the terms' price, and the first to lock gets the slot

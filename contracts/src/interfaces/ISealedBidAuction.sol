@@ -3,7 +3,8 @@ pragma solidity ^0.8.20;
 
 import { IBondEscrow } from "./IBondEscrow.sol";
 import { IMechanism } from "./IMechanism.sol";
-import { Slot, Terms } from "./IProofMarket.sol";
+import { Slot } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 import { IProverRegistry } from "./IProverRegistry.sol";
 
 /// @title Sealed second-price auction: the lowest bid proves the slot, at the second-lowest price

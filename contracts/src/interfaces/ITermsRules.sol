@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
-import { IProofMarketEvents, Terms } from "./IProofMarket.sol";
+import { IProofMarketEvents } from "./IProofMarket.sol";
+import { Terms } from "../types/Terms.sol";
 
 /// @title The rules every market's terms must keep
 /// @notice Checked when a market is created and whenever its terms change; `IProofMarketEvents.TermsRejected` names the rule that failed:

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { IProofMarketEvents } from "../interfaces/IProofMarket.sol";
-import { SlotLink } from "./SlotLink.sol";
+import { SlotLink } from "../types/SlotLink.sol";
 
 /// @title Which slots of a market build on which, and which of them stand
 /// @notice Every slot of a chain builds on its head, the last one that stands. A slot falls when it is proven wrong, expires, or

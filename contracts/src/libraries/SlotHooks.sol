@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
-import { Terms } from "../interfaces/IProofMarket.sol";
+import { Terms } from "../types/Terms.sol";
 
 /// @title Which hooks of a mechanism the market calls apart from `onOpen`
 /// @notice The highest bit of `Terms.mechanismParams` is the market's: a slot whose mechanism does not ask for a hook

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-import { Slot, SlotState, Terms } from "../interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 
 /// @title One storage word per slot
 /// @notice While a slot is open its word is `keccak256(abi.encode(slot, keccak256(abi.encode(terms))))`; while its proof waits

@@ -6,7 +6,8 @@ import { SignatureCheckerLib } from "solady/utils/SignatureCheckerLib.sol";
 
 import { IAgreement, Offer } from "../interfaces/IAgreement.sol";
 import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
-import { Slot, SlotState, Terms } from "../interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { SlotRing } from "../libraries/SlotRing.sol";
 

@@ -3,7 +3,9 @@ pragma solidity 0.8.30;
 
 import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
 import { IMining } from "../interfaces/IMining.sol";
-import { IProofMarket, Slot, SlotState, Terms } from "../interfaces/IProofMarket.sol";
+import { IProofMarket } from "../interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { IRandomness } from "../interfaces/IRandomness.sol";
 import { IVerifier } from "../interfaces/IVerifier.sol";

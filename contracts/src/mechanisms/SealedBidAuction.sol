@@ -2,7 +2,9 @@
 pragma solidity 0.8.30;
 
 import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
-import { IProofMarket, Slot, SlotState, Terms } from "../interfaces/IProofMarket.sol";
+import { IProofMarket } from "../interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { ISealedBidAuction } from "../interfaces/ISealedBidAuction.sol";
 import { SlotHooks } from "../libraries/SlotHooks.sol";

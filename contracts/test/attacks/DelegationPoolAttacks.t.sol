@@ -2,8 +2,8 @@
 pragma solidity 0.8.30;
 
 import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
-import { Slot } from "../../src/interfaces/IProofMarket.sol";
-import { PoolFixture } from "../PoolFixture.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { PoolFixture } from "../pools/PoolFixture.sol";
 
 /// @notice Delegators and operators who want more than their part. Each test ends with the attacker's balance.
 contract DelegationPoolAttacksTest is PoolFixture {

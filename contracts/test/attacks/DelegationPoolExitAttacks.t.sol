@@ -2,9 +2,11 @@
 pragma solidity 0.8.30;
 
 import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
-import { IProofMarketEvents, Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
-import { ChainTerms } from "../../src/libraries/ChainTerms.sol";
-import { PoolFixture } from "../PoolFixture.sol";
+import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
+import { ChainTerms } from "../../src/types/ChainTerms.sol";
+import { PoolFixture } from "../pools/PoolFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 
 /// @notice Whoever wants exits to wait, or to leave without a loss, or to come and go for a profit.

@@ -4,9 +4,10 @@ pragma solidity 0.8.30;
 import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
 import { IDelegationPoolPolicies } from "../../src/interfaces/IDelegationPoolPolicies.sol";
 import { HandOver, IHandOvers } from "../../src/interfaces/IHandOvers.sol";
-import { Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
-import { PoolFixture } from "../PoolFixture.sol";
+import { PoolFixture } from "../pools/PoolFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 
 /// @notice Operators who want what is the delegators'. Each test ends with what everybody has.

@@ -2,10 +2,10 @@
 pragma solidity 0.8.30;
 
 import { HandOver } from "../../src/interfaces/IHandOvers.sol";
-import { Slot } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
-import { HandOverFixture } from "../HandOverFixture.sol";
+import { HandOverFixture } from "../market/HandOverFixture.sol";
 import { HeaderFixture } from "../HeaderFixture.sol";
 
 /// @notice Requesters that drop what somebody holds.

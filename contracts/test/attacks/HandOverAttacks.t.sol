@@ -2,9 +2,10 @@
 pragma solidity 0.8.30;
 
 import { HandOver, IHandOvers } from "../../src/interfaces/IHandOvers.sol";
-import { IProofMarketEvents, Slot } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
-import { HandOverFixture } from "../HandOverFixture.sol";
+import { HandOverFixture } from "../market/HandOverFixture.sol";
 
 /// @notice What handing a slot over cannot be used for. Mallory has two addresses with stake: alice and carol.
 contract HandOverAttacksTest is HandOverFixture {

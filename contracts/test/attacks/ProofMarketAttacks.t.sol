@@ -5,7 +5,8 @@ pragma solidity 0.8.30;
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
 
-import { IProofMarketEvents, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { FalseToken, HookToken } from "../mocks/HostileTokens.sol";
 import { MockRequester } from "../mocks/MockRequester.sol";

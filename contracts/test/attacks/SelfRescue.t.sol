@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { HandOver } from "../../src/interfaces/IHandOvers.sol";
-import { Slot } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { Bps } from "../../src/libraries/Bps.sol";
 import { MarketFixture } from "../MarketFixture.sol";

@@ -3,7 +3,8 @@ pragma solidity 0.8.30;
 
 import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
 
-import { IProofMarketEvents, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Slot } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";

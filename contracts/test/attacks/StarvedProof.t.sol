@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Slot } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { GasFixture } from "../gas/GasFixture.sol";
 
 /// @notice Somebody who sends another's proof with as much gas as suits it, so that the real verifier cannot answer.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IProofMarketEvents, Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 

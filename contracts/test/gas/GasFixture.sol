@@ -3,7 +3,9 @@ pragma solidity 0.8.30;
 
 import { CircuitRegistry } from "../../src/CircuitRegistry.sol";
 import { IHandOvers } from "../../src/interfaces/IHandOvers.sol";
-import { IProofMarket, Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarket } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";

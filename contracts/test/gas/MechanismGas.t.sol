@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 
 import { Offer } from "../../src/interfaces/IAgreement.sol";
 import { HandOver } from "../../src/interfaces/IHandOvers.sol";
-import { Slot } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { IVerifier } from "../../src/interfaces/IVerifier.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
@@ -13,7 +13,7 @@ import { Mining } from "../../src/mechanisms/Mining.sol";
 import { Race } from "../../src/mechanisms/Race.sol";
 import { ReverseDutchAuction } from "../../src/mechanisms/ReverseDutchAuction.sol";
 import { SealedBidAuction } from "../../src/mechanisms/SealedBidAuction.sol";
-import { HandOverDigest } from "../HandOverDigest.sol";
+import { HandOverDigest } from "../market/HandOverDigest.sol";
 import { PuzzleVerifier } from "../verifiers/generated/PuzzleVerifier.sol";
 import { MechanismGasFixture } from "./MechanismGasFixture.sol";
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { IVerifier } from "../../src/interfaces/IVerifier.sol";
 import { GasFixture } from "./GasFixture.sol";
 

@@ -2,11 +2,11 @@
 // solc: via-ir
 pragma solidity 0.8.30;
 
-import { DelegationPool } from "../../src/DelegationPool.sol";
-import { DelegationPoolPolicies } from "../../src/DelegationPoolPolicies.sol";
-import { DelegationPools } from "../../src/DelegationPools.sol";
+import { DelegationPool } from "../../src/pools/DelegationPool.sol";
+import { DelegationPoolPolicies } from "../../src/pools/DelegationPoolPolicies.sol";
+import { DelegationPools } from "../../src/pools/DelegationPools.sol";
 import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
-import { Slot } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { ReverseDutchAuction } from "../../src/mechanisms/ReverseDutchAuction.sol";
 import { MechanismGasFixture } from "./MechanismGasFixture.sol";
 

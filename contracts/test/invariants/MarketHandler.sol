@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IProofMarket, Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarket } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
-import { SlotLink } from "../../src/libraries/SlotLink.sol";
+import { SlotLink } from "../../src/types/SlotLink.sol";
 import { MockMechanism } from "../mocks/MockMechanism.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { TestToken } from "../mocks/TestToken.sol";

@@ -2,7 +2,8 @@
 // solc: via-ir
 pragma solidity 0.8.30;
 
-import { Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { MarketHandler } from "./MarketHandler.sol";

@@ -3,9 +3,10 @@ pragma solidity 0.8.30;
 
 import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
 import { IDelegationPoolPolicies } from "../../src/interfaces/IDelegationPoolPolicies.sol";
-import { Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
-import { PoolFixture } from "../PoolFixture.sol";
+import { PoolFixture } from "../pools/PoolFixture.sol";
 
 /// @notice What everybody could claim of a pool is there, and what is there is somebody's, but for dust.
 contract PoolInvariantTest is PoolFixture {

@@ -3,7 +3,8 @@ pragma solidity 0.8.30;
 
 import { IAgreement, Offer } from "../../src/interfaces/IAgreement.sol";
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { Slot, SlotState, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { Agreement } from "../../src/mechanisms/Agreement.sol";
 import { MarketFixture } from "../MarketFixture.sol";

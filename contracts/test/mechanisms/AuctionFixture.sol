@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Slot } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { ISealedBidAuction } from "../../src/interfaces/ISealedBidAuction.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { SealedBidAuction } from "../../src/mechanisms/SealedBidAuction.sol";

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import { IAgreement, Offer } from "../../src/interfaces/IAgreement.sol";
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
 import { IMining } from "../../src/interfaces/IMining.sol";
-import { Slot } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { IReverseDutchAuction } from "../../src/interfaces/IReverseDutchAuction.sol";
 import { ISealedBidAuction } from "../../src/interfaces/ISealedBidAuction.sol";

@@ -3,11 +3,12 @@ pragma solidity 0.8.30;
 
 import { HandOver } from "../../src/interfaces/IHandOvers.sol";
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { IProofMarketEvents, Slot, SlotState } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { RewardCurve } from "../../src/libraries/RewardCurve.sol";
 import { SlashSplit } from "../../src/libraries/SlashSplit.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
-import { SlotLink } from "../../src/libraries/SlotLink.sol";
+import { SlotLink } from "../../src/types/SlotLink.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { ConformanceHooks } from "./ConformanceHooks.sol";
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Slot, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { Mining } from "../../src/mechanisms/Mining.sol";

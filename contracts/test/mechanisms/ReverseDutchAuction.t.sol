@@ -2,7 +2,9 @@
 pragma solidity 0.8.30;
 
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { IProofMarketEvents, Slot, SlotState, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IReverseDutchAuction } from "../../src/interfaces/IReverseDutchAuction.sol";
 import { ReverseDutchAuction } from "../../src/mechanisms/ReverseDutchAuction.sol";

@@ -2,7 +2,8 @@
 pragma solidity 0.8.30;
 
 import { Allocation, IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { Slot, SlotState, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 
 /// @notice For tests: a mechanism that counts how often it is told and with how much gas, or misbehaves when it is.
 contract EndedProbe is IMechanism {

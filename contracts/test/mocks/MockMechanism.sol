@@ -2,7 +2,9 @@
 pragma solidity 0.8.30;
 
 import { Allocation, IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { IProofMarket, Slot, SlotState, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarket } from "../../src/interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 
 /// @notice For tests: allocates as it was told.
 contract MockMechanism is IMechanism {

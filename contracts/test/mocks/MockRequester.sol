@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IProofMarket, Slot, SlotState, Terms } from "../../src/interfaces/IProofMarket.sol";
+import { IProofMarket } from "../../src/interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { IRequester } from "../../src/interfaces/IRequester.sol";
 
 /// @notice For tests: a requester that records its callback, or misbehaves in it.

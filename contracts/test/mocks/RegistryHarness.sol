@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import { ProverRegistry } from "../../src/ProverRegistry.sol";
 import { Allocation } from "../../src/interfaces/IMechanism.sol";
-import { Terms } from "../../src/interfaces/IProofMarket.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";

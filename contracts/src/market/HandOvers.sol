@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import { EIP712 } from "solady/utils/EIP712.sol";
+import { SignatureCheckerLib } from "solady/utils/SignatureCheckerLib.sol";
+
+import { HandOver, IHandOvers } from "../interfaces/IHandOvers.sol";
+import { IProofMarket } from "../interfaces/IProofMarket.sol";
+import { Slot } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
+import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
+import { SlotRing } from "../libraries/SlotRing.sol";
+
+/// @title Which offers to hand a slot over stand
+/// @dev An offer is of a slot as its holder has it, and void while another does. Should the slot come back, an offer that was
+/// taken before must not cost the holder again what it paid then: see `_take`.
+contract HandOvers is IHandOvers, EIP712 {
+    /// @dev A signed offer stands until it is revoked.
+    enum OfferState {
+        Unknown,
+        Offered,
+        Revoked
+    }
+
+    bytes32 private constant HAND_OVER_TYPEHASH =
+        keccak256("HandOver(bytes32 slot,address to,int96 price,uint40 validUntil)");
+
+    /// @inheritdoc IHandOvers
+    address public immutable market;
+    /// @inheritdoc IHandOvers
+    address public immutable registry;
+
+    mapping(bytes32 digest => OfferState) private _offers;
+
+    /// @param market_ The market, which may not exist yet.
+    /// @param registry_ Its registry.
+    constructor(address market_, address registry_) {
+        market = market_;
+        registry = registry_;
+    }
+
+    /// @inheritdoc IHandOvers
+    function handOver(Slot calldata slot, Terms calldata terms, HandOver calldata offer)
+        external
+        returns (bytes32 digest)
+    {
+        digest = _digestOf(slot, terms, offer);
+        _requireHolder(slot, offer.price < 0);
+        if (block.timestamp > offer.validUntil) revert HandOverExpired(offer.validUntil);
+        _offers[digest] = OfferState.Offered;
+        emit HandOverOffered(slot.market, slot.id, slot.prover, digest, offer);
+    }
+
+    /// @inheritdoc IHandOvers
+    function revokeHandOver(Slot calldata slot, Terms calldata terms, HandOver calldata offer) external {
+        bytes32 digest = _digestOf(slot, terms, offer);
+        _requireHolder(slot, false);
+        _offers[digest] = OfferState.Revoked;
+        emit HandOverRevoked(slot.prover, digest);
+    }
+
+    /// @inheritdoc IHandOvers
+    function takeOver(
+        Slot calldata slot,
+        Terms calldata terms,
+        HandOver calldata offer,
+        address taker,
+        bytes calldata signature
+    ) external {
+        bytes32 digest = _digestOf(slot, terms, offer);
+        if (block.timestamp > offer.validUntil) revert HandOverExpired(offer.validUntil);
+        if (offer.to != address(0) && offer.to != taker) revert NotTaker();
+        if (msg.sender != taker) {
+            // With less time left a submitter could make its prover miss the slot, and be the one to rescue it.
+            bool late = slot.exclusiveUntil - block.timestamp < terms.exclusiveWindow / 2;
+            if (offer.price > 0 || late || !IProverRegistry(registry).actsFor(msg.sender, taker)) revert NotTaker();
+        }
+        if (!_take(digest, offer.price, slot.prover, signature)) revert HandOverNotOffered();
+        IProofMarket(market).reassign(slot, terms, taker, offer.price);
+    }
+
+    /// @dev EIP-712.
+    function _domainNameAndVersion() internal pure override returns (string memory, string memory) {
+        return ("Provery", "1");
+    }
+
+    /// @dev Whether the offer stands. Taking it uses it up, unless it is a signed one that costs its holder no credit:
+    /// that is good for as long as it says, whoever held the slot in between, and spares the taker a word of storage.
+    function _take(bytes32 digest, int96 price, address holder, bytes calldata signature) private returns (bool) {
+        OfferState state = _offers[digest];
+        if (state == OfferState.Revoked) return false;
+        bool signed = state == OfferState.Unknown;
+        if (
+            signed
+                && (signature.length == 0
+                    || !SignatureCheckerLib.isValidSignatureNowCalldata(holder, digest, signature))
+        ) return false;
+        if (!signed || price < 0) _offers[digest] = OfferState.Revoked;
+        return true;
+    }
+
+    /// @dev The EIP-712 hash of an offer for a slot that is open and still held, with the slot's word for the slot.
+    function _digestOf(Slot calldata slot, Terms calldata terms, HandOver calldata offer)
+        private
+        view
+        returns (bytes32)
+    {
+        if (
+            slot.prover == address(0) || block.timestamp >= slot.exclusiveUntil
+                || !IProofMarket(market).isOpen(slot, terms)
+        ) revert SlotNotHeld();
+        uint256 word = SlotRing.commitment(slot, terms);
+        return _hashTypedData(keccak256(abi.encode(HAND_OVER_TYPEHASH, word, offer.to, offer.price, offer.validUntil)));
+    }
+
+    function _requireHolder(Slot calldata slot, bool inPerson) private view {
+        if (msg.sender == slot.prover) return;
+        if (inPerson || !IProverRegistry(registry).actsFor(msg.sender, slot.prover)) revert NotHolder();
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
+import { IMechanism } from "../interfaces/IMechanism.sol";
+import { IProofMarketState } from "../interfaces/IProofMarket.sol";
+import { Slot, SlotState } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
+import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
+import { IRequester } from "../interfaces/IRequester.sol";
+import { MarketWord } from "../types/MarketWord.sol";
+import { RewardCurve } from "../libraries/RewardCurve.sol";
+import { SlashSplit } from "../libraries/SlashSplit.sol";
+import { SlotChain } from "../libraries/SlotChain.sol";
+import { SlotHooks } from "../libraries/SlotHooks.sol";
+import { SlotRing } from "../libraries/SlotRing.sol";
+
+/// @title What both halves of the proof market know: its state, and what every way for a slot to end has in common
+/// @dev ProofMarket has the code that every slot runs through, ProofMarketExt the rest; both work on the state of the market's
+/// address, so they share this layout, and neither has state of its own.
+abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
+    using SlotHooks for Terms;
+    using SlotRing for Terms;
+
+    /// @param creator May change the terms and take back funds.
+    /// @param version Of the terms announced or set last.
+    /// @param announcedFrom Unix seconds from which slots may open under `announced`; 0 if nothing is announced.
+    /// @param termsHash Terms of slots opened from now on.
+    /// @param announced Hash of the terms that replace them.
+    /// @param word Slots, capacity, funds, misses.
+    struct Market {
+        address creator;
+        uint32 version;
+        uint40 announcedFrom;
+        bytes32 termsHash;
+        MarketWord word;
+        bytes32 announced;
+    }
+
+    /// @dev The contracts a market works with; all but the registry of circuits and the rules know it from birth.
+    struct Contracts {
+        address circuits;
+        address registry;
+        address rules;
+        address handOvers;
+    }
+
+    /// @param word See SlotRing.
+    struct SlotWord {
+        uint256 word;
+    }
+
+    /// @dev What reaching the requester costs at most before its own gas starts: a cold account, the cold account it may
+    /// delegate to (EIP-7702), and a few words.
+    uint256 private constant CALLBACK_OVERHEAD = 6000;
+
+    /// @inheritdoc IProofMarketState
+    address public immutable asset;
+    /// @inheritdoc IProofMarketState
+    address public immutable registry;
+    /// @inheritdoc IProofMarketState
+    address public immutable circuits;
+    /// @inheritdoc IProofMarketState
+    address public immutable rules;
+    /// @inheritdoc IProofMarketState
+    address public immutable handOvers;
+    /// @inheritdoc IProofMarketState
+    uint256 public immutable TERMS_NOTICE;
+    /// @inheritdoc IProofMarketState
+    uint256 public immutable OPEN_AFTER;
+
+    /// @inheritdoc IProofMarketState
+    uint256 public marketCount;
+    /// @inheritdoc IProofMarketState
+    uint256 public burned;
+    /// @inheritdoc IProofMarketState
+    mapping(address account => uint256) public credits;
+
+    mapping(uint256 market => Market) internal _markets;
+    /// @dev Only the first word of each ring has a name: the others follow it, up to the market's capacity.
+    mapping(uint256 market => SlotWord first) internal _rings;
+    mapping(uint256 market => SlotChain.Chain) internal _chains;
+
+    constructor(Contracts memory contracts) {
+        IProverRegistry registry_ = IProverRegistry(contracts.registry);
+        circuits = contracts.circuits;
+        registry = contracts.registry;
+        rules = contracts.rules;
+        handOvers = contracts.handOvers;
+        asset = registry_.asset();
+        TERMS_NOTICE = 2 * registry_.EPOCH_LENGTH();
+        OPEN_AFTER = registry_.OPEN_AFTER();
+    }
+
+    /// @dev Takes the bond of the prover that missed the slot and splits it.
+    function _slash(Slot calldata slot, Terms calldata terms)
+        internal
+        returns (uint256 toRescuer, uint256 toRequester)
+    {
+        uint256 toBurn;
+        (toRescuer, toRequester, toBurn) = SlashSplit.split(terms.bond, terms.rescuerBps, terms.requesterBps);
+        burned += toBurn;
+        Market storage record = _markets[slot.market];
+        record.word = record.word.missed();
+        IProverRegistry(registry).slash(slot.prover, slot.market, terms.bond);
+        emit BondSlashed(slot.market, slot.id, slot.prover, toRescuer, toRequester, toBurn);
+    }
+
+    /// @dev Tells the mechanism how a slot ended, if the terms say so. What it answers counts only while nobody holds the
+    /// slot, and never against an expiry.
+    function _tellMechanism(Slot calldata slot, Terms calldata terms, SlotState state, address payee) internal {
+        if (!terms.wantsEnded()) return;
+        IMechanism mechanism = IMechanism(terms.mechanism);
+        if (slot.prover == address(0) && state != SlotState.Expired) {
+            mechanism.onEnded(slot, terms, state, payee);
+            return;
+        }
+        if (!_tryCall(
+                address(mechanism), SlotHooks.GAS, abi.encodeCall(mechanism.onEnded, (slot, terms, state, payee))
+            )) {
+            emit HookFailed(slot.market, slot.id);
+        }
+    }
+
+    /// @dev Calls with exactly `callGas`, or reverts if too little is left to promise it. What comes back is ignored.
+    function _tryCall(address target, uint256 callGas, bytes memory message) internal returns (bool success) {
+        // A call gets at most 63/64 of what is left. Asking for more than that gives it less, silently.
+        if (gasleft() < callGas * 64 / 63 + CALLBACK_OVERHEAD) revert InsufficientCallbackGas();
+        assembly ("memory-safe") {
+            success := call(callGas, target, 0, add(message, 32), mload(message), 0, 0)
+        }
+    }
+
+    /// @dev Tells the requester, with exactly the gas promised and ignoring what it returns.
+    function _notify(Slot calldata slot, Terms calldata terms, SlotState state, uint256[] calldata publicInputs)
+        internal
+    {
+        uint256 callbackGas = terms.callbackGas;
+        if (callbackGas == 0) return;
+        bytes memory message = abi.encodeCall(IRequester.onSlotEnded, (slot.market, slot.id, state, publicInputs));
+        if (!_tryCall(terms.requester, callbackGas, message)) emit CallbackFailed(slot.market, slot.id);
+    }
+
+    function _returnFunds(uint256 market, uint256 amount) internal {
+        Market storage record = _markets[market];
+        record.word = record.word.credited(amount);
+    }
+
+    function _reserve(address prover, uint256 market, Terms calldata terms) internal {
+        if (terms.bond != 0) IProverRegistry(registry).reserve(prover, market, terms.bond, terms.version);
+    }
+
+    /// @dev Where a slot's word is. A capacity that is not the market's leads anywhere in the ring's neighbourhood, where no
+    /// word can match, because the commitment contains the capacity.
+    function _place(uint256 market, uint64 id, uint32 capacity) internal view returns (SlotWord storage place) {
+        SlotWord storage first = _rings[market];
+        uint256 offset = SlotRing.place(id, capacity);
+        assembly ("memory-safe") {
+            place.slot := add(first.slot, offset)
+        }
+    }
+
+    function _requireOpen(Slot calldata slot, Terms calldata terms) internal view returns (SlotWord storage place) {
+        place = _place(slot.market, slot.id, slot.capacity);
+        uint256 word = place.word;
+        if (word != SlotRing.commitment(slot, terms)) revert SlotNotOpen(SlotRing.stateOf(word, slot.id));
+    }
+
+    /// @dev What a proof of the slot earns now, in asset wei: at most the price. Its clock has started.
+    function _rewardOf(Slot calldata slot, Terms calldata terms) internal view returns (uint256) {
+        unchecked {
+            return RewardCurve.reward(
+                slot.price, terms.floorBps, terms.fastWindow, terms.exclusiveWindow, block.timestamp - slot.startedAt
+            );
+        }
+    }
+
+    /// @dev Whether a proof is somebody else's than that of the holder, who has a bond at stake.
+    function _isRescue(Slot calldata slot, Terms calldata terms, address payee) internal pure returns (bool) {
+        return slot.prover != address(0) && slot.prover != payee && terms.bond != 0;
+    }
+
+    /// @dev The first second at which the slot can be expired and no longer proven.
+    function _expiryOf(Slot calldata slot, Terms calldata terms) internal pure returns (uint256) {
+        unchecked {
+            return uint256(slot.openedAt) + terms.expiryWindow;
+        }
+    }
+
+    /// @dev Contracts of the deployment, and of the slot, that never withdraw: what they are credited is lost.
+    function _isOwn(address account, Terms calldata terms) internal view returns (bool) {
+        return _isOwnContract(account) || account == terms.mechanism || account == terms.verifier;
+    }
+
+    function _isOwnContract(address account) internal view returns (bool) {
+        return account == address(this) || account == registry || account == circuits || account == rules
+            || account == handOvers || account == asset || account == _extension();
+    }
+
+    /// @dev The address that the extension was created at.
+    function _extension() internal view virtual returns (address);
+}
