@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { MarketState } from "./market/MarketState.sol";
-import { IHandOvers } from "./interfaces/IHandOvers.sol";
-import { Allocation, IMechanism } from "./interfaces/IMechanism.sol";
+import { Assignment, IMechanism } from "./interfaces/IMechanism.sol";
 import { IProofMarketSlots, IProofMarketState } from "./interfaces/IProofMarket.sol";
-import { Slot, SlotState } from "./types/Slot.sol";
-import { Terms } from "./types/Terms.sol";
 import { IProverRegistry } from "./interfaces/IProverRegistry.sol";
+import { ISlotTransfers } from "./interfaces/ISlotTransfers.sol";
 import { IVerifier } from "./interfaces/IVerifier.sol";
+import { SlotChain } from "./libraries/SlotChain.sol";
+import { SlotRing } from "./libraries/SlotRing.sol";
+import { MarketState } from "./market/MarketState.sol";
 import { ChainTerms } from "./types/ChainTerms.sol";
 import { MarketWord } from "./types/MarketWord.sol";
-import { SlotChain } from "./libraries/SlotChain.sol";
+import { Slot, SlotState } from "./types/Slot.sol";
 import { SlotLink } from "./types/SlotLink.sol";
-import { SlotRing } from "./libraries/SlotRing.sol";
+import { Terms } from "./types/Terms.sol";
 
 /// @title The proof market: slots, escrow, settlement
 /// @notice Every asset wei this contract holds is exactly one of: a market's funds, the escrowed price of an open slot,
@@ -48,9 +48,10 @@ contract ProofMarket is IProofMarketSlots, MarketState {
     constructor(Contracts memory contracts, address extension_) MarketState(contracts) {
         IProofMarketState other = IProofMarketState(extension_);
         if (
-            IProverRegistry(registry).market() != address(this) || IHandOvers(handOvers).market() != address(this)
-                || IHandOvers(handOvers).registry() != registry || other.registry() != registry
-                || other.circuits() != circuits || other.rules() != rules || other.handOvers() != handOvers
+            IProverRegistry(registry).market() != address(this)
+                || ISlotTransfers(slotTransfers).market() != address(this)
+                || ISlotTransfers(slotTransfers).registry() != registry || other.registry() != registry
+                || other.circuits() != circuits || other.rules() != rules || other.slotTransfers() != slotTransfers
         ) revert ContractsMismatch();
         extension = extension_;
     }
@@ -91,31 +92,31 @@ contract ProofMarket is IProofMarketSlots, MarketState {
         SlotWord storage place = _place(market, slot.id, slot.capacity);
         if (SlotRing.isOpen(place.word)) revert RingFull();
 
-        Allocation memory allocation = IMechanism(terms.mechanism).onOpen(market, slot.id, terms, data);
-        if (allocation.price > terms.price) revert AllocationInvalid();
+        Assignment memory assignment = IMechanism(terms.mechanism).onOpen(market, slot.id, terms, data);
+        if (assignment.price > terms.price) revert AssignmentInvalid();
         uint256 misses = word.misses();
         if (misses != 0) {
             slot.link = SlotLink.TRIAL;
-            if (misses >= OPEN_AFTER && allocation.prover != address(0)) {
+            if (misses >= OPEN_AFTER && assignment.prover != address(0)) {
                 slot.link |= SlotLink.OPENED;
-                (allocation.prover, allocation.price, allocation.undecidedUntil) = (address(0), terms.price, 0);
+                (assignment.prover, assignment.price, assignment.undecidedUntil) = (address(0), terms.price, 0);
             }
         }
         if (terms.chain != 0) slot.link |= _append(slot, terms.chain, premise, statementInputs);
         else if (premise != 0) revert HeadMoved(0);
 
-        slot.prover = allocation.prover;
-        slot.price = allocation.price;
+        slot.prover = assignment.prover;
+        slot.price = assignment.price;
         if (slot.prover != address(0)) {
             slot.startedAt = slot.openedAt;
             slot.exclusiveUntil = slot.openedAt + terms.exclusiveWindow;
         } else {
-            slot.startedAt = allocation.undecidedUntil > slot.openedAt ? allocation.undecidedUntil : slot.openedAt;
+            slot.startedAt = assignment.undecidedUntil > slot.openedAt ? assignment.undecidedUntil : slot.openedAt;
             slot.exclusiveUntil = slot.startedAt;
             if (
                 uint256(slot.startedAt) + 2 * uint256(terms.exclusiveWindow)
                     > uint256(slot.openedAt) + terms.expiryWindow
-            ) revert AllocationInvalid();
+            ) revert AssignmentInvalid();
         }
 
         place.word = SlotRing.commitment(slot, termsHash);
@@ -125,23 +126,23 @@ contract ProofMarket is IProofMarketSlots, MarketState {
     }
 
     /// @inheritdoc IProofMarketSlots
-    function allocate(Slot calldata slot, Terms calldata terms, address prover, uint96 price) external nonReentrant {
+    function assign(Slot calldata slot, Terms calldata terms, address prover, uint96 price) external nonReentrant {
         SlotWord storage place = _requireOpen(slot, terms);
         if (msg.sender != terms.mechanism) revert NotMechanism();
-        if (slot.prover != address(0)) revert SlotAlreadyAllocated();
+        if (slot.prover != address(0)) revert SlotAlreadyAssigned();
         if (block.timestamp >= slot.exclusiveUntil) revert SlotOpenToAll(slot.exclusiveUntil);
-        if (prover == address(0) || price > slot.price) revert AllocationInvalid();
+        if (prover == address(0) || price > slot.price) revert AssignmentInvalid();
 
-        Slot memory allocated = slot;
-        allocated.prover = prover;
-        allocated.price = price;
-        allocated.startedAt = uint40(block.timestamp);
-        allocated.exclusiveUntil = allocated.startedAt + terms.exclusiveWindow;
+        Slot memory assigned = slot;
+        assigned.prover = prover;
+        assigned.price = price;
+        assigned.startedAt = uint40(block.timestamp);
+        assigned.exclusiveUntil = assigned.startedAt + terms.exclusiveWindow;
 
-        place.word = SlotRing.commitment(allocated, terms.hash());
+        place.word = SlotRing.commitment(assigned, terms.hash());
         if (price < slot.price) _returnFunds(slot.market, slot.price - price);
         _reserve(prover, slot.market, terms);
-        emit SlotAllocated(slot.market, slot.id, prover, allocated);
+        emit SlotAssigned(slot.market, slot.id, prover, assigned);
     }
 
     /// @inheritdoc IProofMarketSlots
@@ -155,7 +156,7 @@ contract ProofMarket is IProofMarketSlots, MarketState {
 
         address payee = _payeeOf(slot, terms, publicInputs);
         if (block.timestamp < slot.exclusiveUntil && payee != slot.prover) {
-            revert NotAllocatedProver(slot.prover, slot.exclusiveUntil);
+            revert NotAssignedProver(slot.prover, slot.exclusiveUntil);
         }
         if (!_verify(terms.verifier, publicInputs, proof)) revert ProofInvalid();
 
@@ -231,7 +232,7 @@ contract ProofMarket is IProofMarketSlots, MarketState {
     }
 
     /// @dev Pays for a proven slot: the reward to the payee, the rest of the price back to the funds; the bond released,
-    /// or, if somebody else proved what the allocated prover missed, slashed and split. Of a rescue whose slot has its
+    /// or, if somebody else proved what the assigned prover missed, slashed and split. Of a rescue whose slot has its
     /// premise still open the bond stays as it is.
     function _pay(Slot calldata slot, Terms calldata terms, address payee, Premise premise) private {
         uint256 reward = _rewardOf(slot, terms);
@@ -270,7 +271,7 @@ contract ProofMarket is IProofMarketSlots, MarketState {
             record.word = record.word.withMisses(0);
         } else if (
             slot.link & SlotLink.OPENED != 0 && record.word.misses() >= OPEN_AFTER
-                && IProverRegistry(registry).isAble(slot.market, payee, terms.bond, terms.version)
+                && IProverRegistry(registry).isEligible(slot.market, payee, terms.bond, terms.version)
         ) {
             record.word = record.word.withMisses(OPEN_AFTER - 1);
         }

@@ -321,23 +321,23 @@ contract ProverRegistry is IProverRegistry {
     function draw(uint256 marketId, uint256 random, uint256 bond, uint32 version)
         external
         view
-        returns (address prover, bool able)
+        returns (address prover, bool eligible)
     {
         (bool found, uint256 index) = _trees[marketId].draw(epoch(), random);
         if (!found) return (address(0), false);
         Identity memory identity = _identities[uint32(index + 1)];
         prover = identity.prover;
-        able = !identity.paused && _isAble(_positions[marketId][prover], bond, version);
+        eligible = !identity.paused && _isEligible(_positions[marketId][prover], bond, version);
     }
 
     /// @inheritdoc IProverRegistry
-    function isAble(uint256 marketId, address prover, uint256 bond, uint32 version) external view returns (bool) {
+    function isEligible(uint256 marketId, address prover, uint256 bond, uint32 version) external view returns (bool) {
         uint32 id = _accounts[prover].id;
-        return id != 0 && !_identities[id].paused && _isAble(_positions[marketId][prover], bond, version);
+        return id != 0 && !_identities[id].paused && _isEligible(_positions[marketId][prover], bond, version);
     }
 
     /// @inheritdoc IProverRegistry
-    function actsFor(address key, address prover) external view returns (bool) {
+    function isSubmitterFor(address key, address prover) external view returns (bool) {
         if (proverOfSubmitter[key] == prover) return prover != address(0);
         return key == prover && _accounts[prover].id != 0;
     }
@@ -421,7 +421,7 @@ contract ProverRegistry is IProverRegistry {
         );
     }
 
-    function _isAble(Position memory position, uint256 bond, uint32 version) private view returns (bool) {
+    function _isEligible(Position memory position, uint256 bond, uint32 version) private view returns (bool) {
         return !position.suspended && version >= position.fromVersion && version <= position.toVersion
             && _bondable(position) >= bond;
     }

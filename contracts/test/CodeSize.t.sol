@@ -2,11 +2,9 @@
 pragma solidity 0.8.30;
 
 import { CircuitRegistry } from "../src/CircuitRegistry.sol";
-import { DelegationPool } from "../src/pools/DelegationPool.sol";
-import { DelegationPoolPolicies } from "../src/pools/DelegationPoolPolicies.sol";
-import { DelegationPools } from "../src/pools/DelegationPools.sol";
+import { DevelopmentToken } from "../src/examples/DevelopmentToken.sol";
+import { TransferRollup } from "../src/examples/TransferRollup.sol";
 import { IProofMarket } from "../src/interfaces/IProofMarket.sol";
-import { Terms } from "../src/types/Terms.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { IRandomness } from "../src/interfaces/IRandomness.sol";
 import { IVerifier } from "../src/interfaces/IVerifier.sol";
@@ -16,8 +14,10 @@ import { Race } from "../src/mechanisms/Race.sol";
 import { ReverseDutchAuction } from "../src/mechanisms/ReverseDutchAuction.sol";
 import { SealedBidAuction } from "../src/mechanisms/SealedBidAuction.sol";
 import { StakeLottery } from "../src/mechanisms/StakeLottery.sol";
-import { DevelopmentToken } from "../src/examples/DevelopmentToken.sol";
-import { TransferRollup } from "../src/examples/TransferRollup.sol";
+import { DelegationPool } from "../src/pools/DelegationPool.sol";
+import { DelegationPoolPolicies } from "../src/pools/DelegationPoolPolicies.sol";
+import { DelegationPools } from "../src/pools/DelegationPools.sol";
+import { Terms } from "../src/types/Terms.sol";
 import { BlockVerifier } from "../src/verifiers/BlockVerifier.sol";
 import { HeaderFixture } from "./HeaderFixture.sol";
 import { MarketDeployer } from "./MarketDeployer.sol";
@@ -69,7 +69,7 @@ contract CodeSizeTest is MarketDeployer, HeaderFixture {
         _check("ProofMarket", address(market));
         _check("ProofMarketExt", market.extension());
         _check("ProverRegistry", address(registry));
-        _check("HandOvers", market.handOvers());
+        _check("SlotTransfers", market.slotTransfers());
         _check("TermsRules", market.rules());
         assertLt(address(market).code.length, HALF_MAX, "ProofMarket");
         assertLt(market.extension().code.length, HALF_MAX, "ProofMarketExt");

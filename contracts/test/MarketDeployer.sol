@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOvers } from "../src/market/HandOvers.sol";
-import { MarketState } from "../src/market/MarketState.sol";
 import { ProofMarket } from "../src/ProofMarket.sol";
-import { ProofMarketExt } from "../src/market/ProofMarketExt.sol";
 import { ProverRegistry } from "../src/ProverRegistry.sol";
-import { TermsRules } from "../src/market/TermsRules.sol";
 import { IProofMarket } from "../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
+import { MarketState } from "../src/market/MarketState.sol";
+import { ProofMarketExt } from "../src/market/ProofMarketExt.sol";
+import { SlotTransfers } from "../src/market/SlotTransfers.sol";
+import { TermsRules } from "../src/market/TermsRules.sol";
 import { Test } from "forge-std/Test.sol";
 
 /// @notice Puts up a market and all it works with, in the order that `provery deploy` does.
@@ -19,7 +19,7 @@ abstract contract MarketDeployer is Test {
         contracts.rules = address(new TermsRules());
         address market = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 3);
         contracts.registry = address(new ProverRegistry(params, market));
-        contracts.handOvers = address(new HandOvers(market, contracts.registry));
+        contracts.slotTransfers = address(new SlotTransfers(market, contracts.registry));
         address extension = address(new ProofMarketExt(contracts));
         assertEq(address(new ProofMarket(contracts, extension)), market, "the market's address");
         return IProofMarket(market);

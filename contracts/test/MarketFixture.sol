@@ -2,17 +2,17 @@
 pragma solidity 0.8.30;
 
 import { CircuitRegistry } from "../src/CircuitRegistry.sol";
-import { IHandOvers } from "../src/interfaces/IHandOvers.sol";
 import { IProofMarket } from "../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
+import { ISlotTransfers } from "../src/interfaces/ISlotTransfers.sol";
 import { Slot, SlotState } from "../src/types/Slot.sol";
 import { Terms } from "../src/types/Terms.sol";
-import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { MarketDeployer } from "./MarketDeployer.sol";
 import { MockMechanism } from "./mocks/MockMechanism.sol";
 import { MockProof, MockVerifier } from "./mocks/MockVerifier.sol";
 import { TestToken } from "./mocks/TestToken.sol";
 
-/// @notice A market with a mechanism that allocates as told, three provers with stake, and helpers.
+/// @notice A market with a mechanism that assigns as told, three provers with stake, and helpers.
 abstract contract MarketFixture is MarketDeployer {
     uint96 internal constant PRICE = 10 ether;
     uint96 internal constant BOND = 20 ether;
@@ -29,7 +29,7 @@ abstract contract MarketFixture is MarketDeployer {
     CircuitRegistry internal circuits;
     IProofMarket internal market;
     IProverRegistry internal registry;
-    IHandOvers internal handOvers;
+    ISlotTransfers internal slotTransfers;
     MockMechanism internal mechanism;
     MockVerifier internal verifier;
     bytes32 internal circuit;
@@ -57,7 +57,7 @@ abstract contract MarketFixture is MarketDeployer {
         circuits = new CircuitRegistry();
         market = _deployMarket(address(circuits), _params());
         registry = IProverRegistry(market.registry());
-        handOvers = IHandOvers(market.handOvers());
+        slotTransfers = ISlotTransfers(market.slotTransfers());
         mechanism = new MockMechanism();
         verifier = new MockVerifier();
         circuit = circuits.register(address(verifier), "key", "descriptor", true, "uri");

@@ -2,8 +2,8 @@
 pragma solidity 0.8.30;
 
 import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
-import { Slot, SlotState } from "../src/types/Slot.sol";
 import { SlashSplit } from "../src/libraries/SlashSplit.sol";
+import { Slot, SlotState } from "../src/types/Slot.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 
 /// @notice A requester that no longer wants a proof lets its prover go, and pays it as if it had proven: slots without a chain. Those
@@ -72,9 +72,9 @@ contract ProofMarketDropTest is MarketFixture {
     }
 
     /// @dev Whoever holds it when it is dropped, which may not be who held it first.
-    function test_DropOfASlotAllocatedLater() public {
+    function test_DropOfASlotAssignedLater() public {
         Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp) + 100);
-        mechanism.allocate(market, slot, terms, bob, 8 ether);
+        mechanism.assign(market, slot, terms, bob, 8 ether);
         (slot.prover, slot.price) = (bob, 8 ether);
         (slot.startedAt, slot.exclusiveUntil) = (slot.openedAt, slot.openedAt + EXCLUSIVE);
         _drop(requester, slot);
@@ -101,7 +101,7 @@ contract ProofMarketDropTest is MarketFixture {
 
     function test_RevertDrop_WhenNotTheRequester() public {
         Slot memory slot = _open(alice);
-        address[6] memory others = [alice, bob, creator, stranger, address(mechanism), address(handOvers)];
+        address[6] memory others = [alice, bob, creator, stranger, address(mechanism), address(slotTransfers)];
         for (uint256 i; i < others.length; ++i) {
             _dropFails(others[i], slot, IProofMarketEvents.NotRequester.selector);
         }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Slot } from "../src/types/Slot.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { Bps } from "../src/libraries/Bps.sol";
 import { RewardCurve } from "../src/libraries/RewardCurve.sol";
+import { Slot } from "../src/types/Slot.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 
 /// @notice What must hold for every terms that the market accepts.

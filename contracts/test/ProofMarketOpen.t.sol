@@ -2,19 +2,19 @@
 pragma solidity 0.8.30;
 
 import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
-import { Slot, SlotState } from "../src/types/Slot.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
+import { Slot, SlotState } from "../src/types/Slot.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 
-/// @notice Opening, allocating and cancelling slots; the ring.
+/// @notice Opening, assigning and cancelling slots; the ring.
 contract ProofMarketOpenTest is MarketFixture {
-    function _allocate(Slot memory slot, address prover, uint96 price) private {
-        mechanism.allocate(market, slot, terms, prover, price);
+    function _assign(Slot memory slot, address prover, uint96 price) private {
+        mechanism.assign(market, slot, terms, prover, price);
     }
 
     // ------------------------------------------------------------------ opening
 
-    function test_OpenSlotAllocated() public {
+    function test_OpenSlotAssigned() public {
         uint256 before = _funds();
         Slot memory expected = Slot({
             market: id,
@@ -65,19 +65,19 @@ contract ProofMarketOpenTest is MarketFixture {
     }
 
     function test_RevertOpenSlot_WhenUndecidedTooLong() public {
-        // A prover allocated in the last second, and a rescuer, each need their 300 of 900 seconds.
+        // A prover assigned in the last second, and a rescuer, each need their 300 of 900 seconds.
         uint40 last = uint40(block.timestamp) + EXPIRY - 2 * EXCLUSIVE;
         _open(address(0), PRICE, last);
         mechanism.setNext(address(0), PRICE, last + 1);
         vm.prank(requester);
-        vm.expectRevert(IProofMarketEvents.AllocationInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.AssignmentInvalid.selector);
         market.openSlot(id, terms, 0, _statement(), "");
     }
 
     function test_RevertOpenSlot_WhenMechanismAsksForMoreThanThePrice() public {
         mechanism.setNext(alice, PRICE + 1, 0);
         vm.prank(requester);
-        vm.expectRevert(IProofMarketEvents.AllocationInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.AssignmentInvalid.selector);
         market.openSlot(id, terms, 0, _statement(), "");
     }
 
@@ -183,9 +183,9 @@ contract ProofMarketOpenTest is MarketFixture {
         assertEq(uint256(market.slotState(99, 1)), uint256(SlotState.None));
     }
 
-    // ------------------------------------------------------------------ later allocation
+    // ------------------------------------------------------------------ later assignment
 
-    function test_AllocateReservesAndRestartsTheClock() public {
+    function test_AssignReservesAndRestartsTheClock() public {
         Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp) + 100);
         uint256 before = _funds();
         vm.warp(slot.exclusiveUntil - 1);
@@ -195,8 +195,8 @@ contract ProofMarketOpenTest is MarketFixture {
         expected.startedAt = slot.exclusiveUntil - 1;
         expected.exclusiveUntil = expected.startedAt + EXCLUSIVE;
         vm.expectEmit(address(market));
-        emit IProofMarketEvents.SlotAllocated(id, slot.id, alice, expected);
-        _allocate(slot, alice, 8 ether);
+        emit IProofMarketEvents.SlotAssigned(id, slot.id, alice, expected);
+        _assign(slot, alice, 8 ether);
         assertEq(_funds(), before + 2 ether);
         assertEq(registry.bondedOf(id, alice), BOND);
         assertFalse(market.isOpen(slot, terms));
@@ -208,31 +208,31 @@ contract ProofMarketOpenTest is MarketFixture {
         assertEq(market.credits(alice), 8 ether);
     }
 
-    function test_RevertAllocate_WhenNotAllowed() public {
+    function test_RevertAssign_WhenNotAllowed() public {
         Slot memory slot = _open(address(0), PRICE, uint40(block.timestamp) + 100);
         vm.expectRevert(IProofMarketEvents.NotMechanism.selector);
-        market.allocate(slot, terms, alice, PRICE);
-        vm.expectRevert(IProofMarketEvents.AllocationInvalid.selector);
-        _allocate(slot, alice, PRICE + 1);
-        vm.expectRevert(IProofMarketEvents.AllocationInvalid.selector);
-        _allocate(slot, address(0), PRICE);
+        market.assign(slot, terms, alice, PRICE);
+        vm.expectRevert(IProofMarketEvents.AssignmentInvalid.selector);
+        _assign(slot, alice, PRICE + 1);
+        vm.expectRevert(IProofMarketEvents.AssignmentInvalid.selector);
+        _assign(slot, address(0), PRICE);
         vm.expectRevert(abi.encodeWithSelector(IProverRegistry.TermsNotAccepted.selector, 1, 0, 0));
-        _allocate(slot, stranger, PRICE);
+        _assign(slot, stranger, PRICE);
         vm.prank(bob);
         registry.allocate(id, 100, 19, 1, 1);
         vm.expectRevert(abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 19 ether, 20 ether));
-        _allocate(slot, bob, PRICE);
+        _assign(slot, bob, PRICE);
 
         vm.warp(slot.exclusiveUntil);
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotOpenToAll.selector, slot.exclusiveUntil));
-        _allocate(slot, alice, PRICE);
+        _assign(slot, alice, PRICE);
 
         slot.statement = "altered";
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.None));
-        _allocate(slot, alice, PRICE);
+        _assign(slot, alice, PRICE);
         slot = _open(alice);
-        vm.expectRevert(IProofMarketEvents.SlotAlreadyAllocated.selector);
-        _allocate(slot, bob, PRICE);
+        vm.expectRevert(IProofMarketEvents.SlotAlreadyAssigned.selector);
+        _assign(slot, bob, PRICE);
     }
 
     // ------------------------------------------------------------------ cancelling

@@ -2,8 +2,8 @@
 pragma solidity 0.8.30;
 
 import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
-import { Slot } from "../src/types/Slot.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
+import { Slot } from "../src/types/Slot.sol";
 import { SlotLink } from "../src/types/SlotLink.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 
@@ -172,7 +172,7 @@ contract ProofMarketOpenAfterTest is MarketFixture {
         Slot memory slot = _open(address(0), LOW, uint40(vm.getBlockTimestamp()) + 100);
         assertEq(slot.link, SlotLink.TRIAL);
         assertEq(slot.price, LOW);
-        mechanism.allocate(market, slot, terms, bob, LOW);
+        mechanism.assign(market, slot, terms, bob, LOW);
         slot.prover = bob;
         (slot.startedAt, slot.exclusiveUntil) = (slot.openedAt, slot.openedAt + EXCLUSIVE);
         _prove(slot, bob);
@@ -197,7 +197,7 @@ contract ProofMarketOpenAfterTest is MarketFixture {
         _missAll();
         mechanism.setNext(alice, PRICE + 1, 0);
         vm.prank(requester);
-        vm.expectRevert(IProofMarketEvents.AllocationInvalid.selector);
+        vm.expectRevert(IProofMarketEvents.AssignmentInvalid.selector);
         market.openSlot(id, terms, 0, _statement(), "");
     }
 }

@@ -2,9 +2,9 @@
 pragma solidity 0.8.30;
 
 import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { Slot, SlotState } from "../src/types/Slot.sol";
 import { Terms } from "../src/types/Terms.sol";
-import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 import { MockProof, OddVerifier } from "./mocks/MockVerifier.sol";
 
@@ -42,7 +42,7 @@ contract ProofMarketSettleTest is MarketFixture {
         assertEq(_funds(), before + 2 ether);
     }
 
-    function test_ProveLateByTheAllocatedProverPaysTheFloorAndSlashesNothing() public {
+    function test_ProveLateByTheAssignedProverPaysTheFloorAndSlashesNothing() public {
         Slot memory slot = _open(alice);
         vm.warp(slot.openedAt + EXPIRY - 1);
         _prove(slot, alice);
@@ -59,7 +59,7 @@ contract ProofMarketSettleTest is MarketFixture {
         _proveFails(
             slot,
             carol,
-            abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, address(0), slot.exclusiveUntil)
+            abi.encodeWithSelector(IProofMarketEvents.NotAssignedProver.selector, address(0), slot.exclusiveUntil)
         );
         vm.warp(slot.exclusiveUntil);
         vm.expectEmit(address(market));
@@ -115,10 +115,10 @@ contract ProofMarketSettleTest is MarketFixture {
         assertEq(registry.positionOf(id, alice).misses, 0);
     }
 
-    function test_RevertProve_WhenSomebodyElseIsAllocated() public {
+    function test_RevertProve_WhenSomebodyElseIsAssigned() public {
         Slot memory slot = _open(alice);
         bytes memory error =
-            abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, alice, slot.exclusiveUntil);
+            abi.encodeWithSelector(IProofMarketEvents.NotAssignedProver.selector, alice, slot.exclusiveUntil);
         _proveFails(slot, carol, error);
         vm.warp(slot.exclusiveUntil - 1);
         _proveFails(slot, carol, error);

@@ -3,8 +3,8 @@ pragma solidity 0.8.30;
 
 import { ICircuitRegistry } from "../src/interfaces/ICircuitRegistry.sol";
 import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
-import { Terms } from "../src/types/Terms.sol";
 import { ChainTerms } from "../src/types/ChainTerms.sol";
+import { Terms } from "../src/types/Terms.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 import { MockMechanism } from "./mocks/MockMechanism.sol";
 import { MockVerifier } from "./mocks/MockVerifier.sol";
@@ -102,8 +102,8 @@ contract ProofMarketTermsTest is MarketFixture {
         assertEq(registry.market(), address(market));
         assertEq(registry.asset(), market.asset());
         assertEq(market.circuits(), address(circuits));
-        assertEq(handOvers.market(), address(market));
-        assertEq(handOvers.registry(), address(registry));
+        assertEq(slotTransfers.market(), address(market));
+        assertEq(slotTransfers.registry(), address(registry));
         assertEq(market.TERMS_NOTICE(), 2 * EPOCH);
         assertEq(market.OPEN_AFTER(), registry.OPEN_AFTER());
     }

@@ -2,10 +2,10 @@
 pragma solidity 0.8.30;
 
 import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
-import { Slot } from "../src/types/Slot.sol";
-import { Terms } from "../src/types/Terms.sol";
 import { ITermsRules } from "../src/interfaces/ITermsRules.sol";
 import { ChainTerms } from "../src/types/ChainTerms.sol";
+import { Slot } from "../src/types/Slot.sol";
+import { Terms } from "../src/types/Terms.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 
 /// @notice How terms change: what counts at once, what only after notice, and that a version stands for the same terms

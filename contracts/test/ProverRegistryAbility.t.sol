@@ -19,7 +19,7 @@ contract ProverRegistryAbilityTest is RegistryFixture {
     }
 
     function _ableUnder(uint32 version, uint256 bond) private view returns (bool) {
-        return registry.isAble(MARKET, alice, bond, version);
+        return registry.isEligible(MARKET, alice, bond, version);
     }
 
     function _set(uint256 units, uint256 exposure, uint32 from, uint32 to) private {
@@ -46,9 +46,9 @@ contract ProverRegistryAbilityTest is RegistryFixture {
         return abi.encodeWithSelector(IProverRegistry.TermsNotAccepted.selector, version, from, to);
     }
 
-    // ------------------------------------------------------------------ isAble
+    // ------------------------------------------------------------------ isEligible
 
-    function test_IsAble_UpToWhatIsNotBonded() public {
+    function test_IsEligible_UpToWhatIsNotBonded() public {
         assertTrue(_able(0));
         assertTrue(_able(10 * UNIT));
         assertFalse(_able(10 * UNIT + 1));
@@ -59,19 +59,19 @@ contract ProverRegistryAbilityTest is RegistryFixture {
         assertTrue(_able(10 * UNIT));
     }
 
-    function test_IsAble_InTheMarketItIsAllocatedTo() public {
-        assertFalse(registry.isAble(OTHER, alice, 1, VERSION));
+    function test_IsEligible_InTheMarketItIsAllocatedTo() public {
+        assertFalse(registry.isEligible(OTHER, alice, 1, VERSION));
         // Nobody answers for a slot in a market it never joined, not even without a bond.
-        assertFalse(registry.isAble(OTHER, alice, 0, VERSION));
+        assertFalse(registry.isEligible(OTHER, alice, 0, VERSION));
         _stake(alice, 5 * UNIT);
-        assertFalse(registry.isAble(OTHER, alice, 1, VERSION));
+        assertFalse(registry.isEligible(OTHER, alice, 1, VERSION));
         _allocate(alice, OTHER, 5);
-        assertTrue(registry.isAble(OTHER, alice, 5 * UNIT, VERSION));
+        assertTrue(registry.isEligible(OTHER, alice, 5 * UNIT, VERSION));
         assertTrue(_able(10 * UNIT));
     }
 
     /// @dev At once, while weights only follow in a later epoch.
-    function test_IsAble_AsSoonAsAllocated() public {
+    function test_IsEligible_AsSoonAsAllocated() public {
         assertEq(registry.weightOf(MARKET, alice), 0);
         assertTrue(_able(10 * UNIT));
         _allocate(alice, MARKET, 3);
@@ -79,19 +79,19 @@ contract ProverRegistryAbilityTest is RegistryFixture {
         assertTrue(_able(3 * UNIT));
     }
 
-    function test_IsAble_NotWithoutRegistration() public {
-        assertFalse(registry.isAble(MARKET, bob, 0, VERSION));
-        assertFalse(registry.isAble(MARKET, address(0), 0, VERSION));
+    function test_IsEligible_NotWithoutRegistration() public {
+        assertFalse(registry.isEligible(MARKET, bob, 0, VERSION));
+        assertFalse(registry.isEligible(MARKET, address(0), 0, VERSION));
         // No version is 0; but it is what an empty position says.
-        assertFalse(registry.isAble(MARKET, address(0), 0, 0));
+        assertFalse(registry.isEligible(MARKET, address(0), 0, 0));
         _register(bob);
-        assertFalse(registry.isAble(MARKET, bob, 0, VERSION));
+        assertFalse(registry.isEligible(MARKET, bob, 0, VERSION));
         _allocate(bob, MARKET, 0);
-        assertTrue(registry.isAble(MARKET, bob, 0, VERSION));
-        assertFalse(registry.isAble(MARKET, bob, 1, VERSION));
+        assertTrue(registry.isEligible(MARKET, bob, 0, VERSION));
+        assertFalse(registry.isEligible(MARKET, bob, 1, VERSION));
     }
 
-    function test_IsAble_NotWhilePaused() public {
+    function test_IsEligible_NotWhilePaused() public {
         vm.prank(alice);
         registry.pause();
         assertFalse(_able(0));
@@ -100,7 +100,7 @@ contract ProverRegistryAbilityTest is RegistryFixture {
         assertTrue(_able(10 * UNIT));
     }
 
-    function test_IsAble_NotWhileSuspended() public {
+    function test_IsEligible_NotWhileSuspended() public {
         for (uint256 i; i < 3; ++i) {
             assertTrue(_able(1));
             harness.reserve(alice, MARKET, UNIT);
@@ -117,7 +117,7 @@ contract ProverRegistryAbilityTest is RegistryFixture {
     }
 
     /// @dev Bonds that outlive the allocation leave nothing to bond.
-    function test_IsAble_NotOnceTheAllocationIsBelowTheBonds() public {
+    function test_IsEligible_NotOnceTheAllocationIsBelowTheBonds() public {
         harness.reserve(alice, MARKET, 4 * UNIT);
         _allocate(alice, MARKET, 2);
         assertFalse(_able(1));
@@ -141,10 +141,10 @@ contract ProverRegistryAbilityTest is RegistryFixture {
         units = uint8(bound(units, 0, 10));
         exposure = uint8(bound(exposure, 0, 12));
         _set(units, exposure, from % 4, to % 4);
-        bool able = _ableUnder(version % 4, bond);
+        bool eligible = _ableUnder(version % 4, bond);
         vm.prank(address(harness));
         (bool reserved,) = address(registry).call(abi.encodeCall(registry.reserve, (alice, MARKET, bond, version % 4)));
-        assertEq(able, reserved);
+        assertEq(eligible, reserved);
         if (!reserved || bond == 0) return;
         assertLe(registry.bondedOf(MARKET, alice), units * UNIT);
         assertLe(registry.bondedOf(MARKET, alice), exposure * UNIT);
@@ -158,9 +158,9 @@ contract ProverRegistryAbilityTest is RegistryFixture {
         _set(10, 3, VERSION, VERSION);
         uint256 reserved;
         for (uint256 i; i < 10; ++i) {
-            bool able = _able(bond);
-            assertEq(able, i < 3);
-            if (able) {
+            bool eligible = _able(bond);
+            assertEq(eligible, i < 3);
+            if (eligible) {
                 _reserve(bond, VERSION);
                 ++reserved;
             } else {
@@ -225,13 +225,13 @@ contract ProverRegistryAbilityTest is RegistryFixture {
             _reserveFails(UNIT, outside[i], _notAccepted(outside[i], 2, 4));
             _reserveFails(0, outside[i], _notAccepted(outside[i], 2, 4));
             assertFalse(_ableUnder(outside[i], 0));
-            (address drawn, bool able) = registry.draw(MARKET, 3, 0, outside[i]);
+            (address drawn, bool eligible) = registry.draw(MARKET, 3, 0, outside[i]);
             assertEq(drawn, alice, "drawn by weight alone");
-            assertFalse(able, "but passed over");
+            assertFalse(eligible, "but passed over");
         }
         for (uint32 version = 2; version <= 4; ++version) {
-            (, bool able) = registry.draw(MARKET, 3, UNIT, version);
-            assertTrue(able);
+            (, bool eligible) = registry.draw(MARKET, 3, UNIT, version);
+            assertTrue(eligible);
             _reserve(UNIT, version);
         }
     }

@@ -14,9 +14,9 @@ contract ProverRegistryBondsTest is RegistryFixture {
         _nextEpoch();
     }
 
-    function _able(uint256 bond) private view returns (bool able) {
+    function _able(uint256 bond) private view returns (bool eligible) {
         address prover;
-        (prover, able) = registry.draw(MARKET, 0, bond, 1);
+        (prover, eligible) = registry.draw(MARKET, 0, bond, 1);
         assertEq(prover, alice);
     }
 
@@ -210,9 +210,9 @@ contract ProverRegistryBondsTest is RegistryFixture {
             harness.reserve(alice, MARKET, UNIT);
             harness.slash(alice, MARKET, UNIT);
             // The slots of the other go on, missed here or proven there.
-            (, bool able) = registry.draw(MARKET + 1, i, 4 * UNIT, 1);
-            assertTrue(able);
-            assertTrue(registry.isAble(MARKET + 1, alice, 4 * UNIT, 1));
+            (, bool eligible) = registry.draw(MARKET + 1, i, 4 * UNIT, 1);
+            assertTrue(eligible);
+            assertTrue(registry.isEligible(MARKET + 1, alice, 4 * UNIT, 1));
             if (i < 2) {
                 assertEq(registry.positionOf(MARKET, alice).misses, i + 1);
                 harness.reserve(alice, MARKET + 1, UNIT);
@@ -268,7 +268,7 @@ contract ProverRegistryBondsTest is RegistryFixture {
         vm.stopPrank();
         _nextEpoch();
         assertEq(registry.totalWeight(MARKET), 0);
-        assertFalse(registry.isAble(MARKET, alice, 0, 1));
+        assertFalse(registry.isEligible(MARKET, alice, 0, 1));
     }
 
     function test_ProvingForgetsMisses_ReleasingDoesNot() public {

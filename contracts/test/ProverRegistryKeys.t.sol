@@ -68,14 +68,14 @@ contract ProverRegistryKeysTest is RegistryFixture {
         registry.setSubmitter(bob, true);
         assertTrue(registry.isNominated(alice, bob));
         assertEq(registry.proverOfSubmitter(bob), address(0));
-        assertFalse(registry.actsFor(bob, alice));
+        assertFalse(registry.isSubmitterFor(bob, alice));
         vm.startPrank(bob);
         vm.expectRevert(IProverRegistry.NotAuthorised.selector);
         registry.pause();
         vm.expectEmit(address(registry));
         emit IProverRegistry.SubmitterSet(alice, bob, true);
         registry.serve(alice);
-        assertTrue(registry.actsFor(bob, alice));
+        assertTrue(registry.isSubmitterFor(bob, alice));
         registry.pause();
         // Saying so twice changes nothing.
         vm.recordLogs();
@@ -95,8 +95,8 @@ contract ProverRegistryKeysTest is RegistryFixture {
         // Nor be taken, nor sent away, while it serves another.
         vm.startPrank(mallory);
         registry.setSubmitter(bob, true);
-        assertTrue(registry.actsFor(bob, alice));
-        assertFalse(registry.actsFor(bob, mallory));
+        assertTrue(registry.isSubmitterFor(bob, alice));
+        assertFalse(registry.isSubmitterFor(bob, mallory));
         registry.setSubmitter(bob, false);
         assertEq(registry.proverOfSubmitter(bob), alice);
         assertTrue(registry.isNominated(alice, bob));
@@ -119,13 +119,13 @@ contract ProverRegistryKeysTest is RegistryFixture {
         emit IProverRegistry.SubmitterSet(carol, bob, true);
         vm.prank(bob);
         registry.serve(carol);
-        assertFalse(registry.actsFor(bob, alice));
-        assertTrue(registry.actsFor(bob, carol));
+        assertFalse(registry.isSubmitterFor(bob, alice));
+        assertTrue(registry.isSubmitterFor(bob, carol));
         // The one before still wants it, and it may go back.
         vm.prank(bob);
         registry.serve(alice);
-        assertTrue(registry.actsFor(bob, alice));
-        assertFalse(registry.actsFor(bob, carol));
+        assertTrue(registry.isSubmitterFor(bob, alice));
+        assertFalse(registry.isSubmitterFor(bob, carol));
     }
 
     function test_Submitter_NominationCanBeWithdrawn() public {
@@ -145,7 +145,7 @@ contract ProverRegistryKeysTest is RegistryFixture {
         _serve(carol, bob);
         vm.prank(alice);
         registry.setSubmitter(bob, false);
-        assertTrue(registry.actsFor(bob, carol));
+        assertTrue(registry.isSubmitterFor(bob, carol));
     }
 
     function test_RevertSetSubmitter_WhenNotOwn() public {
@@ -161,56 +161,56 @@ contract ProverRegistryKeysTest is RegistryFixture {
         registry.serve(alice);
     }
 
-    // ------------------------------------------------------------------ actsFor
+    // ------------------------------------------------------------------ isSubmitterFor
 
-    function test_ActsFor() public {
+    function test_IsSubmitterFor() public {
         _register(alice);
-        assertTrue(registry.actsFor(alice, alice));
-        assertFalse(registry.actsFor(hot, alice));
+        assertTrue(registry.isSubmitterFor(alice, alice));
+        assertFalse(registry.isSubmitterFor(hot, alice));
         _serve(alice, hot);
-        assertTrue(registry.actsFor(hot, alice));
-        assertFalse(registry.actsFor(alice, hot));
-        assertFalse(registry.actsFor(hot, hot));
+        assertTrue(registry.isSubmitterFor(hot, alice));
+        assertFalse(registry.isSubmitterFor(alice, hot));
+        assertFalse(registry.isSubmitterFor(hot, hot));
         vm.prank(hot);
         registry.setSubmitter(hot, false);
-        assertFalse(registry.actsFor(hot, alice));
+        assertFalse(registry.isSubmitterFor(hot, alice));
     }
 
-    function test_ActsFor_NobodyWithoutRegistration() public {
+    function test_IsSubmitterFor_NobodyWithoutRegistration() public {
         _register(alice);
-        assertFalse(registry.actsFor(bob, bob));
-        assertFalse(registry.actsFor(bob, alice));
-        assertFalse(registry.actsFor(bob, address(0)));
-        assertFalse(registry.actsFor(address(0), address(0)));
-        assertFalse(registry.actsFor(alice, address(0)));
+        assertFalse(registry.isSubmitterFor(bob, bob));
+        assertFalse(registry.isSubmitterFor(bob, alice));
+        assertFalse(registry.isSubmitterFor(bob, address(0)));
+        assertFalse(registry.isSubmitterFor(address(0), address(0)));
+        assertFalse(registry.isSubmitterFor(alice, address(0)));
     }
 
     /// @dev A prover may be a key of another's besides, and loses nothing by it.
-    function test_ActsFor_AProverThatIsAnothersSubmitter() public {
+    function test_IsSubmitterFor_AProverThatIsAnothersSubmitter() public {
         _register(alice);
         _register(bob);
         _serve(alice, bob);
-        assertTrue(registry.actsFor(bob, alice));
-        assertTrue(registry.actsFor(bob, bob));
-        assertFalse(registry.actsFor(alice, bob));
+        assertTrue(registry.isSubmitterFor(bob, alice));
+        assertTrue(registry.isSubmitterFor(bob, bob));
+        assertFalse(registry.isSubmitterFor(alice, bob));
     }
 
-    function test_ActsFor_AProverThatIsItsOwnSubmitter() public {
+    function test_IsSubmitterFor_AProverThatIsItsOwnSubmitter() public {
         _register(alice);
         _serve(alice, alice);
-        assertTrue(registry.actsFor(alice, alice));
+        assertTrue(registry.isSubmitterFor(alice, alice));
         vm.prank(alice);
         registry.setSubmitter(alice, false);
-        assertTrue(registry.actsFor(alice, alice));
+        assertTrue(registry.isSubmitterFor(alice, alice));
     }
 
     /// @dev Who may act is not a matter of stake, nor of being in the draws.
-    function test_ActsFor_WhilePaused() public {
+    function test_IsSubmitterFor_WhilePaused() public {
         _register(alice);
         _serve(alice, hot);
         vm.prank(alice);
         registry.pause();
-        assertTrue(registry.actsFor(alice, alice));
-        assertTrue(registry.actsFor(hot, alice));
+        assertTrue(registry.isSubmitterFor(alice, alice));
+        assertTrue(registry.isSubmitterFor(hot, alice));
     }
 }

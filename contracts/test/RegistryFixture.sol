@@ -2,9 +2,9 @@
 pragma solidity 0.8.30;
 
 import { ProverRegistry } from "../src/ProverRegistry.sol";
-import { Terms } from "../src/types/Terms.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { StakeLottery } from "../src/mechanisms/StakeLottery.sol";
+import { Terms } from "../src/types/Terms.sol";
 import { HeaderFixture } from "./HeaderFixture.sol";
 import { RegistryHarness } from "./mocks/RegistryHarness.sol";
 import { TestToken } from "./mocks/TestToken.sol";

@@ -2,9 +2,9 @@
 pragma solidity 0.8.30;
 
 import { IProofMarket } from "../interfaces/IProofMarket.sol";
-import { Terms } from "../types/Terms.sol";
 import { ITransferRollup } from "../interfaces/ITransferRollup.sol";
 import { ChainTerms } from "../types/ChainTerms.sol";
+import { Terms } from "../types/Terms.sol";
 
 /// @title The reference rollup: payments between accounts in a Merkle tree, blocks proven through the market
 /// @dev No state of its own: which blocks stand and which are final is its market's chain.

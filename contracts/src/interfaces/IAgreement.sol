@@ -6,7 +6,7 @@ import { IProverRegistry } from "./IProverRegistry.sol";
 
 /// @notice A prover's standing offer to one requester, signed as EIP-712 (EOA or ERC-1271). It opens any number of slots,
 /// one after the other, until it expires or is revoked.
-/// @param prover Who offers, signs and is allocated the slots.
+/// @param prover Who offers, signs and is assigned the slots.
 /// @param requester The only requester that may use it.
 /// @param market The only market it is good for.
 /// @param terms Hash of the only terms it is good for: keccak256(abi.encode(terms)).
@@ -40,11 +40,11 @@ struct Offer {
 ///
 /// `mechanismParams` is zero.
 interface IAgreement is IMechanism {
-    /// @notice A slot was opened under an offer and allocated to its prover.
+    /// @notice A slot was opened under an offer and assigned to its prover.
     event AgreementUsed(uint256 indexed market, uint64 indexed slot, address indexed prover, uint256 nonce);
 
     /// @notice The offer was good but its prover could not bond: the slot is open to all.
-    event ProverNotAble(uint256 indexed market, uint64 indexed slot, address prover);
+    event ProverNotEligible(uint256 indexed market, uint64 indexed slot, address prover);
 
     /// @notice Offers of `prover` with this nonce open no more slots.
     event NonceRevoked(address indexed prover, uint256 nonce);

@@ -15,7 +15,7 @@ import { IProverRegistry } from "./IProverRegistry.sol";
 ///
 /// **Rewards.** The operator's commission, then own and delegated stake by size. The delegators' part raises the worth of a
 /// share evenly over `EXIT_TIME` seconds, so whoever comes for a reward and leaves with it gets nothing of it. Everything
-/// that moves money harvests first. What has not dripped stays with those who stay, and if nobody does, with the operator.
+/// that moves money harvests first. What has not vested stays with those who stay, and if nobody does, with the operator.
 ///
 /// **Exits.** Asked back stake goes into the open batch: it earns nothing and is still slashed. While it waits there it can
 /// become shares again, at what both are worth then. One batch at a time unbonds in the registry, and is ready `EXIT_TIME`
@@ -38,24 +38,24 @@ import { IProverRegistry } from "./IProverRegistry.sol";
 /// announced are where it can happen. It can also give away rewards to come: hand slots over for nothing, or agree on a low
 /// price. Not what the pool has: neither stake, nor credit.
 interface IDelegationPool {
-    /// @notice What a pool's stake consists of, in asset wei, with losses, dripped rewards and unharvested credit taken in.
-    /// @param own The operator's own, without what it asked back.
-    /// @param delegated The delegators', with what still drips.
-    /// @param undripped What still drips.
+    /// @notice What a pool's stake consists of, in asset wei, with losses, vested rewards and unharvested credit taken in.
+    /// @param operatorStake The operator's own, without what it asked back.
+    /// @param delegated The delegators', with what still vests.
+    /// @param unvested What still vests.
     /// @param exiting Delegators' exits that are not settled.
-    /// @param ownExiting The operator's exits that are not settled.
+    /// @param operatorExiting The operator's exits that are not settled.
     /// @param shares All delegators' shares.
     struct Totals {
-        uint256 own;
+        uint256 operatorStake;
         uint256 delegated;
-        uint256 undripped;
+        uint256 unvested;
         uint256 exiting;
-        uint256 ownExiting;
+        uint256 operatorExiting;
         uint256 shares;
     }
 
     event Delegated(address indexed delegator, uint256 assets, uint256 shares);
-    event OwnStaked(uint256 assets);
+    event OperatorStaked(uint256 assets);
     /// @notice `assets` asset wei went into batch `batch`, `shares` for them out of the delegated ones (zero for the
     /// operator's own), `exitShares` is what the delegator has a claim on.
     event ExitRequested(
@@ -65,22 +65,22 @@ interface IDelegationPool {
     event ExitTakenBack(
         address indexed delegator, uint256 indexed batch, uint256 assets, uint256 exitShares, uint256 shares
     );
-    /// @notice The registry unbonds `batch`: `assets` asset wei of delegators and `own` of the operator.
-    event UnbondingStarted(uint256 indexed batch, uint256 assets, uint256 own, uint256 readyAt);
-    /// @notice What the exits of `batch` get is fixed: `assets` asset wei among them, `own` to the operator.
-    event BatchSettled(uint256 indexed batch, uint256 assets, uint256 own);
+    /// @notice The registry unbonds `batch`: `assets` asset wei of delegators and `operatorStake` of the operator.
+    event UnbondingStarted(uint256 indexed batch, uint256 assets, uint256 operatorStake, uint256 readyAt);
+    /// @notice What the exits of `batch` get is fixed: `assets` asset wei among them, `operatorStake` to the operator.
+    event BatchSettled(uint256 indexed batch, uint256 assets, uint256 operatorStake);
     event Claimed(address indexed delegator, uint256 indexed batch, address indexed to, uint256 assets);
     /// @notice Credit became commission and stake.
-    event Harvested(uint256 amount, uint256 commission, uint256 toOwn, uint256 toDelegated);
+    event Harvested(uint256 amount, uint256 commission, uint256 toOperator, uint256 toDelegated);
     /// @notice A slash was shared.
-    event LossShared(uint256 loss, uint256 fromOwn, uint256 fromDelegated, uint256 fromExiting);
+    event LossShared(uint256 loss, uint256 fromOperator, uint256 fromDelegated, uint256 fromExiting);
     /// @notice The shares so far are worth nothing; new ones begin.
     event SharesSpent(uint256 series);
     /// @notice The commission may be raised to `bps` from `from` on.
     event CommissionAnnounced(uint256 bps, uint256 from);
     event CommissionSet(uint256 bps);
     /// @notice The operator may ask back `amount` asset wei of its own from `from` on; zero if it no longer wants to.
-    event OwnExitAnnounced(uint256 amount, uint256 from);
+    event OperatorExitAnnounced(uint256 amount, uint256 from);
     event OperatorPaid(address indexed to, uint256 amount);
 
     error NotOperator();
@@ -94,7 +94,7 @@ interface IDelegationPool {
     /// @notice The amount is worth less than one share, or the shares less than one asset wei.
     error AmountTooSmall();
     error InsufficientShares(uint256 available, uint256 needed);
-    error InsufficientOwn(uint256 available, uint256 needed);
+    error InsufficientOperatorStake(uint256 available, uint256 needed);
     /// @notice No such thing is announced.
     error NothingAnnounced();
     error NoticeNotOver(uint256 from);
@@ -152,16 +152,16 @@ interface IDelegationPool {
     function harvest() external returns (uint256 amount);
 
     /// @notice Add `amount` asset wei to the operator's own stake; needs an allowance to the pool. Operator only.
-    function stakeOwn(uint256 amount) external;
+    function stakeOperator(uint256 amount) external;
 
     /// @notice Announce that the operator will ask back `amount` asset wei of its own; zero takes that back. Replaces what was
     /// announced before. Operator only.
-    /// @return from Unix seconds from which `requestOwnExit` may follow, for `EXIT_TIME`.
-    function announceOwnExit(uint256 amount) external returns (uint256 from);
+    /// @return from Unix seconds from which `requestOperatorExit` may follow, for `EXIT_TIME`.
+    function announceOperatorExit(uint256 amount) external returns (uint256 from);
 
     /// @notice Ask back what was announced, or what is left of it. It earns nothing and bears first losses until its batch is
     /// settled. Operator only.
-    function requestOwnExit() external returns (uint256 batch, uint256 amount);
+    function requestOperatorExit() external returns (uint256 batch, uint256 amount);
 
     /// @notice Send commission and settled own stake to `to`. Operator only.
     function withdrawOperator(address to) external returns (uint256 amount);
@@ -216,7 +216,7 @@ interface IDelegationPool {
     function batches(uint256 batch)
         external
         view
-        returns (uint256 assets, uint256 own, uint256 readyAt, uint256 exitShares, uint256 askedAt);
+        returns (uint256 assets, uint256 operatorStake, uint256 readyAt, uint256 exitShares, uint256 askedAt);
 
     /// @notice Exit shares of a delegator in a batch.
     function exitSharesOf(uint256 batch, address delegator) external view returns (uint256);
@@ -230,7 +230,7 @@ interface IDelegationPool {
 
     /// @notice What the operator may ask back of its own, and from when (unix seconds; zero if nothing is announced, or it
     /// lapsed).
-    function ownExit() external view returns (uint256 amount, uint256 from);
+    function operatorExit() external view returns (uint256 amount, uint256 from);
 
     /// @notice How often the operator announced something: a market, a higher commission, an exit of its own.
     function revision() external view returns (uint256);

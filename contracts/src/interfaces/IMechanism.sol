@@ -5,11 +5,11 @@ import { Slot, SlotState } from "../types/Slot.sol";
 import { Terms } from "../types/Terms.sol";
 
 /// @notice What a mechanism answers when a slot opens.
-/// @param prover Who is allocated the slot; zero if nobody is, yet or at all.
+/// @param prover Who is assigned the slot; zero if nobody is, yet or at all.
 /// @param price What the slot pays at most, in asset wei; at most the terms' price.
-/// @param undecidedUntil Only without a prover: unix seconds until which the mechanism may still allocate the slot, by
+/// @param undecidedUntil Only without a prover: unix seconds until which the mechanism may still assign the slot, by
 /// calling the market. From then on the slot is open to all.
-struct Allocation {
+struct Assignment {
     address prover;
     uint96 price;
     uint40 undecidedUntil;
@@ -26,10 +26,10 @@ interface IMechanism {
     /// @notice Revert with a named error unless this mechanism can serve these terms.
     function validateTerms(Terms calldata terms) external view;
 
-    /// @notice A slot opens: allocate it, or say until when the mechanism may. Market only.
+    /// @notice A slot opens: assign it, or say until when the mechanism may. Market only.
     function onOpen(uint256 market, uint64 slot, Terms calldata terms, bytes calldata data)
         external
-        returns (Allocation memory);
+        returns (Assignment memory);
 
     /// @notice A slot ended. Market only, and only under terms whose `mechanismParams` have the bit `SlotHooks.ENDED`.
     /// While nobody holds the slot, the mechanism may refuse a proof or a cancellation by reverting. Otherwise it is told with

@@ -9,7 +9,7 @@ import { IVerifier } from "./IVerifier.sol";
 
 /// @title Mining: the right to a slot is earned by a puzzle, while the slot before it is open
 /// @notice When slot k of a market opens, the round for slot k+1 begins. The first ticket that meets the round's target
-/// takes the right to slot k+1, and locks the ticket bond. When slot k+1 opens it is allocated to the ticket's prover
+/// takes the right to slot k+1, and locks the ticket bond. When slot k+1 opens it is assigned to the ticket's prover
 /// at the terms' price; without a ticket it is open to all at once. A ticket holds for the version of the terms its
 /// round began under: if slot k+1 opens under another it is open to all, and the ticket bond goes back. So it does if
 /// the market, after a run of misses, opens the slot to all although a ticket stands for it.
@@ -53,7 +53,7 @@ import { IVerifier } from "./IVerifier.sol";
 /// 0), `initialBits` uint8 (at most 159), zeros, and `SlotHooks.ENDED`.
 ///
 /// The ticket bond is what taking a right and not using it costs, besides the slash of the slot's own bond: it is
-/// burned, exactly, if the prover is not able when its slot opens, or somebody else than its holder proves the slot. It
+/// burned, exactly, if the prover is not eligible when its slot opens, or somebody else than its holder proves the slot. It
 /// goes back to the key it came from if the slot's holder proves it, nobody does before it expires, it is dropped, or
 /// the market gave it to nobody. Handing the slot over does not hand over the ticket: its bond stands for the slot
 /// until that ends.

@@ -34,8 +34,8 @@ interface IProofMarketEvents {
         uint256[] statementInputs
     );
 
-    /// @notice The mechanism allocated a slot that was opened without a prover.
-    event SlotAllocated(uint256 indexed market, uint64 indexed id, address indexed prover, Slot slot);
+    /// @notice The mechanism assigned a slot that was opened without a prover.
+    event SlotAssigned(uint256 indexed market, uint64 indexed id, address indexed prover, Slot slot);
 
     /// @notice A proof was accepted and paid.
     /// @param payee Who was paid; a constrained public input of the proof.
@@ -65,7 +65,7 @@ interface IProofMarketEvents {
     /// rest returned to the market's funds.
     event SlotExpired(uint256 indexed market, uint64 indexed id, uint256 forfeited);
 
-    /// @notice The requester took back a slot that was not allocated and not yet open to all.
+    /// @notice The requester took back a slot that was not assigned and not yet open to all.
     event SlotCancelled(uint256 indexed market, uint64 indexed id);
 
     /// @notice A slot ended unproven because its premise fell, or because its requester paid for that: the bond was released,
@@ -97,7 +97,7 @@ interface IProofMarketEvents {
     /// @notice A slot changed hands: right, bond and duty are now those of `slot.prover`.
     /// @param from Whose bond was freed.
     /// @param price As in the offer.
-    event SlotHandedOver(uint256 indexed market, uint64 indexed id, address indexed from, int96 price, Slot slot);
+    event SlotTransferred(uint256 indexed market, uint64 indexed id, address indexed from, int96 price, Slot slot);
 
     /// @notice Credit was withdrawn.
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
@@ -121,14 +121,14 @@ interface IProofMarketEvents {
     error SlotNotOpen(SlotState state);
     error SlotNotExpired(uint256 expiresAt);
     error SlotHasExpired(uint256 expiredAt);
-    error SlotAlreadyAllocated();
-    /// @notice Too late to allocate: anyone may prove the slot since `since`.
+    error SlotAlreadyAssigned();
+    /// @notice Too late to assign: anyone may prove the slot since `since`.
     error SlotOpenToAll(uint256 since);
     error SlotNotCancellable();
     /// @notice Nobody holds the slot, or its exclusive window is over: there is nothing left to hand over.
     error SlotNotHeld();
     /// @notice Only the contract with the offers reassigns slots.
-    error NotHandOvers();
+    error NotSlotTransfers();
     /// @notice Only a slot that is held, within its exclusive window, can be dropped while its premise stands.
     error SlotNotDroppable();
     /// @notice The caller names another slot to build on than the chain's head.
@@ -150,8 +150,8 @@ interface IProofMarketEvents {
     /// @notice The last public input is not an address, or one that could never withdraw: the market's own contracts, the slot's
     /// mechanism and verifier.
     error PayeeInvalid();
-    /// @notice Until `exclusiveUntil` only a proof that pays the allocated prover is accepted.
-    error NotAllocatedProver(address prover, uint256 exclusiveUntil);
+    /// @notice Until `exclusiveUntil` only a proof that pays the assigned prover is accepted.
+    error NotAssignedProver(address prover, uint256 exclusiveUntil);
     error ProofInvalid();
     /// @notice Not enough gas is left to give the requester's callback what the terms promise it.
     error InsufficientCallbackGas();
@@ -165,9 +165,9 @@ interface IProofMarketEvents {
     error RecipientInvalid();
     /// @notice A market's capacity must be a power of two, 1 to 65,536.
     error CapacityInvalid();
-    /// @notice The mechanism asked for more than the price escrowed, or would decide so late that an allocated prover
+    /// @notice The mechanism asked for more than the price escrowed, or would decide so late that an assigned prover
     /// and then a rescuer would not both have a whole exclusive window before the slot expires.
-    error AllocationInvalid();
+    error AssignmentInvalid();
 }
 
 /// @title The slots of a proof market: opened, given out, proven
@@ -187,7 +187,7 @@ interface IProofMarketSlots is IProofMarketEvents {
 
     /// @notice Allocate a slot that was opened without a prover. The slot's mechanism only, before `exclusiveUntil`.
     /// Reserves the bond, restarts the reward clock and returns what the price is below the escrowed one to the funds.
-    function allocate(Slot calldata slot, Terms calldata terms, address prover, uint96 price) external;
+    function assign(Slot calldata slot, Terms calldata terms, address prover, uint96 price) external;
 
     /// @notice Prove a slot and pay the payee named by the last public input. Anyone may send it.
     /// @param publicInputs Statement inputs, then the circuit's outputs, then the payee.
@@ -225,7 +225,7 @@ interface IProofMarketState is IProofMarketEvents {
     function rules() external view returns (address);
 
     /// @notice The offers to hand slots over.
-    function handOvers() external view returns (address);
+    function slotTransfers() external view returns (address);
 
     /// @notice Seconds between the announcement of terms and their first use: two epochs, in which whoever minds has left the draws.
     function TERMS_NOTICE() external view returns (uint256);
@@ -261,7 +261,7 @@ interface IProofMarketExt is IProofMarketEvents {
     /// @param statementInputs The slot's fixed public inputs if its terms declare a chain, else empty; likewise below.
     function expire(Slot calldata slot, Terms calldata terms, uint256[] calldata statementInputs) external;
 
-    /// @notice Take back a slot that is not allocated and not yet open to all. Requester only.
+    /// @notice Take back a slot that is not assigned and not yet open to all. Requester only.
     function cancel(Slot calldata slot, Terms calldata terms, uint256[] calldata statementInputs) external;
 
     /// @notice End an open slot whose premise fell: anyone. Its holder is credited the forfeit. Or one that stands and is held, within its
@@ -318,6 +318,6 @@ interface IProofMarketExt is IProofMarketEvents {
 }
 
 /// @title The proof market: slots, escrow, settlement
-/// @notice Anyone may create a market. A market's requester opens slots; its mechanism allocates them; whoever may
+/// @notice Anyone may create a market. A market's requester opens slots; its mechanism assigns them; whoever may
 /// prove them is paid in the transaction that carries the proof, by credit. There is no owner, no pause, no upgrade.
 interface IProofMarket is IProofMarketState, IProofMarketSlots, IProofMarketExt { }

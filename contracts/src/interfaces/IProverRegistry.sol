@@ -143,7 +143,7 @@ interface IProverRegistry {
     /// @notice Withdraw what was asked back, once its time has come.
     function withdrawStake(address to) external;
 
-    /// @notice Leave the draws of every market until `resume`. Prover or submitter. Mechanisms ask `isAble` before they give a slot
+    /// @notice Leave the draws of every market until `resume`. Prover or submitter. Mechanisms ask `isEligible` before they give a slot
     /// away; one that does not may still bond a prover that paused, within its exposure, but none that is suspended.
     function pause() external;
 
@@ -175,11 +175,11 @@ interface IProverRegistry {
     /// @param bond Asset wei the prover must have free.
     /// @param version Of the market's terms that it must have accepted.
     /// @return prover Who was drawn; zero if the tree is empty.
-    /// @return able Whether it is active and `reserve` of `bond` would succeed.
+    /// @return eligible Whether it is active and `reserve` of `bond` would succeed.
     function draw(uint256 market, uint256 random, uint256 bond, uint32 version)
         external
         view
-        returns (address prover, bool able);
+        returns (address prover, bool eligible);
 
     /// @notice Frozen total weight of `market` in the current epoch, in units.
     function totalWeight(uint256 market) external view returns (uint256);
@@ -191,12 +191,12 @@ interface IProverRegistry {
     function bondedOf(uint256 market, address prover) external view returns (uint256);
 
     /// @notice Whether a prover is active and `reserve` of `bond` asset wei for a slot of `market` would succeed.
-    function isAble(uint256 market, address prover, uint256 bond, uint32 version) external view returns (bool);
+    function isEligible(uint256 market, address prover, uint256 bond, uint32 version) external view returns (bool);
 
     /// @notice Whether `key` may act for `prover`: it is the registered prover itself or one of its submitters.
-    function actsFor(address key, address prover) external view returns (bool);
+    function isSubmitterFor(address key, address prover) external view returns (bool);
 
-    /// @notice Allocation of a prover to a market, in units; what its weight will be once it took effect.
+    /// @notice Assignment of a prover to a market, in units; what its weight will be once it took effect.
     function allocationOf(uint256 market, address prover) external view returns (uint256);
 
     /// @notice What a prover puts behind a market; all zero if nothing.

@@ -5,7 +5,7 @@ import { IMechanism } from "./IMechanism.sol";
 import { IProverRegistry } from "./IProverRegistry.sol";
 
 /// @title Race: a slot is open to all at once, and the first valid proof wins it
-/// @notice Nobody is ever allocated a slot, so a bond in the terms is never asked for.
+/// @notice Nobody is ever assigned a slot, so a bond in the terms is never asked for.
 ///
 /// With a handicap, a proof that would give its payee more than its stake's share of the last `window` proven slots,
 /// this one included, is accepted only `delay` seconds after the slot's start. The share is

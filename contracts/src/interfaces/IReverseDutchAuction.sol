@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
-import { IMechanism } from "./IMechanism.sol";
 import { Slot } from "../types/Slot.sol";
 import { Terms } from "../types/Terms.sol";
+import { IMechanism } from "./IMechanism.sol";
 import { IProverRegistry } from "./IProverRegistry.sol";
 
 /// @title Reverse Dutch auction: the price climbs from a floor to the terms' price, and the first to lock gets the slot
@@ -12,7 +12,7 @@ import { IProverRegistry } from "./IProverRegistry.sol";
 ///     floorPrice + floor((price - floorPrice) * t / rise)
 ///
 /// and ends at `price` after `rise` seconds, when the slot is open to all. Who locked shows in the market's
-/// `SlotAllocated`.
+/// `SlotAssigned`.
 ///
 /// `mechanismParams`:
 ///
@@ -24,7 +24,7 @@ interface IReverseDutchAuction is IMechanism {
     error NotAuthorised();
 
     /// @notice Take the slot for `prover` at the price of this block. The prover itself or one of its submitters.
-    /// @dev Fails as `IProofMarket.allocate` does: with `SlotNotOpen` if somebody else was faster, with `SlotOpenToAll` if it
+    /// @dev Fails as `IProofMarket.assign` does: with `SlotNotOpen` if somebody else was faster, with `SlotOpenToAll` if it
     /// is too late, with `InsufficientStake` if the prover cannot bond. A call that comes too late is made to cost little.
     function lock(Slot calldata slot, Terms calldata terms, address prover) external;
 

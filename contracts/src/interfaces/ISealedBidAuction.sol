@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
-import { IBondEscrow } from "./IBondEscrow.sol";
-import { IMechanism } from "./IMechanism.sol";
 import { Slot } from "../types/Slot.sol";
 import { Terms } from "../types/Terms.sol";
+import { IBondEscrow } from "./IBondEscrow.sol";
+import { IMechanism } from "./IMechanism.sol";
 import { IProverRegistry } from "./IProverRegistry.sol";
 
 /// @title Sealed second-price auction: the lowest bid proves the slot, at the second-lowest price
@@ -23,7 +23,7 @@ import { IProverRegistry } from "./IProverRegistry.sol";
 ///   were not revealed lose their bonds, exactly.
 /// - u <= now: the slot is open to all at the reserve. A leader without a slot has lost its bond, exactly: see `close`.
 ///
-/// The bond is what waiting costs. Who does not reveal, or leads and is not able when the auction is settled, loses it, be it
+/// The bond is what waiting costs. Who does not reveal, or leads and is not eligible when the auction is settled, loses it, be it
 /// to spare a rival, to drop a bid that turned out too low, or to see the slot opened to all at the reserve. The last is worth
 /// at most what the reserve is above the second price to somebody who then also proves first: with a `bidBond` of at
 /// least the terms' price no such plan can pay.
@@ -71,7 +71,7 @@ interface ISealedBidAuction is IMechanism, IBondEscrow {
     );
 
     /// @notice The slot went to nobody.
-    /// @param leader Whose bond is burned, because it was not able or nobody settled; zero if no bid led.
+    /// @param leader Whose bond is burned, because it was not eligible or nobody settled; zero if no bid led.
     /// @param burned Asset wei: the leader's bond and those of bids that were not revealed.
     event AuctionLapsed(uint256 indexed market, uint64 indexed slot, address indexed leader, uint256 burned);
 
@@ -112,8 +112,8 @@ interface ISealedBidAuction is IMechanism, IBondEscrow {
     /// @param price Asset wei asked for proving the slot.
     function reveal(uint256 market, uint64 slot, uint96 price, bytes32 salt) external;
 
-    /// @notice Give the slot to the leader's prover at the second price. Anyone may call it. If that prover is not able
-    /// (see `IProverRegistry.isAble`) the leader loses its bond and nobody gets the slot, so whoever bids must be able from
+    /// @notice Give the slot to the leader's prover at the second price. Anyone may call it. If that prover is not eligible
+    /// (see `IProverRegistry.isEligible`) the leader loses its bond and nobody gets the slot, so whoever bids must be eligible from
     /// the moment its auction can be settled.
     /// @param prover The leader's: the leading key itself if it is registered, else the prover it is a submitter of, zero
     /// if it is none's any more.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
-import { IProofMarketEvents } from "./IProofMarket.sol";
 import { Terms } from "../types/Terms.sol";
+import { IProofMarketEvents } from "./IProofMarket.sol";
 
 /// @title The rules every market's terms must keep
 /// @notice Checked when a market is created and whenever its terms change; `IProofMarketEvents.TermsRejected` names the rule that failed:
@@ -10,7 +10,7 @@ import { Terms } from "../types/Terms.sol";
 /// - `address`: requester, mechanism and verifier are set;
 /// - `price`: the price is not zero;
 /// - `windows`: fastWindow <= exclusiveWindow, 0 < exclusiveWindow, 2 * exclusiveWindow <= expiryWindow, so that a rescuer
-///   has at least the time the allocated prover had;
+///   has at least the time the assigned prover had;
 /// - `expiryWindow`: at most the deployment's largest window, so that no bond is tied up for longer;
 /// - `floor`: 1 to 10,000 bps, so that proving late still pays;
 /// - `shares`: rescuerBps + requesterBps <= 9,500, so that at least 5% of every slash is burned. Together the rescuer and the

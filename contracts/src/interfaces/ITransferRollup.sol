@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
-import { IProofMarketEvents } from "./IProofMarket.sol";
 import { Terms } from "../types/Terms.sol";
+import { IProofMarketEvents } from "./IProofMarket.sol";
 
 /// @title The reference rollup: payments between accounts in a Merkle tree, blocks proven through the market
 /// @notice The sequencer posts a block's bytes and the root it claims they lead to. Any bytes are provable: an invalid

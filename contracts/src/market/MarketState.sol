@@ -5,16 +5,16 @@ import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/Reentran
 
 import { IMechanism } from "../interfaces/IMechanism.sol";
 import { IProofMarketState } from "../interfaces/IProofMarket.sol";
-import { Slot, SlotState } from "../types/Slot.sol";
-import { Terms } from "../types/Terms.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { IRequester } from "../interfaces/IRequester.sol";
-import { MarketWord } from "../types/MarketWord.sol";
 import { RewardCurve } from "../libraries/RewardCurve.sol";
 import { SlashSplit } from "../libraries/SlashSplit.sol";
 import { SlotChain } from "../libraries/SlotChain.sol";
 import { SlotHooks } from "../libraries/SlotHooks.sol";
 import { SlotRing } from "../libraries/SlotRing.sol";
+import { MarketWord } from "../types/MarketWord.sol";
+import { Slot, SlotState } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 
 /// @title What both halves of the proof market know: its state, and what every way for a slot to end has in common
 /// @dev ProofMarket has the code that every slot runs through, ProofMarketExt the rest; both work on the state of the market's
@@ -43,7 +43,7 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
         address circuits;
         address registry;
         address rules;
-        address handOvers;
+        address slotTransfers;
     }
 
     /// @param word See SlotRing.
@@ -64,7 +64,7 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
     /// @inheritdoc IProofMarketState
     address public immutable rules;
     /// @inheritdoc IProofMarketState
-    address public immutable handOvers;
+    address public immutable slotTransfers;
     /// @inheritdoc IProofMarketState
     uint256 public immutable TERMS_NOTICE;
     /// @inheritdoc IProofMarketState
@@ -87,7 +87,7 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
         circuits = contracts.circuits;
         registry = contracts.registry;
         rules = contracts.rules;
-        handOvers = contracts.handOvers;
+        slotTransfers = contracts.slotTransfers;
         asset = registry_.asset();
         TERMS_NOTICE = 2 * registry_.EPOCH_LENGTH();
         OPEN_AFTER = registry_.OPEN_AFTER();
@@ -195,7 +195,7 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
 
     function _isOwnContract(address account) internal view returns (bool) {
         return account == address(this) || account == registry || account == circuits || account == rules
-            || account == handOvers || account == asset || account == _extension();
+            || account == slotTransfers || account == asset || account == _extension();
     }
 
     /// @dev The address that the extension was created at.

@@ -3,19 +3,19 @@ pragma solidity 0.8.30;
 
 import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
 
-import { MarketState } from "./MarketState.sol";
 import { IMechanism } from "../interfaces/IMechanism.sol";
 import { IProofMarketExt } from "../interfaces/IProofMarket.sol";
-import { Slot, SlotState } from "../types/Slot.sol";
-import { Terms } from "../types/Terms.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { ITermsRules } from "../interfaces/ITermsRules.sol";
-import { ChainTerms } from "../types/ChainTerms.sol";
-import { MarketWord, MarketWordLib } from "../types/MarketWord.sol";
 import { SlashSplit } from "../libraries/SlashSplit.sol";
 import { SlotChain } from "../libraries/SlotChain.sol";
-import { SlotLink } from "../types/SlotLink.sol";
 import { SlotRing } from "../libraries/SlotRing.sol";
+import { ChainTerms } from "../types/ChainTerms.sol";
+import { MarketWord, MarketWordLib } from "../types/MarketWord.sol";
+import { Slot, SlotState } from "../types/Slot.sol";
+import { SlotLink } from "../types/SlotLink.sol";
+import { Terms } from "../types/Terms.sol";
+import { MarketState } from "./MarketState.sol";
 
 /// @title The proof market's extension: terms, funds, credit, slots that end otherwise than by a proof in order
 /// @dev Runs on the market's state. What is called at this contract's own address works on state that is nobody's: no market
@@ -184,19 +184,19 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
 
     /// @inheritdoc IProofMarketExt
     function reassign(Slot calldata slot, Terms calldata terms, address taker, int96 price) external nonReentrant {
-        if (msg.sender != handOvers) revert NotHandOvers();
+        if (msg.sender != slotTransfers) revert NotSlotTransfers();
         SlotWord storage place = _requireOpen(slot, terms);
         if (slot.prover == address(0) || block.timestamp >= slot.exclusiveUntil) revert SlotNotHeld();
 
-        Slot memory handedOver = slot;
-        handedOver.prover = taker;
-        place.word = SlotRing.commitment(handedOver, terms.hash());
+        Slot memory transferred = slot;
+        transferred.prover = taker;
+        place.word = SlotRing.commitment(transferred, terms.hash());
         if (price > 0) _moveCredit(taker, slot.prover, uint96(price));
         if (price < 0) _moveCredit(slot.prover, taker, uint256(-int256(price)));
         // The taker's bond first: at no time is the slot without one.
         _reserve(taker, slot.market, terms);
         if (terms.bond != 0) IProverRegistry(registry).release(slot.prover, slot.market, terms.bond, false);
-        emit SlotHandedOver(slot.market, slot.id, slot.prover, price, handedOver);
+        emit SlotTransferred(slot.market, slot.id, slot.prover, price, transferred);
     }
 
     /// @inheritdoc IProofMarketExt

@@ -3,11 +3,11 @@ pragma solidity 0.8.30;
 
 import { ICircuitRegistry } from "../interfaces/ICircuitRegistry.sol";
 import { IProofMarketEvents } from "../interfaces/IProofMarket.sol";
-import { Terms } from "../types/Terms.sol";
 import { ITermsRules } from "../interfaces/ITermsRules.sol";
 import { Bps } from "../libraries/Bps.sol";
-import { ChainTerms } from "../types/ChainTerms.sol";
 import { RewardCurve } from "../libraries/RewardCurve.sol";
+import { ChainTerms } from "../types/ChainTerms.sol";
+import { Terms } from "../types/Terms.sol";
 
 /// @title The rules every market's terms must keep
 /// @dev A contract of its own, since it is called seldom and the market has no bytes to spare.

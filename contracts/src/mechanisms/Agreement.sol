@@ -5,11 +5,11 @@ import { EIP712 } from "solady/utils/EIP712.sol";
 import { SignatureCheckerLib } from "solady/utils/SignatureCheckerLib.sol";
 
 import { IAgreement, Offer } from "../interfaces/IAgreement.sol";
-import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
-import { Slot, SlotState } from "../types/Slot.sol";
-import { Terms } from "../types/Terms.sol";
+import { Assignment, IMechanism } from "../interfaces/IMechanism.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { SlotRing } from "../libraries/SlotRing.sol";
+import { Slot, SlotState } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 
 /// @title Agreement: the requester opens its slots for a prover that signed an offer to it
 /// @dev How many slots a prover holds is not counted here: its open bonds in the registry say so.
@@ -46,19 +46,19 @@ contract Agreement is IAgreement, EIP712 {
     /// @inheritdoc IMechanism
     function onOpen(uint256 market, uint64 slot, Terms calldata terms, bytes calldata data)
         external
-        returns (Allocation memory allocation)
+        returns (Assignment memory assignment)
     {
         if (msg.sender != _market) revert NotMarket();
-        allocation.price = terms.price;
-        if (data.length == 0) return allocation;
+        assignment.price = terms.price;
+        if (data.length == 0) return assignment;
 
         (Offer memory offer, bytes memory signature) = abi.decode(data, (Offer, bytes));
         _check(market, terms, offer, signature);
-        if (!registry.isAble(market, offer.prover, terms.bond, terms.version)) {
-            emit ProverNotAble(market, slot, offer.prover);
-            return allocation;
+        if (!registry.isEligible(market, offer.prover, terms.bond, terms.version)) {
+            emit ProverNotEligible(market, slot, offer.prover);
+            return assignment;
         }
-        (allocation.prover, allocation.price) = (offer.prover, offer.price);
+        (assignment.prover, assignment.price) = (offer.prover, offer.price);
         emit AgreementUsed(market, slot, offer.prover, offer.nonce);
     }
 
@@ -68,14 +68,14 @@ contract Agreement is IAgreement, EIP712 {
 
     /// @inheritdoc IAgreement
     function revoke(address prover, uint256 nonce) external {
-        _requireActsFor(prover);
+        _requireSubmitterFor(prover);
         _revoked[prover][nonce >> 8] |= 1 << (nonce & 0xff);
         emit NonceRevoked(prover, nonce);
     }
 
     /// @inheritdoc IAgreement
     function revokeAllBelow(address prover, uint256 nonce) external {
-        _requireActsFor(prover);
+        _requireSubmitterFor(prover);
         uint256 current = minNonce[prover];
         if (nonce <= current) revert NonceTooLow(current);
         minNonce[prover] = nonce;
@@ -115,7 +115,7 @@ contract Agreement is IAgreement, EIP712 {
     }
 
     /// @dev A prover may always, registered or not: an offer can be signed before.
-    function _requireActsFor(address prover) private view {
-        if (msg.sender != prover && !registry.actsFor(msg.sender, prover)) revert NotAuthorised();
+    function _requireSubmitterFor(address prover) private view {
+        if (msg.sender != prover && !registry.isSubmitterFor(msg.sender, prover)) revert NotAuthorised();
     }
 }

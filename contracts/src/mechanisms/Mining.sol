@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
+import { Assignment, IMechanism } from "../interfaces/IMechanism.sol";
 import { IMining } from "../interfaces/IMining.sol";
 import { IProofMarket } from "../interfaces/IProofMarket.sol";
-import { Slot, SlotState } from "../types/Slot.sol";
-import { Terms } from "../types/Terms.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { IRandomness } from "../interfaces/IRandomness.sol";
 import { IVerifier } from "../interfaces/IVerifier.sol";
 import { BlockHistory } from "../libraries/BlockHistory.sol";
 import { SlotHooks } from "../libraries/SlotHooks.sol";
+import { Slot, SlotState } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 import { BondEscrow } from "./BondEscrow.sol";
 
 /// @title Mining: the right to a slot is earned by a puzzle, while the slot before it is open
@@ -106,18 +106,18 @@ contract Mining is IMining, BondEscrow {
     /// @inheritdoc IMechanism
     function onOpen(uint256 market, uint64 slot, Terms calldata terms, bytes calldata)
         external
-        returns (Allocation memory allocation)
+        returns (Assignment memory assignment)
     {
         _onlyMarket();
         Params memory params = _paramsOf(terms);
         Record memory record = _rounds[market];
-        allocation.price = terms.price;
+        assignment.price = terms.price;
 
         bool stale = record.slot != slot;
         address winner = record.winner;
         if (winner != address(0)) {
             if (stale || record.version != terms.version) _return(market, record.slot);
-            else if (registry.isAble(market, winner, terms.bond, terms.version)) allocation.prover = winner;
+            else if (registry.isEligible(market, winner, terms.bond, terms.version)) assignment.prover = winner;
             else _forfeit(market, slot);
         }
 
@@ -160,7 +160,7 @@ contract Mining is IMining, BondEscrow {
         if (record.winner != address(0)) revert RightTaken(record.winner);
         uint256 target = uint256(record.units) << UNIT_BITS;
         if (output >= target) revert TargetMissed(output, target);
-        if (!registry.actsFor(msg.sender, prover)) revert NotAuthorised();
+        if (!registry.isSubmitterFor(msg.sender, prover)) revert NotAuthorised();
 
         uint256[] memory inputs = new uint256[](2);
         (inputs[0], inputs[1]) = (_challenge(_seedOf(market, record), market, prover, nonce), output);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
-import { Slot, SlotState } from "../types/Slot.sol";
-import { Terms } from "../types/Terms.sol";
+import { Assignment, IMechanism } from "../interfaces/IMechanism.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { IRace } from "../interfaces/IRace.sol";
 import { SlotHooks } from "../libraries/SlotHooks.sol";
+import { Slot, SlotState } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 
 /// @title Race: a slot is open to all at once, and the first valid proof wins it
 /// @dev Winners are remembered by their registry id, eight to a word, 0 for who is not registered: such a payee has no
@@ -55,10 +55,10 @@ contract Race is IRace {
     function onOpen(uint256, uint64, Terms calldata terms, bytes calldata)
         external
         view
-        returns (Allocation memory allocation)
+        returns (Assignment memory assignment)
     {
         if (msg.sender != _market) revert NotMarket();
-        allocation.price = terms.price;
+        assignment.price = terms.price;
     }
 
     /// @inheritdoc IMechanism

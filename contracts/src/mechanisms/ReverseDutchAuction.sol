@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
+import { Assignment, IMechanism } from "../interfaces/IMechanism.sol";
 import { IProofMarket } from "../interfaces/IProofMarket.sol";
-import { Slot, SlotState } from "../types/Slot.sol";
-import { Terms } from "../types/Terms.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { IReverseDutchAuction } from "../interfaces/IReverseDutchAuction.sol";
+import { Slot, SlotState } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 
 /// @title Reverse Dutch auction: the price climbs from a floor to the terms' price, and the first to lock gets the slot
 /// @dev No state: the price follows from the slot's opening, and the market knows whether the slot is still to be had.
@@ -42,12 +42,12 @@ contract ReverseDutchAuction is IReverseDutchAuction {
     function onOpen(uint256, uint64, Terms calldata terms, bytes calldata)
         external
         view
-        returns (Allocation memory allocation)
+        returns (Assignment memory assignment)
     {
         if (msg.sender != address(_market)) revert NotMarket();
         (, uint256 rise) = _unpack(terms);
-        allocation.price = terms.price;
-        allocation.undecidedUntil = uint40(block.timestamp + rise);
+        assignment.price = terms.price;
+        assignment.undecidedUntil = uint40(block.timestamp + rise);
     }
 
     /// @inheritdoc IMechanism
@@ -58,8 +58,8 @@ contract ReverseDutchAuction is IReverseDutchAuction {
     /// @dev The market first: whoever comes second finds out before anything else is read. It is also who checks that the
     /// slot and the terms, which give the price, are what they claim to be.
     function lock(Slot calldata slot, Terms calldata terms, address prover) external {
-        _market.allocate(slot, terms, prover, priceAt(slot, terms, block.timestamp));
-        if (!registry.actsFor(msg.sender, prover)) revert NotAuthorised();
+        _market.assign(slot, terms, prover, priceAt(slot, terms, block.timestamp));
+        if (!registry.isSubmitterFor(msg.sender, prover)) revert NotAuthorised();
     }
 
     /// @inheritdoc IReverseDutchAuction

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
+import { Assignment, IMechanism } from "../interfaces/IMechanism.sol";
 import { IProofMarket } from "../interfaces/IProofMarket.sol";
-import { Slot, SlotState } from "../types/Slot.sol";
-import { Terms } from "../types/Terms.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { ISealedBidAuction } from "../interfaces/ISealedBidAuction.sol";
 import { SlotHooks } from "../libraries/SlotHooks.sol";
+import { Slot, SlotState } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 import { BondEscrow } from "./BondEscrow.sol";
 
 /// @title Sealed second-price auction: the lowest bid proves the slot, at the second-lowest price
@@ -86,7 +86,7 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
     /// @inheritdoc IMechanism
     function onOpen(uint256 market, uint64 slot, Terms calldata terms, bytes calldata)
         external
-        returns (Allocation memory allocation)
+        returns (Assignment memory assignment)
     {
         _onlyMarket();
         Params memory params = _paramsOf(terms);
@@ -100,12 +100,12 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
             second: uint88(terms.price)
         });
         _auctions[market][slot].bidding = bidding;
-        allocation.price = terms.price;
-        allocation.undecidedUntil = uint40(_undecidedUntil(bidding));
+        assignment.price = terms.price;
+        assignment.undecidedUntil = uint40(_undecidedUntil(bidding));
     }
 
     /// @inheritdoc IMechanism
-    /// @dev Without an allocation a slot can be proven or expire only after its auction is over; whoever would end it before, its
+    /// @dev Without an assignment a slot can be proven or expire only after its auction is over; whoever would end it before, its
     /// requester or, once its premise fell, anybody, waits for the bids that are out. Nothing here can fail but the refusal.
     function onEnded(Slot calldata slot, Terms calldata, SlotState, address) external {
         _onlyMarket();
@@ -189,8 +189,8 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
         if (leader == address(0)) revert NoBids();
         if (prover != _proverOf(leader)) revert NotLeader();
 
-        if (prover == address(0) || !registry.isAble(slot.market, prover, terms.bond, terms.version)) {
-            // The bond to be able for is in the terms: nobody may burn the leader's by making one up.
+        if (prover == address(0) || !registry.isEligible(slot.market, prover, terms.bond, terms.version)) {
+            // The bond to be eligible for is in the terms: nobody may burn the leader's by making one up.
             if (!IProofMarket(_market).isOpen(slot, terms)) revert SlotMismatch();
             _lapse(slot.market, slot.id, record, bidding);
             return;
@@ -203,7 +203,7 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
         _free(leader, bidding.bond);
         _burn(toBurn);
         emit AuctionSettled(slot.market, slot.id, prover, leader, bidding.second, toBurn);
-        IProofMarket(_market).allocate(slot, terms, prover, bidding.second);
+        IProofMarket(_market).assign(slot, terms, prover, bidding.second);
     }
 
     /// @inheritdoc ISealedBidAuction
@@ -259,7 +259,7 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
 
     /// @dev A registered key bids for itself, whoever else names it as a submitter: that takes no consent of its own.
     function _proverOf(address key) private view returns (address) {
-        return registry.actsFor(key, key) ? key : registry.proverOfSubmitter(key);
+        return registry.isSubmitterFor(key, key) ? key : registry.proverOfSubmitter(key);
     }
 
     function _onlyMarket() private view {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Allocation, IMechanism } from "../interfaces/IMechanism.sol";
-import { Slot, SlotState } from "../types/Slot.sol";
-import { Terms } from "../types/Terms.sol";
+import { Assignment, IMechanism } from "../interfaces/IMechanism.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { IRandomness } from "../interfaces/IRandomness.sol";
 import { IStakeLottery } from "../interfaces/IStakeLottery.sol";
 import { BlockHeader } from "../libraries/BlockHeader.sol";
 import { BlockHistory } from "../libraries/BlockHistory.sol";
+import { Slot, SlotState } from "../types/Slot.sol";
+import { Terms } from "../types/Terms.sol";
 
 /// @title Stake lottery: a slot goes to a prover drawn in proportion to the stake it allocated to the market
 /// @dev Two words of state, whatever the number of markets: one for even epochs, one for odd, so that the next epoch's
@@ -56,16 +56,16 @@ contract StakeLottery is IStakeLottery {
     /// carries them loses no race.
     function onOpen(uint256 market, uint64 slot, Terms calldata terms, bytes calldata data)
         external
-        returns (Allocation memory allocation)
+        returns (Assignment memory assignment)
     {
         if (msg.sender != _market) revert NotMarket();
-        allocation.price = terms.price;
+        assignment.price = terms.price;
 
         uint256 epoch = _epoch();
         uint256 seeded = _seededOf(epoch);
         if (uint40(seeded) != epoch) seeded = _bring(epoch, data);
         uint256 seed = seeded >> 40;
-        if (seed != 0) allocation.prover = _draw(seed, market, slot, terms);
+        if (seed != 0) assignment.prover = _draw(seed, market, slot, terms);
     }
 
     /// @inheritdoc IMechanism
@@ -99,16 +99,16 @@ contract StakeLottery is IStakeLottery {
         if (uint40(seeded) == epoch) (known, seed) = (true, seeded >> 40);
     }
 
-    /// @dev Who the slot is for; zero if nobody that is drawn is able.
+    /// @dev Who the slot is for; zero if nobody that is drawn is eligible.
     function _draw(uint256 seed, uint256 market, uint64 slot, Terms calldata terms) private returns (address prover) {
         uint256 bond = terms.bond;
         uint32 version = terms.version;
         uint256 passed = 0;
         for (; passed < MAX_DRAWS; ++passed) {
             uint256 random = _randomOf(seed, market, slot, passed);
-            bool able;
-            (prover, able) = registry.draw(market, random, bond, version);
-            if (able || prover == address(0)) break;
+            bool eligible;
+            (prover, eligible) = registry.draw(market, random, bond, version);
+            if (eligible || prover == address(0)) break;
             prover = address(0);
         }
         if (passed != 0) emit ProversPassedOver(market, slot, passed);

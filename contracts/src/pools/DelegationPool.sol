@@ -5,12 +5,12 @@ import { SafeCastLib } from "solady/utils/SafeCastLib.sol";
 import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
 import { SignatureCheckerLib } from "solady/utils/SignatureCheckerLib.sol";
 
-import { DelegationPoolBook } from "./DelegationPoolBook.sol";
 import { IDelegationPool } from "../interfaces/IDelegationPool.sol";
 import { IDelegationPoolPolicies } from "../interfaces/IDelegationPoolPolicies.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { Bps } from "../libraries/Bps.sol";
 import { PoolShares } from "../libraries/PoolShares.sol";
+import { DelegationPoolBook } from "./DelegationPoolBook.sol";
 
 /// @title A prover whose stake many put up together
 /// @dev Every pool is a clone of one contract, deployed by nobody in particular. What all pools of a market share is in that
@@ -24,7 +24,7 @@ contract DelegationPool is DelegationPoolBook {
     using SafeTransferLib for address;
 
     /// @dev One word: asset wei, and unix seconds from which they may be asked back; zero if nothing is announced.
-    struct OwnExit {
+    struct OperatorExit {
         uint96 amount;
         uint40 from;
     }
@@ -32,7 +32,7 @@ contract DelegationPool is DelegationPoolBook {
     bytes4 private constant SIGNATURE_VALID = 0x1626ba7e;
     bytes4 private constant SIGNATURE_INVALID = 0xffffffff;
 
-    OwnExit private _ownExit;
+    OperatorExit private _operatorExit;
 
     modifier onlyOperator() {
         _requireOperator();
@@ -77,7 +77,7 @@ contract DelegationPool is DelegationPoolBook {
         if (book.open.isSpent()) {
             // Nobody may be robbed of a fresh exit by old ones worth next to nothing: a new batch for it.
             _batches[tranches.open] = PoolShares.Batch(0, 0, 0, book.open.shares, book.open.askedAt);
-            tranches.own += book.open.assets;
+            tranches.operatorStake += book.open.assets;
             ++tranches.open;
             (book.open.assets, book.open.shares) = (0, 0);
         }
@@ -174,41 +174,41 @@ contract DelegationPool is DelegationPoolBook {
     // ---------------------------------------------------------------- the operator
 
     /// @inheritdoc IDelegationPool
-    function stakeOwn(uint256 amount) external onlyOperator nonReentrant {
+    function stakeOperator(uint256 amount) external onlyOperator nonReentrant {
         if (amount == 0) revert AmountZero();
         PoolShares.Book memory book = _update();
-        book.tranches.own = (amount + book.tranches.own).toUint96();
+        book.tranches.operatorStake = (amount + book.tranches.operatorStake).toUint96();
         _store(book);
-        emit OwnStaked(amount);
+        emit OperatorStaked(amount);
         _pull(amount);
     }
 
     /// @inheritdoc IDelegationPool
-    function announceOwnExit(uint256 amount) external onlyOperator nonReentrant returns (uint256 from) {
+    function announceOperatorExit(uint256 amount) external onlyOperator nonReentrant returns (uint256 from) {
         PoolShares.Book memory book = _update();
-        uint256 own = book.ownActive();
-        if (amount > own) revert InsufficientOwn(own, amount);
+        uint256 own = book.operatorActive();
+        if (amount > own) revert InsufficientOperatorStake(own, amount);
         if (amount == 0) {
-            if (_ownExit.from == 0) revert NothingAnnounced();
+            if (_operatorExit.from == 0) revert NothingAnnounced();
         } else {
             from = _announce(book);
         }
-        _ownExit = OwnExit(uint96(amount), uint40(from));
-        emit OwnExitAnnounced(amount, from);
+        _operatorExit = OperatorExit(uint96(amount), uint40(from));
+        emit OperatorExitAnnounced(amount, from);
     }
 
     /// @inheritdoc IDelegationPool
-    function requestOwnExit() external onlyOperator nonReentrant returns (uint256 batch, uint256 amount) {
-        OwnExit memory announced = _ownExit;
+    function requestOperatorExit() external onlyOperator nonReentrant returns (uint256 batch, uint256 amount) {
+        OperatorExit memory announced = _operatorExit;
         _requireDue(announced.from);
-        delete _ownExit;
+        delete _operatorExit;
         PoolShares.Book memory book = _update();
-        uint256 own = book.ownActive();
+        uint256 own = book.operatorActive();
         amount = announced.amount < own ? announced.amount : own;
-        if (amount == 0) revert InsufficientOwn(0, announced.amount);
+        if (amount == 0) revert InsufficientOperatorStake(0, announced.amount);
         batch = book.tranches.open;
         if (book.waiting() == 0) book.open.askedAt = uint40(block.timestamp);
-        book.open.own += uint96(amount);
+        book.open.operatorStake += uint96(amount);
         emit ExitRequested(msg.sender, batch, amount, 0, 0);
         _advance(book);
     }
@@ -296,7 +296,7 @@ contract DelegationPool is DelegationPoolBook {
 
     /// @inheritdoc IDelegationPool
     function isValidSignature(bytes32 hash, bytes calldata signature) external view returns (bytes4) {
-        bool moves = msg.sender == _handOvers || msg.sender == address(market) || msg.sender == address(registry)
+        bool moves = msg.sender == _slotTransfers || msg.sender == address(market) || msg.sender == address(registry)
             || msg.sender == asset;
         if (moves) return SIGNATURE_INVALID;
         bool valid = SignatureCheckerLib.isValidSignatureNowCalldata(operator(), hash, signature);
@@ -312,8 +312,8 @@ contract DelegationPool is DelegationPoolBook {
     }
 
     /// @inheritdoc IDelegationPool
-    function ownExit() external view returns (uint256 amount, uint256 from) {
-        OwnExit memory announced = _ownExit;
+    function operatorExit() external view returns (uint256 amount, uint256 from) {
+        OperatorExit memory announced = _operatorExit;
         return _isLapsed(announced.from) ? (0, 0) : (announced.amount, announced.from);
     }
 

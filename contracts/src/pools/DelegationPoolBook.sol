@@ -41,7 +41,7 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
     /// @inheritdoc IDelegationPool
     uint256 public immutable NOTICE;
 
-    address internal immutable _handOvers;
+    address internal immutable _slotTransfers;
     address internal immutable _implementation;
     uint256 internal immutable _unit;
 
@@ -61,7 +61,7 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
         market = market_;
         registry = IProverRegistry(market_.registry());
         asset = market_.asset();
-        _handOvers = market_.handOvers();
+        _slotTransfers = market_.slotTransfers();
         _implementation = address(this);
         _unit = registry.STAKE_UNIT();
         uint256 unbonding = registry.UNBONDING();
@@ -88,11 +88,11 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
         (PoolShares.Book memory book,) = _current();
         PoolShares.Tranches memory tranches = book.tranches;
         return Totals({
-            own: book.ownActive(),
+            operatorStake: book.operatorActive(),
             delegated: tranches.delegated,
-            undripped: tranches.undripped,
+            unvested: tranches.unvested,
             exiting: uint256(book.open.assets) + book.unbonding.assets,
-            ownExiting: uint256(book.open.own) + book.unbonding.own,
+            operatorExiting: uint256(book.open.operatorStake) + book.unbonding.operatorStake,
             shares: tranches.shares
         });
     }
@@ -112,13 +112,13 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
     function batches(uint256 batch)
         external
         view
-        returns (uint256 assets, uint256 own, uint256 readyAt, uint256 exitShares, uint256 askedAt)
+        returns (uint256 assets, uint256 operatorStake, uint256 readyAt, uint256 exitShares, uint256 askedAt)
     {
         (PoolShares.Book memory book,) = _current();
         PoolShares.Batch memory found = _batches[batch];
         if (batch == book.tranches.open) found = book.open;
         else if (batch != 0 && batch == book.tranches.unbonding) found = book.unbonding;
-        return (found.assets, found.own, found.readyAt, found.shares, found.askedAt);
+        return (found.assets, found.operatorStake, found.readyAt, found.shares, found.askedAt);
     }
 
     /// @inheritdoc IDelegationPool
@@ -135,41 +135,41 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
         if (tranches.unbonding != 0) _batches[tranches.unbonding] = book.unbonding;
     }
 
-    /// @dev The book as of now, and what is new in it.
-    function _current() internal view returns (PoolShares.Book memory book, PoolShares.News memory news) {
+    /// @dev The book as of now, and what accrued since.
+    function _current() internal view returns (PoolShares.Book memory book, PoolShares.Accrual memory accrual) {
         book.tranches = _tranches;
         book.open = _batches[book.tranches.open];
         if (book.tranches.unbonding != 0) book.unbonding = _batches[book.tranches.unbonding];
         uint256 expected = book.total();
-        news.loss = expected - registry.proverOf(address(this)).stake;
-        news.reward = market.credits(address(this));
+        accrual.loss = expected - registry.proverOf(address(this)).stake;
+        accrual.reward = market.credits(address(this));
         // Stake has 96 bits. More credit than that has room for waits, so that no gift can block the pool.
         uint256 room = type(uint96).max - expected;
-        if (news.reward > room) news.reward = room;
+        if (accrual.reward > room) accrual.reward = room;
 
-        book.take(news, EXIT_TIME, news.loss == 0 ? 0 : firstLossBps());
+        book.take(accrual, EXIT_TIME, accrual.loss == 0 ? 0 : firstLossBps());
     }
 
     /// @dev Makes the book agree with the registry and the market, and fetches and stakes what the market owes.
     function _update() internal returns (PoolShares.Book memory book) {
-        PoolShares.News memory news;
-        (book, news) = _current();
-        // Without news the stored book says the same as this one, only as of an earlier second.
-        if (news.loss | news.reward == 0) return book;
+        PoolShares.Accrual memory accrual;
+        (book, accrual) = _current();
+        // Without an accrual the stored book says the same as this one, only as of an earlier second.
+        if (accrual.loss | accrual.reward == 0) return book;
         _store(book);
-        if (news.loss != 0) {
-            uint256 fromExiting = news.loss - news.fromOwn - news.fromDelegated;
-            emit LossShared(news.loss, news.fromOwn, news.fromDelegated, fromExiting);
+        if (accrual.loss != 0) {
+            uint256 fromExiting = accrual.loss - accrual.fromOperator - accrual.fromDelegated;
+            emit LossShared(accrual.loss, accrual.fromOperator, accrual.fromDelegated, fromExiting);
         }
-        if (news.reward == 0) return book;
-        book.harvested = news.reward;
+        if (accrual.reward == 0) return book;
+        book.harvested = accrual.reward;
 
-        uint256 staked = news.reward - news.commission;
-        if (news.commission != 0) owedToOperator += news.commission;
-        emit Harvested(news.reward, news.commission, news.toOwn, staked - news.toOwn);
+        uint256 staked = accrual.reward - accrual.commission;
+        if (accrual.commission != 0) owedToOperator += accrual.commission;
+        emit Harvested(accrual.reward, accrual.commission, accrual.toOperator, staked - accrual.toOperator);
         uint256 held = asset.balanceOf(address(this));
-        market.withdraw(address(this), news.reward);
-        _requireReceived(held, news.reward);
+        market.withdraw(address(this), accrual.reward);
+        _requireReceived(held, accrual.reward);
         if (staked != 0) registry.stake(staked);
     }
 
@@ -189,7 +189,9 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
         tranches.unbonding = tranches.open++;
         (book.unbonding, book.open) = (book.open, PoolShares.Batch(0, 0, 0, 0, 0));
         _store(book);
-        emit UnbondingStarted(tranches.unbonding, book.unbonding.assets, book.unbonding.own, book.unbonding.readyAt);
+        emit UnbondingStarted(
+            tranches.unbonding, book.unbonding.assets, book.unbonding.operatorStake, book.unbonding.readyAt
+        );
         registry.requestUnstake(waiting);
         return true;
     }
@@ -199,10 +201,10 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
         PoolShares.Tranches memory tranches = book.tranches;
         PoolShares.Batch memory settled = book.unbonding;
         uint256 batch = tranches.unbonding;
-        uint256 own = settled.own;
+        uint256 own = settled.operatorStake;
         if (own != 0) owedToOperator += own;
-        tranches.own -= uint96(own);
-        settled.own = 0;
+        tranches.operatorStake -= uint96(own);
+        settled.operatorStake = 0;
         _batches[batch] = settled;
         tranches.unbonding = 0;
         book.unbonding = PoolShares.Batch(0, 0, 0, 0, 0);

@@ -16,10 +16,10 @@ enum SlotState {
 /// @param market The market's id.
 /// @param id Counts from 1 within the market.
 /// @param statement keccak256 of the fixed public inputs, 32 bytes each, without outputs and payee.
-/// @param prover Who holds the allocation; zero if nobody does.
+/// @param prover Who holds the assignment; zero if nobody does.
 /// @param price What the slot pays at most, in asset wei.
 /// @param openedAt Unix seconds.
-/// @param startedAt Unix seconds at which the reward curve starts: the allocation, or the opening to all.
+/// @param startedAt Unix seconds at which the reward curve starts: the assignment, or the opening to all.
 /// @param exclusiveUntil Before this second only `prover` may prove (nobody while `prover` is zero: the mechanism is
 /// still deciding). From this second on anyone may.
 /// @param capacity The market's capacity: says where the slot's word is without reading the market's record.

@@ -10,9 +10,9 @@ pragma solidity ^0.8.20;
 /// @param circuit Id in the CircuitRegistry.
 /// @param verifier The circuit's verifier, copied here so that settling reads no registry.
 /// @param price Highest reward for one slot, in asset wei; escrowed when the slot opens.
-/// @param bond Stake reserved from the allocated prover, in asset wei.
+/// @param bond Stake reserved from the assigned prover, in asset wei.
 /// @param fastWindow Seconds from the start of the clock in which the whole price is paid.
-/// @param exclusiveWindow Seconds in which only the allocated prover may prove.
+/// @param exclusiveWindow Seconds in which only the assigned prover may prove.
 /// @param expiryWindow Seconds from opening after which anyone may expire the slot.
 /// @param floorBps Share of the price, in bps, paid at the end of the exclusive window and after.
 /// @param rescuerBps Share of a slashed bond, in bps, paid to the rescuer on top of the floor.

@@ -105,7 +105,7 @@ contract DelegationPoolAttacksTest is PoolFixture {
 
     /// @dev Ten times everybody's stake, there for the proof and the harvest, gone after them.
     function test_JustInTimeDelegationEarnsNothing() public {
-        _stakeOwn(20 ether);
+        _stakeOperator(20 ether);
         _delegate(dora, 80 ether);
         _allocate(100);
         Slot memory slot = _open(address(pool));
@@ -154,9 +154,9 @@ contract DelegationPoolAttacksTest is PoolFixture {
     function test_JustInTimeOwnStakeTakesNoPastReward() public {
         _delegate(dora, 100 ether);
         _credit(100 ether);
-        _stakeOwn(900 ether);
-        assertEq(pool.totals().own, 900 ether);
-        _ownExit(900 ether);
+        _stakeOperator(900 ether);
+        assertEq(pool.totals().operatorStake, 900 ether);
+        _operatorExit(900 ether);
         _skip(EXIT_TIME);
         pool.advance();
         vm.prank(operator);
@@ -199,10 +199,10 @@ contract DelegationPoolAttacksTest is PoolFixture {
 
     /// @dev The one who knows best that a slot will be missed is the operator.
     function test_OperatorExitBeforeSlashStillBearsFirstLoss() public {
-        _stakeOwn(100 ether);
+        _stakeOperator(100 ether);
         _delegate(dora, 100 ether);
         _allocate(100);
-        _ownExit(100 ether);
+        _operatorExit(100 ether);
         _slash(80 ether);
         _skip(EXIT_TIME);
         pool.advance();
@@ -248,7 +248,7 @@ contract DelegationPoolAttacksTest is PoolFixture {
     /// loss it loses; so those who delegate look at what it has at stake.
     function test_OperatorSlashingItsPoolToRescueItselfLoses() public {
         _createPool(10_000, 0);
-        _stakeOwn(100 ether);
+        _stakeOperator(100 ether);
         _delegate(dora, 300 ether);
         _allocate(400);
         Slot memory slot = _openForPool(100 ether);
@@ -257,8 +257,8 @@ contract DelegationPoolAttacksTest is PoolFixture {
         pool.harvest();
         // Before: 100 at stake and a price to earn. The rescuer got that price, and half of what was all its own to lose.
         assertEq(market.credits(mallory), PRICE + 50 ether);
-        assertEq(pool.totals().own, 0);
-        assertLt(market.credits(mallory) + pool.totals().own, 100 ether + PRICE);
+        assertEq(pool.totals().operatorStake, 0);
+        assertLt(market.credits(mallory) + pool.totals().operatorStake, 100 ether + PRICE);
         assertEq(pool.assetsOf(dora), 300 ether);
     }
 }

@@ -3,11 +3,11 @@ pragma solidity 0.8.30;
 
 import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { ChainTerms } from "../../src/types/ChainTerms.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
-import { ChainTerms } from "../../src/types/ChainTerms.sol";
-import { PoolFixture } from "../pools/PoolFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
+import { PoolFixture } from "../pools/PoolFixture.sol";
 
 /// @notice Whoever wants exits to wait, or to leave without a loss, or to come and go for a profit.
 contract DelegationPoolExitAttacksTest is PoolFixture {
@@ -234,7 +234,7 @@ contract DelegationPoolExitAttacksTest is PoolFixture {
         vm.prank(mallory);
         token.approve(address(pool), type(uint256).max);
         seen = pool.revision();
-        _stakeOwn(100 ether);
+        _stakeOperator(100 ether);
         _delegate(dora, 100 ether);
         _delegateMallory(100 ether);
         _allocateTo(chained, 300);
@@ -243,7 +243,7 @@ contract DelegationPoolExitAttacksTest is PoolFixture {
         vm.warp(slot.exclusiveUntil);
         _proveChained(slot, stranger);
         vm.prank(operator);
-        pool.announceOwnExit(100 ether);
+        pool.announceOperatorExit(100 ether);
         seen = pool.revision();
         (uint256 batch,) = _exitAll(mallory);
         pool.freeUp(chained);
@@ -252,7 +252,7 @@ contract DelegationPoolExitAttacksTest is PoolFixture {
         _proveChained(premise, alice);
         market.resolve(slot, chainTerms, stranger, true, 11);
         // 50 of 100 are the operator's; of the rest a fifth, and two fifths of either delegator's.
-        assertEq(pool.totals().own, 40 ether);
+        assertEq(pool.totals().operatorStake, 40 ether);
         assertEq(pool.assetsOf(dora), 80 ether);
         (uint256 worth,,,,) = pool.batches(batch);
         assertEq(worth, 80 ether);
@@ -296,8 +296,8 @@ contract DelegationPoolExitAttacksTest is PoolFixture {
         _assertBooked();
     }
 
-    /// @dev Out while a reward drips, back for the rest of it: never more than who stayed.
-    function test_OutAndBackCatchesNoDrip() public {
+    /// @dev Out while a reward vests, back for the rest of it: never more than who stayed.
+    function test_OutAndBackCatchesNoVesting() public {
         _delegate(dora, 200 ether);
         _delegateMallory(200 ether);
         _allocate(400);

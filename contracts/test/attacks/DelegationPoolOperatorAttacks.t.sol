@@ -3,12 +3,12 @@ pragma solidity 0.8.30;
 
 import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
 import { IDelegationPoolPolicies } from "../../src/interfaces/IDelegationPoolPolicies.sol";
-import { HandOver, IHandOvers } from "../../src/interfaces/IHandOvers.sol";
+import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
+import { ISlotTransfers, TransferOffer } from "../../src/interfaces/ISlotTransfers.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
-import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
-import { PoolFixture } from "../pools/PoolFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
+import { PoolFixture } from "../pools/PoolFixture.sol";
 
 /// @notice Operators who want what is the delegators'. Each test ends with what everybody has.
 contract DelegationPoolOperatorAttacksTest is PoolFixture {
@@ -182,7 +182,7 @@ contract DelegationPoolOperatorAttacksTest is PoolFixture {
     /// @dev Row 8. The operator wants its stake out before a loss that it knows of; emil left just before, so dora's exit is the
     /// slowest there is. Her stake is back while the operator's still stands before it.
     function test_FirstLossStaysUntilWhoSawItGoIsOut() public {
-        _stakeOwn(200 ether);
+        _stakeOperator(200 ether);
         _delegate(dora, 200 ether);
         _delegate(emil, 100 ether);
         _allocate(500);
@@ -194,13 +194,13 @@ contract DelegationPoolOperatorAttacksTest is PoolFixture {
         pool.advance();
 
         vm.prank(operator);
-        uint256 from = pool.announceOwnExit(200 ether);
+        uint256 from = pool.announceOperatorExit(200 ether);
         Slot memory slot = _open(address(pool));
         (uint256 batch,) = _exitAll(dora);
         pool.freeUp(id);
         vm.prank(operator);
         vm.expectRevert(abi.encodeWithSelector(IDelegationPool.NoticeNotOver.selector, from));
-        pool.requestOwnExit();
+        pool.requestOperatorExit();
         vm.warp(slot.exclusiveUntil);
         _prove(slot, accomplice);
         _skip(EXIT_TIME);
@@ -213,7 +213,7 @@ contract DelegationPoolOperatorAttacksTest is PoolFixture {
 
         vm.warp(from);
         vm.prank(operator);
-        pool.requestOwnExit();
+        pool.requestOperatorExit();
         pool.freeUp(id);
         pool.advance();
         _skip(EXIT_TIME);
@@ -222,22 +222,22 @@ contract DelegationPoolOperatorAttacksTest is PoolFixture {
     }
 
     /// @dev An exit announced long ago is no way out at once.
-    function test_AnOwnExitLapses() public {
-        _stakeOwn(200 ether);
+    function test_AnOperatorExitLapses() public {
+        _stakeOperator(200 ether);
         _delegate(dora, 200 ether);
         vm.startPrank(operator);
-        uint256 from = pool.announceOwnExit(200 ether);
+        uint256 from = pool.announceOperatorExit(200 ether);
         uint256 snapshot = vm.snapshotState();
         vm.warp(from + EXIT_TIME - 1);
-        pool.requestOwnExit();
+        pool.requestOperatorExit();
         vm.revertToState(snapshot);
         vm.warp(from + EXIT_TIME);
         vm.expectRevert(abi.encodeWithSelector(IDelegationPool.AnnouncementLapsed.selector, from + EXIT_TIME));
-        pool.requestOwnExit();
+        pool.requestOperatorExit();
         vm.stopPrank();
-        (uint256 amount, uint256 since) = pool.ownExit();
+        (uint256 amount, uint256 since) = pool.operatorExit();
         assertEq(amount + since, 0);
-        assertEq(pool.totals().own, 200 ether);
+        assertEq(pool.totals().operatorStake, 200 ether);
         _allocate(400);
         _slash(50 ether);
         assertEq(pool.assetsOf(dora), 200 ether);
@@ -245,11 +245,15 @@ contract DelegationPoolOperatorAttacksTest is PoolFixture {
 
     // ------------------------------------------------------------------ credit
 
-    function _offer(int96 price) private view returns (HandOver memory) {
-        return HandOver({ to: bob, price: price, validUntil: type(uint40).max });
+    function _offer(int96 price) private view returns (TransferOffer memory) {
+        return TransferOffer({ to: bob, price: price, validUntil: type(uint40).max });
     }
 
-    function _signed(IHandOvers offers, Slot memory slot, HandOver memory offer) private view returns (bytes memory) {
+    function _signed(ISlotTransfers offers, Slot memory slot, TransferOffer memory offer)
+        private
+        view
+        returns (bytes memory)
+    {
         bytes32 domain = keccak256(
             abi.encode(
                 keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
@@ -261,7 +265,7 @@ contract DelegationPoolOperatorAttacksTest is PoolFixture {
         );
         bytes32 content = keccak256(
             abi.encode(
-                keccak256("HandOver(bytes32 slot,address to,int96 price,uint40 validUntil)"),
+                keccak256("TransferOffer(bytes32 slot,address to,int96 price,uint40 validUntil)"),
                 keccak256(abi.encode(slot, keccak256(abi.encode(terms)))),
                 offer.to,
                 offer.price,
@@ -282,19 +286,19 @@ contract DelegationPoolOperatorAttacksTest is PoolFixture {
         assertEq(market.credits(address(pool)), PRICE);
         uint256 bobs = market.credits(bob);
 
-        IHandOvers offers = IHandOvers(market.handOvers());
-        HandOver memory offer = _offer(-int96(PRICE));
+        ISlotTransfers offers = ISlotTransfers(market.slotTransfers());
+        TransferOffer memory offer = _offer(-int96(PRICE));
         bytes memory signature = _signed(offers, slot, offer);
         vm.prank(bob);
-        vm.expectRevert(IHandOvers.HandOverNotOffered.selector);
-        offers.takeOver(slot, terms, offer, bob, signature);
+        vm.expectRevert(ISlotTransfers.TransferNotOffered.selector);
+        offers.acceptTransfer(slot, terms, offer, bob, signature);
         // The same on the chain, by a key of the pool's.
         vm.prank(operator);
         pool.setSubmitter(accomplice, true);
         vm.startPrank(accomplice);
         registry.serve(address(pool));
-        vm.expectRevert(IHandOvers.NotHolder.selector);
-        offers.handOver(slot, terms, offer);
+        vm.expectRevert(ISlotTransfers.NotHolder.selector);
+        offers.offerTransfer(slot, terms, offer);
         vm.stopPrank();
 
         assertEq(market.credits(bob), bobs);
@@ -309,15 +313,15 @@ contract DelegationPoolOperatorAttacksTest is PoolFixture {
         _allocate(400);
         Slot memory slot = _open(address(pool));
         _credit(1 ether);
-        IHandOvers offers = IHandOvers(market.handOvers());
+        ISlotTransfers offers = ISlotTransfers(market.slotTransfers());
         vm.prank(operator);
         pool.setSubmitter(accomplice, true);
         vm.startPrank(accomplice);
         registry.serve(address(pool));
-        offers.handOver(slot, terms, _offer(0));
+        offers.offerTransfer(slot, terms, _offer(0));
         vm.stopPrank();
         vm.prank(bob);
-        offers.takeOver(slot, terms, _offer(0), bob, "");
+        offers.acceptTransfer(slot, terms, _offer(0), bob, "");
         assertEq(registry.bondedOf(id, address(pool)), 0);
         assertEq(pool.harvest(), 1 ether);
         assertEq(registry.proverOf(address(pool)).stake, 401 ether);

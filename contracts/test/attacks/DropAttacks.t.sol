@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOver } from "../../src/interfaces/IHandOvers.sol";
-import { Slot } from "../../src/types/Slot.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
+import { TransferOffer } from "../../src/interfaces/ISlotTransfers.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
-import { HandOverFixture } from "../market/HandOverFixture.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { HeaderFixture } from "../HeaderFixture.sol";
+import { SlotTransferFixture } from "../market/SlotTransferFixture.sol";
 
 /// @notice Requesters that drop what somebody holds.
-contract DropAttacksTest is HandOverFixture, HeaderFixture {
+contract DropAttacksTest is SlotTransferFixture, HeaderFixture {
     /// @dev A friend of the requester sells its slot, and the requester drops it under the buyer.
     function test_ASlotThatWasSoldAndDroppedPaysItsBuyer() public {
         uint256 funds = _funds();
         Slot memory slot = _open(bob);
-        HandOver memory offer = _offerTo(address(0), 9 ether);
-        _handOver(bob, slot, offer);
+        TransferOffer memory offer = _offerTo(address(0), 9 ether);
+        _offerTransfer(bob, slot, offer);
         Slot memory held = _take(slot, offer, alice, "");
         vm.prank(requester);
         market.drop(held, terms, _noInputs());

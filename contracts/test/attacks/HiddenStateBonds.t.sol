@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Slot, SlotState } from "../../src/types/Slot.sol";
-import { Terms } from "../../src/types/Terms.sol";
 import { ISealedBidAuction } from "../../src/interfaces/ISealedBidAuction.sol";
 import { ChainTerms } from "../../src/types/ChainTerms.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { AuctionFixture } from "../mechanisms/AuctionFixture.sol";
 import { MiningFixture } from "../mechanisms/MiningFixture.sol";

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOver, IHandOvers } from "../../src/interfaces/IHandOvers.sol";
 import { IMining } from "../../src/interfaces/IMining.sol";
-import { Slot, SlotState } from "../../src/types/Slot.sol";
-import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
+import { ISlotTransfers, TransferOffer } from "../../src/interfaces/ISlotTransfers.sol";
 import { Mining } from "../../src/mechanisms/Mining.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { MiningFixture } from "../mechanisms/MiningFixture.sol";
 
 /// @notice Miners, winners and creators that misbehave, and what each has before and after.
@@ -117,19 +117,19 @@ contract MiningAttacksTest is MiningFixture {
         assertEq(mining.burned(), TICKET_BOND);
     }
 
-    function _handOver(Slot memory slot, address taker) private returns (Slot memory) {
-        IHandOvers offers = IHandOvers(market.handOvers());
-        HandOver memory offer = HandOver(taker, 0, uint40(block.timestamp));
+    function _offerTransfer(Slot memory slot, address taker) private returns (Slot memory) {
+        ISlotTransfers offers = ISlotTransfers(market.slotTransfers());
+        TransferOffer memory offer = TransferOffer(taker, 0, uint40(block.timestamp));
         vm.prank(alice);
-        offers.handOver(slot, terms, offer);
+        offers.offerTransfer(slot, terms, offer);
         vm.prank(taker);
-        offers.takeOver(slot, terms, offer, taker, "");
+        offers.acceptTransfer(slot, terms, offer, taker, "");
         slot.prover = taker;
         return slot;
     }
 
-    function test_HandOverOfAMinedSlot() public {
-        Slot memory slot = _handOver(_openMined(), bob);
+    function test_OfferTransferOfAMinedSlot() public {
+        Slot memory slot = _offerTransfer(_openMined(), bob);
         uint256 snapshot = vm.snapshotState();
         _prove(slot, bob);
         _assertDeposit(hot, 0);

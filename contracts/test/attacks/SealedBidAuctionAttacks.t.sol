@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import { ISealedBidAuction } from "../../src/interfaces/ISealedBidAuction.sol";
 import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
-import { ISealedBidAuction } from "../../src/interfaces/ISealedBidAuction.sol";
 import { AuctionFixture } from "../mechanisms/AuctionFixture.sol";
 
 /// @notice Bidders and requesters that misbehave, and what each has before and after.

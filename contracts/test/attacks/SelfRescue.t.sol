@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOver } from "../../src/interfaces/IHandOvers.sol";
-import { Slot } from "../../src/types/Slot.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
+import { TransferOffer } from "../../src/interfaces/ISlotTransfers.sol";
 import { Bps } from "../../src/libraries/Bps.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 
 /// @notice Missing one's own slot and rescuing it through a second address, under every setting that the rules for terms
@@ -75,12 +75,12 @@ contract SelfRescueTest is MarketFixture {
         return _worth() + _funds();
     }
 
-    function _handOver(Slot memory slot) private returns (Slot memory) {
-        HandOver memory offer = HandOver(carol, 0, uint40(vm.getBlockTimestamp()));
+    function _offerTransfer(Slot memory slot) private returns (Slot memory) {
+        TransferOffer memory offer = TransferOffer(carol, 0, uint40(vm.getBlockTimestamp()));
         vm.prank(alice);
-        handOvers.handOver(slot, terms, offer);
+        slotTransfers.offerTransfer(slot, terms, offer);
         vm.prank(carol);
-        handOvers.takeOver(slot, terms, offer, carol, "");
+        slotTransfers.acceptTransfer(slot, terms, offer, carol, "");
         slot.prover = carol;
         return slot;
     }
@@ -103,7 +103,7 @@ contract SelfRescueTest is MarketFixture {
         vm.revertToState(snapshot);
 
         address rescuer = carol;
-        if (s.handsOver) (slot, rescuer) = (_handOver(slot), alice);
+        if (s.handsOver) (slot, rescuer) = (_offerTransfer(slot), alice);
         vm.warp(slot.exclusiveUntil + bound(s.late, 0, terms.expiryWindow - terms.exclusiveWindow - 1));
         _prove(slot, rescuer);
         assertLt(_worth(), honest, "alone");

@@ -4,8 +4,8 @@ pragma solidity 0.8.30;
 import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
 
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
-import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { TestToken } from "../mocks/TestToken.sol";
@@ -93,7 +93,7 @@ contract SettlementAttacksTest is MarketFixture {
         _allocate(id, 0);
         registry.requestUnstake(100 ether);
         vm.stopPrank();
-        assertFalse(registry.isAble(id, mallory, 1, terms.version));
+        assertFalse(registry.isEligible(id, mallory, 1, terms.version));
         mechanism.setNext(mallory, PRICE, 0);
         vm.prank(requester);
         vm.expectRevert(abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 0, BOND));
@@ -118,7 +118,7 @@ contract SettlementAttacksTest is MarketFixture {
                 market.prove(slots[i], terms, changed, proof);
             } else {
                 vm.prank(mallory);
-                vm.expectPartialRevert(IProofMarketEvents.NotAllocatedProver.selector);
+                vm.expectPartialRevert(IProofMarketEvents.NotAssignedProver.selector);
                 market.prove(slots[i], terms, changed, proof);
             }
             vm.prank(mallory);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Terms } from "../../src/types/Terms.sol";
 import { IStakeLottery } from "../../src/interfaces/IStakeLottery.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { RegistryFixture } from "../RegistryFixture.sol";
 import { RegistryHarness } from "../mocks/RegistryHarness.sol";
 

@@ -2,9 +2,9 @@
 pragma solidity 0.8.30;
 
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
-import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 
 /// @notice A market's creator, its mechanism, its requester and a rescuer are one and the same attacker. Alice joined with 500
@@ -62,7 +62,7 @@ contract TermsChangeTest is MarketFixture {
         vm.prank(requester);
         vm.expectRevert(abi.encodeWithSelector(IProverRegistry.TermsNotAccepted.selector, 2, 1, 1));
         market.openSlot(id, terms, 0, _statement(), "");
-        assertFalse(registry.isAble(id, alice, terms.bond, terms.version));
+        assertFalse(registry.isEligible(id, alice, terms.bond, terms.version));
 
         // Nor by giving it to her later, or by way of a slot that opens to all.
         Slot memory slot = _open(address(0), terms.price, 0);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import { TransferRollup } from "../../src/examples/TransferRollup.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
-import { Slot, SlotState } from "../../src/types/Slot.sol";
-import { Terms } from "../../src/types/Terms.sol";
 import { ITransferRollup } from "../../src/interfaces/ITransferRollup.sol";
 import { ChainTerms } from "../../src/types/ChainTerms.sol";
-import { TransferRollup } from "../../src/examples/TransferRollup.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { VmSafe } from "forge-std/Vm.sol";

@@ -2,13 +2,13 @@
 pragma solidity 0.8.30;
 
 import { CircuitRegistry } from "../../src/CircuitRegistry.sol";
-import { IHandOvers } from "../../src/interfaces/IHandOvers.sol";
 import { IProofMarket } from "../../src/interfaces/IProofMarket.sol";
-import { Slot } from "../../src/types/Slot.sol";
-import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
+import { ISlotTransfers } from "../../src/interfaces/ISlotTransfers.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { BlockVerifier } from "../../src/verifiers/BlockVerifier.sol";
 import { HeaderFixture } from "../HeaderFixture.sol";
 import { MarketDeployer } from "../MarketDeployer.sol";
@@ -28,7 +28,7 @@ abstract contract GasFixture is MarketDeployer, HeaderFixture {
     TestToken internal token;
     IProofMarket internal market;
     IProverRegistry internal registry;
-    IHandOvers internal handOvers;
+    ISlotTransfers internal slotTransfers;
     StakeLottery internal lottery;
     BlockVerifier internal verifier;
     bytes32 internal circuit;
@@ -67,7 +67,7 @@ abstract contract GasFixture is MarketDeployer, HeaderFixture {
             })
         );
         registry = IProverRegistry(market.registry());
-        handOvers = IHandOvers(market.handOvers());
+        slotTransfers = ISlotTransfers(market.slotTransfers());
         lottery = new StakeLottery(registry, address(market), IRandomness(address(0)));
         verifier = new BlockVerifier(BlockKey.read());
         circuit = circuits.register(address(verifier), "key", "descriptor", true, "uri");

@@ -2,11 +2,11 @@
 // solc: via-ir
 pragma solidity 0.8.30;
 
+import { TransferRollup } from "../../src/examples/TransferRollup.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { ChainTerms } from "../../src/types/ChainTerms.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
-import { ChainTerms } from "../../src/types/ChainTerms.sol";
-import { TransferRollup } from "../../src/examples/TransferRollup.sol";
 import { GasFixture } from "./GasFixture.sol";
 import { Vm } from "forge-std/Vm.sol";
 

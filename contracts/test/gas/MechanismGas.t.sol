@@ -3,9 +3,8 @@
 pragma solidity 0.8.30;
 
 import { Offer } from "../../src/interfaces/IAgreement.sol";
-import { HandOver } from "../../src/interfaces/IHandOvers.sol";
-import { Slot } from "../../src/types/Slot.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
+import { TransferOffer } from "../../src/interfaces/ISlotTransfers.sol";
 import { IVerifier } from "../../src/interfaces/IVerifier.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { Agreement } from "../../src/mechanisms/Agreement.sol";
@@ -13,7 +12,8 @@ import { Mining } from "../../src/mechanisms/Mining.sol";
 import { Race } from "../../src/mechanisms/Race.sol";
 import { ReverseDutchAuction } from "../../src/mechanisms/ReverseDutchAuction.sol";
 import { SealedBidAuction } from "../../src/mechanisms/SealedBidAuction.sol";
-import { HandOverDigest } from "../market/HandOverDigest.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { SlotTransferDigest } from "../market/SlotTransferDigest.sol";
 import { PuzzleVerifier } from "../verifiers/generated/PuzzleVerifier.sol";
 import { MechanismGasFixture } from "./MechanismGasFixture.sol";
 
@@ -52,7 +52,7 @@ contract MechanismGasTest is MechanismGasFixture {
     /// @dev Hashes the terms, which the offer binds, apart from the market, which hashes them too.
     uint256 private constant OPEN_WITH_AGREEMENT_MAX = 93_500;
     /// @dev Two contracts: offers, and the market, which is passed slot and terms once more.
-    uint256 private constant TAKE_OVER_MAX = 93_000;
+    uint256 private constant ACCEPT_TRANSFER_MAX = 93_000;
     /// @dev Laps before the one that is measured: as many slots as the ring has places.
     uint256 private constant LAPS = CAPACITY;
 
@@ -145,7 +145,7 @@ contract MechanismGasTest is MechanismGasFixture {
         vm.prank(payee);
         dutch.lock(slot, terms, payee);
         _lockGas = _used();
-        return _allocated(slot, payee, dutch.priceAt(slot, terms, vm.getBlockTimestamp()));
+        return _assigned(slot, payee, dutch.priceAt(slot, terms, vm.getBlockTimestamp()));
     }
 
     // ------------------------------------------------------------------ sealed bids
@@ -223,7 +223,7 @@ contract MechanismGasTest is MechanismGasFixture {
         }
         auction.settle(slot, terms, payee);
         gas.settle = _used();
-        slot = _allocated(slot, payee, prices.length == 1 ? terms.price : prices[1]);
+        slot = _assigned(slot, payee, prices.length == 1 ? terms.price : prices[1]);
         _prove(slot);
         gas.prove = _used();
     }
@@ -295,13 +295,13 @@ contract MechanismGasTest is MechanismGasFixture {
         Slot memory slot;
         for (uint256 i; i < LAPS; ++i) {
             slot = _openWith(data);
-            _prove(_handOver(slot, 0));
+            _prove(_offerTransfer(slot, 0));
         }
         slot = _openWith(data);
         uint256 gas = _record("agreement_open");
         assertLe(gas, OPEN_WITH_AGREEMENT_MAX);
         assertEq(slot.prover, bob);
-        _prove(_handOver(slot, 0));
+        _prove(_offerTransfer(slot, 0));
         _record("agreement_slot", gas + _record("agreement_prove"));
     }
 
@@ -309,42 +309,43 @@ contract MechanismGasTest is MechanismGasFixture {
 
     /// @dev From bob to the payee, for a price: credit moves as well as the bond.
     /// forge-config: default.isolate = true
-    function test_HandOver() public {
+    function test_OfferTransfer() public {
         ReverseDutchAuction dutch = new ReverseDutchAuction(registry, address(market));
         _use(address(dutch), bytes32(uint256(180) << 96 | uint256(0.02 ether)));
-        _prove(_handOver(_lockByBob(dutch), 0.01 ether));
+        _prove(_offerTransfer(_lockByBob(dutch), 0.01 ether));
 
-        _handOver(_lockByBob(dutch), 0.01 ether);
-        _bounded("handover_take", _used(), TAKE_OVER_MAX);
-        _record("handover_offer", _offerGas);
+        _offerTransfer(_lockByBob(dutch), 0.01 ether);
+        _bounded("transfer_accept", _used(), ACCEPT_TRANSFER_MAX);
+        _record("transfer_offer", _offerGas);
 
         Slot memory slot = _lockByBob(dutch);
-        HandOver memory offer = _offerOf(0.01 ether);
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(bobKey, HandOverDigest.hash(address(handOvers), slot, terms, offer));
+        TransferOffer memory offer = _offerOf(0.01 ether);
+        (uint8 v, bytes32 r, bytes32 s) =
+            vm.sign(bobKey, SlotTransferDigest.hash(address(slotTransfers), slot, terms, offer));
         vm.prank(payee);
-        handOvers.takeOver(slot, terms, offer, payee, abi.encodePacked(r, s, v));
-        _bounded("handover_take_signed", _used(), TAKE_OVER_MAX);
+        slotTransfers.acceptTransfer(slot, terms, offer, payee, abi.encodePacked(r, s, v));
+        _bounded("transfer_accept_signed", _used(), ACCEPT_TRANSFER_MAX);
     }
 
     function _lockByBob(ReverseDutchAuction dutch) private returns (Slot memory slot) {
         slot = _openWith("");
         vm.prank(bob);
         dutch.lock(slot, terms, bob);
-        return _allocated(slot, bob, dutch.priceAt(slot, terms, vm.getBlockTimestamp()));
+        return _assigned(slot, bob, dutch.priceAt(slot, terms, vm.getBlockTimestamp()));
     }
 
-    function _offerOf(int96 price) private view returns (HandOver memory) {
-        return HandOver({ to: payee, price: price, validUntil: uint40(vm.getBlockTimestamp()) + 60 });
+    function _offerOf(int96 price) private view returns (TransferOffer memory) {
+        return TransferOffer({ to: payee, price: price, validUntil: uint40(vm.getBlockTimestamp()) + 60 });
     }
 
     /// @dev From bob to the payee, by an offer made on-chain; the last call is the taking.
-    function _handOver(Slot memory slot, int96 price) private returns (Slot memory held) {
-        HandOver memory offer = _offerOf(price);
+    function _offerTransfer(Slot memory slot, int96 price) private returns (Slot memory held) {
+        TransferOffer memory offer = _offerOf(price);
         vm.prank(bob);
-        handOvers.handOver(slot, terms, offer);
+        slotTransfers.offerTransfer(slot, terms, offer);
         _offerGas = _used();
         vm.prank(payee);
-        handOvers.takeOver(slot, terms, offer, payee, "");
+        slotTransfers.acceptTransfer(slot, terms, offer, payee, "");
         held = abi.decode(abi.encode(slot), (Slot));
         held.prover = payee;
     }

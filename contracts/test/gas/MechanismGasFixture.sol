@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import { IVerifier } from "../../src/interfaces/IVerifier.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
-import { IVerifier } from "../../src/interfaces/IVerifier.sol";
 import { GasFixture } from "./GasFixture.sol";
 
 /// @notice The system of GasFixture, its market under one mechanism after the other, in the state of one that runs: every
@@ -50,11 +50,11 @@ abstract contract MechanismGasFixture is GasFixture {
     }
 
     /// @dev The slot as it is once `prover` has it at `price`, now.
-    function _allocated(Slot memory slot, address prover, uint96 price) internal view returns (Slot memory held) {
+    function _assigned(Slot memory slot, address prover, uint96 price) internal view returns (Slot memory held) {
         held = abi.decode(abi.encode(slot), (Slot));
         (held.prover, held.price, held.startedAt) = (prover, price, uint40(vm.getBlockTimestamp()));
         held.exclusiveUntil = held.startedAt + terms.exclusiveWindow;
-        assertTrue(market.isOpen(held, terms), "not allocated so");
+        assertTrue(market.isOpen(held, terms), "not assigned so");
     }
 
     /// @dev Proves with a verifier that accepts anything: only to get the market into a state.

@@ -2,12 +2,12 @@
 // solc: via-ir
 pragma solidity 0.8.30;
 
+import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
+import { ReverseDutchAuction } from "../../src/mechanisms/ReverseDutchAuction.sol";
 import { DelegationPool } from "../../src/pools/DelegationPool.sol";
 import { DelegationPoolPolicies } from "../../src/pools/DelegationPoolPolicies.sol";
 import { DelegationPools } from "../../src/pools/DelegationPools.sol";
-import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
 import { Slot } from "../../src/types/Slot.sol";
-import { ReverseDutchAuction } from "../../src/mechanisms/ReverseDutchAuction.sol";
 import { MechanismGasFixture } from "./MechanismGasFixture.sol";
 
 /// @notice Whole-transaction gas of a pool that has earned, lost and paid out before; and that what a miss costs does not
@@ -42,7 +42,7 @@ contract PoolGasTest is MechanismGasFixture {
         created.announceMarket(id, 500, 1, terms.version);
         _approve(operator, created, 10 ether);
         vm.prank(operator);
-        created.stakeOwn(10 ether);
+        created.stakeOperator(10 ether);
         for (uint256 i; i < delegators; ++i) {
             address delegator = i == 0 ? dora : address(uint160(0x200000 + i));
             uint256 amount = 20 ether / delegators;
@@ -84,7 +84,7 @@ contract PoolGasTest is MechanismGasFixture {
         address key = taker == pool ? address(uint160(0x300000 + 1)) : address(uint160(0x300000 + DELEGATORS));
         vm.prank(key);
         dutch.lock(slot, terms, address(taker));
-        slot = _allocated(slot, address(taker), dutch.priceAt(slot, terms, vm.getBlockTimestamp()));
+        slot = _assigned(slot, address(taker), dutch.priceAt(slot, terms, vm.getBlockTimestamp()));
     }
 
     function _earn(IDelegationPool earner) private {
@@ -155,6 +155,6 @@ contract PoolGasTest is MechanismGasFixture {
         gas += _used();
         assertEq(registry.proverOf(address(loser)).stake, before - terms.bond);
         IDelegationPool.Totals memory totals = loser.totals();
-        assertEq(totals.own + totals.delegated + totals.exiting + totals.ownExiting, before - terms.bond);
+        assertEq(totals.operatorStake + totals.delegated + totals.exiting + totals.operatorExiting, before - terms.bond);
     }
 }

@@ -2,10 +2,10 @@
 pragma solidity 0.8.30;
 
 import { IProofMarket } from "../../src/interfaces/IProofMarket.sol";
-import { Slot } from "../../src/types/Slot.sol";
-import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { SlotLink } from "../../src/types/SlotLink.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { MockMechanism } from "../mocks/MockMechanism.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { TestToken } from "../mocks/TestToken.sol";
@@ -85,19 +85,19 @@ contract MarketHandler is Test {
         } catch { }
     }
 
-    function allocate(uint256 jump, uint256 which, uint256 who, uint96 price) external at(jump) {
+    function assign(uint256 jump, uint256 which, uint256 who, uint96 price) external at(jump) {
         if (_open.length == 0) return;
         Open storage item = _open[which % _open.length];
         Slot memory slot = item.slot;
         price = uint96(bound(price, 0, slot.price));
-        try mechanism.allocate(market, slot, item.terms, _actor(who), price) {
+        try mechanism.assign(market, slot, item.terms, _actor(who), price) {
             slot.prover = _actor(who);
             slot.price = price;
             slot.startedAt = uint40(now_);
             slot.exclusiveUntil = uint40(now_) + item.terms.exclusiveWindow;
             item.slot = slot;
             _countBond(slot.prover, item.terms);
-            ++done["allocate"];
+            ++done["assign"];
         } catch { }
     }
 

@@ -2,9 +2,9 @@
 // solc: via-ir
 pragma solidity 0.8.30;
 
+import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
-import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { MarketHandler } from "./MarketHandler.sol";
 
@@ -36,7 +36,7 @@ contract MarketInvariantTest is MarketFixture {
             (uint256 jump, uint256 a, uint256 b) = (random >> 8, random >> 40, random >> 96);
             uint256 kind = random % 11;
             if (kind < 2) handler.open(jump, a, uint96(b), uint32(b));
-            if (kind == 2) handler.allocate(jump, a, b, uint96(b));
+            if (kind == 2) handler.assign(jump, a, b, uint96(b));
             if (kind == 3 || kind == 4) handler.prove(jump, a, b, kind == 4);
             if (kind == 5) handler.expire(jump, a, b % 2 == 0);
             if (kind == 6 && b % 2 == 0) handler.cancel(jump, a);
@@ -53,7 +53,7 @@ contract MarketInvariantTest is MarketFixture {
         bytes32[14] memory kinds = [
             bytes32("open"),
             "open to all",
-            "allocate",
+            "assign",
             "prove",
             "rescue",
             "expire",

@@ -3,9 +3,9 @@ pragma solidity 0.8.30;
 
 import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
 import { IDelegationPoolPolicies } from "../../src/interfaces/IDelegationPoolPolicies.sol";
+import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
-import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { PoolFixture } from "../pools/PoolFixture.sol";
 
 /// @notice What everybody could claim of a pool is there, and what is there is somebody's, but for dust.
@@ -23,7 +23,8 @@ contract PoolInvariantTest is PoolFixture {
         markets = [_anotherMarket(), _anotherMarket()];
         bytes4[] memory selectors = new bytes4[](14);
         (selectors[0], selectors[1], selectors[2]) = (this.delegate.selector, this.exit.selector, this.claim.selector);
-        (selectors[3], selectors[4], selectors[5]) = (this.own.selector, this.ownExit.selector, this.credit.selector);
+        (selectors[3], selectors[4], selectors[5]) =
+        (this.own.selector, this.operatorExit.selector, this.credit.selector);
         (selectors[6], selectors[7], selectors[8]) = (this.open.selector, this.end.selector, this.allocation.selector);
         (selectors[9], selectors[10], selectors[11]) =
         (this.advance.selector, this.freeUp.selector, this.withdraw.selector);
@@ -74,21 +75,21 @@ contract PoolInvariantTest is PoolFixture {
 
     function own(uint256 jump, uint256 amount) external {
         _jump(jump);
-        _stakeOwn(_amount(amount));
+        _stakeOperator(_amount(amount));
         ++done["own"];
     }
 
     /// @dev Announces, waits a while, and asks back if it may; what is announced and not due stays for another time.
-    function ownExit(uint256 jump, uint256 amount) external {
+    function operatorExit(uint256 jump, uint256 amount) external {
         _jump(jump);
-        uint256 active = pool.totals().own;
-        (, uint256 from) = pool.ownExit();
+        uint256 active = pool.totals().operatorStake;
+        (, uint256 from) = pool.operatorExit();
         vm.startPrank(operator);
-        if (from == 0 && active != 0) from = pool.announceOwnExit(bound(amount, 1, active));
+        if (from == 0 && active != 0) from = pool.announceOperatorExit(bound(amount, 1, active));
         if (from > vm.getBlockTimestamp() && amount % 2 == 0) vm.warp(from);
-        try pool.requestOwnExit() {
+        try pool.requestOperatorExit() {
             assertGe(vm.getBlockTimestamp(), from);
-            ++done["ownExit"];
+            ++done["operatorExit"];
         } catch { }
         vm.stopPrank();
     }
@@ -244,10 +245,10 @@ contract PoolInvariantTest is PoolFixture {
             shares += pool.sharesOf(actors[i]);
         }
         assertEq(shares, t.shares, "shares");
-        uint256 priced = t.delegated - t.undripped;
-        assertLe(worth, priced, "backed");
+        uint256 vestedAssets = t.delegated - t.unvested;
+        assertLe(worth, vestedAssets, "backed");
         // Rounding, and what the virtual shares hold.
-        if (shares != 0) assertLe(priced - worth, 4 + (priced + 1) * 1e6 / (shares + 1e6), "dust");
+        if (shares != 0) assertLe(vestedAssets - worth, 4 + (vestedAssets + 1) * 1e6 / (shares + 1e6), "dust");
         else assertEq(t.delegated, 0, "nobody's");
     }
 
@@ -326,7 +327,7 @@ contract PoolInvariantTest is PoolFixture {
             if (kind == 2) this.exit(jump, a, b);
             if (kind == 3) this.claim(jump, a, b);
             if (kind == 4) this.own(jump, b);
-            if (kind == 5) this.ownExit(jump, b);
+            if (kind == 5) this.operatorExit(jump, b);
             if (kind == 6) this.credit(jump, b);
             if (kind == 7) this.open(jump, b);
             if (kind == 8) this.end(jump, b);
@@ -348,7 +349,7 @@ contract PoolInvariantTest is PoolFixture {
             "exit",
             "claim",
             "own",
-            "ownExit",
+            "operatorExit",
             "credit",
             "open",
             "prove",

@@ -2,9 +2,9 @@
 pragma solidity 0.8.30;
 
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { ChainTerms } from "../../src/types/ChainTerms.sol";
 import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
-import { ChainTerms } from "../../src/types/ChainTerms.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { ChainFixture } from "./ChainFixture.sol";
 

@@ -2,8 +2,8 @@
 pragma solidity 0.8.30;
 
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
-import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { ChainFixture } from "./ChainFixture.sol";
 
 /// @notice A rescue whose slot has an open premise: the slash is held, and paid or undone once.

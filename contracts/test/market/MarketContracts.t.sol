@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOvers } from "../../src/market/HandOvers.sol";
-import { MarketState } from "../../src/market/MarketState.sol";
 import { ProofMarket } from "../../src/ProofMarket.sol";
-import { ProofMarketExt } from "../../src/market/ProofMarketExt.sol";
 import { ProverRegistry } from "../../src/ProverRegistry.sol";
-import { TermsRules } from "../../src/market/TermsRules.sol";
 import { IProofMarket, IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { MarketState } from "../../src/market/MarketState.sol";
+import { ProofMarketExt } from "../../src/market/ProofMarketExt.sol";
+import { SlotTransfers } from "../../src/market/SlotTransfers.sol";
+import { TermsRules } from "../../src/market/TermsRules.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
@@ -18,12 +18,12 @@ contract MarketContractsTest is MarketFixture {
     enum Wrong {
         Nothing,
         RegistrysMarket,
-        HandOversMarket,
-        HandOversRegistry,
+        SlotTransfersMarket,
+        SlotTransfersRegistry,
         ExtensionsRegistry,
         ExtensionsCircuits,
         ExtensionsRules,
-        ExtensionsHandOvers
+        ExtensionsSlotTransfers
     }
 
     /// @dev The contracts that terms do not name.
@@ -32,7 +32,7 @@ contract MarketContractsTest is MarketFixture {
             address(market),
             market.extension(),
             address(registry),
-            address(handOvers),
+            address(slotTransfers),
             market.rules(),
             address(circuits),
             address(token)
@@ -99,21 +99,21 @@ contract MarketContractsTest is MarketFixture {
         right.rules = address(new TermsRules());
         address otherRegistry = address(new ProverRegistry(_params(), stranger));
         address otherRules = address(new TermsRules());
-        address otherHandOvers = address(new HandOvers(stranger, otherRegistry));
+        address otherSlotTransfers = address(new SlotTransfers(stranger, otherRegistry));
 
         market_ = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 3);
         right.registry = address(new ProverRegistry(_params(), wrong == Wrong.RegistrysMarket ? stranger : market_));
-        right.handOvers = address(
-            new HandOvers(
-                wrong == Wrong.HandOversMarket ? stranger : market_,
-                wrong == Wrong.HandOversRegistry ? otherRegistry : right.registry
+        right.slotTransfers = address(
+            new SlotTransfers(
+                wrong == Wrong.SlotTransfersMarket ? stranger : market_,
+                wrong == Wrong.SlotTransfersRegistry ? otherRegistry : right.registry
             )
         );
         MarketState.Contracts memory extensions = abi.decode(abi.encode(right), (MarketState.Contracts));
         if (wrong == Wrong.ExtensionsRegistry) extensions.registry = otherRegistry;
         if (wrong == Wrong.ExtensionsCircuits) extensions.circuits = stranger;
         if (wrong == Wrong.ExtensionsRules) extensions.rules = otherRules;
-        if (wrong == Wrong.ExtensionsHandOvers) extensions.handOvers = otherHandOvers;
+        if (wrong == Wrong.ExtensionsSlotTransfers) extensions.slotTransfers = otherSlotTransfers;
         address extension = address(new ProofMarketExt(extensions));
         if (wrong != Wrong.Nothing) vm.expectRevert(IProofMarketEvents.ContractsMismatch.selector);
         new ProofMarket(right, extension);

@@ -4,12 +4,12 @@ pragma solidity 0.8.30;
 
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
-import { HandOver } from "../../src/interfaces/IHandOvers.sol";
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { TransferOffer } from "../../src/interfaces/ISlotTransfers.sol";
+import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
-import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { EndedProbe } from "../mocks/EndedProbe.sol";
 import { MockMechanism } from "../mocks/MockMechanism.sol";
@@ -134,11 +134,11 @@ contract MechanismHookTest is MarketFixture {
 
     function test_ToldWhoHeldTheSlotLast() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = HandOver(bob, 0, type(uint40).max);
+        TransferOffer memory offer = TransferOffer(bob, 0, type(uint40).max);
         vm.prank(alice);
-        handOvers.handOver(slot, terms, offer);
+        slotTransfers.offerTransfer(slot, terms, offer);
         vm.prank(bob);
-        handOvers.takeOver(slot, terms, offer, bob, "");
+        slotTransfers.acceptTransfer(slot, terms, offer, bob, "");
         slot.prover = bob;
         _expectTold(slot, SlotState.Proven, bob);
         _prove(slot, bob);
@@ -230,10 +230,10 @@ contract MechanismHookTest is MarketFixture {
         assertEq(registry.bondedOf(id, alice), 0);
     }
 
-    /// @dev A mechanism allocates a slot while it may, and from then on has nothing to say.
-    function test_NoRefusalOnceTheMechanismAllocated() public {
+    /// @dev A mechanism assigns a slot while it may, and from then on has nothing to say.
+    function test_NoRefusalOnceTheMechanismAssigned() public {
         Slot memory slot = _undecided();
-        mechanism.allocate(market, slot, terms, bob, PRICE);
+        mechanism.assign(market, slot, terms, bob, PRICE);
         slot.prover = bob;
         (slot.startedAt, slot.exclusiveUntil) = (slot.openedAt, slot.openedAt + EXCLUSIVE);
         mechanism.setRefusesEnd(true);
@@ -375,7 +375,7 @@ contract MechanismHookTest is MarketFixture {
         uint256[] memory inputs = _inputs(alice);
         bytes[9] memory attacks = [
             abi.encodeCall(market.prove, (other, terms, inputs, MockProof.make(inputs))),
-            abi.encodeCall(market.allocate, (other, terms, bob, PRICE)),
+            abi.encodeCall(market.assign, (other, terms, bob, PRICE)),
             abi.encodeCall(market.expire, (other, terms, _noInputs())),
             abi.encodeCall(market.cancel, (other, terms, _noInputs())),
             abi.encodeCall(market.drop, (other, terms, _noInputs())),

@@ -3,10 +3,10 @@ pragma solidity 0.8.30;
 
 import { IAgreement, Offer } from "../../src/interfaces/IAgreement.sol";
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { Slot, SlotState } from "../../src/types/Slot.sol";
-import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { Agreement } from "../../src/mechanisms/Agreement.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { console } from "forge-std/Test.sol";
 
@@ -174,7 +174,7 @@ contract AgreementTest is MarketFixture {
     function _opensToAll() private {
         uint64 next = 1;
         vm.expectEmit(address(agreement));
-        emit IAgreement.ProverNotAble(id, next, offer.prover);
+        emit IAgreement.ProverNotEligible(id, next, offer.prover);
         Slot memory slot = _openWith(_data());
         assertEq(slot.prover, address(0));
         assertEq(slot.price, PRICE);

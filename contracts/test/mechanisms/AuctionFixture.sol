@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Slot } from "../../src/types/Slot.sol";
 import { ISealedBidAuction } from "../../src/interfaces/ISealedBidAuction.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { SealedBidAuction } from "../../src/mechanisms/SealedBidAuction.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 
 /// @notice A market that auctions its slots, and bidders with deposits: three provers, a key of the first, a stranger.
@@ -84,7 +84,7 @@ abstract contract AuctionFixture is MarketFixture {
     }
 
     /// @dev The slot as it is once `prover` has it at `price`, now.
-    function _allocated(Slot memory slot, address prover, uint96 price) internal view returns (Slot memory) {
+    function _assigned(Slot memory slot, address prover, uint96 price) internal view returns (Slot memory) {
         Slot memory after_ = abi.decode(abi.encode(slot), (Slot));
         (after_.prover, after_.price, after_.startedAt) = (prover, price, uint40(vm.getBlockTimestamp()));
         after_.exclusiveUntil = after_.startedAt + EXCLUSIVE;
@@ -93,8 +93,8 @@ abstract contract AuctionFixture is MarketFixture {
 
     function _settled(Slot memory slot, address prover, uint96 price) internal returns (Slot memory after_) {
         auction.settle(slot, terms, prover);
-        after_ = _allocated(slot, prover, price);
-        assertTrue(market.isOpen(after_, terms), "not allocated so");
+        after_ = _assigned(slot, prover, price);
+        assertTrue(market.isOpen(after_, terms), "not assigned so");
     }
 
     function _assertDeposit(address key, uint256 lost) internal view {

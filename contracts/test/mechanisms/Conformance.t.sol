@@ -4,7 +4,6 @@ pragma solidity 0.8.30;
 import { IAgreement, Offer } from "../../src/interfaces/IAgreement.sol";
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
 import { IMining } from "../../src/interfaces/IMining.sol";
-import { Slot } from "../../src/types/Slot.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { IReverseDutchAuction } from "../../src/interfaces/IReverseDutchAuction.sol";
 import { ISealedBidAuction } from "../../src/interfaces/ISealedBidAuction.sol";
@@ -16,6 +15,7 @@ import { Race } from "../../src/mechanisms/Race.sol";
 import { ReverseDutchAuction } from "../../src/mechanisms/ReverseDutchAuction.sol";
 import { SealedBidAuction } from "../../src/mechanisms/SealedBidAuction.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { HeaderFixture } from "../HeaderFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { MechanismConformance } from "./MechanismConformance.sol";
@@ -50,7 +50,7 @@ contract RaceConformanceTest is MechanismConformance {
         return bytes32(SlotHooks.ENDED | 30 << 8 | 4);
     }
 
-    function _allocates() internal pure override returns (bool) {
+    function _assigns() internal pure override returns (bool) {
         return false;
     }
 

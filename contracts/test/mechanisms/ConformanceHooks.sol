@@ -3,9 +3,9 @@ pragma solidity 0.8.30;
 
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
-import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { Vm } from "forge-std/Vm.sol";
@@ -24,8 +24,8 @@ abstract contract ConformanceHooks is MarketFixture {
     /// @dev Parameters it serves. Bit 250 must not mean anything to it.
     function _mechanismParams() internal view virtual returns (bytes32);
 
-    /// @dev Whether it ever allocates a slot.
-    function _allocates() internal pure virtual returns (bool) {
+    /// @dev Whether it ever assigns a slot.
+    function _assigns() internal pure virtual returns (bool) {
         return true;
     }
 
@@ -39,7 +39,7 @@ abstract contract ConformanceHooks is MarketFixture {
     }
 
     /// @dev Whatever this mechanism needs so that `prover` holds a slot just opened; false if it does not. A mechanism that
-    /// allocates at the opening needs nothing.
+    /// assigns at the opening needs nothing.
     function _take(Slot memory slot, address prover) internal virtual returns (bool) {
         return slot.prover == prover;
     }
@@ -89,24 +89,24 @@ abstract contract ConformanceHooks is MarketFixture {
         assertEq(slot.prover, address(0), "sold to nobody");
     }
 
-    /// @dev Opens a slot and has `prover` hold it; false if this mechanism never allocates.
+    /// @dev Opens a slot and has `prover` hold it; false if this mechanism never assigns.
     function _hold(address prover) internal returns (bool held, Slot memory slot) {
         slot = _openFor(prover);
         vm.recordLogs();
         held = _take(slot, prover);
-        assertEq(held, _allocates(), "held");
-        if (held && slot.prover == address(0)) slot = _lastAllocated();
+        assertEq(held, _assigns(), "held");
+        if (held && slot.prover == address(0)) slot = _lastAssigned();
         if (held) assertEq(slot.prover, prover, "holder");
     }
 
-    function _lastAllocated() internal returns (Slot memory slot) {
+    function _lastAssigned() internal returns (Slot memory slot) {
         Vm.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i = logs.length; i != 0; --i) {
-            if (logs[i - 1].topics[0] == IProofMarketEvents.SlotAllocated.selector) {
+            if (logs[i - 1].topics[0] == IProofMarketEvents.SlotAssigned.selector) {
                 return abi.decode(logs[i - 1].data, (Slot));
             }
         }
-        revert("no SlotAllocated");
+        revert("no SlotAssigned");
     }
 
     /// @dev To when anyone may prove the slot.
@@ -146,7 +146,7 @@ abstract contract ConformanceHooks is MarketFixture {
             _expectNamedError(alice, address(tested), _takeCall(slot, alice));
             _expectNamedError(stranger, address(tested), _takeCall(slot, bob));
         }
-        call = abi.encodeCall(market.allocate, (slot, terms, bob, slot.price));
+        call = abi.encodeCall(market.assign, (slot, terms, bob, slot.price));
         _expectNamedError(bob, address(market), call);
         _expectNamedError(address(tested), address(market), call);
     }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOver } from "../../src/interfaces/IHandOvers.sol";
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
-import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { TransferOffer } from "../../src/interfaces/ISlotTransfers.sol";
 import { RewardCurve } from "../../src/libraries/RewardCurve.sol";
 import { SlashSplit } from "../../src/libraries/SlashSplit.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { SlotLink } from "../../src/types/SlotLink.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { ConformanceHooks } from "./ConformanceHooks.sol";
@@ -52,7 +52,7 @@ abstract contract MechanismConformance is ConformanceHooks {
         _setTermsFails();
     }
 
-    /// @dev Else an allocation late in the windows would leave a rescuer no time.
+    /// @dev Else an assignment late in the windows would leave a rescuer no time.
     function test_RevertSetTerms_WhenWindowsDoNotFit() public {
         Slot memory slot = _openUnsold();
         uint32 undecided = uint32(slot.exclusiveUntil - slot.openedAt);
@@ -70,7 +70,7 @@ abstract contract MechanismConformance is ConformanceHooks {
 
     function test_RevertSetTerms_WhenBondIsZero() public {
         terms.bond = 0;
-        if (_allocates()) _setTermsFails();
+        if (_assigns()) _setTermsFails();
         else _setTerms();
     }
 
@@ -86,7 +86,7 @@ abstract contract MechanismConformance is ConformanceHooks {
             _proveFails(
                 slot,
                 stranger,
-                abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, address(0), slot.exclusiveUntil)
+                abi.encodeWithSelector(IProofMarketEvents.NotAssignedProver.selector, address(0), slot.exclusiveUntil)
             );
         }
         _warpToOpenToAll(slot);
@@ -153,9 +153,7 @@ abstract contract MechanismConformance is ConformanceHooks {
         _assertAccounted(slot.price);
         vm.warp(slot.exclusiveUntil - 1);
         _proveFails(
-            slot,
-            bob,
-            abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, alice, slot.exclusiveUntil)
+            slot, bob, abi.encodeWithSelector(IProofMarketEvents.NotAssignedProver.selector, alice, slot.exclusiveUntil)
         );
         vm.warp(slot.startedAt + FAST);
         _prove(slot, alice);
@@ -285,7 +283,7 @@ abstract contract MechanismConformance is ConformanceHooks {
             assertEq(slot.link & SlotLink.OPENED, 0);
             vm.recordLogs();
             assertTrue(_take(slot, alice));
-            slot = _lastAllocated();
+            slot = _lastAssigned();
         }
         assertEq(registry.bondedOf(id, alice), slot.prover == alice ? terms.bond : 0);
         _prove(slot, alice);
@@ -307,7 +305,7 @@ abstract contract MechanismConformance is ConformanceHooks {
         Slot memory open = _openFor(alice);
         vm.recordLogs();
         if (!_take(open, alice)) return;
-        Slot memory slot = open.prover == address(0) ? _lastAllocated() : open;
+        Slot memory slot = open.prover == address(0) ? _lastAssigned() : open;
         _assertNothingTakes(open, slot);
         assertEq(registry.bondedOf(id, alice), terms.bond, "reserved twice");
         assertEq(registry.bondedOf(id, bob), 0);
@@ -329,7 +327,7 @@ abstract contract MechanismConformance is ConformanceHooks {
         Slot memory open = _openFor(alice);
         vm.recordLogs();
         if (!_take(open, alice)) return;
-        Slot memory slot = open.prover == address(0) ? _lastAllocated() : open;
+        Slot memory slot = open.prover == address(0) ? _lastAssigned() : open;
         _warpToExpiry(slot);
         _assertNothingTakes(open, slot);
         market.expire(slot, terms, _noInputs());
@@ -373,21 +371,21 @@ abstract contract MechanismConformance is ConformanceHooks {
 
     // ---------------------------------------------------------------- hand-over
 
-    function _handOver(Slot memory slot, address taker) private returns (Slot memory handedOver) {
-        HandOver memory offer = HandOver({ to: taker, price: 0, validUntil: type(uint40).max });
+    function _offerTransfer(Slot memory slot, address taker) private returns (Slot memory transferred) {
+        TransferOffer memory offer = TransferOffer({ to: taker, price: 0, validUntil: type(uint40).max });
         vm.prank(slot.prover);
-        handOvers.handOver(slot, terms, offer);
+        slotTransfers.offerTransfer(slot, terms, offer);
         vm.prank(taker);
-        handOvers.takeOver(slot, terms, offer, taker, "");
-        handedOver = slot;
-        handedOver.prover = taker;
+        slotTransfers.acceptTransfer(slot, terms, offer, taker, "");
+        transferred = slot;
+        transferred.prover = taker;
     }
 
-    function test_HandedOverSlotIsProvenByItsTaker() public {
+    function test_TransferredSlotIsProvenByItsTaker() public {
         (bool held, Slot memory slot) = _hold(alice);
         if (!held) return;
         _enable(carol);
-        Slot memory taken = _handOver(slot, carol);
+        Slot memory taken = _offerTransfer(slot, carol);
         assertEq(registry.bondedOf(id, alice), 0);
         assertEq(registry.bondedOf(id, carol), terms.bond);
         _assertNothingTakes(slot, taken);
@@ -398,13 +396,13 @@ abstract contract MechanismConformance is ConformanceHooks {
         _assertAccounted(0);
     }
 
-    function test_HandedOverSlotIsMissedByItsTaker() public {
+    function test_TransferredSlotIsMissedByItsTaker() public {
         (bool held, Slot memory slot) = _hold(alice);
         if (!held) return;
         _enable(carol);
         uint256 stake = registry.proverOf(alice).stake;
         uint256 stakeOfTaker = registry.proverOf(carol).stake;
-        Slot memory taken = _handOver(slot, carol);
+        Slot memory taken = _offerTransfer(slot, carol);
         _warpToOpenToAll(taken);
         _prove(taken, stranger);
         assertEq(registry.proverOf(alice).stake, stake);
@@ -413,11 +411,11 @@ abstract contract MechanismConformance is ConformanceHooks {
         _assertAccounted(0);
     }
 
-    function test_HandedOverSlotExpires() public {
+    function test_TransferredSlotExpires() public {
         (bool held, Slot memory slot) = _hold(alice);
         if (!held) return;
         _enable(carol);
-        Slot memory taken = _handOver(slot, carol);
+        Slot memory taken = _offerTransfer(slot, carol);
         _warpToExpiry(taken);
         market.expire(taken, terms, _noInputs());
         assertEq(registry.bondedOf(id, carol), 0);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Slot } from "../../src/types/Slot.sol";
-import { Terms } from "../../src/types/Terms.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { Mining } from "../../src/mechanisms/Mining.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { HeaderFixture } from "../HeaderFixture.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { MockPuzzle } from "../mocks/MockPuzzle.sol";

@@ -3,12 +3,12 @@ pragma solidity 0.8.30;
 
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
-import { Slot, SlotState } from "../../src/types/Slot.sol";
-import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IRace } from "../../src/interfaces/IRace.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { Race } from "../../src/mechanisms/Race.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { console } from "forge-std/Test.sol";
 

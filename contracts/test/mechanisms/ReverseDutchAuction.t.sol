@@ -3,11 +3,11 @@ pragma solidity 0.8.30;
 
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
-import { Slot, SlotState } from "../../src/types/Slot.sol";
-import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IReverseDutchAuction } from "../../src/interfaces/IReverseDutchAuction.sol";
 import { ReverseDutchAuction } from "../../src/mechanisms/ReverseDutchAuction.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { console } from "forge-std/Test.sol";
 
@@ -168,7 +168,7 @@ contract ReverseDutchAuctionTest is MarketFixture {
         Slot memory locked = _locked(slot, alice);
         assertEq(locked.price, 4 ether);
         vm.expectEmit(address(market));
-        emit IProofMarketEvents.SlotAllocated(id, slot.id, alice, locked);
+        emit IProofMarketEvents.SlotAssigned(id, slot.id, alice, locked);
         _lock(slot, alice);
         assertEq(_funds(), funds - 4 ether);
         assertEq(registry.bondedOf(id, alice), BOND);
@@ -258,7 +258,7 @@ contract ReverseDutchAuctionTest is MarketFixture {
         vm.startPrank(bob);
         vm.expectRevert(abi.encodeWithSelector(IProofMarketEvents.SlotNotOpen.selector, SlotState.None));
         auction.lock(slot, terms, bob);
-        vm.expectRevert(IProofMarketEvents.SlotAlreadyAllocated.selector);
+        vm.expectRevert(IProofMarketEvents.SlotAlreadyAssigned.selector);
         auction.lock(locked, terms, bob);
         vm.stopPrank();
         assertEq(registry.bondedOf(id, alice), BOND);

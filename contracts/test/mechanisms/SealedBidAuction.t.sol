@@ -3,12 +3,12 @@ pragma solidity 0.8.30;
 
 import { IBondEscrow } from "../../src/interfaces/IBondEscrow.sol";
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { Slot, SlotState } from "../../src/types/Slot.sol";
-import { Terms } from "../../src/types/Terms.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { ISealedBidAuction } from "../../src/interfaces/ISealedBidAuction.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { SealedBidAuction } from "../../src/mechanisms/SealedBidAuction.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { AuctionFixture } from "./AuctionFixture.sol";
 

@@ -4,9 +4,9 @@ pragma solidity 0.8.30;
 
 import { console } from "forge-std/Test.sol";
 
-import { Allocation, IMechanism } from "../../src/interfaces/IMechanism.sol";
-import { Terms } from "../../src/types/Terms.sol";
+import { Assignment, IMechanism } from "../../src/interfaces/IMechanism.sol";
 import { IStakeLottery } from "../../src/interfaces/IStakeLottery.sol";
+import { Terms } from "../../src/types/Terms.sol";
 import { RegistryFixture } from "../RegistryFixture.sol";
 
 contract StakeLotteryTest is RegistryFixture {
@@ -43,13 +43,13 @@ contract StakeLotteryTest is RegistryFixture {
         for (uint64 k = 1; k < 20; ++k) {
             uint256 random = uint256(keccak256(abi.encode(seed, MARKET, k, uint256(0))));
             address expected = [alice, bob, carol][(random % 15) / 5];
-            (Allocation memory allocation,) = harness.open(MARKET, 20 - k, _terms(1));
+            (Assignment memory assignment,) = harness.open(MARKET, 20 - k, _terms(1));
             random = uint256(keccak256(abi.encode(seed, MARKET, 20 - k, uint256(0))));
-            assertEq(allocation.prover, [alice, bob, carol][(random % 15) / 5]);
-            assertEq(allocation.price, 5e18);
-            assertEq(allocation.undecidedUntil, 0);
-            (allocation,) = harness.open(MARKET, k, _terms(1));
-            assertEq(allocation.prover, expected);
+            assertEq(assignment.prover, [alice, bob, carol][(random % 15) / 5]);
+            assertEq(assignment.price, 5e18);
+            assertEq(assignment.undecidedUntil, 0);
+            (assignment,) = harness.open(MARKET, k, _terms(1));
+            assertEq(assignment.prover, expected);
             skip(60);
             vm.prevrandao(bytes32(uint256(k)));
         }
@@ -60,9 +60,9 @@ contract StakeLotteryTest is RegistryFixture {
     function test_OpenToAll_WhenNobodyStaked() public {
         _mineSeed(lottery);
         vm.recordLogs();
-        (Allocation memory allocation,) = harness.open(MARKET, 1, _terms(1));
-        assertEq(allocation.prover, address(0));
-        assertEq(allocation.price, 5e18);
+        (Assignment memory assignment,) = harness.open(MARKET, 1, _terms(1));
+        assertEq(assignment.prover, address(0));
+        assertEq(assignment.price, 5e18);
         assertEq(vm.getRecordedLogs().length, 0);
     }
 
@@ -84,8 +84,8 @@ contract StakeLotteryTest is RegistryFixture {
                 emit IStakeLottery.ProversPassedOver(MARKET, k, passed);
                 ++rescued;
             }
-            (Allocation memory allocation,) = harness.open(MARKET, k, _terms(1));
-            assertEq(allocation.prover, passed == 4 ? address(0) : bob);
+            (Assignment memory assignment,) = harness.open(MARKET, k, _terms(1));
+            assertEq(assignment.prover, passed == 4 ? address(0) : bob);
         }
         assertGt(rescued, 10);
     }
@@ -111,8 +111,8 @@ contract StakeLotteryTest is RegistryFixture {
         _nextSeededEpoch();
         assertEq(registry.totalWeight(MARKET), 10);
         for (uint256 i = 0; i < 20; ++i) {
-            (Allocation memory allocation,) = harness.open(MARKET, ++slot, _terms(1));
-            assertEq(allocation.prover, provers[7]);
+            (Assignment memory assignment,) = harness.open(MARKET, ++slot, _terms(1));
+            assertEq(assignment.prover, provers[7]);
         }
     }
 
@@ -121,8 +121,8 @@ contract StakeLotteryTest is RegistryFixture {
     function _winners(uint256 count) private returns (address[] memory winners) {
         winners = new address[](count);
         for (uint64 k = 0; k < count; ++k) {
-            (Allocation memory allocation,) = harness.open(MARKET, 1_000 + k, _terms(1));
-            winners[k] = allocation.prover;
+            (Assignment memory assignment,) = harness.open(MARKET, 1_000 + k, _terms(1));
+            winners[k] = assignment.prover;
         }
     }
 
@@ -214,8 +214,8 @@ contract StakeLotteryTest is RegistryFixture {
         uint256 draws = 1_500;
         uint256[3] memory wins;
         for (uint64 k = 0; k < draws; ++k) {
-            (Allocation memory allocation,) = harness.open(MARKET, k, _terms(1));
-            uint256 id = registry.proverOf(allocation.prover).id;
+            (Assignment memory assignment,) = harness.open(MARKET, k, _terms(1));
+            uint256 id = registry.proverOf(assignment.prover).id;
             ++wins[id == 1 ? 0 : id == 10 ? 2 : 1];
         }
         uint256[3] memory expected = [draws * 2 / 5, draws * 2 / 5, draws / 5];
@@ -241,8 +241,8 @@ contract StakeLotteryGasTest is RegistryFixture {
     }
 
     function test_Gas_OnOpen() public {
-        (Allocation memory allocation, uint256 spent) = harness.open(MARKET, 1, _terms(UNIT));
-        assertTrue(allocation.prover != address(0));
+        (Assignment memory assignment, uint256 spent) = harness.open(MARKET, 1, _terms(UNIT));
+        assertTrue(assignment.prover != address(0));
         console.log("onOpen 4096, called by the market, all cold", spent);
         assertLe(spent, 25_100);
     }
@@ -252,8 +252,8 @@ contract StakeLotteryGasTest is RegistryFixture {
         _nextSeededEpoch();
         _nextEpoch();
         bytes memory headers = _seedHeaders(lottery, vm.getBlockTimestamp() / EPOCH, keccak256("mix"));
-        (Allocation memory allocation, uint256 spent) = harness.openWith(MARKET, 1, _terms(UNIT), headers);
-        assertTrue(allocation.prover != address(0));
+        (Assignment memory assignment, uint256 spent) = harness.openWith(MARKET, 1, _terms(UNIT), headers);
+        assertTrue(assignment.prover != address(0));
         console.log("onOpen 4096, that brings the seed in", spent);
         assertLe(spent, 42_000);
     }

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { ProverRegistry } from "../../src/ProverRegistry.sol";
-import { Allocation } from "../../src/interfaces/IMechanism.sol";
+import { Assignment } from "../../src/interfaces/IMechanism.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { IStakeLottery } from "../../src/interfaces/IStakeLottery.sol";
@@ -120,8 +120,8 @@ contract StakeLotterySeedsTest is RegistryFixture {
         bytes[] memory blocks = _chain(2, time - 6, 12);
         vm.expectEmit(address(lottery));
         emit IStakeLottery.EpochSeeded(next, _seedFrom(next, _mix(1)), vm.getBlockNumber() - 1);
-        (Allocation memory allocation,) = harness.openWith(MARKET, 1, _terms(1), _pair(blocks, 1));
-        assertEq(allocation.prover, alice);
+        (Assignment memory assignment,) = harness.openWith(MARKET, 1, _terms(1), _pair(blocks, 1));
+        assertEq(assignment.prover, alice);
         _assertSeed(next, _mix(1));
     }
 
@@ -132,8 +132,8 @@ contract StakeLotterySeedsTest is RegistryFixture {
         bytes[4] memory data = [_pair(blocks, 1), _pair(blocks, 2), bytes("junk"), bytes("")];
         vm.recordLogs();
         for (uint64 i; i < 4; ++i) {
-            (Allocation memory allocation,) = harness.openWith(MARKET, i, _terms(1), data[i]);
-            assertEq(allocation.prover, alice);
+            (Assignment memory assignment,) = harness.openWith(MARKET, i, _terms(1), data[i]);
+            assertEq(assignment.prover, alice);
             lottery.bringSeed(next, data[i]);
         }
         assertEq(vm.getRecordedLogs().length, 0);
@@ -302,12 +302,12 @@ contract StakeLotterySeedsTest is RegistryFixture {
     function test_SlotsOfAnEpochWithoutSeedAreOpenToAll() public {
         bytes[] memory blocks = _chain(3, time - 6, 12);
         vm.roll(vm.getBlockNumber() - 1 + WINDOW);
-        (Allocation memory allocation,) = harness.openWith(MARKET, 1, _terms(1), _pair(blocks, 2));
-        assertEq(allocation.prover, address(0));
-        assertEq(allocation.price, 5e18);
-        assertEq(allocation.undecidedUntil, 0);
-        (allocation,) = harness.open(MARKET, 2, _terms(1));
-        assertEq(allocation.prover, address(0));
+        (Assignment memory assignment,) = harness.openWith(MARKET, 1, _terms(1), _pair(blocks, 2));
+        assertEq(assignment.prover, address(0));
+        assertEq(assignment.price, 5e18);
+        assertEq(assignment.undecidedUntil, 0);
+        (assignment,) = harness.open(MARKET, 2, _terms(1));
+        assertEq(assignment.prover, address(0));
         // That is final: the seed block, if somebody comes with it after all, is not looked at.
         vm.roll(vm.getBlockNumber() - 1);
         lottery.bringSeed(next, _pair(blocks, 1));
@@ -315,8 +315,8 @@ contract StakeLotterySeedsTest is RegistryFixture {
         assertEq(seed, 0);
         _nextEpoch();
         _mineSeed(lottery);
-        (allocation,) = harness.open(MARKET, 3, _terms(1));
-        assertEq(allocation.prover, alice);
+        (assignment,) = harness.open(MARKET, 3, _terms(1));
+        assertEq(assignment.prover, alice);
     }
 
     /// @dev A chain that began after the seed time has no weights for that epoch either. The epoch after has both.
@@ -381,8 +381,8 @@ contract StakeLotterySeedsTest is RegistryFixture {
 
         // An opening needs nobody for it.
         vm.warp((next + 2) * EPOCH);
-        Allocation memory allocation = drawn.onOpen(MARKET, 1, _terms(1), "");
-        assertEq(allocation.prover, alice);
+        Assignment memory assignment = drawn.onOpen(MARKET, 1, _terms(1), "");
+        assertEq(assignment.prover, alice);
         (, seed) = drawn.seedOf(next + 2);
         assertEq(seed, _seedFrom(next + 2, beacon.valueOf(drawn.seedTime(next + 2) / 30)));
     }

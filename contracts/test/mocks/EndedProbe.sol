@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Allocation, IMechanism } from "../../src/interfaces/IMechanism.sol";
+import { Assignment, IMechanism } from "../../src/interfaces/IMechanism.sol";
 import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
 
@@ -14,7 +14,7 @@ contract EndedProbe is IMechanism {
         Reenter
     }
 
-    Allocation private _next;
+    Assignment private _next;
     Mode private _mode;
     address private _target;
     bytes private _attack;
@@ -25,7 +25,7 @@ contract EndedProbe is IMechanism {
     bytes4 public attackError;
 
     function setNext(address prover, uint96 price) external {
-        _next = Allocation(prover, price, 0);
+        _next = Assignment(prover, price, 0);
     }
 
     function setMode(Mode mode) external {
@@ -39,7 +39,7 @@ contract EndedProbe is IMechanism {
 
     function validateTerms(Terms calldata) external view { }
 
-    function onOpen(uint256, uint64, Terms calldata, bytes calldata) external view returns (Allocation memory) {
+    function onOpen(uint256, uint64, Terms calldata, bytes calldata) external view returns (Assignment memory) {
         return _next;
     }
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { Allocation, IMechanism } from "../../src/interfaces/IMechanism.sol";
+import { Assignment, IMechanism } from "../../src/interfaces/IMechanism.sol";
 import { IProofMarket } from "../../src/interfaces/IProofMarket.sol";
 import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
 
-/// @notice For tests: allocates as it was told.
+/// @notice For tests: assigns as it was told.
 contract MockMechanism is IMechanism {
     error Refused();
 
-    Allocation private _next;
+    Assignment private _next;
     bool public refuses;
     uint256 public lastMarket;
     uint64 public lastSlot;
@@ -28,7 +28,7 @@ contract MockMechanism is IMechanism {
     bytes4 public attackError;
 
     function setNext(address prover, uint96 price, uint40 undecidedUntil) external {
-        _next = Allocation(prover, price, undecidedUntil);
+        _next = Assignment(prover, price, undecidedUntil);
     }
 
     function setRefuses(bool refuses_) external {
@@ -54,7 +54,7 @@ contract MockMechanism is IMechanism {
 
     function onOpen(uint256 market, uint64 slot, Terms calldata, bytes calldata data)
         external
-        returns (Allocation memory)
+        returns (Assignment memory)
     {
         (lastMarket, lastSlot) = (market, slot);
         if (data.length != 0) lastData = data;
@@ -71,9 +71,9 @@ contract MockMechanism is IMechanism {
         (endedState, endedPayee, endedProver) = (state, payee, slot.prover);
     }
 
-    function allocate(IProofMarket market, Slot calldata slot, Terms calldata terms, address prover, uint96 price)
+    function assign(IProofMarket market, Slot calldata slot, Terms calldata terms, address prover, uint96 price)
         external
     {
-        market.allocate(slot, terms, prover, price);
+        market.assign(slot, terms, prover, price);
     }
 }

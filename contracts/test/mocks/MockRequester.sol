@@ -2,9 +2,9 @@
 pragma solidity 0.8.30;
 
 import { IProofMarket } from "../../src/interfaces/IProofMarket.sol";
+import { IRequester } from "../../src/interfaces/IRequester.sol";
 import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
-import { IRequester } from "../../src/interfaces/IRequester.sol";
 
 /// @notice For tests: a requester that records its callback, or misbehaves in it.
 contract MockRequester is IRequester {

@@ -2,11 +2,11 @@
 pragma solidity 0.8.30;
 
 import { ProverRegistry } from "../../src/ProverRegistry.sol";
-import { Allocation } from "../../src/interfaces/IMechanism.sol";
-import { Terms } from "../../src/types/Terms.sol";
+import { Assignment } from "../../src/interfaces/IMechanism.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
+import { Terms } from "../../src/types/Terms.sol";
 
 /// @notice Stands where the market stands: deploys a registry and may do to it what only a market may. Answers how much
 /// gas each call took.
@@ -42,20 +42,20 @@ contract RegistryHarness {
 
     function open(uint256 market, uint64 slot, Terms calldata terms)
         external
-        returns (Allocation memory allocation, uint256 spent)
+        returns (Assignment memory assignment, uint256 spent)
     {
         uint256 gas = gasleft();
-        allocation = lottery.onOpen(market, slot, terms, "");
+        assignment = lottery.onOpen(market, slot, terms, "");
         spent = gas - gasleft();
     }
 
     /// @notice Opens a slot with data for the mechanism.
     function openWith(uint256 market, uint64 slot, Terms calldata terms, bytes calldata data)
         external
-        returns (Allocation memory allocation, uint256 spent)
+        returns (Assignment memory assignment, uint256 spent)
     {
         uint256 gas = gasleft();
-        allocation = lottery.onOpen(market, slot, terms, data);
+        assignment = lottery.onOpen(market, slot, terms, data);
         spent = gas - gasleft();
     }
 

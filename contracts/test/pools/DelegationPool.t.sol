@@ -7,11 +7,11 @@ import { LibClone } from "solady/utils/LibClone.sol";
 
 import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
 import { IDelegationPools } from "../../src/interfaces/IDelegationPools.sol";
-import { Slot } from "../../src/types/Slot.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
-import { PoolFixture } from "./PoolFixture.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { HookToken } from "../mocks/HostileTokens.sol";
 import { TestToken } from "../mocks/TestToken.sol";
+import { PoolFixture } from "./PoolFixture.sol";
 
 /// @dev Begins to charge 1% on transfers once told to.
 contract LateFeeToken is TestToken {
@@ -31,7 +31,7 @@ contract LateFeeToken is TestToken {
 /// @notice A pool's life: delegating, earning, losing, leaving, and everything it refuses.
 contract DelegationPoolTest is PoolFixture {
     function _fill() private {
-        _stakeOwn(100 ether);
+        _stakeOperator(100 ether);
         _delegate(dora, 200 ether);
         _delegate(emil, 100 ether);
         _allocate(400);
@@ -127,9 +127,9 @@ contract DelegationPoolTest is PoolFixture {
         assertEq(pool.delegate(200 ether, 1), 200 ether * 1e6);
         _provide(operator, 5 ether);
         vm.expectEmit(address(pool));
-        emit IDelegationPool.OwnStaked(5 ether);
+        emit IDelegationPool.OperatorStaked(5 ether);
         vm.prank(operator);
-        pool.stakeOwn(5 ether);
+        pool.stakeOperator(5 ether);
         assertEq(registry.proverOf(address(pool)).stake, 205 ether);
         assertEq(pool.assetsOf(dora), 200 ether);
         assertEq(pool.assetsOf(emil), 0);
@@ -146,9 +146,9 @@ contract DelegationPoolTest is PoolFixture {
         assertEq(pool.harvest(), 10 ether);
         assertEq(pool.harvest(), 0);
         IDelegationPool.Totals memory t = pool.totals();
-        assertEq(t.own, 102.25 ether);
+        assertEq(t.operatorStake, 102.25 ether);
         assertEq(t.delegated, 306.75 ether);
-        assertEq(t.undripped, 6.75 ether);
+        assertEq(t.unvested, 6.75 ether);
         assertEq(pool.owedToOperator(), 1 ether);
         assertEq(token.balanceOf(address(pool)), 1 ether);
         assertEq(registry.proverOf(address(pool)).stake, 409 ether);
@@ -169,8 +169,8 @@ contract DelegationPoolTest is PoolFixture {
         assertEq(token.balanceOf(address(pool)), 0);
     }
 
-    /// @dev What drips is neither sped up nor put off by rewards next to nothing.
-    function test_SmallRewardsDoNotPutOffTheDrip() public {
+    /// @dev What vests is neither sped up nor put off by rewards next to nothing.
+    function test_SmallRewardsDoNotPutOffTheVesting() public {
         _delegate(dora, 100 ether);
         _credit(10 ether);
         pool.harvest();
@@ -185,13 +185,13 @@ contract DelegationPoolTest is PoolFixture {
     function test_ARewardWithNobodyAtStakeIsTheOperators() public {
         _credit(10 ether);
         pool.harvest();
-        assertEq(pool.totals().own, 9 ether);
+        assertEq(pool.totals().operatorStake, 9 ether);
         assertEq(pool.owedToOperator(), 1 ether);
         vm.prank(operator);
         pool.setCommission(0);
         _credit(1 ether);
         pool.harvest();
-        assertEq(pool.totals().own, 10 ether);
+        assertEq(pool.totals().operatorStake, 10 ether);
     }
 
     /// @dev With a commission of everything there is nothing to stake.
@@ -233,17 +233,17 @@ contract DelegationPoolTest is PoolFixture {
         assertApproxEqAbs(pool.assetsOf(dora), 94.736842105263157895 ether, 2);
         assertApproxEqAbs(pool.assetsOf(emil), 94.736842105263157895 ether, 2);
         assertApproxEqAbs(pool.totals().exiting, 94.736842105263157895 ether, 2);
-        assertApproxEqAbs(pool.totals().own, 75.789473684210526315 ether, 2);
+        assertApproxEqAbs(pool.totals().operatorStake, 75.789473684210526315 ether, 2);
     }
 
     function test_OwnCannotBearMoreThanItIs() public {
         _createPool(10_000, 0);
-        _stakeOwn(10 ether);
+        _stakeOperator(10 ether);
         _delegate(dora, 90 ether);
         _allocate(100);
         _slash(30 ether);
         pool.harvest();
-        assertEq(pool.totals().own, 0);
+        assertEq(pool.totals().operatorStake, 0);
         assertEq(pool.assetsOf(dora), 70 ether);
         _assertBooked();
     }
@@ -285,7 +285,7 @@ contract DelegationPoolTest is PoolFixture {
         pool.harvest();
         _skip(EXIT_TIME);
         assertApproxEqAbs(pool.assetsOf(dora), 9 ether, 1e12);
-        assertEq(pool.totals().own, 0);
+        assertEq(pool.totals().operatorStake, 0);
         _delegate(emil, 9 ether);
         assertApproxEqAbs(pool.assetsOf(dora), 9 ether, 1e12);
         assertApproxEqAbs(pool.assetsOf(emil), 9 ether, 1e12);
@@ -296,7 +296,7 @@ contract DelegationPoolTest is PoolFixture {
     /// @dev The same for any number of delegators. Called once with 1, once with 200 others in the pool.
     function _settleASlash(uint256 others) private returns (uint256 spent) {
         uint256 snapshot = vm.snapshotState();
-        _stakeOwn(100 ether);
+        _stakeOperator(100 ether);
         for (uint256 i; i < others; ++i) {
             _delegate(address(uint160(0x1000 + i)), 300 ether / others);
         }

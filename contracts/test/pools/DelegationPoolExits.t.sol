@@ -2,8 +2,8 @@
 pragma solidity 0.8.30;
 
 import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
-import { Slot } from "../../src/types/Slot.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
+import { Slot } from "../../src/types/Slot.sol";
 import { PoolFixture } from "./PoolFixture.sol";
 
 /// @notice How stake leaves a pool, what the operator may do, and what is refused.
@@ -16,7 +16,7 @@ contract DelegationPoolExitsTest is PoolFixture {
         other = _anotherMarket();
         _announceAll(other);
         seen = pool.revision();
-        _stakeOwn(100 ether);
+        _stakeOperator(100 ether);
         _delegate(dora, 200 ether);
         _delegate(emil, 100 ether);
     }
@@ -205,7 +205,7 @@ contract DelegationPoolExitsTest is PoolFixture {
         pool.freeUp(id);
         vm.expectRevert(abi.encodeWithSelector(IDelegationPool.StakeNotFree.selector, 50 ether, 200 ether));
         pool.advance();
-        assertFalse(registry.isAble(id, address(pool), 1, terms.version));
+        assertFalse(registry.isEligible(id, address(pool), 1, terms.version));
         // Nor may the operator put to other use what the bonds hold for now.
         vm.prank(operator);
         vm.expectRevert(abi.encodeWithSelector(IDelegationPool.ExitsWaiting.selector, 49 ether, 200 ether));
@@ -240,33 +240,35 @@ contract DelegationPoolExitsTest is PoolFixture {
 
     function test_TheOperatorsExit() public {
         vm.startPrank(operator);
-        vm.expectRevert(abi.encodeWithSelector(IDelegationPool.InsufficientOwn.selector, 100 ether, 101 ether));
-        pool.announceOwnExit(101 ether);
+        vm.expectRevert(
+            abi.encodeWithSelector(IDelegationPool.InsufficientOperatorStake.selector, 100 ether, 101 ether)
+        );
+        pool.announceOperatorExit(101 ether);
         uint256 from = vm.getBlockTimestamp() + NOTICE;
         vm.expectEmit(address(pool));
-        emit IDelegationPool.OwnExitAnnounced(60 ether, from);
-        assertEq(pool.announceOwnExit(60 ether), from);
+        emit IDelegationPool.OperatorExitAnnounced(60 ether, from);
+        assertEq(pool.announceOperatorExit(60 ether), from);
         assertEq(pool.revision(), seen + 1);
-        (uint256 amount, uint256 since) = pool.ownExit();
+        (uint256 amount, uint256 since) = pool.operatorExit();
         assertEq(amount, 60 ether);
         assertEq(since, from);
-        assertEq(pool.totals().own, 100 ether);
+        assertEq(pool.totals().operatorStake, 100 ether);
         vm.warp(from);
         vm.expectEmit(address(pool));
         emit IDelegationPool.ExitRequested(operator, 1, 60 ether, 0, 0);
-        pool.requestOwnExit();
+        pool.requestOperatorExit();
         vm.stopPrank();
-        (amount, since) = pool.ownExit();
+        (amount, since) = pool.operatorExit();
         assertEq(amount + since, 0);
-        assertEq(pool.totals().own, 40 ether);
-        assertEq(pool.totals().ownExiting, 60 ether);
+        assertEq(pool.totals().operatorStake, 40 ether);
+        assertEq(pool.totals().operatorExiting, 60 ether);
         vm.prank(operator);
         vm.expectRevert(IDelegationPool.NothingToClaim.selector);
         pool.withdrawOperator(operator);
         // What it asked back earns nothing: 9 to 40 of 340.
         _credit(10 ether);
         pool.harvest();
-        assertEq(pool.totals().own, 40 ether + uint256(9 ether) * 40 / 340 + 1);
+        assertEq(pool.totals().operatorStake, 40 ether + uint256(9 ether) * 40 / 340 + 1);
         _skip(EXIT_TIME);
         pool.advance();
         vm.prank(operator);
@@ -279,44 +281,44 @@ contract DelegationPoolExitsTest is PoolFixture {
     function test_TheOperatorsExitIsAtMostWhatIsLeft() public {
         _allocate(400);
         vm.prank(operator);
-        uint256 from = pool.announceOwnExit(90 ether);
+        uint256 from = pool.announceOperatorExit(90 ether);
         _slash(100 ether);
         vm.warp(from);
-        uint256 left = pool.totals().own;
+        uint256 left = pool.totals().operatorStake;
         assertLt(left, 90 ether);
         vm.prank(operator);
-        (, uint256 amount) = pool.requestOwnExit();
+        (, uint256 amount) = pool.requestOperatorExit();
         assertEq(amount, left);
     }
 
-    function test_AnOwnExitIsTakenBackAndAnnouncedAnew() public {
+    function test_AnOperatorExitIsTakenBackAndAnnouncedAnew() public {
         vm.startPrank(operator);
         vm.expectRevert(IDelegationPool.NothingAnnounced.selector);
-        pool.requestOwnExit();
+        pool.requestOperatorExit();
         vm.expectRevert(IDelegationPool.NothingAnnounced.selector);
-        pool.announceOwnExit(0);
-        uint256 from = pool.announceOwnExit(1 ether);
+        pool.announceOperatorExit(0);
+        uint256 from = pool.announceOperatorExit(1 ether);
         vm.warp(from - 1);
         // Another amount is another announcement, with all of its notice.
-        uint256 later = pool.announceOwnExit(100 ether);
+        uint256 later = pool.announceOperatorExit(100 ether);
         assertEq(later, from - 1 + NOTICE);
         vm.warp(from);
         vm.expectRevert(abi.encodeWithSelector(IDelegationPool.NoticeNotOver.selector, later));
-        pool.requestOwnExit();
-        pool.announceOwnExit(0);
+        pool.requestOperatorExit();
+        pool.announceOperatorExit(0);
         vm.warp(later);
         vm.expectRevert(IDelegationPool.NothingAnnounced.selector);
-        pool.requestOwnExit();
+        pool.requestOperatorExit();
         vm.stopPrank();
     }
 
     /// @dev Alone it is warned of by nobody, and whoever comes in the same block has not seen it.
     function test_AnOperatorThatIsAloneNeedsNoNotice() public {
         _createPool(0, 0);
-        _stakeOwn(10 ether);
+        _stakeOperator(10 ether);
         vm.startPrank(operator);
-        assertEq(pool.announceOwnExit(10 ether), vm.getBlockTimestamp());
-        pool.requestOwnExit();
+        assertEq(pool.announceOperatorExit(10 ether), vm.getBlockTimestamp());
+        pool.requestOperatorExit();
         pool.setCommission(10_000);
         pool.raiseCommission();
         vm.stopPrank();
@@ -361,14 +363,14 @@ contract DelegationPoolExitsTest is PoolFixture {
         pool.setSubmitter(stranger, true);
         pool.setUri("elsewhere");
         vm.stopPrank();
-        assertFalse(registry.actsFor(stranger, address(pool)));
+        assertFalse(registry.isSubmitterFor(stranger, address(pool)));
         assertTrue(registry.isNominated(address(pool), stranger));
         vm.prank(stranger);
         registry.serve(address(pool));
-        assertTrue(registry.actsFor(stranger, address(pool)));
+        assertTrue(registry.isSubmitterFor(stranger, address(pool)));
         vm.prank(operator);
         pool.setSubmitter(stranger, false);
-        assertFalse(registry.actsFor(stranger, address(pool)));
+        assertFalse(registry.isSubmitterFor(stranger, address(pool)));
     }
 
     function test_TheOperatorSignsForThePool_ButNotTowardsWhatMovesItsMoney() public {
@@ -380,7 +382,7 @@ contract DelegationPoolExitsTest is PoolFixture {
         bytes memory signature = abi.encodePacked(r, s, v);
         assertEq(pool.isValidSignature(digest, signature), bytes4(0x1626ba7e));
         assertEq(pool.isValidSignature(keccak256("another"), signature), bytes4(0xffffffff));
-        address[4] memory movers = [address(token), address(registry), address(market), market.handOvers()];
+        address[4] memory movers = [address(token), address(registry), address(market), market.slotTransfers()];
         for (uint256 i; i < movers.length; ++i) {
             vm.prank(movers[i]);
             assertEq(pool.isValidSignature(digest, signature), bytes4(0xffffffff));
@@ -391,9 +393,9 @@ contract DelegationPoolExitsTest is PoolFixture {
 
     function test_Revert_WhenNotOperator() public {
         bytes[11] memory calls = [
-            abi.encodeCall(pool.stakeOwn, (1)),
-            abi.encodeCall(pool.announceOwnExit, (1)),
-            abi.encodeCall(pool.requestOwnExit, ()),
+            abi.encodeCall(pool.stakeOperator, (1)),
+            abi.encodeCall(pool.announceOperatorExit, (1)),
+            abi.encodeCall(pool.requestOperatorExit, ()),
             abi.encodeCall(pool.withdrawOperator, (stranger)),
             abi.encodeCall(pool.setCommission, (1)),
             abi.encodeCall(pool.raiseCommission, ()),
@@ -416,7 +418,7 @@ contract DelegationPoolExitsTest is PoolFixture {
         pool.delegate(0, seen);
         vm.startPrank(operator);
         vm.expectRevert(IDelegationPool.AmountZero.selector);
-        pool.stakeOwn(0);
+        pool.stakeOperator(0);
         vm.stopPrank();
     }
 

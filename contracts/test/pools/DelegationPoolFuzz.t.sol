@@ -13,7 +13,7 @@ contract DelegationPoolFuzzTest is PoolFixture {
         b = uint96(bound(b, 1e6, 1e24));
         reward = uint96(bound(reward, 1, 100 ether));
         _createPool(0, uint16(bound(commission, 0, 10_000)));
-        if (own != 0) _stakeOwn(own);
+        if (own != 0) _stakeOperator(own);
         _delegate(dora, a);
         _delegate(emil, b);
         _credit(reward);
@@ -23,7 +23,7 @@ contract DelegationPoolFuzzTest is PoolFixture {
         uint256 rest = reward - uint256(reward) * bps / 10_000;
         uint256 base = uint256(own) + a + b;
         assertEq(pool.owedToOperator(), reward - rest);
-        assertApproxEqAbs(pool.totals().own, own + rest * own / base, 1);
+        assertApproxEqAbs(pool.totals().operatorStake, own + rest * own / base, 1);
         // One wei for rounding, and the virtual shares' part of the reward.
         uint256 dust = 2 + rest / (uint256(a) + b);
         assertLe(pool.assetsOf(dora), a + rest * a / base);
@@ -46,7 +46,7 @@ contract DelegationPoolFuzzTest is PoolFixture {
         a = bound(a, 1 ether, 100 ether);
         b = bound(b, 1 ether, 100 ether);
         _createPool(uint16(bound(first, 0, 10_000)), 0);
-        if (own != 0) _stakeOwn(own);
+        if (own != 0) _stakeOperator(own);
         _delegate(dora, a);
         _delegate(emil, b);
         _allocate((own + a + b) / UNIT);
@@ -59,7 +59,7 @@ contract DelegationPoolFuzzTest is PoolFixture {
         (uint256 rest, uint256 base) = (loss - firstLoss, own - firstLoss + a + b);
         if (base == 0) base = 1;
         IDelegationPool.Totals memory t = pool.totals();
-        assertApproxEqAbs(t.own, own - firstLoss - (own - firstLoss) * rest / base, 4);
+        assertApproxEqAbs(t.operatorStake, own - firstLoss - (own - firstLoss) * rest / base, 4);
         assertApproxEqAbs(pool.assetsOf(dora), (a - exit) - (a - exit) * rest / base, 5);
         assertApproxEqAbs(pool.assetsOf(emil), b - b * rest / base, 5);
         assertApproxEqAbs(t.exiting, exit - exit * rest / base, 5);
@@ -94,7 +94,7 @@ contract DelegationPoolFuzzTest is PoolFixture {
     }
 
     /// @dev Out and back in, a loss or a reward on the way or not: never more than who stays, and nobody else loses by it.
-    function testFuzz_OutAndBackNeverPays(uint256 others, uint256 amount, uint256 part, uint256 what, uint256 news)
+    function testFuzz_OutAndBackNeverPays(uint256 others, uint256 amount, uint256 part, uint256 what, uint256 accrual)
         public
     {
         others = bound(others, 1 ether, 200 ether);
@@ -106,7 +106,7 @@ contract DelegationPoolFuzzTest is PoolFixture {
         pool.harvest();
         _skip(EXIT_TIME / 2);
         uint256 snapshot = vm.snapshotState();
-        _happens(what, news);
+        _happens(what, accrual);
         _skip(EXIT_TIME);
         (uint256 stayed, uint256 doras) = (pool.assetsOf(emil), pool.assetsOf(dora));
 
@@ -117,7 +117,7 @@ contract DelegationPoolFuzzTest is PoolFixture {
         (uint256 open,) = pool.currentBatches();
         if (open != batch) return;
         assertLe(assets, stayed + 10 ether);
-        _happens(what, news);
+        _happens(what, accrual);
         uint256 exitShares = pool.exitSharesOf(batch, emil);
         (uint256 worth,,, uint256 all,) = pool.batches(batch);
         assertLe(worth, all, "never more than a wei");
@@ -132,12 +132,12 @@ contract DelegationPoolFuzzTest is PoolFixture {
     }
 
     /// @dev Nothing, a reward, or a loss of a part.
-    function _happens(uint256 what, uint256 news) private {
+    function _happens(uint256 what, uint256 accrual) private {
         if (what % 3 == 1) {
-            _credit(bound(news, 1, 100 ether));
+            _credit(bound(accrual, 1, 100 ether));
             pool.harvest();
         }
-        if (what % 3 == 2) _slash(uint96(bound(news, 2, 1 ether)));
+        if (what % 3 == 2) _slash(uint96(bound(accrual, 2, 1 ether)));
     }
 
     /// @dev However many put it up: 60 units delegated by one or by twelve are 60 units of weight.

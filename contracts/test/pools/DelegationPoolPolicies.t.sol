@@ -2,9 +2,9 @@
 pragma solidity 0.8.30;
 
 import { IDelegationPoolPolicies } from "../../src/interfaces/IDelegationPoolPolicies.sol";
+import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
-import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { PoolFixture } from "./PoolFixture.sol";
 
 /// @notice What a pool may do in which markets: announced, in force, narrowed, left.
@@ -14,7 +14,7 @@ contract DelegationPoolPoliciesTest is PoolFixture {
     function setUp() public override {
         super.setUp();
         other = _anotherMarket();
-        _stakeOwn(100 ether);
+        _stakeOperator(100 ether);
     }
 
     function _announce(uint256 marketId, uint16 exposure, uint32 from, uint32 to) private returns (uint256) {
@@ -123,7 +123,7 @@ contract DelegationPoolPoliciesTest is PoolFixture {
         pool.narrowMarket(other, 0, 9, 9);
         _assertPolicy(other, 0, 0, 0);
         assertEq(registry.allocationOf(other, address(pool)), 0);
-        assertFalse(registry.isAble(other, address(pool), 1, 2));
+        assertFalse(registry.isEligible(other, address(pool), 1, 2));
     }
 
     function test_RevertNarrow_WhenThatWouldWiden() public {

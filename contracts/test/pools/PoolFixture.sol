@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
 import { DelegationPool } from "../../src/pools/DelegationPool.sol";
 import { DelegationPoolPolicies } from "../../src/pools/DelegationPoolPolicies.sol";
 import { DelegationPools } from "../../src/pools/DelegationPools.sol";
-import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { TestToken } from "../mocks/TestToken.sol";
@@ -79,10 +79,10 @@ abstract contract PoolFixture is MarketFixture {
         return pool.delegate(amount, seen);
     }
 
-    function _stakeOwn(uint256 amount) internal {
+    function _stakeOperator(uint256 amount) internal {
         _provide(operator, amount);
         vm.prank(operator);
-        pool.stakeOwn(amount);
+        pool.stakeOperator(amount);
     }
 
     function _allocate(uint256 units) internal {
@@ -120,11 +120,11 @@ abstract contract PoolFixture is MarketFixture {
     }
 
     /// @dev The operator announces that it will ask back `amount`, and does when it may.
-    function _ownExit(uint256 amount) internal returns (uint256 batch) {
+    function _operatorExit(uint256 amount) internal returns (uint256 batch) {
         vm.startPrank(operator);
-        uint256 from = pool.announceOwnExit(amount);
+        uint256 from = pool.announceOperatorExit(amount);
         if (from > vm.getBlockTimestamp()) vm.warp(from);
-        (batch,) = pool.requestOwnExit();
+        (batch,) = pool.requestOperatorExit();
         vm.stopPrank();
     }
 
@@ -146,7 +146,7 @@ abstract contract PoolFixture is MarketFixture {
     /// @dev What the pool's parts add up to.
     function _sum() internal view returns (uint256) {
         IDelegationPool.Totals memory t = pool.totals();
-        return t.own + t.delegated + t.exiting + t.ownExiting;
+        return t.operatorStake + t.delegated + t.exiting + t.operatorExiting;
     }
 
     function _assertBooked() internal view {

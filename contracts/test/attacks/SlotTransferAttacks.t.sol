@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOver, IHandOvers } from "../../src/interfaces/IHandOvers.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
-import { Slot } from "../../src/types/Slot.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
-import { HandOverFixture } from "../market/HandOverFixture.sol";
+import { ISlotTransfers, TransferOffer } from "../../src/interfaces/ISlotTransfers.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { SlotTransferFixture } from "../market/SlotTransferFixture.sol";
 
 /// @notice What handing a slot over cannot be used for. Mallory has two addresses with stake: alice and carol.
-contract HandOverAttacksTest is HandOverFixture {
+contract SlotTransferAttacksTest is SlotTransferFixture {
     function _coalition() private view returns (uint256) {
         return _worth(alice) + _worth(carol);
     }
 
     /// @dev A second address of the holder takes over, in the last second, and misses. Whoever of the others rescues, the
     /// coalition loses the bond; rescuing itself, it still loses what the split does not give back.
-    function test_HandOverToOneselfToEscapeASlash() public {
+    function test_OfferTransferToOneselfToEscapeASlash() public {
         Slot memory slot = _open(alice);
         uint256 before = _coalition();
         vm.warp(slot.exclusiveUntil - 1);
@@ -27,7 +27,7 @@ contract HandOverAttacksTest is HandOverFixture {
         assertEq(registry.positionOf(id, carol).misses, 1);
     }
 
-    function test_HandOverToOneselfAndRescueIt() public {
+    function test_OfferTransferToOneselfAndRescueIt() public {
         Slot memory slot = _open(alice);
         uint256 before = _coalition();
         uint256 honest = before + PRICE;
@@ -40,15 +40,15 @@ contract HandOverAttacksTest is HandOverFixture {
     }
 
     /// @dev An address that a coalition can afford to lose has nothing to lose, so it cannot take the slot either.
-    function test_HandOverToAnEmptyAddress() public {
+    function test_OfferTransferToAnEmptyAddress() public {
         Slot memory slot = _open(alice);
         address empty = makeAddr("empty");
         vm.startPrank(empty);
         registry.register("");
         _allocate(id, 0);
         vm.stopPrank();
-        HandOver memory offer = _offerTo(empty, 0);
-        _handOver(alice, slot, offer);
+        TransferOffer memory offer = _offerTo(empty, 0);
+        _offerTransfer(alice, slot, offer);
         _takeFails(slot, offer, empty, abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 0, BOND));
         vm.warp(slot.exclusiveUntil);
         uint256 before = _worth(alice);
@@ -57,7 +57,7 @@ contract HandOverAttacksTest is HandOverFixture {
     }
 
     /// @dev Misses in a row suspend whoever missed, through however many hands the slots went before.
-    function test_HandOverDoesNotLaunderMisses() public {
+    function test_OfferTransferDoesNotLaunderMisses() public {
         for (uint256 i; i < 2; ++i) {
             Slot memory slot = _pass(_open(alice), alice, carol);
             vm.warp(slot.exclusiveUntil);
@@ -85,24 +85,24 @@ contract HandOverAttacksTest is HandOverFixture {
         Slot memory his = _open(bob);
         uint256 before = market.credits(alice);
 
-        HandOver memory away = _offerTo(bob, -1);
-        _handOverFails(aliceHot, hers, away, _error(IHandOvers.NotHolder.selector));
+        TransferOffer memory away = _offerTo(bob, -1);
+        _offerTransferFails(aliceHot, hers, away, _error(ISlotTransfers.NotHolder.selector));
         (, uint256 stolen) = makeAddrAndKey("alice's hot key");
-        bytes memory notOffered = _error(IHandOvers.HandOverNotOffered.selector);
+        bytes memory notOffered = _error(ISlotTransfers.TransferNotOffered.selector);
         _takeByFails(bob, hers, away, bob, _sign(stolen, hers, away), notOffered);
 
-        HandOver memory dear = _offerTo(alice, int96(int256(CREDIT)));
-        _handOver(bob, his, dear);
-        _takeByFails(aliceHot, his, dear, alice, "", _error(IHandOvers.NotTaker.selector));
+        TransferOffer memory dear = _offerTo(alice, int96(int256(CREDIT)));
+        _offerTransfer(bob, his, dear);
+        _takeByFails(aliceHot, his, dear, alice, "", _error(ISlotTransfers.NotTaker.selector));
         // Nor as a taker of its own account: its credit is not alice's.
         dear.to = address(0);
-        _handOver(bob, his, dear);
+        _offerTransfer(bob, his, dear);
         bytes memory broke = abi.encodeWithSelector(IProofMarketEvents.InsufficientCredit.selector, 0, CREDIT);
         _takeByFails(aliceHot, his, dear, aliceHot, "", broke);
 
         // What it can do: give the slot away for nothing, which frees the bond.
-        HandOver memory gift = _offerTo(bob, 0);
-        _handOver(aliceHot, hers, gift);
+        TransferOffer memory gift = _offerTo(bob, 0);
+        _offerTransfer(aliceHot, hers, gift);
         _take(hers, gift, bob, "");
         assertEq(market.credits(alice), before);
         assertEq(registry.proverOf(alice).stake, 200 ether);
@@ -113,15 +113,16 @@ contract HandOverAttacksTest is HandOverFixture {
     /// not come to life again.
     function test_StolenSubmitterCannotHaveAnOfferTakenTwice() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, -10 ether);
-        _handOver(alice, slot, offer);
+        TransferOffer memory offer = _offerTo(bob, -10 ether);
+        _offerTransfer(alice, slot, offer);
         for (uint256 i; i < 3; ++i) {
             vm.prank(bob);
-            (bool taken,) = address(handOvers).call(abi.encodeCall(handOvers.takeOver, (slot, terms, offer, bob, "")));
+            (bool taken,) =
+                address(slotTransfers).call(abi.encodeCall(slotTransfers.acceptTransfer, (slot, terms, offer, bob, "")));
             if (!taken) break;
             Slot memory held = _heldBy(slot, bob);
-            HandOver memory back = _offerTo(alice, 0);
-            _handOver(bob, held, back);
+            TransferOffer memory back = _offerTo(alice, 0);
+            _offerTransfer(bob, held, back);
             _takeBy(aliceHot, held, back, alice, "");
         }
         assertEq(market.credits(alice), CREDIT - 10 ether);
@@ -131,14 +132,14 @@ contract HandOverAttacksTest is HandOverFixture {
     /// @dev The same with a signature: one that pays the taker is used up as well.
     function test_SignedPaymentCannotBeTakenTwice() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, -10 ether);
+        TransferOffer memory offer = _offerTo(bob, -10 ether);
         bytes memory signature = _sign(aliceKey, slot, offer);
         _takeBy(bob, slot, offer, bob, signature);
         Slot memory held = _heldBy(slot, bob);
-        HandOver memory back = _offerTo(alice, 0);
-        _handOver(bob, held, back);
+        TransferOffer memory back = _offerTo(alice, 0);
+        _offerTransfer(bob, held, back);
         _takeBy(aliceHot, held, back, alice, "");
-        _takeByFails(bob, slot, offer, bob, signature, _error(IHandOvers.HandOverNotOffered.selector));
+        _takeByFails(bob, slot, offer, bob, signature, _error(ISlotTransfers.TransferNotOffered.selector));
         assertEq(market.credits(alice), CREDIT - 10 ether);
         assertEq(market.credits(bob), CREDIT + 10 ether);
     }
@@ -146,11 +147,11 @@ contract HandOverAttacksTest is HandOverFixture {
     /// @dev Carol has a slot and bob's hot key: she would have him take it in its last second, and rescue it herself.
     function test_StolenSubmitterCannotTakeASlotToMissIt() public {
         Slot memory slot = _open(carol);
-        HandOver memory trap = _offerTo(bob, 0);
-        _handOver(carol, slot, trap);
+        TransferOffer memory trap = _offerTo(bob, 0);
+        _offerTransfer(carol, slot, trap);
         uint256 before = registry.proverOf(bob).stake;
         vm.warp(slot.exclusiveUntil - 1);
-        _takeByFails(bobHot, slot, trap, bob, "", _error(IHandOvers.NotTaker.selector));
+        _takeByFails(bobHot, slot, trap, bob, "", _error(ISlotTransfers.NotTaker.selector));
         vm.warp(slot.exclusiveUntil);
         _prove(slot, bob);
         assertEq(registry.proverOf(bob).stake, before);
@@ -160,10 +161,10 @@ contract HandOverAttacksTest is HandOverFixture {
     /// @dev An offer seen in the mempool does not help whoever comes first unless it is for them: and to anyone is to anyone.
     function test_FrontRunningAnOfferToAnyoneStillPaysTheHolder() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(address(0), 4 ether);
-        _handOver(alice, slot, offer);
+        TransferOffer memory offer = _offerTo(address(0), 4 ether);
+        _offerTransfer(alice, slot, offer);
         _take(slot, offer, carol, "");
-        _takeFails(slot, offer, bob, _error(IHandOvers.SlotNotHeld.selector));
+        _takeFails(slot, offer, bob, _error(ISlotTransfers.SlotNotHeld.selector));
         assertEq(market.credits(alice), CREDIT + 4 ether);
         assertEq(market.credits(bob), CREDIT);
     }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOver } from "../../src/interfaces/IHandOvers.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { TransferOffer } from "../../src/interfaces/ISlotTransfers.sol";
 import { Slot, SlotState } from "../../src/types/Slot.sol";
-import { HandOverDigest } from "./HandOverDigest.sol";
 import { MarketFixture } from "../MarketFixture.sol";
+import { SlotTransferDigest } from "./SlotTransferDigest.sol";
 
 /// @notice Three provers with stake and credit, each with a hot key of its own, that hand slots to each other.
-abstract contract HandOverFixture is MarketFixture {
+abstract contract SlotTransferFixture is MarketFixture {
     uint256 internal constant CREDIT = 50 ether;
 
     uint256 internal aliceKey;
@@ -37,8 +37,8 @@ abstract contract HandOverFixture is MarketFixture {
     }
 
     /// @dev To `to`, or anyone if zero, good for as long as a slot opened now is held.
-    function _offerTo(address to, int96 price) internal view returns (HandOver memory) {
-        return HandOver({ to: to, price: price, validUntil: _now() + EXCLUSIVE });
+    function _offerTo(address to, int96 price) internal view returns (TransferOffer memory) {
+        return TransferOffer({ to: to, price: price, validUntil: _now() + EXCLUSIVE });
     }
 
     /// @dev The slot after `to` took it.
@@ -47,76 +47,81 @@ abstract contract HandOverFixture is MarketFixture {
         held.prover = to;
     }
 
-    function _digest(Slot memory slot, HandOver memory offer) internal view returns (bytes32) {
-        return HandOverDigest.hash(address(handOvers), slot, terms, offer);
+    function _digest(Slot memory slot, TransferOffer memory offer) internal view returns (bytes32) {
+        return SlotTransferDigest.hash(address(slotTransfers), slot, terms, offer);
     }
 
-    function _sign(uint256 key, Slot memory slot, HandOver memory offer) internal view returns (bytes memory) {
+    function _sign(uint256 key, Slot memory slot, TransferOffer memory offer) internal view returns (bytes memory) {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, _digest(slot, offer));
         return abi.encodePacked(r, s, v);
     }
 
-    function _handOver(address sender, Slot memory slot, HandOver memory offer) internal returns (bytes32) {
+    function _offerTransfer(address sender, Slot memory slot, TransferOffer memory offer) internal returns (bytes32) {
         vm.prank(sender);
-        return handOvers.handOver(slot, terms, offer);
+        return slotTransfers.offerTransfer(slot, terms, offer);
     }
 
-    function _handOverFails(address sender, Slot memory slot, HandOver memory offer, bytes memory error) internal {
+    function _offerTransferFails(address sender, Slot memory slot, TransferOffer memory offer, bytes memory error)
+        internal
+    {
         vm.prank(sender);
         vm.expectRevert(error);
-        handOvers.handOver(slot, terms, offer);
+        slotTransfers.offerTransfer(slot, terms, offer);
     }
 
-    function _revoke(address sender, Slot memory slot, HandOver memory offer) internal {
+    function _revoke(address sender, Slot memory slot, TransferOffer memory offer) internal {
         vm.prank(sender);
-        handOvers.revokeHandOver(slot, terms, offer);
+        slotTransfers.revokeTransfer(slot, terms, offer);
     }
 
-    function _revokeFails(address sender, Slot memory slot, HandOver memory offer, bytes memory error) internal {
+    function _revokeFails(address sender, Slot memory slot, TransferOffer memory offer, bytes memory error) internal {
         vm.prank(sender);
         vm.expectRevert(error);
-        handOvers.revokeHandOver(slot, terms, offer);
+        slotTransfers.revokeTransfer(slot, terms, offer);
     }
 
     /// @dev `taker` takes the slot itself; returns the slot as it then is.
-    function _take(Slot memory slot, HandOver memory offer, address taker, bytes memory signature)
+    function _take(Slot memory slot, TransferOffer memory offer, address taker, bytes memory signature)
         internal
         returns (Slot memory held)
     {
         return _takeBy(taker, slot, offer, taker, signature);
     }
 
-    function _takeBy(address sender, Slot memory slot, HandOver memory offer, address taker, bytes memory signature)
-        internal
-        returns (Slot memory held)
-    {
+    function _takeBy(
+        address sender,
+        Slot memory slot,
+        TransferOffer memory offer,
+        address taker,
+        bytes memory signature
+    ) internal returns (Slot memory held) {
         vm.prank(sender);
-        handOvers.takeOver(slot, terms, offer, taker, signature);
+        slotTransfers.acceptTransfer(slot, terms, offer, taker, signature);
         held = _heldBy(slot, taker);
         assertTrue(market.isOpen(held, terms), "changed more than the holder");
     }
 
-    function _takeFails(Slot memory slot, HandOver memory offer, address taker, bytes memory error) internal {
+    function _takeFails(Slot memory slot, TransferOffer memory offer, address taker, bytes memory error) internal {
         _takeByFails(taker, slot, offer, taker, "", error);
     }
 
     function _takeByFails(
         address sender,
         Slot memory slot,
-        HandOver memory offer,
+        TransferOffer memory offer,
         address taker,
         bytes memory signature,
         bytes memory error
     ) internal {
         vm.prank(sender);
         vm.expectRevert(error);
-        handOvers.takeOver(slot, terms, offer, taker, signature);
+        slotTransfers.acceptTransfer(slot, terms, offer, taker, signature);
     }
 
     /// @dev The slot is handed over on-chain at no price.
     function _pass(Slot memory slot, address from, address to) internal returns (Slot memory) {
-        HandOver memory offer = HandOver({ to: to, price: 0, validUntil: type(uint40).max });
-        _handOver(from, slot, offer);
+        TransferOffer memory offer = TransferOffer({ to: to, price: 0, validUntil: type(uint40).max });
+        _offerTransfer(from, slot, offer);
         return _take(slot, offer, to, "");
     }
 

@@ -4,17 +4,17 @@ pragma solidity 0.8.30;
 import { EIP712 } from "solady/utils/EIP712.sol";
 import { SignatureCheckerLib } from "solady/utils/SignatureCheckerLib.sol";
 
-import { HandOver, IHandOvers } from "../interfaces/IHandOvers.sol";
 import { IProofMarket } from "../interfaces/IProofMarket.sol";
+import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
+import { ISlotTransfers, TransferOffer } from "../interfaces/ISlotTransfers.sol";
+import { SlotRing } from "../libraries/SlotRing.sol";
 import { Slot } from "../types/Slot.sol";
 import { Terms } from "../types/Terms.sol";
-import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
-import { SlotRing } from "../libraries/SlotRing.sol";
 
 /// @title Which offers to hand a slot over stand
 /// @dev An offer is of a slot as its holder has it, and void while another does. Should the slot come back, an offer that was
 /// taken before must not cost the holder again what it paid then: see `_take`.
-contract HandOvers is IHandOvers, EIP712 {
+contract SlotTransfers is ISlotTransfers, EIP712 {
     /// @dev A signed offer stands until it is revoked.
     enum OfferState {
         Unknown,
@@ -22,12 +22,12 @@ contract HandOvers is IHandOvers, EIP712 {
         Revoked
     }
 
-    bytes32 private constant HAND_OVER_TYPEHASH =
-        keccak256("HandOver(bytes32 slot,address to,int96 price,uint40 validUntil)");
+    bytes32 private constant TRANSFER_OFFER_TYPEHASH =
+        keccak256("TransferOffer(bytes32 slot,address to,int96 price,uint40 validUntil)");
 
-    /// @inheritdoc IHandOvers
+    /// @inheritdoc ISlotTransfers
     address public immutable market;
-    /// @inheritdoc IHandOvers
+    /// @inheritdoc ISlotTransfers
     address public immutable registry;
 
     mapping(bytes32 digest => OfferState) private _offers;
@@ -39,43 +39,45 @@ contract HandOvers is IHandOvers, EIP712 {
         registry = registry_;
     }
 
-    /// @inheritdoc IHandOvers
-    function handOver(Slot calldata slot, Terms calldata terms, HandOver calldata offer)
+    /// @inheritdoc ISlotTransfers
+    function offerTransfer(Slot calldata slot, Terms calldata terms, TransferOffer calldata offer)
         external
         returns (bytes32 digest)
     {
         digest = _digestOf(slot, terms, offer);
         _requireHolder(slot, offer.price < 0);
-        if (block.timestamp > offer.validUntil) revert HandOverExpired(offer.validUntil);
+        if (block.timestamp > offer.validUntil) revert TransferExpired(offer.validUntil);
         _offers[digest] = OfferState.Offered;
-        emit HandOverOffered(slot.market, slot.id, slot.prover, digest, offer);
+        emit TransferOffered(slot.market, slot.id, slot.prover, digest, offer);
     }
 
-    /// @inheritdoc IHandOvers
-    function revokeHandOver(Slot calldata slot, Terms calldata terms, HandOver calldata offer) external {
+    /// @inheritdoc ISlotTransfers
+    function revokeTransfer(Slot calldata slot, Terms calldata terms, TransferOffer calldata offer) external {
         bytes32 digest = _digestOf(slot, terms, offer);
         _requireHolder(slot, false);
         _offers[digest] = OfferState.Revoked;
-        emit HandOverRevoked(slot.prover, digest);
+        emit TransferRevoked(slot.prover, digest);
     }
 
-    /// @inheritdoc IHandOvers
-    function takeOver(
+    /// @inheritdoc ISlotTransfers
+    function acceptTransfer(
         Slot calldata slot,
         Terms calldata terms,
-        HandOver calldata offer,
+        TransferOffer calldata offer,
         address taker,
         bytes calldata signature
     ) external {
         bytes32 digest = _digestOf(slot, terms, offer);
-        if (block.timestamp > offer.validUntil) revert HandOverExpired(offer.validUntil);
+        if (block.timestamp > offer.validUntil) revert TransferExpired(offer.validUntil);
         if (offer.to != address(0) && offer.to != taker) revert NotTaker();
         if (msg.sender != taker) {
             // With less time left a submitter could make its prover miss the slot, and be the one to rescue it.
             bool late = slot.exclusiveUntil - block.timestamp < terms.exclusiveWindow / 2;
-            if (offer.price > 0 || late || !IProverRegistry(registry).actsFor(msg.sender, taker)) revert NotTaker();
+            if (offer.price > 0 || late || !IProverRegistry(registry).isSubmitterFor(msg.sender, taker)) {
+                revert NotTaker();
+            }
         }
-        if (!_take(digest, offer.price, slot.prover, signature)) revert HandOverNotOffered();
+        if (!_take(digest, offer.price, slot.prover, signature)) revert TransferNotOffered();
         IProofMarket(market).reassign(slot, terms, taker, offer.price);
     }
 
@@ -100,7 +102,7 @@ contract HandOvers is IHandOvers, EIP712 {
     }
 
     /// @dev The EIP-712 hash of an offer for a slot that is open and still held, with the slot's word for the slot.
-    function _digestOf(Slot calldata slot, Terms calldata terms, HandOver calldata offer)
+    function _digestOf(Slot calldata slot, Terms calldata terms, TransferOffer calldata offer)
         private
         view
         returns (bytes32)
@@ -110,11 +112,14 @@ contract HandOvers is IHandOvers, EIP712 {
                 || !IProofMarket(market).isOpen(slot, terms)
         ) revert SlotNotHeld();
         uint256 word = SlotRing.commitment(slot, terms);
-        return _hashTypedData(keccak256(abi.encode(HAND_OVER_TYPEHASH, word, offer.to, offer.price, offer.validUntil)));
+        return
+            _hashTypedData(
+                keccak256(abi.encode(TRANSFER_OFFER_TYPEHASH, word, offer.to, offer.price, offer.validUntil))
+            );
     }
 
     function _requireHolder(Slot calldata slot, bool inPerson) private view {
         if (msg.sender == slot.prover) return;
-        if (inPerson || !IProverRegistry(registry).actsFor(msg.sender, slot.prover)) revert NotHolder();
+        if (inPerson || !IProverRegistry(registry).isSubmitterFor(msg.sender, slot.prover)) revert NotHolder();
     }
 }

@@ -1,76 +1,76 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOver, IHandOvers } from "../../src/interfaces/IHandOvers.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
-import { Slot } from "../../src/types/Slot.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
-import { HandOverFixture } from "./HandOverFixture.sol";
+import { ISlotTransfers, TransferOffer } from "../../src/interfaces/ISlotTransfers.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { SlotTransferFixture } from "./SlotTransferFixture.sol";
 
 /// @notice Who may offer, revoke and take: holders, takers, their hot keys, and nobody else.
-contract HandOverRightsTest is HandOverFixture {
+contract SlotTransferRightsTest is SlotTransferFixture {
     // ------------------------------------------------------------------ the holder's side
 
-    function test_RevertHandOver_WhenNotHolder() public {
+    function test_RevertOfferTransfer_WhenNotHolder() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(address(0), 0);
+        TransferOffer memory offer = _offerTo(address(0), 0);
         address[4] memory others = [bob, bobHot, stranger, requester];
         for (uint256 i; i < others.length; ++i) {
-            _handOverFails(others[i], slot, offer, _error(IHandOvers.NotHolder.selector));
-            _revokeFails(others[i], slot, offer, _error(IHandOvers.NotHolder.selector));
+            _offerTransferFails(others[i], slot, offer, _error(ISlotTransfers.NotHolder.selector));
+            _revokeFails(others[i], slot, offer, _error(ISlotTransfers.NotHolder.selector));
         }
     }
 
     function test_SubmitterOffersWhatCostsItsProverNothing() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 1 ether);
-        _handOver(aliceHot, slot, offer);
+        TransferOffer memory offer = _offerTo(bob, 1 ether);
+        _offerTransfer(aliceHot, slot, offer);
         slot = _take(slot, offer, bob, "");
         assertEq(market.credits(alice), CREDIT + 1 ether);
 
         slot = _open(alice);
         offer = _offerTo(bob, 0);
-        _handOver(aliceHot, slot, offer);
+        _offerTransfer(aliceHot, slot, offer);
         _take(slot, offer, bob, "");
         assertEq(market.credits(alice), CREDIT + 1 ether);
     }
 
-    function test_RevertHandOver_WhenASubmitterOffersCredit() public {
+    function test_RevertOfferTransfer_WhenASubmitterOffersCredit() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, -1);
-        _handOverFails(aliceHot, slot, offer, _error(IHandOvers.NotHolder.selector));
+        TransferOffer memory offer = _offerTo(bob, -1);
+        _offerTransferFails(aliceHot, slot, offer, _error(ISlotTransfers.NotHolder.selector));
         offer.price = type(int96).min;
-        _handOverFails(aliceHot, slot, offer, _error(IHandOvers.NotHolder.selector));
-        _handOver(alice, slot, offer);
+        _offerTransferFails(aliceHot, slot, offer, _error(ISlotTransfers.NotHolder.selector));
+        _offerTransfer(alice, slot, offer);
     }
 
-    function test_RevertHandOver_WhenTheSubmitterWasDisallowed() public {
+    function test_RevertOfferTransfer_WhenTheSubmitterWasDisallowed() public {
         Slot memory slot = _open(alice);
         vm.prank(alice);
         registry.setSubmitter(aliceHot, false);
-        HandOver memory offer = _offerTo(bob, 0);
-        _handOverFails(aliceHot, slot, offer, _error(IHandOvers.NotHolder.selector));
-        _revokeFails(aliceHot, slot, offer, _error(IHandOvers.NotHolder.selector));
+        TransferOffer memory offer = _offerTo(bob, 0);
+        _offerTransferFails(aliceHot, slot, offer, _error(ISlotTransfers.NotHolder.selector));
+        _revokeFails(aliceHot, slot, offer, _error(ISlotTransfers.NotHolder.selector));
     }
 
     // ------------------------------------------------------------------ the taker's side
 
     function test_AnyoneWithStakeTakesAnOfferToAnyone() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(address(0), 0);
-        _handOver(alice, slot, offer);
+        TransferOffer memory offer = _offerTo(address(0), 0);
+        _offerTransfer(alice, slot, offer);
         uint256 snapshot = vm.snapshotState();
         _take(slot, offer, bob, "");
         vm.revertToState(snapshot);
         _take(slot, offer, carol, "");
     }
 
-    function test_RevertTakeOver_WhenTheOfferIsForAnother() public {
+    function test_RevertAcceptTransfer_WhenTheOfferIsForAnother() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 0);
+        TransferOffer memory offer = _offerTo(bob, 0);
         bytes memory signature = _sign(aliceKey, slot, offer);
-        _handOver(alice, slot, offer);
-        bytes memory error = _error(IHandOvers.NotTaker.selector);
+        _offerTransfer(alice, slot, offer);
+        bytes memory error = _error(ISlotTransfers.NotTaker.selector);
         _takeFails(slot, offer, carol, error);
         _takeByFails(carol, slot, offer, carol, signature, error);
         // Nor for the one it is for, by somebody who may not act for it.
@@ -85,8 +85,8 @@ contract HandOverRightsTest is HandOverFixture {
         int96[2] memory prices = [int96(0), -1 ether];
         for (uint256 i; i < prices.length; ++i) {
             Slot memory slot = _open(alice);
-            HandOver memory offer = _offerTo(bob, prices[i]);
-            _handOver(alice, slot, offer);
+            TransferOffer memory offer = _offerTo(bob, prices[i]);
+            _offerTransfer(alice, slot, offer);
             _takeBy(bobHot, slot, offer, bob, "");
         }
         assertEq(market.credits(bob), CREDIT + 1 ether);
@@ -94,33 +94,33 @@ contract HandOverRightsTest is HandOverFixture {
         assertEq(registry.bondedOf(id, bobHot), 0);
     }
 
-    function test_RevertTakeOver_WhenASubmitterWouldPay() public {
+    function test_RevertAcceptTransfer_WhenASubmitterWouldPay() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 1);
-        _handOver(alice, slot, offer);
-        _takeByFails(bobHot, slot, offer, bob, "", _error(IHandOvers.NotTaker.selector));
+        TransferOffer memory offer = _offerTo(bob, 1);
+        _offerTransfer(alice, slot, offer);
+        _takeByFails(bobHot, slot, offer, bob, "", _error(ISlotTransfers.NotTaker.selector));
         _take(slot, offer, bob, "");
     }
 
     /// @dev Half of the exclusive window must be left; the prover itself may take it to the last second.
-    function test_RevertTakeOver_WhenASubmitterLeavesItsProverLittleTime() public {
+    function test_RevertAcceptTransfer_WhenASubmitterLeavesItsProverLittleTime() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 0);
-        _handOver(alice, slot, offer);
+        TransferOffer memory offer = _offerTo(bob, 0);
+        _offerTransfer(alice, slot, offer);
         uint256 snapshot = vm.snapshotState();
         vm.warp(slot.exclusiveUntil - EXCLUSIVE / 2);
         _takeBy(bobHot, slot, offer, bob, "");
         vm.revertToState(snapshot);
         vm.warp(slot.exclusiveUntil - EXCLUSIVE / 2 + 1);
-        _takeByFails(bobHot, slot, offer, bob, "", _error(IHandOvers.NotTaker.selector));
+        _takeByFails(bobHot, slot, offer, bob, "", _error(ISlotTransfers.NotTaker.selector));
         vm.warp(slot.exclusiveUntil - 1);
         _take(slot, offer, bob, "");
     }
 
-    function test_RevertTakeOver_WhenTheTakerHasNoStakeForIt() public {
+    function test_RevertAcceptTransfer_WhenTheTakerHasNoStakeForIt() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(address(0), 0);
-        _handOver(alice, slot, offer);
+        TransferOffer memory offer = _offerTo(address(0), 0);
+        _offerTransfer(alice, slot, offer);
         _takeFails(slot, offer, stranger, abi.encodeWithSelector(IProverRegistry.TermsNotAccepted.selector, 1, 0, 0));
         // Carol's fifty units back two slots, and not a third.
         _open(carol);
@@ -132,22 +132,22 @@ contract HandOverRightsTest is HandOverFixture {
         assertEq(registry.bondedOf(id, alice), BOND);
     }
 
-    function test_RevertTakeOver_WhenTheTakersStakeIsInAnotherMarket() public {
+    function test_RevertAcceptTransfer_WhenTheTakersStakeIsInAnotherMarket() public {
         vm.prank(bob);
         _allocate(id, 0);
         vm.prank(bob);
         _allocate(id + 1, 100);
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 0);
-        _handOver(alice, slot, offer);
+        TransferOffer memory offer = _offerTo(bob, 0);
+        _offerTransfer(alice, slot, offer);
         _takeFails(slot, offer, bob, abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 0, BOND));
     }
 
     /// @dev Whoever takes a slot answers for it under the terms that it was opened under, and must have accepted those.
-    function test_RevertTakeOver_WhenTheTakerAcceptedOtherTerms() public {
+    function test_RevertAcceptTransfer_WhenTheTakerAcceptedOtherTerms() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 0);
-        _handOver(alice, slot, offer);
+        TransferOffer memory offer = _offerTo(bob, 0);
+        _offerTransfer(alice, slot, offer);
         vm.prank(bob);
         registry.allocate(id, 100, 100, 2, 3);
         _takeFails(slot, offer, bob, abi.encodeWithSelector(IProverRegistry.TermsNotAccepted.selector, 1, 2, 3));
@@ -158,13 +158,13 @@ contract HandOverRightsTest is HandOverFixture {
     }
 
     /// @dev Nor can it be made to answer for more at once than it exposed.
-    function test_RevertTakeOver_WhenTheTakersExposureIsUsedUp() public {
+    function test_RevertAcceptTransfer_WhenTheTakersExposureIsUsedUp() public {
         vm.prank(bob);
         registry.allocate(id, 100, 30, 1, 1);
         _pass(_open(alice), alice, bob);
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 0);
-        _handOver(alice, slot, offer);
+        TransferOffer memory offer = _offerTo(bob, 0);
+        _offerTransfer(alice, slot, offer);
         _takeFails(slot, offer, bob, abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 10 ether, BOND));
     }
 
@@ -173,8 +173,8 @@ contract HandOverRightsTest is HandOverFixture {
         Slot memory slot = _open(alice);
         int96[3] memory prices = [int96(0), 5 ether, -5 ether];
         for (uint256 i; i < prices.length; ++i) {
-            HandOver memory offer = _offerTo(address(0), prices[i]);
-            _handOver(alice, slot, offer);
+            TransferOffer memory offer = _offerTo(address(0), prices[i]);
+            _offerTransfer(alice, slot, offer);
             _take(slot, offer, alice, "");
             assertEq(market.credits(alice), CREDIT);
             assertEq(registry.bondedOf(id, alice), BOND);
@@ -186,8 +186,8 @@ contract HandOverRightsTest is HandOverFixture {
         for (uint256 i; i < 2; ++i) {
             slot = _open(carol);
         }
-        HandOver memory last = _offerTo(carol, 0);
-        _handOver(carol, slot, last);
+        TransferOffer memory last = _offerTo(carol, 0);
+        _offerTransfer(carol, slot, last);
         _takeFails(
             slot, last, carol, abi.encodeWithSelector(IProverRegistry.InsufficientStake.selector, 10 ether, BOND)
         );
@@ -196,12 +196,12 @@ contract HandOverRightsTest is HandOverFixture {
     // ------------------------------------------------------------------ the market's side
 
     /// @dev Nobody but the contract with the offers moves a slot: neither its holder, nor its requester, nor its mechanism.
-    function test_RevertReassign_WhenNotTheHandOvers() public {
+    function test_RevertReassign_WhenNotTheSlotTransfers() public {
         Slot memory slot = _open(alice);
         address[6] memory others = [alice, bob, requester, creator, address(mechanism), address(registry)];
         for (uint256 i; i < others.length; ++i) {
             vm.prank(others[i]);
-            vm.expectRevert(IProofMarketEvents.NotHandOvers.selector);
+            vm.expectRevert(IProofMarketEvents.NotSlotTransfers.selector);
             market.reassign(slot, terms, bob, 0);
         }
         assertTrue(market.isOpen(slot, terms));
@@ -211,7 +211,7 @@ contract HandOverRightsTest is HandOverFixture {
     function test_RevertReassign_WhenTheSlotIsNotHeld() public {
         Slot memory slot = _open(alice);
         Slot memory unheld = _open(address(0), PRICE, _now() + 100);
-        vm.startPrank(address(handOvers));
+        vm.startPrank(address(slotTransfers));
         vm.expectRevert(IProofMarketEvents.SlotNotHeld.selector);
         market.reassign(unheld, terms, bob, 0);
         vm.warp(slot.exclusiveUntil);
@@ -226,71 +226,71 @@ contract HandOverRightsTest is HandOverFixture {
 
     function test_RevokeAnOfferMadeOnChain() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 0);
-        bytes32 digest = _handOver(alice, slot, offer);
-        vm.expectEmit(address(handOvers));
-        emit IHandOvers.HandOverRevoked(alice, digest);
+        TransferOffer memory offer = _offerTo(bob, 0);
+        bytes32 digest = _offerTransfer(alice, slot, offer);
+        vm.expectEmit(address(slotTransfers));
+        emit ISlotTransfers.TransferRevoked(alice, digest);
         _revoke(alice, slot, offer);
-        _takeFails(slot, offer, bob, _error(IHandOvers.HandOverNotOffered.selector));
+        _takeFails(slot, offer, bob, _error(ISlotTransfers.TransferNotOffered.selector));
         // Another offer of the same slot is another offer; and this one may be made again.
-        HandOver memory other = _offerTo(bob, 1);
-        _handOver(alice, slot, other);
-        _takeFails(slot, offer, bob, _error(IHandOvers.HandOverNotOffered.selector));
-        _handOver(alice, slot, offer);
+        TransferOffer memory other = _offerTo(bob, 1);
+        _offerTransfer(alice, slot, other);
+        _takeFails(slot, offer, bob, _error(ISlotTransfers.TransferNotOffered.selector));
+        _offerTransfer(alice, slot, offer);
         _take(slot, offer, bob, "");
     }
 
     function test_RevokeASignedOffer() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 0);
+        TransferOffer memory offer = _offerTo(bob, 0);
         bytes memory signature = _sign(aliceKey, slot, offer);
-        vm.expectEmit(address(handOvers));
-        emit IHandOvers.HandOverRevoked(alice, _digest(slot, offer));
+        vm.expectEmit(address(slotTransfers));
+        emit ISlotTransfers.TransferRevoked(alice, _digest(slot, offer));
         _revoke(alice, slot, offer);
-        _takeByFails(bob, slot, offer, bob, signature, _error(IHandOvers.HandOverNotOffered.selector));
+        _takeByFails(bob, slot, offer, bob, signature, _error(ISlotTransfers.TransferNotOffered.selector));
     }
 
     function test_SubmitterRevokes() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, -1 ether);
+        TransferOffer memory offer = _offerTo(bob, -1 ether);
         bytes memory signature = _sign(aliceKey, slot, offer);
-        _handOver(alice, slot, offer);
+        _offerTransfer(alice, slot, offer);
         _revoke(aliceHot, slot, offer);
-        _takeFails(slot, offer, bob, _error(IHandOvers.HandOverNotOffered.selector));
-        _takeByFails(bob, slot, offer, bob, signature, _error(IHandOvers.HandOverNotOffered.selector));
+        _takeFails(slot, offer, bob, _error(ISlotTransfers.TransferNotOffered.selector));
+        _takeByFails(bob, slot, offer, bob, signature, _error(ISlotTransfers.TransferNotOffered.selector));
     }
 
     // ------------------------------------------------------------------ an offer is for once
 
-    function test_RevertTakeOver_WhenTheSlotChangedHands() public {
+    function test_RevertAcceptTransfer_WhenTheSlotChangedHands() public {
         Slot memory slot = _open(alice);
-        HandOver memory toBob = _offerTo(bob, 0);
-        HandOver memory toCarol = _offerTo(carol, 0);
+        TransferOffer memory toBob = _offerTo(bob, 0);
+        TransferOffer memory toCarol = _offerTo(carol, 0);
         bytes memory signature = _sign(aliceKey, slot, toCarol);
-        _handOver(alice, slot, toBob);
+        _offerTransfer(alice, slot, toBob);
         Slot memory held = _take(slot, toBob, bob, "");
-        bytes memory notHeld = _error(IHandOvers.SlotNotHeld.selector);
+        bytes memory notHeld = _error(ISlotTransfers.SlotNotHeld.selector);
         _takeByFails(carol, slot, toCarol, carol, signature, notHeld);
         _takeFails(slot, toBob, bob, notHeld);
-        bytes memory notOffered = _error(IHandOvers.HandOverNotOffered.selector);
+        bytes memory notOffered = _error(ISlotTransfers.TransferNotOffered.selector);
         _takeByFails(carol, held, toCarol, carol, signature, notOffered);
         _takeByFails(carol, held, _offerTo(address(0), 0), carol, "", notOffered);
-        _handOverFails(alice, held, toCarol, _error(IHandOvers.NotHolder.selector));
+        _offerTransferFails(alice, held, toCarol, _error(ISlotTransfers.NotHolder.selector));
     }
 
     /// @dev When the slot is back in the same hands its word is what it was; an offer that was taken must still be used up.
-    function test_RevertTakeOver_WhenTheOfferWasTakenBefore() public {
+    function test_RevertAcceptTransfer_WhenTheOfferWasTakenBefore() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, -5 ether);
+        TransferOffer memory offer = _offerTo(bob, -5 ether);
         bytes memory signature = _sign(aliceKey, slot, offer);
         uint256 snapshot = vm.snapshotState();
         for (uint256 signed; signed < 2; ++signed) {
             if (signed == 0) {
-                _handOver(alice, slot, offer);
+                _offerTransfer(alice, slot, offer);
                 signature = "";
             }
             _pass(_take(slot, offer, bob, signature), bob, alice);
-            _takeByFails(bob, slot, offer, bob, signature, _error(IHandOvers.HandOverNotOffered.selector));
+            _takeByFails(bob, slot, offer, bob, signature, _error(ISlotTransfers.TransferNotOffered.selector));
             vm.revertToState(snapshot);
             signature = _sign(aliceKey, slot, offer);
         }

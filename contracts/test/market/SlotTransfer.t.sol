@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { HandOver, IHandOvers } from "../../src/interfaces/IHandOvers.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { ISlotTransfers, TransferOffer } from "../../src/interfaces/ISlotTransfers.sol";
 import { Slot } from "../../src/types/Slot.sol";
-import { HandOverFixture } from "./HandOverFixture.sol";
 import { ContractProver } from "../mocks/ContractProver.sol";
+import { SlotTransferFixture } from "./SlotTransferFixture.sol";
 
 /// @notice Offering a slot, taking the offer back, taking the slot: who may, when, and what moves.
-contract HandOverTest is HandOverFixture {
+contract SlotTransferTest is SlotTransferFixture {
     // ------------------------------------------------------------------ what moves
 
-    function test_TakeOverOfAnOfferMadeOnChain() public {
+    function test_AcceptTransferOfAnOfferMadeOnChain() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 2 ether);
+        TransferOffer memory offer = _offerTo(bob, 2 ether);
         bytes32 digest = _digest(slot, offer);
-        vm.expectEmit(address(handOvers));
-        emit IHandOvers.HandOverOffered(id, slot.id, alice, digest, offer);
-        assertEq(_handOver(alice, slot, offer), digest);
+        vm.expectEmit(address(slotTransfers));
+        emit ISlotTransfers.TransferOffered(id, slot.id, alice, digest, offer);
+        assertEq(_offerTransfer(alice, slot, offer), digest);
 
         (uint256 funds, uint256 held) = (_funds(), token.balanceOf(address(market)));
         vm.expectEmit(address(market));
-        emit IProofMarketEvents.SlotHandedOver(id, slot.id, alice, 2 ether, _heldBy(slot, bob));
+        emit IProofMarketEvents.SlotTransferred(id, slot.id, alice, 2 ether, _heldBy(slot, bob));
         _take(slot, offer, bob, "");
 
         assertEq(market.credits(alice), CREDIT + 2 ether);
@@ -94,7 +94,7 @@ contract HandOverTest is HandOverFixture {
         Slot memory held = _pass(slot, alice, bob);
         _proveFails(slot, alice, _notOpen());
         bytes memory error =
-            abi.encodeWithSelector(IProofMarketEvents.NotAllocatedProver.selector, bob, slot.exclusiveUntil);
+            abi.encodeWithSelector(IProofMarketEvents.NotAssignedProver.selector, bob, slot.exclusiveUntil);
         _proveFails(held, alice, error);
         vm.warp(slot.exclusiveUntil - 1);
         _proveFails(held, alice, error);
@@ -145,8 +145,8 @@ contract HandOverTest is HandOverFixture {
 
     function test_BelowZeroTheHolderPays() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(address(0), -3 ether);
-        _handOver(alice, slot, offer);
+        TransferOffer memory offer = _offerTo(address(0), -3 ether);
+        _offerTransfer(alice, slot, offer);
         _take(slot, offer, bob, "");
         assertEq(market.credits(alice), CREDIT - 3 ether);
         assertEq(market.credits(bob), CREDIT + 3 ether);
@@ -154,21 +154,21 @@ contract HandOverTest is HandOverFixture {
 
     function test_ForNothing() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(address(0), 0);
-        _handOver(alice, slot, offer);
+        TransferOffer memory offer = _offerTo(address(0), 0);
+        _offerTransfer(alice, slot, offer);
         _take(slot, offer, bob, "");
         assertEq(market.credits(alice), CREDIT);
         assertEq(market.credits(bob), CREDIT);
     }
 
-    function test_RevertTakeOver_WhenTheCreditDoesNotCoverThePrice() public {
+    function test_RevertAcceptTransfer_WhenTheCreditDoesNotCoverThePrice() public {
         Slot memory slot = _open(alice);
-        HandOver[3] memory offers =
+        TransferOffer[3] memory offers =
             [_offerTo(bob, int96(int256(CREDIT) + 1)), _offerTo(bob, -int96(int256(CREDIT) + 1)), _offerTo(bob, 0)];
         offers[2].price = type(int96).min;
         uint256[3] memory needed = [CREDIT + 1, CREDIT + 1, uint256(1) << 95];
         for (uint256 i; i < offers.length; ++i) {
-            _handOver(alice, slot, offers[i]);
+            _offerTransfer(alice, slot, offers[i]);
             _takeFails(
                 slot,
                 offers[i],
@@ -177,8 +177,8 @@ contract HandOverTest is HandOverFixture {
             );
         }
         // To the last wei of it.
-        HandOver memory all = _offerTo(bob, int96(int256(CREDIT)));
-        _handOver(alice, slot, all);
+        TransferOffer memory all = _offerTo(bob, int96(int256(CREDIT)));
+        _offerTransfer(alice, slot, all);
         _take(slot, all, bob, "");
         assertEq(market.credits(bob), 0);
         assertEq(market.credits(alice), 2 * CREDIT);
@@ -186,13 +186,13 @@ contract HandOverTest is HandOverFixture {
 
     function testFuzz_CreditOnlyMoves(int96 price, bool signed) public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, price);
+        TransferOffer memory offer = _offerTo(bob, price);
         bytes memory signature;
         if (signed) signature = _sign(aliceKey, slot, offer);
-        else _handOver(alice, slot, offer);
+        else _offerTransfer(alice, slot, offer);
         vm.prank(bob);
-        (bool taken,) =
-            address(handOvers).call(abi.encodeCall(handOvers.takeOver, (slot, terms, offer, bob, signature)));
+        (bool taken,) = address(slotTransfers)
+            .call(abi.encodeCall(slotTransfers.acceptTransfer, (slot, terms, offer, bob, signature)));
         bool covered = price >= -int256(CREDIT) && price <= int256(CREDIT);
         assertEq(taken, covered);
         int256 moved = covered ? int256(price) : int256(0);
@@ -204,24 +204,24 @@ contract HandOverTest is HandOverFixture {
 
     // ------------------------------------------------------------------ signed offers
 
-    function test_TakeOverOfASignedOffer() public {
+    function test_AcceptTransferOfASignedOffer() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 2 ether);
+        TransferOffer memory offer = _offerTo(bob, 2 ether);
         slot = _take(slot, offer, bob, _sign(aliceKey, slot, offer));
         assertEq(market.credits(alice), CREDIT + 2 ether);
         assertEq(registry.bondedOf(id, bob), BOND);
         _prove(slot, bob);
     }
 
-    function test_TakeOverOfAnOfferSignedForAContract() public {
+    function test_AcceptTransferOfAnOfferSignedForAContract() public {
         (address owner, uint256 key) = makeAddrAndKey("owner");
         address prover = address(new ContractProver(owner));
         _stake(prover, id, 100);
         _credit(prover, CREDIT);
         Slot memory slot = _open(prover);
-        HandOver memory offer = _offerTo(address(0), -2 ether);
+        TransferOffer memory offer = _offerTo(address(0), -2 ether);
         bytes memory wrong = _sign(aliceKey, slot, offer);
-        _takeByFails(bob, slot, offer, bob, wrong, _error(IHandOvers.HandOverNotOffered.selector));
+        _takeByFails(bob, slot, offer, bob, wrong, _error(ISlotTransfers.TransferNotOffered.selector));
         _take(slot, offer, bob, _sign(key, slot, offer));
         assertEq(market.credits(prover), CREDIT - 2 ether);
         assertEq(registry.bondedOf(id, prover), 0);
@@ -231,16 +231,16 @@ contract HandOverTest is HandOverFixture {
         ContractProver prover = new ContractProver(alice);
         _stake(address(prover), id, 100);
         Slot memory slot = _open(address(prover));
-        HandOver memory offer = _offerTo(bob, 1 ether);
-        prover.execute(address(handOvers), abi.encodeCall(handOvers.handOver, (slot, terms, offer)));
+        TransferOffer memory offer = _offerTo(bob, 1 ether);
+        prover.execute(address(slotTransfers), abi.encodeCall(slotTransfers.offerTransfer, (slot, terms, offer)));
         _take(slot, offer, bob, "");
         assertEq(market.credits(address(prover)), 1 ether);
     }
 
-    function test_RevertTakeOver_WhenTheSignatureIsNotTheHoldersForThisOffer() public {
+    function test_RevertAcceptTransfer_WhenTheSignatureIsNotTheHoldersForThisOffer() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 2 ether);
-        bytes memory error = _error(IHandOvers.HandOverNotOffered.selector);
+        TransferOffer memory offer = _offerTo(bob, 2 ether);
+        bytes memory error = _error(ISlotTransfers.TransferNotOffered.selector);
         bytes memory good = _sign(aliceKey, slot, offer);
 
         (, uint256 bobKey) = makeAddrAndKey("bob");
@@ -251,58 +251,58 @@ contract HandOverTest is HandOverFixture {
         _takeByFails(bob, slot, offer, bob, "", error);
         _takeByFails(bob, slot, offer, bob, new bytes(65), error);
 
-        HandOver memory altered = HandOver(offer.to, offer.price - 1, offer.validUntil);
+        TransferOffer memory altered = TransferOffer(offer.to, offer.price - 1, offer.validUntil);
         _takeByFails(bob, slot, altered, bob, good, error);
-        altered = HandOver(address(0), offer.price, offer.validUntil);
+        altered = TransferOffer(address(0), offer.price, offer.validUntil);
         _takeByFails(bob, slot, altered, bob, good, error);
-        altered = HandOver(offer.to, offer.price, offer.validUntil + 1);
+        altered = TransferOffer(offer.to, offer.price, offer.validUntil + 1);
         _takeByFails(bob, slot, altered, bob, good, error);
         _take(slot, offer, bob, good);
     }
 
-    function test_RevertTakeOver_WhenTheOfferIsForAnotherSlot() public {
+    function test_RevertAcceptTransfer_WhenTheOfferIsForAnotherSlot() public {
         (Slot memory first, Slot memory second) = (_open(alice), _open(alice));
-        HandOver memory offer = _offerTo(bob, 0);
-        bytes memory error = _error(IHandOvers.HandOverNotOffered.selector);
+        TransferOffer memory offer = _offerTo(bob, 0);
+        bytes memory error = _error(ISlotTransfers.TransferNotOffered.selector);
         _takeByFails(bob, second, offer, bob, _sign(aliceKey, first, offer), error);
-        _handOver(alice, first, offer);
+        _offerTransfer(alice, first, offer);
         _takeByFails(bob, second, offer, bob, "", error);
         _take(first, offer, bob, "");
     }
 
-    function test_RevertTakeOver_WhenTheOfferIsForAnotherChain() public {
+    function test_RevertAcceptTransfer_WhenTheOfferIsForAnotherChain() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 0);
+        TransferOffer memory offer = _offerTo(bob, 0);
         bytes memory signature = _sign(aliceKey, slot, offer);
-        _handOver(alice, slot, offer);
+        _offerTransfer(alice, slot, offer);
         vm.chainId(block.chainid + 1);
-        bytes memory error = _error(IHandOvers.HandOverNotOffered.selector);
+        bytes memory error = _error(ISlotTransfers.TransferNotOffered.selector);
         _takeByFails(bob, slot, offer, bob, signature, error);
         _takeByFails(bob, slot, offer, bob, "", error);
     }
 
     /// @dev Whoever signs for the offers of one deployment has signed for no other's.
-    function test_RevertTakeOver_WhenTheOfferIsForAnotherContract() public {
+    function test_RevertAcceptTransfer_WhenTheOfferIsForAnotherContract() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 0);
-        IHandOvers this_ = handOvers;
-        bytes memory error = _error(IHandOvers.HandOverNotOffered.selector);
+        TransferOffer memory offer = _offerTo(bob, 0);
+        ISlotTransfers this_ = slotTransfers;
+        bytes memory error = _error(ISlotTransfers.TransferNotOffered.selector);
         address[2] memory others = [stranger, address(market)];
         for (uint256 i; i < others.length; ++i) {
-            handOvers = IHandOvers(others[i]);
+            slotTransfers = ISlotTransfers(others[i]);
             bytes memory signature = _sign(aliceKey, slot, offer);
-            handOvers = this_;
+            slotTransfers = this_;
             _takeByFails(bob, slot, offer, bob, signature, error);
         }
     }
 
     // ------------------------------------------------------------------ until when
 
-    function test_RevertTakeOver_AfterValidUntil() public {
+    function test_RevertAcceptTransfer_AfterValidUntil() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = HandOver({ to: bob, price: 0, validUntil: _now() + 100 });
+        TransferOffer memory offer = TransferOffer({ to: bob, price: 0, validUntil: _now() + 100 });
         bytes memory signature = _sign(aliceKey, slot, offer);
-        _handOver(alice, slot, offer);
+        _offerTransfer(alice, slot, offer);
         uint256 snapshot = vm.snapshotState();
         vm.warp(offer.validUntil - 1);
         _take(slot, offer, bob, "");
@@ -311,27 +311,27 @@ contract HandOverTest is HandOverFixture {
         _take(slot, offer, bob, "");
         vm.revertToState(snapshot);
         vm.warp(offer.validUntil + 1);
-        bytes memory error = abi.encodeWithSelector(IHandOvers.HandOverExpired.selector, offer.validUntil);
+        bytes memory error = abi.encodeWithSelector(ISlotTransfers.TransferExpired.selector, offer.validUntil);
         _takeFails(slot, offer, bob, error);
         _takeByFails(bob, slot, offer, bob, signature, error);
     }
 
-    function test_RevertHandOver_AfterValidUntil() public {
+    function test_RevertOfferTransfer_AfterValidUntil() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = HandOver({ to: bob, price: 0, validUntil: _now() + 100 });
+        TransferOffer memory offer = TransferOffer({ to: bob, price: 0, validUntil: _now() + 100 });
         vm.warp(offer.validUntil);
-        _handOver(alice, slot, offer);
+        _offerTransfer(alice, slot, offer);
         vm.warp(offer.validUntil + 1);
-        _handOverFails(
-            alice, slot, offer, abi.encodeWithSelector(IHandOvers.HandOverExpired.selector, offer.validUntil)
+        _offerTransferFails(
+            alice, slot, offer, abi.encodeWithSelector(ISlotTransfers.TransferExpired.selector, offer.validUntil)
         );
     }
 
-    function test_RevertHandOver_OnceTheExclusiveWindowIsOver() public {
+    function test_RevertOfferTransfer_OnceTheExclusiveWindowIsOver() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = HandOver({ to: bob, price: 0, validUntil: type(uint40).max });
+        TransferOffer memory offer = TransferOffer({ to: bob, price: 0, validUntil: type(uint40).max });
         bytes memory signature = _sign(aliceKey, slot, offer);
-        _handOver(alice, slot, offer);
+        _offerTransfer(alice, slot, offer);
         uint256 snapshot = vm.snapshotState();
         vm.warp(slot.exclusiveUntil - 1);
         Slot memory held = _take(slot, offer, bob, "");
@@ -340,31 +340,31 @@ contract HandOverTest is HandOverFixture {
         assertEq(registry.positionOf(id, bob).misses, 1);
 
         vm.revertToState(snapshot);
-        bytes memory error = _error(IHandOvers.SlotNotHeld.selector);
+        bytes memory error = _error(ISlotTransfers.SlotNotHeld.selector);
         for (uint256 late; late < 2; ++late) {
             vm.warp(slot.exclusiveUntil + late);
             _takeFails(slot, offer, bob, error);
             _takeByFails(bob, slot, offer, bob, signature, error);
-            _handOverFails(alice, slot, offer, error);
+            _offerTransferFails(alice, slot, offer, error);
             _revokeFails(alice, slot, offer, error);
         }
     }
 
-    function test_RevertHandOver_WhenNobodyHoldsTheSlot() public {
-        HandOver memory offer = _offerTo(address(0), 0);
-        bytes memory error = _error(IHandOvers.SlotNotHeld.selector);
+    function test_RevertOfferTransfer_WhenNobodyHoldsTheSlot() public {
+        TransferOffer memory offer = _offerTo(address(0), 0);
+        bytes memory error = _error(ISlotTransfers.SlotNotHeld.selector);
         Slot[2] memory slots = [_open(address(0)), _open(address(0), PRICE, _now() + 100)];
         for (uint256 i; i < slots.length; ++i) {
-            _handOverFails(alice, slots[i], offer, error);
+            _offerTransferFails(alice, slots[i], offer, error);
             _revokeFails(alice, slots[i], offer, error);
             _takeFails(slots[i], offer, bob, error);
         }
     }
 
-    function test_RevertHandOver_WhenTheSlotHasEnded() public {
+    function test_RevertOfferTransfer_WhenTheSlotHasEnded() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = HandOver({ to: bob, price: 0, validUntil: type(uint40).max });
-        _handOver(alice, slot, offer);
+        TransferOffer memory offer = TransferOffer({ to: bob, price: 0, validUntil: type(uint40).max });
+        _offerTransfer(alice, slot, offer);
         uint256 snapshot = vm.snapshotState();
         _prove(slot, alice);
         _assertVoid(slot, offer);
@@ -374,10 +374,10 @@ contract HandOverTest is HandOverFixture {
         _assertVoid(slot, offer);
     }
 
-    function test_RevertHandOver_WhenTheSlotIsAltered() public {
+    function test_RevertOfferTransfer_WhenTheSlotIsAltered() public {
         Slot memory slot = _open(alice);
-        HandOver memory offer = _offerTo(bob, 0);
-        _handOver(alice, slot, offer);
+        TransferOffer memory offer = _offerTo(bob, 0);
+        _offerTransfer(alice, slot, offer);
         slot.exclusiveUntil += 1;
         _assertVoid(slot, offer);
         slot.exclusiveUntil -= 1;
@@ -388,9 +388,9 @@ contract HandOverTest is HandOverFixture {
         _assertVoid(slot, offer);
     }
 
-    function _assertVoid(Slot memory slot, HandOver memory offer) private {
-        bytes memory error = _error(IHandOvers.SlotNotHeld.selector);
-        _handOverFails(alice, slot, offer, error);
+    function _assertVoid(Slot memory slot, TransferOffer memory offer) private {
+        bytes memory error = _error(ISlotTransfers.SlotNotHeld.selector);
+        _offerTransferFails(alice, slot, offer, error);
         _revokeFails(alice, slot, offer, error);
         _takeFails(slot, offer, bob, error);
     }
