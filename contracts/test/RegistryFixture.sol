@@ -30,7 +30,7 @@ abstract contract RegistryFixture is HeaderFixture {
     function setUp() public virtual {
         vm.warp(START);
         token = new TestToken();
-        harness = new RegistryHarness(_params());
+        harness = RegistryHarness(deployCode("RegistryHarness.sol:RegistryHarness", abi.encode(_params())));
         registry = harness.registry();
         lottery = harness.lottery();
     }

@@ -51,7 +51,7 @@ abstract contract GasFixture is MarketDeployer, HeaderFixture {
             statement.push(publicInputs[i]);
         }
 
-        token = new TestToken();
+        token = TestToken(deployCode("TestToken.sol:TestToken"));
         CircuitRegistry circuits = new CircuitRegistry();
         market = _deployMarket(
             address(circuits),

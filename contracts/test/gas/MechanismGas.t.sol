@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// solc: via-ir
 pragma solidity 0.8.30;
 
 import { Offer } from "../../src/interfaces/IAgreement.sol";
@@ -14,25 +13,9 @@ import { ReverseDutchAuction } from "../../src/mechanisms/ReverseDutchAuction.so
 import { SealedBidAuction } from "../../src/mechanisms/SealedBidAuction.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { SlotTransferDigest } from "../market/SlotTransferDigest.sol";
+import { MinedPuzzle } from "../mocks/MinedPuzzle.sol";
 import { PuzzleVerifier } from "../verifiers/generated/PuzzleVerifier.sol";
 import { MechanismGasFixture } from "./MechanismGasFixture.sol";
-
-/// @notice Accepts the ticket that was mined for these tests, whatever the seed of the round, which comes of a block's hash: asks the
-/// real verifier about the challenge it was mined for. Costs some 4,000 gas that a puzzle of its own would not.
-contract MinedPuzzle is IVerifier {
-    IVerifier private immutable REAL;
-    uint256 private immutable CHALLENGE;
-
-    constructor(IVerifier real, uint256 challenge) {
-        (REAL, CHALLENGE) = (real, challenge);
-    }
-
-    function verify(uint256[] calldata publicInputs, bytes calldata proof) external view returns (bool) {
-        uint256[] memory mined = publicInputs;
-        mined[0] = CHALLENGE;
-        return REAL.verify(mined, proof);
-    }
-}
 
 /// @notice Whole-transaction gas of every step of every mechanism, with real verifiers, and of a slot from its opening to its
 /// proof (`*_slot`: the sum of the transactions it takes when one prover wants it). Each call is its own transaction.
@@ -233,8 +216,9 @@ contract MechanismGasTest is MechanismGasFixture {
     /// @dev Open, ticket (handed in while the slot before is open), prove.
     /// forge-config: default.isolate = true
     function test_Mining() public {
-        IVerifier puzzle = IVerifier(address(new PuzzleVerifier()));
-        puzzle = new MinedPuzzle(puzzle, vm.parseJsonUint(vm.readFile(PUZZLE), ".challenge"));
+        IVerifier puzzle = IVerifier(address(PuzzleVerifier(deployCode("PuzzleVerifier.sol:PuzzleVerifier"))));
+        uint256 challenge = vm.parseJsonUint(vm.readFile(PUZZLE), ".challenge");
+        puzzle = MinedPuzzle(deployCode("MinedPuzzle.sol:MinedPuzzle", abi.encode(puzzle, challenge)));
         Mining mining = new Mining(registry, address(market), puzzle, IRandomness(address(0)));
         uint256 ticketBond = 0.01 ether;
         _use(address(mining), bytes32(SlotHooks.ENDED | uint256(1) << 128 | ticketBond << 32 | uint256(60)));

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// solc: via-ir
 pragma solidity 0.8.30;
 
 import { IVerifier } from "../../src/interfaces/IVerifier.sol";
@@ -15,8 +14,12 @@ contract PartsGasTest is Test {
     uint256 private constant RANDOM = uint256(keccak256("weight tree"));
 
     function test_Verify() public {
-        _verify(IVerifier(address(new Groth16K1Verifier())), 1, "verify_k1");
-        _verify(IVerifier(address(new Groth16K5Verifier())), 5, "verify_k5");
+        _verify(
+            IVerifier(address(Groth16K1Verifier(deployCode("Groth16K1Verifier.sol:Groth16K1Verifier")))), 1, "verify_k1"
+        );
+        _verify(
+            IVerifier(address(Groth16K5Verifier(deployCode("Groth16K5Verifier.sol:Groth16K5Verifier")))), 5, "verify_k5"
+        );
     }
 
     function _verify(IVerifier verifier, uint256 k, string memory name) private {
@@ -41,7 +44,7 @@ contract PartsGasTest is Test {
     /// @dev The update is the first one of its epoch, which keeps the version that draws still read.
     function _tree(uint256 leaves) private {
         vm.pauseGasMetering();
-        WeightTreeHarness tree = new WeightTreeHarness();
+        WeightTreeHarness tree = WeightTreeHarness(deployCode("WeightTreeHarness.sol:WeightTreeHarness"));
         for (uint256 i = 0; i < leaves; ++i) {
             tree.set(i, 1 + (i * 7) % 500, 1, 2);
         }

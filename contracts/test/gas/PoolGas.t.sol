@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// solc: via-ir
 pragma solidity 0.8.30;
 
 import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";

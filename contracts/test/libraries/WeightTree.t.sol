@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// solc: via-ir
 pragma solidity 0.8.30;
 
 import { Test } from "forge-std/Test.sol";
@@ -21,7 +20,7 @@ contract WeightTreeTest is Test {
     mapping(uint256 => bool) private known;
 
     function setUp() public {
-        tree = new WeightTreeHarness();
+        tree = WeightTreeHarness(deployCode("WeightTreeHarness.sol:WeightTreeHarness"));
     }
 
     // ---------------------------------------------------------------- the naive model
@@ -221,7 +220,7 @@ contract WeightTreeTest is Test {
     /// @dev A tree keeps what draws can still want, not all history: each draw is made once its epoch's writes are in,
     /// and before those of epochs more than one later.
     function _checkScenario(string memory json, string memory at) private {
-        WeightTreeHarness fresh = new WeightTreeHarness();
+        WeightTreeHarness fresh = WeightTreeHarness(deployCode("WeightTreeHarness.sol:WeightTreeHarness"));
         uint256[] memory ids = vm.parseJsonUintArray(json, string.concat(at, ".writes.id"));
         uint256[] memory weights = vm.parseJsonUintArray(json, string.concat(at, ".writes.weight"));
         uint256[] memory epochs = vm.parseJsonUintArray(json, string.concat(at, ".writes.epoch"));

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// solc: via-ir
 pragma solidity 0.8.30;
 
 import { Test, console } from "forge-std/Test.sol";
@@ -25,7 +24,7 @@ contract WeightTreeGasTest is Test {
 
     /// @dev All leaves take effect in epoch 2; LEAF changes in 3, 4 and 5 too, so that all its places are in use.
     function _fill(uint256 leaves) private returns (WeightTreeHarness tree) {
-        tree = new WeightTreeHarness();
+        tree = WeightTreeHarness(deployCode("WeightTreeHarness.sol:WeightTreeHarness"));
         for (uint256 i = 0; i < leaves; ++i) {
             tree.set(i, 1 + (i * 7) % 500, 1, 2);
         }
@@ -79,6 +78,10 @@ abstract contract LayoutGas is Test {
 
     function _layout() internal virtual returns (string memory name, LayoutBench);
 
+    function _bench(uint256 widths, uint256 fans, uint256 height, bool tagged) internal returns (LayoutBench) {
+        return LayoutBench(deployCode("LayoutBench.sol:LayoutBench", abi.encode(widths, fans, height, tagged)));
+    }
+
     function setUp() public {
         vm.pauseGasMetering();
         (, bench) = _layout();
@@ -125,30 +128,30 @@ abstract contract LayoutGas is Test {
 
 contract Selected9Test is LayoutGas {
     function _layout() internal override returns (string memory, LayoutBench) {
-        return ("selected, 9 bits a weight", new LayoutBench(0x120e09, 0x0a0f1c, 3, false));
+        return ("selected, 9 bits a weight", _bench(0x120e09, 0x0a0f1c, 3, false));
     }
 }
 
 contract Selected12Test is LayoutGas {
     function _layout() internal override returns (string memory, LayoutBench) {
-        return ("selected, 12 bits a weight", new LayoutBench(0x1814110c, 0x070b0c14, 4, false));
+        return ("selected, 12 bits a weight", _bench(0x1814110c, 0x070b0c14, 4, false));
     }
 }
 
 contract Selected16Test is LayoutGas {
     function _layout() internal override returns (string memory, LayoutBench) {
-        return ("selected, 16 bits a weight", new LayoutBench(0x1b181410, 0x07090b10, 4, false));
+        return ("selected, 16 bits a weight", _bench(0x1b181410, 0x07090b10, 4, false));
     }
 }
 
 contract Tagged9Test is LayoutGas {
     function _layout() internal override returns (string memory, LayoutBench) {
-        return ("tagged, 9 bits a weight", new LayoutBench(0x120e09, 0x0c1018, 3, true));
+        return ("tagged, 9 bits a weight", _bench(0x120e09, 0x0c1018, 3, true));
     }
 }
 
 contract Tagged16Test is LayoutGas {
     function _layout() internal override returns (string memory, LayoutBench) {
-        return ("tagged, 16 bits a weight", new LayoutBench(0x1b181410, 0x08090b0e, 4, true));
+        return ("tagged, 16 bits a weight", _bench(0x1b181410, 0x08090b0e, 4, true));
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+// solc: via-ir
 pragma solidity 0.8.30;
 
 /// @notice A weight tree of fixed height for comparing layouts: the two ways to keep versions, with any field widths.

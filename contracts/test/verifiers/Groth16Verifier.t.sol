@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// solc: via-ir
 pragma solidity 0.8.30;
 
 import { IVerifier } from "../../src/interfaces/IVerifier.sol";
@@ -428,13 +427,21 @@ abstract contract Groth16VerifierTest is GasSweep {
 
 contract Groth16K1VerifierTest is Groth16VerifierTest {
     function setUp() public {
-        _start(IGenerated(address(new Groth16K1Verifier())), 1, "tests/vectors/groth16_k1.json");
+        _start(
+            IGenerated(address(Groth16K1Verifier(deployCode("Groth16K1Verifier.sol:Groth16K1Verifier")))),
+            1,
+            "tests/vectors/groth16_k1.json"
+        );
     }
 }
 
 contract Groth16K5VerifierTest is Groth16VerifierTest {
     function setUp() public {
-        _start(IGenerated(address(new Groth16K5Verifier())), 5, "tests/vectors/groth16_k5.json");
+        _start(
+            IGenerated(address(Groth16K5Verifier(deployCode("Groth16K5Verifier.sol:Groth16K5Verifier")))),
+            5,
+            "tests/vectors/groth16_k5.json"
+        );
     }
 
     function test_RejectsTheProofOfAnotherKey() public view {
@@ -446,7 +453,11 @@ contract Groth16K5VerifierTest is Groth16VerifierTest {
 /// From nine inputs on, the inputs have memory of their own.
 contract Groth16K9VerifierTest is Groth16VerifierTest {
     function setUp() public {
-        _start(IGenerated(address(new Groth16K9Verifier())), 9, "tests/vectors/groth16_k9.json");
+        _start(
+            IGenerated(address(Groth16K9Verifier(deployCode("Groth16K9Verifier.sol:Groth16K9Verifier")))),
+            9,
+            "tests/vectors/groth16_k9.json"
+        );
     }
 
     function _gasAllowed() internal view override returns (uint256) {
