@@ -9,7 +9,7 @@ use std::{
 
 use alloy::primitives::{B256, U256};
 use eyre::{Context, Result, ensure, eyre};
-use provery_circuits::{BlockContext, BlockJob, Params, State, Workload, payload::JobTerms, word};
+use provery_circuits::{BlockContext, BlockJob, Params, State, Traffic, payload::JobTerms, word};
 use provery_node::{SlotKey, worker::Job};
 use provery_proving::{BlockVerifier, block};
 
@@ -35,9 +35,9 @@ pub fn verifier() -> Result<BlockVerifier> {
 pub fn job(seed: u64) -> Result<Job> {
     let params = Params::new(1)?;
     let domain = [0; 32];
-    let mut workload = Workload::new(seed, 4);
-    let state = State::new(&workload.accounts())?;
-    let data = workload.next_block(&state, 1, &domain)?;
+    let mut traffic = Traffic::new(seed, 4);
+    let state = State::new(&traffic.accounts())?;
+    let data = traffic.next_block(&state, 1, &domain)?;
     let mut after = state.clone();
     after.apply_block(&data, &BlockContext { params, domain: word::reduce(&domain) })?;
     let terms = JobTerms { params, payee: [7; 20], domain, claimed_root: after.root_word() };

@@ -6,7 +6,7 @@ use ark_relations::gr1cs::{
     ConstraintSynthesizer, ConstraintSystem, OptimizationGoal, R1CS_PREDICATE_LABEL, SynthesisMode,
 };
 use provery_circuits::{
-    BlockCircuit, BlockJob, Fr, Params, State, Workload, gadgets::Builder, payload::JobTerms, word,
+    BlockCircuit, BlockJob, Fr, Params, State, Traffic, gadgets::Builder, payload::JobTerms, word,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -17,9 +17,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for block_txs in sizes {
         let params = Params::new(block_txs)?;
         let domain = word::from_field(&Fr::from(1u8));
-        let mut workload = Workload::new(1, 64);
-        let state = State::from_genesis(&workload.genesis_bytes())?;
-        let data = workload.next_block(&state, block_txs, &domain)?;
+        let mut traffic = Traffic::new(1, 64);
+        let state = State::from_genesis(&traffic.genesis_bytes())?;
+        let data = traffic.next_block(&state, block_txs, &domain)?;
         let terms = JobTerms { params, payee: [1; 20], domain, claimed_root: domain };
         let started = Instant::now();
         let job = BlockJob::from_state(&state, &data, &terms)?;

@@ -12,7 +12,7 @@
 //! | [`statement`] | the public statement, and its three-element compression for Groth16 |
 //! | [`circuit`] | the constraints, over the gadgets in [`gadgets`] |
 //! | [`payload`] | everything a prover needs for one block, as bytes |
-//! | [`workload`] | deterministic accounts and transfers for demos and tests |
+//! | [`traffic`] | deterministic accounts and transfers for demos and tests |
 //!
 //! [`puzzle`] is a circuit of its own: the work that the mining mechanism asks for.
 //!
@@ -28,9 +28,9 @@ pub mod poseidon;
 pub mod puzzle;
 pub mod state;
 pub mod statement;
+pub mod traffic;
 pub mod tree;
 pub mod word;
-pub mod workload;
 
 /// The field of the circuit: scalars of BN254, which are the coordinates of Baby-Jubjub.
 pub use ark_bn254::Fr;
@@ -42,5 +42,5 @@ pub use payload::BlockJob;
 pub use puzzle::PuzzleCircuit;
 pub use state::{Account, BlockContext, BlockTrace, RejectReason, State, TransferOutcome};
 pub use statement::BlockStatement;
+pub use traffic::Traffic;
 pub use word::Word;
-pub use workload::Workload;

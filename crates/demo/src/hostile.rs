@@ -13,7 +13,7 @@ use alloy::{
 };
 use eyre::{Result, bail, eyre};
 use provery_bindings::ProofMarket;
-use provery_circuits::{BlockContext, BlockJob, Params, State, Workload, payload::JobTerms, word};
+use provery_circuits::{BlockContext, BlockJob, Params, State, Traffic, payload::JobTerms, word};
 use provery_mechanisms::lottery;
 use provery_proving::{BlockBackend, block};
 use provery_rpc::Rpc;
@@ -219,9 +219,9 @@ struct Sequencer {
     transfers: usize,
     interval: Duration,
     slots: u64,
-    workload: Workload,
+    traffic: Traffic,
     /// Whose accounts nobody else knows.
-    hidden: Workload,
+    hidden: Traffic,
     lines: mpsc::UnboundedSender<Line>,
     rescues: Vec<JoinHandle<Result<()>>>,
     story: Story,
@@ -256,8 +256,8 @@ impl Sequencer {
             transfers: args.block_txs as usize,
             interval: Duration::from_millis(args.interval()),
             slots: args.slots,
-            workload: Workload::new(args.seed, ACCOUNTS),
-            hidden: Workload::new(args.seed ^ 0x6869_6464_656e, ACCOUNTS),
+            traffic: Traffic::new(args.seed, ACCOUNTS),
+            hidden: Traffic::new(args.seed ^ 0x6869_6464_656e, ACCOUNTS),
             lines,
             rescues: Vec::new(),
             story: Story { accomplice: accomplice.address, bond: U256::from(stage.bond), ..Story::default() },
@@ -272,7 +272,7 @@ impl Sequencer {
     }
 
     async fn run(mut self) -> Result<Story> {
-        let mut state = State::new(&self.workload.accounts())?;
+        let mut state = State::new(&self.traffic.accounts())?;
         for _ in 0..BEFORE {
             state = self.honest(&state).await?;
         }
@@ -306,7 +306,7 @@ impl Sequencer {
 
     /// Post a block on the true state; the state after it.
     async fn honest(&mut self, state: &State) -> Result<State> {
-        let data = self.workload.next_block(state, self.transfers, &self.domain)?;
+        let data = self.traffic.next_block(state, self.transfers, &self.domain)?;
         let after = self.after(state, &data)?;
         let posted = loop {
             if let Some(posted) = self.post(&data, root(&after), after.clone()).await? {
@@ -323,7 +323,7 @@ impl Sequencer {
     /// A block of honest transfers whose claim is the hidden tree's root, and blocks that build on that.
     async fn attack(&mut self, state: &State) -> Result<()> {
         let mut hidden = State::new(&self.hidden.accounts())?;
-        let data = self.workload.next_block(state, self.transfers, &self.domain)?;
+        let data = self.traffic.next_block(state, self.transfers, &self.domain)?;
         let lie = self.post(&data, root(&hidden), hidden.clone()).await?;
         let lie = lie.ok_or_else(|| eyre!("the head moved before the attack began"))?;
         self.story.lie = lie.slot.id;

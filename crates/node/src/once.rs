@@ -15,7 +15,6 @@ use tracing::info;
 use crate::error::NodeError;
 use crate::facts::{Ending, Facts, SlotKey};
 use crate::rollup::RollupError;
-use crate::worker::phase_name;
 
 /// A slot that was proven by hand.
 #[derive(Clone, Debug)]
@@ -111,7 +110,7 @@ struct Watched {
 
 impl Progress for Watched {
     fn phase(&self, phase: Phase) {
-        info!(phase = phase_name(phase), "proving");
+        info!(phase = phase.as_str(), "proving");
         (self.on_phase)(phase);
     }
 

@@ -2,7 +2,7 @@
 
 use alloy::primitives::aliases::{U40, U96};
 use alloy::primitives::{Address, B256, Bytes, LogData, U256, keccak256};
-use provery_circuits::{BlockContext, Params, State, Workload, word};
+use provery_circuits::{BlockContext, Params, State, Traffic, word};
 use provery_types::{
     BlockRef, ContractRecord, Deployment, Event, LoggedEvent, RollupRecord, Slot, Terms, statement_hash,
     terms_hash,
@@ -107,7 +107,7 @@ pub fn allocated(prover: Address, units: u64) -> Event {
 pub struct World {
     /// Of the market.
     pub terms: Terms,
-    pub workload: Workload,
+    pub traffic: Traffic,
     /// The state after the last block posted.
     pub state: State,
     last: u64,
@@ -115,9 +115,9 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        let workload = Workload::new(1, 4);
-        let state = State::new(&workload.accounts()).expect("a state");
-        Self { terms: terms(), workload, state, last: 0 }
+        let traffic = Traffic::new(1, 4);
+        let state = State::new(&traffic.accounts()).expect("a state");
+        Self { terms: terms(), traffic, state, last: 0 }
     }
 
     /// A slot's mechanism says something about it, in chain block `number`.
@@ -144,7 +144,7 @@ impl World {
     /// Genesis, terms, and two provers with stake, in block 1.
     pub fn beginning(&self) -> Vec<LoggedEvent> {
         let root = U256::from_be_bytes(self.state.root_word());
-        let accounts = Bytes::from(self.workload.genesis_bytes());
+        let accounts = Bytes::from(self.traffic.genesis_bytes());
         let mut events = vec![
             Event::GenesisSet { root, accounts },
             Event::TermsSet {
@@ -180,7 +180,7 @@ impl World {
     ) -> Vec<LoggedEvent> {
         let params = Params::new(BLOCK_TXS as usize).expect("a size");
         let domain = domain(CHAIN, ROLLUP);
-        let data = self.workload.next_block(from, 2, &domain.to_be_bytes()).expect("a block");
+        let data = self.traffic.next_block(from, 2, &domain.to_be_bytes()).expect("a block");
         let old_root = old_root.unwrap_or_else(|| U256::from_be_bytes(from.root_word()));
         let field = word::to_field(&domain.to_be_bytes()).expect("a field element");
         self.state = from.clone();

@@ -5,7 +5,7 @@
 use std::{error::Error, fs, path::Path};
 
 use provery_circuits::{
-    Params, State, Workload,
+    Params, State, Traffic,
     payload::{BlockJob, JobTerms},
     word,
 };
@@ -33,10 +33,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut domain = [0; 32];
     domain[1..].copy_from_slice(&hash[..31]);
 
-    let mut workload = Workload::new(SEED, 16);
-    let genesis = workload.genesis_bytes();
+    let mut traffic = Traffic::new(SEED, 16);
+    let genesis = traffic.genesis_bytes();
     let state = State::from_genesis(&genesis)?;
-    let data = workload.next_block(&state, BLOCK_TXS, &domain)?;
+    let data = traffic.next_block(&state, BLOCK_TXS, &domain)?;
     let mut after = state.clone();
     let context = provery_circuits::BlockContext { params, domain: word::reduce(&domain) };
     after.apply_block(&data, &context)?;

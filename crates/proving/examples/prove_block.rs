@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use provery_circuits::{BlockJob, Params, State, Workload, payload::JobTerms, state::BlockContext, word};
+use provery_circuits::{BlockJob, Params, State, Traffic, payload::JobTerms, state::BlockContext, word};
 use provery_proving::{Arkworks, BlockBackend, Engine, Halo2curves, Phase, Progress, block};
 
 struct Options {
@@ -45,10 +45,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     println!("keys generate {:>8} ms (a check of the cache if they were there)", ms(elapsed));
 
-    let mut workload = Workload::new(7, 64);
-    let state = State::from_genesis(&workload.genesis_bytes())?;
+    let mut traffic = Traffic::new(7, 64);
+    let state = State::from_genesis(&traffic.genesis_bytes())?;
     let domain = word::from_field(&word::reduce(b"prove_block"));
-    let data = workload.next_block(&state, options.txs, &domain)?;
+    let data = traffic.next_block(&state, options.txs, &domain)?;
     let context = BlockContext { params, domain: word::reduce(&domain) };
     let claimed_root = word::from_field(&state.clone().apply_block(&data, &context)?.new_root);
     let terms = JobTerms { params, payee: [0x11; 20], domain, claimed_root };

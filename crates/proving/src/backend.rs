@@ -1,6 +1,11 @@
 //! What a prover service sees of proving: one trait, its progress and its output.
 
-use std::{fmt, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use crate::error::ProveError;
 
@@ -11,6 +16,15 @@ pub trait ProofBackend: Send + Sync {
 
     /// Prove one job. The proof was verified when this returns.
     fn prove(&self, job: &[u8], progress: &dyn Progress) -> Result<ProofOutput, ProveError>;
+}
+
+/// Tells whether a proof that was made elsewhere is one of a job, by hands that need not be trusted.
+pub trait ProofVerifier: fmt::Debug + Send + Sync {
+    /// sha256 of the verifying key's file.
+    fn key_hash(&self) -> &[u8; 32];
+
+    /// Whether `output` is, to the last byte, what the market takes for this job.
+    fn verify(&self, job: &[u8], output: &ProofOutput) -> Result<(), ProveError>;
 }
 
 /// Told where a proof is, and asked whether it is still wanted.
@@ -31,36 +45,46 @@ impl Progress for () {
     }
 }
 
-/// The parts of a proof, in order.
+/// A part of a proof, in the backend's own word: what logs, metrics and tables show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Phase {
-    /// The assignment of every variable.
-    Witness,
-    /// The quotient polynomial.
-    Fft,
-    /// The proof's points.
-    Msm,
-    /// The check of the finished proof.
-    Verify,
-}
+pub struct Phase(&'static str);
 
 impl Phase {
-    pub const ALL: [Self; 4] = [Self::Witness, Self::Fft, Self::Msm, Self::Verify];
+    /// Words that a process takes from others: more are not remembered, so that whoever makes them up fills no memory.
+    const MOST_NAMED: usize = 64;
+    const MOST_BYTES: usize = 32;
 
-    /// The name that logs and tables use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Witness => "witness",
-            Self::Fft => "fft",
-            Self::Msm => "msm",
-            Self::Verify => "verify",
+    pub const fn new(word: &'static str) -> Self {
+        Self(word)
+    }
+
+    /// The phase that another process names; nothing if that is no plain word.
+    pub fn named(word: &str) -> Option<Self> {
+        static NAMED: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if word.is_empty() || word.len() > Self::MOST_BYTES || !word.chars().all(plain) {
+            return None;
         }
+        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = named.get(word) {
+            return Some(Self(known));
+        }
+        if named.len() >= Self::MOST_NAMED {
+            return None;
+        }
+        let word: &'static str = word.to_owned().leak();
+        named.insert(word);
+        Some(Self(word))
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        self.0
     }
 }
 
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(self.0)
     }
 }
 
@@ -73,4 +97,23 @@ pub struct ProofOutput {
     pub proof: Vec<u8>,
     /// How long each phase took.
     pub timings: Vec<(Phase, Duration)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_call_a_phase_is_a_plain_word_and_fills_no_memory() {
+        const MSM: Phase = Phase::new("msm");
+        assert_eq!(Phase::named("msm"), Some(MSM));
+        for bad in ["", "a b", "x\n", &"a".repeat(33)] {
+            assert_eq!(Phase::named(bad), None);
+        }
+        for n in 0..1_000 {
+            let _ = Phase::named(&format!("phase-{n}"));
+        }
+        assert_eq!(Phase::named("phase-999"), None);
+        assert_eq!(Phase::named("msm"), Some(MSM), "what is known stays known");
+    }
 }

@@ -20,6 +20,17 @@ use crate::{
     keys::{Keys, Manifest},
 };
 
+/// The assignment of every variable.
+const WITNESS: Phase = Phase::new("witness");
+/// The quotient polynomial.
+const FFT: Phase = Phase::new("fft");
+/// The proof's points.
+const MSM: Phase = Phase::new("msm");
+/// The check of the finished proof.
+const VERIFY: Phase = Phase::new("verify");
+/// The phases of a proof, in order.
+pub const PHASES: [Phase; 4] = [WITNESS, FFT, MSM, VERIFY];
+
 /// A proof that verifies, its public inputs, and how long each phase took.
 #[derive(Debug, Clone)]
 pub struct Proven {
@@ -69,16 +80,14 @@ impl ArkworksBackend {
         s: Fr,
         progress: &dyn Progress,
     ) -> Result<Proven, ProveError> {
-        let mut clock = Clock { progress, timings: Vec::with_capacity(Phase::ALL.len()) };
-        let assignment = clock.phase(Phase::Witness, || self.assign(circuit))?;
-        let h = clock.phase(Phase::Fft, || self.quotient(&assignment, progress))?;
-        let proof = clock.phase(Phase::Msm, || self.points(&assignment, &h, r, s, progress))?;
+        let mut clock = Clock { progress, timings: Vec::with_capacity(PHASES.len()) };
+        let assignment = clock.phase(WITNESS, || self.assign(circuit))?;
+        let h = clock.phase(FFT, || self.quotient(&assignment, progress))?;
+        let proof = clock.phase(MSM, || self.points(&assignment, &h, r, s, progress))?;
         let inputs = assignment[1..self.keys.proving.counts().instances].to_vec();
-        clock.phase(Phase::Verify, || {
-            match Groth16::<Bn254>::verify_proof(&self.prepared, &proof, &inputs) {
-                Ok(true) => Ok(()),
-                _ => Err(ProveError::Invalid),
-            }
+        clock.phase(VERIFY, || match Groth16::<Bn254>::verify_proof(&self.prepared, &proof, &inputs) {
+            Ok(true) => Ok(()),
+            _ => Err(ProveError::Invalid),
         })?;
         Ok(Proven { proof, inputs, timings: clock.timings })
     }

@@ -13,11 +13,11 @@ pub mod puzzle;
 mod raw;
 pub mod solidity;
 
-pub use backend::{Phase, Progress, ProofBackend, ProofOutput};
+pub use backend::{Phase, Progress, ProofBackend, ProofOutput, ProofVerifier};
 pub use block::{BlockBackend, BlockVerifier};
 pub use engine::{Arkworks, Domain, Engine, Halo2curves};
 pub use error::{KeyError, ProofFormatError, ProveError};
-pub use groth16::{ArkworksBackend, Proven};
+pub use groth16::{ArkworksBackend, PHASES, Proven};
 pub use key_file::ProvingKeyFile;
 pub use puzzle::{PuzzleProof, PuzzleProver};
 pub use raw::{RawG1, RawG2};

@@ -47,7 +47,7 @@ async fn a_proof_from_a_process_is_what_the_market_takes() -> Result<()> {
     let first = job(1)?;
     let output = proved(processes.run(first.clone(), watch).await)?;
     verifier()?.verify(&first.bytes, &output)?;
-    ensure!(*seen.lock().expect("not poisoned") == provery_proving::Phase::ALL, "every phase, in order");
+    ensure!(*seen.lock().expect("not poisoned") == provery_proving::PHASES, "every phase, in order");
     ensure!(output.timings.len() == 4, "{:?}", output.timings);
 
     // It is kept for the next job; a second job at the same time gets another one.

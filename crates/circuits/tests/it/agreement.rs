@@ -139,13 +139,13 @@ fn proof_bytes_are_proof_commitment_data() {
 fn workload_is_deterministic_and_mostly_valid() {
     let domain = word::from_field(&Fr::from(DOMAIN));
     let run = || {
-        let mut workload = provery_circuits::Workload::new(7, 20);
+        let mut traffic = provery_circuits::Traffic::new(7, 20);
         let mut state =
-            provery_circuits::State::from_genesis(&workload.genesis_bytes()).expect("its own genesis");
+            provery_circuits::State::from_genesis(&traffic.genesis_bytes()).expect("its own genesis");
         let context = BlockContext { params: params(8), domain: Fr::from(DOMAIN) };
         let mut applied = 0;
         for _ in 0..6 {
-            let data = workload.next_block(&state, 8, &domain).expect("a whole state");
+            let data = traffic.next_block(&state, 8, &domain).expect("a whole state");
             let trace = state.apply_block(&data, &context).expect("the block fits");
             assert!(trace.fees_credited);
             applied += trace

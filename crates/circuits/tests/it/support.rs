@@ -9,7 +9,7 @@ use ark_relations::gr1cs::{
     ConstraintSynthesizer, ConstraintSystem, Matrix, OptimizationGoal, R1CS_PREDICATE_LABEL, SynthesisMode,
 };
 use provery_circuits::{
-    Account, BlockCircuit, BlockJob, Fr, Params, PublicKey, SignedTransfer, State, Transfer, Word, Workload,
+    Account, BlockCircuit, BlockJob, Fr, Params, PublicKey, SignedTransfer, State, Traffic, Transfer, Word,
     block::RECORD_BYTES, gadgets::Builder, payload::JobTerms, tree::MissingAccount, word,
 };
 
@@ -34,21 +34,21 @@ pub const DOMAIN: u64 = 31_337;
 pub const PAYEE: [u8; 20] = [0xa5; 20];
 
 pub struct World {
-    pub workload: Workload,
+    pub traffic: Traffic,
     pub state: State,
 }
 
 impl World {
     pub fn new() -> Self {
-        let workload = Workload::new(1, 6);
-        let mut accounts = workload.accounts();
+        let traffic = Traffic::new(1, 6);
+        let mut accounts = traffic.accounts();
         accounts[RICH as usize].balance = u64::MAX;
         accounts[WORN as usize].nonce = u64::MAX;
         let odd = |x: Fr, y: Fr| Account { key: PublicKey { x, y }, balance: 1000, nonce: 0 };
         accounts.push(odd(Fr::ZERO, Fr::ONE));
         accounts.push(odd(Fr::ZERO, -Fr::ONE));
         accounts.push(odd(Fr::from(3u8), Fr::from(4u8)));
-        Self { workload, state: State::new(&accounts).expect("a handful of accounts") }
+        Self { traffic, state: State::new(&accounts).expect("a handful of accounts") }
     }
 
     pub fn transfer(&self, from: u32, to: u32) -> Transfer {
@@ -57,7 +57,7 @@ impl World {
     }
 
     pub fn sign(&self, transfer: Transfer) -> SignedTransfer {
-        let key = self.workload.key(transfer.from as usize % 6).expect("six keys");
+        let key = self.traffic.key(transfer.from as usize % 6).expect("six keys");
         transfer.sign(key, &Fr::from(DOMAIN))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-use provery_circuits::{BlockJob, Fr, Params, State, Workload, payload::JobTerms, word};
+use provery_circuits::{BlockJob, Fr, Params, State, Traffic, payload::JobTerms, word};
 use serde_json::{Value, json};
 
 fn path() -> PathBuf {
@@ -48,10 +48,9 @@ fn case(name: &str, payee: u8, data: Vec<u8>, state: &State, claimed_root: Optio
 
 #[test]
 fn block_statement_vectors() {
-    let mut workload = Workload::new(42, 16);
-    let state = State::from_genesis(&workload.genesis_bytes()).expect("the workload's genesis");
-    let full =
-        workload.next_block(&state, 8, &word::from_field(&Fr::from(31_337u32))).expect("a whole state");
+    let mut traffic = Traffic::new(42, 16);
+    let state = State::from_genesis(&traffic.genesis_bytes()).expect("the traffic's genesis");
+    let full = traffic.next_block(&state, 8, &word::from_field(&Fr::from(31_337u32))).expect("a whole state");
     let garbage: Vec<u8> = (0..333u32).map(|i| word::keccak256(&[&i.to_be_bytes()])[0]).collect();
     let vectors = Value::Array(vec![
         case("empty", 0x11, Vec::new(), &state, None),

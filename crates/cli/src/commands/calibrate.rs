@@ -10,7 +10,7 @@ use std::{
 use alloy::primitives::U256;
 use clap::Args;
 use eyre::Result;
-use provery_circuits::{BlockJob, Params, State, Workload, payload::JobTerms, state::BlockContext, word};
+use provery_circuits::{BlockJob, Params, State, Traffic, payload::JobTerms, state::BlockContext, word};
 use provery_proving::{BlockBackend, ProofBackend, block, keys::Manifest};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -296,12 +296,12 @@ fn finish(step: Step, proven: bool, took: Duration) {
     step.finish(&if proven { seconds(took) } else { "failed".to_owned() });
 }
 
-/// A full block of the workload that the benches prove.
+/// A full block of the traffic that the benches prove.
 fn job(params: Params) -> Result<BlockJob> {
-    let mut workload = Workload::new(7, ACCOUNTS);
-    let state = State::from_genesis(&workload.genesis_bytes())?;
+    let mut traffic = Traffic::new(7, ACCOUNTS);
+    let state = State::from_genesis(&traffic.genesis_bytes())?;
     let domain = word::from_field(&word::reduce(b"calibrate"));
-    let data = workload.next_block(&state, params.block_txs(), &domain)?;
+    let data = traffic.next_block(&state, params.block_txs(), &domain)?;
     let context = BlockContext { params, domain: word::reduce(&domain) };
     let claimed_root = word::from_field(&state.clone().apply_block(&data, &context)?.new_root);
     let terms = JobTerms { params, payee: [0x11; 20], domain, claimed_root };

@@ -9,7 +9,7 @@ use alloy::{
 use clap::{Args, Subcommand};
 use eyre::Result;
 use provery_bindings::{BlockVerifier, TransferRollup};
-use provery_circuits::{Params, State, Workload};
+use provery_circuits::{Params, State, Traffic};
 use provery_proving::{keys, solidity};
 use provery_types::{RollupRecord, Terms, terms_hash};
 use serde_json::json;
@@ -79,8 +79,8 @@ pub struct AccountsArgs {
 }
 
 impl AccountsArgs {
-    pub fn workload(&self) -> Workload {
-        Workload::new(self.seed, usize::try_from(self.accounts).unwrap_or(usize::MAX))
+    pub fn traffic(&self) -> Traffic {
+        Traffic::new(self.seed, usize::try_from(self.accounts).unwrap_or(usize::MAX))
     }
 }
 
@@ -358,16 +358,16 @@ fn plan(session: &Session, args: &CreateArgs) -> Result<Plan> {
         ));
     }
     let verifier_arguments = solidity::block_verifier_arguments(&verifying.key)?;
-    let workload = args.accounts.workload();
-    let state = State::new(&workload.accounts())
-        .map_err(|error| fail(Code::Usage, format!("--accounts: {error}")))?;
+    let traffic = args.accounts.traffic();
+    let state =
+        State::new(&traffic.accounts()).map_err(|error| fail(Code::Usage, format!("--accounts: {error}")))?;
     Ok(Plan {
         params,
         key_hash: B256::from(verifying.hash),
         descriptor_hash: sha256(params.descriptor().to_string().as_bytes()),
         development,
         verifier_arguments,
-        genesis: workload.genesis_bytes(),
+        genesis: traffic.genesis_bytes(),
         root: U256::from_be_bytes(state.root_word()),
     })
 }

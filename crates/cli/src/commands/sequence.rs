@@ -14,7 +14,7 @@ use alloy::{
 use clap::Args;
 use eyre::Result;
 use provery_bindings::{ProofMarket, TransferRollup};
-use provery_circuits::Workload;
+use provery_circuits::Traffic;
 use provery_rpc::{ChainError, SeedError};
 use provery_txmgr::{Mined, SendError, make_block};
 use provery_types::{RollupRecord, Terms};
@@ -84,8 +84,8 @@ pub async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
             ),
         ));
     }
-    let workload = args.accounts.workload();
-    check_accounts(&tracker, &workload)?;
+    let traffic = args.accounts.traffic();
+    check_accounts(&tracker, &traffic)?;
     let terms = session.chain.terms(record.market).await?;
     let mechanism_data = match &args.offer {
         Some(path) => {
@@ -111,7 +111,7 @@ pub async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
         mechanism_data,
         domain: domain.to_be_bytes(),
         tracker,
-        workload,
+        traffic,
         transfers,
         last: 0,
         said: None,
@@ -129,10 +129,10 @@ pub async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
     Ok(())
 }
 
-/// A workload signs with keys of its own accounts, so those must be the rollup's.
-fn check_accounts(tracker: &Tracker, workload: &Workload) -> Result<()> {
+/// A traffic signs with keys of its own accounts, so those must be the rollup's.
+fn check_accounts(tracker: &Tracker, traffic: &Traffic) -> Result<()> {
     let differs = tracker.known.values().next().is_some_and(|known| {
-        workload.accounts().iter().enumerate().any(|(index, account)| {
+        traffic.accounts().iter().enumerate().any(|(index, account)| {
             known.state.account(index as u16).is_ok_and(|found| found.key != account.key)
         })
     });
@@ -164,7 +164,7 @@ struct Sequencer<'a> {
     mechanism_data: Bytes,
     domain: [u8; 32],
     tracker: Tracker,
-    workload: Workload,
+    traffic: Traffic,
     transfers: usize,
     /// The last block posted by this process.
     last: u64,
@@ -335,10 +335,9 @@ impl Sequencer<'_> {
             );
             return Ok(false);
         }
-        let data =
-            self.workload.next_block(&parent.state, self.transfers, &self.domain).map_err(|error| {
-                fail(Code::Internal, format!("no block can be built on the rollup's state: {error}"))
-            })?;
+        let data = self.traffic.next_block(&parent.state, self.transfers, &self.domain).map_err(|error| {
+            fail(Code::Internal, format!("no block can be built on the rollup's state: {error}"))
+        })?;
         let claimed = after(&parent.state, &data, &self.tracker.context)?;
         let call = self.session.calls().post_block(
             self.record.address,

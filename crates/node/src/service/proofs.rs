@@ -15,7 +15,7 @@ use crate::error::NodeError;
 use crate::facts::SlotKey;
 use crate::slots::{Input, SlotStage};
 use crate::store::{StoredProof, WorkRecord};
-use crate::worker::{Finished, Job, Outcome, phase_name};
+use crate::worker::{Finished, Job, Outcome};
 
 /// Seconds before a proof that failed is tried again.
 const PROOF_RETRY: u64 = 5;
@@ -131,7 +131,7 @@ impl Service {
         let phases: serde_json::Map<_, _> = output
             .timings
             .iter()
-            .map(|(phase, time)| (phase_name(*phase).to_owned(), json!(crate::report::millis(*time))))
+            .map(|(phase, time)| (phase.as_str().to_owned(), json!(crate::report::millis(*time))))
             .collect();
         let step = self.book.proved(key, &proof)?;
         // Said once it is on disk: it is not made again, whatever comes.

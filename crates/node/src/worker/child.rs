@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use provery_proving::Phase;
 use provery_proving::ProofOutput;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
+use super::JobWatch;
 use super::protocol::{Reply, Request};
-use super::{JobWatch, phase_named};
 
 /// Longer lines than this are not replies.
 const LONGEST_LINE: usize = 256 << 20;
@@ -205,7 +206,7 @@ async fn replies(
         match reply {
             Reply::Taken { .. } => {}
             Reply::Phase { phase, .. } => {
-                if let Some(phase) = phase_named(&phase) {
+                if let Some(phase) = Phase::named(&phase) {
                     (watch.phase)(phase);
                 }
             }

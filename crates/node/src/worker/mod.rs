@@ -97,12 +97,3 @@ impl fmt::Debug for JobWatch {
         f.debug_struct("JobWatch").field("cancelled", &self.cancel.is_cancelled()).finish_non_exhaustive()
     }
 }
-
-/// A phase as logs and reports name it.
-pub fn phase_name(phase: Phase) -> &'static str {
-    phase.as_str()
-}
-
-fn phase_named(name: &str) -> Option<Phase> {
-    Phase::ALL.into_iter().find(|phase| phase.as_str() == name)
-}

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alloy::primitives::B256;
+use provery_proving::Phase;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{Job, JobWatch, Outcome, ProofRunner, phase_name};
+use super::{Job, JobWatch, Outcome, ProofRunner};
 use crate::facts::SlotKey;
 use crate::report::Reporter;
 
@@ -131,8 +132,8 @@ impl Workers {
 
     fn watch(&self, key: SlotKey, since: Instant, cancel: CancellationToken) -> JobWatch {
         let (status, reporter) = (self.status.clone(), self.reporter.clone());
-        let phase = move |phase| {
-            let name = phase_name(phase);
+        let phase = move |phase: Phase| {
+            let name = phase.as_str();
             info!(market = %key.market, slot = key.id, phase = name, "proving");
             reporter.slot("phase", key, Some(since.elapsed()), json!({ "phase": name }));
             status.send_modify(|running| {

@@ -14,10 +14,8 @@
 use std::time::Duration;
 
 use alloy::primitives::{B256, Bytes};
-use provery_proving::ProofOutput;
+use provery_proving::{Phase, ProofOutput};
 use serde::{Deserialize, Serialize};
-
-use super::phase_named;
 
 /// A job, on its way to a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +84,7 @@ impl From<ProofOutput> for WireProof {
 impl From<WireProof> for ProofOutput {
     fn from(wire: WireProof) -> Self {
         let timing = |(name, micros): &(String, u64)| {
-            phase_named(name).map(|phase| (phase, Duration::from_micros(*micros)))
+            Phase::named(name).map(|phase| (phase, Duration::from_micros(*micros)))
         };
         Self {
             public_inputs: wire.public_inputs.iter().map(|word| word.0).collect(),

@@ -4,6 +4,7 @@
 //! It needs no chain and no key that signs, and its parent gives it none. The environment variables of [`super::fault`]
 //! make its proofs go wrong on purpose.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -96,7 +97,7 @@ fn prove(config: &StdioConfig, loaded: &mut Loaded, request: Request) -> Reply {
     let Some(backend) = loaded.get(&wanted) else {
         return Reply::Failed { id, message: super::in_process::no_keys(&wanted.0) };
     };
-    match backend.prove(&request.job, &Told { id, fate }) {
+    match backend.prove(&request.job, &Told { id, fate, begun: Cell::new(0) }) {
         Ok(output) => Reply::Proved { id, proof: output.into() },
         Err(error) => Reply::Failed { id, message: error.to_string() },
     }
@@ -127,12 +128,15 @@ pub(super) fn keys_under(dir: &Path, circuit: &str, hash: B256) -> PathBuf {
 struct Told {
     id: u64,
     fate: Fate,
+    /// Phases so far.
+    begun: Cell<u32>,
 }
 
 impl Progress for Told {
     fn phase(&self, phase: Phase) {
         reply(&Reply::Phase { id: self.id, phase: phase.as_str().to_owned() });
-        if self.fate.crash && phase == Phase::Msm {
+        // Half-way, whatever its phases are: once it is past the first two.
+        if self.fate.crash && self.begun.replace(self.begun.get() + 1) == 2 {
             crash();
         }
     }

@@ -21,7 +21,8 @@ fn job(id: u64, bytes: usize) -> Job {
 }
 
 fn proof() -> ProofOutput {
-    let timings = vec![(Phase::Witness, Duration::from_micros(7)), (Phase::Msm, Duration::from_secs(1))];
+    let timings =
+        vec![(Phase::new("witness"), Duration::from_micros(7)), (Phase::new("msm"), Duration::from_secs(1))];
     ProofOutput { public_inputs: vec![[1; 32], [2; 32]], proof: vec![3, 4], timings }
 }
 
@@ -32,7 +33,7 @@ struct Scripted;
 impl ProofRunner for Scripted {
     fn run(&self, job: Job, watch: JobWatch) -> BoxFuture<'static, Outcome> {
         Box::pin(async move {
-            (watch.phase)(Phase::Msm);
+            (watch.phase)(Phase::new("msm"));
             match job.key.id {
                 0 => Outcome::Proved(proof()),
                 1 => panic!("as it should"),

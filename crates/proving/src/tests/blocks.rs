@@ -1,7 +1,7 @@
 use ark_bn254::Bn254;
 use ark_groth16::Groth16;
 use provery_circuits::{
-    BlockJob, BlockStatement, Fr, Params, State, Workload,
+    BlockJob, BlockStatement, Fr, Params, State, Traffic,
     payload::JobTerms,
     state::BlockContext,
     word::{self, Word},
@@ -15,10 +15,10 @@ fn params(block_txs: usize) -> Params {
 
 fn job(block_txs: usize, claim: impl FnOnce(Word) -> Word) -> BlockJob {
     let params = params(block_txs);
-    let mut workload = Workload::new(7, 4);
-    let state = State::from_genesis(&workload.genesis_bytes()).expect("the workload's genesis is valid");
+    let mut traffic = Traffic::new(7, 4);
+    let state = State::from_genesis(&traffic.genesis_bytes()).expect("the traffic's genesis is valid");
     let domain = word::from_field(&Fr::from(42));
-    let data = workload.next_block(&state, block_txs, &domain).expect("it fits the state");
+    let data = traffic.next_block(&state, block_txs, &domain).expect("it fits the state");
     let context = BlockContext { params, domain: Fr::from(42) };
     let root = state.clone().apply_block(&data, &context).expect("it fits the circuit").new_root;
     let terms = JobTerms { params, payee: [0x11; 20], domain, claimed_root: claim(word::from_field(&root)) };

@@ -111,7 +111,7 @@ pub fn after(state: &State, data: &[u8], context: &BlockContext) -> Result<State
 #[cfg(test)]
 mod tests {
     use alloy::primitives::{B256, Bytes};
-    use provery_circuits::Workload;
+    use provery_circuits::Traffic;
     use provery_types::BlockRef;
 
     use super::*;
@@ -137,8 +137,8 @@ mod tests {
             sequencer: Address::ZERO,
             sequencer_url: None,
         };
-        let workload = Workload::new(1, 4);
-        let accounts = Bytes::from(workload.genesis_bytes());
+        let traffic = Traffic::new(1, 4);
+        let accounts = Bytes::from(traffic.genesis_bytes());
         let genesis = State::from_genesis(&accounts).expect("reads");
         let mut events = vec![logged(Event::GenesisSet { root: root(&genesis), accounts })];
         for number in 1..=4 {

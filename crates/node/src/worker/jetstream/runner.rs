@@ -10,7 +10,7 @@ use alloy::primitives::B256;
 use async_nats::jetstream::message::PublishMessage;
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use provery_proving::{BlockVerifier, ProofOutput, keys};
+use provery_proving::{BlockVerifier, Phase, ProofOutput, keys};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 use super::bus::{Bus, Places};
 use super::{NatsConfig, NatsError, News, Ticket, Verdict, job_id, keys as pushed};
 use crate::worker::in_process::no_keys;
-use crate::worker::{Job, JobWatch, Outcome, ProofRunner, phase_named};
+use crate::worker::{Job, JobWatch, Outcome, ProofRunner};
 
 /// How long NATS may be away before a job counts as failed. It can then be asked for again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -260,7 +260,7 @@ impl Inner {
                     }
                     Ok(News::Phase { phase }) => {
                         asked.lonely = None;
-                        if let Some(phase) = phase_named(&phase) {
+                        if let Some(phase) = Phase::named(&phase) {
                             (watch.phase)(phase);
                         }
                     }

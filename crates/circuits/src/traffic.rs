@@ -17,13 +17,13 @@ const INVALID_ONE_IN: u64 = 8;
 
 /// Accounts whose keys are known, and an endless supply of transfers between them.
 #[derive(Clone, Debug)]
-pub struct Workload {
+pub struct Traffic {
     seed: u64,
     drawn: u64,
     keys: Vec<KeyPair>,
 }
 
-impl Workload {
+impl Traffic {
     /// `accounts` accounts (at least 2, at most as many as the tree holds) with keys derived from `seed`.
     pub fn new(seed: u64, accounts: usize) -> Self {
         let keys = (0..accounts.clamp(2, CAPACITY) as u64)
@@ -56,7 +56,7 @@ impl Workload {
     /// A block of `transfers` transfers on top of `state`. Account 0 receives the fees. Now and then a transfer is invalid:
     /// signed by another, with a nonce of the past or the future, or for more than the sender has.
     ///
-    /// `domain` is reduced by the field's modulus. `state` must hold this workload's accounts.
+    /// `domain` is reduced by the field's modulus. `state` must hold this traffic's accounts.
     pub fn next_block(
         &mut self,
         state: &State,
