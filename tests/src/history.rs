@@ -55,7 +55,7 @@ impl History {
         let market = deployment.market();
         let identity = Identity { chain_id: deployment.chain_id, market, prover: market };
         let store = Arc::new(Store::open(DataDir::open(self.dir.path())?, &identity)?);
-        let (book, cursor) = Book::open(store, deployment, market, None)?;
+        let (book, cursor) = Book::open(store, deployment, market, None, Default::default())?;
         Ok((book, Follower::new(self.chain.clone(), cursor, FollowerConfig::new(POLL))))
     }
 

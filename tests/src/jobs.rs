@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,7 +12,8 @@ use alloy::primitives::{B256, U256};
 use eyre::{Context, Result, ensure, eyre};
 use provery_circuits::{BlockContext, BlockJob, Params, State, Traffic, payload::JobTerms, word};
 use provery_node::{SlotKey, worker::Job};
-use provery_proving::{BlockVerifier, block};
+use provery_proving::ProofVerifier;
+use provery_workloads::{Workloads, transfer_rollup::backend};
 
 use crate::program;
 
@@ -22,13 +24,13 @@ pub const CIRCUIT: &str = "transfer-block-d16-n1";
 pub fn keys_dir() -> Result<PathBuf> {
     let dir = program("provery")?.with_file_name("test-keys");
     fs::create_dir_all(&dir)?;
-    block::generate_keys(&Params::new(1)?, &1_u64.to_be_bytes(), &dir)?;
+    backend::generate_keys(&Params::new(1)?, &1_u64.to_be_bytes(), &dir)?;
     Ok(dir)
 }
 
 /// What the market would check proofs of [`job`] with.
-pub fn verifier() -> Result<BlockVerifier> {
-    Ok(BlockVerifier::new(&provery_proving::keys::load_verifying(&keys_dir()?, CIRCUIT, None)?))
+pub fn verifier() -> Result<Arc<dyn ProofVerifier>> {
+    Ok(Workloads::default().verifier(CIRCUIT, &keys_dir()?, None)?)
 }
 
 /// A block with one transfer. Different seeds give different jobs.

@@ -212,7 +212,7 @@ impl Town {
         let key = Some(deployer.as_str());
         let epochs = ["deploy", "--epoch-length", "60", "--freeze", "10", "--unbonding", &expiry];
         provery.ok(key, &[&epochs[..], deploy].concat()).await?;
-        provery.ok(None, &["keys", "generate", "--block-txs", "1"]).await?;
+        provery.ok(None, &["keys", "generate", "--circuit", "transfer-block-d16-n1"]).await?;
         let create = ["rollup", "create", "--name", "town", "--block-txs", "1"];
         let worth = ["--price", "10", "--bond", "12"];
         let windows = ["--fast", &exclusive, "--exclusive", &exclusive, "--expiry", &expiry];

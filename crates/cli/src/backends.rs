@@ -3,24 +3,28 @@
 use std::{path::Path, sync::Arc};
 
 use eyre::Result;
-use provery_circuits::Params;
-use provery_proving::{BlockBackend, ProofBackend, block};
+use provery_proving::ProofBackend;
 use provery_types::RollupRecord;
+use provery_workloads::{Circuit, Workloads};
 
 use crate::error::{Code, fail};
 
 /// The backend for a rollup's circuit; its keys must be those that the chain knows.
 pub fn load(rollup: &RollupRecord, dir: &Path) -> Result<Arc<dyn ProofBackend>> {
-    let params = usize::try_from(rollup.block_txs).ok().and_then(|block_txs| Params::new(block_txs).ok());
-    let params = params.ok_or_else(|| {
+    let workloads = Workloads::default();
+    workloads.knows(rollup)?;
+    Ok(workloads.prover(&rollup.circuit, dir, Some(&rollup.key_hash.0))?)
+}
+
+/// The circuit that is called so on the command line.
+pub fn circuit(name: &str) -> Result<Arc<dyn Circuit>> {
+    Workloads::default().circuit(name).ok_or_else(|| {
         fail(
-            Code::DeploymentInvalid,
+            Code::Usage,
             format!(
-                "the deployment gives rollup {} no possible block size; write it anew with `provery deploy`",
-                rollup.name
+                "--circuit: no workload is proven with `{name}`; circuits are called as in deployment files, such as {}",
+                Workloads::default().example()
             ),
         )
-    })?;
-    let keys = block::load_keys(&params, dir, Some(&rollup.key_hash.0))?;
-    Ok(Arc::new(BlockBackend::new(keys)))
+    })
 }

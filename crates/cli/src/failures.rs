@@ -5,7 +5,6 @@ use provery_node::{
     NodeError,
     leader::LeaderError,
     observe::ServeError,
-    rollup::RollupError,
     store::StoreError,
     supervisor::SupervisorError,
     worker::{NatsError, stdio::StdioError},
@@ -14,6 +13,7 @@ use provery_proving::{KeyError, ProveError, solidity::SolidityError};
 use provery_rpc::ChainError;
 use provery_txmgr::SendError;
 use provery_types::{DeploymentError, SlotState};
+use provery_workloads::{Refusal, Why};
 
 use crate::error::{Code, Failure};
 
@@ -43,6 +43,8 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Failure> {
         return Some(of_node(error));
     } else if let Some(error) = cause.downcast_ref::<DeploymentError>() {
         of_deployment(error)
+    } else if let Some(refusal) = cause.downcast_ref::<Refusal>() {
+        of_refusal(refusal)
     } else if let Some(error) = cause.downcast_ref::<KeyError>() {
         of_key(error)
     } else if let Some(error) = cause.downcast_ref::<ProveError>() {
@@ -95,6 +97,16 @@ fn of_chain(error: &ChainError) -> Failure {
     Failure::new(code, one_line(&error.to_string()))
 }
 
+fn of_refusal(refusal: &Refusal) -> Code {
+    match refusal.why {
+        Why::Untracked => Code::RollupNotFound,
+        Why::UnknownWorkload | Why::Circuit | Why::Parameters => Code::DeploymentInvalid,
+        Why::DevelopmentKeys => Code::DevelopmentKey,
+        Why::Mismatch | Why::NotPosted => Code::ProofForAnother,
+        Why::NotBegun | Why::Hidden | Why::Nonsense | Why::Unusable => Code::Internal,
+    }
+}
+
 fn of_node(error: &NodeError) -> Failure {
     let code = match error {
         NodeError::Chain(error) => return of_chain(error),
@@ -108,11 +120,8 @@ fn of_node(error: &NodeError) -> Failure {
         }
         NodeError::Store(error) => of_store(error),
         NodeError::Prove(error) => of_proof(error),
-        NodeError::Rollup(RollupError::UnknownMarket(_)) => Code::RollupNotFound,
-        NodeError::Rollup(RollupError::StatementMismatch { .. } | RollupError::NotPosted(_)) => {
-            Code::ProofForAnother
-        }
-        NodeError::Base(_) => Code::DataDirInvalid,
+        NodeError::Workload(refusal) => of_refusal(refusal),
+        NodeError::Snapshot(_) => Code::DataDirInvalid,
         NodeError::NoBackend { .. } => Code::KeyFileMissing,
         NodeError::SlotNotFound(_) => Code::SlotNotFound,
         NodeError::SlotEnded { state: SlotState::Proven, .. } => Code::SlotProven,
@@ -124,7 +133,7 @@ fn of_node(error: &NodeError) -> Failure {
         NodeError::Serve(_) => Code::Internal,
         NodeError::LeftInDraws { .. } => Code::LeftInDraws,
         NodeError::Stopped => Code::Cancelled,
-        NodeError::Task(_) | NodeError::Rollup(_) | NodeError::TermsNotFound(_) => Code::Internal,
+        NodeError::Task(_) | NodeError::TermsNotFound(_) => Code::Internal,
     };
     Failure::new(code, one_line(&error.to_string()))
 }

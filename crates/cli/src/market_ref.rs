@@ -103,8 +103,8 @@ mod tests {
                 serde_json::json!({
                     "name": name, "address": alloy::primitives::Address::repeat_byte(id),
                     "code_hash": alloy::primitives::B256::ZERO, "block": 1, "market": U256::from(10 * id),
-                    "circuit": alloy::primitives::B256::ZERO, "block_txs": 1,
-                    "key_hash": alloy::primitives::B256::ZERO, "sequencer": alloy::primitives::Address::ZERO,
+                    "workload": "w", "circuit": "c", "circuit_id": alloy::primitives::B256::ZERO,
+                    "key_hash": alloy::primitives::B256::ZERO,
                 })
             })
             .collect();

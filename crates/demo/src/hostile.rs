@@ -15,10 +15,10 @@ use eyre::{Result, bail, eyre};
 use provery_bindings::ProofMarket;
 use provery_circuits::{BlockContext, BlockJob, Params, State, Traffic, payload::JobTerms, word};
 use provery_mechanisms::lottery;
-use provery_proving::{BlockBackend, block};
 use provery_rpc::Rpc;
 use provery_txmgr::{Sender, SenderConfig};
 use provery_types::{Currency, Slot, SlotExt, Terms};
+use provery_workloads::transfer_rollup::backend::{self, BlockBackend};
 use serde::Serialize;
 use serde_json::json;
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -242,7 +242,8 @@ impl Sequencer {
         };
         let params = Params::new(args.block_txs as usize)?;
         let keys_dir = stage.provery.keys_dir.clone();
-        let keys = tokio::task::spawn_blocking(move || block::load_keys(&params, &keys_dir, None)).await??;
+        let keys =
+            tokio::task::spawn_blocking(move || backend::load_keys(&params, &keys_dir, None)).await??;
         let domain: [u8; 32] = chain.rollup_domain(stage.rollup.address).await?.to_be_bytes();
         Ok(Self {
             rollup: stage.rollup.address,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{lottery, weights::Weights};
 use provery_types::{Currency, Event, LoggedEvent, Slot, SlotExt as _};
+use provery_workloads::transfer_rollup::events::Said;
 
 use crate::overhead::Overhead;
 
@@ -167,10 +168,12 @@ impl Ledger {
             Event::EpochSeeded { epoch, seed } => {
                 self.seeds.insert(*epoch, *seed);
             }
-            Event::BlockPosted { number, data, .. } => {
-                self.bytes_of_block.insert(*number, data.len());
-                if let Some(row) = self.slots.get_mut(number) {
-                    row.block_bytes = data.len();
+            Event::WorkloadLog { .. } => {
+                if let Some(Said::Posted { number, data, .. }) = Said::of(logged) {
+                    self.bytes_of_block.insert(number, data.len());
+                    if let Some(row) = self.slots.get_mut(&number) {
+                        row.block_bytes = data.len();
+                    }
                 }
             }
             Event::SlotOpened { slot, .. } => {

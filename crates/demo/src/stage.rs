@@ -132,7 +132,8 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     let block_txs = args.block_txs.to_string();
     say(&format!("making a development key for blocks of {block_txs} transfers (kept for the next run)"));
     let seed = args.seed.to_string();
-    provery.run(None, &["keys", "generate", "--block-txs", &block_txs, "--seed", "1"]).await?;
+    let circuit = provery_circuits::Params::new(args.block_txs as usize)?.circuit_name();
+    provery.run(None, &["keys", "generate", "--circuit", &circuit, "--seed", "1"]).await?;
 
     say("creating the reference rollup and its market");
     let exclusive = exclusive_window(args);

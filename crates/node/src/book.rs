@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{Decision, Mechanism};
 use provery_types::{BlockRef, Deployment, LoggedEvent, Slot, Terms};
+use provery_workloads::{Job, Refusal, Workloads};
 
 use crate::error::NodeError;
 use crate::facts::{Ending, Facts, SlotFact, SlotKey, is_turn_of, trimmed};
@@ -105,6 +106,7 @@ pub struct Book {
     deployment: Deployment,
     me: Address,
     markets: Option<Vec<U256>>,
+    workloads: Workloads,
     facts: Facts,
     work: BTreeMap<SlotKey, WorkRecord>,
     head: Option<BlockRef>,
@@ -126,17 +128,14 @@ impl Book {
         deployment: Deployment,
         me: Address,
         markets: Option<Vec<U256>>,
+        workloads: Workloads,
     ) -> Result<(Self, Vec<BlockRef>), NodeError> {
-        let mut loaded = store.load()?;
+        let loaded = store.load()?;
         let head = loaded.blocks.last().copied();
         let wanted = past::wanted(&deployment, markets.as_deref());
-        let past = past::at_start(&wanted, store.pasts()?.as_deref(), head, &loaded.events);
+        let past = past::at_start(&wanted, &store.pasts()?, head);
         store.set_pasts(&past)?;
-        if loaded.told.is_none() {
-            loaded.told = Some(past::counted_from_next(&past, head));
-            store.set_told(loaded.told.as_deref().unwrap_or_default())?;
-        }
-        let facts = fold(&deployment, me, markets.as_deref(), &loaded, &past)?;
+        let facts = fold(&deployment, me, markets.as_deref(), &workloads, &loaded, &past)?;
         let Loaded { blocks, work, .. } = loaded;
         let work = work.into_iter().collect();
         let mechanisms = provery_mechanisms::registry().iter().copied();
@@ -147,6 +146,7 @@ impl Book {
             deployment,
             me,
             markets,
+            workloads,
             facts,
             work,
             head,
@@ -179,7 +179,13 @@ impl Book {
         &self.facts
     }
 
-    pub fn facts_mut(&mut self) -> &mut Facts {
+    /// The job that proves a slot for this prover.
+    pub fn job(&mut self, key: SlotKey) -> Result<Job, Refusal> {
+        self.facts.job(key, self.me)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn facts_mut(&mut self) -> &mut Facts {
         &mut self.facts
     }
 
@@ -288,7 +294,8 @@ impl Book {
 
     /// The facts anew, from what is on disk, at chain time `now`. What was made of the ones before counts no more.
     fn refold(&mut self, loaded: &Loaded, now: u64) -> Result<(), NodeError> {
-        self.facts = fold(&self.deployment, self.me, self.markets.as_deref(), loaded, &self.past)?;
+        let markets = self.markets.as_deref();
+        self.facts = fold(&self.deployment, self.me, markets, &self.workloads, loaded, &self.past)?;
         self.facts.pass(now);
         self.duty.clear();
         self.turns.get_mut().clear();
@@ -512,17 +519,18 @@ fn fold(
     deployment: &Deployment,
     me: Address,
     markets: Option<&[U256]>,
+    workloads: &Workloads,
     loaded: &Loaded,
     past: &[past::Past],
 ) -> Result<Facts, NodeError> {
-    let mut facts = Facts::of(deployment, me, markets).awaiting(past::incomplete(past));
+    let mut facts = Facts::of(deployment, me, markets, workloads).awaiting(past::incomplete(past));
     facts.own_turns(loaded.own_turns.iter().copied());
-    facts.counted_so_far(loaded.told.clone().unwrap_or_default());
-    for (rollup, number, state) in &loaded.bases {
-        facts.restore_rollup(*rollup, *number, state).map_err(NodeError::Base)?;
+    facts.counted_so_far(loaded.told.iter().cloned());
+    for (rollup, snapshot) in &loaded.snapshots {
+        facts.restore(*rollup, snapshot).map_err(NodeError::Snapshot)?;
     }
     for logged in &loaded.events {
-        // A file of an older program may have more.
+        // A node that served more markets kept more.
         if facts.is_ours(logged) && !facts.holds_back(logged) {
             facts.apply(logged);
         }

@@ -90,6 +90,9 @@ pub enum Lack {
     /// What the chain says about it makes no sense, so that nothing more of it is believed.
     #[error("what the chain says about it makes no sense ({0})")]
     Quarantined(String),
+    /// No workload of this program proves it.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl Lack {
@@ -101,13 +104,14 @@ impl Lack {
             Self::Reading => "reading_history",
             Self::Keys { .. } => "no_keys",
             Self::Quarantined(_) => "quarantined",
+            Self::Refused(_) => "refused",
         }
     }
 
     /// What to do about it.
     pub fn next(&self) -> &'static str {
         match self {
-            Self::Rollup => "provery status",
+            Self::Rollup | Self::Refused(_) => "provery status",
             Self::History | Self::Reading => "provery node status",
             Self::Keys { .. } => "provery keys show",
             Self::Quarantined(_) => "provery market list",

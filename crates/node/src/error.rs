@@ -5,10 +5,10 @@ use provery_proving::ProveError;
 use provery_rpc::ChainError;
 use provery_txmgr::SendError;
 use provery_types::SlotState;
+use provery_workloads::Refusal;
 
 use crate::facts::SlotKey;
 use crate::observe::ServeError;
-use crate::rollup::RollupError;
 use crate::store::StoreError;
 use crate::supervisor::SupervisorError;
 
@@ -24,11 +24,11 @@ pub enum NodeError {
     #[error(transparent)]
     Prove(#[from] ProveError),
     #[error(transparent)]
-    Rollup(#[from] RollupError),
+    Workload(#[from] Refusal),
     #[error(transparent)]
     Task(#[from] SupervisorError),
     #[error("a stored state cannot be read ({0}): remove the data directory to follow the chain anew")]
-    Base(String),
+    Snapshot(String),
     #[error("no keys are loaded for circuit {circuit}: generate or fetch them, see `provery keys`")]
     NoBackend { circuit: String },
     #[error("market {} has no slot {}: see `provery slot list`", .0.market, .0.id)]
@@ -60,11 +60,11 @@ impl NodeError {
     /// A stable word for reports.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Store(_) | Self::Base(_) => "store",
+            Self::Store(_) | Self::Snapshot(_) => "store",
             Self::Chain(_) => "chain",
             Self::Send(_) => "send",
             Self::Prove(_) => "prove",
-            Self::Rollup(_) => "rollup",
+            Self::Workload(refusal) => refusal.why.code(),
             Self::Task(_) => "task",
             Self::NoBackend { .. } => "no_keys",
             Self::SlotNotFound(_) => "slot_not_found",

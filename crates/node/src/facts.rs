@@ -11,14 +11,16 @@ use alloy::primitives::{Address, B256, LogData, U256};
 use provery_mechanisms::hand_over::HandOver;
 use provery_mechanisms::upkeep::{Leaf, Standing};
 use provery_types::{Deployment, Event, LoggedEvent, Slot, SlotExt as _, Terms};
+use provery_workloads::{Refusal, Tracked, Workloads};
 use serde::{Deserialize, Serialize};
-
-use crate::rollup::Rollup;
 
 mod concern;
 mod draws;
 mod fold;
+mod inputs;
 mod obsolete;
+#[cfg(test)]
+mod proving_tests;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -188,7 +190,10 @@ pub struct Facts {
     weights: BTreeMap<(U256, u32), u64>,
     /// The last epochs known to have a seed, or to have none for good.
     seeded: BTreeSet<u64>,
-    rollups: BTreeMap<Address, Rollup>,
+    /// By the rollup's address.
+    tracked: BTreeMap<Address, Tracked>,
+    /// Markets of the deployment file that no workload of this program can prove.
+    refused: BTreeMap<U256, Refusal>,
     /// Markets of whose past not all is at hand yet: nothing is taken for known there.
     incomplete: BTreeSet<U256>,
     /// What mechanisms said about slots, also about ones that have not opened yet.
@@ -205,9 +210,7 @@ impl Facts {
     /// Nothing said yet, and nobody's in particular. Rollups are tracked where `deployment` says they are.
     pub fn new(deployment: &Deployment) -> Self {
         let mut facts = Self::default();
-        for record in &deployment.rollups {
-            facts.track(record, deployment.chain_id);
-        }
+        facts.track_all(deployment, None, &Workloads::default());
         facts
     }
 
@@ -246,22 +249,30 @@ impl Facts {
 
     /// Whether an event waits for the past of its market: in order, or not at all.
     pub(crate) fn holds_back(&self, logged: &LoggedEvent) -> bool {
-        let market = slots_market(&logged.event).copied().or_else(|| self.market_posted_in(logged));
-        market.is_some_and(|market| !self.is_complete(market))
+        match slots_market(&logged.event) {
+            Some(market) => !self.is_complete(*market),
+            None => {
+                self.read_by(logged).is_some_and(|markets| markets.iter().all(|it| !self.is_complete(*it)))
+            }
+        }
     }
 
     /// Whether it cannot be told yet what an event is good for, since what was before it is still being read.
     pub(crate) fn may_matter_later(&self, logged: &LoggedEvent) -> bool {
-        let market = any_market(&logged.event).copied().or_else(|| self.market_posted_in(logged));
-        match market {
-            Some(market) => !self.is_complete(market),
-            None => !self.incomplete.is_empty() && names_none(&logged.event),
+        match (any_market(&logged.event), self.read_by(logged)) {
+            (Some(market), _) => !self.is_complete(*market),
+            (None, Some(markets)) => markets.iter().any(|market| !self.is_complete(*market)),
+            (None, None) => !self.incomplete.is_empty() && names_none(&logged.event),
         }
     }
 
-    /// The market of the rollup that says this, if it is one.
-    fn market_posted_in(&self, logged: &LoggedEvent) -> Option<U256> {
-        self.rollups.get(&logged.address).map(|rollup| rollup.market())
+    /// The markets whose workloads read the contract that says this, if any does.
+    fn read_by(&self, logged: &LoggedEvent) -> Option<Vec<U256>> {
+        if !matches!(logged.event, Event::WorkloadLog { .. }) {
+            return None;
+        }
+        let markets: Vec<U256> = self.watchers(logged.address).map(Tracked::id).collect();
+        (!markets.is_empty()).then_some(markets)
     }
 
     /// A market's known slots from this one on.
@@ -426,34 +437,6 @@ impl Facts {
         places.map(|market| (*market, leaf(*market, &self.commitment(*market, prover)))).collect()
     }
 
-    /// The rollup whose blocks are slots of this market.
-    pub fn rollup_of_market(&mut self, market: U256) -> Option<&mut Rollup> {
-        self.rollups.values_mut().find(|rollup| rollup.market() == market)
-    }
-
-    /// Likewise, to look at.
-    pub fn rollup(&self, market: U256) -> Option<&Rollup> {
-        self.rollups.values().find(|rollup| rollup.market() == market)
-    }
-
-    pub(crate) fn rollups(&self) -> impl Iterator<Item = (Address, &Rollup)> {
-        self.rollups.iter().map(|(address, rollup)| (*address, rollup))
-    }
-
-    /// Start a rollup from a snapshot.
-    pub(crate) fn restore_rollup(
-        &mut self,
-        address: Address,
-        number: u64,
-        state: &[u8],
-    ) -> Result<(), String> {
-        match self.rollups.get_mut(&address) {
-            Some(rollup) => rollup.restore(number, state),
-            // It is no longer in the deployment file.
-            None => Ok(()),
-        }
-    }
-
     /// Forget slots that were settled in `deep` (a block no reorg will reach) or before, and blocks that nothing open builds
     /// on. The answer is the slots forgotten.
     pub fn prune(&mut self, deep: u64) -> Vec<SlotKey> {
@@ -468,11 +451,10 @@ impl Facts {
         self.logs.retain(|(key, _), _| gone.binary_search(key).is_err());
         self.prune_terms();
         self.prune_provers();
-        for rollup in self.rollups.values_mut() {
-            let market = rollup.market();
+        for tracked in self.tracked.values_mut() {
+            let market = tracked.id();
             let known = self.slots.range(SlotKey { market, id: 0 }..=SlotKey { market, id: u64::MAX });
-            rollup.advance_base(&known.map(|(key, _)| key.id).collect::<Vec<_>>());
-            rollup.forget_nonsense(deep);
+            tracked.forget(&known.map(|(key, _)| key.id).collect::<Vec<_>>(), deep);
         }
         gone
     }

@@ -5,7 +5,6 @@
 //! | [`config`] | what a node is told |
 //! | [`earning`] | why nothing will be earned, in sentences |
 //! | [`facts`] | what the chain has said: a fold of events |
-//! | [`rollup`] | the reference rollup's states, and the jobs that prove its blocks |
 //! | [`slots`] | what to do about one slot: a state machine without effects |
 //! | [`book`] | facts and work together, kept in step with the [`store`] |
 //! | [`store`] | the database, and the lock on its directory |
@@ -33,7 +32,6 @@ pub mod once;
 pub mod outcome;
 pub mod pause;
 pub mod report;
-pub mod rollup;
 pub mod service;
 pub mod slots;
 pub mod stop;

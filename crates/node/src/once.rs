@@ -14,7 +14,6 @@ use tracing::info;
 
 use crate::error::NodeError;
 use crate::facts::{Ending, Facts, SlotKey};
-use crate::rollup::RollupError;
 
 /// A slot that was proven by hand.
 #[derive(Clone, Debug)]
@@ -26,7 +25,7 @@ pub struct Delivered {
     pub premium: U256,
     /// Whose bond was slashed.
     pub missed_by: Option<Address>,
-    /// Whether the block leads to the root that the sequencer claims.
+    /// Whether what the requester claims is right.
     pub claim_correct: bool,
 }
 
@@ -72,14 +71,14 @@ pub async fn prove_one(
         };
         return Err(NodeError::SlotHeld { key, holder, until });
     }
-    let rollup = facts.rollup_of_market(key.market).ok_or(RollupError::UnknownMarket(key.market))?;
-    let prepared = rollup.prepare(&fact, payee)?;
-    let backend = backends.iter().find(|backend| backend.circuit() == prepared.circuit).cloned();
-    let backend = backend.ok_or_else(|| NodeError::NoBackend { circuit: prepared.circuit.clone() })?;
-    info!(market = %key.market, slot = key.id, claim_correct = prepared.correct, "proof started");
+    let job = facts.job(key, payee)?;
+    let claim_correct = job.claim_correct;
+    let backend = backends.iter().find(|backend| backend.circuit() == job.circuit).cloned();
+    let backend = backend.ok_or_else(|| NodeError::NoBackend { circuit: job.circuit.clone() })?;
+    info!(market = %key.market, slot = key.id, claim_correct, "proof started");
     let watched = Watched { stop: Arc::new(AtomicBool::new(false)), on_phase };
     let stop = watched.stop.clone();
-    let mut proof = tokio::task::spawn_blocking(move || backend.prove(&prepared.job, &watched));
+    let mut proof = tokio::task::spawn_blocking(move || backend.prove(&job.bytes, &watched));
     let output = tokio::select! {
         output = &mut proof => output,
         () = cancel.cancelled() => {
@@ -99,7 +98,6 @@ pub async fn prove_one(
             (reward, premium, missed) = (*paid, *extra, *missed_by);
         }
     }
-    let claim_correct = prepared.correct;
     Ok(Delivered { mined, timings: output.timings, reward, premium, missed_by: missed, claim_correct })
 }
 

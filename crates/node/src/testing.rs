@@ -1,20 +1,19 @@
 //! A chain made up for tests: a deployment with one rollup, and the events that its contracts would emit.
 
 use alloy::primitives::aliases::{U40, U96};
-use alloy::primitives::{Address, B256, Bytes, LogData, U256, keccak256};
-use provery_circuits::{BlockContext, Params, State, Traffic, word};
+use alloy::primitives::{Address, B256, LogData, U256};
+use provery_circuits::State;
 use provery_types::{
-    BlockRef, ContractRecord, Deployment, Event, LoggedEvent, RollupRecord, Slot, Terms, statement_hash,
-    terms_hash,
+    BlockRef, ContractRecord, Deployment, Event, LoggedEvent, Slot, Terms, statement_hash, terms_hash,
 };
-
-use crate::rollup::domain;
+use provery_workloads::testing::{self, Rollup, root};
 
 pub const ME: Address = Address::repeat_byte(0x11);
 pub const OTHER: Address = Address::repeat_byte(0x22);
 pub const ROLLUP: Address = Address::repeat_byte(0x33);
 pub const MARKET: U256 = U256::ONE;
-pub const BLOCK_TXS: u64 = 2;
+/// Transfers in a block.
+const BLOCK_SIZE: usize = 2;
 
 const LOTTERY: Address = Address::repeat_byte(0x44);
 pub const AUCTION: Address = Address::repeat_byte(0x45);
@@ -49,18 +48,7 @@ pub fn deployment() -> Deployment {
         asset: Address::repeat_byte(0x54),
         asset_unit: None,
         contracts: names.iter().map(|name| name.to_string()).zip(addresses.map(record)).collect(),
-        rollups: vec![RollupRecord {
-            name: "payments".to_owned(),
-            address: ROLLUP,
-            code_hash: B256::ZERO,
-            block: 1,
-            market: MARKET,
-            circuit: B256::repeat_byte(9),
-            block_txs: BLOCK_TXS,
-            key_hash: B256::ZERO,
-            sequencer: OTHER,
-            sequencer_url: None,
-        }],
+        rollups: vec![testing::record(ROLLUP, MARKET, BLOCK_SIZE)],
     }
 }
 
@@ -98,6 +86,26 @@ pub fn block(number: u64) -> BlockRef {
     }
 }
 
+/// What a rollup's contract says of a block that it posts, whatever sense it makes.
+pub fn posted(number: u64, parent: u64, old_root: U256, new_root: U256, data: &[u8]) -> Event {
+    Event::WorkloadLog { log: testing::posted(number, parent, old_root, new_root, data.to_vec()) }
+}
+
+/// What a rollup's contract says of its beginning, whatever sense it makes.
+pub fn genesis(root: U256) -> Event {
+    Event::WorkloadLog { log: testing::genesis(root, Vec::new()) }
+}
+
+/// What it says and nobody can read.
+pub fn cut_short() -> Event {
+    Event::WorkloadLog { log: testing::cut_short() }
+}
+
+/// Whether a rollup tells of its beginning.
+pub fn is_genesis(logged: &LoggedEvent) -> bool {
+    matches!(&logged.event, Event::WorkloadLog { log } if testing::is_genesis(log))
+}
+
 /// A prover accepts version 1 of the terms, and exposes all that it allocates.
 pub fn allocated(prover: Address, units: u64) -> Event {
     Event::AllocationSet { prover, market: MARKET, units, exposure: units, from_version: 1, to_version: 1 }
@@ -107,7 +115,7 @@ pub fn allocated(prover: Address, units: u64) -> Event {
 pub struct World {
     /// Of the market.
     pub terms: Terms,
-    pub traffic: Traffic,
+    rollup: Rollup,
     /// The state after the last block posted.
     pub state: State,
     last: u64,
@@ -115,9 +123,9 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        let traffic = Traffic::new(1, 4);
-        let state = State::new(&traffic.accounts()).expect("a state");
-        Self { terms: terms(), traffic, state, last: 0 }
+        let rollup = Rollup::new(CHAIN, ROLLUP, BLOCK_SIZE, 4);
+        let state = rollup.beginning();
+        Self { terms: terms(), rollup, state, last: 0 }
     }
 
     /// A slot's mechanism says something about it, in chain block `number`.
@@ -129,7 +137,7 @@ impl World {
     /// An event in chain block `number`.
     pub fn at(number: u64, index: u64, event: Event) -> LoggedEvent {
         let address = match event {
-            Event::GenesisSet { .. } | Event::BlockPosted { .. } => ROLLUP,
+            Event::WorkloadLog { .. } => ROLLUP,
             _ => Address::repeat_byte(0x51),
         };
         LoggedEvent {
@@ -143,10 +151,8 @@ impl World {
 
     /// Genesis, terms, and two provers with stake, in block 1.
     pub fn beginning(&self) -> Vec<LoggedEvent> {
-        let root = U256::from_be_bytes(self.state.root_word());
-        let accounts = Bytes::from(self.traffic.genesis_bytes());
         let mut events = vec![
-            Event::GenesisSet { root, accounts },
+            Event::WorkloadLog { log: self.rollup.genesis() },
             Event::TermsSet {
                 market: MARKET,
                 terms_hash: terms_hash(&self.terms),
@@ -178,31 +184,29 @@ impl World {
         old_root: Option<U256>,
         claim: Option<U256>,
     ) -> Vec<LoggedEvent> {
-        let params = Params::new(BLOCK_TXS as usize).expect("a size");
-        let domain = domain(CHAIN, ROLLUP);
-        let data = self.traffic.next_block(from, 2, &domain.to_be_bytes()).expect("a block");
-        let old_root = old_root.unwrap_or_else(|| U256::from_be_bytes(from.root_word()));
-        let field = word::to_field(&domain.to_be_bytes()).expect("a field element");
-        self.state = from.clone();
-        self.state.apply_block(&data, &BlockContext { params, domain: field }).expect("applied");
-        let new_root = claim.unwrap_or_else(|| U256::from_be_bytes(self.state.root_word()));
+        let block = self.rollup.next(from);
+        let old_root = old_root.unwrap_or_else(|| root(from));
+        let new_root = claim.unwrap_or_else(|| root(&block.after));
+        let inputs = block.inputs(old_root, new_root);
+        self.state = block.after;
         let parent = self.last;
         self.last += 1;
-        let inputs = vec![old_root, new_root, U256::from_be_bytes(keccak256(&data).0), domain];
+        let at = self::block(number).timestamp;
         let slot = Slot {
             market: MARKET,
             id: self.last,
             statement: statement_hash(&inputs),
             prover,
             price: U96::from(1_000),
-            openedAt: U40::from(block(number).timestamp),
-            startedAt: U40::from(block(number).timestamp),
-            exclusiveUntil: U40::from(block(number).timestamp + 100),
+            openedAt: U40::from(at),
+            startedAt: U40::from(at),
+            exclusiveUntil: U40::from(at + 100),
             capacity: 16,
             // The lowest bits are the premise.
             link: U256::from(parent),
         };
-        let posted = Event::BlockPosted { number: self.last, parent, old_root, new_root, data: data.into() };
+        let log = testing::posted(self.last, parent, old_root, new_root, block.data);
+        let posted = Event::WorkloadLog { log };
         let opened =
             Event::SlotOpened { slot, terms_hash: terms_hash(&self.terms), statement_inputs: inputs };
         vec![Self::at(number, 0, opened), Self::at(number, 1, posted)]

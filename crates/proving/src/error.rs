@@ -13,6 +13,11 @@ pub enum KeyError {
     Missing { circuit: String, path: PathBuf },
 
     #[error(
+        "no workload of this program is proven with circuit {circuit}: check its name, or get a version that knows it"
+    )]
+    UnknownCircuit { circuit: String },
+
+    #[error(
         "{path} comes from a development setup, whose secrets are known, though its manifest says otherwise: get the keys of a ceremony, or set the manifest right"
     )]
     Disguised { path: PathBuf },

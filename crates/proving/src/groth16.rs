@@ -17,7 +17,8 @@ use crate::{
     backend::{Phase, Progress},
     engine::{Domain, Engine},
     error::ProveError,
-    keys::{Keys, Manifest},
+    keys::{Keys, Manifest, VerifyingKeyFile},
+    proof::{self, PROOF_BYTES},
 };
 
 /// The assignment of every variable.
@@ -182,6 +183,31 @@ impl ArkworksBackend {
         let c = l + g1(key.h(), h)? + a * s + b_g1 * r - delta * (r * s);
         alive(progress)?;
         Ok(Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine() })
+    }
+}
+
+/// Checks proofs against one verifying key.
+#[derive(Debug)]
+pub struct Groth16Check {
+    hash: [u8; 32],
+    prepared: PreparedVerifyingKey<Bn254>,
+}
+
+impl Groth16Check {
+    pub fn new(key: &VerifyingKeyFile) -> Self {
+        Self { hash: key.hash, prepared: prepare_verifying_key(&key.key) }
+    }
+
+    /// sha256 of the verifying key's file.
+    pub fn key_hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
+    /// Whether the points are a proof of these public inputs.
+    pub fn holds(&self, points: &[u8; PROOF_BYTES], inputs: &[Fr]) -> bool {
+        proof::decode(points).is_ok_and(|proof| {
+            matches!(Groth16::<Bn254>::verify_proof(&self.prepared, &proof, inputs), Ok(true))
+        })
     }
 }
 

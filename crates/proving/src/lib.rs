@@ -1,7 +1,6 @@
 //! Proof backends behind one trait, and the keys they prove with. Knows nothing of chains.
 
 mod backend;
-pub mod block;
 mod engine;
 mod error;
 mod groth16;
@@ -14,10 +13,9 @@ mod raw;
 pub mod solidity;
 
 pub use backend::{Phase, Progress, ProofBackend, ProofOutput, ProofVerifier};
-pub use block::{BlockBackend, BlockVerifier};
 pub use engine::{Arkworks, Domain, Engine, Halo2curves};
 pub use error::{KeyError, ProofFormatError, ProveError};
-pub use groth16::{ArkworksBackend, PHASES, Proven};
+pub use groth16::{ArkworksBackend, Groth16Check, PHASES, Proven};
 pub use key_file::ProvingKeyFile;
 pub use puzzle::{PuzzleProof, PuzzleProver};
 pub use raw::{RawG1, RawG2};

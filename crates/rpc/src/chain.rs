@@ -64,7 +64,7 @@ impl Chain {
 
     async fn check_keys(&self) -> Result<(), ChainError> {
         for rollup in &self.deployment.rollups {
-            let circuit = self.circuit(rollup.circuit).await?;
+            let circuit = self.circuit(rollup.circuit_id).await?;
             if circuit.development && !is_development_chain(self.rpc.chain_id()) {
                 return Err(ChainError::DevelopmentKey {
                     rollup: rollup.name.clone(),

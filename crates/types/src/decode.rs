@@ -4,9 +4,7 @@ use alloy::{
     primitives::{Address, LogData, U256, aliases::I96},
     sol_types::SolEventInterface,
 };
-use provery_bindings::{
-    CircuitRegistry, HandOvers, ProofMarket, ProverRegistry, StakeLottery, TransferRollup,
-};
+use provery_bindings::{CircuitRegistry, HandOvers, ProofMarket, ProverRegistry, StakeLottery};
 
 use crate::Event;
 
@@ -18,7 +16,9 @@ pub enum Source {
     Registry,
     Lottery,
     Circuits,
-    Rollup,
+    /// What opens slots in a market, or what its workload reads beside that: logs are kept as they are, for the workload's own
+    /// code to read. Anybody may have written such a contract.
+    Workload,
     /// A mechanism other than the lottery: its logs are kept as they are, for the mechanism's own code to read.
     Mechanism,
 }
@@ -50,7 +50,7 @@ impl Source {
             Self::Registry => "ProverRegistry",
             Self::Lottery => "StakeLottery",
             Self::Circuits => "CircuitRegistry",
-            Self::Rollup => "TransferRollup",
+            Self::Workload => "workload",
             Self::Mechanism => "mechanism",
         }
     }
@@ -75,9 +75,7 @@ impl Event {
             Source::Circuits => {
                 Ok(parse(source, log, CircuitRegistry::CircuitRegistryEvents::SELECTORS)?.map(circuits))
             }
-            Source::Rollup => {
-                Ok(parse(source, log, TransferRollup::TransferRollupEvents::SELECTORS)?.map(rollup))
-            }
+            Source::Workload => Ok(Some(Self::WorkloadLog { log: log.clone() })),
             Source::Mechanism => Ok(mechanism(log)),
         }
     }
@@ -248,20 +246,6 @@ fn circuits(event: CircuitRegistry::CircuitRegistryEvents) -> Event {
     }
 }
 
-fn rollup(event: TransferRollup::TransferRollupEvents) -> Event {
-    use TransferRollup::TransferRollupEvents as E;
-    match event {
-        E::GenesisSet(e) => Event::GenesisSet { root: e.root, accounts: e.accounts },
-        E::BlockPosted(e) => Event::BlockPosted {
-            number: e.number,
-            parent: e.parent,
-            old_root: e.oldRoot,
-            new_root: e.newRoot,
-            data: e.data,
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use alloy::{
@@ -282,7 +266,8 @@ mod tests {
         let log = event.encode_log_data();
         let decoded = Event::decode(Source::Registry, &log).expect("well-formed");
         assert_eq!(decoded, Some(Event::WeightSet { market: U256::from(1), id: 2, weight: 3, epoch: 4 }));
-        assert_eq!(Event::decode(Source::Rollup, &log), Ok(None), "a rollup cannot speak for the registry");
+        let told = Event::decode(Source::Workload, &log);
+        assert_eq!(told, Ok(Some(Event::WorkloadLog { log })), "a rollup cannot speak for the registry");
     }
 
     #[test]

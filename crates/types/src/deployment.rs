@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Source, amount::AssetUnit};
 
@@ -33,17 +34,20 @@ pub struct RollupRecord {
     pub block: u64,
     /// The market in which it opens slots.
     pub market: U256,
-    /// Id in the CircuitRegistry.
-    pub circuit: B256,
-    /// Transfers a block may have; decides the circuit.
-    pub block_txs: u64,
+    /// What is proven in it, by its name in the list of workloads.
+    pub workload: String,
+    /// The circuit's name, by which its keys are found.
+    pub circuit: String,
+    /// Its id in the CircuitRegistry.
+    pub circuit_id: B256,
     /// sha256 of the verifying key file.
     pub key_hash: B256,
-    /// Who posts its blocks.
-    pub sequencer: Address,
-    /// Where blocks may be fetched ahead of the chain, if anywhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sequencer_url: Option<String>,
+    /// Contracts whose logs the workload reads besides the rollup's own. Of the deployment's own contracts it sees none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Address>,
+    /// What the workload has to know besides, in its own words.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub parameters: Value,
 }
 
 /// A deployment of the market on one chain.
@@ -202,7 +206,10 @@ impl Deployment {
             let source = Source::of_contract(name).or(record.mechanism.then_some(Source::Mechanism));
             source.map(|source| (record.address, source))
         });
-        contracts.chain(self.rollups.iter().map(|rollup| (rollup.address, Source::Rollup))).collect()
+        let read = |rollup: &RollupRecord| [&[rollup.address][..], &rollup.sources].concat();
+        let workloads = self.rollups.iter().flat_map(read).map(|address| (address, Source::Workload));
+        // The last word counts: nobody's file makes the market's logs a rollup's.
+        workloads.chain(contracts).collect()
     }
 }
 
@@ -234,6 +241,43 @@ mod tests {
     fn a_file_comes_back_as_it_was() {
         let deployment = deployment();
         assert_eq!(Deployment::from_json(&deployment.to_json()).expect("its own file"), deployment);
+    }
+
+    #[test]
+    fn a_workload_reads_contracts_besides_its_own_and_none_of_the_markets() {
+        let mut deployment = deployment();
+        let (own, other) = (Address::repeat_byte(0x71), Address::repeat_byte(0x72));
+        deployment.rollups.push(rollup(own));
+        deployment.rollups[0].sources = vec![other, deployment.market()];
+        let sources = deployment.sources();
+        assert_eq!([own, other].map(|it| sources[&it]), [Source::Workload; 2]);
+        assert_eq!(sources[&deployment.market()], Source::Market);
+        assert_eq!(Deployment::from_json(&deployment.to_json()).expect("its own file"), deployment);
+    }
+
+    #[test]
+    fn a_file_that_names_a_block_size_and_no_workload_is_to_be_written_anew() {
+        let mut deployment = deployment();
+        deployment.rollups.push(rollup(Address::repeat_byte(0x71)));
+        let text = deployment.to_json().replace("\"workload\": \"w\"", "\"block_txs\": 8");
+        let error = Deployment::from_json(&text).expect_err("of an older program").to_string();
+        assert!(error.contains("block_txs") && error.contains("provery deploy"), "{error}");
+    }
+
+    fn rollup(address: Address) -> RollupRecord {
+        RollupRecord {
+            name: "r".to_string(),
+            address,
+            code_hash: B256::ZERO,
+            block: 1,
+            market: U256::from(1),
+            workload: "w".to_string(),
+            circuit: "c".to_string(),
+            circuit_id: B256::ZERO,
+            key_hash: B256::ZERO,
+            sources: Vec::new(),
+            parameters: Value::Null,
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Everything the contracts say.
 
-use alloy::primitives::{Address, B256, Bytes, LogData, U256};
+use alloy::primitives::{Address, B256, LogData, U256};
 use serde::{Deserialize, Serialize};
 
 use crate::{Slot, Terms};
@@ -109,10 +109,6 @@ pub enum Event {
         id: u64,
         head: u64,
         claim: U256,
-    },
-    /// A rollup's contract emitted what its events do not decode from.
-    Malformed {
-        reason: String,
     },
     CallbackFailed {
         market: U256,
@@ -256,16 +252,9 @@ pub enum Event {
         log: LogData,
     },
 
-    GenesisSet {
-        root: U256,
-        accounts: Bytes,
-    },
-    BlockPosted {
-        number: u64,
-        parent: u64,
-        old_root: U256,
-        new_root: U256,
-        data: Bytes,
+    /// What a contract said that a market's workload may read, undecoded.
+    WorkloadLog {
+        log: LogData,
     },
 }
 
@@ -313,7 +302,6 @@ impl Event {
             Self::SlotResolved { .. } => "slot_resolved",
             Self::SlotEstablished { .. } => "slot_established",
             Self::ChainCut { .. } => "chain_cut",
-            Self::Malformed { .. } => "malformed",
             Self::CallbackFailed { .. } => "callback_failed",
             Self::HookFailed { .. } => "hook_failed",
             Self::HandOverOffered { .. } => "hand_over_offered",
@@ -340,14 +328,15 @@ impl Event {
             Self::EpochSeedless { .. } => "epoch_seedless",
             Self::ProversPassedOver { .. } => "provers_passed_over",
             Self::CircuitRegistered { .. } => "circuit_registered",
-            Self::GenesisSet { .. } => "genesis_set",
-            Self::BlockPosted { .. } => "block_posted",
+            Self::WorkloadLog { .. } => "workload_log",
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::Bytes;
+
     use super::*;
 
     #[test]

@@ -224,7 +224,7 @@ pub async fn set(
     };
     let of_asset = asset.as_deref().map_or(Vec::new(), |asset| vec!["--asset", asset]);
     cli.ok(deployer, &url, &[&["deploy", "--out", &out], &terms[..], &of_asset].concat()).await?;
-    cli.ok(None, &url, &["keys", "generate", "--block-txs", "1", "--seed", "1"]).await?;
+    cli.ok(None, &url, &["keys", "generate", "--circuit", "transfer-block-d16-n1", "--seed", "1"]).await?;
 
     say("creating rollups and their markets");
     let sequenced = sequencer.to_string();

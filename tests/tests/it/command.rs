@@ -93,7 +93,9 @@ async fn bad_input_of_a_prover_loses_nothing() -> Result<()> {
         .await?;
     ensure!(message.contains("provery keys generate"), "{message}");
     fs::remove_dir_all(&into)?;
-    provery.ok(None, &["keys", "generate", "--block-txs", "1", "--seed", "2", "--keys", &keys]).await?;
+    provery
+        .ok(None, &["keys", "generate", "--circuit", "transfer-block-d16-n1", "--seed", "2", "--keys", &keys])
+        .await?;
     provery
         .fails(key, &["prove", "--market", "1", "--slot", "1", "--keys", &keys], "key_hash_mismatch")
         .await?;
@@ -306,7 +308,7 @@ async fn a_result_that_cannot_be_written_is_a_failure() -> Result<()> {
 async fn keys_that_lack_a_file_say_which() -> Result<()> {
     let provery = Provery::new("http://127.0.0.1:9")?;
     let keys = provery.dir.path().join("keys").display().to_string();
-    provery.ok(None, &["keys", "generate", "--block-txs", "1", "--keys", &keys]).await?;
+    provery.ok(None, &["keys", "generate", "--circuit", "transfer-block-d16-n1", "--keys", &keys]).await?;
     for file in ["proving.key", "verifying.key", "manifest.json"] {
         let path = fs::read_dir(&keys)?.next().ok_or_else(|| eyre::eyre!("no keys"))??.path().join(file);
         let kept = fs::read(&path)?;

@@ -100,11 +100,12 @@ async fn a_rollup_is_checked_against_its_circuit() -> Result<()> {
         code_hash: chain.rpc().code_hash(deployment.asset).await?.expect("the token has code"),
         block: deployment.block,
         market: U256::from(1),
-        circuit: terms.circuit,
-        block_txs: 8,
+        workload: "transfer_rollup".to_string(),
+        circuit: "transfer-block-d16-n8".to_string(),
+        circuit_id: terms.circuit,
         key_hash: B256::repeat_byte(9),
-        sequencer: sender.address(),
-        sequencer_url: None,
+        sources: Vec::new(),
+        parameters: Default::default(),
     });
     let error = Chain::connect(anvil.rpc().await?, deployment).await.expect_err("another key");
     assert!(matches!(error, ChainError::KeyHashDiffers { .. }), "{error:?}");

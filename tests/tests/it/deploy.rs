@@ -234,7 +234,7 @@ async fn a_deployment_that_was_killed_goes_on_and_pays_for_nothing_twice() -> Re
 async fn a_rollup_that_was_killed_goes_on_and_one_of_the_same_circuit_uses_what_is_there() -> Result<()> {
     let town = Town::build().await?;
     let (provery, anvil) = (&town.provery, &town.anvil);
-    provery.ok(None, &["keys", "generate", "--block-txs", "2"]).await?;
+    provery.ok(None, &["keys", "generate", "--circuit", "transfer-block-d16-n2"]).await?;
     provery.ok(Some(&town.deployer), &["token", "mint", "--amount", "5ether"]).await?;
     let create =
         ["rollup", "create", "--block-txs", "2", "--expiry", "2000", "--fund", "2ether", "--name", "second"];
@@ -295,7 +295,7 @@ async fn gas_asked(town: &Town, args: &[&str]) -> Result<(u64, String)> {
 async fn a_rollup_that_was_killed_asks_for_what_is_left_and_goes_on_with_its_own_circuit() -> Result<()> {
     let town = Town::build().await?;
     let (provery, anvil) = (&town.provery, &town.anvil);
-    provery.ok(None, &["keys", "generate", "--block-txs", "2"]).await?;
+    provery.ok(None, &["keys", "generate", "--circuit", "transfer-block-d16-n2"]).await?;
     let create = |name| ["rollup", "create", "--block-txs", "2", "--expiry", "2000", "--name", name];
     let (second, third) = (create("second"), create("third"));
     let before = count(anvil).await?;
@@ -336,7 +336,7 @@ async fn two_rollups_created_at_once_are_both_in_the_file() -> Result<()> {
 async fn what_a_rollup_may_not_be_is_said_before_anything_is_sent() -> Result<()> {
     let town = Town::build().await?;
     let (provery, key) = (&town.provery, Some(town.deployer.as_str()));
-    provery.ok(None, &["keys", "generate", "--block-txs", "2"]).await?;
+    provery.ok(None, &["keys", "generate", "--circuit", "transfer-block-d16-n2"]).await?;
     let before = count(&town.anvil).await?;
     for (flags, code, named) in [
         (&["--exclusive", "400"][..], "terms_rejected", "--expiry"),

@@ -84,7 +84,7 @@ async fn the_doctor_finds_nothing_in_the_way_of_a_prover_that_is_ready() -> Resu
     missed(
         key,
         &["doctor", "--data-dir", "node", "--keys", "nowhere"],
-        "provery keys generate --block-txs 1",
+        "provery keys generate --circuit transfer-block-d16-n1",
     )
     .await?;
     missed(key, &["doctor", "--data-dir", "node", "--min-reward", "11ether"], "provery calibrate").await?;

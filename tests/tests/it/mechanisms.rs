@@ -61,7 +61,7 @@ async fn deposits_and_offers_refuse_what_they_cannot_use() -> Result<()> {
     let for_another = [&revoke[..], &["6", "--prover", &prover]].concat();
     ensure!(provery.run(Some(&town.stranger), &for_another).await?.code == 1, "a stranger revoked an offer");
     provery.fails(key, &["node", "--data-dir", "node", "--cost-from", "nowhere.json"], "io").await?;
-    provery.fails(None, &["calibrate", "--block-txs", "3"], "key_file_missing").await?;
+    provery.fails(None, &["calibrate", "--circuit", "transfer-block-d16-n3"], "key_file_missing").await?;
 
     // What it earned, from the chain alone: nothing yet, and its gas.
     let earned = provery.ok(key, &["prover", "earnings"]).await?;

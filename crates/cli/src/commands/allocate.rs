@@ -5,7 +5,6 @@ use std::{ops::RangeInclusive, str::FromStr};
 use alloy::primitives::U256;
 use clap::Args;
 use eyre::Result;
-use provery_circuits::Params;
 use provery_mechanisms::acceptance::exposure_for;
 use serde_json::json;
 
@@ -64,9 +63,8 @@ fn versions_unasked(in_force: u32, accepted: RangeInclusive<u32>) -> RangeInclus
 /// Seconds that a proof of the market's circuit takes on this machine, if it was measured.
 fn measured(session: &Session, market: U256) -> Option<u64> {
     let rollup = session.deployment().rollup_of_market(market)?;
-    let params = Params::new(usize::try_from(rollup.block_txs).ok()?).ok()?;
     let file = config::keys_dir(None).join(calibrate::FILE);
-    Calibration::load(&file).ok()?.seconds_of(&params.circuit_name())
+    Calibration::load(&file).ok()?.seconds_of(&rollup.circuit)
 }
 
 pub async fn run(context: &Context, args: AllocateArgs) -> Result<()> {

@@ -4,20 +4,21 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use alloy::primitives::U256;
 use clap::Args;
 use eyre::Result;
-use provery_circuits::{BlockJob, Params, State, Traffic, payload::JobTerms, state::BlockContext, word};
-use provery_proving::{BlockBackend, ProofBackend, block, keys::Manifest};
+use provery_proving::keys;
+use provery_workloads::{Circuit, Workloads};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
     amount::Currency,
-    commands::keys::params,
+    backends,
     config,
     context::Context,
     cost::{Cost, Decimal, Energy, Gas, Prices},
@@ -30,15 +31,15 @@ use crate::{
 pub const FILE: &str = "calibration.json";
 /// Format of the file.
 const VERSION: u32 = 2;
-/// Accounts of the measured block's state.
-const ACCOUNTS: usize = 64;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: provery calibrate --block-txs 8 --watts 65 --electricity 0.25")]
+#[command(
+    after_help = "Example: provery calibrate --circuit transfer-block-d16-n8 --watts 65 --electricity 0.25"
+)]
 pub struct CalibrateArgs {
-    /// Transfers a block may have: which circuits [default: every block circuit whose keys are there]
-    #[arg(long, value_name = "N", value_delimiter = ',')]
-    block_txs: Vec<usize>,
+    /// Which circuits [default: every workload's circuit whose keys are there]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    circuit: Vec<String>,
     /// Proofs a circuit; the median counts
     #[arg(long, value_name = "R", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
@@ -166,7 +167,7 @@ impl CalibrateArgs {
 pub fn run(context: &Context, args: CalibrateArgs) -> Result<()> {
     let dir = config::keys_dir(args.keys.clone());
     let path = args.out.clone().unwrap_or_else(|| dir.join(FILE));
-    let circuits = chosen(&args.block_txs, &dir)?;
+    let circuits = chosen(&args.circuit, &dir)?;
     let prices = args.prices();
     // Whatever can be refused is refused before the machine is busy for minutes.
     let mut calibration = Calibration::read(&path)?.unwrap_or_default();
@@ -178,49 +179,46 @@ pub fn run(context: &Context, args: CalibrateArgs) -> Result<()> {
 
     let mut steps = context.out.steps(circuits.len() * (1 + args.runs as usize));
     let memory = Memory::before();
-    for params in &circuits {
-        let measured = measure(*params, &dir, args.runs, &prices, &memory, &mut steps)?;
-        calibration.circuits.insert(params.circuit_name(), measured);
+    for circuit in &circuits {
+        let measured = measure(&**circuit, &dir, args.runs, &prices, &memory, &mut steps)?;
+        calibration.circuits.insert(circuit.name(), measured);
     }
     let text = serde_json::to_string_pretty(&calibration)?;
     files::write(&path, format!("{text}\n").as_bytes())?;
 
-    let names: Vec<String> = circuits.iter().map(Params::circuit_name).collect();
+    let names: Vec<String> = circuits.iter().map(|circuit| circuit.name()).collect();
     show(context, &path, &names, &calibration);
     Ok(())
 }
 
 /// The circuits to measure, the smallest first.
-fn chosen(block_txs: &[usize], dir: &Path) -> Result<Vec<Params>> {
-    let mut chosen: Vec<Params> = block_txs.iter().map(|n| params(*n)).collect::<Result<_>>()?;
+fn chosen(names: &[String], dir: &Path) -> Result<Vec<Arc<dyn Circuit>>> {
+    let mut chosen: Vec<Arc<dyn Circuit>> =
+        names.iter().map(|name| backends::circuit(name)).collect::<Result<_>>()?;
     if chosen.is_empty() {
         chosen = present(dir);
     }
-    chosen.sort_by_key(Params::block_txs);
-    chosen.dedup();
+    chosen.sort_by_key(|circuit| (circuit.size(), circuit.name()));
+    chosen.dedup_by_key(|circuit| circuit.name());
     if chosen.is_empty() {
         return Err(fail(
             Code::KeyFileMissing,
             format!(
-                "{} holds no keys of a block circuit; make some with `provery keys generate --block-txs 8`",
-                dir.display()
+                "{} holds no keys of a workload's circuit; make some with `provery keys generate --circuit {}`",
+                dir.display(),
+                Workloads::default().example()
             ),
         ));
     }
     Ok(chosen)
 }
 
-/// The block circuits that have keys.
-fn present(dir: &Path) -> Vec<Params> {
+/// The workloads' circuits that have keys.
+fn present(dir: &Path) -> Vec<Arc<dyn Circuit>> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
-    let params_of = |entry: fs::DirEntry| {
-        let manifest: Manifest =
-            serde_json::from_slice(&fs::read(entry.path().join("manifest.json")).ok()?).ok()?;
-        let block_txs = usize::try_from(manifest.params.get("blockTxs")?.as_u64()?).ok()?;
-        let params = Params::new(block_txs).ok()?;
-        (params.circuit_name() == manifest.circuit).then_some(params)
-    };
-    entries.flatten().filter_map(params_of).collect()
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let workloads = Workloads::default();
+    names.filter(|name| keys::has_any(dir, name)).filter_map(|name| workloads.circuit(&name)).collect()
 }
 
 fn warn_of_missing(context: &Context, prices: &Prices) {
@@ -236,27 +234,28 @@ fn warn_of_missing(context: &Context, prices: &Prices) {
 }
 
 fn measure(
-    params: Params,
+    circuit: &dyn Circuit,
     dir: &Path,
     runs: u32,
     prices: &Prices,
     memory: &Memory,
     steps: &mut Steps,
 ) -> Result<Measured> {
-    let name = params.circuit_name();
-    let job = job(params)?.to_bytes();
+    let name = circuit.name();
+    let job = circuit.sample()?;
     memory.reset();
     let step = steps.start(&format!("{name}: loading the keys"));
     let started = Instant::now();
-    let keys = match block::load_keys(&params, dir, None) {
-        Ok(keys) => keys,
+    let key_hash = keys::load_verifying(dir, &name, None).map(|key| key.manifest.verifying_key.sha256);
+    let loaded = key_hash.and_then(|hash| Ok((hash, circuit.prover(dir, None)?)));
+    let (key_hash, backend) = match loaded {
+        Ok(loaded) => loaded,
         Err(error) => {
             step.finish("failed");
             return Err(error.into());
         }
     };
     step.finish(&seconds(started.elapsed()));
-    let backend = BlockBackend::new(keys);
     let mut times = Vec::new();
     for run in 1..=runs {
         let step = steps.start(&format!("{name}: proof {run} of {runs}"));
@@ -284,7 +283,7 @@ fn measure(
         runs,
         peak_bytes: memory.peak(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        key_hash: format!("0x{}", backend.manifest().verifying_key.sha256),
+        key_hash: format!("0x{key_hash}"),
         measured_at: SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs()),
@@ -294,18 +293,6 @@ fn measure(
 
 fn finish(step: Step, proven: bool, took: Duration) {
     step.finish(&if proven { seconds(took) } else { "failed".to_owned() });
-}
-
-/// A full block of the traffic that the benches prove.
-fn job(params: Params) -> Result<BlockJob> {
-    let mut traffic = Traffic::new(7, ACCOUNTS);
-    let state = State::from_genesis(&traffic.genesis_bytes())?;
-    let domain = word::from_field(&word::reduce(b"calibrate"));
-    let data = traffic.next_block(&state, params.block_txs(), &domain)?;
-    let context = BlockContext { params, domain: word::reduce(&domain) };
-    let claimed_root = word::from_field(&state.clone().apply_block(&data, &context)?.new_root);
-    let terms = JobTerms { params, payee: [0x11; 20], domain, claimed_root };
-    Ok(BlockJob::from_state(&state, &data, &terms)?)
 }
 
 /// The middle of the times; of two middle ones the slower.
@@ -460,11 +447,5 @@ mod tests {
         assert_eq!(field(status, "VmHWM"), Some(2 << 20));
         assert_eq!(field(status, "VmRSS"), Some(3072));
         assert_eq!(field(status, "Vm"), None);
-    }
-
-    #[test]
-    fn the_measured_block_fits_its_circuit() {
-        let params = params(2).expect("a small size");
-        assert!(job(params).expect("it can be made").statement().correct);
     }
 }

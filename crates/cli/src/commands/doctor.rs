@@ -156,7 +156,7 @@ async fn look(context: &Context, args: &DoctorArgs, found: &mut Findings) {
     let Some(session) = found.note("deployment", session, "provery status") else { return };
     found.ok("deployment", format!("{} is what is on chain {chain_id}", session.path().display()));
     endpoints::randomness(&session, found).await;
-    let served = stake::served(&session, &values).await;
+    let served = stake::served(&session, &values, found).await;
     let Some(mut served) = found.note("markets", served, "provery market list") else { return };
     machine::keys(&session, &mut served, &dir, values.mine == Some(true), found);
     let measured = machine::measured(&values, &dir, found);

@@ -1,5 +1,4 @@
-//! `provery keys`: proving keys of the reference rollup's circuit and of the mining puzzle, from a seeded development
-//! setup.
+//! `provery keys`: proving keys of workloads' circuits and of the mining puzzle, from a seeded development setup.
 
 use std::{
     fs,
@@ -9,15 +8,15 @@ use std::{
 
 use clap::{ArgGroup, Subcommand};
 use eyre::Result;
-use provery_circuits::{Params, puzzle::CIRCUIT_NAME};
+use provery_circuits::puzzle::CIRCUIT_NAME;
 use provery_proving::{
-    block,
     keys::{self, Manifest},
     puzzle,
 };
 use serde_json::json;
 
 use crate::{
+    backends,
     config,
     context::Context,
     error::{Code, fail},
@@ -28,14 +27,14 @@ use crate::{
 pub enum KeysCommand {
     /// Make development keys: whoever knows the seed can forge proofs, so they are refused outside development chains
     #[command(
-        after_help = "Example: provery keys generate --block-txs 8 --seed 1",
-        group(ArgGroup::new("circuit").required(true).args(["block_txs", "puzzle"]))
+        after_help = "Example: provery keys generate --circuit transfer-block-d16-n8 --seed 1",
+        group(ArgGroup::new("what").required(true).args(["circuit", "puzzle"]))
     )]
     Generate {
-        /// Transfers a block may have: the size of the circuit
-        #[arg(long, value_name = "N")]
-        block_txs: Option<usize>,
-        /// The mining mechanism's puzzle instead of a block circuit
+        /// A workload's circuit, such as transfer-block-d16-n8: the reference rollup's for blocks of 8 transfers
+        #[arg(long, value_name = "NAME")]
+        circuit: Option<String>,
+        /// The mining mechanism's puzzle instead of a workload's circuit
         #[arg(long)]
         puzzle: bool,
         /// Decides the keys; everyone who proves for one circuit needs the same
@@ -56,29 +55,24 @@ pub enum KeysCommand {
 
 pub fn run(context: &Context, command: KeysCommand) -> Result<()> {
     match command {
-        // Without a block size it is the puzzle: the arguments demand one of the two.
-        KeysCommand::Generate { block_txs, puzzle: _, seed, keys } => {
-            generate(context, block_txs, seed, &config::keys_dir(keys))
+        // Without a circuit it is the puzzle: the arguments demand one of the two.
+        KeysCommand::Generate { circuit, puzzle: _, seed, keys } => {
+            generate(context, circuit.as_deref(), seed, &config::keys_dir(keys))
         }
         KeysCommand::Show { keys } => show(context, &config::keys_dir(keys)),
     }
 }
 
-/// The circuit for blocks of `block_txs` transfers.
-pub fn params(block_txs: usize) -> Result<Params> {
-    Params::new(block_txs).map_err(|error| fail(Code::Usage, format!("--block-txs: {error}")))
-}
-
-fn generate(context: &Context, block_txs: Option<usize>, seed: u64, dir: &Path) -> Result<()> {
-    let params = block_txs.map(params).transpose()?;
-    let name = params.map_or_else(|| CIRCUIT_NAME.to_owned(), |params| params.circuit_name());
+fn generate(context: &Context, circuit: Option<&str>, seed: u64, dir: &Path) -> Result<()> {
+    let circuit = circuit.map(backends::circuit).transpose()?;
+    let name = circuit.as_ref().map_or_else(|| CIRCUIT_NAME.to_owned(), |circuit| circuit.name());
     let waiting = spinner(&format!(
-        "setting up {name} (minutes for large blocks; nothing to do if the keys are there)"
+        "setting up {name} (minutes for large circuits; nothing to do if the keys are there)"
     ));
     let started = Instant::now();
     let seed = seed.to_be_bytes();
-    let manifest = match &params {
-        Some(params) => block::generate_keys(params, &seed, dir),
+    let manifest = match &circuit {
+        Some(circuit) => circuit.setup(&seed, dir),
         None => puzzle::generate_keys(&seed, dir),
     };
     if let Some(waiting) = waiting {
@@ -114,7 +108,10 @@ fn show(context: &Context, dir: &Path) -> Result<()> {
     if found.is_empty() {
         return Err(fail(
             Code::KeyFileMissing,
-            format!("{} holds no keys; make some with `provery keys generate --block-txs 8`", dir.display()),
+            format!(
+                "{} holds no keys; make some with `provery keys generate --circuit transfer-block-d16-n8`",
+                dir.display()
+            ),
         ));
     }
     let described: Vec<_> = found

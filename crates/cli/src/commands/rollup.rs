@@ -1,6 +1,6 @@
 //! `provery rollup`: the reference rollup, from its verifier to its blocks.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use alloy::{
     primitives::{Address, B256, Bytes, U256, keccak256},
@@ -12,6 +12,10 @@ use provery_bindings::{BlockVerifier, TransferRollup};
 use provery_circuits::{Params, State, Traffic};
 use provery_proving::{keys, solidity};
 use provery_types::{RollupRecord, Terms, terms_hash};
+use provery_workloads::{
+    descriptor_hash,
+    transfer_rollup::{self, Parameters},
+};
 use serde_json::json;
 
 mod circuit;
@@ -22,7 +26,8 @@ use circuit::Circuit;
 use crate::{
     address,
     amount::{self, Amount, Written},
-    commands::{keys::params, market, sequence},
+    backends,
+    commands::{market, sequence},
     config,
     context::Context,
     error::{Code, fail},
@@ -141,6 +146,7 @@ pub async fn run(context: &Context, command: RollupCommand) -> Result<()> {
 /// What is deployed, decided and checked before anything is paid for.
 struct Plan {
     params: Params,
+    circuit: Arc<dyn provery_workloads::Circuit>,
     key_hash: B256,
     descriptor_hash: B256,
     development: bool,
@@ -252,11 +258,12 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         code_hash: rollup.code_hash,
         block: rollup.block,
         market: id,
-        circuit: known.id,
-        block_txs: plan.params.block_txs() as u64,
+        workload: transfer_rollup::NAME.to_owned(),
+        circuit: plan.circuit.name(),
+        circuit_id: known.id,
         key_hash: plan.key_hash,
-        sequencer,
-        sequencer_url: None,
+        sources: Vec::new(),
+        parameters: Parameters { sequencer }.to_value(),
     };
     // Read again: another rollup may have been added meanwhile.
     files::update_deployment(session.path(), |deployment| {
@@ -285,7 +292,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         step.finish(&funds.to_string());
     }
     journal.done()?;
-    report(context, &record, known.verifier, &plan.params, &funds);
+    report(context, &record, known.verifier, &plan, sequencer, &funds);
     Ok(())
 }
 
@@ -316,34 +323,43 @@ fn choices(
     .into()
 }
 
-fn report(context: &Context, record: &RollupRecord, verifier: Address, params: &Params, funds: &Amount) {
+fn report(
+    context: &Context,
+    record: &RollupRecord,
+    verifier: Address,
+    plan: &Plan,
+    sequencer: Address,
+    funds: &Amount,
+) {
     let json = json!({
         "name": record.name,
         "address": record.address,
         "market": record.market.to_string(),
-        "circuit": record.circuit,
-        "circuit_name": params.circuit_name(),
+        "circuit": record.circuit_id,
+        "circuit_name": record.circuit,
         "verifier": verifier,
         "key_hash": record.key_hash,
-        "sequencer": record.sequencer,
-        "block_txs": record.block_txs,
+        "sequencer": sequencer,
+        "block_txs": plan.params.block_txs(),
         "funds": funds,
     });
     context.out.result(&json, || {
         fields(&[
             ("rollup", format!("{} at {}", record.name, record.address)),
             ("market", record.market.to_string()),
-            ("circuit", format!("{} ({})", params.circuit_name(), record.circuit)),
+            ("circuit", format!("{} ({})", record.circuit, record.circuit_id)),
             ("verifier", verifier.to_string()),
-            ("sequencer", record.sequencer.to_string()),
+            ("sequencer", sequencer.to_string()),
             ("funds", funds.to_string()),
         ])
     });
 }
 
 fn plan(session: &Session, args: &CreateArgs) -> Result<Plan> {
-    let params = params(args.block_txs)?;
-    let name = params.circuit_name();
+    let params =
+        Params::new(args.block_txs).map_err(|error| fail(Code::Usage, format!("--block-txs: {error}")))?;
+    let circuit = backends::circuit(&params.circuit_name())?;
+    let name = circuit.name();
     let verifying = keys::load_verifying(&config::keys_dir(args.keys.clone()), &name, None)?;
     let development = verifying.manifest.development;
     let rpc = session.chain.rpc();
@@ -364,7 +380,8 @@ fn plan(session: &Session, args: &CreateArgs) -> Result<Plan> {
     Ok(Plan {
         params,
         key_hash: B256::from(verifying.hash),
-        descriptor_hash: sha256(params.descriptor().to_string().as_bytes()),
+        descriptor_hash: descriptor_hash(&*circuit),
+        circuit,
         development,
         verifier_arguments,
         genesis: traffic.genesis_bytes(),
@@ -379,23 +396,19 @@ async fn market_of(session: &Session, rollup: Address) -> Result<U256> {
         .id)
 }
 
-fn sha256(bytes: &[u8]) -> B256 {
-    use sha2::{Digest, Sha256};
-    B256::from_slice(&Sha256::digest(bytes))
-}
-
 async fn status(context: &Context, name: &str) -> Result<()> {
     let session = context.reader().await?;
     let record = session.deployment().rollup(name)?.clone();
+    let Parameters { sequencer } = Parameters::of(&record)?;
     let state = session.chain.rollup_state(record.address).await?;
     let funds = session.chain.market(record.market).await?.funds;
     let json = json!({
         "name": record.name,
         "address": record.address,
         "market": record.market.to_string(),
-        "circuit": record.circuit,
-        "block_txs": record.block_txs,
-        "sequencer": record.sequencer,
+        "circuit": record.circuit_id,
+        "block_txs": transfer_rollup::params_of(&record)?.block_txs(),
+        "sequencer": sequencer,
         "finalized": state.finalized,
         "finalized_root": format!("{:#066x}", state.finalized_root),
         "head": state.head,
@@ -406,7 +419,7 @@ async fn status(context: &Context, name: &str) -> Result<()> {
         fields(&[
             ("rollup", format!("{} at {}", record.name, record.address)),
             ("market", format!("{}, with {}", record.market, session.show(funds))),
-            ("sequencer", record.sequencer.to_string()),
+            ("sequencer", sequencer.to_string()),
             ("finalised", format!("block {}, root {:#066x}", state.finalized, state.finalized_root)),
             ("head", format!("block {}, root {:#066x}", state.head, state.head_root)),
         ])

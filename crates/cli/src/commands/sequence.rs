@@ -18,6 +18,7 @@ use provery_circuits::Traffic;
 use provery_rpc::{ChainError, SeedError};
 use provery_txmgr::{Mined, SendError, make_block};
 use provery_types::{RollupRecord, Terms};
+use provery_workloads::transfer_rollup::Parameters;
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -62,13 +63,14 @@ pub struct SequenceArgs {
 pub async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
     let session = context.signer().await?;
     let record = session.deployment().rollup(&args.name)?.clone();
+    let Parameters { sequencer } = Parameters::of(&record)?;
     let me = session.me()?;
-    if me != record.sequencer {
+    if me != sequencer {
         return Err(fail(
             Code::BadKey,
             format!(
                 "rollup {} takes blocks from {} alone and the key is of {me}; sign with the sequencer's key",
-                record.name, record.sequencer
+                record.name, sequencer
             ),
         ));
     }

@@ -8,7 +8,7 @@ use provery_proving::{keys, solidity};
 use serde_json::json;
 
 use crate::{
-    commands::keys::params,
+    backends,
     config,
     context::Context,
     error::{Code, fail},
@@ -17,14 +17,16 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum VerifierCommand {
     /// Write the Groth16 verifier of a verifying key
-    #[command(after_help = "Example: provery verifier generate --block-txs 8 --out Verifier.sol")]
+    #[command(
+        after_help = "Example: provery verifier generate --circuit transfer-block-d16-n8 --out Verifier.sol"
+    )]
     Generate {
         /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
         #[arg(long, value_name = "DIR")]
         keys: Option<PathBuf>,
-        /// Transfers a block may have: which circuit's key
-        #[arg(long, value_name = "N")]
-        block_txs: usize,
+        /// Whose key: a circuit's name, such as transfer-block-d16-n8
+        #[arg(long, value_name = "NAME")]
+        circuit: String,
         /// The contract's name
         #[arg(long, default_value = "TransferBlockVerifier")]
         name: String,
@@ -35,9 +37,9 @@ pub enum VerifierCommand {
 }
 
 pub fn run(context: &Context, command: VerifierCommand) -> Result<()> {
-    let VerifierCommand::Generate { keys: dir, block_txs, name, out } = command;
+    let VerifierCommand::Generate { keys: dir, circuit, name, out } = command;
     let dir = config::keys_dir(dir);
-    let circuit = params(block_txs)?.circuit_name();
+    let circuit = backends::circuit(&circuit)?.name();
     let verifying = keys::load_verifying(&dir, &circuit, None)?;
     let source = solidity::generate(&verifying.key, &name)?;
     let key_hash = format!("0x{}", verifying.manifest.verifying_key.sha256);

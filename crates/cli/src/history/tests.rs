@@ -1,7 +1,7 @@
 //! Events in, tables out.
 
 use alloy::primitives::{
-    Bytes,
+    LogData,
     aliases::{U40, U96},
 };
 use provery_types::BlockRef;
@@ -89,13 +89,7 @@ fn events() -> Vec<LoggedEvent> {
             missed_by: None,
         },
         Event::ProverPaused { prover: PROVER },
-        Event::BlockPosted {
-            number: 1,
-            parent: 0,
-            old_root: U256::ZERO,
-            new_root: U256::ZERO,
-            data: Bytes::new(),
-        },
+        Event::WorkloadLog { log: LogData::default() },
     ])
 }
 

@@ -9,14 +9,14 @@ use crate::facts::{Facts, obsolete};
 use crate::store::Changes;
 
 impl Book {
-    /// The facts as of block `deep`, pruned, from the events up to it; of what rollups say, which takes long to fold, only the
-    /// numbers.
+    /// The facts as of block `deep`, pruned, from the events up to it; of what workloads read, which takes long to fold,
+    /// only the numbers.
     fn facts_then(&self, events: &[LoggedEvent], deep: u64) -> Result<Facts, NodeError> {
-        let mut then = Facts::of(&self.deployment, self.me, self.markets.as_deref());
+        let mut then = Facts::of(&self.deployment, self.me, self.markets.as_deref(), &self.workloads);
         then.own_turns(self.store.own_turns()?);
-        then.counted_so_far(self.store.told()?.unwrap_or_default());
+        then.counted_so_far(self.store.told()?);
         for logged in events {
-            match Facts::is_rollups(&logged.event) {
+            match Facts::is_for_workload(&logged.event) {
                 true => then.count(logged),
                 false => drop(then.apply(logged)),
             }
@@ -40,14 +40,8 @@ impl Book {
         // Of a market whose past is still being read, all that is at hand is kept and counted later.
         let served = |market: U256| self.serves(market) && self.facts.is_complete(market);
         let told: Vec<_> = then.counted_until(deep).filter(|(counted, _)| served(counted.market)).collect();
-        let bases: Vec<_> = self
-            .facts
-            .rollups()
-            .filter_map(|(address, rollup)| {
-                rollup.base().map(|(number, state)| (address, number, state.to_bytes()))
-            })
-            .collect();
-        self.store.compact(deep, &gone, &bases, &told, &Changes { forget, ..Changes::default() })?;
+        let snapshots: Vec<_> = self.facts.snapshots().collect();
+        self.store.compact(deep, &gone, &snapshots, &told, &Changes { forget, ..Changes::default() })?;
         Ok(())
     }
 }

@@ -64,13 +64,7 @@ pub(super) fn some_block(
         ));
     }
     if chance.below(12) == 0 {
-        let nonsense = Event::BlockPosted {
-            number: 99,
-            parent: 99,
-            old_root: U256::ZERO,
-            new_root: U256::ZERO,
-            data: Default::default(),
-        };
+        let nonsense = crate::testing::posted(99, 99, U256::ZERO, U256::ZERO, &[]);
         events.push(World::at(number, 20, nonsense));
     }
     events
@@ -93,8 +87,7 @@ pub(super) fn gist(facts: &mut Facts, deep: u64) -> BTreeMap<String, String> {
         say(format!("stake {prover}"), format!("{commitment:?} {leaves:?}"));
     }
     for fact in open {
-        let rollup = facts.rollup_of_market(MARKET).expect("a rollup");
-        let provable = rollup.provable(&fact).map_err(|error| error.to_string());
+        let provable = facts.ready(SlotKey::of(&fact.slot)).map_err(|refusal| refusal.to_string());
         say(format!("slot {}", fact.slot.id), format!("{fact:?} {provable:?}"));
     }
     gist
@@ -134,7 +127,7 @@ fn a_reorg_finds_all_that_it_could_bring_back_whatever_was_forgotten() {
         let within: Vec<BlockRef> =
             history.iter().map(|(block, _)| *block).filter(|block| block.number >= floor).collect();
         let to = within[chance.below(within.len() as u64) as usize];
-        let mut expected = Facts::of(&deployment(), ME, None);
+        let mut expected = Facts::of(&deployment(), ME, None, &Default::default());
         for logged in
             history.iter().filter(|(block, _)| block.number <= to.number).flat_map(|(_, events)| events)
         {
@@ -190,8 +183,7 @@ fn nonsense_that_a_reorg_takes_back_leaves_the_rollup_as_it_was() {
         book.block(block(number), &world.post(number, ME, None)).expect("stored");
     }
     let at = 2 * COMPACT_EVERY + KEEP_BLOCKS;
-    let (root, data) = (U256::ZERO, Default::default());
-    let nonsense = Event::BlockPosted { number: 9, parent: 9, old_root: root, new_root: root, data };
+    let nonsense = crate::testing::posted(9, 9, U256::ZERO, U256::ZERO, &[]);
     book.block(block(at - 10), &[]).expect("stored");
     book.block(block(at - 1), &[World::at(at - 1, 0, nonsense)]).expect("stored");
     assert!(book.lack(MARKET).is_some());

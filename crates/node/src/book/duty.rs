@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy::primitives::U256;
+use provery_workloads::{Refusal, Why};
 
 use super::{Book, Moved};
 use crate::earning::Lack;
 use crate::facts::SlotKey;
-use crate::rollup::RollupError;
 use crate::slots::Input;
 use crate::store::StoreError;
 
@@ -18,17 +18,17 @@ use crate::store::StoreError;
 pub enum Gap {
     #[error("{0}")]
     Market(Lack),
-    /// Nobody who follows the chain can know the state it starts from.
-    #[error("it starts from a root that no known state has")]
-    Hidden,
+    /// Nobody who follows the chain can have its inputs.
     #[error("{0}")]
-    Slot(String),
+    Hidden(Refusal),
+    #[error("{0}")]
+    Slot(Refusal),
 }
 
 /// What was found out about a slot.
 #[derive(Debug)]
 struct Found {
-    /// What the rollup had said by then: without more, what was missing still is.
+    /// What its workload had been told by then: without more, what was missing still is.
     edition: u64,
     gap: Option<Gap>,
 }
@@ -41,7 +41,7 @@ pub(super) struct Duty {
     found: HashMap<SlotKey, Found>,
     /// Slots that would be proven, were it all at hand.
     wanting: BTreeSet<SlotKey>,
-    /// What was known of their markets when they were looked at last: how much the rollup had said, and what was missing.
+    /// What was known of their markets when they were looked at last: how much was told of it, and what was missing.
     looked: BTreeMap<U256, (u64, Option<Lack>)>,
 }
 
@@ -70,19 +70,22 @@ impl Book {
 
     /// What is missing of what proves a market's slots, as far as that is the same for all of them.
     pub fn lack(&self, market: U256) -> Option<Lack> {
-        let Some(rollup) = self.facts.rollup(market) else { return Some(Lack::Rollup) };
-        if let Some(reason) = rollup.nonsense() {
+        if let Some(refusal) = self.facts.refusal(market) {
+            return Some(Lack::Refused(refusal.to_string()));
+        }
+        let Some(tracked) = self.facts.tracked(market) else { return Some(Lack::Rollup) };
+        if let Some(reason) = tracked.nonsense() {
             return Some(Lack::Quarantined(reason.to_owned()));
         }
         if !self.facts.is_complete(market) {
             return Some(Lack::Reading);
         }
-        if !rollup.has_begun() || self.facts.market_terms(market).is_none() {
+        if !tracked.has_begun() || self.facts.market_terms(market).is_none() {
             return Some(Lack::History);
         }
         let known = self.duty.circuits.as_ref()?;
-        let circuit = rollup.circuit().unwrap_or_default();
-        (!known.contains(&circuit)).then_some(Lack::Keys { circuit })
+        let circuit = tracked.circuit();
+        (!known.contains(circuit)).then(|| Lack::Keys { circuit: circuit.to_owned() })
     }
 
     /// Whether all is at hand that proves a slot.
@@ -90,20 +93,20 @@ impl Book {
         if let Some(lack) = self.lack(key.market) {
             return Err(Gap::Market(lack));
         }
-        let unknown = || Gap::Slot("it is not known here".to_owned());
-        let edition = self.facts.rollup(key.market).map(|rollup| rollup.edition()).unwrap_or_default();
+        let edition = self.facts.tracked(key.market).map_or(0, |tracked| tracked.edition());
         // What is known stays known.
         if let Some(found) = self.duty.found.get(&key)
             && (found.gap.is_none() || found.edition == edition)
         {
             return found.gap.clone().map_or(Ok(()), Err);
         }
-        let fact = self.facts.slot(key).cloned().ok_or_else(unknown)?;
-        let provable = self.facts.rollup_of_market(key.market).ok_or_else(unknown)?.provable(&fact);
-        let gap = provable.err().map(|error| match error {
-            RollupError::UnknownState { .. } => Gap::Hidden,
-            error => Gap::Slot(error.to_string()),
+        let gap = self.facts.ready(key).err().map(|refusal| match refusal.why {
+            Why::Hidden => Gap::Hidden(refusal),
+            _ => Gap::Slot(refusal),
         });
+        if self.facts.slot(key).is_none() {
+            return gap.map_or(Ok(()), Err);
+        }
         self.duty.found.insert(key, Found { edition, gap: gap.clone() });
         gap.map_or(Ok(()), Err)
     }
@@ -113,7 +116,7 @@ impl Book {
         let markets: BTreeSet<U256> = self.duty.wanting.iter().map(|key| key.market).collect();
         let mut found = Vec::new();
         for market in markets {
-            let edition = self.facts.rollup(market).map_or(0, |rollup| rollup.edition());
+            let edition = self.facts.tracked(market).map_or(0, |tracked| tracked.edition());
             let known = (edition, self.lack(market));
             if self.duty.looked.get(&market) == Some(&known) {
                 continue;

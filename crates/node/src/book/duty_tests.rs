@@ -8,13 +8,11 @@ use provery_mechanisms::sealed_bid_auction;
 use provery_types::Event;
 
 use super::tests::{auction_world, key, kinds, mined_world, open, policy, stage};
+use provery_workloads::Workloads;
+
 use super::*;
 use crate::earning::Lack;
-use crate::testing::{MARKET, ME, MINING, OTHER, World, block};
-
-fn is_genesis(logged: &LoggedEvent) -> bool {
-    matches!(logged.event, Event::GenesisSet { .. })
-}
+use crate::testing::{MARKET, ME, MINING, OTHER, World, block, cut_short, genesis, is_genesis};
 
 /// The beginning without what the rollup said in it, and that.
 fn without_genesis(world: &World) -> (Vec<LoggedEvent>, Vec<LoggedEvent>) {
@@ -183,7 +181,7 @@ fn open_two(path: &std::path::Path, markets: Option<Vec<U256>>) -> Book {
         crate::store::Identity { chain_id: deployment.chain_id, market: deployment.market(), prover: ME };
     let directory = crate::store::DataDir::open(path).expect("free");
     let store = Store::open(directory, &identity).expect("a store");
-    Book::open(Arc::new(store), deployment, ME, markets).expect("a book").0
+    Book::open(Arc::new(store), deployment, ME, markets, Workloads::default()).expect("a book").0
 }
 
 fn said(number: u64, index: u64, event: Event) -> LoggedEvent {
@@ -191,7 +189,7 @@ fn said(number: u64, index: u64, event: Event) -> LoggedEvent {
 }
 
 fn posted(number: u64, parent: u64) -> Event {
-    Event::BlockPosted { number, parent, old_root: U256::ONE, new_root: U256::ONE, data: vec![1].into() }
+    crate::testing::posted(number, parent, U256::ONE, U256::ONE, &[1])
 }
 
 #[test]
@@ -201,11 +199,8 @@ fn one_rollups_nonsense_is_that_markets() {
         vec![posted(5, 9), posted(9, 5)],
         vec![posted(0, 0)],
         vec![posted(5, 4), posted(5, 3)],
-        vec![Event::Malformed { reason: "cut".to_owned() }],
-        vec![
-            Event::GenesisSet { root: U256::ONE, accounts: Default::default() },
-            Event::GenesisSet { root: U256::from(2), accounts: Default::default() },
-        ],
+        vec![cut_short()],
+        vec![genesis(U256::ONE), genesis(U256::from(2))],
     ];
     for events in nonsense {
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -257,14 +252,7 @@ fn what_is_not_served_is_not_kept() {
             if let Event::SlotOpened { slot, .. } = &mut opened.event {
                 (slot.market, slot.id) = (ITS_MARKET, id);
             }
-            let data = vec![7; 1_024].into();
-            let posted = Event::BlockPosted {
-                number: id,
-                parent: id - 1,
-                old_root: U256::ONE,
-                new_root: U256::ONE,
-                data,
-            };
+            let posted = crate::testing::posted(id, id - 1, U256::ONE, U256::ONE, &[7; 1_024]);
             let registered = Event::ProverRegistered {
                 prover: Address::left_padding_from(&id.to_be_bytes()),
                 id: 100 + id as u32,

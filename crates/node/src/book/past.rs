@@ -5,12 +5,12 @@
 use std::collections::BTreeSet;
 
 use alloy::primitives::{Address, U256};
-use provery_types::{BlockRef, Deployment, Event, LoggedEvent};
+use provery_types::{BlockRef, Deployment, LoggedEvent};
 use serde::{Deserialize, Serialize};
 
 use super::{Book, Moved};
 use crate::error::NodeError;
-use crate::facts::{Counted, Line, any_market, is_turn_of, names_none};
+use crate::facts::{any_market, is_turn_of, names_none};
 use crate::store::Changes;
 
 /// What is known of a market's past.
@@ -18,7 +18,6 @@ use crate::store::Changes;
 pub struct Past {
     pub market: U256,
     /// The rollup that posts in it: one that comes later has a past of its own.
-    #[serde(default)]
     pub rollup: Option<Address>,
     /// The block from which on it is still to be read; nothing if all of it is known.
     pub next: Option<u64>,
@@ -51,46 +50,18 @@ pub(super) fn wanted(deployment: &Deployment, markets: Option<&[U256]>) -> Vec<W
     wanted
 }
 
-/// What is known of them, by what is on disk.
-pub(super) fn at_start(
-    wanted: &[Wanted],
-    stored: Option<&[Past]>,
-    head: Option<BlockRef>,
-    events: &[LoggedEvent],
-) -> Vec<Past> {
+/// What is known of them, by what is on disk: of a market that comes later the past is still to be read.
+pub(super) fn at_start(wanted: &[Wanted], stored: &[Past], head: Option<BlockRef>) -> Vec<Past> {
     let past = |it: &Wanted| {
-        // A directory of a program that kept no rollup with it: it knows those whose beginning it has.
-        let same = |known: &&Past| {
-            let older = || known.rollup.is_none() && it.rollup.is_some_and(|it| has_genesis(it, events));
-            known.market == it.market && (known.rollup == it.rollup || older())
-        };
-        let known = stored.and_then(|stored| stored.iter().find(same));
-        let next = match (known, stored) {
+        let same = |known: &&Past| (known.market, known.rollup) == (it.market, it.rollup);
+        let next = match stored.iter().find(same) {
             _ if head.is_none() => None,
-            (Some(known), _) => known.next,
-            // A directory of a program that did not write it down. A rollup's beginning is never forgotten.
-            (None, None) if it.rollup.is_none_or(|rollup| has_genesis(rollup, events)) => None,
-            (None, _) => Some(it.block),
+            Some(known) => known.next,
+            None => Some(it.block),
         };
         Past { market: it.market, rollup: it.rollup, next }
     };
     wanted.iter().map(past).collect()
-}
-
-/// Of a directory of a program that did not count, not every event is left: numbers are counted from the next one told of.
-pub(super) fn counted_from_next(past: &[Past], head: Option<BlockRef>) -> Vec<(Counted, Line)> {
-    let Some(head) = head else { return Vec::new() };
-    let known = past.iter().filter(|past| past.next.is_none());
-    let lines = known.flat_map(|past| {
-        let slots = Counted { market: past.market, rollup: None };
-        let blocks = past.rollup.map(|rollup| Counted { rollup: Some(rollup), ..slots });
-        [Some(slots), blocks]
-    });
-    lines.flatten().map(|counted| (counted, Line::from_next(head.number))).collect()
-}
-
-fn has_genesis(rollup: Address, events: &[LoggedEvent]) -> bool {
-    events.iter().any(|logged| logged.address == rollup && matches!(logged.event, Event::GenesisSet { .. }))
 }
 
 pub(super) fn incomplete(past: &[Past]) -> BTreeSet<U256> {
@@ -117,7 +88,7 @@ impl Book {
     /// The deployment has grown. The answer is the block from which on the past is to be read.
     pub fn adopt(&mut self, deployment: Deployment) -> Result<Option<u64>, NodeError> {
         let wanted = wanted(&deployment, self.markets.as_deref());
-        let past = at_start(&wanted, Some(&self.past), self.head, &[]);
+        let past = at_start(&wanted, &self.past, self.head);
         self.store.set_pasts(&past)?;
         (self.past, self.deployment) = (past, deployment);
         let loaded = self.store.load()?;

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::tests::{key, open, policy, stage};
+use provery_workloads::Workloads;
+
 use super::*;
 use crate::store::{DataDir, Identity};
 use crate::testing::{MARKET, ME, OTHER, ROLLUP, World, allocated, block, deployment};
@@ -16,7 +18,7 @@ fn small() -> Deployment {
 fn open_small(path: &Path) -> Book {
     let identity = Identity { chain_id: 31337, market: deployment().market(), prover: ME };
     let store = Store::open(DataDir::open(path).expect("free"), &identity).expect("a store");
-    Book::open(Arc::new(store), small(), ME, None).expect("a book").0
+    Book::open(Arc::new(store), small(), ME, None, Workloads::default()).expect("a book").0
 }
 
 /// Blocks 1 to 6, in which slots 1 to 4 are opened, and the first is proven.
@@ -62,8 +64,7 @@ fn knows_all(book: &mut Book) {
     book.decide(&policy(1_008)).expect("decided");
     for id in 2..=4 {
         assert_eq!(stage(book, id), SlotStage::Queued);
-        let fact = book.facts().slot(key(id)).cloned().expect("a slot");
-        assert!(book.facts_mut().rollup_of_market(MARKET).expect("a rollup").provable(&fact).is_ok());
+        assert!(book.job(key(id)).is_ok());
     }
 }
 
@@ -137,8 +138,7 @@ fn compaction_leaves_alone_what_waits_for_its_past() {
     assert!(book.facts().is_complete(MARKET));
     assert_eq!(book.facts().candidates(MARKET), [ME, OTHER], "others' stake, too");
     for id in 2..=4 {
-        let fact = book.facts().slot(key(id)).cloned().expect("a slot");
-        assert!(book.facts_mut().rollup_of_market(MARKET).expect("a rollup").provable(&fact).is_ok());
+        assert!(book.job(key(id)).is_ok());
     }
 }
 
@@ -186,7 +186,8 @@ fn a_rollup_that_comes_to_a_market_that_was_served_has_a_past_of_its_own() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let identity = Identity { chain_id: 31337, market: deployment().market(), prover: ME };
     let store = Store::open(DataDir::open(directory.path()).expect("free"), &identity).expect("a store");
-    let (mut book, _) = Book::open(Arc::new(store), small(), ME, Some(vec![MARKET])).expect("a book");
+    let (mut book, _) =
+        Book::open(Arc::new(store), small(), ME, Some(vec![MARKET]), Workloads::default()).expect("a book");
     let history = history();
     for (block, events) in &history[..4] {
         book.block(*block, &without_rollup(events)).expect("stored");

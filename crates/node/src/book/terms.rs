@@ -256,7 +256,7 @@ impl Book {
         for (key, stage) in held {
             let why = match self.at_hand(key).err() {
                 // It starts from a claim that nobody can have proven right, and falls with it: no bond is lost.
-                Some(Gap::Hidden) if !self.builds_on_established(key) => continue,
+                Some(Gap::Hidden(_)) if !self.builds_on_established(key) => continue,
                 Some(gap) => gap.to_string(),
                 None if matches!(stage, SlotStage::Ignored | SlotStage::Failed) => {
                     format!("given up, stage {}; the errors before say why", stage.name())

@@ -154,7 +154,7 @@ fn what_strangers_do_in_their_markets_is_not_kept() {
             .events_until(2)
             .expect("read")
             .iter()
-            .all(|logged| logged.block.number == 1 || matches!(logged.event, Event::BlockPosted { .. }))
+            .all(|logged| logged.block.number == 1 || matches!(logged.event, Event::WorkloadLog { .. }))
     );
 }
 

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use provery_mechanisms::{mining, sealed_bid_auction};
 
+use provery_workloads::Workloads;
+
 use super::*;
 use crate::store::{DataDir, Identity};
 use crate::testing::{AUCTION, MARKET, ME, MINING, OTHER, World, block, deployment, terms};
@@ -11,7 +13,7 @@ use crate::testing::{AUCTION, MARKET, ME, MINING, OTHER, World, block, deploymen
 pub(super) fn open(path: &Path) -> (Book, Vec<BlockRef>) {
     let identity = Identity { chain_id: 31337, market: deployment().market(), prover: ME };
     let store = Store::open(DataDir::open(path).expect("free"), &identity).expect("a store");
-    Book::open(Arc::new(store), deployment(), ME, None).expect("a book")
+    Book::open(Arc::new(store), deployment(), ME, None, Workloads::default()).expect("a book")
 }
 
 /// A new book that has read the first block.
@@ -233,15 +235,11 @@ fn compaction_forgets_what_is_over_and_nothing_else() {
         book.block(block(COMPACT_EVERY + KEEP_BLOCKS), &[]).expect("stored");
         assert!(book.record(key(1)).is_none(), "its end is too deep for a reorg");
         assert!(book.record(key(2)).is_some());
-        let fact = book.facts().slot(key(2)).cloned().expect("a slot");
-        book.facts_mut().rollup_of_market(MARKET).expect("a rollup").prepare(&fact, ME).expect("provable")
+        book.job(key(2)).expect("provable")
     };
     let (mut book, _) = open(directory.path());
     assert!(book.facts().slot(key(1)).is_none());
-    let fact = book.facts().slot(key(2)).cloned().expect("a slot");
-    let after =
-        book.facts_mut().rollup_of_market(MARKET).expect("a rollup").prepare(&fact, ME).expect("provable");
-    assert_eq!(after, before);
+    assert_eq!(book.job(key(2)).expect("provable"), before);
 }
 
 #[test]

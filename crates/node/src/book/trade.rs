@@ -30,7 +30,11 @@ impl Book {
         let fact = self.facts.slot(key)?.clone();
         let established = self.facts.premise(&fact) == Premise::Established;
         let at_hand = self.at_hand(key);
-        let known = if fact.slot.prover == self.me { at_hand != Err(Gap::Hidden) } else { at_hand.is_ok() };
+        let known = if fact.slot.prover == self.me {
+            !matches!(at_hand, Err(Gap::Hidden(_)))
+        } else {
+            at_hand.is_ok()
+        };
         Some(Ground { established, known })
     }
 

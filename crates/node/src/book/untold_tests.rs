@@ -2,7 +2,7 @@
 
 use super::tests::{begun, key, open};
 use super::*;
-use crate::testing::{MARKET, ME, OTHER, ROLLUP, World, block};
+use crate::testing::{MARKET, ME, OTHER, World, block};
 
 const LONG: u64 = 400;
 
@@ -95,17 +95,8 @@ fn nothing_is_missing_of_other_markets_nor_of_a_rollup_that_makes_no_sense() {
         (slot.market, slot.id) = (U256::from(9), 700);
     }
     book.block(block(3), &events[..1]).expect("stored");
-    let nonsense = provery_types::Event::BlockPosted {
-        number: 90,
-        parent: 80,
-        old_root: U256::ZERO,
-        new_root: U256::ZERO,
-        data: Default::default(),
-    };
-    let malformed = LoggedEvent {
-        address: ROLLUP,
-        ..World::at(4, 1, provery_types::Event::Malformed { reason: "cut short".to_owned() })
-    };
+    let nonsense = crate::testing::posted(90, 80, U256::ZERO, U256::ZERO, &[]);
+    let malformed = World::at(4, 1, crate::testing::cut_short());
     book.block(block(4), &[World::at(4, 0, nonsense), malformed]).expect("stored");
     assert_eq!(untold(&mut book), []);
     assert_eq!(book.facts().next_slot(MARKET), 2);
@@ -149,26 +140,4 @@ fn what_compaction_forgets_is_not_missed_and_a_gap_is_not_forgotten() {
         book.block(block(far + 3), &next[1]).expect("stored");
         assert_eq!(standing(&mut book), [(false, 6, 6, far + 1)], "{withheld:?}");
     }
-}
-
-#[test]
-fn a_directory_of_a_program_that_did_not_count_begins_with_the_next() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let (mut book, _) = open(directory.path());
-    let mut world = World::new();
-    book.block(block(1), &world.beginning()).expect("stored");
-    let history = four(&mut world);
-    for (block, events) in [&history[0], &history[2]] {
-        book.block(*block, events).expect("stored");
-    }
-    book.store().forget_told().expect("stored");
-    drop(book);
-    let (mut book, _) = open(directory.path());
-    assert_eq!(untold(&mut book), []);
-    let (last, events) = &history[3];
-    book.block(*last, events).expect("stored");
-    assert_eq!(untold(&mut book), [], "whatever came before it");
-    let later = [world.post(6, ME, None), world.post(7, ME, None)];
-    book.block(block(7), &later[1]).expect("stored");
-    assert_eq!(untold(&mut book), [(false, 5, 5, 5)]);
 }

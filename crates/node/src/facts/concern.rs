@@ -2,10 +2,10 @@
 //! strangers do elsewhere decides nothing here, and would grow without end.
 
 use alloy::primitives::{Address, U256};
-use provery_types::{Deployment, Event, LoggedEvent, RollupRecord};
+use provery_types::{Deployment, Event, LoggedEvent};
+use provery_workloads::Workloads;
 
 use super::{Facts, slots_market};
-use crate::rollup::Rollup;
 
 /// Whose facts they are, and of which markets.
 #[derive(Clone, Debug, Default)]
@@ -18,26 +18,18 @@ pub(super) struct Scope {
 
 impl Facts {
     /// What concerns `me` and the markets it serves: those named, or every one of the deployment's rollups.
-    pub fn of(deployment: &Deployment, me: Address, markets: Option<&[U256]>) -> Self {
-        let served = |record: &&RollupRecord| markets.is_none_or(|markets| markets.contains(&record.market));
+    pub fn of(deployment: &Deployment, me: Address, markets: Option<&[U256]>, workloads: &Workloads) -> Self {
         let mut facts = Self {
             scope: Scope { me: Some(me), named: markets.unwrap_or_default().to_vec() },
             ..Self::default()
         };
-        for record in deployment.rollups.iter().filter(served) {
-            facts.track(record, deployment.chain_id);
-        }
+        facts.track_all(deployment, markets, workloads);
         facts
-    }
-
-    /// Track one more rollup, from its beginning, whose market is served from now on.
-    pub fn track(&mut self, record: &RollupRecord, chain_id: u64) {
-        self.rollups.entry(record.address).or_insert_with(|| Rollup::new(record, chain_id));
     }
 
     /// Whether a market is served.
     pub fn is_served(&self, market: U256) -> bool {
-        self.scope.named.contains(&market) || self.rollups.values().any(|rollup| rollup.market() == market)
+        self.scope.named.contains(&market) || self.tracked(market).is_some()
     }
 
     /// Whether an event is one to keep, as far as what came before it tells.
@@ -56,8 +48,8 @@ impl Facts {
                 self.may_matter_later(logged)
                     || self.offers.values().any(|offers| offers.contains_key(digest))
             }
-            Event::GenesisSet { .. } | Event::BlockPosted { .. } | Event::Malformed { .. } => {
-                self.rollups.get(&logged.address).is_some_and(|rollup| rollup.nonsense().is_none())
+            Event::WorkloadLog { log } => {
+                self.watchers(logged.address).any(|tracked| tracked.reads(logged.address, log))
             }
             _ => true,
         }

@@ -4,6 +4,7 @@ use alloy::primitives::U256;
 use provery_mechanisms::hand_over::HandOver;
 use provery_types::{Event, LoggedEvent, SlotExt as _};
 
+use super::inputs::source_log;
 use super::{Commitment, Ended, Ending, Facts, MarketTerms, Pending, ProverFact, SlotFact, SlotKey};
 
 /// Epochs of which it is kept that they have a seed: the coming one, this one, and some to be on the safe side.
@@ -38,15 +39,13 @@ impl Facts {
                 | Event::ProverReinstated { .. }
                 | Event::EpochSeeded { .. }
                 | Event::EpochSeedless { .. }
-                | Event::GenesisSet { .. }
-                | Event::BlockPosted { .. }
-                | Event::Malformed { .. }
+                | Event::WorkloadLog { .. }
         )
     }
 
-    /// Whether an event is a rollup's own, and changes nothing but what is known of that.
-    pub(crate) fn is_rollups(event: &Event) -> bool {
-        matches!(event, Event::GenesisSet { .. } | Event::BlockPosted { .. } | Event::Malformed { .. })
+    /// Whether an event is for a workload, and changes nothing but what is known of the inputs of slots.
+    pub(crate) fn is_for_workload(event: &Event) -> bool {
+        matches!(event, Event::WorkloadLog { .. })
     }
 
     /// Take in the next event. The answer is the slots it is about.
@@ -108,17 +107,17 @@ impl Facts {
                 }
             }
             Event::SlotEstablished { market, id, .. } => {
-                if let Some(rollup) = self.rollup_of_market(*market) {
-                    rollup.finalize(*id);
+                if let Some(tracked) = self.tracked.values_mut().find(|it| it.id() == *market) {
+                    tracked.established(*id);
                 }
                 self.establish(SlotKey { market: *market, id: *id }, logged.block.timestamp);
             }
             Event::ChainCut { market, id, .. } => {
                 return self.cut(SlotKey { market: *market, id: *id }, logged.block.timestamp);
             }
-            Event::GenesisSet { .. } | Event::BlockPosted { .. } | Event::Malformed { .. } => {
-                if let Some(tracked) = self.rollups.get_mut(&logged.address) {
-                    tracked.apply(logged);
+            Event::WorkloadLog { .. } => {
+                if let Some(log) = source_log(logged) {
+                    self.take_in(&log);
                 }
             }
             _ => return self.apply_to_slot(logged).into_iter().collect(),

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use alloy::primitives::U256;
 use provery_types::{Event, LoggedEvent};
+use provery_workloads::SourceLog;
 
+use super::inputs::source_log;
 use super::{Facts, SlotKey};
 
 /// Which of `events` need not be kept: all of them up to a block that no reorg takes back, in order. `then` are the facts as of
-/// that block, pruned, since whatever was said later may be taken back; `now` has the rollups, which forget nothing that a reorg
-/// could bring back. Folding the others gives the same facts, and so it does with whatever comes after that block.
+/// that block, pruned, since whatever was said later may be taken back; `now` has what is tracked, which forgets nothing that a
+/// reorg could bring back. Folding the others gives the same facts, and so it does with whatever comes after that block.
 pub fn obsolete(events: &[LoggedEvent], then: &Facts, now: &Facts) -> Vec<(u64, u64)> {
     let mut newer: BTreeSet<String> = BTreeSet::new();
     let mut gone = Vec::new();
@@ -56,12 +58,10 @@ fn useless(logged: &LoggedEvent, facts: &Facts, now: &Facts, newer: &mut BTreeSe
             !fallen.any(|fact| fact.fell || fact.premise_fell)
         }
         Event::SlotEstablished { market, .. } => said_again(format!("established {market}")),
-        Event::BlockPosted { number, .. } => {
-            let needed = |rollup: &crate::rollup::Rollup| rollup.keeps(*number) || rollup.turned_at(*number);
-            !now.rollups.get(&logged.address).is_some_and(needed)
+        Event::WorkloadLog { .. } => {
+            let kept = |log: SourceLog<'_>| now.watchers(log.address).any(|tracked| tracked.keeps(&log));
+            !source_log(logged).is_some_and(kept)
         }
-        // Of a rollup, its beginning is never forgotten: a block may claim to lead back there.
-        Event::GenesisSet { .. } => !now.rollups.contains_key(&logged.address),
         // What is announced takes nothing's place yet.
         Event::TermsSet { terms_hash, market, from, .. } => {
             let at_once = *from <= logged.block.timestamp;

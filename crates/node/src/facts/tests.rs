@@ -26,10 +26,8 @@ fn compacted(events: &[LoggedEvent], deep: u64) -> Facts {
     then.prune(deep);
     let gone = obsolete(&old, &then, &pruned);
     let mut again = Facts::new(&deployment());
-    for (address, rollup) in pruned.rollups() {
-        if let Some((number, state)) = rollup.base() {
-            again.restore_rollup(address, number, &state.to_bytes()).expect("restored");
-        }
+    for (address, snapshot) in pruned.snapshots() {
+        again.restore(address, &snapshot).expect("restored");
     }
     for logged in events.iter().filter(|it| !gone.contains(&(it.block.number, it.log_index))) {
         again.apply(logged);
@@ -287,7 +285,7 @@ fn an_operators_word_outlives_the_nodes_own_pauses() {
 }
 
 impl Facts {
-    /// All of it that anything follows from, but for the rollups, each in its own words.
+    /// All of it that anything follows from, but for what is tracked, each in its own words.
     pub(crate) fn portrait(&self) -> BTreeMap<&'static str, String> {
         let draws: BTreeMap<_, _> =
             self.draws.iter().map(|(market, draws)| (market, draws.members())).collect();

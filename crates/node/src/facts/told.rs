@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, U256};
 use provery_types::{BlockRef, Event, LoggedEvent};
+use provery_workloads::Numbered;
 use serde::{Deserialize, Serialize};
 
+use super::inputs::source_log;
 use super::{Facts, SlotKey};
 
 /// Gaps of one line that are remembered: the newest.
@@ -44,11 +46,6 @@ pub struct Line {
 }
 
 impl Line {
-    /// A line that is counted from the first number told of after this block.
-    pub(crate) fn from_next(until: u64) -> Self {
-        Self { until, ..Self::default() }
-    }
-
     /// The first number is 1.
     fn begins(&mut self, block: &BlockRef) {
         if block.number > self.until && self.newest.is_none() {
@@ -122,8 +119,8 @@ impl Facts {
     /// What must have been told of what is served, and was not. A rollup that says what makes no sense may name any block.
     pub fn untold(&self) -> impl Iterator<Item = (Counted, Missing)> {
         let sensible = |counted: &Counted| {
-            let rollup = counted.rollup.map(|address| self.rollups.get(&address));
-            rollup.is_none_or(|rollup| rollup.is_some_and(|rollup| rollup.nonsense().is_none()))
+            let tracked = counted.rollup.map(|address| self.tracked.get(&address));
+            tracked.is_none_or(|tracked| tracked.is_some_and(|tracked| tracked.nonsense().is_none()))
         };
         let lines = self.told.0.iter().filter(move |(counted, _)| {
             self.is_served(counted.market) && self.is_complete(counted.market) && sensible(counted)
@@ -131,8 +128,9 @@ impl Facts {
         lines.flat_map(|(counted, line)| line.missing.iter().map(|gap| (*counted, *gap)))
     }
 
-    fn is_of(&self, rollup: Address, market: U256) -> bool {
-        self.rollups.get(&rollup).is_some_and(|rollup| rollup.market() == market)
+    /// Whether each slot of a market that this contract opens comes with a numbered log of its workload's.
+    fn numbers_slots(&self, rollup: Address, market: U256) -> bool {
+        self.tracked.get(&rollup).is_some_and(|tracked| tracked.id() == market && tracked.numbers_slots())
     }
 
     /// A market's newest slot, if it is known from its number: also if all that was opened has been forgotten.
@@ -154,21 +152,25 @@ impl Facts {
                 let line = self.told.slots(slot.market);
                 line.implied(1, slot.id.saturating_sub(1), block);
                 line.told(slot.id, block);
-                // Its block is told of in the same transaction.
+                // What it is about is told of in the same transaction.
                 let requester = self.terms.get(terms_hash).map(|terms| terms.requester);
-                if let Some(rollup) = requester.filter(|requester| self.is_of(*requester, slot.market)) {
+                if let Some(rollup) =
+                    requester.filter(|requester| self.numbers_slots(*requester, slot.market))
+                {
                     self.told.blocks(slot.market, rollup).implied(slot.id, slot.id, block);
                 }
             }
-            Event::GenesisSet { .. } => {
-                if let Some(market) = self.market_posted_in(logged) {
-                    self.told.blocks(market, logged.address).begins(block);
-                }
-            }
-            Event::BlockPosted { number, parent, .. } if parent < number => {
-                if let Some(market) = self.market_posted_in(logged) {
-                    // Whatever it builds on: what must have been posted shows by its slot, not by what a rollup says.
-                    self.told.blocks(market, logged.address).told(*number, block);
+            Event::WorkloadLog { .. } => {
+                let Some(log) = source_log(logged) else { return };
+                let said = self
+                    .watchers(logged.address)
+                    .filter_map(|it| Some((it.id(), it.address(), it.numbered(&log)?)));
+                for (market, rollup, said) in said.collect::<Vec<_>>() {
+                    let line = self.told.blocks(market, rollup);
+                    match said {
+                        Numbered::Begins => line.begins(block),
+                        Numbered::Number(number) => line.told(number, block),
+                    }
                 }
             }
             event => {
@@ -247,7 +249,7 @@ mod tests {
 
     #[test]
     fn what_is_counted_already_is_not_counted_again_and_fills_gaps_all_the_same() {
-        let mut line = Line::from_next(10);
+        let mut line = Line { until: 10, ..Line::default() };
         line.begins(&block(1));
         opened(&mut line, 3, 4);
         opened(&mut line, 8, 9);

@@ -5,17 +5,22 @@ use std::time::Duration;
 
 use provery_rpc::{Chain, load_deployment};
 use provery_types::Deployment;
+use provery_workloads::Workloads;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
-
-use super::lifecycle::circuit_name;
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Watch the file, and tell of what the deployment has more of. Ends when nobody listens.
-pub(super) async fn watch(path: PathBuf, mut chain: Chain, circuits: Vec<String>, tell: mpsc::Sender<Chain>) {
+pub(super) async fn watch(
+    path: PathBuf,
+    mut chain: Chain,
+    circuits: Vec<String>,
+    workloads: Workloads,
+    tell: mpsc::Sender<Chain>,
+) {
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // As last read, whatever came of it.
@@ -26,7 +31,7 @@ pub(super) async fn watch(path: PathBuf, mut chain: Chain, circuits: Vec<String>
         if seen.as_ref() == Some(&file) {
             continue;
         }
-        let Some(grown) = grow(chain.deployment(), &file, &circuits) else {
+        let Some(grown) = grow(chain.deployment(), &file, &circuits, &workloads) else {
             seen = Some(file);
             continue;
         };
@@ -58,7 +63,12 @@ async fn read(path: &Path) -> Option<Deployment> {
 
 /// What is served, and the file's new rollups that can be; nothing if there are none. What the file has no longer goes on: its
 /// slots may be held.
-fn grow(now: &Deployment, file: &Deployment, circuits: &[String]) -> Option<Deployment> {
+fn grow(
+    now: &Deployment,
+    file: &Deployment,
+    circuits: &[String],
+    workloads: &Workloads,
+) -> Option<Deployment> {
     let new = file.rollups.iter().filter(|it| now.rollups.iter().all(|known| known.address != it.address));
     if (now.chain_id, now.market()) != (file.chain_id, file.market()) {
         if new.count() > 0 {
@@ -68,11 +78,14 @@ fn grow(now: &Deployment, file: &Deployment, circuits: &[String]) -> Option<Depl
     }
     let mut grown = now.clone();
     for rollup in new {
-        match circuit_name(rollup.block_txs) {
-            Some(circuit) if circuits.contains(&circuit) => grown.rollups.push(rollup.clone()),
-            circuit => warn!(
+        match workloads.knows(rollup) {
+            Ok(()) if circuits.contains(&rollup.circuit) => grown.rollups.push(rollup.clone()),
+            Err(refusal) => {
+                warn!(market = %rollup.market, code = refusal.why.code(), %refusal, "a new rollup is not served")
+            }
+            Ok(()) => warn!(
                 rollup = rollup.name,
-                circuit,
+                circuit = rollup.circuit,
                 "a new rollup's circuit is not loaded: start the node anew, with its keys, to serve it"
             ),
         }
@@ -86,23 +99,30 @@ mod tests {
     use provery_types::RollupRecord;
 
     use super::*;
-    use crate::testing::{BLOCK_TXS, deployment};
+    use crate::testing::deployment;
 
     #[test]
     fn a_deployment_grows_by_rollups_that_can_be_proven_and_loses_none() {
         let now = deployment();
-        let circuits = [circuit_name(BLOCK_TXS).expect("a circuit")];
-        assert_eq!(grow(&now, &now, &circuits), None);
+        let circuits = [now.rollups[0].circuit.clone()];
+        let grow = |now: &Deployment, file: &Deployment| grow(now, file, &circuits, &Workloads::default());
+        assert_eq!(grow(&now, &now), None);
         let second = RollupRecord {
             address: Address::repeat_byte(7),
             market: U256::from(2),
             ..now.rollups[0].clone()
         };
-        let third = RollupRecord { address: Address::repeat_byte(8), block_txs: 64, ..second.clone() };
-        let file = Deployment { rollups: vec![second.clone(), third], ..now.clone() };
-        let grown = grow(&now, &file, &circuits).expect("it has grown");
+        let third = RollupRecord {
+            address: Address::repeat_byte(8),
+            circuit: provery_workloads::testing::circuit(64),
+            ..second.clone()
+        };
+        let unknown =
+            RollupRecord { address: Address::repeat_byte(9), workload: "knitting".into(), ..second.clone() };
+        let file = Deployment { rollups: vec![second.clone(), third, unknown], ..now.clone() };
+        let grown = grow(&now, &file).expect("it has grown");
         assert_eq!(grown.rollups, [now.rollups[0].clone(), second]);
         let other = Deployment { chain_id: 1, ..file };
-        assert_eq!(grow(&now, &other, &circuits), None);
+        assert_eq!(grow(&now, &other), None);
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use alloy::signers::local::PrivateKeySigner;
 use provery_rpc::{Chain, new_heads};
 use provery_txmgr::{JournalError, SendError, Sender, SenderConfig};
+use provery_workloads::Workloads;
 use serde_json::json;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +51,8 @@ pub struct Parts {
     pub runner: Arc<dyn ProofRunner>,
     /// The circuits that the runner proves.
     pub circuits: Vec<String>,
+    /// What is known of what markets prove.
+    pub workloads: Workloads,
 }
 
 /// What is seen from outside, and where.
@@ -135,11 +138,10 @@ async fn supervise(
     let deployment = chain.deployment().clone();
     for rollup in &deployment.rollups {
         let serves = config.markets.as_ref().is_none_or(|markets| markets.contains(&rollup.market));
-        let known = |circuit: &String| parts.circuits.contains(circuit);
-        if let Some(circuit) = serves.then(|| circuit_name(rollup.block_txs)).flatten()
-            && !known(&circuit)
-        {
-            return Err(NodeError::NoBackend { circuit });
+        if let Err(refusal) = parts.workloads.knows(rollup) {
+            warn!(market = %rollup.market, code = refusal.why.code(), %refusal, "a market is not served");
+        } else if serves && !parts.circuits.contains(&rollup.circuit) {
+            return Err(NodeError::NoBackend { circuit: rollup.circuit.clone() });
         }
     }
     let directory = DataDir::open(&config.data_dir)?;
@@ -152,7 +154,8 @@ async fn supervise(
     let sending = SenderConfig { confirmations, ..SenderConfig::new(config.poll) };
     let journal = Arc::new(PendingTable::new(store.clone()));
     let sender = Sender::open(chain.rpc().clone(), signer.clone(), sending, journal)?;
-    let (mut book, cursor) = Book::open(store, deployment, config.prover, config.markets.clone())?;
+    let (mut book, cursor) =
+        Book::open(store, deployment, config.prover, config.markets.clone(), parts.workloads.clone())?;
     book.know_circuits(parts.circuits.iter().cloned());
     // What fails from here on may pass.
     *begun = true;
@@ -175,7 +178,7 @@ async fn supervise(
     }
     let (tell, grown) = mpsc::channel(1);
     if let Some(path) = config.deployment.clone() {
-        let watch = grown::watch(path, chain.clone(), parts.circuits.clone(), tell);
+        let watch = grown::watch(path, chain.clone(), parts.circuits.clone(), parts.workloads.clone(), tell);
         let token = token.clone();
         supervisor.spawn("deployment", async move {
             tokio::select! {
@@ -279,11 +282,6 @@ async fn deposed(roles: &mut watch::Receiver<Role>) {
             Role::Leader { .. } | Role::Standby => return,
         }
     }
-}
-
-pub(super) fn circuit_name(block_txs: u64) -> Option<String> {
-    let params = provery_circuits::Params::new(usize::try_from(block_txs).ok()?).ok()?;
-    Some(params.circuit_name())
 }
 
 /// Whether no endpoint could be asked when the node began anew.

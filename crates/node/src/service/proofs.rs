@@ -31,22 +31,16 @@ impl Service {
         while self.workers.idle() {
             let Some(key) = self.next_to_prove() else { return Ok(()) };
             let Some(fact) = self.book.facts().slot(key).cloned() else { return Ok(()) };
-            let prover = self.config.prover;
             let preparing = Instant::now();
-            let prepared = match self.book.facts_mut().rollup_of_market(key.market) {
-                Some(rollup) => rollup.prepare(&fact, prover).map_err(NodeError::from),
-                None => Err(crate::rollup::RollupError::UnknownMarket(key.market).into()),
-            };
-            let job = prepared.and_then(|prepared| {
-                let circuit = prepared.circuit;
-                if !self.circuits.contains(&circuit) {
-                    return Err(NodeError::NoBackend { circuit });
+            let prepared = self.book.job(key).map_err(NodeError::from).and_then(|job| {
+                if self.circuits.contains(&job.circuit) {
+                    Ok(job)
+                } else {
+                    Err(NodeError::NoBackend { circuit: job.circuit })
                 }
-                let statement = fact.slot.statement;
-                Ok((Job { key, statement, circuit, bytes: prepared.job }, prepared.correct))
             });
-            let (job, correct) = match job {
-                Ok(job) => job,
+            let prepared = match prepared {
+                Ok(prepared) => prepared,
                 Err(error) => {
                     self.trouble(Some(key), error.code(), &error.to_string(), false);
                     if let Some(step) = self.book.give_up(key)? {
@@ -55,11 +49,22 @@ impl Service {
                     continue;
                 }
             };
+            let statement = fact.slot.statement;
+            let (size, deadline, claim_correct) = (prepared.size, prepared.deadline, prepared.claim_correct);
+            let job = Job { key, statement, circuit: prepared.circuit, bytes: prepared.bytes };
             let reason = self.reasons.get(&key).copied().unwrap_or(Reason::Allocated);
             if !self.workers.start(job) {
                 return Ok(());
             }
-            info!(market = %key.market, slot = key.id, reason = reason.name(), claim_correct = correct, "proof started");
+            info!(
+                market = %key.market,
+                slot = key.id,
+                reason = reason.name(),
+                size,
+                deadline,
+                claim_correct,
+                "proof started"
+            );
             self.journeys
                 .entry(key)
                 .or_insert_with(|| Journey::begin(unix_millis()))

@@ -5,7 +5,7 @@
 //! | `meta` | name | schema version; which chain, market and prover the file is about; how far the past is known ([`Past`]); how far numbers were told as of the last compaction ([`Line`]) |
 //! | `blocks` | number | [`BlockRef`] of the last [`KEEP_BLOCKS`] canonical blocks, and below them of one in [`SPARSE_BLOCKS`] that is not final: the cursor |
 //! | `events` | block number, log index | [`LoggedEvent`]; folding them in order gives the facts |
-//! | `bases` | rollup | a finalised block and the state after it: where folding starts |
+//! | `snapshots` | rollup | what its workload made of what it does not keep: where folding starts ([`provery_workloads::Tracked::snapshot`]) |
 //! | `work` | market, slot | [`WorkRecord`] |
 //! | `proofs` | market, slot | [`StoredProof`] |
 //! | `spent` | key's address, day | [`provery_txmgr::Outlay`]: what transactions cost whose pending transactions are forgotten |
@@ -40,8 +40,8 @@ use crate::facts::{Counted, Line, SlotKey};
 use crate::slots::Work;
 use crash::{CrashPoint, point};
 
-/// Raised with every change of what is stored. A file of another version is refused: those before knew no chains of slots.
-pub const SCHEMA: u32 = 3;
+/// Raised with every change of what is stored. A file of another version is refused: those before knew one workload only.
+pub const SCHEMA: u32 = 4;
 /// Blocks that are all kept behind the head, whether final or not.
 pub const KEEP_BLOCKS: u64 = 256;
 /// Below them one in so many is kept for as long as a reorg may reach it.
@@ -55,7 +55,7 @@ type Place = ([u8; 32], u64);
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
 const EVENTS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("events");
-const BASES: TableDefinition<[u8; 20], (u64, &[u8])> = TableDefinition::new("bases");
+const SNAPSHOTS: TableDefinition<[u8; 20], &[u8]> = TableDefinition::new("snapshots");
 const WORK: TableDefinition<Place, &[u8]> = TableDefinition::new("work");
 const PROOFS: TableDefinition<Place, &[u8]> = TableDefinition::new("proofs");
 /// In `meta`: the hashes of what was signed to pause or resume the prover, the last of them.
@@ -124,11 +124,11 @@ pub struct Loaded {
     pub blocks: Vec<BlockRef>,
     /// In order.
     pub events: Vec<LoggedEvent>,
-    pub bases: Vec<(Address, u64, Vec<u8>)>,
+    /// Of what was said of rollups, by their addresses.
+    pub snapshots: Vec<(Address, Vec<u8>)>,
     pub work: Vec<(SlotKey, WorkRecord)>,
     pub own_turns: Vec<B256>,
-    /// Nothing if that was never written down.
-    pub told: Option<Vec<(Counted, Line)>>,
+    pub told: Vec<(Counted, Line)>,
 }
 
 /// The open file. Dropping it gives the data directory back.
@@ -172,7 +172,7 @@ impl Store {
             }
             transaction.open_table(BLOCKS)?;
             transaction.open_table(EVENTS)?;
-            transaction.open_table(BASES)?;
+            transaction.open_table(SNAPSHOTS)?;
             transaction.open_table(WORK)?;
             transaction.open_table(PROOFS)?;
             transaction.open_table(pending::PENDING)?;
@@ -214,10 +214,9 @@ impl Store {
         for row in transaction.open_table(EVENTS)?.iter()? {
             loaded.events.push(decode(row?.1.value())?);
         }
-        for row in transaction.open_table(BASES)?.iter()? {
-            let (rollup, base) = row?;
-            let (number, state) = base.value();
-            loaded.bases.push((Address::from(rollup.value()), number, state.to_vec()));
+        for row in transaction.open_table(SNAPSHOTS)?.iter()? {
+            let (rollup, snapshot) = row?;
+            loaded.snapshots.push((Address::from(rollup.value()), snapshot.value().to_vec()));
         }
         for row in transaction.open_table(WORK)?.iter()? {
             let (place, record) = row?;
@@ -265,11 +264,11 @@ impl Store {
         })
     }
 
-    /// What is known of the past of the markets that are kept; nothing if that was never written down.
-    pub fn pasts(&self) -> Result<Option<Vec<Past>>, StoreError> {
+    /// What is known of the past of the markets that are kept.
+    pub fn pasts(&self) -> Result<Vec<Past>, StoreError> {
         let transaction = self.database.begin_read()?;
         let row = transaction.open_table(META)?.get(PASTS)?;
-        row.map(|row| decode(row.value())).transpose()
+        row.map_or_else(|| Ok(Vec::new()), |row| decode(row.value()))
     }
 
     /// Note what is known of the past.
@@ -289,28 +288,11 @@ impl Store {
         })
     }
 
-    /// How far numbers were told where folding starts; nothing if that was never written down.
-    pub fn told(&self) -> Result<Option<Vec<(Counted, Line)>>, StoreError> {
+    /// How far numbers were told where folding starts.
+    pub fn told(&self) -> Result<Vec<(Counted, Line)>, StoreError> {
         let transaction = self.database.begin_read()?;
         let row = transaction.open_table(META)?.get(TOLD)?;
-        row.map(|row| decode(row.value())).transpose()
-    }
-
-    /// Count numbers on from here.
-    pub fn set_told(&self, told: &[(Counted, Line)]) -> Result<(), StoreError> {
-        self.write(&[], |transaction| {
-            transaction.open_table(META)?.insert(TOLD, encode(&told)?.as_slice())?;
-            Ok(())
-        })
-    }
-
-    /// As a program leaves it that did not count.
-    #[cfg(test)]
-    pub(crate) fn forget_told(&self) -> Result<(), StoreError> {
-        self.write(&[], |transaction| {
-            transaction.open_table(META)?.remove(TOLD)?;
-            Ok(())
-        })
+        row.map_or_else(|| Ok(Vec::new()), |row| decode(row.value()))
     }
 
     /// Store work alone.
@@ -338,13 +320,13 @@ impl Store {
         row.map(|row| decode(row.value())).transpose()
     }
 
-    /// Delete what pruning made obsolete and store the rollups' new bases, and how far numbers were told as of block `deep`.
+    /// Delete what pruning made obsolete and store the workloads' new snapshots, and how far numbers were told as of block `deep`.
     /// Nothing takes back that block or one before it.
     pub fn compact(
         &self,
         deep: u64,
         obsolete: &[(u64, u64)],
-        bases: &[(Address, u64, Vec<u8>)],
+        snapshots: &[(Address, Vec<u8>)],
         told: &[(Counted, Line)],
         changes: &Changes,
     ) -> Result<(), StoreError> {
@@ -353,9 +335,9 @@ impl Store {
             for position in obsolete {
                 events.remove(*position)?;
             }
-            let mut table = transaction.open_table(BASES)?;
-            for (rollup, number, state) in bases {
-                table.insert(rollup.into_array(), (*number, state.as_slice()))?;
+            let mut table = transaction.open_table(SNAPSHOTS)?;
+            for (rollup, snapshot) in snapshots {
+                table.insert(rollup.into_array(), snapshot.as_slice())?;
             }
             transaction.open_table(META)?.insert(TOLD, encode(&told)?.as_slice())?;
             apply(transaction, changes)?;

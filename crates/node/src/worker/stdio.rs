@@ -9,11 +9,12 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use alloy::primitives::{B256, hex};
-use provery_proving::{BlockBackend, Phase, Progress, ProofBackend, keys};
+use provery_proving::{KeyError, Phase, Progress, ProofBackend, keys};
+use provery_workloads::Workloads;
 use tracing::{error, info};
 
 use super::fault::{Fate, Fault};
@@ -78,7 +79,7 @@ pub fn serve(config: StdioConfig) -> Result<(), StdioError> {
     Ok(())
 }
 
-type Loaded = HashMap<(String, Option<B256>), BlockBackend>;
+type Loaded = HashMap<(String, Option<B256>), Arc<dyn ProofBackend>>;
 
 fn prove(config: &StdioConfig, loaded: &mut Loaded, request: Request) -> Reply {
     let id = request.id;
@@ -103,15 +104,11 @@ fn prove(config: &StdioConfig, loaded: &mut Loaded, request: Request) -> Reply {
     }
 }
 
-fn load(
-    dir: &Path,
-    circuit: &str,
-    key_hash: Option<B256>,
-) -> Result<BlockBackend, provery_proving::KeyError> {
+fn load(dir: &Path, circuit: &str, key_hash: Option<B256>) -> Result<Arc<dyn ProofBackend>, KeyError> {
     let dir = key_hash.map_or_else(|| dir.to_owned(), |hash| keys_under(dir, circuit, hash));
-    let keys = keys::load(&dir, circuit, key_hash.as_ref().map(|hash| &hash.0))?;
+    let backend = Workloads::default().prover(circuit, &dir, key_hash.as_ref().map(|hash| &hash.0))?;
     info!(circuit, "worker has its keys");
-    Ok(BlockBackend::new(keys))
+    Ok(backend)
 }
 
 /// The directory under which the keys of this circuit with this hash are, or would be put if they were fetched: a user's

@@ -1,4 +1,3 @@
-mod blocks;
 mod key_files;
 mod proofs;
 mod puzzles;

@@ -10,7 +10,7 @@ use alloy::{
     rlp::Encodable,
     rpc::types::{Filter, Log},
 };
-use provery_types::{BlockRef, DecodeError, Event, LoggedEvent, Source, text};
+use provery_types::{BlockRef, Event, LoggedEvent, Source};
 
 use crate::{Chain, ChainError, Rpc, crowd::Crowd, headers::Header, view::View};
 use settle::is_withheld;
@@ -19,9 +19,6 @@ pub(crate) use second::{Reading, Verdict};
 
 /// Blocks asked for at once. A node that finds this too much is asked for less.
 pub(crate) const RANGE: u64 = 2_000;
-
-/// Of why a log does not decode.
-const REASON_BYTES: usize = 200;
 
 /// Headers of a range whose blooms are looked at, beside those of the blocks with logs: more where an endpoint tells no logs
 /// at all, and there is no second to ask.
@@ -197,7 +194,10 @@ impl Reader {
             let address = log.address();
             let Some(source) = self.sources.get(&address) else { continue };
             let event = match Event::decode(*source, &log.inner.data) {
-                Err(error) if self.lenient => nonsense(*source, &error),
+                Err(error) if self.lenient => {
+                    tracing::error!(%error, "an event cannot be read");
+                    None
+                }
                 decoded => decoded?,
             };
             if let Some(event) = event {
@@ -219,14 +219,6 @@ fn by_height(view: &View, found: Vec<Log>) -> Result<BTreeMap<u64, Vec<Log>>, Ch
         logs.entry(number).or_default().push(log);
     }
     Ok(logs)
-}
-
-/// What there is of an event that cannot be read, whoever tells it. Anybody may have written a rollup: what it emits stops nobody
-/// else.
-fn nonsense(source: Source, error: &DecodeError) -> Option<Event> {
-    tracing::error!(%error, "an event cannot be read");
-    (source == Source::Rollup)
-        .then(|| Event::Malformed { reason: text::shown(&error.to_string(), REASON_BYTES) })
 }
 
 fn has(logs: &[Log], log: &Log) -> bool {
@@ -251,9 +243,9 @@ fn mark(log: &Log) -> B256 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy::primitives::{B256, Bytes, Log as Inner, LogData};
+    use alloy::primitives::{B256, Bytes, Log as Inner};
     use alloy::sol_types::SolEvent as _;
-    use provery_bindings::{ProverRegistry, TransferRollup};
+    use provery_bindings::ProverRegistry;
 
     const US: Address = Address::repeat_byte(1);
     const OTHER: Address = Address::repeat_byte(3);
@@ -281,17 +273,5 @@ mod tests {
         assert!(matches!(error, ChainError::Decode(_)), "{error}");
         reader.set_lenient(true);
         assert_eq!(reader.decode("u", &logs, block).expect("the rest").len(), 1);
-    }
-
-    #[test]
-    fn what_a_rollup_emits_stops_nobody_else_and_is_known_as_nonsense() {
-        let cut = |selector: B256| LogData::new_unchecked(vec![selector], Bytes::from(vec![7]));
-        let of = |source, selector| {
-            let error = Event::decode(source, &cut(selector)).expect_err("it is cut short");
-            nonsense(source, &error)
-        };
-        let posted = of(Source::Rollup, TransferRollup::BlockPosted::SIGNATURE_HASH);
-        assert!(matches!(posted, Some(Event::Malformed { .. })));
-        assert_eq!(of(Source::Registry, ProverRegistry::ProverRegistered::SIGNATURE_HASH), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::{B256, U256};
-use provery_circuits::{Params, puzzle::CIRCUIT_NAME};
+use provery_circuits::puzzle::CIRCUIT_NAME;
 use provery_node::earning::Lack;
 use provery_proving::keys;
 
@@ -29,18 +29,13 @@ const LOW_SPACE: u64 = 1 << 30;
 #[derive(Debug, Clone)]
 pub struct Measured(Calibration);
 
-fn circuit(served: &Served) -> Option<String> {
-    let params = Params::new(usize::try_from(served.rollup.block_txs).ok()?).ok()?;
-    Some(params.circuit_name())
-}
-
 impl Measured {
     fn seconds(&self, served: &Served) -> Option<u64> {
-        self.0.seconds_of(&circuit(served)?)
+        self.0.seconds_of(&served.rollup.circuit)
     }
 
     pub fn cost(&self, served: &Served, asset: &Currency) -> Option<U256> {
-        self.0.cost_of(&circuit(served)?, asset)
+        self.0.cost_of(&served.rollup.circuit, asset)
     }
 }
 
@@ -99,32 +94,29 @@ fn free_space(_dir: &Path) -> Option<u64> {
 /// The keys of each circuit are here, whole, and those that the chain knows.
 pub fn keys(session: &Session, served: &mut [Served], dir: &Path, mine: bool, found: &mut Findings) {
     let development = session.chain.rpc().is_development();
-    let mut seen: Vec<(u64, B256, Option<Lack>)> = Vec::new();
+    let mut seen: Vec<(String, B256, Option<Lack>)> = Vec::new();
     for served in served {
         let rollup = &served.rollup;
-        let (size, hash) = (rollup.block_txs, rollup.key_hash);
-        if let Some((.., lack)) = seen.iter().find(|(a, b, _)| (*a, *b) == (size, hash)) {
+        let (circuit, hash) = (rollup.circuit.clone(), rollup.key_hash);
+        if let Some((.., lack)) = seen.iter().find(|(a, b, _)| (a, *b) == (&circuit, hash)) {
             served.lack = lack.clone();
             continue;
         }
         match backends::load(rollup, dir) {
             Ok(_) => {
-                found.ok(
-                    "keys",
-                    format!("those for blocks of {size} transfers are here, as the chain knows them"),
-                );
+                found.ok("keys", format!("those of {circuit} are here, as the chain knows them"));
             }
             Err(report) => {
                 let next = if development {
-                    format!("provery keys generate --block-txs {size}")
+                    format!("provery keys generate --circuit {circuit}")
                 } else {
                     "provery keys show; fetch them from whoever created the rollup".to_owned()
                 };
                 found.fail("keys", failures::explain(&report).message, next);
-                served.lack = Some(Lack::Keys { circuit: circuit(served).unwrap_or_default() });
+                served.lack = Some(Lack::Keys { circuit: circuit.clone() });
             }
         }
-        seen.push((size, hash, served.lack.clone()));
+        seen.push((circuit, hash, served.lack.clone()));
     }
     if mine {
         match keys::load(dir, CIRCUIT_NAME, None) {
@@ -151,7 +143,7 @@ pub fn against(
     found: &mut Findings,
 ) {
     let seconds = measured.and_then(|measured| measured.seconds(served));
-    let next = format!("provery calibrate --block-txs {}, with your prices", served.rollup.block_txs);
+    let next = format!("provery calibrate --circuit {}, with your prices", served.rollup.circuit);
     speed(&served.name(), seconds, served.terms.exclusiveWindow.into(), &next, found);
     match least {
         Some(least) => found

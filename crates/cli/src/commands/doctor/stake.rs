@@ -41,8 +41,11 @@ impl Served {
 }
 
 /// The markets that these settings choose.
-pub async fn served(session: &Session, values: &NodeValues) -> Result<Vec<Served>> {
-    let rollups = run::served(session, values.market.as_deref().unwrap_or_default()).await?;
+pub async fn served(session: &Session, values: &NodeValues, found: &mut Findings) -> Result<Vec<Served>> {
+    let (rollups, refused) = run::served(session, values.market.as_deref().unwrap_or_default()).await?;
+    for refusal in refused {
+        found.warn("markets", refusal.to_string(), "provery status");
+    }
     let mut served = Vec::new();
     for rollup in rollups {
         let terms = session.chain.terms(rollup.market).await?;

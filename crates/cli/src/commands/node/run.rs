@@ -14,6 +14,7 @@ use provery_node::{
 };
 use provery_proving::{ProofBackend, puzzle::PuzzleProver};
 use provery_types::RollupRecord;
+use provery_workloads::{Refusal, Workloads};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -50,7 +51,8 @@ pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let dir = config::keys_dir_or(flags.keys.clone(), file.keys.clone());
     let session = context.signer().await?;
     let prover = prove::payee(&session, values.prover).await?;
-    let rollups = served(&session, values.market.as_deref().unwrap_or_default()).await?;
+    let (rollups, refused) = served(&session, values.market.as_deref().unwrap_or_default()).await?;
+    refused.iter().for_each(|refusal| context.out.warn(&format!("{refusal}; its market is not served")));
     check_funds(&session).await?;
     check_key(&session, prover).await?;
     check_stake(context, &session, prover, &rollups, values.rescue.unwrap_or(true)).await?;
@@ -101,7 +103,8 @@ pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
             None => hangups.ignore().await,
         }
     };
-    let parts = Parts { chain: session.chain, signer, runner, circuits };
+    let workloads = Workloads::default();
+    let parts = Parts { chain: session.chain, signer, runner, circuits, workloads };
     tokio::select! {
         ended = provery_node::run(node, parts, stop) => Ok(ended?),
         () = reloading => Ok(()),
@@ -163,18 +166,30 @@ async fn puzzle(dir: &Path) -> Result<Arc<PuzzleProver>> {
     Ok(Arc::new(prover))
 }
 
-/// The rollups whose slots the node proves.
-pub async fn served(session: &Session, markets: &[MarketRef]) -> Result<Vec<RollupRecord>> {
-    let all = &session.deployment().rollups;
+/// The rollups whose slots the node proves, and why it proves no others of the deployment file: with a market named, only that
+/// one, or nothing at all.
+pub async fn served(session: &Session, markets: &[MarketRef]) -> Result<(Vec<RollupRecord>, Vec<Refusal>)> {
     if markets.is_empty() {
-        if all.is_empty() {
-            return Err(fail(
+        let workloads = Workloads::default();
+        let (mut known, mut refused) = (Vec::new(), Vec::new());
+        for rollup in &session.deployment().rollups {
+            match workloads.knows(rollup) {
+                Ok(()) => known.push(rollup.clone()),
+                Err(refusal) => refused.push(refusal),
+            }
+        }
+        return match (known.is_empty(), refused.pop()) {
+            (true, Some(refusal)) => Err(refusal.into()),
+            (true, None) => Err(fail(
                 Code::RollupNotFound,
                 "the deployment has no rollup yet, so there is nothing to prove; make one with `provery \
                  rollup create`",
-            ));
-        }
-        return Ok(all.clone());
+            )),
+            (false, last) => {
+                refused.extend(last);
+                Ok((known, refused))
+            }
+        };
     }
     let mut chosen = Vec::new();
     for market in markets {
@@ -191,18 +206,18 @@ pub async fn served(session: &Session, markets: &[MarketRef]) -> Result<Vec<Roll
         })?;
         chosen.push(rollup.clone());
     }
-    Ok(chosen)
+    Ok((chosen, Vec::new()))
 }
 
 /// One backend a circuit: rollups may share one.
 fn load(rollups: &[RollupRecord], dir: &Path) -> Result<Vec<Arc<dyn ProofBackend>>> {
-    let mut loaded: Vec<(u64, _)> = Vec::new();
+    let mut loaded: Vec<Arc<dyn ProofBackend>> = Vec::new();
     for rollup in rollups {
-        if !loaded.iter().any(|(block_txs, _)| *block_txs == rollup.block_txs) {
-            loaded.push((rollup.block_txs, backends::load(rollup, dir)?));
+        if !loaded.iter().any(|backend| backend.circuit() == rollup.circuit) {
+            loaded.push(backends::load(rollup, dir)?);
         }
     }
-    Ok(loaded.into_iter().map(|(_, backend)| backend).collect())
+    Ok(loaded)
 }
 
 /// What a node does, apart from delivering proofs, is for the prover or a submitter of its to do. A key that the prover

@@ -28,12 +28,12 @@ pub struct Circuit {
 pub async fn existing(session: &Session, plan: &Plan) -> Result<Option<Circuit>> {
     let same = |rollup: &&provery_types::RollupRecord| rollup.key_hash == plan.key_hash;
     for rollup in session.deployment().rollups.iter().filter(same) {
-        let found = session.chain.circuit(rollup.circuit).await?;
+        let found = session.chain.circuit(rollup.circuit_id).await?;
         let registered = found.keyHash == plan.key_hash
             && found.descriptorHash == plan.descriptor_hash
             && found.development == plan.development;
         if registered && code_hash(session, plan).await == Some(found.codeHash) {
-            return Ok(Some(Circuit { id: rollup.circuit, verifier: found.verifier }));
+            return Ok(Some(Circuit { id: rollup.circuit_id, verifier: found.verifier }));
         }
     }
     Ok(None)

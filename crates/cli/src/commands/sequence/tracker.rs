@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, U256};
 use eyre::Result;
-use provery_circuits::{BlockContext, Params, State, word};
+use provery_circuits::{BlockContext, State, word};
 use provery_types::{Event, LoggedEvent, RollupRecord};
+use provery_workloads::transfer_rollup::{events::Said, params_of};
 
 use crate::error::{Code, fail};
 
@@ -28,19 +29,7 @@ pub struct Tracker {
 
 impl Tracker {
     pub fn new(record: &RollupRecord, domain: U256, events: &[LoggedEvent]) -> Result<Self> {
-        let params = usize::try_from(record.block_txs)
-            .ok()
-            .and_then(|block_txs| Params::new(block_txs).ok())
-            .ok_or_else(|| {
-                fail(
-                    Code::DeploymentInvalid,
-                    format!(
-                        "the deployment gives rollup {} no \
-             possible block size; write it anew with `provery deploy`",
-                        record.name
-                    ),
-                )
-            })?;
+        let params = params_of(record)?;
         let domain = word::reduce(&domain.to_be_bytes::<32>());
         let mut tracker = Self {
             rollup: record.address,
@@ -55,18 +44,23 @@ impl Tracker {
     }
 
     pub fn apply(&mut self, logged: &LoggedEvent) -> Result<()> {
+        if logged.address == self.rollup
+            && let Some(said) = Said::of(logged)
+        {
+            return match said {
+                Said::Genesis { accounts, .. } => {
+                    let state = State::from_genesis(&accounts).map_err(|error| {
+                        fail(Code::Internal, format!("the rollup's genesis cannot be read: {error}"))
+                    })?;
+                    self.known.insert(0, Known { state, sound: true });
+                    Ok(())
+                }
+                Said::Posted { number, parent, old_root, new_root, data } => {
+                    self.posted(number, parent, old_root, new_root, &data)
+                }
+            };
+        }
         match &logged.event {
-            Event::GenesisSet { accounts, .. } if logged.address == self.rollup => {
-                let state = State::from_genesis(accounts).map_err(|error| {
-                    fail(Code::Internal, format!("the rollup's genesis cannot be read: {error}"))
-                })?;
-                self.known.insert(0, Known { state, sound: true });
-            }
-            Event::BlockPosted { number, parent, old_root, new_root, data }
-                if logged.address == self.rollup =>
-            {
-                self.posted(*number, *parent, *old_root, *new_root, data)?;
-            }
             // Nothing builds on what is before a final block,
             Event::SlotEstablished { market, id, .. } if *market == self.market => {
                 self.known.retain(|known, _| known >= id);
@@ -131,20 +125,22 @@ mod tests {
             code_hash: B256::ZERO,
             block: 0,
             market: U256::from(1),
-            circuit: B256::ZERO,
-            block_txs: 1,
+            workload: "transfer_rollup".into(),
+            circuit: "transfer-block-d16-n1".into(),
+            circuit_id: B256::ZERO,
             key_hash: B256::ZERO,
-            sequencer: Address::ZERO,
-            sequencer_url: None,
+            sources: Vec::new(),
+            parameters: Default::default(),
         };
         let traffic = Traffic::new(1, 4);
         let accounts = Bytes::from(traffic.genesis_bytes());
         let genesis = State::from_genesis(&accounts).expect("reads");
-        let mut events = vec![logged(Event::GenesisSet { root: root(&genesis), accounts })];
+        let said = |said: Said| logged(Event::WorkloadLog { log: said.encode() });
+        let mut events = vec![said(Said::Genesis { root: root(&genesis), accounts })];
         for number in 1..=4 {
             // Empty blocks change nothing.
             let (old_root, new_root) = (root(&genesis), root(&genesis));
-            events.push(logged(Event::BlockPosted {
+            events.push(said(Said::Posted {
                 number,
                 parent: number - 1,
                 old_root,

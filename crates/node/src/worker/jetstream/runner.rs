@@ -10,7 +10,8 @@ use alloy::primitives::B256;
 use async_nats::jetstream::message::PublishMessage;
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use provery_proving::{BlockVerifier, Phase, ProofOutput, keys};
+use provery_proving::{Phase, ProofOutput, ProofVerifier};
+use provery_workloads::Workloads;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -47,7 +48,7 @@ pub struct Jetstream {
 struct Inner {
     bus: Bus,
     keys_dir: PathBuf,
-    circuits: HashMap<String, Arc<BlockVerifier>>,
+    circuits: HashMap<String, Arc<dyn ProofVerifier>>,
     /// Once the server has what it takes; `None` again after an error, since the server may have lost it.
     places: Mutex<Option<Places>>,
 }
@@ -56,7 +57,7 @@ struct Inner {
 struct Asked {
     ticket: Ticket,
     bytes: Arc<Vec<u8>>,
-    verifier: Arc<BlockVerifier>,
+    verifier: Arc<dyn ProofVerifier>,
     /// The generation that was asked for, and when.
     queued: Option<(u64, Instant)>,
     /// When the server last answered.
@@ -81,8 +82,7 @@ impl Jetstream {
         let bus = Bus::connect(config, "provery node").await?;
         let mut verifiers = HashMap::new();
         for circuit in circuits {
-            let key = keys::load_verifying(keys_dir, circuit, None)?;
-            verifiers.insert(circuit.clone(), Arc::new(BlockVerifier::new(&key)));
+            verifiers.insert(circuit.clone(), Workloads::default().verifier(circuit, keys_dir, None)?);
         }
         let inner =
             Inner { bus, keys_dir: keys_dir.to_owned(), circuits: verifiers, places: Mutex::default() };

@@ -1,6 +1,6 @@
 //! Writes the proven block that the Solidity tests use, with the key of its circuit: tests/vectors/block_proof.json.
 //!
-//! Example: cargo run -p provery-proving --example block_fixture -- .provery/keys
+//! Example: cargo run -p provery-workloads --example block_fixture -- .provery/keys
 
 use std::{error::Error, fs, path::Path};
 
@@ -9,7 +9,8 @@ use provery_circuits::{
     payload::{BlockJob, JobTerms},
     word,
 };
-use provery_proving::{BlockBackend, block, solidity};
+use provery_proving::solidity;
+use provery_workloads::transfer_rollup::backend::{self, BlockBackend};
 use serde_json::json;
 
 /// The rollup's address in the tests; with the chain's id it decides what transfers are signed for.
@@ -22,8 +23,8 @@ const SEED: u64 = 1;
 fn main() -> Result<(), Box<dyn Error>> {
     let keys = std::env::args().nth(1).ok_or("pass a directory for keys")?;
     let params = Params::new(BLOCK_TXS)?;
-    block::generate_keys(&params, &SEED.to_be_bytes(), Path::new(&keys))?;
-    let keys = block::load_keys(&params, Path::new(&keys), None)?;
+    backend::generate_keys(&params, &SEED.to_be_bytes(), Path::new(&keys))?;
+    let keys = backend::load_keys(&params, Path::new(&keys), None)?;
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let key = solidity::key_words(&keys.verifying.key);
 
@@ -47,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let hex = |bytes: &[u8]| format!("0x{}", hex::encode(bytes));
     let words = |words: &[[u8; 32]]| words.iter().map(|word| hex(word)).collect::<Vec<_>>();
     let fixture = json!({
-        "about": "a proven block of the reference rollup; written by the example block_fixture of provery-proving",
+        "about": "a proven block of the reference rollup; written by the example block_fixture of provery-workloads",
         "chainId": CHAIN_ID,
         "rollup": hex(&ROLLUP),
         "payee": hex(&PAYEE),

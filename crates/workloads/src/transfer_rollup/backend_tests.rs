@@ -7,7 +7,10 @@ use provery_circuits::{
     word::{self, Word},
 };
 
-use crate::{BlockBackend, ProofBackend, ProveError, block, keys, proof};
+use provery_proving::{ProofBackend, ProveError, keys, proof};
+
+use super::backend::{self, BlockBackend};
+use crate::Workloads;
 
 fn params(block_txs: usize) -> Params {
     Params::new(block_txs).expect("a small block is allowed")
@@ -28,10 +31,10 @@ fn job(block_txs: usize, claim: impl FnOnce(Word) -> Word) -> BlockJob {
 #[test]
 fn jobs_become_proofs_for_the_market() {
     let directory = tempfile::tempdir().expect("there is room for temporary files");
-    block::generate_keys(&params(1), b"seed", directory.path()).expect("the setup works");
+    backend::generate_keys(&params(1), b"seed", directory.path()).expect("the setup works");
     let verifying =
         keys::load_verifying(directory.path(), "transfer-block-d16-n1", None).expect("they are fresh");
-    let keys = block::load_keys(&params(1), directory.path(), Some(&verifying.hash)).expect("they are fresh");
+    let keys = backend::load_keys(&params(1), directory.path(), Some(&verifying.hash)).expect("they are fresh");
     let backend = BlockBackend::new(keys);
     assert_eq!(backend.circuit(), "transfer-block-d16-n1");
 
@@ -70,4 +73,13 @@ fn jobs_become_proofs_for_the_market() {
         let error = backend.prove(bytes, &()).expect_err("it is no job");
         assert!(matches!(error, ProveError::Job { .. }), "{error}");
     }
+}
+
+#[test]
+fn the_sample_is_a_full_block_that_leads_where_it_says() {
+    let circuit = Workloads::default().circuit("transfer-block-d16-n2").expect("its own");
+    let sample = circuit.sample().expect("it can be made");
+    let job = BlockJob::from_bytes(&sample).expect("a job");
+    assert!(job.statement().correct);
+    assert_eq!((job.params(), circuit.size()), (params(2), 2));
 }

@@ -16,19 +16,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use alloy::primitives::{Address, Bytes, U256, keccak256};
-use alloy::sol_types::SolValue as _;
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use provery_circuits::payload::{JobError, JobTerms};
 use provery_circuits::{BlockContext, BlockJob, Params, State, word};
-use provery_types::{Event, LoggedEvent, RollupRecord, statement_hash};
+use provery_types::RollupRecord;
 
-use crate::facts::SlotFact;
+use super::domain;
+use super::events::{Said, TOPICS};
+use crate::{Job, Numbered, Refusal, SourceLog, Statement, Tracker, Why};
 
 /// Why a slot's block cannot be proven.
 #[derive(Debug, thiserror::Error)]
-pub enum RollupError {
-    #[error("no rollup of the deployment file posts blocks in market {0}: add the rollup to the file")]
-    UnknownMarket(U256),
+enum RollupError {
     #[error("the rollup has not posted block {0}, so its slot is not the rollup's")]
     NotPosted(u64),
     #[error("the rollup's genesis is not known: the deployment file's first block is too late")]
@@ -41,16 +40,24 @@ pub enum RollupError {
     StatementMismatch { number: u64, field: &'static str },
     #[error("block {number} starts from a root that no known state has, so nobody can prove it")]
     UnknownState { number: u64 },
-    #[error("the rollup's events make no sense ({0}), so none of them is believed")]
-    Nonsense(String),
     #[error("block {number} cannot be applied: {reason}")]
     Unusable { number: u64, reason: String },
     #[error(transparent)]
     Job(#[from] JobError),
 }
 
-#[cfg(test)]
-mod tests;
+impl From<RollupError> for Refusal {
+    fn from(error: RollupError) -> Self {
+        let why = match &error {
+            RollupError::NotPosted(_) => Why::NotPosted,
+            RollupError::NoGenesis | RollupError::Genesis(_) => Why::NotBegun,
+            RollupError::StatementMismatch { .. } => Why::Mismatch,
+            RollupError::UnknownState { .. } => Why::Hidden,
+            RollupError::Unusable { .. } | RollupError::Job(_) => Why::Unusable,
+        };
+        Self::new(why, error.to_string())
+    }
+}
 
 #[derive(Debug)]
 struct Posted {
@@ -84,31 +91,10 @@ struct Needed {
     roots: BTreeSet<U256>,
 }
 
-/// Where what a rollup says stopped making sense.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Nonsense {
-    /// The posted block that did, if it was one.
-    number: Option<u64>,
-    /// The chain's block in which it was said.
-    block: u64,
-    reason: String,
-}
-
-/// A block ready to be proven.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prepared {
-    /// The circuit's name.
-    pub circuit: String,
-    /// An encoded [`BlockJob`].
-    pub job: Vec<u8>,
-    /// Whether the block leads to the root that the sequencer claims.
-    pub correct: bool,
-}
-
 /// One rollup. See the module.
 pub struct Rollup {
-    market: U256,
-    block_txs: u64,
+    address: Address,
+    params: Params,
     domain: [u8; 32],
     genesis: Option<(U256, Bytes)>,
     /// A finalised block and the state after it; the finalised ones before it are forgotten.
@@ -117,170 +103,62 @@ pub struct Rollup {
     finalized: u64,
     /// States by root, computed when first needed.
     states: BTreeMap<U256, Known>,
-    nonsense: Option<Nonsense>,
-    /// How often something was learnt: what could not be proven before may be now.
-    edition: u64,
 }
 
 impl fmt::Debug for Rollup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rollup")
-            .field("market", &self.market)
+            .field("address", &self.address)
             .field("finalized", &self.finalized)
             .field("posted", &self.posted.len())
+            .field("states", &self.states.len())
             .finish_non_exhaustive()
     }
 }
 
-/// What a rollup's signatures and proofs are bound to.
-pub fn domain(chain_id: u64, rollup: Address) -> U256 {
-    U256::from_be_bytes(keccak256((U256::from(chain_id), rollup).abi_encode()).0) >> 8
-}
-
 impl Rollup {
     /// Nothing posted yet.
-    pub fn new(record: &RollupRecord, chain_id: u64) -> Self {
+    pub fn new(record: &RollupRecord, params: Params, chain_id: u64) -> Self {
         Self {
-            market: record.market,
-            block_txs: record.block_txs,
+            address: record.address,
+            params,
             domain: domain(chain_id, record.address).to_be_bytes(),
             genesis: None,
             base: None,
             posted: BTreeMap::new(),
             finalized: 0,
             states: BTreeMap::new(),
-            nonsense: None,
-            edition: 0,
         }
     }
 
-    /// The market its blocks are slots of.
-    pub fn market(&self) -> U256 {
-        self.market
-    }
-
-    /// The last block known to be finalised; 0 is genesis.
-    pub fn finalized(&self) -> u64 {
-        self.finalized
-    }
-
-    /// Take in an event of the rollup's contract, whoever wrote that: the first that makes no sense is the last.
-    pub fn apply(&mut self, logged: &LoggedEvent) {
-        if self.nonsense.is_some() {
-            return;
-        }
-        self.edition += 1;
-        if let Err(reason) = self.take(&logged.event) {
-            let number = match &logged.event {
-                Event::BlockPosted { number, .. } => Some(*number),
-                _ => None,
-            };
-            self.nonsense = Some(Nonsense { number, block: logged.block.number, reason });
-        }
-    }
-
-    /// No reorg takes back block `deep`: what was said before nonsense of that age is of no use any more.
-    pub(crate) fn forget_nonsense(&mut self, deep: u64) {
-        if self.nonsense.as_ref().is_some_and(|nonsense| nonsense.block <= deep) {
-            self.posted.clear();
-            self.states.clear();
-        }
-    }
-
-    fn take(&mut self, event: &Event) -> Result<(), String> {
-        match event {
-            Event::GenesisSet { root, accounts } => {
-                if self.genesis.as_ref().is_some_and(|(before, _)| before != root) {
+    fn take(&mut self, said: Said) -> Result<(), String> {
+        match said {
+            Said::Genesis { root, accounts } => {
+                if self.genesis.as_ref().is_some_and(|(before, _)| *before != root) {
                     return Err("it has two beginnings".to_owned());
                 }
-                self.genesis = Some((*root, accounts.clone()));
+                self.genesis = Some((root, accounts));
             }
-            Event::BlockPosted { number, parent, old_root, new_root, data } => {
+            Said::Posted { number, parent, old_root, new_root, data } => {
                 // Every walk back ends because numbers fall.
                 if parent >= number {
                     return Err(format!("block {number} builds on block {parent}"));
                 }
-                let posted = Posted {
-                    parent: *parent,
-                    old_root: *old_root,
-                    new_root: *new_root,
-                    data: data.clone(),
-                    after: None,
-                };
-                if let Some(before) = self.posted.get(number)
+                let posted = Posted { parent, old_root, new_root, data, after: None };
+                if let Some(before) = self.posted.get(&number)
                     && !before.says(&posted)
                 {
                     return Err(format!("block {number} was posted twice"));
                 }
-                self.posted.insert(*number, posted);
+                self.posted.insert(number, posted);
             }
-            Event::Malformed { reason } => return Err(reason.clone()),
-            _ => {}
         }
         Ok(())
     }
 
-    /// Why nothing that it says is believed, if that is so.
-    pub fn nonsense(&self) -> Option<&str> {
-        self.nonsense.as_ref().map(|nonsense| nonsense.reason.as_str())
-    }
-
-    /// Whether it is this posted block that made no sense.
-    pub(crate) fn turned_at(&self, number: u64) -> bool {
-        self.nonsense.as_ref().is_some_and(|nonsense| nonsense.number == Some(number))
-    }
-
-    /// Whether its beginning is known, from which all other states follow.
-    pub fn has_begun(&self) -> bool {
-        self.base.is_some() || self.genesis.is_some()
-    }
-
-    /// Rises whenever something is learnt.
-    pub(crate) fn edition(&self) -> u64 {
-        self.edition
-    }
-
-    /// The circuit that proves its blocks; nothing if no circuit has their size.
-    pub fn circuit(&self) -> Option<String> {
-        Some(self.params(0).ok()?.circuit_name())
-    }
-
-    /// A block is final, with all that it builds on.
-    pub(crate) fn finalize(&mut self, number: u64) {
-        self.finalized = number;
-    }
-
-    /// The job that proves a slot and pays `payee`, after checking that the slot is about the block it should be.
-    pub fn prepare(&mut self, fact: &SlotFact, payee: Address) -> Result<Prepared, RollupError> {
-        let number = fact.slot.id;
-        let posted = self.stated(fact)?;
-        let (claimed_root, data) = (posted.new_root, posted.data.clone());
-        let terms = JobTerms {
-            params: self.params(number)?,
-            payee: payee.into_array(),
-            domain: self.domain,
-            claimed_root: claimed_root.to_be_bytes(),
-        };
-        let before = self.state_before(number)?;
-        let job = BlockJob::from_state(&before, &data, &terms)?;
-        Ok(Prepared {
-            circuit: terms.params.circuit_name(),
-            correct: job.statement().correct,
-            job: job.to_bytes(),
-        })
-    }
-
-    /// Whether all is here that a proof of a slot takes.
-    pub fn provable(&mut self, fact: &SlotFact) -> Result<(), RollupError> {
-        self.stated(fact)?;
-        self.state_before(fact.slot.id)?;
-        Ok(())
-    }
-
     /// The block that a slot is about, if the slot states what the block says.
-    fn stated(&self, fact: &SlotFact) -> Result<&Posted, RollupError> {
-        let number = fact.slot.id;
-        self.sensible()?;
+    fn stated(&self, stated: &Statement<'_>) -> Result<&Posted, RollupError> {
+        let number = stated.slot.id;
         let posted = self.posted.get(&number).ok_or(RollupError::NotPosted(number))?;
         let expected = [
             ("old root", posted.old_root),
@@ -290,35 +168,18 @@ impl Rollup {
         ];
         let mismatch = |field| RollupError::StatementMismatch { number, field };
         for (index, (field, value)) in expected.iter().enumerate() {
-            if fact.inputs.get(index) != Some(value) {
+            if stated.inputs.get(index) != Some(value) {
                 return Err(mismatch(field));
             }
         }
-        if fact.inputs.len() != expected.len() {
+        if stated.inputs.len() != expected.len() {
             return Err(mismatch("number of inputs"));
-        }
-        if statement_hash(&fact.inputs) != fact.slot.statement {
-            return Err(mismatch("statement hash"));
         }
         Ok(posted)
     }
 
-    fn params(&self, number: u64) -> Result<Params, RollupError> {
-        let unusable = |reason: String| RollupError::Unusable { number, reason };
-        let block_txs = usize::try_from(self.block_txs).map_err(|error| unusable(error.to_string()))?;
-        Params::new(block_txs).map_err(|error| unusable(error.to_string()))
-    }
-
-    fn sensible(&self) -> Result<(), RollupError> {
-        match &self.nonsense {
-            Some(nonsense) => Err(RollupError::Nonsense(nonsense.reason.clone())),
-            None => Ok(()),
-        }
-    }
-
     /// The state that a posted block starts from.
-    pub fn state_before(&mut self, number: u64) -> Result<State, RollupError> {
-        self.sensible()?;
+    fn state_before(&mut self, number: u64) -> Result<State, RollupError> {
         let root = self.posted.get(&number).ok_or(RollupError::NotPosted(number))?.old_root;
         self.find(root)?.ok_or(RollupError::UnknownState { number })
     }
@@ -374,12 +235,11 @@ impl Rollup {
         let Some(posted) = self.posted.get(&number) else { return Ok(false) };
         let (old_root, data) = (posted.old_root, posted.data.clone());
         let Some(mut state) = self.known(old_root)? else { return Ok(false) };
-        let params = self.params(number)?;
         let unusable = |reason: String| RollupError::Unusable { number, reason };
         let domain = word::to_field(&self.domain)
             .ok_or_else(|| unusable("its domain is no field element".to_owned()))?;
         // A block that cannot be applied leads nowhere; that it cannot is said when it is to be proven.
-        let applied = state.apply_block(&data, &BlockContext { params, domain });
+        let applied = state.apply_block(&data, &BlockContext { params: self.params, domain });
         let after = if applied.is_ok() { root_of(&state) } else { old_root };
         if let Some(posted) = self.posted.get_mut(&number) {
             posted.after = Some(after);
@@ -392,30 +252,13 @@ impl Rollup {
     }
 
     /// The block before which all is forgotten, and the state after it.
-    pub fn base(&self) -> Option<(u64, &State)> {
+    fn base(&self) -> Option<(u64, &State)> {
         self.base.as_ref().map(|(number, state)| (*number, state))
-    }
-
-    /// Start from a snapshot.
-    pub(crate) fn restore(&mut self, number: u64, state: &[u8]) -> Result<(), String> {
-        let state = State::from_bytes(state).map_err(|error| error.to_string())?;
-        self.base = Some((number, state));
-        self.finalized = number;
-        self.edition += 1;
-        Ok(())
-    }
-
-    /// Whether a posted block is still kept.
-    pub(crate) fn keeps(&self, number: u64) -> bool {
-        self.posted.contains_key(&number)
     }
 
     /// Move the base as far as nothing needs what is before it, and forget the blocks that nothing needs. `slots`: those
     /// known, by number.
-    pub(crate) fn advance_base(&mut self, slots: &[u64]) {
-        if self.nonsense.is_some() {
-            return;
-        }
+    fn advance_base(&mut self, slots: &[u64]) {
         let starts: Vec<U256> =
             slots.iter().filter_map(|slot| Some(self.posted.get(slot)?.old_root)).collect();
         // So that what each of them builds on is computed; where it cannot be, nothing is needed.
@@ -493,6 +336,96 @@ impl Rollup {
             }
         }
         Some(needed)
+    }
+}
+
+impl Tracker for Rollup {
+    fn topics(&self) -> Vec<B256> {
+        TOPICS.to_vec()
+    }
+
+    fn apply(&mut self, log: &SourceLog<'_>) -> Result<(), String> {
+        match Said::decode(log.data)? {
+            Some(said) if log.address == self.address => self.take(said),
+            _ => Ok(()),
+        }
+    }
+
+    /// A block is final, with all that it builds on.
+    fn established(&mut self, slot: u64) {
+        self.finalized = slot;
+    }
+
+    fn has_begun(&self) -> bool {
+        self.base.is_some() || self.genesis.is_some()
+    }
+
+    fn ready(&mut self, stated: &Statement<'_>) -> Result<(), Refusal> {
+        self.stated(stated)?;
+        self.state_before(stated.slot.id)?;
+        Ok(())
+    }
+
+    fn job(&mut self, stated: &Statement<'_>, payee: Address) -> Result<Job, Refusal> {
+        let posted = self.stated(stated)?;
+        let (claimed_root, data) = (posted.new_root, posted.data.clone());
+        let terms = JobTerms {
+            params: self.params,
+            payee: payee.into_array(),
+            domain: self.domain,
+            claimed_root: claimed_root.to_be_bytes(),
+        };
+        let before = self.state_before(stated.slot.id)?;
+        let job = BlockJob::from_state(&before, &data, &terms).map_err(RollupError::from)?;
+        Ok(Job {
+            circuit: self.params.circuit_name(),
+            claim_correct: job.statement().correct,
+            bytes: job.to_bytes(),
+            size: self.params.block_txs() as u64,
+            deadline: stated.slot.exclusiveUntil.to::<u64>(),
+        })
+    }
+
+    fn forget(&mut self, slots: &[u64], _deep: u64) {
+        self.advance_base(slots);
+    }
+
+    fn keeps(&self, log: &SourceLog<'_>) -> bool {
+        match Said::decode(log.data) {
+            Ok(Some(Said::Posted { number, .. })) => self.posted.contains_key(&number),
+            // Its beginning is never forgotten: a block may claim to lead back there.
+            Ok(Some(Said::Genesis { .. })) => true,
+            _ => false,
+        }
+    }
+
+    /// The base: its number, and the state after it.
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        let (number, state) = self.base()?;
+        Some([&number.to_be_bytes()[..], &state.to_bytes()].concat())
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), String> {
+        let (number, state) = snapshot.split_first_chunk().ok_or("it ends too early")?;
+        let state = State::from_bytes(state).map_err(|error| error.to_string())?;
+        let number = u64::from_be_bytes(*number);
+        (self.base, self.finalized) = (Some((number, state)), number);
+        Ok(())
+    }
+
+    fn numbered(&self, log: &SourceLog<'_>) -> Option<Numbered> {
+        if log.address != self.address {
+            return None;
+        }
+        match Said::decode(log.data).ok()?? {
+            Said::Genesis { .. } => Some(Numbered::Begins),
+            // Whatever it builds on: what must have been posted shows by its slot, not by what a rollup says.
+            Said::Posted { number, parent, .. } => (parent < number).then_some(Numbered::Number(number)),
+        }
+    }
+
+    fn numbers_slots(&self) -> bool {
+        true
     }
 }
 

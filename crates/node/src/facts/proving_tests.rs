@@ -3,8 +3,11 @@
 use alloy::primitives::B256;
 use provery_types::LoggedEvent;
 
+use provery_types::{Event, statement_hash};
+use provery_workloads::testing::{about, root};
+use provery_workloads::{Job, Refusal, Why};
+
 use super::*;
-use crate::facts::{Facts, SlotKey};
 use crate::testing::{MARKET, ME, OTHER, World, deployment};
 
 fn facts(events: &[LoggedEvent]) -> Facts {
@@ -15,9 +18,32 @@ fn facts(events: &[LoggedEvent]) -> Facts {
     facts
 }
 
-fn prepare(facts: &mut Facts, id: u64) -> Result<Prepared, RollupError> {
-    let fact = facts.slot(SlotKey { market: MARKET, id }).cloned().expect("a slot");
-    facts.rollup_of_market(MARKET).expect("a rollup").prepare(&fact, ME)
+fn prepare(facts: &mut Facts, id: u64) -> Result<Job, Refusal> {
+    facts.job(SlotKey { market: MARKET, id }, ME)
+}
+
+fn refusal(facts: &mut Facts, id: u64) -> Why {
+    prepare(facts, id).expect_err("refused").why
+}
+
+/// The last block of which only the state after it is kept.
+fn base(facts: &Facts) -> Option<u64> {
+    let (_, snapshot) = facts.snapshots().next()?;
+    let state = snapshot.split(|byte| *byte == b'\n').next()?.len() + 1;
+    Some(u64::from_be_bytes(*snapshot[state..].first_chunk()?))
+}
+
+/// The facts from what is kept of these events once they were pruned.
+fn refold(events: &[LoggedEvent], pruned: &Facts) -> Facts {
+    let obsolete = obsolete(events, pruned, pruned);
+    let mut refolded = Facts::new(&deployment());
+    for (address, snapshot) in pruned.snapshots() {
+        refolded.restore(address, &snapshot).expect("restored");
+    }
+    for logged in events.iter().filter(|it| !obsolete.contains(&(it.block.number, it.log_index))) {
+        refolded.apply(logged);
+    }
+    refolded
 }
 
 #[test]
@@ -31,11 +57,10 @@ fn blocks_are_prepared_on_top_of_one_another() {
     // The last first: what it builds on is computed on the way.
     for id in [3, 1, 2] {
         let prepared = prepare(&mut facts, id).expect("provable");
-        assert!(prepared.correct);
-        let job = BlockJob::from_bytes(&prepared.job).expect("a job");
-        assert_eq!(job.statement().payee, ME.into_array());
+        assert!(prepared.claim_correct);
+        let (payee, stated) = about(&prepared.bytes);
+        assert_eq!(payee, ME);
         let inputs = facts.slot(SlotKey { market: MARKET, id }).expect("a slot").inputs.clone();
-        let stated: Vec<U256> = job.public_inputs_market().into_iter().map(U256::from_be_bytes).collect();
         assert_eq!(stated[..4], inputs, "the proof is about the slot's statement");
         assert_eq!(stated[4..], [U256::ONE, U256::from_be_bytes(ME.into_word().0)]);
     }
@@ -50,12 +75,8 @@ fn a_wrong_claim_is_proven_wrong_and_what_builds_on_an_invented_root_cannot_be_p
     let from = world.state.clone();
     events.extend(world.post_on(3, ME, &from, Some(invented), None));
     let mut facts = facts(&events);
-    assert!(!prepare(&mut facts, 1).expect("provable").correct);
-    assert!(matches!(prepare(&mut facts, 2), Err(RollupError::UnknownState { number: 2 })));
-}
-
-fn root(state: &State) -> U256 {
-    U256::from_be_bytes(state.root_word())
+    assert!(!prepare(&mut facts, 1).expect("provable").claim_correct);
+    assert_eq!(refusal(&mut facts, 2), Why::Hidden);
 }
 
 #[test]
@@ -68,7 +89,8 @@ fn a_block_on_a_claim_of_the_genesis_is_provable() {
     events.extend(world.post(3, ME, Some(root(&genesis))));
     events.extend(world.post_on(4, ME, &genesis, None, None));
     let mut facts = facts(&events);
-    let claims: Vec<bool> = (1..=3).map(|id| prepare(&mut facts, id).expect("provable").correct).collect();
+    let claims: Vec<bool> =
+        (1..=3).map(|id| prepare(&mut facts, id).expect("provable").claim_correct).collect();
     assert_eq!(claims, [true, false, true]);
 }
 
@@ -83,8 +105,8 @@ fn a_block_on_a_claim_of_an_older_blocks_state_is_provable() {
     events.extend(world.post_on(5, ME, &older, None, None));
     let mut facts = facts(&events);
     // Asked for first: nothing has been computed yet.
-    assert!(prepare(&mut facts, 4).expect("provable").correct);
-    assert!(!prepare(&mut facts, 3).expect("provable").correct);
+    assert!(prepare(&mut facts, 4).expect("provable").claim_correct);
+    assert!(!prepare(&mut facts, 3).expect("provable").claim_correct);
 }
 
 #[test]
@@ -100,11 +122,11 @@ fn a_block_on_one_that_fell_is_provable_if_the_claim_was_of_a_real_state() {
     events.extend(world.post_on(5, ME, &before, None, Some(root(&after_fallen))));
     events.extend(world.post_on(6, ME, &after_fallen, None, None));
     let mut whole = facts(&events);
-    assert!(prepare(&mut whole, 4).expect("provable").correct);
+    assert!(prepare(&mut whole, 4).expect("provable").claim_correct);
     // It is so after what is over has been forgotten: the block that fell is needed, and kept.
     whole.prune(1_000);
     assert!(whole.slot(SlotKey { market: MARKET, id: 2 }).is_none());
-    assert!(prepare(&mut whole, 4).expect("provable").correct);
+    assert!(prepare(&mut whole, 4).expect("provable").claim_correct);
 }
 
 #[test]
@@ -120,22 +142,14 @@ fn the_genesis_is_known_when_the_base_has_moved_on() {
     }
     let mut pruned = facts(&events);
     pruned.prune(1_000);
-    let obsolete = crate::facts::obsolete(&events, &pruned, &pruned);
-    let mut refolded = Facts::new(&deployment());
-    for (address, rollup) in pruned.rollups() {
-        let (number, state) = rollup.base().expect("a base");
-        assert_eq!(number, 3);
-        refolded.restore_rollup(address, number, &state.to_bytes()).expect("restored");
-    }
-    for logged in events.iter().filter(|it| !obsolete.contains(&(it.block.number, it.log_index))) {
-        refolded.apply(logged);
-    }
+    assert_eq!(base(&pruned), Some(3));
+    let mut refolded = refold(&events, &pruned);
     let mut later = world.post(9, ME, Some(root(&genesis)));
     later.extend(world.post_on(10, ME, &genesis, None, None));
     for facts in [&mut pruned, &mut refolded] {
         later.iter().for_each(|logged| drop(facts.apply(logged)));
-        assert!(!prepare(facts, 4).expect("provable").correct);
-        assert!(prepare(facts, 5).expect("provable").correct);
+        assert!(!prepare(facts, 4).expect("provable").claim_correct);
+        assert!(prepare(facts, 5).expect("provable").claim_correct);
     }
 }
 
@@ -147,7 +161,6 @@ fn the_base_waits_for_an_open_block_that_needs_what_is_before_it() {
     events.extend(world.prove(3, 1, OTHER, None));
     let mut facts = facts(&events);
     facts.prune(3);
-    let base = |facts: &Facts| facts.rollups().next().and_then(|(_, it)| it.base()).map(|(number, _)| number);
     assert_eq!(base(&facts), Some(1));
     // Two blocks on the base; then one that goes back to the state after the first of them.
     let mut more = world.post(4, OTHER, None);
@@ -160,15 +173,15 @@ fn the_base_waits_for_an_open_block_that_needs_what_is_before_it() {
     more.iter().for_each(|logged| drop(facts.apply(logged)));
     facts.prune(7);
     assert_eq!(base(&facts), Some(1), "block 5 starts from the state after block 2");
-    assert!(prepare(&mut facts, 5).expect("provable").correct);
+    assert!(prepare(&mut facts, 5).expect("provable").claim_correct);
     // Once that is over, the base moves, and what fell is forgotten.
     world.expire(10, 4).iter().for_each(|logged| drop(facts.apply(logged)));
     let dropped = Event::SlotDropped { market: MARKET, id: 5, fee: U256::ZERO };
     facts.apply(&World::at(11, 0, dropped));
     facts.prune(11);
     assert_eq!(base(&facts), Some(3));
-    let rollup = facts.rollup_of_market(MARKET).expect("a rollup");
-    assert!(rollup.posted.is_empty() && rollup.states.is_empty(), "nothing is needed");
+    let tracked = format!("{:?}", facts.tracked(MARKET));
+    assert!(tracked.contains("posted: 0") && tracked.contains("states: 0"), "nothing is needed: {tracked}");
 }
 
 #[test]
@@ -183,11 +196,8 @@ fn a_slot_that_states_something_else_is_refused() {
                 slot.statement = statement_hash(statement_inputs);
             }
         }
-        let error = prepare(&mut facts(&events), 1).expect_err("refused");
-        assert!(
-            matches!(error, RollupError::StatementMismatch { field: found, .. } if found == field),
-            "{error}"
-        );
+        let refusal = prepare(&mut facts(&events), 1).expect_err("refused");
+        assert!(refusal.why == Why::Mismatch && refusal.to_string().contains(field), "{refusal}");
     }
 }
 
@@ -201,8 +211,7 @@ fn a_statement_that_is_not_the_hash_of_its_inputs_is_refused() {
             slot.statement = B256::ZERO;
         }
     }
-    let error = prepare(&mut facts(&events), 1).expect_err("refused");
-    assert!(matches!(error, RollupError::StatementMismatch { field: "statement hash", .. }));
+    assert_eq!(refusal(&mut facts(&events), 1), Why::Mismatch);
 }
 
 #[test]
@@ -211,9 +220,9 @@ fn a_slot_without_a_block_or_a_genesis_is_refused() {
     let beginning = world.beginning();
     let posted = world.post(2, ME, None);
     let without_block = [&beginning[..], &posted[..1]].concat();
-    assert!(matches!(prepare(&mut facts(&without_block), 1), Err(RollupError::NotPosted(1))));
+    assert_eq!(refusal(&mut facts(&without_block), 1), Why::NotPosted);
     let without_genesis = [&beginning[1..], &posted[..]].concat();
-    assert!(matches!(prepare(&mut facts(&without_genesis), 1), Err(RollupError::NoGenesis)));
+    assert_eq!(refusal(&mut facts(&without_genesis), 1), Why::NotBegun);
 }
 
 #[test]
@@ -235,21 +244,10 @@ fn pruning_moves_the_base_and_changes_no_job() {
     assert_eq!([4, 5].map(|id| prepare(&mut pruned, id).expect("provable")), expected);
 
     // Folding what is left on top of the base gives the same again.
-    let obsolete = crate::facts::obsolete(&events, &pruned, &pruned);
-    let mut refolded = Facts::new(&deployment());
-    for (address, rollup) in pruned.rollups() {
-        let (number, state) = rollup.base().expect("a base");
-        assert_eq!(number, 3);
-        refolded.restore_rollup(address, number, &state.to_bytes()).expect("restored");
-    }
-    let mut kept = 0;
-    for logged in &events {
-        if !obsolete.contains(&(logged.block.number, logged.log_index)) {
-            refolded.apply(logged);
-            kept += 1;
-        }
-    }
+    let kept = events.len() - obsolete(&events, &pruned, &pruned).len();
     assert!(kept < events.len() - 6);
+    assert_eq!(base(&pruned), Some(3));
+    let mut refolded = refold(&events, &pruned);
     assert_eq!([4, 5].map(|id| prepare(&mut refolded, id).expect("provable")), expected);
     assert_eq!(refolded.candidates(MARKET), pruned.candidates(MARKET));
 }

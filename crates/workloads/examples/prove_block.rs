@@ -1,6 +1,6 @@
 //! How long keys and a proof of one block take on this machine, by phase, with both engines.
 //!
-//! `cargo run -p provery-proving --example prove_block -- --txs 8 --repeat 3`
+//! `cargo run -p provery-workloads --example prove_block -- --txs 8 --repeat 3`
 
 use std::{
     error::Error,
@@ -9,7 +9,8 @@ use std::{
 };
 
 use provery_circuits::{BlockJob, Params, State, Traffic, payload::JobTerms, state::BlockContext, word};
-use provery_proving::{Arkworks, BlockBackend, Engine, Halo2curves, Phase, Progress, block};
+use provery_proving::{Arkworks, Engine, Halo2curves, Phase, Progress};
+use provery_workloads::transfer_rollup::backend::{self, BlockBackend};
 
 struct Options {
     txs: usize,
@@ -36,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = options()?;
     let params = Params::new(options.txs)?;
 
-    let (manifest, elapsed) = timed(|| block::generate_keys(&params, b"prove_block", &options.keys))?;
+    let (manifest, elapsed) = timed(|| backend::generate_keys(&params, b"prove_block", &options.keys))?;
     println!(
         "{}: {} constraints, {} MB of proving key",
         manifest.circuit,
@@ -68,7 +69,7 @@ fn run(
     engine: impl Engine + 'static,
 ) -> Result<Duration, Box<dyn Error>> {
     println!("{}", engine.name());
-    let (keys, elapsed) = timed(|| block::load_keys(params, &options.keys, None))?;
+    let (keys, elapsed) = timed(|| backend::load_keys(params, &options.keys, None))?;
     println!("  key load    {:>8} ms", ms(elapsed));
     let backend = BlockBackend::with_engine(keys, engine);
     let mut best = Duration::MAX;

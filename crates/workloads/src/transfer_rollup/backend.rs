@@ -5,14 +5,9 @@ use std::path::Path;
 use provery_circuits::{BlockCircuit, BlockJob, Params, payload};
 use serde_json::json;
 
-use ark_bn254::Bn254;
-use ark_groth16::{Groth16, PreparedVerifyingKey, prepare_verifying_key};
-
-use crate::{
-    backend::{Progress, ProofBackend, ProofOutput},
-    engine::{Engine, Halo2curves},
-    error::{KeyError, ProveError},
-    groth16::ArkworksBackend,
+use provery_proving::{
+    ArkworksBackend, Engine, Groth16Check, Halo2curves, KeyError, Progress, ProofBackend, ProofOutput,
+    ProofVerifier, ProveError,
     keys::{self, Keys, Manifest, VerifyingKeyFile},
     proof,
 };
@@ -97,26 +92,21 @@ impl ProofBackend for BlockBackend {
 #[derive(Debug)]
 pub struct BlockVerifier {
     circuit: String,
-    hash: [u8; 32],
-    prepared: PreparedVerifyingKey<Bn254>,
+    groth16: Groth16Check,
 }
 
 impl BlockVerifier {
     pub fn new(key: &VerifyingKeyFile) -> Self {
-        Self {
-            circuit: key.manifest.circuit.clone(),
-            hash: key.hash,
-            prepared: prepare_verifying_key(&key.key),
-        }
+        Self { circuit: key.manifest.circuit.clone(), groth16: Groth16Check::new(key) }
+    }
+}
+
+impl ProofVerifier for BlockVerifier {
+    fn key_hash(&self) -> &[u8; 32] {
+        self.groth16.key_hash()
     }
 
-    /// sha256 of the verifying key's file.
-    pub fn key_hash(&self) -> &[u8; 32] {
-        &self.hash
-    }
-
-    /// Whether `output` is, to the last byte, what the market takes for this job.
-    pub fn verify(&self, job: &[u8], output: &ProofOutput) -> Result<(), ProveError> {
+    fn verify(&self, job: &[u8], output: &ProofOutput) -> Result<(), ProveError> {
         let job = BlockJob::from_bytes(job).map_err(|error| ProveError::Job { reason: error.to_string() })?;
         let circuit = job.params().circuit_name();
         if circuit != self.circuit {
@@ -125,10 +115,10 @@ impl BlockVerifier {
         let points = output.proof.first_chunk::<{ proof::PROOF_BYTES }>().ok_or(ProveError::Foreign)?;
         let whole = output.public_inputs == job.public_inputs_market()
             && output.proof == payload::proof_bytes(points, &job);
-        let decoded = proof::decode(points).map_err(|_| ProveError::Foreign)?;
-        match Groth16::<Bn254>::verify_proof(&self.prepared, &decoded, &job.groth16_inputs()) {
-            Ok(true) if whole => Ok(()),
-            _ => Err(ProveError::Foreign),
+        if whole && self.groth16.holds(points, &job.groth16_inputs()) {
+            Ok(())
+        } else {
+            Err(ProveError::Foreign)
         }
     }
 }

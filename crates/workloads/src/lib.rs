@@ -1,0 +1,234 @@
+//! Workloads: what is proven. A market's slots state something; a workload knows what, from where a proof's inputs come, and
+//! which circuit proves it. Who proves a slot, and at what price, is its mechanism's business (`provery-mechanisms`).
+//!
+//! The chain's events and a slot go in, a [`Job`] or a [`Refusal`] comes out. Nothing here awaits, reads a clock or talks to
+//! a chain.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`Workload`] | a kind of work: its name in deployment files, its circuits, how to begin with a market |
+//! | [`Tracker`] | one market of it: the inputs of its slots, kept from events |
+//! | [`Circuit`] | a circuit's descriptor, keys, prover and verifier |
+//! | [`Workloads`] | those that a program knows: the list below, and in tests others |
+//! | [`Tracked`] | a tracker, and what is the same for every workload: whether a slot states what its hash says, and what becomes of a market that makes no sense |
+//!
+//! # Adding a workload
+//!
+//! One file or folder in `crates/workloads/src`, with a `WORKLOAD` of a type that implements [`Workload`], and its name in the
+//! list at the end of this file. A deployment file names it (`"workload"`), with the circuit, for each market; the node, the
+//! workers and the command line know no workload by name.
+//!
+//! # What a tracker can rely on
+//!
+//! - **Order.** [`Tracker::apply`] sees the logs of its contracts in the chain's order, from the deployment's first block on,
+//!   and each once. While some of a market's past is still to be read (a deployment file that grew, a data directory that is
+//!   older than the market, logs that endpoints withheld), nothing later is shown: all of it is then folded from the start.
+//! - **Reorganisations.** There is nothing to undo. The logs that a tracker [keeps](Tracker::keeps) are on disk, and after a
+//!   reorganisation or a restart a new tracker is [begun](Workload::track), given its last [snapshot](Tracker::snapshot), and
+//!   shown the kept logs that still count. So a tracker's state must follow from snapshot and logs alone.
+//! - **Bounds.** [`Tracker::forget`] says which slots can still matter and which block no reorganisation takes back. What
+//!   needs neither is dropped, from memory there and from disk once `keeps` says no. A snapshot may hold only what
+//!   was told up to that block.
+//! - **Malice.** Anybody may deploy a contract, name it in a file and have it emit anything. A log that makes no sense is an
+//!   `Err` of [`Tracker::apply`]: nothing of that market is believed from there on, and no other market is touched.
+//! - **Several markets** of one workload are several trackers, which know nothing of one another.
+//!
+//! # What is checked before anything is staked
+//!
+//! [`Workloads::track`]: the workload and the circuit are known, and the workload's own `parameters` can be read.
+//! [`Workloads::vet`]: the circuit that is registered on the chain has the descriptor that this program proves by, the key
+//! that the deployment file names, and no development keys where these are worthless. [`Tracked::ready`]: the inputs of a slot
+//! are at hand. A market that any of these refuses is not served, by a name that logs and status show; the others are.
+//!
+//! # Room
+//!
+//! - **Witnesses from elsewhere** (circom: JSON and a program that computes the witness): a [`Job`]'s bytes are between the
+//!   tracker and its circuit's [`ProofBackend`], which may run whatever it needs.
+//! - **Segments of a block, and their aggregation.** A slot has one job, and a job one output. A backend may cut its job into
+//!   segments, prove them one after the other or elsewhere, and aggregate: phases are its own words, so what it is
+//!   at can be seen. Where segments are slots of their own, the tracker of the aggregating market reads the market's or the
+//!   rollup's logs for the parts ([`RollupRecord::sources`](provery_types::RollupRecord::sources)).
+//! - **Inputs that are not on the chain** come with the parameters (an address to fetch from) and make
+//!   [`Tracker::ready`] refuse until they are there.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use alloy::primitives::{Address, B256, LogData, U256};
+use provery_proving::keys::Manifest;
+use provery_proving::{KeyError, ProofBackend, ProofVerifier};
+use provery_types::{BlockRef, RollupRecord, Slot};
+use serde_json::Value;
+
+mod refusal;
+mod registry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod tracked;
+
+pub use refusal::{Refusal, Why};
+pub use registry::{Registered, Workloads, descriptor_hash};
+pub use tracked::Tracked;
+
+/// A kind of work. See the module.
+pub trait Workload: fmt::Debug + Send + Sync {
+    /// What deployment files call it: its word in the list.
+    fn name(&self) -> &'static str;
+
+    /// The circuit of this name, if it is one of this workload's.
+    fn circuit(&self, name: &str) -> Option<Arc<dyn Circuit>>;
+
+    /// The name of one of its circuits, to show how they look.
+    fn example(&self) -> String;
+
+    /// Begin with a market, of which nothing was said yet. `record` is what the deployment file says of it; its circuit is one
+    /// of this workload's.
+    fn track(&self, chain_id: u64, record: &RollupRecord) -> Result<Box<dyn Tracker>, Refusal>;
+}
+
+/// The inputs of one market's slots. See the module for what it can rely on.
+pub trait Tracker: fmt::Debug + Send + Sync {
+    /// What to watch: the first topics of the logs that it reads, of the contracts that its record names. Others are neither
+    /// kept nor shown to it.
+    fn topics(&self) -> Vec<B256>;
+
+    /// Take in the next log. An error says in a sentence's middle what makes no sense about it.
+    fn apply(&mut self, log: &SourceLog<'_>) -> Result<(), String>;
+
+    /// A slot is proven right, with all that it builds on.
+    fn established(&mut self, _slot: u64) {}
+
+    /// Whether the beginning is known, without which no slot can be proven.
+    fn has_begun(&self) -> bool {
+        true
+    }
+
+    /// Whether all is at hand that a proof of a slot takes, and the slot states what it should. That its hash is right was
+    /// checked.
+    fn ready(&mut self, stated: &Statement<'_>) -> Result<(), Refusal>;
+
+    /// The job that proves a slot and pays `payee`, after the same checks.
+    fn job(&mut self, stated: &Statement<'_>, payee: Address) -> Result<Job, Refusal>;
+
+    /// Forget what can matter no more: the market's `slots` are known, and those settled up to block `deep`, which no
+    /// reorganisation takes back, are over.
+    fn forget(&mut self, slots: &[u64], deep: u64);
+
+    /// Whether a log must stay on disk: what it said is neither forgotten nor in the snapshot.
+    fn keeps(&self, log: &SourceLog<'_>) -> bool;
+
+    /// Where folding the kept logs starts from; nothing if it starts from nothing.
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Start from a snapshot, before any log.
+    fn restore(&mut self, _snapshot: &[u8]) -> Result<(), String> {
+        Err("this workload has no snapshots".to_owned())
+    }
+
+    /// The number that a log carries, if logs are numbered as slots are: what shows that an endpoint withheld some.
+    fn numbered(&self, _log: &SourceLog<'_>) -> Option<Numbered> {
+        None
+    }
+
+    /// Whether each slot that the record's contract opens comes with a log of its number, in the same transaction.
+    fn numbers_slots(&self) -> bool {
+        false
+    }
+}
+
+/// A circuit: what is proven by one pair of keys.
+pub trait Circuit: fmt::Debug + Send + Sync {
+    /// By which deployment files, jobs and directories of keys name it.
+    fn name(&self) -> String;
+
+    /// The machine-readable description, whose sha256 is registered on the chain: what each input means and where it comes
+    /// from.
+    fn descriptor(&self) -> Value;
+
+    /// Its size, in a unit of its own: what the time of a proof goes by.
+    fn size(&self) -> u64;
+
+    /// Make development keys from a seed, under `keys`.
+    fn setup(&self, seed: &[u8], keys: &Path) -> Result<Manifest, KeyError>;
+
+    /// What proves its jobs, with the keys under `keys`; `hash` is that of the verifying key, if it is known.
+    fn prover(&self, keys: &Path, hash: Option<&[u8; 32]>) -> Result<Arc<dyn ProofBackend>, KeyError>;
+
+    /// What checks proofs made elsewhere.
+    fn verifier(&self, keys: &Path, hash: Option<&[u8; 32]>) -> Result<Arc<dyn ProofVerifier>, KeyError>;
+
+    /// A job of full size, to measure a machine with.
+    fn sample(&self) -> Result<Vec<u8>, Refusal>;
+}
+
+/// A log of a contract that a workload reads.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceLog<'a> {
+    pub address: Address,
+    pub block: BlockRef,
+    /// Its place in the block.
+    pub index: u64,
+    pub data: &'a LogData,
+}
+
+/// A slot, and the inputs that it states. They hash to the slot's statement.
+#[derive(Clone, Copy, Debug)]
+pub struct Statement<'a> {
+    pub slot: &'a Slot,
+    pub inputs: &'a [U256],
+}
+
+/// What proves a slot.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Whose keys it takes.
+    pub circuit: String,
+    /// What the circuit's backend is given.
+    pub bytes: Vec<u8>,
+    /// As [`Circuit::size`] counts; of a circuit that takes smaller jobs, what this one is.
+    pub size: u64,
+    /// When the proof is wanted (unix seconds): the end of the exclusive window, unless the workload needs it before.
+    pub deadline: u64,
+    /// Whether what the requester claims is right, if there is a claim that may be wrong.
+    pub claim_correct: bool,
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("circuit", &self.circuit)
+            .field("bytes", &self.bytes.len())
+            .field("size", &self.size)
+            .field("deadline", &self.deadline)
+            .field("claim_correct", &self.claim_correct)
+            .finish()
+    }
+}
+
+/// What a log says about the numbers of logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbered {
+    /// Logs are numbered from here on, from 1.
+    Begins,
+    Number(u64),
+}
+
+/// Declares each module of the list and makes its `WORKLOAD` known.
+macro_rules! workloads {
+    ($($module:ident),+ $(,)?) => {
+        $(pub mod $module;)+
+
+        static KNOWN: &[&dyn Workload] = &[$(&$module::WORKLOAD),+];
+
+        #[cfg(test)]
+        const WORDS: &[&str] = &[$(stringify!($module)),+];
+    };
+}
+
+// The one list of workloads.
+workloads! {
+    transfer_rollup,
+}

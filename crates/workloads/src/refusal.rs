@@ -1,0 +1,61 @@
+//! Why a slot cannot be proven, or a market not be served.
+
+/// A sentence in the workload's words, and which kind of reason it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    pub why: Why,
+    message: String,
+}
+
+/// What others decide by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// No workload tracks the market.
+    Untracked,
+    /// This program does not know the workload that the deployment file names.
+    UnknownWorkload,
+    /// The workload is proven with no circuit of the name that the file gives, or what is registered is another one.
+    Circuit,
+    /// The keys' secrets are known, and the chain is no development chain.
+    DevelopmentKeys,
+    /// The workload's own parameters in the deployment file cannot be read.
+    Parameters,
+    /// The market's beginning is not known.
+    NotBegun,
+    /// The requester has not said what the slot is about.
+    NotPosted,
+    /// The slot states something else than what was said about it.
+    Mismatch,
+    /// Nobody who follows the chain can have the inputs.
+    Hidden,
+    /// What was said makes no sense, so none of it is believed.
+    Nonsense,
+    /// The inputs are there, and no job can be made of them.
+    Unusable,
+}
+
+impl Refusal {
+    pub fn new(why: Why, message: impl Into<String>) -> Self {
+        Self { why, message: message.into() }
+    }
+}
+
+impl Why {
+    /// A stable word.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Untracked => "no_rollup",
+            Self::UnknownWorkload => "unknown_workload",
+            Self::Circuit => "other_circuit",
+            Self::DevelopmentKeys => "development_keys",
+            Self::Parameters => "bad_parameters",
+            Self::NotBegun => "no_state",
+            Self::NotPosted => "not_posted",
+            Self::Mismatch => "statement_mismatch",
+            Self::Hidden => "inputs_hidden",
+            Self::Nonsense => "quarantined",
+            Self::Unusable => "unusable",
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The workloads that a program knows.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use alloy::primitives::B256;
+use provery_proving::{KeyError, ProofBackend, ProofVerifier};
+use provery_types::RollupRecord;
+use provery_types::text::plain;
+use sha2::{Digest as _, Sha256};
+
+use crate::{Circuit, KNOWN, Refusal, Tracked, Why, Workload};
+
+/// Every workload of the list, unless others are named.
+#[derive(Clone, Debug)]
+pub struct Workloads(Vec<&'static dyn Workload>);
+
+impl Default for Workloads {
+    fn default() -> Self {
+        Self(KNOWN.to_vec())
+    }
+}
+
+/// A circuit as the chain's registry has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered {
+    pub key_hash: B256,
+    pub descriptor_hash: B256,
+    /// Its keys are development keys.
+    pub development: bool,
+}
+
+/// sha256 of a circuit's descriptor, as it is registered.
+pub fn descriptor_hash(circuit: &dyn Circuit) -> B256 {
+    B256::from_slice(&Sha256::digest(circuit.descriptor().to_string()))
+}
+
+impl Workloads {
+    /// One more than those of the list.
+    pub fn and(mut self, workload: &'static dyn Workload) -> Self {
+        self.0.push(workload);
+        self
+    }
+
+    /// The circuit of this name, whichever workload it is of.
+    pub fn circuit(&self, name: &str) -> Option<Arc<dyn Circuit>> {
+        self.0.iter().find_map(|workload| workload.circuit(name))
+    }
+
+    /// A circuit's name, to show how they look.
+    pub fn example(&self) -> String {
+        self.0.iter().map(|workload| workload.example()).next().unwrap_or_default()
+    }
+
+    /// What proves a circuit's jobs, with the keys under `keys`.
+    pub fn prover(
+        &self,
+        circuit: &str,
+        keys: &Path,
+        hash: Option<&[u8; 32]>,
+    ) -> Result<Arc<dyn ProofBackend>, KeyError> {
+        self.known(circuit)?.prover(keys, hash)
+    }
+
+    /// What checks proofs of a circuit's jobs.
+    pub fn verifier(
+        &self,
+        circuit: &str,
+        keys: &Path,
+        hash: Option<&[u8; 32]>,
+    ) -> Result<Arc<dyn ProofVerifier>, KeyError> {
+        self.known(circuit)?.verifier(keys, hash)
+    }
+
+    fn known(&self, circuit: &str) -> Result<Arc<dyn Circuit>, KeyError> {
+        self.circuit(circuit).ok_or_else(|| KeyError::UnknownCircuit { circuit: plain(circuit) })
+    }
+
+    /// Begin with a market.
+    pub fn track(&self, chain_id: u64, record: &RollupRecord) -> Result<Tracked, Refusal> {
+        let (workload, _) = self.of(record)?;
+        Ok(Tracked::new(record, workload.track(chain_id, record)?))
+    }
+
+    /// Whether a market can be served, as far as its record in the deployment file tells.
+    pub fn knows(&self, record: &RollupRecord) -> Result<(), Refusal> {
+        self.of(record).map(|_| ())
+    }
+
+    /// Whether a market may be staked on: what the chain has registered as its circuit is what this program proves.
+    pub fn vet(
+        &self,
+        record: &RollupRecord,
+        registered: &Registered,
+        development_chain: bool,
+    ) -> Result<(), Refusal> {
+        let (_, circuit) = self.of(record)?;
+        let (rollup, name) = (plain(&record.name), circuit.name());
+        let refuse = |why, what: &str| Err(Refusal::new(why, format!("rollup {rollup}: {what}")));
+        if registered.development && !development_chain {
+            let what =
+                "its circuit has development keys, whose secrets are known, and this is no development chain";
+            return refuse(Why::DevelopmentKeys, what);
+        }
+        if registered.key_hash != record.key_hash {
+            let what =
+                "the chain has another key of its circuit than the deployment file; write the file anew";
+            return refuse(Why::Circuit, what);
+        }
+        if registered.descriptor_hash != descriptor_hash(&*circuit) {
+            let what = format!(
+                "what is registered as its circuit describes something else than this program's {name}: get the version of \
+                 this program that it was made with"
+            );
+            return refuse(Why::Circuit, &what);
+        }
+        Ok(())
+    }
+
+    fn of(&self, record: &RollupRecord) -> Result<(&'static dyn Workload, Arc<dyn Circuit>), Refusal> {
+        let (rollup, name) = (plain(&record.name), plain(&record.workload));
+        let workload = self.0.iter().copied().find(|workload| workload.name() == record.workload);
+        let workload = workload.ok_or_else(|| {
+            let known: Vec<&str> = self.0.iter().map(|workload| workload.name()).collect();
+            let message = format!(
+                "rollup {rollup} has workload {name}, and this program knows {}: get a version that knows it",
+                known.join(", ")
+            );
+            Refusal::new(Why::UnknownWorkload, message)
+        })?;
+        let circuit = workload.circuit(&record.circuit).ok_or_else(|| {
+            let message = format!(
+                "rollup {rollup} names circuit {}, with which {name} is not proven; write the deployment file anew",
+                plain(&record.circuit)
+            );
+            Refusal::new(Why::Circuit, message)
+        })?;
+        Ok((workload, circuit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{Address, U256};
+
+    use super::*;
+    use crate::testing::record;
+
+    #[test]
+    fn each_workload_has_the_name_it_has_in_the_list() {
+        let names: Vec<&str> = KNOWN.iter().map(|workload| workload.name()).collect();
+        assert_eq!(names, crate::WORDS);
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_by_name() {
+        let known = record(Address::ZERO, U256::ONE, 2);
+        let why = |record: &RollupRecord| {
+            let refusal = Workloads::default().track(1, record).err();
+            refusal.map(|refusal| (refusal.why, refusal.to_string()))
+        };
+        assert_eq!(why(&known), None);
+        let (kind, message) =
+            why(&RollupRecord { workload: "knitting".into(), ..known.clone() }).expect("refused");
+        assert!(kind == Why::UnknownWorkload && message.contains("knitting"), "{message}");
+        for circuit in
+            ["", "transfer-block-d16-n0", "transfer-block-d16-n02", "transfer-block-d16-n4096", "puzzle"]
+        {
+            let other = RollupRecord { circuit: circuit.into(), ..known.clone() };
+            assert_eq!(why(&other).map(|it| it.0), Some(Why::Circuit), "{circuit}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_staked_on_another_circuit_or_on_keys_whose_secrets_are_known() {
+        let (workloads, record) = (Workloads::default(), record(Address::ZERO, U256::ONE, 2));
+        let circuit = workloads.circuit(&record.circuit).expect("known");
+        let good = Registered {
+            key_hash: record.key_hash,
+            descriptor_hash: descriptor_hash(&*circuit),
+            development: true,
+        };
+        let why = |registered: Registered, development| {
+            workloads.vet(&record, &registered, development).err().map(|refusal| refusal.why)
+        };
+        assert_eq!(why(good, true), None);
+        assert_eq!(why(good, false), Some(Why::DevelopmentKeys));
+        assert_eq!(why(Registered { development: false, ..good }, false), None);
+        let other = B256::repeat_byte(7);
+        assert_eq!(why(Registered { key_hash: other, ..good }, true), Some(Why::Circuit));
+        assert_eq!(why(Registered { descriptor_hash: other, ..good }, true), Some(Why::Circuit));
+    }
+}
