@@ -16,8 +16,8 @@ use provery_mechanisms::Parts;
 use provery_rpc::Chain;
 use provery_txmgr::Sender;
 use provery_types::{
-    CIRCUIT_REGISTRY, ContractRecord, Deployment, HAND_OVERS, PROOF_MARKET, PROOF_MARKET_EXT,
-    PROVER_REGISTRY, STAKE_LOTTERY, TERMS_RULES, Terms,
+    CIRCUIT_REGISTRY, ContractRecord, Deployment, EPOCH_SEEDS, HAND_OVERS, PROOF_MARKET, PROOF_MARKET_EXT,
+    PROVER_REGISTRY, TERMS_RULES, Terms,
 };
 
 /// Asset wei in a unit of weight.
@@ -68,7 +68,7 @@ pub async fn deploy_core_for(sender: &Sender, asset: Address) -> Result<Chain> {
     let (market, _) = sender.deploy(&ProofMarket::BYTECODE, &args).await?;
     ensure!(market == foreseen, "the market is at {market}, not at {foreseen}");
     let parts = Parts { registry, market, puzzle: Address::ZERO, randomness: Address::ZERO };
-    let args = provery_mechanisms::by_name(STAKE_LOTTERY).map(|lottery| lottery.constructor(&parts));
+    let args = provery_mechanisms::by_name(EPOCH_SEEDS).map(|lottery| lottery.constructor(&parts));
     let (lottery, _) = sender.deploy(&StakeLottery::BYTECODE, &args.unwrap_or_default()).await?;
     let mut contracts = BTreeMap::new();
     for (name, address) in [
@@ -78,7 +78,7 @@ pub async fn deploy_core_for(sender: &Sender, asset: Address) -> Result<Chain> {
         (TERMS_RULES, rules),
         (PROVER_REGISTRY, registry),
         (CIRCUIT_REGISTRY, circuits),
-        (STAKE_LOTTERY, lottery),
+        (EPOCH_SEEDS, lottery),
     ] {
         let code_hash = rpc.code_hash(address).await?.ok_or_else(|| eyre!("{name} was not deployed"))?;
         contracts.insert(
@@ -111,7 +111,7 @@ pub async fn terms(chain: &Chain, sender: &Sender) -> Result<Terms> {
     let circuit = CircuitRegistry::CircuitRegistered::decode_log(&log.inner)?.circuit;
     Ok(Terms {
         requester: sender.address(),
-        mechanism: chain.deployment().lottery(),
+        mechanism: chain.deployment().epoch_seeds(),
         mechanismParams: B256::ZERO,
         circuit,
         verifier,

@@ -11,7 +11,7 @@ use alloy::{
 
 use crate::{
     BlockVerifier, CircuitRegistry, DelegationPool, DelegationPoolPolicies, DelegationPools,
-    DevelopmentToken, HandOvers, ProofMarket, ProverRegistry, TransferRollup, mechanisms,
+    DevelopmentToken, HandOvers, ProofMarket, ProverRegistry, TransferRollup, mechanism_errors,
 };
 
 /// A revert, by name.
@@ -50,7 +50,7 @@ static ERRORS: LazyLock<BTreeMap<Selector, Error>> = LazyLock::new(|| {
         DevelopmentToken::abi::errors(),
     ]
     .into_iter()
-    .chain(mechanisms::errors())
+    .chain(mechanism_errors().into_iter().map(|(_, errors)| errors))
     .flat_map(BTreeMap::into_values)
     .flatten()
     .map(|error| (error.selector(), error))

@@ -24,6 +24,8 @@ pub use others::{
     registry::ProverRegistry, rollup::TransferRollup, rules::TermsRules, token::DevelopmentToken,
     verifier::IVerifier,
 };
+/// What every mechanism answers, and what those answer that keep bonds of their own.
+pub use others::{bond_escrow::IBondEscrow, mechanism::IMechanism};
 
 /// The one list of mechanisms: a module, its contract and the contract's ABI. Hands it to another macro: here it makes
 /// the bindings and the table of errors, in `provery-mechanisms` the client's side of each.
@@ -39,6 +41,17 @@ macro_rules! for_each_mechanism {
             agreement: Agreement = "abi/Agreement.json",
         }
     };
+}
+
+/// The mechanism that keeps the epochs' seeds, as whoever brings them in and reads them knows it.
+pub mod epoch_seeds {
+    pub use crate::mechanisms::StakeLottery::*;
+    pub use crate::mechanisms::StakeLottery::{
+        StakeLotteryEvents as Events, StakeLotteryInstance as Instance,
+    };
+
+    /// The contract's name in a deployment.
+    pub const NAME: &str = "StakeLottery";
 }
 
 /// Each contract has a module of its own, since `sol!` puts types that contracts share next to the contract.
@@ -71,9 +84,10 @@ mod mechanisms {
         ($($module:ident: $name:ident = $json:literal),+ $(,)?) => {
             $(pub use $module::$name;)+
 
-            /// Every error a mechanism can revert with.
-            pub(crate) fn errors() -> Vec<std::collections::BTreeMap<String, Vec<alloy::json_abi::Error>>> {
-                vec![$($name::abi::errors()),+]
+            /// Every error that a mechanism can revert with, by the mechanism's contract.
+            pub fn mechanism_errors()
+            -> Vec<(&'static str, std::collections::BTreeMap<String, Vec<alloy::json_abi::Error>>)> {
+                vec![$((stringify!($name), $name::abi::errors())),+]
             }
         };
     }
@@ -81,6 +95,8 @@ mod mechanisms {
 }
 
 mod others {
+    contract!(bond_escrow, IBondEscrow, "abi/IBondEscrow.json");
+    contract!(mechanism, IMechanism, "abi/IMechanism.json");
     contract!(block_verifier, BlockVerifier, "abi/BlockVerifier.json");
     contract!(circuits, CircuitRegistry, "abi/CircuitRegistry.json");
     contract!(extension, ProofMarketExt, "abi/ProofMarketExt.json");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, U256};
-use provery_mechanisms::{lottery::Record, weights::Weights};
+use provery_mechanisms::{draw::Record, weights::Weights};
 use provery_types::{Event, LoggedEvent, Slot, SlotExt, Terms, text};
 
 /// How a slot ended, if it has.

@@ -10,7 +10,7 @@ use provery_types::{Deployment, Terms};
 
 mod rules;
 
-pub use rules::{advice, check};
+pub use rules::{advice, check, mechanism_advice};
 
 use crate::{
     address,
@@ -153,13 +153,30 @@ pub fn rescuers_share(bond: U96, bps: u16) -> U96 {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Mechanism")]
 pub struct MechanismArgs {
-    /// The rule that decides who may prove: lottery, race, mining, dutch, vickrey, agreement, or a contract's address
-    #[arg(long, value_name = "NAME", default_value = "lottery")]
+    #[arg(long, value_name = "NAME", default_value = provery_mechanisms::default_word(), help = mechanism_help())]
     pub mechanism: String,
-    /// A choice about the mechanism, such as `floor=1` (dutch: floor, rise; vickrey: commit, reveal, settle, bid-bond;
-    /// mining: interval, ticket-bond, initial-bits; race: window, delay); may be given more than once
-    #[arg(long = "mechanism-option", value_name = "NAME=VALUE")]
+    #[arg(long = "mechanism-option", value_name = "NAME=VALUE", help = options_help())]
     pub options: Vec<String>,
+}
+
+/// Help of `--mechanism`, by the list of mechanisms.
+pub fn mechanism_help() -> String {
+    format!(
+        "The rule that decides who may prove: {}, or a contract's address",
+        provery_mechanisms::words(|_| true)
+    )
+}
+
+fn options_help() -> String {
+    let known = provery_mechanisms::registry().iter().filter(|mechanism| !mechanism.options().is_empty());
+    let choices = known.map(|mechanism| {
+        let names: Vec<&str> = mechanism.options().iter().map(|option| option.name).collect();
+        format!("{}: {}", mechanism.word(), names.join(", "))
+    });
+    format!(
+        "A choice about the mechanism, as NAME=VALUE ({}); may be given more than once",
+        choices.collect::<Vec<_>>().join("; ")
+    )
 }
 
 impl MechanismArgs {

@@ -10,8 +10,7 @@ use provery_mechanisms::Mechanism;
     after_help = "Example:\n  ./script/demo --slots 8 --provers 4 --seed 7\n  ./script/demo --mechanism vickrey --json | tail -n 1\n  ./script/demo --asset-decimals 6\n  ./script/demo --hostile-sequencer"
 )]
 pub struct Args {
-    /// How slots are allocated: lottery, race, mining, dutch, vickrey or agreement.
-    #[arg(long, default_value = "lottery", value_parser = mechanism)]
+    #[arg(long, default_value = provery_mechanisms::default_word(), value_parser = mechanism, help = mechanism_help())]
     pub mechanism: &'static dyn Mechanism,
     /// Blocks to post; each opens one slot.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=500))]
@@ -35,7 +34,7 @@ pub struct Args {
     /// One JSON object a line for events; the last line is the summary.
     #[arg(long)]
     pub json: bool,
-    /// Milliseconds between two blocks of the rollup; 4000 if not given, 10000 for mining, where the next slot is mined in
+    /// Milliseconds between two blocks of the rollup; 4000 if not given, 10000 where the right to the next slot is mined in
     /// between.
     #[arg(long)]
     pub interval_ms: Option<u64>,
@@ -53,11 +52,15 @@ pub struct Args {
     pub dir: std::path::PathBuf,
 }
 
+fn mechanism_help() -> String {
+    format!("How slots are allocated: one of {}", provery_mechanisms::words(|_| true))
+}
+
 /// A mechanism by the word people call it.
 fn mechanism(word: &str) -> Result<&'static dyn Mechanism, String> {
     provery_mechanisms::by_word(word).ok_or_else(|| {
-        let words: Vec<&str> = provery_mechanisms::registry().iter().map(|known| known.word()).collect();
-        format!("there is no mechanism named {word}; choose one of {}", words.join(", "))
+        let known = provery_mechanisms::words(|_| true);
+        format!("there is no mechanism named {word}; choose one of {known}")
     })
 }
 

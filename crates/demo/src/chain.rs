@@ -7,7 +7,8 @@ use alloy::{
     providers::Provider as _,
 };
 use eyre::{Result, eyre};
-use provery_bindings::Mining;
+use provery_bindings::IBondEscrow;
+use provery_mechanisms::Mechanism;
 use provery_rpc::{Follower, FollowerConfig, Rpc, Update};
 use provery_types::{Event, LoggedEvent};
 
@@ -22,6 +23,7 @@ pub struct Chain {
     chain: provery_rpc::Chain,
     follower: Follower,
     withdrawn: U256,
+    mechanism: &'static dyn Mechanism,
 }
 
 /// One block's events.
@@ -31,11 +33,11 @@ pub struct Seen {
 }
 
 impl Chain {
-    pub async fn connect(stage: &Stage) -> Result<Self> {
+    pub async fn connect(stage: &Stage, mechanism: &'static dyn Mechanism) -> Result<Self> {
         let rpc = Rpc::connect(&stage.anvil.rpc_url).await?;
         let chain = provery_rpc::Chain::connect(rpc, stage.deployment.clone()).await?;
         let follower = Follower::new(chain.clone(), [], FollowerConfig::new(POLL));
-        Ok(Self { chain, follower, withdrawn: U256::ZERO })
+        Ok(Self { chain, follower, withdrawn: U256::ZERO, mechanism })
     }
 
     /// The next block's events; nothing for a reorganisation, which a local chain does not have.
@@ -104,20 +106,18 @@ impl Chain {
     async fn escrow(&self, stage: &Stage, balances: &mut Balances) -> Result<()> {
         let market = stage.rollup.market;
         let address = self.chain.terms(market).await?.mechanism;
-        // Any mechanism with an escrow answers these alike.
-        let escrow = Mining::new(address, self.chain.rpc().provider().clone());
+        let escrow = IBondEscrow::new(address, self.chain.rpc().provider().clone());
         balances.deposited = stage.deposited;
         balances.escrow_tokens = self.chain.asset_balance(address).await?;
         balances.deposits_burned = escrow.burned().call().await?;
         for prover in stage.everyone() {
             balances.deposits_left += escrow.balanceOf(prover.address).call().await?;
         }
-        if address == stage.deployment.address("Mining") {
+        if let Some(rounds) = self.mechanism.rounds() {
             // The next slot may be somebody's already.
-            let round = escrow.round(market).call().await?;
-            if !round.winner.is_zero() {
-                balances.deposits_locked = U256::from(round.ticketBond);
-            }
+            let answer = self.chain.raw_call(address, rounds.request(market), None, "round").await?;
+            let round = rounds.round(&answer).ok_or_else(|| eyre!("{address} tells no round"))?;
+            balances.deposits_locked = round.locked.map(U256::from).unwrap_or_default();
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use alloy::{
 use eyre::{Result, bail, eyre};
 use provery_bindings::ProofMarket;
 use provery_circuits::{BlockContext, BlockJob, Params, State, Traffic, payload::JobTerms, word};
-use provery_mechanisms::lottery;
+use provery_mechanisms::draw;
 use provery_rpc::Rpc;
 use provery_txmgr::{Sender, SenderConfig};
 use provery_types::{Currency, Slot, SlotExt, Terms};
@@ -409,8 +409,8 @@ impl Sequencer {
     async fn post(&self, data: &[u8], claimed: U256, state: State) -> Result<Option<Posted>> {
         let data = Bytes::from(data.to_vec());
         let parent = self.head().await?;
-        // What brings the lottery's seed in; nothing if it is there.
-        let opening = self.chain.lottery_opening_data().await.unwrap_or_default();
+        // What brings the epoch's seed in; nothing if it is there.
+        let opening = self.chain.drawn_opening_data().await.unwrap_or_default();
         let call = self.chain.calls().post_block(self.rollup, parent, data, claimed, &self.terms, opening);
         let mined = match self.sender.send(call).await {
             Err(error) if matches!(error.revert_name(), Some("HeadMoved" | "PremiseMismatch")) => {
@@ -431,7 +431,7 @@ impl Sequencer {
         }
         let slot = self.chain.market(self.market).await?.slots + 1;
         for attempt in 0..self.chain.max_draws().await? {
-            let random = lottery::random(seed, self.market, slot, attempt);
+            let random = draw::random(seed, self.market, slot, attempt);
             let registry = self.chain.registry_contract();
             let drawn =
                 registry.draw(self.market, random, self.story.bond, self.terms.version).call().await?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, U256};
-use provery_mechanisms::{lottery, weights::Weights};
+use provery_mechanisms::{Mechanism, draw, weights::Weights};
 use provery_types::{Currency, Event, LoggedEvent, Slot, SlotExt as _};
 use provery_workloads::transfer_rollup::events::Said;
 
@@ -99,7 +99,7 @@ pub struct Ledger {
     pub overhead: Overhead,
     /// Gas of what nodes sent apart from proofs, by kind.
     pub errands: Vec<(String, u64)>,
-    mechanism: &'static str,
+    mechanism: Option<&'static dyn Mechanism>,
     epoch_length: u64,
     bond: u128,
 }
@@ -107,12 +107,12 @@ pub struct Ledger {
 impl Ledger {
     pub fn new(
         provers: Vec<Prover>,
-        mechanism: &'static str,
+        mechanism: &'static dyn Mechanism,
         epoch_length: u64,
         bond: u128,
         asset: Currency,
     ) -> Self {
-        Self { provers, mechanism, epoch_length, bond, asset, ..Self::default() }
+        Self { provers, mechanism: Some(mechanism), epoch_length, bond, asset, ..Self::default() }
     }
 
     /// Proofs that were begun and that nobody paid for.
@@ -195,9 +195,10 @@ impl Ledger {
                 self.transactions.push(("open", logged.tx_hash));
             }
             Event::SlotAllocated { slot } => {
+                let why = self.by_mechanism(slot);
                 if let Some(row) = self.slots.get_mut(&slot.id) {
                     row.winner = slot.allocated_to();
-                    row.why = format!("{}, at {}", self.mechanism, self.asset.digits(slot.price_wei()));
+                    row.why = why;
                 }
             }
             Event::SlotHandedOver { slot, from, .. } => {
@@ -327,19 +328,26 @@ impl Ledger {
 
     /// Why the slot opened with this holder, or none.
     fn why_opened(&self, slot: &Slot) -> String {
-        match (self.mechanism, slot.allocated_to()) {
-            ("lottery", _) => self.why(slot.market, slot.id, slot.opened_at(), slot.prover),
-            (mechanism, Some(_)) => format!("{mechanism}, at {}", self.asset.digits(slot.price_wei())),
-            (_, None) if slot.exclusive_until() > slot.opened_at() => "not yet decided".into(),
-            (_, None) => "open to all".into(),
+        if self.mechanism.is_some_and(|mechanism| mechanism.draws()) {
+            return self.why(slot.market, slot.id, slot.opened_at(), slot.prover);
         }
+        match slot.allocated_to() {
+            Some(_) => self.by_mechanism(slot),
+            None if slot.exclusive_until() > slot.opened_at() => "not yet decided".into(),
+            None => "open to all".into(),
+        }
+    }
+
+    fn by_mechanism(&self, slot: &Slot) -> String {
+        let word = self.mechanism.map_or("", |mechanism| mechanism.word());
+        format!("{word}, at {}", self.asset.digits(slot.price_wei()))
     }
 
     /// Replay the draw and say why this prover holds the slot.
     fn why(&self, market: U256, slot: u64, opened_at: u64, winner: Address) -> String {
         let epoch = opened_at / self.epoch_length.max(1);
         let Some(seed) = self.seeds.get(&epoch) else { return "open to all: the epoch has no seed".into() };
-        let draw = lottery::Draw {
+        let draw = draw::Draw {
             market,
             slot,
             epoch,
@@ -349,7 +357,7 @@ impl Ledger {
             winner,
             max_draws: 4,
         };
-        let explanation = lottery::explain(&draw, |id| self.ids.get(&id).copied(), |_| None);
+        let explanation = draw::explain(&draw, |id| self.ids.get(&id).copied(), |_| None);
         match explanation.attempts.last() {
             Some(last) if explanation.winner.is_some() => {
                 let passed = explanation.attempts.len() - 1;

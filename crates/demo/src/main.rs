@@ -54,8 +54,9 @@ async fn run(mut args: Args) -> Result<bool> {
     let json = args.json;
     if args.hostile_sequencer {
         eyre::ensure!(
-            args.mechanism.word() == "lottery",
-            "--hostile-sequencer plays under the lottery; leave --mechanism out"
+            args.mechanism.draws(),
+            "--hostile-sequencer plays where slots are drawn ({}); leave --mechanism out",
+            provery_mechanisms::words(|mechanism| mechanism.draws())
         );
         args.no_kill = true;
     }
@@ -94,17 +95,17 @@ struct Show {
 impl Show {
     /// Wait until every stake counts, then start the nodes and the sequencer.
     async fn new(args: &Args, stage: &Stage) -> Result<Self> {
-        let mut chain = Chain::connect(stage).await?;
+        let mut chain = Chain::connect(stage, args.mechanism).await?;
         let mut ledger = Ledger::new(
             stage.everyone().cloned().collect(),
-            args.mechanism.word(),
+            args.mechanism,
             stage.epoch_length,
             stage.bond,
             stage.asset.clone(),
         );
         let units = stage.everyone().map(|prover| prover.units).sum();
         // Only a draw, or a share of one, looks at weights.
-        while args.mechanism.word() == "lottery" && chain.total_weight(stage.rollup.market).await? < units {
+        while args.mechanism.draws() && chain.total_weight(stage.rollup.market).await? < units {
             if let Some(seen) = chain.next().await? {
                 seen.events.iter().for_each(|event| ledger.apply(event, now_ms()));
             }
@@ -235,7 +236,7 @@ impl Show {
         }
         self.ledger.report(&line.from, &line.value);
         // A bidder may have begun before the slot was its own.
-        let proving = line.value["event"] == "slot_won" && args.mechanism.word() == "vickrey"
+        let proving = line.value["event"] == "slot_won" && args.mechanism.begins_early()
             || line.value["event"] == "proving" && line.value["reason"] == "allocated";
         let slot = line.value["slot"].as_u64().unwrap_or(0);
         let may_kill = !args.no_kill && self.killed.is_none() && self.nodes.len() > 1;
@@ -297,7 +298,7 @@ impl Show {
         let run = Run {
             expected: args.slots,
             hostile,
-            mechanism: args.mechanism.word(),
+            mechanism: args.mechanism,
             killed: self.killed.take(),
             seed: args.seed,
         };

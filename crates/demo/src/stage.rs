@@ -26,7 +26,7 @@ const EPOCH_LENGTH: u64 = 8;
 const FREEZE: u64 = 2;
 /// One miss suspends: a killed prover leaves the draws at once.
 const SUSPEND_AFTER: u64 = 1;
-/// Whole tokens: a slot's price and bond, and a prover's stake by rank.
+/// Whole tokens: a slot's price and bond, which `Mechanism::sample` goes by, and a prover's stake by rank.
 const PRICE: u64 = 10;
 const BOND: u64 = 12;
 const STAKES: [u64; 8] = [500, 300, 200, 150, 100, 80, 60, 40];
@@ -35,16 +35,6 @@ const ACCOMPLICE_STAKE: u64 = 200;
 /// Whole tokens in the escrow of a mechanism that keeps the bonds of bids itself, for each prover.
 const DEPOSIT: u64 = 100;
 pub const ROLLUP: &str = "demo";
-
-/// What the demo's market chooses about its mechanism: short windows, and bonds no smaller than the price.
-fn options(mechanism: &str) -> &'static [&'static str] {
-    match mechanism {
-        "dutch" => &["floor=1", "rise=15"],
-        "vickrey" => &["commit=4", "reveal=4", "settle=10", "bid-bond=10"],
-        "mining" => &["interval=4", "ticket-bond=10", "initial-bits=7"],
-        _ => &[],
-    }
-}
 
 /// Whole tokens below which the prover of this rank takes nothing on: provers differ in what a proof costs them.
 pub fn minimum_reward(rank: usize) -> String {
@@ -141,7 +131,7 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     let (fast, expiry) = ((exclusive / 2).to_string(), expiry_window(args).to_string());
     let exclusive = exclusive.to_string();
     let word = args.mechanism.word();
-    let choices = options(word).iter().flat_map(|option| ["--mechanism-option", *option]);
+    let choices = args.mechanism.sample().iter().flat_map(|option| ["--mechanism-option", *option]);
     let creating = ["rollup", "create", "--mechanism", word].into_iter().chain(choices);
     let creating: Vec<&str> = creating
         .chain([
@@ -194,8 +184,8 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     let entering = all().map(|(prover, key)| enter(&provery, &market, deposit, prover, key));
     futures::future::try_join_all(entering).await?;
     let deposited = if deposit.is_some() { DEPOSIT * all().count() as u64 } else { 0 };
-    let offer = match (word, provers.first()) {
-        ("agreement", Some((prover, key))) => {
+    let offer = match provers.first() {
+        Some((prover, key)) if args.mechanism.wants_offer() => {
             say(&format!("{} signs an offer to the rollup", prover.name));
             Some(sign_offer(&provery, &market, key, dir.join("offer.json")).await?)
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::U256;
+use provery_mechanisms::Mechanism;
 use provery_types::{AssetUnit, Currency};
 use serde::Serialize;
 
@@ -43,7 +44,7 @@ pub struct Balances {
 pub struct Run {
     /// Blocks that were to be posted.
     pub expected: u64,
-    pub mechanism: &'static str,
+    pub mechanism: &'static dyn Mechanism,
     pub killed: Option<String>,
     pub seed: u64,
     /// What the hostile sequencer did, and the honest provers' stake before and after.
@@ -200,14 +201,14 @@ pub fn summarise(
         ));
     }
     // A bidder that began early may have been just in time.
-    if killed.is_some() && mechanism != "vickrey" && ledger.rescued() == 0 {
+    if killed.is_some() && !mechanism.begins_early() && ledger.rescued() == 0 {
         failures.push("a prover was killed, and no slot of its was rescued".into());
     }
 
     Summary {
         asset: ledger.asset.unit(),
         currency: ledger.asset.clone(),
-        mechanism,
+        mechanism: mechanism.word(),
         wasted_proofs: ledger.wasted_proofs() as u64,
         wasted_ms: ledger.wasted_ms,
         price_paid: ledger.price_paid().to(),
@@ -325,13 +326,17 @@ mod tests {
         assert_eq!(super::percentiles([].into_iter()).p50, 0);
     }
 
+    fn default() -> &'static dyn Mechanism {
+        provery_mechanisms::registry()[0]
+    }
+
     #[test]
     fn a_wei_too_many_is_not_conserved() {
-        let ledger = Ledger::new(Vec::new(), "lottery", 10, 0, Currency::default());
+        let ledger = Ledger::new(Vec::new(), default(), 10, 0, Currency::default());
         let mut balances =
             Balances { funded: U256::from(7), funds_left: U256::from(7), ..Balances::default() };
         balances.market_tokens = U256::from(7);
-        let run = || Run { expected: 0, mechanism: "lottery", killed: None, seed: 1, hostile: None };
+        let run = || Run { expected: 0, mechanism: default(), killed: None, seed: 1, hostile: None };
         let sum = |balances: &Balances| summarise(&ledger, balances, &BTreeMap::new(), run());
         assert!(sum(&balances).conserved);
         balances.market_tokens = U256::from(8);

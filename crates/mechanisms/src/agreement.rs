@@ -8,6 +8,7 @@ use provery_bindings::Agreement as Contract;
 use provery_bindings::Agreement::Offer as SignedOffer;
 use serde::{Deserialize, Serialize};
 
+use crate::refusal::{Class, Kind, Refusal};
 use crate::view::{Decision, SlotView};
 use crate::{Fact, Line, Mechanism, Past, phase};
 
@@ -80,6 +81,47 @@ fn domain(chain_id: u64, contract: Address) -> Eip712Domain {
     }
 }
 
+const ANOTHERS: &str = "the offer is for another requester or market; ask the prover for one";
+const UNFIT: &str = "the offer does not fit the market's terms; ask the prover for one with this price and bond";
+
+const REFUSALS: [Refusal; 10] = [
+    Refusal::new(
+        "OfferExpired",
+        Class::Failing,
+        Kind::OfferExpired,
+        "the offer has ended; ask the prover for a new one",
+    ),
+    Refusal::new("WrongRequester", Class::Failing, Kind::OfferInvalid, ANOTHERS),
+    Refusal::new("WrongMarket", Class::Failing, Kind::OfferInvalid, ANOTHERS),
+    Refusal::new("PriceAboveTerms", Class::Failing, Kind::OfferInvalid, UNFIT),
+    Refusal::new("PenaltyMismatch", Class::Failing, Kind::OfferInvalid, UNFIT),
+    Refusal::new("WrongTerms", Class::Failing, Kind::OfferInvalid, UNFIT),
+    Refusal::new(
+        "OfferRevoked",
+        Class::Failing,
+        Kind::OfferRevoked,
+        "the prover revoked the offer; ask it for a new one",
+    ),
+    Refusal::new(
+        "SignatureInvalid",
+        Class::Failing,
+        Kind::OfferInvalid,
+        "the offer is not signed by its prover, or was altered; ask for it again",
+    ),
+    Refusal::new(
+        "CapacityReached",
+        Class::Failing,
+        Kind::Busy,
+        "the prover holds as many slots as it offered to; wait until one ends, or open without its offer",
+    ),
+    Refusal::new(
+        "NonceTooLow",
+        Class::Failing,
+        Kind::AlreadyDone,
+        "these offers are revoked already; there is nothing to do",
+    ),
+];
+
 impl Mechanism for Agreement {
     fn name(&self) -> &'static str {
         "Agreement"
@@ -91,6 +133,14 @@ impl Mechanism for Agreement {
 
     fn code(&self) -> &'static Bytes {
         &Contract::BYTECODE
+    }
+
+    fn refusals(&self) -> &'static [Refusal] {
+        &REFUSALS
+    }
+
+    fn wants_offer(&self) -> bool {
+        true
     }
 
     fn decide(&self, view: &SlotView<'_>) -> Decision {

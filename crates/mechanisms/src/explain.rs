@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, LogData, U256};
 use provery_types::{Slot, Terms};
 
-use crate::lottery;
+use crate::draw;
 
 /// A slot after the fact, or so far.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub struct Past<'a> {
     /// Weight of who proved it, in units, and the market's, when it did.
     pub weight: (u64, u64),
     /// Its draw, once more.
-    pub draw: Option<&'a lottery::Explanation>,
+    pub draw: Option<&'a draw::Explanation>,
 }
 
 impl Past<'_> {

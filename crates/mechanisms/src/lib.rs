@@ -1,6 +1,6 @@
 //! Decisions, apart from effects: a view of the chain goes in, what to do comes out.
 //!
-//! Nothing here awaits, reads a clock or talks to a chain. [`reward`], [`split`], [`weights`] and [`lottery`] are twins
+//! Nothing here awaits, reads a clock or talks to a chain. [`reward`], [`split`], [`weights`] and [`draw`] are twins
 //! of the contracts' arithmetic and agree with them to the last wei (see `tests/vectors`). [`phase`] is what all
 //! mechanisms share: the exclusive window, and the opening to all after it. [`upkeep`] is what keeps a prover in
 //! business apart from proving.
@@ -9,12 +9,14 @@
 //! that implements [`Mechanism`], and one line in the list in `provery-bindings`.
 
 pub mod acceptance;
+pub mod draw;
 pub mod explain;
 pub mod hand_over;
-pub mod lottery;
 mod options;
 pub mod phase;
+pub mod refusal;
 pub mod reward;
+mod rounds;
 pub mod split;
 pub mod upkeep;
 pub mod view;
@@ -25,6 +27,8 @@ mod testing;
 
 pub use explain::{Fact, Line, Past};
 pub use options::{Choices, OptionError, OptionSpec};
+pub use refusal::{Refusal, Rule};
+pub use rounds::{Round, Rounds};
 pub use view::{Decision, Errand, MarketView, Puzzle, Reason, SlotView, Solution};
 
 use alloy::primitives::{Address, B256, Bytes, LogData, U256};
@@ -60,9 +64,45 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
         Ok(B256::ZERO)
     }
 
+    /// The errors that its contract has for itself, and what they mean. One that is not listed is a failure without advice.
+    fn refusals(&self) -> &'static [Refusal] {
+        &[]
+    }
+
+    /// The rules of its terms that its contract names and no other has.
+    fn rules(&self) -> &'static [Rule] {
+        &[]
+    }
+
+    /// Choices ([`Mechanism::options`]) for a market to look at: slots that pay 10 and are over in seconds, bonds of 12.
+    fn sample(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Slots are ever allocated, so that a prover without stake for the bond is left out.
     fn allocates(&self) -> bool {
         true
+    }
+
+    /// Whom a slot is given to is drawn as it opens, from the epoch's seed and the weights frozen for it: whoever opens one brings
+    /// the seed in, and [`draw::explain`] replays the draw.
+    fn draws(&self) -> bool {
+        false
+    }
+
+    /// It needs randomness, of the chain's blocks or of a beacon.
+    fn wants_randomness(&self) -> bool {
+        self.draws()
+    }
+
+    /// The requester gives slots away by offers that provers signed to it.
+    fn wants_offer(&self) -> bool {
+        false
+    }
+
+    /// A prover may begin to prove before the slot is its own ([`Reason::Leading`]).
+    fn begins_early(&self) -> bool {
+        false
     }
 
     /// Its contract needs a verifier of the mining puzzle.
@@ -98,6 +138,11 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// How its rounds are read, if it has any: see [`Mechanism::has_round`].
+    fn rounds(&self) -> Option<&'static dyn Rounds> {
+        None
+    }
+
     /// Whether the right to the next slot is to be had by a puzzle, which is there once the round's seed is known.
     fn has_round(&self, _view: &MarketView<'_>) -> bool {
         false
@@ -123,6 +168,17 @@ pub struct Parts {
     pub puzzle: Address,
     /// Where seeds come from; zero for the chain's blocks.
     pub randomness: Address,
+}
+
+/// What is used where nobody chooses: the first in the list.
+pub fn default_word() -> &'static str {
+    registry().first().map_or("", |mechanism| mechanism.word())
+}
+
+/// What people call those of the mechanisms that fit, in the list's order: `race, mining`.
+pub fn words(fit: impl Fn(&dyn Mechanism) -> bool) -> String {
+    let fitting = registry().iter().filter(|mechanism| fit(**mechanism));
+    fitting.map(|mechanism| mechanism.word()).collect::<Vec<_>>().join(", ")
 }
 
 /// The mechanism whose contract has this name in a deployment.

@@ -2,10 +2,12 @@
 //! next.
 
 use alloy::primitives::{Address, B256, Bytes, LogData, U256, keccak256, uint};
-use alloy::sol_types::{SolEvent, SolValue};
+use alloy::sol_types::{SolCall, SolEvent, SolValue};
 use provery_bindings::Mining as Contract;
 use provery_types::Terms;
 
+use crate::refusal::{Class, DEPOSIT_TOO_SMALL, HISTORY_MISSING, Kind, Refusal, Rule, SEED_MISSING};
+use crate::rounds::{Round, Rounds};
 use crate::view::{Decision, Errand, MarketView, Puzzle, SlotView, Solution};
 use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Parts, Past, phase};
 
@@ -67,14 +69,14 @@ const WINDOW: u64 = 8_191;
 
 /// The block whose hash seeds a round that began in block `started_in`, for a ticket that block `next` takes in: the one after, or
 /// the last of those that follow it at distances of the history's length. Nothing as long as there is none before `next`.
-pub fn seed_block(started_in: u64, next: u64) -> Option<u64> {
+fn seed_block(started_in: u64, next: u64) -> Option<u64> {
     let first = started_in.checked_add(1)?;
     let since = next.checked_sub(1)?.checked_sub(first)?;
     Some(first + since / WINDOW * WINDOW)
 }
 
 /// The seed of a market's round for `slot`, of 128 bits, from a block's hash or a beacon's value; `contract` is the mechanism's.
-pub fn seed(value: B256, chain_id: u64, contract: Address, market: U256, slot: u64) -> B256 {
+fn seed(value: B256, chain_id: u64, contract: Address, market: U256, slot: u64) -> B256 {
     let hash = keccak256((value, U256::from(chain_id), contract, market, slot).abi_encode_params());
     B256::from(U256::from_be_bytes(hash.0) >> 128_usize)
 }
@@ -93,6 +95,63 @@ fn target(log: &[LogData]) -> Option<U256> {
         }
     }
     target.filter(|_| !taken)
+}
+
+const NO_TICKET: &str = "there is no ticket to give up, or its slot may still open; try again later";
+
+const REFUSALS: [Refusal; 8] = [
+    DEPOSIT_TOO_SMALL,
+    SEED_MISSING,
+    HISTORY_MISSING,
+    Refusal::new(
+        "RoundNotStarted",
+        Class::Failing,
+        Kind::WrongTime,
+        "no round runs: the market has opened no slot under this mechanism",
+    ),
+    Refusal::new(
+        "RightTaken",
+        Class::Raced,
+        Kind::WrongTime,
+        "the right to the next slot is another's; mine for the one after",
+    ),
+    Refusal::new("TargetMissed", Class::Raced, Kind::ProofInvalid, "the ticket misses the target; mine on"),
+    Refusal::new("TicketNotFound", Class::Failing, Kind::NotReady, NO_TICKET),
+    Refusal::new("TicketHeld", Class::Failing, Kind::NotReady, NO_TICKET),
+];
+
+const RULES: [Rule; 3] = [
+    Rule::new("interval", "--mechanism-option interval must be above 0"),
+    Rule::new("ticketBond", "--mechanism-option ticket-bond must be above 0"),
+    Rule::new("initialBits", "--mechanism-option initial-bits must be smaller"),
+];
+
+impl Rounds for Mining {
+    fn request(&self, market: U256) -> Bytes {
+        Contract::roundCall { market }.abi_encode().into()
+    }
+
+    fn round(&self, answer: &[u8]) -> Option<Round> {
+        let round = Contract::roundCall::abi_decode_returns(answer).ok()?;
+        Some(Round {
+            slot: round.slot,
+            started_in: round.startedIn,
+            seed: (!round.seed.is_zero()).then(|| B256::from(round.seed)),
+            locked: (!round.winner.is_zero()).then(|| round.ticketBond.to()),
+        })
+    }
+
+    fn beacon_request(&self) -> Bytes {
+        Contract::randomnessCall {}.abi_encode().into()
+    }
+
+    fn seed_block(&self, started_in: u64, next: u64) -> Option<u64> {
+        seed_block(started_in, next)
+    }
+
+    fn seed(&self, value: B256, chain_id: u64, contract: Address, market: U256, slot: u64) -> B256 {
+        seed(value, chain_id, contract, market, slot)
+    }
 }
 
 impl Mechanism for Mining {
@@ -136,6 +195,26 @@ impl Mechanism for Mining {
             initial_bits: choices.number("initial-bits")?,
         };
         Ok(params.pack().into())
+    }
+
+    fn refusals(&self) -> &'static [Refusal] {
+        &REFUSALS
+    }
+
+    fn rules(&self) -> &'static [Rule] {
+        &RULES
+    }
+
+    fn sample(&self) -> &'static [&'static str] {
+        &["interval=4", "ticket-bond=10", "initial-bits=7"]
+    }
+
+    fn wants_randomness(&self) -> bool {
+        true
+    }
+
+    fn rounds(&self) -> Option<&'static dyn Rounds> {
+        Some(&MECHANISM)
     }
 
     fn wants_puzzle(&self) -> bool {

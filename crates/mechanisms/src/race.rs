@@ -5,6 +5,7 @@ use alloy::primitives::{B256, Bytes, U256};
 use provery_bindings::Race as Contract;
 use provery_types::Terms;
 
+use crate::refusal::{Class, Kind, Refusal, Rule};
 use crate::view::{Decision, Reason, SlotView};
 use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
 
@@ -46,6 +47,18 @@ impl Params {
     }
 }
 
+const REFUSALS: [Refusal; 1] = [Refusal::new(
+    "HandicapNotOver",
+    Class::NotYet,
+    Kind::NotReady,
+    "the payee has won more than its share of late; its proof is taken from the second named",
+)];
+
+const RULES: [Rule; 2] = [
+    Rule::new("window", "--mechanism-option window must be above 0, and smaller"),
+    Rule::new("delay", "--mechanism-option delay must be above 0 and below --exclusive"),
+];
+
 impl Mechanism for Race {
     fn name(&self) -> &'static str {
         "Race"
@@ -79,6 +92,14 @@ impl Mechanism for Race {
     }
 
     /// As soon as the slot is open, whoever else may be at it.
+    fn refusals(&self) -> &'static [Refusal] {
+        &REFUSALS
+    }
+
+    fn rules(&self) -> &'static [Rule] {
+        &RULES
+    }
+
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         match phase::decide(view) {
             Decision::Wait { reason: Reason::OthersFirst, .. } => {

@@ -5,6 +5,7 @@ use alloy::sol_types::{SolCall, SolValue};
 use provery_bindings::ReverseDutchAuction as Contract;
 use provery_types::{Slot, Terms};
 
+use crate::refusal::Rule;
 use crate::view::{Decision, Errand, SlotView};
 use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
 
@@ -53,6 +54,11 @@ pub fn price_at(slot: &Slot, terms: &Terms, now: u64) -> u128 {
     Params::of(terms).price(terms.price.to::<u128>(), now.saturating_sub(slot.openedAt.to::<u64>()))
 }
 
+const RULES: [Rule; 2] = [
+    Rule::new("floorPrice", "--mechanism-option floor must not be above --price"),
+    Rule::new("rise", "--mechanism-option rise must be above 0"),
+];
+
 impl Mechanism for ReverseDutchAuction {
     fn name(&self) -> &'static str {
         "ReverseDutchAuction"
@@ -80,6 +86,14 @@ impl Mechanism for ReverseDutchAuction {
     fn params(&self, choices: &Choices) -> Result<B256, OptionError> {
         let params = Params { floor_price: choices.amount("floor", 96)?, rise: choices.number("rise")? };
         Ok(params.pack().into())
+    }
+
+    fn rules(&self) -> &'static [Rule] {
+        &RULES
+    }
+
+    fn sample(&self) -> &'static [&'static str] {
+        &["floor=1", "rise=15"]
     }
 
     fn decide(&self, view: &SlotView<'_>) -> Decision {

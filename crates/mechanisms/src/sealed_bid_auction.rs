@@ -10,6 +10,7 @@ use alloy::sol_types::{SolCall, SolEvent, SolValue};
 use provery_bindings::SealedBidAuction as Contract;
 use provery_types::Terms;
 
+use crate::refusal::{Class, DEPOSIT_TOO_SMALL, Kind, Refusal, Rule};
 use crate::view::{Decision, Errand, Reason, SlotView};
 use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
 
@@ -156,6 +157,71 @@ impl SealedBidAuction {
     }
 }
 
+const ANOTHER_PHASE: &str = "the auction is in another phase; run this again between the seconds named";
+const ONE_BID: &str = "this key's bid is in already; there is one bid a key";
+const NO_SUCH_BID: &str = "this key committed to no such bid, or has revealed it";
+
+const REFUSALS: [Refusal; 15] = [
+    DEPOSIT_TOO_SMALL,
+    Refusal::new(
+        "SlotMismatch",
+        Class::Failing,
+        Kind::SlotNotFound,
+        "there is no such open slot; `provery slot list` shows those there are",
+    ),
+    Refusal::new(
+        "BidsCommitted",
+        Class::Failing,
+        Kind::WrongTime,
+        "bids stand, so the slot cannot be taken back; let the auction end",
+    ),
+    Refusal::new(
+        "AuctionNotOpen",
+        Class::Raced,
+        Kind::WrongTime,
+        "no auction runs for the slot: there was none, or it is over",
+    ),
+    Refusal::new(
+        "CommitOver",
+        Class::Raced,
+        Kind::WrongTime,
+        "it is too late to bid; bids can only be revealed now",
+    ),
+    Refusal::new("NotRevealTime", Class::Raced, Kind::WrongTime, ANOTHER_PHASE),
+    Refusal::new("NotSettleTime", Class::Raced, Kind::WrongTime, ANOTHER_PHASE),
+    Refusal::new("AuctionNotOver", Class::Failing, Kind::WrongTime, ANOTHER_PHASE),
+    Refusal::new("AlreadyCommitted", Class::Raced, Kind::AlreadyDone, ONE_BID),
+    Refusal::new("AlreadyRevealed", Class::Raced, Kind::AlreadyDone, ONE_BID),
+    Refusal::new(
+        "AuctionFull",
+        Class::Failing,
+        Kind::WrongTime,
+        "the auction takes no more bids; wait for the next slot",
+    ),
+    Refusal::new("CommitmentZero", Class::Failing, Kind::OfferInvalid, NO_SUCH_BID),
+    Refusal::new("CommitmentMismatch", Class::Raced, Kind::OfferInvalid, NO_SUCH_BID),
+    Refusal::new(
+        "NoBids",
+        Class::Failing,
+        Kind::WrongTime,
+        "nobody revealed a bid at or below the reserve; the slot opens to all",
+    ),
+    Refusal::new(
+        "NotLeader",
+        Class::Failing,
+        Kind::NotHolder,
+        "the leading bid is for another prover; settle for that one",
+    ),
+];
+
+const RULES: [Rule; 5] = [
+    Rule::new("commitWindow", "--mechanism-option commit must be above 0"),
+    Rule::new("revealWindow", "--mechanism-option reveal must be above 0"),
+    Rule::new("settleWindow", "--mechanism-option settle must be above 0"),
+    Rule::new("bidBond", "--mechanism-option bid-bond must be above 0"),
+    Rule::new("price", "--price must be above 0, and below 2^88 base units in an auction"),
+];
+
 impl Mechanism for SealedBidAuction {
     fn name(&self) -> &'static str {
         "SealedBidAuction"
@@ -270,6 +336,22 @@ impl Mechanism for SealedBidAuction {
     }
 
     /// Like every slot's; but whoever leads begins to prove before the auction is settled.
+    fn refusals(&self) -> &'static [Refusal] {
+        &REFUSALS
+    }
+
+    fn rules(&self) -> &'static [Rule] {
+        &RULES
+    }
+
+    fn sample(&self) -> &'static [&'static str] {
+        &["commit=4", "reveal=4", "settle=10", "bid-bond=10"]
+    }
+
+    fn begins_early(&self) -> bool {
+        true
+    }
+
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         let undecided = view.slot.prover.is_zero() && view.now < view.exclusive_until();
         if undecided && view.taking {

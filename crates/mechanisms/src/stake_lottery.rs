@@ -1,18 +1,38 @@
 //! The stake lottery: the contract draws the winner as the slot opens, so all that is left to a prover is to prove what
-//! it won and to rescue what others missed. Why a draw went as it did is [`crate::lottery`]'s to say.
+//! it won and to rescue what others missed. Why a draw went as it did is [`crate::draw`]'s to say.
 
 use alloy::primitives::Bytes;
 use alloy::sol_types::SolValue;
 use provery_bindings::StakeLottery as Contract;
 
+use crate::refusal::{Class, HISTORY_MISSING, Kind, Refusal, SEED_MISSING};
 use crate::view::{Decision, SlotView};
-use crate::{Fact, Line, Mechanism, Parts, Past, lottery::PassedOver, phase};
+use crate::{Fact, Line, Mechanism, Parts, Past, draw::PassedOver, phase};
 
 /// See the module.
 #[derive(Debug)]
 pub struct StakeLottery;
 
 pub const MECHANISM: StakeLottery = StakeLottery;
+
+const HEADERS: &str = "the headers that the RPC gave do not lead to the epoch's seed block; run this again, or use another node";
+
+const REFUSALS: [Refusal; 8] = [
+    SEED_MISSING,
+    HISTORY_MISSING,
+    Refusal::new("BondZero", Class::Failing, Kind::TermsRejected, "--bond must be above 0 under this mechanism"),
+    // The epoch is over, or a reorg took the seed's block.
+    Refusal::new(
+        "EpochOutOfReach",
+        Class::Raced,
+        Kind::NotReady,
+        "that epoch needs no seed any more, or its seed block is not there yet; wait until it is due",
+    ),
+    Refusal::new("HeaderMalformed", Class::Failing, Kind::Endpoint, HEADERS),
+    Refusal::new("HeaderUnknown", Class::Raced, Kind::Endpoint, HEADERS),
+    Refusal::new("NotSeedBlock", Class::Raced, Kind::Endpoint, HEADERS),
+    Refusal::new("ParentMismatch", Class::Raced, Kind::Endpoint, HEADERS),
+];
 
 impl Mechanism for StakeLottery {
     fn name(&self) -> &'static str {
@@ -29,6 +49,14 @@ impl Mechanism for StakeLottery {
 
     fn constructor(&self, parts: &Parts) -> Vec<u8> {
         (parts.registry, parts.market, parts.randomness).abi_encode_params()
+    }
+
+    fn draws(&self) -> bool {
+        true
+    }
+
+    fn refusals(&self) -> &'static [Refusal] {
+        &REFUSALS
     }
 
     fn decide(&self, view: &SlotView<'_>) -> Decision {

@@ -1,5 +1,6 @@
-//! What a failed send means: losing a race is normal, failing is not.
+//! What a failed send means: that another was faster is normal, failing is not.
 
+use provery_mechanisms::refusal::{self, refusal};
 use provery_txmgr::SendError;
 
 use crate::slots::Input;
@@ -18,25 +19,6 @@ pub enum Class {
     /// Something is wrong that this node cannot mend by itself, such as an empty account. It goes on trying, slowly.
     Failing,
 }
-
-/// What an errand meets when another was faster, or its time has passed.
-const ERRAND_RACED: [&str; 15] = [
-    "TermsNotAccepted",
-    "SlotAlreadyAllocated",
-    "SlotOpenToAll",
-    "SlotNotHeld",
-    "HandOverNotOffered",
-    "HandOverExpired",
-    "RightTaken",
-    "TargetMissed",
-    "AuctionNotOpen",
-    "AlreadyCommitted",
-    "AlreadyRevealed",
-    "CommitmentMismatch",
-    "CommitOver",
-    "NotRevealTime",
-    "NotSettleTime",
-];
 
 /// Seconds before a send that came too soon is tried again.
 const SOON: u64 = 2;
@@ -60,15 +42,17 @@ fn classify_revert(name: &str) -> Class {
         "SlotNotOpen" | "SlotHasExpired" => Class::Raced,
         // A slot is settled or dropped as its premise was; a reorg took that back.
         "PremiseOpen" | "NotRequester" => Class::Raced,
-        // The epoch is over, or a reorg took the seed's block.
-        "EpochOutOfReach" | "HeaderUnknown" | "ParentMismatch" | "NotSeedBlock" => Class::Raced,
+        // What an errand or a hand-over meets when another was faster, or its time has passed.
+        "SlotAlreadyAllocated" | "SlotOpenToAll" | "SlotNotHeld" | "TermsNotAccepted" => Class::Raced,
+        "HandOverNotOffered" | "HandOverExpired" => Class::Raced,
         // Stake that is in other slots' bonds comes back.
-        "SeedMissing" | "NotAllocatedProver" | "SlotNotExpired" | "HandicapNotOver" | "InsufficientStake" => {
-            Class::NotYet
-        }
-        _ if ERRAND_RACED.contains(&name) => Class::Raced,
+        "NotAllocatedProver" | "SlotNotExpired" | "InsufficientStake" => Class::NotYet,
         "ProofInvalid" | "StatementMismatch" | "PayeeInvalid" => Class::Refused,
-        _ => Class::Failing,
+        _ => match refusal(name).map(|refusal| refusal.class) {
+            Some(refusal::Class::Raced) => Class::Raced,
+            Some(refusal::Class::NotYet) => Class::NotYet,
+            Some(refusal::Class::Failing) | None => Class::Failing,
+        },
     }
 }
 

@@ -7,8 +7,8 @@ use alloy::{
     sol_types::{SolCall, SolValue},
 };
 use provery_bindings::{
-    CircuitRegistry, DevelopmentToken, HandOvers, HandOvers::HandOver, ProofMarket, ProverRegistry,
-    SealedBidAuction, StakeLottery, TransferRollup,
+    CircuitRegistry, DevelopmentToken, HandOvers, HandOvers::HandOver, IBondEscrow, IMechanism, ProofMarket,
+    ProverRegistry, TransferRollup,
 };
 use provery_types::{DELEGATION_POOLS, Deployment, Slot, Terms};
 
@@ -56,7 +56,7 @@ pub struct Calls {
     hand_overs: Address,
     registry: Address,
     circuits: Address,
-    pub(crate) lottery: Address,
+    pub(crate) seeds: Address,
     asset: Address,
     pub(crate) pools: Address,
 }
@@ -68,7 +68,7 @@ impl Calls {
             hand_overs: deployment.hand_overs(),
             registry: deployment.registry(),
             circuits: deployment.circuits(),
-            lottery: deployment.lottery(),
+            seeds: deployment.epoch_seeds(),
             asset: deployment.asset,
             pools: deployment.address(DELEGATION_POOLS),
         }
@@ -155,7 +155,7 @@ impl Calls {
     /// Fails with a named error unless the mechanism can serve the terms. To be checked, not sent.
     pub fn validate_terms(&self, mechanism: Address, terms: &Terms) -> Call {
         // Every mechanism's is alike.
-        let selector = StakeLottery::validateTermsCall::SELECTOR;
+        let selector = IMechanism::validateTermsCall::SELECTOR;
         let data = [selector.as_slice(), &(terms.clone(),).abi_encode_params()].concat();
         Call { to: Some(mechanism), data: data.into(), value: U256::ZERO, kind: "validate_terms", gas: None }
     }
@@ -164,11 +164,11 @@ impl Calls {
 
     /// Needs an allowance; [`crate::Sender::deposit`] sees to it.
     pub fn deposit(&self, mechanism: Address, amount: U256) -> Call {
-        Call::new("deposit", mechanism, &SealedBidAuction::depositCall { amount })
+        Call::new("deposit", mechanism, &IBondEscrow::depositCall { amount })
     }
 
     pub fn withdraw_deposit(&self, mechanism: Address, to: Address, amount: U256) -> Call {
-        Call::new("withdraw_deposit", mechanism, &SealedBidAuction::withdrawCall { to, amount })
+        Call::new("withdraw_deposit", mechanism, &IBondEscrow::withdrawCall { to, amount })
     }
 
     // The secondary market.
@@ -317,7 +317,7 @@ impl Calls {
     // A rollup.
 
     /// `parent` is the block it builds on and the root that claims. `mechanism_data` is what the market's mechanism wants to
-    /// know of a slot as it opens: nothing, an agreement's offer, or what brings a lottery's seed in.
+    /// know of a slot as it opens: nothing, a prover's offer, or what brings the epoch's seed in.
     pub fn post_block(
         &self,
         rollup: Address,

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use provery_bindings::{CircuitRegistry, ProofMarket, ProverRegistry, StakeLottery, TransferRollup};
+use provery_bindings::{CircuitRegistry, ProofMarket, ProverRegistry, TransferRollup, epoch_seeds};
 use provery_types::{Address, Currency, Deployment, is_development_chain};
 
 use alloy::providers::RootProvider;
@@ -108,8 +108,8 @@ impl Chain {
         ProverRegistry::new(self.deployment.registry(), self.rpc.provider().clone())
     }
 
-    pub fn lottery_contract(&self) -> StakeLottery::StakeLotteryInstance<RootProvider> {
-        StakeLottery::new(self.deployment.lottery(), self.rpc.provider().clone())
+    pub fn seeds_contract(&self) -> epoch_seeds::Instance<RootProvider> {
+        epoch_seeds::new(self.deployment.epoch_seeds(), self.rpc.provider().clone())
     }
 
     pub fn circuits_contract(&self) -> CircuitRegistry::CircuitRegistryInstance<RootProvider> {

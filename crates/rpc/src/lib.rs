@@ -47,7 +47,7 @@ pub use gas::{DataFees, Fees, Quote, Receipt, Surcharge};
 pub use new_heads::new_heads;
 pub use pool_calls::PoolCalls;
 pub use reads::{
-    MarketRecord, MiningRound, PoolBatch, PoolMarket, PoolPolicy, PoolRecord, PoolSummary, Probe,
+    MarketRecord, PoolBatch, PoolMarket, PoolPolicy, PoolRecord, PoolSummary, Probe,
     RegistryParams, RollupState, SeedBlock, SeedError, TermsRecord, asset, history,
 };
 pub use rpc::Rpc;

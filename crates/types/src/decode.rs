@@ -4,7 +4,7 @@ use alloy::{
     primitives::{Address, LogData, U256, aliases::I96},
     sol_types::SolEventInterface,
 };
-use provery_bindings::{CircuitRegistry, HandOvers, ProofMarket, ProverRegistry, StakeLottery};
+use provery_bindings::{CircuitRegistry, HandOvers, ProofMarket, ProverRegistry, epoch_seeds};
 
 use crate::Event;
 
@@ -14,12 +14,13 @@ pub enum Source {
     Market,
     HandOvers,
     Registry,
-    Lottery,
+    /// The mechanism that keeps the seeds of epochs.
+    Seeds,
     Circuits,
     /// What opens slots in a market, or what its workload reads beside that: logs are kept as they are, for the workload's own
     /// code to read. Anybody may have written such a contract.
     Workload,
-    /// A mechanism other than the lottery: its logs are kept as they are, for the mechanism's own code to read.
+    /// Another mechanism: its logs are kept as they are, for the mechanism's own code to read.
     Mechanism,
 }
 
@@ -37,7 +38,7 @@ pub enum DecodeError {
 impl Source {
     /// The source that the contract `name` of a deployment is, if its logs are followed.
     pub fn of_contract(name: &str) -> Option<Self> {
-        [Self::Market, Self::HandOvers, Self::Registry, Self::Lottery, Self::Circuits]
+        [Self::Market, Self::HandOvers, Self::Registry, Self::Seeds, Self::Circuits]
             .into_iter()
             .find(|source| source.name() == name)
     }
@@ -48,7 +49,7 @@ impl Source {
             Self::Market => "ProofMarket",
             Self::HandOvers => "HandOvers",
             Self::Registry => "ProverRegistry",
-            Self::Lottery => "StakeLottery",
+            Self::Seeds => epoch_seeds::NAME,
             Self::Circuits => "CircuitRegistry",
             Self::Workload => "workload",
             Self::Mechanism => "mechanism",
@@ -69,9 +70,7 @@ impl Event {
             Source::Registry => {
                 parse(source, log, ProverRegistry::ProverRegistryEvents::SELECTORS)?.map(registry).transpose()
             }
-            Source::Lottery => {
-                parse(source, log, StakeLottery::StakeLotteryEvents::SELECTORS)?.map(lottery).transpose()
-            }
+            Source::Seeds => parse(source, log, epoch_seeds::Events::SELECTORS)?.map(seeds).transpose(),
             Source::Circuits => {
                 Ok(parse(source, log, CircuitRegistry::CircuitRegistryEvents::SELECTORS)?.map(circuits))
             }
@@ -221,8 +220,8 @@ fn registry(event: ProverRegistry::ProverRegistryEvents) -> Result<Event, Decode
     })
 }
 
-fn lottery(event: StakeLottery::StakeLotteryEvents) -> Result<Event, DecodeError> {
-    use StakeLottery::StakeLotteryEvents as E;
+fn seeds(event: epoch_seeds::Events) -> Result<Event, DecodeError> {
+    use epoch_seeds::Events as E;
     Ok(match event {
         E::EpochSeeded(e) => Event::EpochSeeded { epoch: count("epoch", e.epoch)?, seed: e.seed },
         E::EpochSeedless(e) => Event::EpochSeedless { epoch: count("epoch", e.epoch)? },
@@ -294,13 +293,13 @@ mod tests {
     #[test]
     fn cut_data_and_numbers_too_large_are_errors() {
         let event =
-            StakeLottery::EpochSeeded { epoch: U256::MAX, seed: U256::from(1), blockNumber: U256::ZERO };
+            epoch_seeds::EpochSeeded { epoch: U256::MAX, seed: U256::from(1), blockNumber: U256::ZERO };
         let mut log = event.encode_log_data();
         assert!(matches!(
-            Event::decode(Source::Lottery, &log),
+            Event::decode(Source::Seeds, &log),
             Err(DecodeError::TooLarge { field: "epoch", .. })
         ));
         log.data = Bytes::new();
-        assert!(matches!(Event::decode(Source::Lottery, &log), Err(DecodeError::Malformed { .. })));
+        assert!(matches!(Event::decode(Source::Seeds, &log), Err(DecodeError::Malformed { .. })));
     }
 }

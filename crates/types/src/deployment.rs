@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256, U256};
+use provery_bindings::epoch_seeds;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -72,22 +73,16 @@ pub struct Deployment {
 }
 
 /// Contracts that every deployment has. It may have more: each mechanism is named by its contract.
-pub const REQUIRED_CONTRACTS: [&str; 7] = [
-    PROOF_MARKET,
-    PROOF_MARKET_EXT,
-    HAND_OVERS,
-    TERMS_RULES,
-    PROVER_REGISTRY,
-    CIRCUIT_REGISTRY,
-    STAKE_LOTTERY,
-];
+pub const REQUIRED_CONTRACTS: [&str; 7] =
+    [PROOF_MARKET, PROOF_MARKET_EXT, HAND_OVERS, TERMS_RULES, PROVER_REGISTRY, CIRCUIT_REGISTRY, EPOCH_SEEDS];
 pub const PROOF_MARKET: &str = "ProofMarket";
 pub const PROOF_MARKET_EXT: &str = "ProofMarketExt";
 pub const HAND_OVERS: &str = "HandOvers";
 pub const TERMS_RULES: &str = "TermsRules";
 pub const PROVER_REGISTRY: &str = "ProverRegistry";
 pub const CIRCUIT_REGISTRY: &str = "CircuitRegistry";
-pub const STAKE_LOTTERY: &str = "StakeLottery";
+/// The mechanism that keeps the seeds of epochs.
+pub const EPOCH_SEEDS: &str = epoch_seeds::NAME;
 pub const DELEGATION_POOL_POLICIES: &str = "DelegationPoolPolicies";
 /// The code of all pools; no pool itself.
 pub const DELEGATION_POOL: &str = "DelegationPool";
@@ -172,8 +167,9 @@ impl Deployment {
         self.address(CIRCUIT_REGISTRY)
     }
 
-    pub fn lottery(&self) -> Address {
-        self.address(STAKE_LOTTERY)
+    /// The contract that keeps the seeds of epochs.
+    pub fn epoch_seeds(&self) -> Address {
+        self.address(EPOCH_SEEDS)
     }
 
     /// The rollup named `name`.
@@ -283,9 +279,9 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let mut deployment = deployment();
-        deployment.contracts.remove(STAKE_LOTTERY);
-        let error = Deployment::from_json(&deployment.to_json()).expect_err("no lottery");
-        assert!(error.to_string().contains(STAKE_LOTTERY), "{error}");
+        deployment.contracts.remove(EPOCH_SEEDS);
+        let error = Deployment::from_json(&deployment.to_json()).expect_err("no seeds");
+        assert!(error.to_string().contains(EPOCH_SEEDS), "{error}");
     }
 
     #[test]

@@ -22,6 +22,8 @@ const EXPORTED: &[&str] = &[
     "DelegationPools",
     "DevelopmentToken",
     "HandOvers",
+    "IBondEscrow",
+    "IMechanism",
     "IVerifier",
     "ProofMarket",
     "ProofMarketExt",

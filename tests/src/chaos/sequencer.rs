@@ -42,8 +42,8 @@ impl Sequencer {
         let data = Bytes::from(dice.bytes(BLOCK_BYTES));
         let root: U256 = state.head_root;
         let parent = (state.head, root);
-        let opening = if self.terms.mechanism == self.chain.deployment().lottery() {
-            self.chain.lottery_opening_data().await.unwrap_or_default()
+        let opening = if self.terms.mechanism == self.chain.deployment().epoch_seeds() {
+            self.chain.drawn_opening_data().await.unwrap_or_default()
         } else {
             Bytes::new()
         };

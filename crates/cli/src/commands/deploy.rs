@@ -46,7 +46,7 @@ pub struct DeployArgs {
     /// The ERC-20 of stakes, prices and rewards [default: a token that anyone may mint; on development chains only]
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     pub asset: Option<Address>,
-    /// What one unit of a lottery's weight is, in whole units of the asset; a millionth of one at least, and a million at most
+    /// What one unit of weight in draws is, in whole units of the asset; a millionth of one at least, and a million at most
     #[arg(long, value_name = "AMOUNT", default_value = "1")]
     pub stake_unit: Written,
     /// Seconds in an epoch: how long one seed lasts
@@ -67,12 +67,12 @@ pub struct DeployArgs {
     /// The longest expiry window that a market's terms may have, in seconds [default: --unbonding]
     #[arg(long, value_name = "S")]
     pub max_window: Option<u32>,
-    /// A contract that gives the lottery and mining their randomness; needed where blocks carry none (several rollups)
+    /// A contract that gives draws their randomness; needed where blocks carry none (several rollups)
     /// [default: the chain's blocks]
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     pub randomness: Option<Address>,
-    /// Take the blocks' randomness though several blocks share it, as on the OP Stack: whoever makes the blocks then knows whom the
-    /// lottery and mining draw before it makes them, and may choose
+    /// Take the blocks' randomness though several blocks share it, as on the OP Stack: whoever makes the blocks then knows whom
+    /// every draw takes before it makes them, and may choose
     #[arg(long, conflicts_with = "randomness")]
     pub trust_block_producer: bool,
     /// Where the mining puzzle's keys are; on a development chain they are made if they are missing [env:
@@ -325,8 +325,8 @@ fn puzzle_keys(args: &DeployArgs) -> Result<VerifyingKeyFile, KeyError> {
     puzzle::load_verifying(&config::keys_dir(args.keys.clone()), None)
 }
 
-/// The creation code of the mining puzzle's verifier; nothing where there are no keys for it that may be used: then there is
-/// no mining on this chain.
+/// The creation code of the mining puzzle's verifier; nothing where there are no keys for it that may be used: then mechanisms
+/// that want it are left out.
 fn puzzle_code(context: &Context, args: &DeployArgs, development: bool) -> Result<Option<Bytes>> {
     let dir = config::keys_dir(args.keys.clone());
     if development && puzzle_keys(args).is_err() {
@@ -337,8 +337,9 @@ fn puzzle_code(context: &Context, args: &DeployArgs, development: bool) -> Resul
         Ok(verifying) if development || !verifying.manifest.development => verifying,
         Ok(_) | Err(_) => {
             context.out.warn(&format!(
-                "{} has no keys of the mining puzzle from a ceremony, so this deployment has no mining",
-                dir.display()
+                "{} has no keys of the mining puzzle from a ceremony, so this deployment leaves out what is mined for: {}",
+                dir.display(),
+                provery_mechanisms::words(|mechanism| mechanism.wants_puzzle())
             ));
             return Ok(None);
         }

@@ -15,8 +15,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct DepositArgs {
-    /// Which mechanism's escrow: vickrey or mining
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = mechanism_help())]
     mechanism: String,
     /// Whole units of the asset, such as 2.5; without it the deposit is shown
     #[arg(long)]
@@ -29,13 +28,25 @@ pub struct DepositArgs {
     to: Option<Address>,
 }
 
+fn keepers() -> String {
+    provery_mechanisms::words(|mechanism| mechanism.wants_deposit())
+}
+
+fn mechanism_help() -> String {
+    format!("Which mechanism's escrow, of those that keep bonds of their own: {}", keepers())
+}
+
 pub async fn run(context: &Context, args: DepositArgs) -> Result<()> {
     let session = context.signer().await?;
     let (mechanism, escrow) = terms::mechanism(session.deployment(), &args.mechanism)?;
     if !mechanism.wants_deposit() {
         return Err(fail(
             Code::Usage,
-            format!("{} needs no deposit: only vickrey and mining keep bonds of their own", args.mechanism),
+            format!(
+                "{} needs no deposit: those that keep bonds of their own are {}",
+                args.mechanism,
+                keepers()
+            ),
         ));
     }
     let me = session.me()?;

@@ -80,8 +80,7 @@ struct Changes {
     /// What is proven: a circuit's id in the CircuitRegistry
     #[arg(long, value_name = "ID")]
     circuit: Option<B256>,
-    /// Who decides who may prove: lottery, race, mining, dutch, vickrey, agreement, or a contract's address
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = terms::mechanism_help())]
     mechanism: Option<String>,
     /// A choice about the mechanism given with --mechanism
     #[arg(long = "mechanism-option", value_name = "NAME=VALUE", requires = "mechanism")]

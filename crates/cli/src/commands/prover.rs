@@ -81,7 +81,7 @@ pub enum ProverCommand {
         #[arg(value_parser = address::parse)]
         address: Option<Address>,
     },
-    /// What bonds of sealed bids and mining tickets are taken from
+    /// What bonds of bids and tickets are taken from
     #[command(
         after_help = "Example: provery prover deposit --mechanism vickrey --amount 5 --keystore prover.json"
     )]

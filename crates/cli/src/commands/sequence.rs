@@ -15,6 +15,7 @@ use clap::Args;
 use eyre::Result;
 use provery_bindings::{ProofMarket, TransferRollup};
 use provery_circuits::Traffic;
+use provery_mechanisms::refusal::{Kind, refusal};
 use provery_rpc::{ChainError, SeedError};
 use provery_txmgr::{Mined, SendError, make_block};
 use provery_types::{RollupRecord, Terms};
@@ -36,6 +37,7 @@ use crate::{
     error::{Code, fail},
     session::Session,
     signals,
+    terms::mechanism_at,
 };
 
 #[derive(Debug, Args)]
@@ -241,7 +243,7 @@ impl Sequencer<'_> {
                 self.waiting(of, &advice);
                 return Ok(false);
             }
-            if error.is_transient() || error.revert_name() == Some("CapacityReached") {
+            if error.is_transient() || refused_as(error) == Some(Kind::Busy) {
                 self.waiting("chain", &error.to_string());
                 return Ok(false);
             }
@@ -354,17 +356,18 @@ impl Sequencer<'_> {
         self.posted(&mined, &data)
     }
 
-    /// What the market's mechanism is told of the slot: an offer, or what brings a lottery's seed in.
+    /// What the market's mechanism is told of the slot: an offer, or what brings the epoch's seed in.
     async fn opening_data(&self) -> Result<Bytes> {
-        let is_lottery = self.terms.mechanism == self.session.deployment().lottery();
-        if !self.mechanism_data.is_empty() || !is_lottery {
+        let mechanism = mechanism_at(self.session.deployment(), self.terms.mechanism);
+        let draws = mechanism.is_some_and(|mechanism| mechanism.draws());
+        if !self.mechanism_data.is_empty() || !draws {
             return Ok(self.mechanism_data.clone());
         }
         let (chain, sender) = (&self.session.chain, self.session.sender()?);
-        match chain.lottery_opening_data().await {
+        match chain.drawn_opening_data().await {
             // A chain that mines only what it is sent.
             Err(SeedError::NotYet { .. }) if make_block(chain, sender).await? => {
-                Ok(chain.lottery_opening_data().await?)
+                Ok(chain.drawn_opening_data().await?)
             }
             data => Ok(data?),
         }
@@ -433,5 +436,10 @@ fn is_outdated(report: &eyre::Report) -> bool {
 
 /// Errors after which no slot can be opened under an offer any more.
 fn offer_is_over(error: &SendError) -> bool {
-    matches!(error.revert_name(), Some("OfferExpired" | "OfferRevoked"))
+    matches!(refused_as(error), Some(Kind::OfferExpired | Kind::OfferRevoked))
+}
+
+/// What the market's mechanism means by an error of its own.
+fn refused_as(error: &SendError) -> Option<Kind> {
+    refusal(error.revert_name()?).map(|refusal| refusal.kind)
 }

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use eyre::Result;
 use provery_mechanisms::{
     Past,
-    lottery::{self, Draw, Explanation},
+    draw::{self, Draw, Explanation},
     reward::Curve,
 };
 use provery_types::{SlotExt, Terms};
@@ -239,7 +239,7 @@ async fn show(context: &Context, market: Option<MarketRef>, id: u64) -> Result<(
     let mut draw = None;
     let mut why = Vec::new();
     if let (Some(terms), Some(mechanism)) = (&terms, mechanism) {
-        if terms.mechanism == session.deployment().lottery() {
+        if mechanism.draws() {
             let before = History::before_opening(&events, market, id);
             draw = explain(&session, &history, &before, &record, terms).await?;
         }
@@ -305,7 +305,7 @@ async fn explain(
         winner: record.allocated,
         max_draws: session.chain.max_draws().await?,
     };
-    Ok(Some(lottery::explain(
+    Ok(Some(draw::explain(
         &draw,
         |id| history.prover_by_id(id),
         |prover| before.record(prover, market, terms.version, registry.stake_unit),

@@ -1,9 +1,11 @@
 //! The contracts' named errors, each with what to do about it.
 
+use provery_mechanisms::refusal::{Kind, refusal};
+
 use super::one_line;
 use crate::{
     error::{Code, Failure},
-    terms::advice,
+    terms::{advice, mechanism_advice},
 };
 
 /// The contracts' own errors, by name.
@@ -12,11 +14,11 @@ pub fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
         "MarketNotFound" => {
             (Code::MarketNotFound, "the market does not exist; `provery market list` shows those that do")
         }
-        "MechanismTermsRejected" | "TermsRejected" => {
-            // `rule = expiryWindow`
-            (Code::TermsRejected, advice(detail.rsplit(' ').next().unwrap_or_default()))
+        // `rule = expiryWindow`
+        "TermsRejected" => (Code::TermsRejected, advice(detail.rsplit(' ').next().unwrap_or_default())),
+        "MechanismTermsRejected" => {
+            (Code::TermsRejected, mechanism_advice(None, detail.rsplit(' ').next().unwrap_or_default()))
         }
-        "BondZero" => (Code::TermsRejected, advice("bond")),
         "CapacityInvalid" => (Code::TermsRejected, "--capacity must be a power of two, 1 to 65536"),
         "TermsMismatch" => (Code::TermsRejected, "the market's terms changed meanwhile; run this again"),
         "VersionInvalid" => (
@@ -96,16 +98,11 @@ pub fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
     Failure::new(code, one_line(&format!("{kind} failed, {advice} ({name}{detail})")))
 }
 
-/// The errors of deposits, pools, hand-overs and the mechanisms other than the lottery.
+/// The errors of pools, hand-overs, chains of slots and mechanisms; mechanisms tell their own.
 pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
     match name {
-        // Deposits, and amounts of any kind.
+        // Amounts of any kind.
         "AmountZero" => (Code::Usage, "the amount must be above 0"),
-        "InsufficientDeposit" => (
-            Code::InsufficientCredit,
-            "the deposit in the mechanism's escrow does not cover it; add to it with `provery prover \
-             deposit`",
-        ),
         "RecipientInvalid" => {
             (Code::Usage, "neither the zero address nor the contract itself can receive; choose another")
         }
@@ -237,85 +234,17 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
         "ParamsRejected" => {
             (Code::Usage, "the registry's constructor refuses a number; change the one that the rule names")
         }
-        // Agreements.
-        "OfferExpired" => (Code::OfferExpired, "the offer has ended; ask the prover for a new one"),
-        "WrongRequester" | "WrongMarket" => {
-            (Code::OfferInvalid, "the offer is for another requester or market; ask the prover for one")
-        }
-        "PriceAboveTerms" | "PenaltyMismatch" | "WrongTerms" => (
-            Code::OfferInvalid,
-            "the offer does not fit the market's terms; ask the prover for one with this price and bond",
-        ),
-        "OfferRevoked" => (Code::OfferInvalid, "the prover revoked the offer; ask it for a new one"),
-        "SignatureInvalid" => {
-            (Code::OfferInvalid, "the offer is not signed by its prover, or was altered; ask for it again")
-        }
-        "CapacityReached" => (
-            Code::NotReady,
-            "the prover holds as many slots as it offered to; wait until one ends, or open without its \
-             offer",
-        ),
-        "NonceTooLow" => (Code::AlreadyDone, "these offers are revoked already; there is nothing to do"),
-        // Auctions and mining.
+        // Slots that a mechanism gives away.
         "SlotAlreadyAllocated" => (Code::SlotNotAllocated, "another prover has the slot already"),
         "SlotOpenToAll" => (Code::WrongTime, "the slot is open to all by now; prove it with `provery prove`"),
-        "SlotMismatch" => {
-            (Code::SlotNotFound, "there is no such open slot; `provery slot list` shows those there are")
-        }
         "SlotNotCancellable" => {
             (Code::SlotNotAllocated, "the slot is allocated, or open to all, and cannot be taken back")
         }
-        "BidsCommitted" => {
-            (Code::WrongTime, "bids stand, so the slot cannot be taken back; let the auction end")
-        }
-        "AuctionNotOpen" => (Code::WrongTime, "no auction runs for the slot: there was none, or it is over"),
-        "CommitOver" => (Code::WrongTime, "it is too late to bid; bids can only be revealed now"),
-        "NotRevealTime" | "NotSettleTime" | "AuctionNotOver" => {
-            (Code::WrongTime, "the auction is in another phase; run this again between the seconds named")
-        }
-        "AlreadyCommitted" | "AlreadyRevealed" => {
-            (Code::AlreadyDone, "this key's bid is in already; there is one bid a key")
-        }
-        "AuctionFull" => (Code::WrongTime, "the auction takes no more bids; wait for the next slot"),
-        "CommitmentZero" | "CommitmentMismatch" => {
-            (Code::OfferInvalid, "this key committed to no such bid, or has revealed it")
-        }
-        "NoBids" => (Code::WrongTime, "nobody revealed a bid at or below the reserve; the slot opens to all"),
-        "NotLeader" => (Code::NotHolder, "the leading bid is for another prover; settle for that one"),
-        "RoundNotStarted" => {
-            (Code::WrongTime, "no round runs: the market has opened no slot under this mechanism")
-        }
-        "RightTaken" => (Code::WrongTime, "the right to the next slot is another's; mine for the one after"),
-        "TargetMissed" => (Code::ProofInvalid, "the ticket misses the target; mine on"),
-        "TicketNotFound" | "TicketHeld" => {
-            (Code::NotReady, "there is no ticket to give up, or its slot may still open; try again later")
-        }
-        // Seeds.
-        "SeedMissing" => {
-            (Code::NotReady, "the seed that decides is not known yet; run this again a few blocks later")
-        }
-        "HistoryMissing" => (
-            Code::Foreseeable,
-            "this chain keeps no history of its blocks' hashes (EIP-2935), so there are no seeds; name a source of randomness \
-             with `provery deploy --randomness`",
-        ),
-        "EpochOutOfReach" => (
-            Code::NotReady,
-            "that epoch needs no seed any more, or its seed block is not there yet; wait until it is due",
-        ),
-        "HeaderMalformed" | "HeaderUnknown" | "NotSeedBlock" | "ParentMismatch" => (
-            Code::RpcRejected,
-            "the headers that the RPC gave do not lead to the epoch's seed block; run this again, or use another node",
-        ),
         // Verifying keys.
         "KeyPointAtInfinity" | "KeyPointNotInGroup" | "KeyPointsRelated" => (
             Code::KeyFileInvalid,
             "no proof can be checked against this verifying key; make the keys anew with `provery keys generate`, or fetch \
              them again",
-        ),
-        "HandicapNotOver" => (
-            Code::NotReady,
-            "the payee has won more than its share of late; its proof is taken from the second named",
         ),
         // What a node calls a failure that brings no reason.
         "Reverted" => (
@@ -323,7 +252,29 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
             "it gave no reason, and nothing was changed: it may need more gas than one transaction may have (16777216 where \
              EIP-7825 holds), or an instruction that the chain lacks",
         ),
-        _ => (Code::Reverted, "the contract refused it; nothing was changed"),
+        _ => match refusal(name) {
+            Some(refusal) => (code_of(refusal.kind), refusal.advice),
+            None => (Code::Reverted, "the contract refused it; nothing was changed"),
+        },
+    }
+}
+
+/// What programs are told of an error of a mechanism's.
+fn code_of(kind: Kind) -> Code {
+    match kind {
+        Kind::Usage => Code::Usage,
+        Kind::NotReady | Kind::Busy => Code::NotReady,
+        Kind::WrongTime => Code::WrongTime,
+        Kind::AlreadyDone => Code::AlreadyDone,
+        Kind::OfferExpired => Code::OfferExpired,
+        Kind::OfferRevoked | Kind::OfferInvalid => Code::OfferInvalid,
+        Kind::NotHolder => Code::NotHolder,
+        Kind::ProofInvalid => Code::ProofInvalid,
+        Kind::SlotNotFound => Code::SlotNotFound,
+        Kind::TermsRejected => Code::TermsRejected,
+        Kind::Deposit => Code::InsufficientCredit,
+        Kind::Chain => Code::Foreseeable,
+        Kind::Endpoint => Code::RpcRejected,
     }
 }
 

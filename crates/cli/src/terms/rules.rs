@@ -9,10 +9,11 @@ use alloy::{
 };
 use eyre::Result;
 use provery_bindings::{DecodedError, TermsRules, decode_revert};
+use provery_mechanisms::{Mechanism, refusal::rule};
 use provery_rpc::Call;
 use provery_types::{TERMS_RULES, Terms};
 
-use super::check_window;
+use super::{check_window, mechanism_at};
 use crate::{
     error::{Code, fail},
     session::Session,
@@ -31,12 +32,15 @@ pub async fn check(session: &Session, terms: &Terms, registered: bool) -> Result
         // The contract looks at the circuit last.
         let circuit = rule == "circuit" || error.name == "CircuitNotFound";
         if registered || !circuit {
-            return Err(broken("market", &rule, terms));
+            return Err(broken("market", &rule, advice(&rule), terms));
         }
     }
     let Call { to, data, .. } = session.calls().validate_terms(terms.mechanism, terms);
     match refused(session, to.unwrap_or(Address::ZERO), data.to_vec()).await? {
-        Some(error) => Err(broken("mechanism", &field(&error), terms)),
+        Some(error) => {
+            let (rule, known) = (field(&error), mechanism_at(deployment, terms.mechanism));
+            Err(broken("mechanism", &rule, mechanism_advice(known, &rule), terms))
+        }
         None => Ok(()),
     }
 }
@@ -64,11 +68,13 @@ fn field(error: &DecodedError) -> String {
     error.args.first().map_or_else(|| error.name.clone(), |(_, value)| value.clone())
 }
 
-fn broken(whose: &str, rule: &str, terms: &Terms) -> eyre::Report {
-    let now = value(rule, terms).map(|value| format!(" ({value})")).unwrap_or_default();
+fn broken(whose: &str, rule: &str, advice: &str, terms: &Terms) -> eyre::Report {
+    // A mechanism's own rule may be about another flag besides its choice.
+    let window = || advice.contains("--exclusive").then(|| format!("--exclusive {}", terms.exclusiveWindow));
+    let now = value(rule, terms).or_else(window).map(|value| format!(" ({value})")).unwrap_or_default();
     fail(
         Code::TermsRejected,
-        format!("the terms break a rule of the {whose}{now}, so nothing was sent: {} [{rule}]", advice(rule)),
+        format!("the terms break a rule of the {whose}{now}, so nothing was sent: {advice} [{rule}]"),
     )
 }
 
@@ -76,7 +82,7 @@ fn broken(whose: &str, rule: &str, terms: &Terms) -> eyre::Report {
 pub fn advice(rule: &str) -> &'static str {
     match rule {
         "address" => "--requester, --mechanism and the circuit's verifier must be addresses other than zero",
-        "price" => "--price must be above 0 (and below 2^88 base units in an auction)",
+        "price" => "--price must be above 0",
         "windows" => "--fast must not be above --exclusive, nor twice --exclusive above --expiry",
         "expiryWindow" => {
             "--expiry must be longer: long enough for whoever gets the slot and then a rescuer to have --exclusive each, \
@@ -98,19 +104,13 @@ pub fn advice(rule: &str) -> &'static str {
         }
         "mechanismParams" => "the mechanism does not know all of these --mechanism-option settings",
         "bond" => "--bond must be above 0 under this mechanism",
-        "commitWindow" => "--mechanism-option commit must be above 0",
-        "revealWindow" => "--mechanism-option reveal must be above 0",
-        "settleWindow" => "--mechanism-option settle must be above 0",
-        "bidBond" => "--mechanism-option bid-bond must be above 0",
-        "floorPrice" => "--mechanism-option floor must not be above --price",
-        "rise" => "--mechanism-option rise must be above 0",
-        "interval" => "--mechanism-option interval must be above 0",
-        "ticketBond" => "--mechanism-option ticket-bond must be above 0",
-        "initialBits" => "--mechanism-option initial-bits must be smaller",
-        "window" => "--mechanism-option window must be above 0, and smaller",
-        "delay" => "--mechanism-option delay must be above 0 and below --exclusive",
         _ => "--mechanism must be a contract that takes these terms",
     }
+}
+
+/// The same for a rule of a mechanism, which says for itself what no other has.
+pub fn mechanism_advice(mechanism: Option<&dyn Mechanism>, name: &str) -> &'static str {
+    rule(mechanism, name).unwrap_or_else(|| advice(name))
 }
 
 /// What the terms say where the rule is about it.
@@ -126,7 +126,6 @@ fn value(rule: &str, terms: &Terms) -> Option<String> {
         "forfeit" => format!("--forfeit-bps {}", terms.forfeitBps),
         "outputs" => format!("--outputs {}", terms.outputs),
         "callback" => format!("--callback-gas {}", terms.callbackGas),
-        "delay" => format!("--exclusive {}", terms.exclusiveWindow),
         _ => return None,
     })
 }
@@ -164,8 +163,8 @@ mod tests {
         assert!(rules.len() > 20, "{rules:?}");
         let unknown = advice("");
         for rule in rules {
-            assert!(advice(&rule) != unknown, "{rule}");
-            assert!(advice(&rule).contains("--"), "{rule}: {}", advice(&rule));
+            let told = mechanism_advice(None, &rule);
+            assert!(told != unknown && told.contains("--"), "{rule}: {told}");
         }
     }
 }

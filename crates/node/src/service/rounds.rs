@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, B256};
-use provery_mechanisms::mining;
+use provery_mechanisms::Rounds as Reads;
 use provery_rpc::{Chain, ChainError};
 use provery_txmgr::{SendError, make_block};
 use provery_types::BlockRef;
@@ -113,9 +113,16 @@ impl Service {
         let Some(head) = self.book.head() else { return };
         let on = self.book.rounds(policy);
         for (contract, key) in self.rounds.due(&on, head.hash, Instant::now()) {
+            let Some(reads) = self.book.mechanism(contract).and_then(|mechanism| mechanism.rounds()) else {
+                continue;
+            };
             let chain = self.chain.clone();
             self.sends.spawn(async move {
-                Sent::Round(Look { key, block: head.hash, found: look(&chain, contract, key, &head).await })
+                Sent::Round(Look {
+                    key,
+                    block: head.hash,
+                    found: look(&chain, reads, contract, key, &head).await,
+                })
             });
         }
         if self.chain.rpc().is_development() && self.rounds.stuck(Instant::now()) {
@@ -138,18 +145,31 @@ impl Service {
     }
 }
 
-async fn look(chain: &Chain, contract: Address, key: SlotKey, head: &BlockRef) -> Result<Found, ChainError> {
-    let round = chain.mining_round(contract, key.market, head.hash).await?;
+async fn look(
+    chain: &Chain,
+    reads: &dyn Reads,
+    contract: Address,
+    key: SlotKey,
+    head: &BlockRef,
+) -> Result<Found, ChainError> {
+    let answer = chain.raw_call(contract, reads.request(key.market), Some(head.hash), "round").await?;
+    let round = reads.round(&answer).ok_or_else(|| chain.senseless("round", "no round".to_owned()))?;
     if round.slot != key.id {
         return Ok(Found::default());
     }
     // The contract knows the hash of the newest block only in the next one, which is the first to take a ticket of it.
-    let newest = mining::seed_block(round.started_in, head.number + 1) == Some(head.number);
-    if newest && !chain.mining_has_beacon(contract).await? {
-        let seed = mining::seed(head.hash, chain.rpc().chain_id(), contract, key.market, key.id);
+    let newest = reads.seed_block(round.started_in, head.number + 1) == Some(head.number);
+    if newest && !has_beacon(chain, reads, contract).await? {
+        let seed = reads.seed(head.hash, chain.rpc().chain_id(), contract, key.market, key.id);
         return Ok(Found { seed: Some(seed), ready: false });
     }
     Ok(Found { seed: round.seed, ready: round.seed.is_some() })
+}
+
+/// Whether a beacon seeds the rounds, and not the chain's own blocks.
+async fn has_beacon(chain: &Chain, reads: &dyn Reads, contract: Address) -> Result<bool, ChainError> {
+    let answer = chain.raw_call(contract, reads.beacon_request(), None, "randomness").await?;
+    Ok(answer.iter().any(|byte| *byte != 0))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use alloy::{
     rpc::types::Filter,
     sol_types::SolEvent,
 };
-use provery_bindings::{Circuit, DevelopmentToken, Position, ProofMarket, Prover, SealedBidAuction};
+use provery_bindings::{Circuit, DevelopmentToken, IBondEscrow, Position, ProofMarket, Prover};
 use provery_types::{Slot, SlotState, Terms, terms_hash};
 
 use super::history::each_range;
@@ -162,26 +162,26 @@ impl Chain {
 
     /// The last epoch that has come and whose seed is known, and the seed; both 0 if that is neither this one nor the last.
     pub async fn seed(&self) -> Result<(u64, U256), ChainError> {
-        let lottery = self.lottery_contract();
-        let current = read!(self, lottery, currentSeed())?;
+        let seeds = self.seeds_contract();
+        let current = read!(self, seeds, currentSeed())?;
         let epoch = self.number("currentSeed", current.epoch)?;
         if current.known {
             return Ok((epoch, current.seed));
         }
         let before = epoch.saturating_sub(1);
-        let last = read!(self, lottery, seedOf(U256::from(before)))?;
+        let last = read!(self, seeds, seedOf(U256::from(before)))?;
         Ok(if last.known { (before, last.seed) } else { Default::default() })
     }
 
     /// Unix seconds: the first block at or after it seeds `epoch`.
     pub async fn seed_time(&self, epoch: u64) -> Result<u64, ChainError> {
-        let time = read!(self, self.lottery_contract(), seedTime(U256::from(epoch)))?;
+        let time = read!(self, self.seeds_contract(), seedTime(U256::from(epoch)))?;
         self.number("seedTime", time)
     }
 
     /// Draws a slot makes before it is left open to all.
     pub async fn max_draws(&self) -> Result<u64, ChainError> {
-        let draws = read!(self, self.lottery_contract(), MAX_DRAWS())?;
+        let draws = read!(self, self.seeds_contract(), MAX_DRAWS())?;
         self.number("MAX_DRAWS", draws)
     }
 
@@ -272,7 +272,7 @@ impl Chain {
     /// Asset wei that a key deposited with a mechanism that keeps bonds of its own, less those that are locked.
     pub async fn deposited(&self, escrow: Address, key: Address) -> Result<U256, ChainError> {
         // Every such mechanism's escrow is the same contract.
-        let escrow = SealedBidAuction::new(escrow, self.rpc().provider().clone());
+        let escrow = IBondEscrow::new(escrow, self.rpc().provider().clone());
         read!(self, escrow, balanceOf(key))
     }
 
@@ -320,7 +320,8 @@ impl Chain {
         u64::try_from(value).map_err(|_| self.senseless(method, value.to_string()))
     }
 
-    fn senseless(&self, method: &'static str, reason: String) -> ChainError {
+    /// What an endpoint answered to `method` makes no sense.
+    pub fn senseless(&self, method: &'static str, reason: String) -> ChainError {
         ChainError::Inconsistent { url: self.rpc().name().to_string(), method, reason }
     }
 }

@@ -5,8 +5,8 @@ mod history;
 mod market;
 mod pool;
 mod probe;
+mod raw;
 mod read;
-mod rounds;
 mod seed;
 
 #[cfg(test)]
@@ -15,5 +15,4 @@ pub use history::history;
 pub use market::{MarketRecord, RegistryParams, RollupState, TermsRecord};
 pub use pool::{PoolBatch, PoolMarket, PoolPolicy, PoolRecord, PoolSummary};
 pub use probe::Probe;
-pub use rounds::MiningRound;
 pub use seed::{SeedBlock, SeedError};

@@ -11,7 +11,7 @@ use alloy::{
     rlp,
     rpc::types::Header as RpcHeader,
 };
-use provery_bindings::StakeLottery;
+use provery_bindings::epoch_seeds;
 use provery_types::is_development_chain;
 
 use crate::{Call, Calls, Chain, ChainError, reads::read::read, view::View};
@@ -122,13 +122,13 @@ impl View {
     }
 }
 
-/// Why there are no data to open a slot of a lottery with.
+/// Why there are no data to open a slot with that is drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
     #[error(transparent)]
     Chain(#[from] ChainError),
     #[error(
-        "epoch {epoch} of the lottery has no seed yet: it follows from the first block at or after {time} (unix seconds); try again when there is one"
+        "epoch {epoch} has no seed yet: it follows from the first block at or after {time} (unix seconds); try again when there is one"
     )]
     NotYet { epoch: u64, time: u64 },
 }
@@ -136,21 +136,20 @@ pub enum SeedError {
 impl Calls {
     /// Bring an epoch's seed in; `headers` as [`SeedBlock`] has them, or empty where a beacon seeds the epochs.
     pub fn bring_seed(&self, epoch: u64, headers: Bytes) -> Call {
-        let call = StakeLottery::bringSeedCall { epoch: U256::from(epoch), headers };
-        Call::new("seed", self.lottery, &call)
+        let call = epoch_seeds::bringSeedCall { epoch: U256::from(epoch), headers };
+        Call::new("seed", self.seeds, &call)
     }
 }
 
 impl Chain {
-    /// What a slot of a lottery is opened with in the next block: nothing if the seed of its epoch is there, or a beacon seeds the
+    /// What a slot that is drawn is opened with in the next block: nothing if the seed of its epoch is there, or a beacon seeds the
     /// epochs; else what brings it in. A requester sends it along whenever it opens a slot, and asks again if the opening
     /// fails with `SeedMissing` or `NotSeedBlock`: the epoch may have changed in between. On [`SeedError::NotYet`] the seed's
     /// block is not mined yet; where nothing moves by itself, see [`make_block`].
-    pub async fn lottery_opening_data(&self) -> Result<Bytes, SeedError> {
+    pub async fn drawn_opening_data(&self) -> Result<Bytes, SeedError> {
         let length = self.registry_params().await?.epoch_length;
         let epoch = self.next_timestamp().await?.checked_div(length).unwrap_or_default();
-        if read!(self, self.lottery_contract(), seedOf(U256::from(epoch)))?.known || self.has_beacon().await?
-        {
+        if read!(self, self.seeds_contract(), seedOf(U256::from(epoch)))?.known || self.has_beacon().await? {
             return Ok(Bytes::new());
         }
         match self.seed_block(epoch).await? {
@@ -173,7 +172,7 @@ impl Chain {
     }
 
     async fn has_beacon(&self) -> Result<bool, ChainError> {
-        let beacon = read!(self, self.lottery_contract(), randomness())?;
+        let beacon = read!(self, self.seeds_contract(), randomness())?;
         Ok(!beacon.is_zero())
     }
 

@@ -41,8 +41,8 @@ impl Ability {
             Self::MemoryCopy => "MCOPY (EIP-5656, Cancun)",
             Self::Curve => "the precompiles of the curve BN254 (EIP-196, EIP-197)",
             Self::History => {
-                "the hashes of past blocks (EIP-2935, Prague), without which --randomness ADDRESS must name where the \
-                 lottery's seeds come from"
+                "the hashes of past blocks (EIP-2935, Prague), without which --randomness ADDRESS must name where \
+                 seeds come from"
             }
             Self::CodeSize => "contracts of 24,576 bytes (EIP-170)",
         }
@@ -154,8 +154,8 @@ fn refusal(chain: u64, missing: &[Ability]) -> String {
 
 fn young(chain: u64) -> String {
     format!(
-        "chain {chain} has just begun, and its first blocks do not show whether it keeps the hashes of past ones (EIP-2935), which the \
-         lottery's seeds are shown by, so nothing was sent; mine two blocks or wait for them, and run this again"
+        "chain {chain} has just begun, and its first blocks do not show whether it keeps the hashes of past ones (EIP-2935), which \
+         seeds are shown by, so nothing was sent; mine two blocks or wait for them, and run this again"
     )
 }
 

@@ -43,7 +43,7 @@ pub struct Blueprint {
     pub asset: Option<Address>,
     /// The creation code of the mining puzzle's verifier.
     pub puzzle: Option<Bytes>,
-    /// What gives the lottery and mining their randomness; none for the chain's blocks.
+    /// What gives mechanisms their randomness; none for the chain's blocks.
     pub randomness: Option<Address>,
     pub mechanisms: Vec<&'static dyn Mechanism>,
 }
@@ -339,13 +339,14 @@ mod tests {
         let at = |name| {
             DEPLOYER.create(5 + names.iter().position(|found| *found == name).expect("is there") as u64)
         };
-        for (name, told) in [
-            (DELEGATION_POOL, at(DELEGATION_POOL_POLICIES)),
-            (DELEGATION_POOLS, at(DELEGATION_POOL)),
-            ("StakeLottery", randomness),
-            ("Mining", randomness),
-        ] {
+        for (name, told) in
+            [(DELEGATION_POOL, at(DELEGATION_POOL_POLICIES)), (DELEGATION_POOLS, at(DELEGATION_POOL))]
+        {
             assert!(codes[name].ends_with(told.as_slice()), "{name}");
+        }
+        let drawing = provery_mechanisms::registry().iter().filter(|mechanism| mechanism.wants_randomness());
+        for name in drawing.map(|mechanism| mechanism.name()) {
+            assert!(codes[name].ends_with(randomness.as_slice()), "{name}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Whether a chain keeps the hashes of its past blocks where contracts can ask for them (EIP-2935), which the lottery's seeds are shown by.
+//! Whether a chain keeps the hashes of its past blocks where contracts can ask for them (EIP-2935), which seeds are shown by.
 
 use alloy::{
     eips::BlockId,

@@ -1,5 +1,5 @@
 //! Whether a chain's blocks carry randomness that nobody foresees. Several rollups give every block the same `prevrandao`, or
-//! zero: there every seed of a lottery is known long before its epoch.
+//! zero: there every seed is known long before its epoch.
 
 use alloy::primitives::B256;
 use eyre::Result;
@@ -50,7 +50,7 @@ pub async fn require(rpc: &Rpc, trusted: bool) -> Result<()> {
             Code::Foreseeable,
             format!(
                 "blocks of chain {chain} share their randomness (their mixHash) with the next, as on the OP Stack, so whoever makes \
-                 them knows beforehand whom the lottery and mining draw, and may choose; name a source of randomness with \
+                 them knows beforehand whom every draw takes, and may choose; name a source of randomness with \
                  --randomness ADDRESS, or trust whoever makes the blocks with --trust-block-producer"
             ),
         )),
@@ -58,7 +58,7 @@ pub async fn require(rpc: &Rpc, trusted: bool) -> Result<()> {
             Code::Foreseeable,
             format!(
                 "the last blocks of chain {chain} do not show randomness that changes from block to block (their \
-                 mixHash), so everybody would know whom the lottery and mining draw; name a source of randomness \
+                 mixHash), so everybody would know whom every draw takes; name a source of randomness \
                  with --randomness ADDRESS"
             ),
         )),

@@ -1,5 +1,5 @@
 //! The chain, by every endpoint on its own: what it answers, whether they agree, how old the newest block is, and whether the chain
-//! has what the lottery needs.
+//! has what draws need.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -281,10 +281,16 @@ fn judge(answers: &[Answer], hashes: &[(String, B256)], now: u64, found: &mut Fi
     Some(chain)
 }
 
-/// Whether the chain has what the lottery and mining draw from.
+/// What is left where the chain has nothing to draw from.
+fn without_draws() -> String {
+    let without = provery_mechanisms::words(|mechanism| !mechanism.wants_randomness());
+    format!("provery market list; serve markets of a mechanism that needs no randomness ({without})")
+}
+
+/// Whether the chain has what mechanisms draw from.
 pub async fn randomness(session: &Session, found: &mut Findings) {
     let rpc = session.chain.rpc();
-    let beacon = match session.chain.lottery_contract().randomness().call().await {
+    let beacon = match session.chain.seeds_contract().randomness().call().await {
         Ok(beacon) => !beacon.is_zero(),
         Err(_) => false,
     };
@@ -305,7 +311,7 @@ pub async fn randomness(session: &Session, found: &mut Findings) {
         Past::Missing => found.fail(
             "hardfork",
             "the chain has no history of block hashes (EIP-2935, since Prague), so no seed can be brought in",
-            "provery market list; serve markets without a lottery or mining",
+            &without_draws(),
         ),
     }
     match judged {
@@ -313,14 +319,14 @@ pub async fn randomness(session: &Session, found: &mut Findings) {
         Finding::NoEvidence => found.warn("randomness", "there are too few blocks to tell", "provery doctor"),
         Finding::Shared => found.warn(
             "randomness",
-            "prevrandao is the same for several blocks in a row, as on the OP Stack: whoever makes the blocks knows whom the lottery \
-             draws before it makes them, and may choose",
-            "provery market list; serve markets without a lottery or mining, or trust whoever makes the blocks",
+            "prevrandao is the same for several blocks in a row, as on the OP Stack: whoever makes the blocks knows whom a draw \
+             takes before it makes them, and may choose",
+            &format!("{}, or trust whoever makes the blocks", without_draws()),
         ),
         Finding::Foreseeable => found.fail(
             "randomness",
-            "prevrandao does not change from block to block, so everybody knows whom the lottery draws",
-            "provery market list; serve markets without a lottery or mining",
+            "prevrandao does not change from block to block, so everybody knows whom a draw takes",
+            &without_draws(),
         ),
     }
 }

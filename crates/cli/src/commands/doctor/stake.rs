@@ -18,6 +18,7 @@ use crate::{
     commands::{node::run, prove},
     config::node::NodeValues,
     session::Session,
+    terms,
 };
 
 /// Proofs whose gas the key should be able to pay, unless the settings say otherwise.
@@ -228,7 +229,8 @@ async fn draws(
         found
             .ok("terms", format!("versions {} to {} of {name} are accepted", accepts.start(), accepts.end()));
     }
-    let drawn = served.terms.mechanism == session.deployment().lottery();
+    let mechanism = terms::mechanism_at(session.deployment(), served.terms.mechanism);
+    let drawn = mechanism.is_some_and(|mechanism| mechanism.draws());
     if drawn && chain.weight(market, prover).await?.is_zero() {
         let length = chain.registry_params().await?.epoch_length;
         let now = session.head().await?.timestamp;

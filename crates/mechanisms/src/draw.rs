@@ -1,4 +1,4 @@
-//! The stake lottery's draw, replayed from public data: why this prover won.
+//! A draw by stake, replayed from public data: why this prover won.
 
 use std::fmt;
 
@@ -74,7 +74,7 @@ pub struct Draw<'a> {
     pub bond: u128,
     /// Whom the chain allocated the slot to; zero if nobody.
     pub winner: Address,
-    /// The lottery's `MAX_DRAWS`.
+    /// The contract's `MAX_DRAWS`.
     pub max_draws: u64,
 }
 
