@@ -13,7 +13,6 @@ mod error;
 mod failures;
 mod files;
 mod global;
-mod history;
 mod hygiene;
 mod journal;
 mod logs;

@@ -12,6 +12,7 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use eyre::{Report, Result};
+use provery_indexer::History;
 use provery_rpc::{Call, Calls, Chain, ChainError, Rpc, reason};
 use provery_txmgr::{Journal, Mined, Order, SendError, Sender, SenderConfig};
 use provery_types::{BlockRef, Deployment, LoggedEvent};
@@ -21,7 +22,6 @@ use crate::{
     config::Settings,
     error::{Code, fail},
     files,
-    history::History,
     market_ref::MarketRef,
     signer,
 };
@@ -281,7 +281,7 @@ impl Session {
     /// A prover's allocations that are not 0, market by market.
     pub async fn allocations(&self, prover: Address) -> Result<Vec<(U256, u64)>> {
         let history = self.history().await?;
-        let known = history.provers.get(&prover).map(|prover| prover.allocations.clone()).unwrap_or_default();
+        let known = history.provers.get(&prover).map(|prover| prover.stakes.clone()).unwrap_or_default();
         let units = known.into_iter().map(|(market, allocation)| (market, allocation.units));
         Ok(units.filter(|(_, units)| *units > 0).collect())
     }

@@ -14,6 +14,7 @@ use alloy::{
 use eyre::{Result, bail, eyre};
 use provery_bindings::ProofMarket;
 use provery_circuits::{BlockContext, BlockJob, Params, State, Traffic, payload::JobTerms, word};
+use provery_indexer::{Outcome, Standing};
 use provery_mechanisms::draw;
 use provery_rpc::Rpc;
 use provery_txmgr::{Sender, SenderConfig};
@@ -25,7 +26,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     args::Args,
-    ledger::{Ledger, Outcome, Prover},
+    ledger::{Ledger, Prover},
     process::Line,
     stage::Stage,
 };
@@ -88,22 +89,18 @@ impl Story {
             .filter(|(_, holder)| !holder.is_zero() && **holder != self.accomplice)
             .map(|(block, _)| *block)
             .collect();
-        let proven = |block: &&u64| {
-            ledger.slots.get(*block).is_some_and(|slot| matches!(slot.outcome, Outcome::Proven { .. }))
-        };
+        let proven = |block: &&u64| ledger.slot(**block).is_some_and(|slot| slot.outcome.payee().is_some());
         let rescued = |block: &&u64| {
-            ledger.slots.get(*block).is_some_and(
-                |slot| matches!(slot.outcome, Outcome::Proven { by, .. } if by == self.accomplice),
-            )
+            ledger.slot(**block).is_some_and(|slot| slot.outcome.payee() == Some(self.accomplice))
         };
         let late = |block: &&u64| {
-            ledger.slots.get(*block).is_some_and(|slot| {
+            ledger.slot(**block).is_some_and(|slot| {
                 let Outcome::Proven { missed_by: Some(holder), .. } = &slot.outcome else { return false };
                 *holder != self.accomplice
             })
         };
         let honest_late = self.bond * U256::from(self.true_blocks.iter().filter(late).count());
-        let fell = |block: &&u64| ledger.slots.get(*block).is_some_and(|slot| slot.fallen);
+        let fell = |block: &&u64| ledger.slot(**block).is_some_and(|slot| slot.standing == Standing::Fallen);
         let hidden_final = self.hidden.len() - self.hidden.iter().filter(fell).count();
         HostileSummary {
             honest_stake_lost_wei: before.saturating_sub(after).saturating_sub(honest_late).saturating_to(),
@@ -115,7 +112,7 @@ impl Story {
             honest_bonds_wei: (self.bond * U256::from(held.len())).saturating_to(),
             hidden_rescued: held.iter().filter(rescued).count() as u64,
             hidden_final: hidden_final as u64,
-            true_state_final: self.true_blocks.last() == Some(&ledger.finalized),
+            true_state_final: self.true_blocks.last() == Some(&ledger.finalized()),
         }
     }
 }

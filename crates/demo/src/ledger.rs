@@ -1,9 +1,10 @@
-//! What happened, slot by slot, from the chain's events and the nodes' reports. No I/O.
+//! What happened, slot by slot: the chain's history, and beside it what this machine's clock and the nodes' reports add. No I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, U256};
-use provery_mechanisms::{Mechanism, draw, weights::Weights};
+use provery_indexer::{History, MarketHistory, Outcome, SlotRecord, Totals};
+use provery_mechanisms::{Mechanism, draw};
 use provery_types::{Currency, Event, LoggedEvent, Slot, SlotExt as _};
 use provery_workloads::transfer_rollup::events::Said;
 
@@ -18,30 +19,10 @@ pub struct Prover {
     pub units: u64,
 }
 
-/// What became of a slot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Open,
-    Proven {
-        by: Address,
-        reward: U256,
-        premium: U256,
-        missed_by: Option<Address>,
-        tx: B256,
-    },
-    Expired,
-    /// Its premise fell, or its requester paid for that; its holder got the fee.
-    Dropped {
-        fee: U256,
-    },
-}
-
-/// One slot's row.
-#[derive(Clone, Debug)]
+/// What the chain does not tell of a slot.
+#[derive(Clone, Debug, Default)]
 pub struct SlotRow {
-    pub id: u64,
     pub block_bytes: usize,
-    pub winner: Option<Address>,
     /// Why the winner won.
     pub why: String,
     /// Milliseconds of this machine's clock at which the slot was first seen.
@@ -51,19 +32,6 @@ pub struct SlotRow {
     /// Milliseconds the accepted proof took, by its prover's report.
     pub proving_ms: Option<u64>,
     pub settled_ms: Option<u64>,
-    pub outcome: Outcome,
-    /// Its proof was paid and waits for what the slot builds on.
-    pub pending: bool,
-    /// It, or what it builds on, was proven wrong.
-    pub fallen: bool,
-}
-
-impl SlotRow {
-    /// Somebody else proved what its holder missed, and the slash waits.
-    pub fn is_held(&self) -> bool {
-        self.pending
-            && matches!(&self.outcome, Outcome::Proven { by, .. } if self.winner.is_some_and(|winner| winner != *by))
-    }
 }
 
 /// Everything the demo has seen.
@@ -72,22 +40,15 @@ pub struct Ledger {
     /// What amounts count in.
     pub asset: Currency,
     pub provers: Vec<Prover>,
-    pub slots: BTreeMap<u64, SlotRow>,
-    pub finalized: u64,
-    pub finalized_root: U256,
-    pub slashed: U256,
-    pub burned: U256,
-    /// Paid to the holders of slots that were dropped.
-    pub fees: U256,
-    /// Slashes that were held, and of these such as were undone.
-    pub slashes_held: u64,
-    pub slashes_undone: u64,
+    /// Of the one market that there is, by slot.
+    pub rows: BTreeMap<u64, SlotRow>,
+    history: History,
+    market_id: U256,
+    /// What there is of the market before it is told of.
+    unopened: MarketHistory,
     /// Transactions by kind, to ask their gas.
     pub transactions: Vec<(&'static str, B256)>,
-    ids: BTreeMap<u32, Address>,
     bytes_of_block: BTreeMap<u64, usize>,
-    weights: Weights,
-    seeds: BTreeMap<u64, U256>,
     proving_ms: BTreeMap<(u64, String), u64>,
     /// Proofs that were begun, by slot and prover.
     begun: BTreeSet<(u64, String)>,
@@ -107,30 +68,46 @@ pub struct Ledger {
 impl Ledger {
     pub fn new(
         provers: Vec<Prover>,
+        market_id: U256,
         mechanism: &'static dyn Mechanism,
         epoch_length: u64,
         bond: u128,
         asset: Currency,
     ) -> Self {
-        Self { provers, mechanism: Some(mechanism), epoch_length, bond, asset, ..Self::default() }
+        Self { provers, market_id, mechanism: Some(mechanism), epoch_length, bond, asset, ..Self::default() }
+    }
+
+    /// The market's slots and sums, as the chain tells them.
+    pub fn market(&self) -> &MarketHistory {
+        self.history.markets.get(&self.market_id).unwrap_or(&self.unopened)
+    }
+
+    /// The market's slots, by id.
+    pub fn slots(&self) -> impl Iterator<Item = &SlotRecord> {
+        self.market().slots.values()
+    }
+
+    pub fn slot(&self, id: u64) -> Option<&SlotRecord> {
+        self.market().slots.get(&id)
+    }
+
+    /// What came of the work of everyone, or of one prover.
+    pub fn totals(&self, prover: Option<Address>) -> Totals {
+        self.history.total(|share| prover.is_none_or(|prover| share.prover == prover))
+    }
+
+    /// The last slot that is established.
+    pub fn finalized(&self) -> u64 {
+        self.market().established.0
     }
 
     /// Proofs that were begun and that nobody paid for.
     pub fn wasted_proofs(&self) -> usize {
         let paid = |(slot, prover): &&(u64, String)| {
-            self.slots.get(slot).is_some_and(
-                |row| matches!(&row.outcome, Outcome::Proven { by, .. } if self.name(*by) == *prover),
-            )
+            let payee = self.slot(*slot).and_then(|slot| slot.outcome.payee());
+            payee.is_some_and(|payee| self.name(payee) == *prover)
         };
         self.begun.len() - self.begun.iter().filter(paid).count()
-    }
-
-    /// What all proofs together were paid from the slots' prices.
-    pub fn price_paid(&self) -> U256 {
-        self.slots.values().fold(U256::ZERO, |sum, slot| match &slot.outcome {
-            Outcome::Proven { reward, .. } => sum + *reward,
-            _ => sum,
-        })
     }
 
     /// The demo's name of an address.
@@ -142,147 +119,70 @@ impl Ledger {
     }
 
     pub fn settled(&self) -> usize {
-        self.slots.values().filter(|slot| slot.outcome != Outcome::Open).count()
+        self.slots().filter(|slot| !slot.outcome.is_open()).count()
     }
 
     /// Whether every slot has ended, and no proof waits for what its slot builds on.
     pub fn is_quiet(&self) -> bool {
-        self.slots.values().all(|slot| slot.outcome != Outcome::Open && !slot.pending)
+        self.slots().all(|slot| !slot.outcome.is_open() && !slot.is_pending())
     }
 
     pub fn proven(&self) -> usize {
-        self.slots.values().filter(|slot| matches!(slot.outcome, Outcome::Proven { .. })).count()
+        self.slots().filter(|slot| slot.outcome.payee().is_some()).count()
     }
 
     pub fn rescued(&self) -> usize {
-        self.slots
-            .values()
-            .filter(|slot| matches!(slot.outcome, Outcome::Proven { missed_by: Some(_), .. }))
-            .count()
+        let rescued = |slot: &&SlotRecord| matches!(slot.outcome, Outcome::Proven { missed_by: Some(_), .. });
+        self.slots().filter(rescued).count()
     }
 
     /// Take in an event of the chain; `now_ms` is this machine's clock.
     pub fn apply(&mut self, logged: &LoggedEvent, now_ms: u64) {
+        self.history.apply(logged);
+        if let Some(kind) = kind(&logged.event) {
+            self.transactions.push((kind, logged.tx_hash));
+        }
         match &logged.event {
-            Event::WeightSet { id, weight, epoch, .. } => self.weights.set(*id, *weight, *epoch),
-            Event::EpochSeeded { epoch, seed } => {
-                self.seeds.insert(*epoch, *seed);
-            }
             Event::WorkloadLog { .. } => {
                 if let Some(Said::Posted { number, data, .. }) = Said::of(logged) {
                     self.bytes_of_block.insert(number, data.len());
-                    if let Some(row) = self.slots.get_mut(&number) {
+                    if let Some(row) = self.rows.get_mut(&number) {
                         row.block_bytes = data.len();
                     }
                 }
             }
             Event::SlotOpened { slot, .. } => {
-                let winner = slot.allocated_to();
                 let row = SlotRow {
-                    id: slot.id,
                     block_bytes: self.bytes_of_block.get(&slot.id).copied().unwrap_or(0),
-                    winner,
                     why: self.why_opened(slot),
                     seen_ms: now_ms,
                     phase: "opened".into(),
-                    proving_ms: None,
-                    settled_ms: None,
-                    outcome: Outcome::Open,
-                    pending: false,
-                    fallen: false,
+                    ..SlotRow::default()
                 };
-                self.slots.insert(slot.id, row);
-                self.transactions.push(("open", logged.tx_hash));
+                self.rows.insert(slot.id, row);
             }
             Event::SlotAllocated { slot } => {
                 let why = self.by_mechanism(slot);
-                if let Some(row) = self.slots.get_mut(&slot.id) {
-                    row.winner = slot.allocated_to();
-                    row.why = why;
-                }
+                self.with_row(slot.id, |row| row.why = why);
             }
             Event::SlotHandedOver { slot, from, .. } => {
-                let from = self.name(*from);
-                if let Some(row) = self.slots.get_mut(&slot.id) {
-                    row.winner = slot.allocated_to();
-                    row.why = format!("handed over by {from}");
-                }
+                let why = format!("handed over by {}", self.name(*from));
+                self.with_row(slot.id, |row| row.why = why);
             }
-            Event::SlotProven { id, payee, reward, premium, missed_by, .. } => {
+            Event::SlotProven { id, payee, .. } => {
                 let proving_ms = self.proving_ms.get(&(*id, self.name(*payee))).copied();
-                if let Some(row) = self.slots.get_mut(id) {
-                    row.outcome = Outcome::Proven {
-                        by: *payee,
-                        reward: *reward,
-                        premium: *premium,
-                        missed_by: *missed_by,
-                        tx: logged.tx_hash,
-                    };
-                    // Of a slot that nobody held, whoever proved it is the winner.
-                    row.winner = row.winner.or(Some(*payee));
-                    self.slashes_held += u64::from(row.is_held());
-                    row.proving_ms = proving_ms;
-                    row.settled_ms = Some(now_ms);
-                    row.phase = if missed_by.is_some() { "rescued".into() } else { "proven".into() };
-                }
-                self.transactions
-                    .push((if missed_by.is_some() { "rescue" } else { "prove" }, logged.tx_hash));
+                self.with_row(*id, |row| (row.proving_ms, row.settled_ms) = (proving_ms, Some(now_ms)));
             }
-            Event::SlotExpired { id, forfeited, .. } => {
-                if let Some(row) = self.slots.get_mut(id) {
-                    row.outcome = Outcome::Expired;
-                    row.settled_ms = Some(now_ms);
-                    row.phase = "expired".into();
-                }
-                self.burned += *forfeited;
-                self.transactions.push(("expire", logged.tx_hash));
+            Event::SlotExpired { id, .. } | Event::SlotDropped { id, .. } => {
+                self.with_row(*id, |row| row.settled_ms = Some(now_ms));
             }
-            Event::SlotDropped { id, fee, .. } => {
-                if let Some(row) = self.slots.get_mut(id) {
-                    row.outcome = Outcome::Dropped { fee: *fee };
-                    row.settled_ms = Some(now_ms);
-                    row.phase = "dropped".into();
-                }
-                self.fees += *fee;
-                self.transactions.push(("drop", logged.tx_hash));
-            }
-            Event::SlotPending { id, .. } => {
-                if let Some(row) = self.slots.get_mut(id) {
-                    row.pending = true;
-                }
-            }
-            Event::SlotResolved { id, premium, .. } => {
-                if let Some(row) = self.slots.get_mut(id) {
-                    self.slashes_undone += u64::from(row.is_held() && premium.is_zero());
-                    row.pending = false;
-                }
-                self.transactions.push(("resolve", logged.tx_hash));
-            }
-            Event::ChainCut { id, .. } => {
-                self.slots.range_mut(id..).for_each(|(_, row)| row.fallen = true);
-            }
-            Event::BondSlashed { id, prover, to_rescuer, to_requester, burned, .. } => {
-                // Of a slash that was held; else the slot's proof follows and says the same.
-                if let Some(SlotRow { outcome: Outcome::Proven { premium, missed_by, .. }, phase, .. }) =
-                    self.slots.get_mut(id)
-                {
-                    (*premium, *missed_by) = (*to_rescuer, Some(*prover));
-                    *phase = "rescued".into();
-                }
-                self.slashed += *to_rescuer + *to_requester + *burned;
-                self.burned += *burned;
-            }
-            Event::SlotEstablished { id, claim, .. } => {
-                self.finalized = *id;
-                self.finalized_root = *claim;
-            }
-            Event::ProverRegistered { prover, id, .. } => {
-                self.ids.insert(*id, *prover);
-                self.transactions.push(("register", logged.tx_hash));
-            }
-            Event::Staked { .. } => self.transactions.push(("stake", logged.tx_hash)),
-            Event::AllocationSet { .. } => self.transactions.push(("allocate", logged.tx_hash)),
             _ => {}
+        }
+    }
+
+    fn with_row(&mut self, slot: u64, change: impl FnOnce(&mut SlotRow)) {
+        if let Some(row) = self.rows.get_mut(&slot) {
+            change(row);
         }
     }
 
@@ -303,7 +203,7 @@ impl Ledger {
                 }
             }
             "submitted" if self.held.contains(&(slot, prover.to_string())) => {
-                if let Some(row) = self.slots.get(&slot) {
+                if let Some(row) = self.rows.get(&slot) {
                     self.overhead.sent(row.seen_ms, line);
                 }
             }
@@ -315,10 +215,10 @@ impl Ledger {
             }
             _ => {}
         }
-        let Some(row) = self.slots.get_mut(&slot) else { return };
-        if row.outcome != Outcome::Open {
+        if self.slot(slot).is_none_or(|slot| !slot.outcome.is_open()) {
             return;
         }
+        let Some(row) = self.rows.get_mut(&slot) else { return };
         row.phase = match event {
             "phase" => format!("{prover}: {}", line["phase"].as_str().unwrap_or("proving")),
             "proving" | "proved" | "submitted" => format!("{prover}: {event}"),
@@ -346,18 +246,20 @@ impl Ledger {
     /// Replay the draw and say why this prover holds the slot.
     fn why(&self, market: U256, slot: u64, opened_at: u64, winner: Address) -> String {
         let epoch = opened_at / self.epoch_length.max(1);
-        let Some(seed) = self.seeds.get(&epoch) else { return "open to all: the epoch has no seed".into() };
+        let Some(seed) = self.history.seeds.get(&epoch) else {
+            return "open to all: the epoch has no seed".into();
+        };
         let draw = draw::Draw {
             market,
             slot,
             epoch,
             seed: *seed,
-            weights: &self.weights,
+            weights: &self.market().weights,
             bond: self.bond,
             winner,
             max_draws: 4,
         };
-        let explanation = draw::explain(&draw, |id| self.ids.get(&id).copied(), |_| None);
+        let explanation = draw::explain(&draw, |id| self.history.prover_by_id(id), |_| None);
         match explanation.attempts.last() {
             Some(last) if explanation.winner.is_some() => {
                 let passed = explanation.attempts.len() - 1;
@@ -370,4 +272,20 @@ impl Ledger {
             _ => "open to all: nobody able was drawn".into(),
         }
     }
+}
+
+/// What a transaction is called whose gas is asked for.
+fn kind(event: &Event) -> Option<&'static str> {
+    Some(match event {
+        Event::SlotOpened { .. } => "open",
+        Event::SlotProven { missed_by: Some(_), .. } => "rescue",
+        Event::SlotProven { .. } => "prove",
+        Event::SlotExpired { .. } => "expire",
+        Event::SlotDropped { .. } => "drop",
+        Event::SlotResolved { .. } => "resolve",
+        Event::ProverRegistered { .. } => "register",
+        Event::Staked { .. } => "stake",
+        Event::AllocationSet { .. } => "allocate",
+        _ => return None,
+    })
 }

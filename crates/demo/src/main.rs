@@ -19,6 +19,7 @@ use std::{
 use alloy::primitives::U256;
 use clap::Parser;
 use eyre::{Result, bail};
+use provery_indexer::{Outcome, SlotRecord, Standing};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -26,7 +27,7 @@ use crate::{
     args::Args,
     chain::{Chain, Seen},
     hostile::Hostile,
-    ledger::{Ledger, Outcome},
+    ledger::Ledger,
     process::{Line, Running},
     stage::{ROLLUP, Stage},
     summary::Run,
@@ -98,6 +99,7 @@ impl Show {
         let mut chain = Chain::connect(stage, args.mechanism).await?;
         let mut ledger = Ledger::new(
             stage.everyone().cloned().collect(),
+            stage.rollup.market,
             args.mechanism,
             stage.epoch_length,
             stage.bond,
@@ -201,13 +203,13 @@ impl Show {
             // Once it has posted everything: nothing is open, no proof waits, the last block is final or never will be.
             let Some(story) = hostile.ended().await? else { return Ok(false) };
             let last = story.true_blocks.last().copied().unwrap_or_default();
-            let lost = self.ledger.slots.get(&last).is_some_and(|slot| slot.outcome == Outcome::Expired);
-            return Ok(self.ledger.is_quiet() && (self.ledger.finalized >= last || lost));
+            let lost = self.ledger.slot(last).is_some_and(expired);
+            return Ok(self.ledger.is_quiet() && (self.ledger.finalized() >= last || lost));
         }
         let settled = self.ledger.settled() as u64 >= args.slots;
         let all_proven = self.ledger.proven() as u64 >= args.slots;
-        let lost = self.ledger.slots.values().any(|slot| slot.fallen || slot.outcome == Outcome::Expired);
-        Ok(settled && (!all_proven || lost || self.ledger.finalized >= args.slots))
+        let lost = self.ledger.slots().any(|slot| slot.standing == Standing::Fallen || expired(slot));
+        Ok(settled && (!all_proven || lost || self.ledger.finalized() >= args.slots))
     }
 
     async fn seen(&mut self, args: &Args, seen: &Seen) -> Result<()> {
@@ -310,6 +312,10 @@ impl Show {
         }
         Ok(summary.failures.is_empty())
     }
+}
+
+fn expired(slot: &SlotRecord) -> bool {
+    matches!(slot.outcome, Outcome::Expired { .. })
 }
 
 /// This machine's clock in unix milliseconds.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::U256;
+use provery_indexer::{Outcome, SlotRecord};
 use provery_mechanisms::Mechanism;
 use provery_types::{AssetUnit, Currency};
 use serde::Serialize;
 
 use crate::{
     hostile::{HostileSummary, Story},
-    ledger::{Ledger, Outcome},
+    ledger::Ledger,
     overhead::OverheadSummary,
 };
 
@@ -126,50 +127,40 @@ pub fn summarise(
 ) -> Summary {
     let Run { expected, mechanism, killed, seed, hostile } = run;
     let total_units: u64 = ledger.provers.iter().map(|prover| prover.units).sum();
-    let drawn = ledger.slots.values().filter(|slot| slot.winner.is_some()).count().max(1);
+    let drawn = ledger.slots().filter(|slot| slot.winner().is_some()).count().max(1);
     let mut provers = Vec::new();
     for prover in &ledger.provers {
-        let mut row = ProverSummary {
+        let totals = ledger.totals(Some(prover.address));
+        let won = ledger.slots().filter(|slot| slot.winner() == Some(prover.address)).count();
+        let rescued = |slot: &&SlotRecord| {
+            let by = slot.outcome.payee() == Some(prover.address);
+            by && matches!(slot.outcome, Outcome::Proven { missed_by: Some(_), .. })
+        };
+        provers.push(ProverSummary {
             name: prover.name.clone(),
             address: prover.address.to_string(),
             stake_share: prover.units as f64 / total_units.max(1) as f64,
-            win_share: 0.0,
-            won: 0,
-            proven: 0,
-            rescued: 0,
-            missed: 0,
-            earned_wei: 0,
-        };
-        let mut earned = U256::ZERO;
-        for slot in ledger.slots.values() {
-            row.won += u64::from(slot.winner == Some(prover.address));
-            if let Outcome::Proven { by, reward, premium, missed_by, .. } = &slot.outcome {
-                if *by == prover.address {
-                    row.proven += 1;
-                    row.rescued += u64::from(missed_by.is_some());
-                    earned += *reward + *premium;
-                }
-                row.missed += u64::from(*missed_by == Some(prover.address));
-            }
-        }
-        row.win_share = row.won as f64 / drawn as f64;
-        row.earned_wei = earned.to();
-        provers.push(row);
+            win_share: won as f64 / drawn as f64,
+            won: won as u64,
+            proven: totals.delivered,
+            rescued: ledger.slots().filter(rescued).count() as u64,
+            missed: totals.missed,
+            earned_wei: (totals.rewards + totals.premiums).to(),
+        });
     }
 
-    let rewards = ledger.slots.values().fold(U256::ZERO, |sum, slot| match &slot.outcome {
-        Outcome::Proven { reward, premium, .. } => sum + *reward + *premium,
-        _ => sum,
-    });
-    let money_in = balances.funded + ledger.slashed;
-    let money_out = rewards + ledger.fees + balances.funds_left + balances.burned;
+    let everyone = ledger.totals(None);
+    let (rewards, fees) = (everyone.rewards + everyone.premiums, everyone.drop_fees);
+    let (slashed, burned) = (everyone.slashed, ledger.market().burned);
+    let money_in = balances.funded + slashed;
+    let money_out = rewards + fees + balances.funds_left + balances.burned;
     let market_owed = balances.funds_left + balances.credits + balances.burned;
     let conserved = money_in == money_out
-        && rewards + ledger.fees == balances.credits + balances.withdrawn
+        && rewards + fees == balances.credits + balances.withdrawn
         && market_owed == balances.market_tokens
         && balances.stakes_left == balances.registry_tokens
-        && balances.staked == balances.stakes_left + ledger.slashed
-        && balances.burned == ledger.burned
+        && balances.staked == balances.stakes_left + slashed
+        && balances.burned == burned
         && balances.deposited == balances.escrow_tokens
         && balances.deposited == balances.deposits_left + balances.deposits_burned + balances.deposits_locked;
 
@@ -182,23 +173,21 @@ pub fn summarise(
             Some(summary)
         }
         None => {
-            if ledger.slots.len() as u64 != expected {
-                failures.push(format!("{} slots were opened, not {expected}", ledger.slots.len()));
+            if ledger.slots().count() as u64 != expected {
+                failures.push(format!("{} slots were opened, not {expected}", ledger.slots().count()));
             }
             if proven != expected {
                 failures.push(format!("{proven} of {expected} slots were proven"));
             }
-            if ledger.finalized != expected {
-                failures.push(format!("the rollup finalised block {}, not {expected}", ledger.finalized));
+            if ledger.finalized() != expected {
+                failures.push(format!("the rollup finalised block {}, not {expected}", ledger.finalized()));
             }
             None
         }
     };
     if !conserved {
-        failures.push(format!(
-            "the balances do not add up: {balances:?}, rewards {rewards}, slashed {}",
-            ledger.slashed
-        ));
+        failures
+            .push(format!("the balances do not add up: {balances:?}, rewards {rewards}, slashed {slashed}"));
     }
     // A bidder that began early may have been just in time.
     if killed.is_some() && !mechanism.begins_early() && ledger.rescued() == 0 {
@@ -211,24 +200,21 @@ pub fn summarise(
         mechanism: mechanism.word(),
         wasted_proofs: ledger.wasted_proofs() as u64,
         wasted_ms: ledger.wasted_ms,
-        price_paid: ledger.price_paid().to(),
-        slots: ledger.slots.len() as u64,
+        price_paid: everyone.rewards.to(),
+        slots: ledger.slots().count() as u64,
         proven,
         rescued: ledger.rescued() as u64,
         missed: provers.iter().map(|prover| prover.missed).sum(),
-        expired: ledger.slots.values().filter(|slot| slot.outcome == Outcome::Expired).count() as u64,
-        finalized: ledger.finalized,
-        finalized_root: format!("{:#066x}", ledger.finalized_root),
-        slashed_wei: ledger.slashed.to(),
+        expired: ledger.slots().filter(|slot| matches!(slot.outcome, Outcome::Expired { .. })).count() as u64,
+        finalized: ledger.finalized(),
+        finalized_root: format!("{:#066x}", ledger.market().established.1),
+        slashed_wei: slashed.to(),
         burned_wei: balances.burned.to(),
         posted_to_proven_ms: percentiles(
-            ledger
-                .slots
-                .values()
-                .filter_map(|slot| slot.settled_ms.map(|at| at.saturating_sub(slot.seen_ms))),
+            ledger.rows.values().filter_map(|row| row.settled_ms.map(|at| at.saturating_sub(row.seen_ms))),
         ),
         overhead: ledger.overhead.summary(),
-        proving_ms: percentiles(ledger.slots.values().filter_map(|slot| slot.proving_ms)),
+        proving_ms: percentiles(ledger.rows.values().filter_map(|row| row.proving_ms)),
         gas: gas.iter().map(|(kind, all)| (kind.clone(), percentiles(all.iter().copied()).p50)).collect(),
         provers,
         money_in_wei: money_in.to(),
@@ -236,11 +222,10 @@ pub fn summarise(
         conserved,
         killed,
         seed,
-        dropped: ledger.slots.values().filter(|slot| matches!(slot.outcome, Outcome::Dropped { .. })).count()
-            as u64,
-        drop_fees_wei: ledger.fees.to(),
-        slashes_held: ledger.slashes_held,
-        slashes_undone: ledger.slashes_undone,
+        dropped: ledger.slots().filter(|slot| matches!(slot.outcome, Outcome::Dropped { .. })).count() as u64,
+        drop_fees_wei: fees.to(),
+        slashes_held: ledger.market().slashes_held,
+        slashes_undone: ledger.market().slashes_undone,
         hostile,
         failures,
     }
@@ -332,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_wei_too_many_is_not_conserved() {
-        let ledger = Ledger::new(Vec::new(), default(), 10, 0, Currency::default());
+        let ledger = Ledger::new(Vec::new(), U256::from(1), default(), 10, 0, Currency::default());
         let mut balances =
             Balances { funded: U256::from(7), funds_left: U256::from(7), ..Balances::default() };
         balances.market_tokens = U256::from(7);

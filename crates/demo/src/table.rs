@@ -2,7 +2,9 @@
 
 use std::io::{IsTerminal, Write};
 
-use crate::ledger::{Ledger, Outcome, SlotRow};
+use provery_indexer::{Outcome, SlotRecord};
+
+use crate::ledger::Ledger;
 
 /// Draws the ledger to stdout.
 #[derive(Debug)]
@@ -18,8 +20,8 @@ impl Table {
     }
 
     /// Show the present state.
-    pub fn draw(&mut self, ledger: &Ledger, gas: &dyn Fn(&SlotRow) -> Option<u64>) {
-        let rows: Vec<String> = ledger.slots.values().map(|slot| row(ledger, slot, gas(slot))).collect();
+    pub fn draw(&mut self, ledger: &Ledger, gas: &dyn Fn(&SlotRecord) -> Option<u64>) {
+        let rows: Vec<String> = ledger.slots().map(|slot| row(ledger, slot, gas(slot))).collect();
         let mut out = std::io::stdout().lock();
         if self.live {
             let mut text = String::new();
@@ -54,27 +56,29 @@ fn heading() -> String {
     )
 }
 
-fn row(ledger: &Ledger, slot: &SlotRow, gas: Option<u64>) -> String {
-    let winner = slot.winner.map_or_else(|| "anyone".into(), |winner| ledger.name(winner));
+fn row(ledger: &Ledger, slot: &SlotRecord, gas: Option<u64>) -> String {
+    let beside = ledger.rows.get(&slot.slot.id).cloned().unwrap_or_default();
+    let winner = slot.winner().map_or_else(|| "anyone".into(), |winner| ledger.name(winner));
     let (state, reward) = match &slot.outcome {
-        Outcome::Proven { by, reward, premium, missed_by, .. } => {
+        Outcome::Proven { payee, reward, premium, missed_by, .. } => {
             let verb = if missed_by.is_some() { "rescued" } else { "proven" };
-            (format!("{verb} by {}", ledger.name(*by)), ledger.asset.digits(*reward + *premium))
+            (format!("{verb} by {}", ledger.name(*payee)), ledger.asset.digits(*reward + *premium))
         }
-        Outcome::Expired => ("expired".into(), "0".into()),
-        Outcome::Dropped { fee } => ("dropped".into(), ledger.asset.digits(*fee)),
-        Outcome::Open => (slot.phase.clone(), String::new()),
+        Outcome::Expired { .. } => ("expired".into(), "0".into()),
+        Outcome::Cancelled { .. } => ("cancelled".into(), "0".into()),
+        Outcome::Dropped { fee, .. } => ("dropped".into(), ledger.asset.digits(*fee)),
+        Outcome::Open => (beside.phase.clone(), String::new()),
     };
     let number = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
     format!(
         "{:>4}  {:>6}  {:<8}  {:<32}  {:<14}  {:>9}  {:>9}  {:>8}  {:>12}",
-        slot.id,
-        slot.block_bytes,
+        slot.slot.id,
+        beside.block_bytes,
         winner,
-        slot.why,
+        beside.why,
         state,
-        number(slot.proving_ms),
-        number(slot.settled_ms.map(|at| at - slot.seen_ms)),
+        number(beside.proving_ms),
+        number(beside.settled_ms.map(|at| at - beside.seen_ms)),
         number(gas),
         reward
     )

@@ -47,8 +47,8 @@ pub use gas::{DataFees, Fees, Quote, Receipt, Surcharge};
 pub use new_heads::new_heads;
 pub use pool_calls::PoolCalls;
 pub use reads::{
-    MarketRecord, PoolBatch, PoolMarket, PoolPolicy, PoolRecord, PoolSummary, Probe,
-    RegistryParams, RollupState, SeedBlock, SeedError, TermsRecord, asset, history,
+    MarketRecord, PoolBatch, PoolMarket, PoolPolicy, PoolRecord, PoolSummary, Probe, RegistryParams,
+    RollupState, SeedBlock, SeedError, TermsRecord, asset, history,
 };
 pub use rpc::Rpc;
 pub use view::View;

@@ -14,6 +14,7 @@ use alloy::{
 use clap::Args;
 use eyre::Result;
 use provery_bindings::HandOvers;
+use provery_indexer::{History, Outcome};
 use provery_mechanisms::hand_over::HandOver;
 use provery_types::{Event, LoggedEvent, Slot, SlotExt, Terms, slot_hash};
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,6 @@ use crate::{
     context::Context,
     error::{Code, fail},
     files,
-    history::{History, Outcome},
     market_ref::{MarketRef, SlotId},
     session::Session,
     time::when,

@@ -9,6 +9,7 @@ use alloy::{
 use clap::{ArgGroup, Args, Subcommand};
 use eyre::Result;
 use provery_bindings::ProofMarket;
+use provery_indexer::{History, Outcome};
 use provery_types::Terms;
 use serde_json::{Value, json};
 
@@ -18,7 +19,6 @@ use crate::{
     commands::market_terms::{self, SetTermsArgs},
     context::Context,
     error::{Code, fail},
-    history::{History, Outcome},
     market_ref::MarketRef,
     output::{fields, table},
     session::Session,

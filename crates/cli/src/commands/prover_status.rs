@@ -3,12 +3,12 @@
 use alloy::primitives::{Address, U256};
 use eyre::Result;
 use provery_bindings::Position;
+use provery_indexer::Outcome;
 use serde_json::{Value, json};
 
 use crate::{
     amount::Currency,
     context::Context,
-    history::Outcome,
     output::{fields, table},
 };
 

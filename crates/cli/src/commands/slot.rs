@@ -3,6 +3,7 @@
 use alloy::primitives::{Address, U256};
 use clap::Subcommand;
 use eyre::Result;
+use provery_indexer::{History, MarketHistory, Outcome, SlotRecord, Standing};
 use provery_mechanisms::{
     Past,
     draw::{self, Draw, Explanation},
@@ -19,7 +20,6 @@ use crate::{
     },
     context::Context,
     error::{Code, fail},
-    history::{History, MarketHistory, Outcome, SlotHistory, Standing},
     market_ref::{MarketRef, SlotId},
     output::{fields, table},
     session::Session,
@@ -89,7 +89,7 @@ pub async fn run(context: &Context, command: SlotCommand) -> Result<()> {
 }
 
 /// Where a slot is between opening and end, at chain time `now`.
-fn phase(record: &SlotHistory, terms: Option<&Terms>, now: u64) -> &'static str {
+fn phase(record: &SlotRecord, terms: Option<&Terms>, now: u64) -> &'static str {
     match record.outcome {
         Outcome::Proven { .. } if record.is_held() => "rescued, slash held",
         Outcome::Proven { missed_by: Some(_), .. } => "rescued",
@@ -111,7 +111,7 @@ async fn list(context: &Context, market: Option<MarketRef>, last: usize) -> Resu
     session.chain.market(market).await?;
     let history = session.history().await?;
     let now = session.head().await?.timestamp;
-    let slots: Vec<&SlotHistory> =
+    let slots: Vec<&SlotRecord> =
         history.markets.get(&market).into_iter().flat_map(|market| market.slots.values()).collect();
     let slots = &slots[slots.len().saturating_sub(last)..];
     let all = history.markets.get(&market).cloned().unwrap_or_default();
@@ -151,14 +151,14 @@ fn shown(prover: Address) -> String {
     if prover.is_zero() { "nobody".to_string() } else { prover.to_string() }
 }
 
-fn describe(record: &SlotHistory, market: &MarketHistory, terms: Option<&Terms>, now: u64) -> Value {
+fn describe(record: &SlotRecord, market: &MarketHistory, terms: Option<&Terms>, now: u64) -> Value {
     let slot = &record.slot;
     let mut json = json!({
         "slot": slot.id,
         "market": slot.market.to_string(),
         "phase": phase(record, terms, now),
         "prover": slot.allocated_to(),
-        "handed_over_by": (record.allocated != slot.prover).then_some(record.allocated),
+        "handed_over_by": (record.assigned != slot.prover).then_some(record.assigned),
         "price": slot.price_wei().to_string(),
         "statement": slot.statement,
         "statement_inputs": record.statement_inputs.iter().map(|input| format!("{input:#066x}")).collect::<Vec<_>>(),
@@ -166,8 +166,8 @@ fn describe(record: &SlotHistory, market: &MarketHistory, terms: Option<&Terms>,
         "started_at": slot.started_at(),
         "exclusive_until": slot.exclusive_until(),
         "expires_at": terms.map(|terms| slot.expires_at(terms)),
-        "opened_block": record.opened_block,
-        "opened_tx": record.opened_tx,
+        "opened_block": record.opened.block,
+        "opened_tx": record.opened.tx,
         "terms_version": terms.map(|terms| terms.version),
     });
     if terms.is_some_and(|terms| terms.chain != 0) {
@@ -249,7 +249,7 @@ async fn show(context: &Context, market: Option<MarketRef>, id: u64) -> Result<(
         let past = Past {
             slot: &record.slot,
             terms,
-            allocated: record.allocated,
+            allocated: record.assigned,
             now,
             proven: told::proven(&record),
             log: &log,
@@ -287,7 +287,7 @@ async fn explain(
     session: &Session,
     history: &History,
     before: &History,
-    record: &SlotHistory,
+    record: &SlotRecord,
     terms: &Terms,
 ) -> Result<Option<Explanation>> {
     let registry = session.chain.registry_params().await?;
@@ -302,7 +302,7 @@ async fn explain(
         seed,
         weights: &weights,
         bond: terms.bond.to::<u128>(),
-        winner: record.allocated,
+        winner: record.assigned,
         max_draws: session.chain.max_draws().await?,
     };
     Ok(Some(draw::explain(
@@ -332,7 +332,7 @@ fn draw_json(explanation: &Explanation) -> Value {
 }
 
 fn summary(
-    record: &SlotHistory,
+    record: &SlotRecord,
     terms: Option<&Terms>,
     now: u64,
     asset: &Currency,
@@ -345,12 +345,12 @@ fn summary(
     let mut rows = vec![
         ("slot", format!("{} of market {}", slot.id, slot.market)),
         ("phase", phase(record, terms, now).to_string()),
-        ("allocated to", shown(record.allocated)),
+        ("allocated to", shown(record.assigned)),
         ("price", asset.show(slot.price_wei())),
-        ("opened", format!("{}, block {}", since(slot.opened_at()), record.opened_block)),
+        ("opened", format!("{}, block {}", since(slot.opened_at()), record.opened.block)),
         ("exclusive until", since(slot.exclusive_until())),
     ];
-    if record.allocated != slot.prover {
+    if record.assigned != slot.prover {
         rows.insert(3, ("handed over to", shown(slot.prover)));
     }
     if let Some(terms) = terms {
@@ -391,7 +391,7 @@ fn summary(
 }
 
 /// What a slot of a chain builds on, and what waits for that, in words.
-fn premise(record: &SlotHistory, market: &MarketHistory, terms: Option<&Terms>, asset: &Currency) -> String {
+fn premise(record: &SlotRecord, market: &MarketHistory, terms: Option<&Terms>, asset: &Currency) -> String {
     let Some(terms) = terms.filter(|terms| terms.chain != 0) else { return String::new() };
     let base = match record.slot.premise() {
         0 => "the chain's origin".to_string(),

@@ -2,6 +2,7 @@
 
 use alloy::primitives::{B256, U256};
 use eyre::Result;
+use provery_indexer::{MarketHistory, Outcome, SlotRecord, Standing};
 use provery_types::{SlotExt, SlotState, Terms};
 use serde_json::json;
 
@@ -9,7 +10,6 @@ use crate::{
     commands::hand_over::SlotArg,
     context::Context,
     error::{Code, fail},
-    history::{MarketHistory, Outcome, SlotHistory, Standing},
     session::Session,
     time::when,
 };
@@ -66,7 +66,7 @@ pub async fn run(context: &Context, arg: SlotArg, end: End) -> Result<()> {
 /// What the contract would refuse, said with what to do.
 fn check(
     end: End,
-    record: &SlotHistory,
+    record: &SlotRecord,
     market: &MarketHistory,
     terms: &Terms,
     now: u64,

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use eyre::Result;
+use provery_indexer::{Outcome, Standing};
 use provery_rpc::Call;
 use serde_json::json;
 
 use super::{Sequencer, event};
-use crate::history::{Outcome, Standing};
 
 /// How long others are given.
 pub const AFTER: Duration = Duration::from_secs(60);

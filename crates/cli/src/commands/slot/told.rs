@@ -1,15 +1,12 @@
 //! What a mechanism's explanation of a slot is made from, and how it is written.
 
 use alloy::primitives::{Address, LogData, U256};
+use provery_indexer::{History, MarketHistory, Outcome, SlotRecord};
 use provery_mechanisms::{Fact, Line};
 use provery_types::{Event, LoggedEvent};
 use serde_json::{Map, Value, json};
 
-use crate::{
-    amount::Currency,
-    history::{History, MarketHistory, Outcome, SlotHistory},
-    time::when,
-};
+use crate::{amount::Currency, time::when};
 
 /// What the mechanism said about a slot, and when.
 pub fn log(events: &[LoggedEvent], market: U256, id: u64) -> Vec<(u64, LogData)> {
@@ -23,7 +20,7 @@ pub fn log(events: &[LoggedEvent], market: U256, id: u64) -> Vec<(u64, LogData)>
 }
 
 /// Who proved a slot, and when.
-pub fn proven(record: &SlotHistory) -> Option<(Address, u64)> {
+pub fn proven(record: &SlotRecord) -> Option<(Address, u64)> {
     match &record.outcome {
         Outcome::Proven { payee, at, .. } => Some((*payee, *at)),
         _ => None,
@@ -31,7 +28,7 @@ pub fn proven(record: &SlotHistory) -> Option<(Address, u64)> {
 }
 
 /// Who proved the market's other slots before this one, the newest last.
-pub fn winners(market: &MarketHistory, record: &SlotHistory) -> Vec<Address> {
+pub fn winners(market: &MarketHistory, record: &SlotRecord) -> Vec<Address> {
     let until = proven(record).map_or(u64::MAX, |(_, at)| at);
     let mut won: Vec<(u64, u64, Address)> = Vec::new();
     for other in market.slots.values().filter(|other| other.slot.id != record.slot.id) {
@@ -46,7 +43,7 @@ pub fn winners(market: &MarketHistory, record: &SlotHistory) -> Vec<Address> {
 }
 
 /// The weight of who proved a slot, and the market's, when it was proven.
-pub fn weight(history: &History, record: &SlotHistory, epoch_length: u64) -> (u64, u64) {
+pub fn weight(history: &History, record: &SlotRecord, epoch_length: u64) -> (u64, u64) {
     let Some(market) = history.markets.get(&record.slot.market) else { return (0, 0) };
     let Some((payee, at)) = proven(record) else { return (0, 0) };
     let epoch = at.checked_div(epoch_length).unwrap_or_default();

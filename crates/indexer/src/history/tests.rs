@@ -127,7 +127,7 @@ fn a_hand_over_moves_the_bond_and_not_the_draw() {
     let bond = U256::from(30);
     assert_eq!((history.bonded(PROVER, MARKET), history.bonded(taker, MARKET)), (bond, bond));
     let record = history.slot(MARKET, 2).expect("is known");
-    assert_eq!((record.slot.prover, record.allocated), (taker, PROVER));
+    assert_eq!((record.slot.prover, record.assigned), (taker, PROVER));
 }
 
 #[test]
