@@ -41,7 +41,8 @@ fn meaning(argument: &Arg) -> String {
     if !is_flag && !defaults.is_empty() {
         let _ = write!(text, " [default: {}]", plain(&defaults.join(" ")));
     }
-    let values: Vec<_> = argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    let values: Vec<_> =
+        argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
     if !is_flag && !values.is_empty() {
         let _ = write!(text, " [{}]", plain(&values.join(", ")));
     }
@@ -53,7 +54,9 @@ fn meaning(argument: &Arg) -> String {
 
 fn table<'a>(page: &mut String, arguments: impl Iterator<Item = &'a Arg>) {
     let rows: Vec<String> = arguments
-        .filter(|argument| !argument.is_hide_set() && argument.get_id() != "help" && argument.get_id() != "version")
+        .filter(|argument| {
+            !argument.is_hide_set() && argument.get_id() != "help" && argument.get_id() != "version"
+        })
         .map(|argument| format!("| `{}` | {} |\n", typed(argument).replace('|', "\\|"), meaning(argument)))
         .collect();
     if !rows.is_empty() {
@@ -100,7 +103,10 @@ fn the_reference_is_what_the_program_says() {
         fs::write(PAGE, &page).expect("writes the page");
     }
     let committed = fs::read_to_string(Path::new(PAGE)).unwrap_or_default();
-    assert!(committed == page, "docs/reference/cli.md is out of date: run the test again with PROVERY_REGENERATE=1");
+    assert!(
+        committed == page,
+        "docs/reference/cli.md is out of date: run the test again with PROVERY_REGENERATE=1"
+    );
 }
 
 #[test]

@@ -18,8 +18,7 @@ use serde_json::json;
 
 use crate::{
     amount::Currency,
-    backends,
-    config,
+    backends, config,
     context::Context,
     cost::{Cost, Decimal, Energy, Gas, Prices},
     error::{Code, fail},

@@ -16,8 +16,7 @@ use provery_proving::{
 use serde_json::json;
 
 use crate::{
-    backends,
-    config,
+    backends, config,
     context::Context,
     error::{Code, fail},
     output::{fields, spinner, table},

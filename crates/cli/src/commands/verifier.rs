@@ -8,8 +8,7 @@ use provery_proving::{keys, solidity};
 use serde_json::json;
 
 use crate::{
-    backends,
-    config,
+    backends, config,
     context::Context,
     error::{Code, fail},
 };
