@@ -25,6 +25,10 @@ use crate::{
     global::Global,
 };
 
+/// Version, commit and profile: which program this is, for whoever reads a report of a fault.
+pub const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (", env!("PROVERY_COMMIT"), ", ", env!("PROVERY_PROFILE"), ")");
+
 /// A permissionless proof market for rollups: deploy it, run a prover, post blocks and watch them get proven.
 ///
 /// Results go to standard output, progress, errors and logs to standard error. PROVERY_LOG filters the logs: a level (error, warn,
@@ -32,7 +36,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(
     name = "provery",
-    version,
+    version = VERSION,
     after_help = "Example: provery node --data-dir .provery/node-1 --keystore prover.json --rpc-url \
      http://127.0.0.1:8545",
     arg_required_else_help = true

@@ -31,6 +31,45 @@ pub trait Engine: Send + Sync + fmt::Debug {
     fn ifft(&self, domain: &Domain, values: &mut Vec<Fr>);
 }
 
+impl Engine for Box<dyn Engine> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn msm_g1(&self, bases: &[RawG1], scalars: &[Fr]) -> G1Projective {
+        (**self).msm_g1(bases, scalars)
+    }
+
+    fn msm_g2(&self, bases: &[RawG2], scalars: &[Fr]) -> G2Projective {
+        (**self).msm_g2(bases, scalars)
+    }
+
+    fn fft(&self, domain: &Domain, values: &mut Vec<Fr>) {
+        (**self).fft(domain, values);
+    }
+
+    fn ifft(&self, domain: &Domain, values: &mut Vec<Fr>) {
+        (**self).ifft(domain, values);
+    }
+}
+
+/// The fastest engine that this processor can run.
+pub fn fastest() -> Box<dyn Engine> {
+    choose(has_assembly())
+}
+
+fn choose(assembly: bool) -> Box<dyn Engine> {
+    if assembly { Box::new(Halo2curves) } else { Box::new(Arkworks) }
+}
+
+/// Whether the assembly that halo2curves is built with runs here: on x86-64 it uses MULX (BMI2), ADCX and ADOX (ADX) without asking.
+fn has_assembly() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("adx") && std::arch::is_x86_feature_detected!("bmi2");
+    #[cfg(not(target_arch = "x86_64"))]
+    return true;
+}
+
 /// halo2curves' multiplications, with points borrowed from the key file as they lie, and ark-poly's transforms, which are
 /// the faster ones.
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,5 +124,16 @@ impl Engine for Arkworks {
 
     fn ifft(&self, domain: &Domain, values: &mut Vec<Fr>) {
         domain.ifft_in_place(values);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_without_the_instructions_gets_an_engine_that_needs_none() {
+        assert_eq!(choose(false).name(), "arkworks");
+        assert_eq!(choose(true).name(), "halo2curves");
     }
 }

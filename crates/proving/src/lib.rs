@@ -13,7 +13,7 @@ mod raw;
 pub mod solidity;
 
 pub use backend::{Phase, Progress, ProofBackend, ProofOutput, ProofVerifier};
-pub use engine::{Arkworks, Domain, Engine, Halo2curves};
+pub use engine::{Arkworks, Domain, Engine, Halo2curves, fastest};
 pub use error::{KeyError, ProofFormatError, ProveError};
 pub use groth16::{ArkworksBackend, Groth16Check, PHASES, Proven};
 pub use key_file::ProvingKeyFile;

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     backend::Progress,
-    engine::{Engine, Halo2curves},
+    engine::{Engine, fastest},
     error::{KeyError, ProveError},
     groth16::ArkworksBackend,
     keys::{self, Keys, Manifest, VerifyingKeyFile},
@@ -53,7 +53,7 @@ pub struct PuzzleProver {
 impl PuzzleProver {
     /// A prover with the fastest engine.
     pub fn new(keys: Keys) -> Self {
-        Self::with_engine(keys, Halo2curves)
+        Self::with_engine(keys, fastest())
     }
 
     pub fn with_engine(keys: Keys, engine: impl Engine + 'static) -> Self {

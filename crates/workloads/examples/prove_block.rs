@@ -9,7 +9,7 @@ use std::{
 };
 
 use provery_circuits::{BlockJob, Params, State, Traffic, payload::JobTerms, state::BlockContext, word};
-use provery_proving::{Arkworks, Engine, Halo2curves, Phase, Progress};
+use provery_proving::{Arkworks, Engine, Phase, Progress, fastest};
 use provery_workloads::transfer_rollup::backend::{self, BlockBackend};
 
 struct Options {
@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (job, elapsed) = timed(|| BlockJob::from_state(&state, &data, &terms))?;
     println!("job           {:>8} ms", ms(elapsed));
 
-    let fast = run(&options, &params, &job, Halo2curves)?;
+    let fast = run(&options, &params, &job, fastest())?;
     let plain = run(&options, &params, &job, Arkworks)?;
     println!("{:.2} times as fast as arkworks' own (best of each)", plain.as_secs_f64() / fast.as_secs_f64());
     Ok(())

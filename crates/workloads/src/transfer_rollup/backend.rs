@@ -6,7 +6,7 @@ use provery_circuits::{BlockCircuit, BlockJob, Params, payload};
 use serde_json::json;
 
 use provery_proving::{
-    ArkworksBackend, Engine, Groth16Check, Halo2curves, KeyError, Progress, ProofBackend, ProofOutput,
+    ArkworksBackend, Engine, Groth16Check, KeyError, Progress, ProofBackend, ProofOutput, fastest,
     ProofVerifier, ProveError,
     keys::{self, Keys, Manifest, VerifyingKeyFile},
     proof,
@@ -43,7 +43,7 @@ pub struct BlockBackend {
 impl BlockBackend {
     /// A backend with the fastest engine.
     pub fn new(keys: Keys) -> Self {
-        Self::with_engine(keys, Halo2curves)
+        Self::with_engine(keys, fastest())
     }
 
     pub fn with_engine(keys: Keys, engine: impl Engine + 'static) -> Self {
