@@ -1,4 +1,5 @@
-//! Work on the repository itself: compile the contracts and keep the committed ABIs in step with them.
+//! Work on the repository itself: compile the contracts and keep the committed ABIs in step with them; check the documents and lay the
+//! book out.
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +7,9 @@ use clap::{Parser, Subcommand};
 use eyre::Result;
 
 mod contracts;
+mod docs;
+#[cfg(test)]
+mod scripts;
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Work on the repository itself")]
@@ -27,11 +31,25 @@ enum Command {
         #[arg(long, env = "FOUNDRY_SOLC", default_value = "script/solc")]
         solc: PathBuf,
     },
+    /// Check the links of all documents; and lay the book out for mdBook, as ./script/docs does.
+    ///
+    /// Example: cargo xtask docs
+    Docs {
+        /// Lay the book out here.
+        #[arg(long, requires = "contracts")]
+        into: Option<PathBuf>,
+        /// Where `forge doc` wrote the contracts' pages.
+        #[arg(long)]
+        contracts: Option<PathBuf>,
+    },
 }
 
 fn main() -> Result<()> {
     match Args::parse().command {
         Command::Contracts { check, solc } => contracts::run(repository_root(), &solc, check),
+        Command::Docs { into, contracts } => {
+            docs::run(repository_root(), into.as_deref().zip(contracts.as_deref()))
+        }
     }
 }
 

@@ -179,6 +179,13 @@ fn where_each_setting_comes_from_is_known() {
 }
 
 #[test]
+fn the_example_for_a_real_chain_is_valid() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/node/provery.toml");
+    let text = std::fs::read_to_string(&path).expect("is there");
+    super::parse(&path, text).expect("is valid");
+}
+
+#[test]
 fn the_example_names_every_key_and_is_valid() {
     let example = crate::commands::node::EXAMPLE;
     for key in GLOBAL_KEYS.iter().filter(|key| **key != "node" && **key != "rpc_url").chain(NodeValues::KEYS)
