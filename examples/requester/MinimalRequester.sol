@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
-import { IProofMarket, SlotState, Terms } from "provery/interfaces/IProofMarket.sol";
+import { IProofMarket } from "provery/interfaces/IProofMarket.sol";
 import { IRequester } from "provery/interfaces/IRequester.sol";
+import { SlotState } from "provery/types/Slot.sol";
+import { Terms } from "provery/types/Terms.sol";
 
 /// @title A requester of its own: asks the market for proven answers f(x), and keeps them
 /// @notice Its circuit has the public inputs x, f(x), payee: one that the statement fixes, one output, and whom to pay.

@@ -11,7 +11,7 @@ use super::{files, markdown, read};
 
 const HEAD: &str = "# Contracts
 
-Made from the interfaces' NatSpec by `forge doc`. Implementations inherit it; what they say beyond it is about how, and is in the source. Read `IProofMarket`, \
+Made by `forge doc` from the NatSpec of the interfaces and types. Implementations inherit it; what they say beyond it is about how, and is in the source. Read `IProofMarket`, \
                     `IProverRegistry` and `IMechanism` first.
 
 ";
@@ -38,7 +38,7 @@ fn name(path: &Path) -> Option<String> {
     let file = path.file_name()?.to_str()?;
     let mut parts = file.split('.');
     match (parts.next()?, parts.next()?, parts.next(), parts.next()) {
-        ("interface" | "struct" | "enum", name, Some("md"), None) => Some(name.to_owned()),
+        ("interface" | "struct" | "enum" | "library" | "type", name, Some("md"), None) => Some(name.to_owned()),
         _ => None,
     }
 }

@@ -11,7 +11,8 @@ use eyre::{Context, Result};
 
 use super::{contracts, files, gas, is_markdown, markdown, plain, read, write};
 
-const INTERFACES: &str = "contracts/src/interfaces";
+/// Their files have a page each, by the name of what is in them.
+const DOCUMENTED: [&str; 2] = ["contracts/src/interfaces", "contracts/src/types"];
 
 /// Where files of the repository are in the book.
 #[derive(Debug, Default)]
@@ -32,8 +33,8 @@ impl Layout {
                 inside.to_path_buf()
             };
         }
-        if let Ok(interface) = path.strip_prefix(INTERFACES) {
-            return Path::new("reference/contracts").join(interface.with_extension("md"));
+        if let Some(file) = DOCUMENTED.iter().find_map(|folder| path.strip_prefix(folder).ok()) {
+            return Path::new("reference/contracts").join(file.with_extension("md"));
         }
         if let Some(placed) = self.placed.get(path) {
             return placed.clone();

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { AttestedVerifier } from "../../examples/requester/AttestedVerifier.sol";
-import { MinimalRequester } from "../../examples/requester/MinimalRequester.sol";
-import { IProofMarketEvents, Slot, SlotState, Terms } from "../src/interfaces/IProofMarket.sol";
-import { IVerifier } from "../src/interfaces/IVerifier.sol";
-import { MarketFixture } from "./MarketFixture.sol";
+import { AttestedVerifier } from "../../../examples/requester/AttestedVerifier.sol";
+import { MinimalRequester } from "../../../examples/requester/MinimalRequester.sol";
+import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { IVerifier } from "../../src/interfaces/IVerifier.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
+import { MarketFixture } from "../MarketFixture.sol";
 import { VmSafe } from "forge-std/Vm.sol";
 
 /// @notice What examples/ shows to integrators works: a question is asked, answered with a proof, and paid.
-contract ExamplesTest is MarketFixture {
+contract RequesterExampleTest is MarketFixture {
     uint256 private constant X = 7;
     uint256 private constant ANSWER = 49;
 
