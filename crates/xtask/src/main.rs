@@ -42,6 +42,14 @@ enum Command {
         #[arg(long)]
         contracts: Option<PathBuf>,
     },
+    /// Follow the steps of a guide in another checkout: its blocks that name a file.
+    ///
+    /// Example: cargo xtask follow docs/guides/add-a-mechanism.md --checkout /tmp/copy
+    Follow {
+        page: PathBuf,
+        #[arg(long)]
+        checkout: PathBuf,
+    },
 }
 
 fn main() -> Result<()> {
@@ -50,6 +58,7 @@ fn main() -> Result<()> {
         Command::Docs { into, contracts } => {
             docs::run(repository_root(), into.as_deref().zip(contracts.as_deref()))
         }
+        Command::Follow { page, checkout } => docs::follow(&page, &checkout),
     }
 }
 

@@ -38,7 +38,9 @@ fn name(path: &Path) -> Option<String> {
     let file = path.file_name()?.to_str()?;
     let mut parts = file.split('.');
     match (parts.next()?, parts.next()?, parts.next(), parts.next()) {
-        ("interface" | "struct" | "enum" | "library" | "type", name, Some("md"), None) => Some(name.to_owned()),
+        ("interface" | "struct" | "enum" | "library" | "type", name, Some("md"), None) => {
+            Some(name.to_owned())
+        }
         _ => None,
     }
 }

@@ -12,6 +12,7 @@ mod gas;
 mod links;
 mod markdown;
 mod stage;
+mod steps;
 
 use std::{
     fs,
@@ -33,6 +34,13 @@ pub fn run(root: &Path, into: Option<(&Path, &Path)>) -> Result<()> {
     let broken = links::broken_in_book(&into.join("src"))?;
     ensure!(broken.is_empty(), "links of the book that lead nowhere:\n{}", broken.join("\n"));
     Ok(())
+}
+
+/// Follows the steps that a page gives, in a checkout.
+pub fn follow(page: &Path, checkout: &Path) -> Result<()> {
+    let steps = steps::of(&read(page)?)?;
+    ensure!(!steps.is_empty(), "{} has no steps to follow", page.display());
+    steps.iter().try_for_each(|step| step.follow(checkout))
 }
 
 /// Every file under a folder.
