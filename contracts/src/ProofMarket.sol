@@ -40,25 +40,30 @@ contract ProofMarket is IProofMarketSlots, MarketState {
         Fallen
     }
 
-    /// @inheritdoc IProofMarketSlots
-    address public immutable extension;
+    address private immutable EXTENSION;
 
     /// @param contracts Created before this one, for the address that it has now.
     /// @param extension_ Created with the same contracts.
     constructor(Contracts memory contracts, address extension_) MarketState(contracts) {
         IProofMarketState other = IProofMarketState(extension_);
+        ISlotTransfers transfers = ISlotTransfers(SLOT_TRANSFERS);
         if (
-            IProverRegistry(registry).market() != address(this)
-                || ISlotTransfers(slotTransfers).market() != address(this)
-                || ISlotTransfers(slotTransfers).registry() != registry || other.registry() != registry
-                || other.circuits() != circuits || other.rules() != rules || other.slotTransfers() != slotTransfers
+            REGISTRY.market() != address(this)
+                || transfers.market() != address(this)
+                || transfers.registry() != address(REGISTRY) || other.registry() != address(REGISTRY)
+                || other.circuits() != CIRCUITS || other.rules() != address(RULES) || other.slotTransfers() != SLOT_TRANSFERS
         ) revert ContractsMismatch();
-        extension = extension_;
+        EXTENSION = extension_;
+    }
+
+    /// @inheritdoc IProofMarketSlots
+    function extension() external view returns (address) {
+        return EXTENSION;
     }
 
     /// @dev Hands a call to the extension, on this contract's state.
     fallback() external {
-        address target = extension;
+        address target = EXTENSION;
         assembly ("memory-safe") {
             calldatacopy(0, 0, calldatasize())
             let success := delegatecall(gas(), target, 0, calldatasize(), 0, 0)
@@ -178,7 +183,7 @@ contract ProofMarket is IProofMarketSlots, MarketState {
     }
 
     function _extension() internal view override returns (address) {
-        return extension;
+        return EXTENSION;
     }
 
     /// @dev Puts the announced terms in force, if these are they and it is time.
@@ -245,14 +250,14 @@ contract ProofMarket is IProofMarketSlots, MarketState {
 
         if (slot.prover != address(0) && terms.bond != 0) {
             if (payee == slot.prover) {
-                IProverRegistry(registry).release(payee, slot.market, terms.bond, true);
+                REGISTRY.release(payee, slot.market, terms.bond, true);
             } else if (premise == Premise.Established) {
                 missedBy = slot.prover;
                 uint256 toRequester;
                 (premium, toRequester) = _slash(slot, terms);
                 returned += toRequester;
             } else if (premise == Premise.Fallen) {
-                IProverRegistry(registry).release(slot.prover, slot.market, terms.bond, false);
+                REGISTRY.release(slot.prover, slot.market, terms.bond, false);
             }
         }
         if (slot.link & SlotLink.TRIAL != 0) _endMisses(slot, terms, payee);
@@ -271,7 +276,7 @@ contract ProofMarket is IProofMarketSlots, MarketState {
             record.word = record.word.withMisses(0);
         } else if (
             slot.link & SlotLink.OPENED != 0 && record.word.misses() >= OPEN_AFTER
-                && IProverRegistry(registry).isEligible(slot.market, payee, terms.bond, terms.version)
+                && REGISTRY.isEligible(slot.market, payee, terms.bond, terms.version)
         ) {
             record.word = record.word.withMisses(OPEN_AFTER - 1);
         }

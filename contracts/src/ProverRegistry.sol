@@ -41,10 +41,8 @@ contract ProverRegistry is IProverRegistry {
         uint40 readyAt;
     }
 
-    /// @inheritdoc IProverRegistry
-    address public immutable asset;
-    /// @inheritdoc IProverRegistry
-    address public immutable market;
+    address private immutable ASSET;
+    address private immutable MARKET;
     /// @inheritdoc IProverRegistry
     uint256 public immutable STAKE_UNIT;
     /// @inheritdoc IProverRegistry
@@ -77,7 +75,7 @@ contract ProverRegistry is IProverRegistry {
     mapping(address prover => mapping(address submitter => bool)) public isNominated;
 
     modifier onlyMarket() {
-        if (msg.sender != market) revert NotMarket();
+        if (msg.sender != MARKET) revert NotMarket();
         _;
     }
 
@@ -92,8 +90,8 @@ contract ProverRegistry is IProverRegistry {
         if (params.unbonding < uint256(params.epochLength) + params.freeze || params.unbonding < params.maxWindow) {
             revert ParamsRejected("unbonding");
         }
-        market = market_;
-        asset = params.asset;
+        MARKET = market_;
+        ASSET = params.asset;
         STAKE_UNIT = params.stakeUnit;
         EPOCH_LENGTH = params.epochLength;
         FREEZE = params.freeze;
@@ -101,6 +99,16 @@ contract ProverRegistry is IProverRegistry {
         OPEN_AFTER = params.openAfter;
         UNBONDING = params.unbonding;
         MAX_WINDOW = params.maxWindow;
+    }
+
+    /// @inheritdoc IProverRegistry
+    function asset() external view returns (address) {
+        return ASSET;
+    }
+
+    /// @inheritdoc IProverRegistry
+    function market() external view returns (address) {
+        return MARKET;
     }
 
     // ---------------------------------------------------------------- identity
@@ -155,9 +163,9 @@ contract ProverRegistry is IProverRegistry {
         Account storage account = _accounts[msg.sender];
         if (account.id == 0) revert NotRegistered();
         if (amount == 0) revert AmountZero();
-        uint256 held = asset.balanceOf(address(this));
-        asset.safeTransferFrom(msg.sender, address(this), amount);
-        uint256 received = asset.balanceOf(address(this)) - held;
+        uint256 held = ASSET.balanceOf(address(this));
+        ASSET.safeTransferFrom(msg.sender, address(this), amount);
+        uint256 received = ASSET.balanceOf(address(this)) - held;
         if (received != amount) revert AssetTakesFee(received, amount);
         // What was asked back counts too, so that neither can ever outgrow its field.
         (amount + account.staked + _exits[msg.sender].unbonding).toUint96();
@@ -213,10 +221,10 @@ contract ProverRegistry is IProverRegistry {
         Exit memory exit = _exits[msg.sender];
         if (exit.unbonding == 0) revert NothingToWithdraw();
         if (block.timestamp < exit.readyAt) revert UnbondingNotReady(exit.readyAt);
-        if (to == address(0) || to == address(this) || to == market) revert RecipientInvalid();
+        if (to == address(0) || to == address(this) || to == MARKET) revert RecipientInvalid();
         delete _exits[msg.sender];
         emit Unstaked(msg.sender, to, exit.unbonding);
-        asset.safeTransfer(to, exit.unbonding);
+        ASSET.safeTransfer(to, exit.unbonding);
     }
 
     // ---------------------------------------------------------------- in and out of the draws
@@ -312,7 +320,7 @@ contract ProverRegistry is IProverRegistry {
         if (suspends) emit ProverSuspended(prover, marketId);
         _setWeight(marketId, account.id, position);
         emit BondSlashed(prover, marketId, amount);
-        asset.safeTransfer(market, amount);
+        ASSET.safeTransfer(MARKET, amount);
     }
 
     // ---------------------------------------------------------------- views

@@ -23,8 +23,8 @@ contract TransferRollup is ITransferRollup {
     /// @inheritdoc ITransferRollup
     address public immutable SEQUENCER;
 
-    IProofMarket private immutable _MARKET;
-    uint256 private immutable _MARKET_ID;
+    IProofMarket private immutable MARKET;
+    uint256 private immutable MARKET_ID;
 
     /// @param market_ The market contract; this creates its own market there, whose terms nobody can change.
     /// @param template Its terms. `requester` becomes this contract, `outputs` 1, `version` 1, `callbackGas` 0, `chain` what makes a
@@ -53,8 +53,8 @@ contract TransferRollup is ITransferRollup {
         DOMAIN = uint256(keccak256(abi.encode(block.chainid, address(this)))) >> 8;
         MAX_BLOCK_BYTES = maxBlockBytes;
         SEQUENCER = sequencer;
-        _MARKET = market_;
-        _MARKET_ID = market_.createMarket(template, capacity, genesisRoot);
+        MARKET = market_;
+        MARKET_ID = market_.createMarket(template, capacity, genesisRoot);
         emit GenesisSet(genesisRoot, genesisAccounts);
     }
 
@@ -77,17 +77,17 @@ contract TransferRollup is ITransferRollup {
         inputs[2] = uint256(keccak256(data));
         inputs[3] = DOMAIN;
         // Only this contract opens slots in its market, one for each block, so their numbers agree.
-        number = _MARKET.openSlot(_MARKET_ID, terms, parent, inputs, mechanismData).id;
+        number = MARKET.openSlot(MARKET_ID, terms, parent, inputs, mechanismData).id;
         emit BlockPosted(number, parent, parentRoot, newRoot, data);
     }
 
     /// @inheritdoc ITransferRollup
     function state() external view returns (uint64 finalized, uint256 finalizedRoot, uint64 head, uint256 headRoot) {
-        return _MARKET.chainOf(_MARKET_ID);
+        return MARKET.chainOf(MARKET_ID);
     }
 
     /// @inheritdoc ITransferRollup
     function market() external view returns (address contract_, uint256 id) {
-        return (address(_MARKET), _MARKET_ID);
+        return (address(MARKET), MARKET_ID);
     }
 }

@@ -7,6 +7,7 @@ import { IMechanism } from "../interfaces/IMechanism.sol";
 import { IProofMarketState } from "../interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { IRequester } from "../interfaces/IRequester.sol";
+import { ITermsRules } from "../interfaces/ITermsRules.sol";
 import { RewardCurve } from "../libraries/RewardCurve.sol";
 import { SlashSplit } from "../libraries/SlashSplit.sol";
 import { SlotChain } from "../libraries/SlotChain.sol";
@@ -55,16 +56,11 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
     /// delegate to (EIP-7702), and a few words.
     uint256 private constant CALLBACK_OVERHEAD = 6000;
 
-    /// @inheritdoc IProofMarketState
-    address public immutable asset;
-    /// @inheritdoc IProofMarketState
-    address public immutable registry;
-    /// @inheritdoc IProofMarketState
-    address public immutable circuits;
-    /// @inheritdoc IProofMarketState
-    address public immutable rules;
-    /// @inheritdoc IProofMarketState
-    address public immutable slotTransfers;
+    address internal immutable ASSET;
+    IProverRegistry internal immutable REGISTRY;
+    address internal immutable CIRCUITS;
+    ITermsRules internal immutable RULES;
+    address internal immutable SLOT_TRANSFERS;
     /// @inheritdoc IProofMarketState
     uint256 public immutable TERMS_NOTICE;
     /// @inheritdoc IProofMarketState
@@ -84,13 +80,38 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
 
     constructor(Contracts memory contracts) {
         IProverRegistry registry_ = IProverRegistry(contracts.registry);
-        circuits = contracts.circuits;
-        registry = contracts.registry;
-        rules = contracts.rules;
-        slotTransfers = contracts.slotTransfers;
-        asset = registry_.asset();
+        CIRCUITS = contracts.circuits;
+        REGISTRY = registry_;
+        RULES = ITermsRules(contracts.rules);
+        SLOT_TRANSFERS = contracts.slotTransfers;
+        ASSET = registry_.asset();
         TERMS_NOTICE = 2 * registry_.EPOCH_LENGTH();
         OPEN_AFTER = registry_.OPEN_AFTER();
+    }
+
+    /// @inheritdoc IProofMarketState
+    function asset() external view returns (address) {
+        return ASSET;
+    }
+
+    /// @inheritdoc IProofMarketState
+    function registry() external view returns (address) {
+        return address(REGISTRY);
+    }
+
+    /// @inheritdoc IProofMarketState
+    function circuits() external view returns (address) {
+        return CIRCUITS;
+    }
+
+    /// @inheritdoc IProofMarketState
+    function rules() external view returns (address) {
+        return address(RULES);
+    }
+
+    /// @inheritdoc IProofMarketState
+    function slotTransfers() external view returns (address) {
+        return SLOT_TRANSFERS;
     }
 
     /// @dev Takes the bond of the prover that missed the slot and splits it.
@@ -103,7 +124,7 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
         burned += toBurn;
         Market storage record = _markets[slot.market];
         record.word = record.word.missed();
-        IProverRegistry(registry).slash(slot.prover, slot.market, terms.bond);
+        REGISTRY.slash(slot.prover, slot.market, terms.bond);
         emit BondSlashed(slot.market, slot.id, slot.prover, toRescuer, toRequester, toBurn);
     }
 
@@ -148,7 +169,7 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
     }
 
     function _reserve(address prover, uint256 market, Terms calldata terms) internal {
-        if (terms.bond != 0) IProverRegistry(registry).reserve(prover, market, terms.bond, terms.version);
+        if (terms.bond != 0) REGISTRY.reserve(prover, market, terms.bond, terms.version);
     }
 
     /// @dev Where a slot's word is. A capacity that is not the market's leads anywhere in the ring's neighbourhood, where no
@@ -194,8 +215,8 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
     }
 
     function _isOwnContract(address account) internal view returns (bool) {
-        return account == address(this) || account == registry || account == circuits || account == rules
-            || account == slotTransfers || account == asset || account == _extension();
+        return account == address(this) || account == address(REGISTRY) || account == CIRCUITS || account == address(RULES)
+            || account == SLOT_TRANSFERS || account == ASSET || account == _extension();
     }
 
     /// @dev The address that the extension was created at.

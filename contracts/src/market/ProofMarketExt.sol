@@ -29,7 +29,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
     uint256 private constant MAX_CAPACITY = 65_536;
     address private constant DEAD = 0x000000000000000000000000000000000000dEaD;
 
-    address private immutable _self = address(this);
+    address private immutable SELF = address(this);
 
     /// @param contracts The market's.
     constructor(Contracts memory contracts) MarketState(contracts) { }
@@ -55,7 +55,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         if (record.termsHash != current.hash()) revert TermsMismatch();
         if (next.chain != current.chain) revert TermsRejected("chain");
         if (next.version == current.version) {
-            if (!ITermsRules(rules).inFavour(current, next)) revert VersionInvalid(record.version + 1);
+            if (!RULES.inFavour(current, next)) revert VersionInvalid(record.version + 1);
             record.termsHash = _checked(market, next, block.timestamp);
             return;
         }
@@ -77,9 +77,9 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
             revert FundsTooLarge(word.funds(), MarketWordLib.MAX_FUNDS);
         }
 
-        uint256 before = asset.balanceOf(address(this));
-        asset.safeTransferFrom(msg.sender, address(this), amount);
-        uint256 received = asset.balanceOf(address(this)) - before;
+        uint256 before = ASSET.balanceOf(address(this));
+        ASSET.safeTransferFrom(msg.sender, address(this), amount);
+        uint256 received = ASSET.balanceOf(address(this)) - before;
         if (received != amount) revert AssetTakesFee(received, amount);
 
         record.word = word.credited(amount);
@@ -122,7 +122,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
                 credits[payee] += premium;
                 _returnFunds(slot.market, toRequester);
             } else {
-                IProverRegistry(registry).release(slot.prover, slot.market, terms.bond, false);
+                REGISTRY.release(slot.prover, slot.market, terms.bond, false);
             }
         }
         emit SlotResolved(slot.market, slot.id, premium);
@@ -184,7 +184,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
 
     /// @inheritdoc IProofMarketExt
     function reassign(Slot calldata slot, Terms calldata terms, address taker, int96 price) external nonReentrant {
-        if (msg.sender != slotTransfers) revert NotSlotTransfers();
+        if (msg.sender != SLOT_TRANSFERS) revert NotSlotTransfers();
         SlotWord storage place = _requireOpen(slot, terms);
         if (slot.prover == address(0) || block.timestamp >= slot.exclusiveUntil) revert SlotNotHeld();
 
@@ -195,7 +195,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         if (price < 0) _moveCredit(slot.prover, taker, uint256(-int256(price)));
         // The taker's bond first: at no time is the slot without one.
         _reserve(taker, slot.market, terms);
-        if (terms.bond != 0) IProverRegistry(registry).release(slot.prover, slot.market, terms.bond, false);
+        if (terms.bond != 0) REGISTRY.release(slot.prover, slot.market, terms.bond, false);
         emit SlotTransferred(slot.market, slot.id, slot.prover, price, transferred);
     }
 
@@ -208,7 +208,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         unchecked {
             credits[msg.sender] = credit - amount;
         }
-        asset.safeTransfer(to, amount);
+        ASSET.safeTransfer(to, amount);
         emit Withdrawn(msg.sender, to, amount);
     }
 
@@ -217,7 +217,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         uint256 amount = burned;
         if (amount == 0) revert AmountZero();
         burned = 0;
-        asset.safeTransfer(DEAD, amount);
+        ASSET.safeTransfer(DEAD, amount);
         emit BurnedSwept(amount);
     }
 
@@ -276,12 +276,12 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
     }
 
     function _extension() internal view override returns (address) {
-        return _self;
+        return SELF;
     }
 
     /// @dev Checks the terms against every rule.
     function _checked(uint256 market, Terms calldata terms, uint256 from) private returns (bytes32 termsHash) {
-        ITermsRules(rules).check(terms, circuits, IProverRegistry(registry).MAX_WINDOW());
+        RULES.check(terms, CIRCUITS, REGISTRY.MAX_WINDOW());
         IMechanism(terms.mechanism).validateTerms(terms);
         termsHash = terms.hash();
         emit TermsSet(market, termsHash, from, terms);
@@ -314,7 +314,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         place.word = SlotRing.ended(slot.id, state);
         _returnFunds(slot.market, returned);
         if (slot.prover != address(0) && terms.bond != 0) {
-            IProverRegistry(registry).release(slot.prover, slot.market, terms.bond, false);
+            REGISTRY.release(slot.prover, slot.market, terms.bond, false);
         }
     }
 

@@ -25,18 +25,26 @@ contract SlotTransfers is ISlotTransfers, EIP712 {
     bytes32 private constant TRANSFER_OFFER_TYPEHASH =
         keccak256("TransferOffer(bytes32 slot,address to,int96 price,uint40 validUntil)");
 
-    /// @inheritdoc ISlotTransfers
-    address public immutable market;
-    /// @inheritdoc ISlotTransfers
-    address public immutable registry;
+    IProofMarket private immutable MARKET;
+    IProverRegistry private immutable REGISTRY;
 
     mapping(bytes32 digest => OfferState) private _offers;
 
     /// @param market_ The market, which may not exist yet.
     /// @param registry_ Its registry.
     constructor(address market_, address registry_) {
-        market = market_;
-        registry = registry_;
+        MARKET = IProofMarket(market_);
+        REGISTRY = IProverRegistry(registry_);
+    }
+
+    /// @inheritdoc ISlotTransfers
+    function market() external view returns (address) {
+        return address(MARKET);
+    }
+
+    /// @inheritdoc ISlotTransfers
+    function registry() external view returns (address) {
+        return address(REGISTRY);
     }
 
     /// @inheritdoc ISlotTransfers
@@ -73,12 +81,12 @@ contract SlotTransfers is ISlotTransfers, EIP712 {
         if (msg.sender != taker) {
             // With less time left a submitter could make its prover miss the slot, and be the one to rescue it.
             bool late = slot.exclusiveUntil - block.timestamp < terms.exclusiveWindow / 2;
-            if (offer.price > 0 || late || !IProverRegistry(registry).isSubmitterFor(msg.sender, taker)) {
+            if (offer.price > 0 || late || !REGISTRY.isSubmitterFor(msg.sender, taker)) {
                 revert NotTaker();
             }
         }
         if (!_take(digest, offer.price, slot.prover, signature)) revert TransferNotOffered();
-        IProofMarket(market).reassign(slot, terms, taker, offer.price);
+        MARKET.reassign(slot, terms, taker, offer.price);
     }
 
     /// @dev EIP-712.
@@ -109,7 +117,7 @@ contract SlotTransfers is ISlotTransfers, EIP712 {
     {
         if (
             slot.prover == address(0) || block.timestamp >= slot.exclusiveUntil
-                || !IProofMarket(market).isOpen(slot, terms)
+                || !MARKET.isOpen(slot, terms)
         ) revert SlotNotHeld();
         uint256 word = SlotRing.commitment(slot, terms);
         return
@@ -120,6 +128,6 @@ contract SlotTransfers is ISlotTransfers, EIP712 {
 
     function _requireHolder(Slot calldata slot, bool inPerson) private view {
         if (msg.sender == slot.prover) return;
-        if (inPerson || !IProverRegistry(registry).isSubmitterFor(msg.sender, slot.prover)) revert NotHolder();
+        if (inPerson || !REGISTRY.isSubmitterFor(msg.sender, slot.prover)) revert NotHolder();
     }
 }

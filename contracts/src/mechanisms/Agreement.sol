@@ -20,10 +20,9 @@ contract Agreement is IAgreement, EIP712 {
         "Offer(address prover,address requester,uint256 market,bytes32 terms,uint96 price,uint96 penalty,uint32 capacity,uint40 expiry,uint256 nonce)"
     );
 
-    /// @inheritdoc IAgreement
-    IProverRegistry public immutable registry;
+    IProverRegistry private immutable REGISTRY;
 
-    address private immutable _market;
+    address private immutable MARKET;
 
     /// @inheritdoc IAgreement
     mapping(address prover => uint256) public minNonce;
@@ -33,8 +32,13 @@ contract Agreement is IAgreement, EIP712 {
     /// @param registry_ The registry whose bonds are counted.
     /// @param market_ The market contract that opens slots.
     constructor(IProverRegistry registry_, address market_) {
-        registry = registry_;
-        _market = market_;
+        REGISTRY = registry_;
+        MARKET = market_;
+    }
+
+    /// @inheritdoc IAgreement
+    function registry() external view returns (IProverRegistry) {
+        return REGISTRY;
     }
 
     /// @inheritdoc IMechanism
@@ -48,13 +52,13 @@ contract Agreement is IAgreement, EIP712 {
         external
         returns (Assignment memory assignment)
     {
-        if (msg.sender != _market) revert NotMarket();
+        if (msg.sender != MARKET) revert NotMarket();
         assignment.price = terms.price;
         if (data.length == 0) return assignment;
 
         (Offer memory offer, bytes memory signature) = abi.decode(data, (Offer, bytes));
         _check(market, terms, offer, signature);
-        if (!registry.isEligible(market, offer.prover, terms.bond, terms.version)) {
+        if (!REGISTRY.isEligible(market, offer.prover, terms.bond, terms.version)) {
             emit ProverNotEligible(market, slot, offer.prover);
             return assignment;
         }
@@ -104,7 +108,7 @@ contract Agreement is IAgreement, EIP712 {
         if (!SignatureCheckerLib.isValidSignatureNow(offer.prover, digestOf(offer), signature)) {
             revert SignatureInvalid();
         }
-        uint256 bonded = registry.bondedOf(market, offer.prover);
+        uint256 bonded = REGISTRY.bondedOf(market, offer.prover);
         uint256 max = uint256(offer.capacity) * terms.bond;
         if (bonded + terms.bond > max) revert CapacityReached(bonded, max);
     }
@@ -116,6 +120,6 @@ contract Agreement is IAgreement, EIP712 {
 
     /// @dev A prover may always, registered or not: an offer can be signed before.
     function _requireSubmitterFor(address prover) private view {
-        if (msg.sender != prover && !registry.isSubmitterFor(msg.sender, prover)) revert NotAuthorised();
+        if (msg.sender != prover && !REGISTRY.isSubmitterFor(msg.sender, prover)) revert NotAuthorised();
     }
 }

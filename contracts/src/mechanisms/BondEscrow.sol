@@ -13,8 +13,7 @@ abstract contract BondEscrow is IBondEscrow, ReentrancyGuardTransient {
 
     address private constant DEAD = 0x000000000000000000000000000000000000dEaD;
 
-    /// @inheritdoc IBondEscrow
-    address public immutable asset;
+    address private immutable ASSET;
 
     /// @inheritdoc IBondEscrow
     uint256 public burned;
@@ -22,15 +21,20 @@ abstract contract BondEscrow is IBondEscrow, ReentrancyGuardTransient {
     mapping(address key => uint256) public balanceOf;
 
     constructor(address asset_) {
-        asset = asset_;
+        ASSET = asset_;
+    }
+
+    /// @inheritdoc IBondEscrow
+    function asset() external view returns (address) {
+        return ASSET;
     }
 
     /// @inheritdoc IBondEscrow
     function deposit(uint256 amount) external nonReentrant {
         if (amount == 0) revert AmountZero();
-        uint256 held = asset.balanceOf(address(this));
-        asset.safeTransferFrom(msg.sender, address(this), amount);
-        uint256 received = asset.balanceOf(address(this)) - held;
+        uint256 held = ASSET.balanceOf(address(this));
+        ASSET.safeTransferFrom(msg.sender, address(this), amount);
+        uint256 received = ASSET.balanceOf(address(this)) - held;
         if (received != amount) revert AssetTakesFee(received, amount);
         balanceOf[msg.sender] += amount;
         emit Deposited(msg.sender, amount);
@@ -41,7 +45,7 @@ abstract contract BondEscrow is IBondEscrow, ReentrancyGuardTransient {
         if (amount == 0) revert AmountZero();
         if (to == address(0) || to == address(this)) revert RecipientInvalid();
         _lock(msg.sender, amount);
-        asset.safeTransfer(to, amount);
+        ASSET.safeTransfer(to, amount);
         emit DepositWithdrawn(msg.sender, to, amount);
     }
 
@@ -50,7 +54,7 @@ abstract contract BondEscrow is IBondEscrow, ReentrancyGuardTransient {
         uint256 amount = burned;
         if (amount == 0) revert AmountZero();
         burned = 0;
-        asset.safeTransfer(DEAD, amount);
+        ASSET.safeTransfer(DEAD, amount);
         emit BurnedSwept(amount);
     }
 

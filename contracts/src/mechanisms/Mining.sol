@@ -65,14 +65,11 @@ contract Mining is IMining, BondEscrow {
     /// @inheritdoc IMining
     uint256 public constant TICKET_HOLD = 1 days;
 
-    /// @inheritdoc IMining
-    IProverRegistry public immutable registry;
-    /// @inheritdoc IMining
-    IRandomness public immutable randomness;
-    /// @inheritdoc IMining
-    IVerifier public immutable puzzle;
+    IProverRegistry private immutable REGISTRY;
+    IRandomness private immutable RANDOMNESS;
+    IVerifier private immutable PUZZLE;
 
-    address private immutable _market;
+    IProofMarket private immutable MARKET;
 
     mapping(uint256 market => Record) private _rounds;
     mapping(uint256 market => mapping(uint64 slot => Ticket)) private _tickets;
@@ -85,10 +82,25 @@ contract Mining is IMining, BondEscrow {
         BondEscrow(registry_.asset())
     {
         if (address(randomness_) == address(0) && !BlockHistory.exists()) revert HistoryMissing();
-        registry = registry_;
-        randomness = randomness_;
-        _market = market_;
-        puzzle = puzzle_;
+        REGISTRY = registry_;
+        RANDOMNESS = randomness_;
+        MARKET = IProofMarket(market_);
+        PUZZLE = puzzle_;
+    }
+
+    /// @inheritdoc IMining
+    function registry() external view returns (IProverRegistry) {
+        return REGISTRY;
+    }
+
+    /// @inheritdoc IMining
+    function randomness() external view returns (IRandomness) {
+        return RANDOMNESS;
+    }
+
+    /// @inheritdoc IMining
+    function puzzle() external view returns (IVerifier) {
+        return PUZZLE;
     }
 
     /// @inheritdoc IMechanism
@@ -117,7 +129,7 @@ contract Mining is IMining, BondEscrow {
         address winner = record.winner;
         if (winner != address(0)) {
             if (stale || record.version != terms.version) _return(market, record.slot);
-            else if (registry.isEligible(market, winner, terms.bond, terms.version)) assignment.prover = winner;
+            else if (REGISTRY.isEligible(market, winner, terms.bond, terms.version)) assignment.prover = winner;
             else _forfeit(market, slot);
         }
 
@@ -160,11 +172,11 @@ contract Mining is IMining, BondEscrow {
         if (record.winner != address(0)) revert RightTaken(record.winner);
         uint256 target = uint256(record.units) << UNIT_BITS;
         if (output >= target) revert TargetMissed(output, target);
-        if (!registry.isSubmitterFor(msg.sender, prover)) revert NotAuthorised();
+        if (!REGISTRY.isSubmitterFor(msg.sender, prover)) revert NotAuthorised();
 
         uint256[] memory inputs = new uint256[](2);
         (inputs[0], inputs[1]) = (_challenge(_seedOf(market, record), market, prover, nonce), output);
-        if (!puzzle.verify(inputs, proof)) revert ProofInvalid();
+        if (!PUZZLE.verify(inputs, proof)) revert ProofInvalid();
 
         _lock(msg.sender, record.bond);
         _tickets[market][record.slot] = Ticket(msg.sender, record.bond);
@@ -178,7 +190,7 @@ contract Mining is IMining, BondEscrow {
         Record storage stored = _rounds[market];
         Record memory record = stored;
         if (record.winner == address(0)) revert TicketNotFound();
-        (,,, uint64 slots,) = IProofMarket(_market).markets(market);
+        (,,, uint64 slots,) = MARKET.markets(market);
         // Had the slot opened under this mechanism, the round would be a later one's.
         if (slots < record.slot) {
             uint256 until = record.ticketAt + TICKET_HOLD;
@@ -218,7 +230,7 @@ contract Mining is IMining, BondEscrow {
 
     function _isPremiseEstablished(Slot calldata slot, Terms calldata terms) private view returns (bool established) {
         if (terms.chain == 0) return true;
-        (established,) = IProofMarket(_market).premiseOf(slot);
+        (established,) = MARKET.premiseOf(slot);
     }
 
     /// @dev Gives the ticket bond of a slot back to the key it came from.
@@ -260,9 +272,9 @@ contract Mining is IMining, BondEscrow {
     function _findSeed(uint256 market, Record memory record) private view returns (bool known, uint256 seed) {
         if (record.startedAt == 0) return (false, 0);
         bytes32 value;
-        if (address(randomness) != address(0)) {
+        if (address(RANDOMNESS) != address(0)) {
             uint256 time = uint256(record.startedAt) + 1;
-            if (time <= block.timestamp) (known, value) = randomness.randomnessAt(time);
+            if (time <= block.timestamp) (known, value) = RANDOMNESS.randomnessAt(time);
         } else {
             uint256 number = uint256(record.startedIn) + 1;
             if (block.number > number) {
@@ -278,7 +290,7 @@ contract Mining is IMining, BondEscrow {
     }
 
     function _onlyMarket() private view {
-        if (msg.sender != _market) revert NotMarket();
+        if (msg.sender != address(MARKET)) revert NotMarket();
     }
 
     /// @dev Below 2^248, so a field element.

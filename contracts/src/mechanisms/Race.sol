@@ -25,18 +25,22 @@ contract Race is IRace {
         uint256[WORDS] ids;
     }
 
-    /// @inheritdoc IRace
-    IProverRegistry public immutable registry;
+    IProverRegistry private immutable REGISTRY;
 
-    address private immutable _market;
+    address private immutable MARKET;
 
     mapping(uint256 market => Winners) private _winners;
 
     /// @param registry_ The registry whose weights give the shares.
     /// @param market_ The market contract that opens slots.
     constructor(IProverRegistry registry_, address market_) {
-        registry = registry_;
-        _market = market_;
+        REGISTRY = registry_;
+        MARKET = market_;
+    }
+
+    /// @inheritdoc IRace
+    function registry() external view returns (IProverRegistry) {
+        return REGISTRY;
     }
 
     /// @inheritdoc IMechanism
@@ -57,17 +61,17 @@ contract Race is IRace {
         view
         returns (Assignment memory assignment)
     {
-        if (msg.sender != _market) revert NotMarket();
+        if (msg.sender != MARKET) revert NotMarket();
         assignment.price = terms.price;
     }
 
     /// @inheritdoc IMechanism
     /// @dev Nobody holds a slot of a race, so a revert here refuses the proof.
     function onEnded(Slot calldata slot, Terms calldata terms, SlotState state, address payee) external {
-        if (msg.sender != _market) revert NotMarket();
+        if (msg.sender != MARKET) revert NotMarket();
         if (state != SlotState.Proven) return;
         Winners storage winners = _winners[slot.market];
-        uint256 id = registry.proverOf(payee).id;
+        uint256 id = REGISTRY.proverOf(payee).id;
         (uint256 window, uint256 delay) = _unpack(terms.mechanismParams);
         uint256 until = uint256(slot.startedAt) + delay;
         if (block.timestamp < until && _waits(winners, slot.market, payee, id, window)) revert HandicapNotOver(until);
@@ -88,13 +92,13 @@ contract Race is IRace {
     {
         (uint256 window, uint256 delay) = _unpack(params);
         if (delay == 0) return startedAt;
-        bool waits = _waits(_winners[market], market, payee, registry.proverOf(payee).id, window);
+        bool waits = _waits(_winners[market], market, payee, REGISTRY.proverOf(payee).id, window);
         return waits ? uint256(startedAt) + delay : startedAt;
     }
 
     /// @inheritdoc IRace
     function winsOf(uint256 market, address prover, uint256 slots) external view returns (uint256) {
-        uint256 id = registry.proverOf(prover).id;
+        uint256 id = REGISTRY.proverOf(prover).id;
         return id == 0 ? 0 : _wins(_winners[market], id, slots < MAX_WINDOW ? slots : MAX_WINDOW);
     }
 
@@ -104,9 +108,9 @@ contract Race is IRace {
         view
         returns (bool)
     {
-        uint256 total = registry.totalWeight(market);
+        uint256 total = REGISTRY.totalWeight(market);
         if (total == 0) return false;
-        uint256 share = id == 0 ? 0 : window * registry.weightOf(market, payee) / total;
+        uint256 share = id == 0 ? 0 : window * REGISTRY.weightOf(market, payee) / total;
         return share == 0 || _wins(winners, id, window - 1) >= share;
     }
 

@@ -14,16 +14,20 @@ contract ReverseDutchAuction is IReverseDutchAuction {
     uint256 private constant RISE_SHIFT = 96;
     uint256 private constant PARAMS_BITS = 128;
 
-    /// @inheritdoc IReverseDutchAuction
-    IProverRegistry public immutable registry;
+    IProverRegistry private immutable REGISTRY;
 
-    IProofMarket private immutable _market;
+    IProofMarket private immutable MARKET;
 
     /// @param registry_ The registry that says who may act for whom.
     /// @param market_ The market contract that opens slots.
     constructor(IProverRegistry registry_, address market_) {
-        registry = registry_;
-        _market = IProofMarket(market_);
+        REGISTRY = registry_;
+        MARKET = IProofMarket(market_);
+    }
+
+    /// @inheritdoc IReverseDutchAuction
+    function registry() external view returns (IProverRegistry) {
+        return REGISTRY;
     }
 
     /// @inheritdoc IMechanism
@@ -44,7 +48,7 @@ contract ReverseDutchAuction is IReverseDutchAuction {
         view
         returns (Assignment memory assignment)
     {
-        if (msg.sender != address(_market)) revert NotMarket();
+        if (msg.sender != address(MARKET)) revert NotMarket();
         (, uint256 rise) = _unpack(terms);
         assignment.price = terms.price;
         assignment.undecidedUntil = uint40(block.timestamp + rise);
@@ -58,8 +62,8 @@ contract ReverseDutchAuction is IReverseDutchAuction {
     /// @dev The market first: whoever comes second finds out before anything else is read. It is also who checks that the
     /// slot and the terms, which give the price, are what they claim to be.
     function lock(Slot calldata slot, Terms calldata terms, address prover) external {
-        _market.assign(slot, terms, prover, priceAt(slot, terms, block.timestamp));
-        if (!registry.isSubmitterFor(msg.sender, prover)) revert NotAuthorised();
+        MARKET.assign(slot, terms, prover, priceAt(slot, terms, block.timestamp));
+        if (!REGISTRY.isSubmitterFor(msg.sender, prover)) revert NotAuthorised();
     }
 
     /// @inheritdoc IReverseDutchAuction

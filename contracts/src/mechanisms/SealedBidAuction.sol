@@ -51,18 +51,22 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
 
     uint256 private constant PARAMS_BITS = 32 + 16 + 16 + 80;
 
-    /// @inheritdoc ISealedBidAuction
-    IProverRegistry public immutable registry;
+    IProverRegistry private immutable REGISTRY;
 
-    address private immutable _market;
+    IProofMarket private immutable MARKET;
 
     mapping(uint256 market => mapping(uint64 slot => Record)) private _auctions;
 
     /// @param registry_ The registry whose provers bid; its asset is what bonds are in.
     /// @param market_ The market contract that opens slots.
     constructor(IProverRegistry registry_, address market_) BondEscrow(registry_.asset()) {
-        registry = registry_;
-        _market = market_;
+        REGISTRY = registry_;
+        MARKET = IProofMarket(market_);
+    }
+
+    /// @inheritdoc ISealedBidAuction
+    function registry() external view returns (IProverRegistry) {
+        return REGISTRY;
     }
 
     /// @inheritdoc IMechanism
@@ -189,9 +193,9 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
         if (leader == address(0)) revert NoBids();
         if (prover != _proverOf(leader)) revert NotLeader();
 
-        if (prover == address(0) || !registry.isEligible(slot.market, prover, terms.bond, terms.version)) {
+        if (prover == address(0) || !REGISTRY.isEligible(slot.market, prover, terms.bond, terms.version)) {
             // The bond to be eligible for is in the terms: nobody may burn the leader's by making one up.
-            if (!IProofMarket(_market).isOpen(slot, terms)) revert SlotMismatch();
+            if (!MARKET.isOpen(slot, terms)) revert SlotMismatch();
             _lapse(slot.market, slot.id, record, bidding);
             return;
         }
@@ -203,7 +207,7 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
         _free(leader, bidding.bond);
         _burn(toBurn);
         emit AuctionSettled(slot.market, slot.id, prover, leader, bidding.second, toBurn);
-        IProofMarket(_market).assign(slot, terms, prover, bidding.second);
+        MARKET.assign(slot, terms, prover, bidding.second);
     }
 
     /// @inheritdoc ISealedBidAuction
@@ -259,11 +263,11 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
 
     /// @dev A registered key bids for itself, whoever else names it as a submitter: that takes no consent of its own.
     function _proverOf(address key) private view returns (address) {
-        return registry.isSubmitterFor(key, key) ? key : registry.proverOfSubmitter(key);
+        return REGISTRY.isSubmitterFor(key, key) ? key : REGISTRY.proverOfSubmitter(key);
     }
 
     function _onlyMarket() private view {
-        if (msg.sender != _market) revert NotMarket();
+        if (msg.sender != address(MARKET)) revert NotMarket();
     }
 
     function _revealEnd(Bidding memory bidding) private pure returns (uint256) {

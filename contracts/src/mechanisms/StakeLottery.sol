@@ -17,14 +17,12 @@ contract StakeLottery is IStakeLottery {
     /// @inheritdoc IStakeLottery
     uint256 public constant MAX_DRAWS = 4;
 
-    /// @inheritdoc IStakeLottery
-    IProverRegistry public immutable registry;
-    /// @inheritdoc IStakeLottery
-    IRandomness public immutable randomness;
+    IProverRegistry private immutable REGISTRY;
+    IRandomness private immutable RANDOMNESS;
 
-    address private immutable _market;
-    uint256 private immutable _epochLength;
-    uint256 private immutable _lead;
+    address private immutable MARKET;
+    uint256 private immutable EPOCH_LENGTH;
+    uint256 private immutable LEAD;
 
     /// @dev By the epoch's lowest bit:
     ///
@@ -38,11 +36,21 @@ contract StakeLottery is IStakeLottery {
     /// @param randomness_ The beacon whose values seed the epochs; zero for the chain's own blocks.
     constructor(IProverRegistry registry_, address market_, IRandomness randomness_) {
         if (address(randomness_) == address(0) && !BlockHistory.exists()) revert HistoryMissing();
-        registry = registry_;
-        randomness = randomness_;
-        _market = market_;
-        _epochLength = registry_.EPOCH_LENGTH();
-        _lead = registry_.FREEZE() / 2;
+        REGISTRY = registry_;
+        RANDOMNESS = randomness_;
+        MARKET = market_;
+        EPOCH_LENGTH = registry_.EPOCH_LENGTH();
+        LEAD = registry_.FREEZE() / 2;
+    }
+
+    /// @inheritdoc IStakeLottery
+    function registry() external view returns (IProverRegistry) {
+        return REGISTRY;
+    }
+
+    /// @inheritdoc IStakeLottery
+    function randomness() external view returns (IRandomness) {
+        return RANDOMNESS;
     }
 
     /// @inheritdoc IMechanism
@@ -58,7 +66,7 @@ contract StakeLottery is IStakeLottery {
         external
         returns (Assignment memory assignment)
     {
-        if (msg.sender != _market) revert NotMarket();
+        if (msg.sender != MARKET) revert NotMarket();
         assignment.price = terms.price;
 
         uint256 epoch = _epoch();
@@ -84,7 +92,7 @@ contract StakeLottery is IStakeLottery {
     /// @dev After the last second in which a weight of the epoch could change, e * EPOCH_LENGTH - FREEZE - 1, whatever
     /// FREEZE is.
     function seedTime(uint256 epoch) public view returns (uint256) {
-        return epoch * _epochLength - _lead;
+        return epoch * EPOCH_LENGTH - LEAD;
     }
 
     /// @inheritdoc IStakeLottery
@@ -107,7 +115,7 @@ contract StakeLottery is IStakeLottery {
         for (; passed < MAX_DRAWS; ++passed) {
             uint256 random = _randomOf(seed, market, slot, passed);
             bool eligible;
-            (prover, eligible) = registry.draw(market, random, bond, version);
+            (prover, eligible) = REGISTRY.draw(market, random, bond, version);
             if (eligible || prover == address(0)) break;
             prover = address(0);
         }
@@ -121,8 +129,8 @@ contract StakeLottery is IStakeLottery {
         bytes32 value;
         uint256 number;
         bool known = time <= block.timestamp;
-        if (address(randomness) != address(0)) {
-            if (known) (known, value) = randomness.randomnessAt(time);
+        if (address(RANDOMNESS) != address(0)) {
+            if (known) (known, value) = RANDOMNESS.randomnessAt(time);
             if (!known) revert SeedMissing(epoch, time);
         } else {
             if (headers.length == 0) revert SeedMissing(epoch, time);
@@ -191,7 +199,7 @@ contract StakeLottery is IStakeLottery {
     function _epoch() private view returns (uint256) {
         unchecked {
             // The registry has no epochs of length zero.
-            return block.timestamp / _epochLength;
+            return block.timestamp / EPOCH_LENGTH;
         }
     }
 }

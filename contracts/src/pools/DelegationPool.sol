@@ -44,13 +44,13 @@ contract DelegationPool is DelegationPoolBook {
 
     /// @inheritdoc IDelegationPool
     function initialise(uint16 commissionBps, string calldata uri) external {
-        if (address(this) == _implementation || _tranches.open != 0) revert AlreadyInitialised();
+        if (address(this) == IMPLEMENTATION || _tranches.open != 0) revert AlreadyInitialised();
         _requireBps(commissionBps);
         _requireBps(firstLossBps());
         _tranches.commissionBps = commissionBps;
         _tranches.open = 1;
-        registry.register(uri);
-        asset.safeApproveWithRetry(address(registry), type(uint256).max);
+        REGISTRY.register(uri);
+        ASSET.safeApproveWithRetry(address(REGISTRY), type(uint256).max);
     }
 
     // ---------------------------------------------------------------- delegators
@@ -130,7 +130,7 @@ contract DelegationPool is DelegationPoolBook {
         _batches[batch] = settled;
         delete exitSharesOf[batch][msg.sender];
         emit Claimed(msg.sender, batch, to, assets);
-        if (assets != 0) asset.safeTransfer(to, assets);
+        if (assets != 0) ASSET.safeTransfer(to, assets);
     }
 
     // ---------------------------------------------------------------- anyone
@@ -143,7 +143,7 @@ contract DelegationPool is DelegationPoolBook {
         if (_advance(book)) return;
         if (block.timestamp < readyAt) revert BatchNotReady(readyAt);
         if (waiting == 0) revert NothingWaiting();
-        revert StakeNotFree(registry.freeStake(address(this)), waiting);
+        revert StakeNotFree(REGISTRY.freeStake(address(this)), waiting);
     }
 
     /// @inheritdoc IDelegationPool
@@ -151,19 +151,19 @@ contract DelegationPool is DelegationPoolBook {
         PoolShares.Book memory book = _update();
         uint256 waiting = book.waiting();
         if (waiting == 0) revert NothingWaiting();
-        IProverRegistry.Position memory position = registry.positionOf(marketId, address(this));
+        IProverRegistry.Position memory position = REGISTRY.positionOf(marketId, address(this));
         uint256 units = position.units;
         uint256 unallocated = _unallocated();
         uint256 lowered;
         if (unallocated < waiting) {
-            lowered = (waiting - unallocated + (_unit - 1)) / _unit;
-        } else if (block.timestamp >= book.open.askedAt + EXIT_TIME && registry.freeStake(address(this)) < waiting) {
+            lowered = (waiting - unallocated + (STAKE_UNIT - 1)) / STAKE_UNIT;
+        } else if (block.timestamp >= book.open.askedAt + EXIT_TIME && REGISTRY.freeStake(address(this)) < waiting) {
             // Bonds tie up what waits, since longer than one bond can: others took their place as more exits came.
             lowered = units;
         }
         if (lowered == 0 || units == 0) revert NothingToFree();
         units = lowered < units ? units - lowered : 0;
-        registry.allocate(marketId, units, position.exposure, position.fromVersion, position.toVersion);
+        REGISTRY.allocate(marketId, units, position.exposure, position.fromVersion, position.toVersion);
     }
 
     /// @inheritdoc IDelegationPool
@@ -220,7 +220,7 @@ contract DelegationPool is DelegationPoolBook {
         if (amount == 0) revert NothingToClaim();
         owedToOperator = 0;
         emit OperatorPaid(to, amount);
-        asset.safeTransfer(to, amount);
+        ASSET.safeTransfer(to, amount);
     }
 
     /// @inheritdoc IDelegationPool
@@ -258,7 +258,7 @@ contract DelegationPool is DelegationPoolBook {
         returns (uint256 from)
     {
         from = _announce(_update());
-        policies.announce(marketId, exposure, fromVersion, toVersion, from);
+        POLICIES.announce(marketId, exposure, fromVersion, toVersion, from);
     }
 
     /// @inheritdoc IDelegationPool
@@ -267,37 +267,37 @@ contract DelegationPool is DelegationPoolBook {
         onlyOperator
         nonReentrant
     {
-        policies.narrow(marketId, exposure, fromVersion, toVersion);
-        IProverRegistry.Position memory position = registry.positionOf(marketId, address(this));
+        POLICIES.narrow(marketId, exposure, fromVersion, toVersion);
+        IProverRegistry.Position memory position = REGISTRY.positionOf(marketId, address(this));
         if (exposure < position.exposure) position.exposure = exposure;
-        registry.allocate(marketId, exposure == 0 ? 0 : position.units, position.exposure, fromVersion, toVersion);
+        REGISTRY.allocate(marketId, exposure == 0 ? 0 : position.units, position.exposure, fromVersion, toVersion);
     }
 
     /// @inheritdoc IDelegationPool
     function allocate(uint256 marketId, uint256 units, uint256 exposure) external onlyOperator nonReentrant {
         PoolShares.Book memory book = _update();
-        (uint32 fromVersion, uint32 toVersion) = policies.versionsFor(address(this), marketId, exposure);
-        bool raised = units > registry.allocationOf(marketId, address(this));
-        registry.allocate(marketId, units, exposure, fromVersion, toVersion);
+        (uint32 fromVersion, uint32 toVersion) = POLICIES.versionsFor(address(this), marketId, exposure);
+        bool raised = units > REGISTRY.allocationOf(marketId, address(this));
+        REGISTRY.allocate(marketId, units, exposure, fromVersion, toVersion);
         if (!raised) return;
-        (uint256 left, uint256 waiting) = (registry.freeStake(address(this)), book.waiting());
+        (uint256 left, uint256 waiting) = (REGISTRY.freeStake(address(this)), book.waiting());
         if (left < waiting) revert ExitsWaiting(left, waiting);
     }
 
     /// @inheritdoc IDelegationPool
     function setSubmitter(address submitter, bool allowed) external onlyOperator {
-        registry.setSubmitter(submitter, allowed);
+        REGISTRY.setSubmitter(submitter, allowed);
     }
 
     /// @inheritdoc IDelegationPool
     function setUri(string calldata uri) external onlyOperator {
-        registry.setUri(uri);
+        REGISTRY.setUri(uri);
     }
 
     /// @inheritdoc IDelegationPool
     function isValidSignature(bytes32 hash, bytes calldata signature) external view returns (bytes4) {
-        bool moves = msg.sender == _slotTransfers || msg.sender == address(market) || msg.sender == address(registry)
-            || msg.sender == asset;
+        bool moves = msg.sender == SLOT_TRANSFERS || msg.sender == address(MARKET) || msg.sender == address(REGISTRY)
+            || msg.sender == ASSET;
         if (moves) return SIGNATURE_INVALID;
         bool valid = SignatureCheckerLib.isValidSignatureNowCalldata(operator(), hash, signature);
         return valid ? SIGNATURE_VALID : SIGNATURE_INVALID;

@@ -28,22 +28,18 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
         uint32 series;
     }
 
-    /// @inheritdoc IDelegationPool
-    IProofMarket public immutable market;
-    /// @inheritdoc IDelegationPool
-    IProverRegistry public immutable registry;
-    /// @inheritdoc IDelegationPool
-    IDelegationPoolPolicies public immutable policies;
-    /// @inheritdoc IDelegationPool
-    address public immutable asset;
+    IProofMarket internal immutable MARKET;
+    IProverRegistry internal immutable REGISTRY;
+    IDelegationPoolPolicies internal immutable POLICIES;
+    address internal immutable ASSET;
     /// @inheritdoc IDelegationPool
     uint256 public immutable EXIT_TIME;
     /// @inheritdoc IDelegationPool
     uint256 public immutable NOTICE;
 
-    address internal immutable _slotTransfers;
-    address internal immutable _implementation;
-    uint256 internal immutable _unit;
+    address internal immutable SLOT_TRANSFERS;
+    address internal immutable IMPLEMENTATION;
+    uint256 internal immutable STAKE_UNIT;
 
     PoolShares.Tranches internal _tranches;
     mapping(uint256 batch => PoolShares.Batch) internal _batches;
@@ -57,18 +53,38 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
     /// @param policies_ Says what pools may do in which markets, and of which market contract those are.
     constructor(IDelegationPoolPolicies policies_) {
         IProofMarket market_ = policies_.market();
-        policies = policies_;
-        market = market_;
-        registry = IProverRegistry(market_.registry());
-        asset = market_.asset();
-        _slotTransfers = market_.slotTransfers();
-        _implementation = address(this);
-        _unit = registry.STAKE_UNIT();
-        uint256 unbonding = registry.UNBONDING();
+        POLICIES = policies_;
+        MARKET = market_;
+        REGISTRY = IProverRegistry(market_.registry());
+        ASSET = market_.asset();
+        SLOT_TRANSFERS = market_.slotTransfers();
+        IMPLEMENTATION = address(this);
+        STAKE_UNIT = REGISTRY.STAKE_UNIT();
+        uint256 unbonding = REGISTRY.UNBONDING();
         // By the end of a window bonds can be ended by anyone; it takes somebody to do it.
-        uint256 ended = registry.MAX_WINDOW() + registry.EPOCH_LENGTH();
+        uint256 ended = REGISTRY.MAX_WINDOW() + REGISTRY.EPOCH_LENGTH();
         EXIT_TIME = unbonding > ended ? unbonding : ended;
         NOTICE = 3 * EXIT_TIME;
+    }
+
+    /// @inheritdoc IDelegationPool
+    function market() external view returns (IProofMarket) {
+        return MARKET;
+    }
+
+    /// @inheritdoc IDelegationPool
+    function registry() external view returns (IProverRegistry) {
+        return REGISTRY;
+    }
+
+    /// @inheritdoc IDelegationPool
+    function policies() external view returns (IDelegationPoolPolicies) {
+        return POLICIES;
+    }
+
+    /// @inheritdoc IDelegationPool
+    function asset() external view returns (address) {
+        return ASSET;
     }
 
     // ---------------------------------------------------------------- views
@@ -141,8 +157,8 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
         book.open = _batches[book.tranches.open];
         if (book.tranches.unbonding != 0) book.unbonding = _batches[book.tranches.unbonding];
         uint256 expected = book.total();
-        accrual.loss = expected - registry.proverOf(address(this)).stake;
-        accrual.reward = market.credits(address(this));
+        accrual.loss = expected - REGISTRY.proverOf(address(this)).stake;
+        accrual.reward = MARKET.credits(address(this));
         // Stake has 96 bits. More credit than that has room for waits, so that no gift can block the pool.
         uint256 room = type(uint96).max - expected;
         if (accrual.reward > room) accrual.reward = room;
@@ -167,10 +183,10 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
         uint256 staked = accrual.reward - accrual.commission;
         if (accrual.commission != 0) owedToOperator += accrual.commission;
         emit Harvested(accrual.reward, accrual.commission, accrual.toOperator, staked - accrual.toOperator);
-        uint256 held = asset.balanceOf(address(this));
-        market.withdraw(address(this), accrual.reward);
+        uint256 held = ASSET.balanceOf(address(this));
+        MARKET.withdraw(address(this), accrual.reward);
         _requireReceived(held, accrual.reward);
-        if (staked != 0) registry.stake(staked);
+        if (staked != 0) REGISTRY.stake(staked);
     }
 
     /// @dev Stores the book, settles the batch that is unbonding if it is ready, and starts the next if its stake is free.
@@ -183,7 +199,7 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
             _store(book);
         }
         uint256 waiting = book.waiting();
-        if (tranches.unbonding != 0 || waiting == 0 || waiting > registry.freeStake(address(this))) return moved;
+        if (tranches.unbonding != 0 || waiting == 0 || waiting > REGISTRY.freeStake(address(this))) return moved;
 
         book.open.readyAt = uint40(block.timestamp + EXIT_TIME);
         tranches.unbonding = tranches.open++;
@@ -192,7 +208,7 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
         emit UnbondingStarted(
             tranches.unbonding, book.unbonding.assets, book.unbonding.operatorStake, book.unbonding.readyAt
         );
-        registry.requestUnstake(waiting);
+        REGISTRY.requestUnstake(waiting);
         return true;
     }
 
@@ -211,15 +227,15 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
         _store(book);
         emit BatchSettled(batch, settled.assets, own);
 
-        uint256 lost = registry.proverOf(address(this)).unbonding - own - settled.assets;
-        registry.withdrawStake(address(this));
-        if (lost != 0) registry.stake(lost);
+        uint256 lost = REGISTRY.proverOf(address(this)).unbonding - own - settled.assets;
+        REGISTRY.withdrawStake(address(this));
+        if (lost != 0) REGISTRY.stake(lost);
     }
 
     /// @dev Stake that is not asked back and that allocations leave, however much of it bonds still tie up.
     function _unallocated() internal view returns (uint256) {
-        IProverRegistry.Prover memory prover = registry.proverOf(address(this));
-        return uint256(prover.stake) - prover.unbonding - policies.allocatedBy(address(this)) * _unit;
+        IProverRegistry.Prover memory prover = REGISTRY.proverOf(address(this));
+        return uint256(prover.stake) - prover.unbonding - POLICIES.allocatedBy(address(this)) * STAKE_UNIT;
     }
 
     /// @dev Shares for `assets` that go to the delegated ones, for who decided by revision `seen`. The caller stores the book.
@@ -245,10 +261,10 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
     }
 
     function _pull(uint256 amount) internal {
-        uint256 held = asset.balanceOf(address(this));
-        asset.safeTransferFrom(msg.sender, address(this), amount);
+        uint256 held = ASSET.balanceOf(address(this));
+        ASSET.safeTransferFrom(msg.sender, address(this), amount);
         _requireReceived(held, amount);
-        registry.stake(amount);
+        REGISTRY.stake(amount);
     }
 
     function _sharesOf(PoolShares.Tranches memory tranches, address delegator) internal view returns (uint256) {
@@ -257,13 +273,13 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
     }
 
     function _requireReceived(uint256 held, uint256 sent) internal view {
-        uint256 received = asset.balanceOf(address(this)) - held;
+        uint256 received = ASSET.balanceOf(address(this)) - held;
         if (received != sent) revert AssetTakesFee(received, sent);
     }
 
     /// @dev The clone's arguments: the operator's 20 bytes, and 2 for the first loss.
     function _args() internal view returns (bytes32 args) {
-        if (address(this) == _implementation) return 0;
+        if (address(this) == IMPLEMENTATION) return 0;
         assembly ("memory-safe") {
             extcodecopy(address(), 0, 0x2d, 0x20)
             args := mload(0)

@@ -12,24 +12,28 @@ contract DelegationPoolPolicies is IDelegationPoolPolicies {
     /// @inheritdoc IDelegationPoolPolicies
     uint256 public constant MAX_MARKETS = 8;
 
-    /// @inheritdoc IDelegationPoolPolicies
-    IProofMarket public immutable market;
+    IProofMarket private immutable MARKET;
 
-    IProverRegistry private immutable _registry;
+    IProverRegistry private immutable REGISTRY;
 
-    mapping(address pool => mapping(uint256 market => Policy)) private _policies;
+    mapping(address pool => mapping(uint256 MARKET => Policy)) private _policies;
     /// @dev Every market with a policy, and of those that a pool left the ones whose place no other took.
     mapping(address pool => uint256[]) private _served;
 
     constructor(IProofMarket market_) {
-        market = market_;
-        _registry = IProverRegistry(market_.registry());
+        MARKET = market_;
+        REGISTRY = IProverRegistry(market_.registry());
+    }
+
+    /// @inheritdoc IDelegationPoolPolicies
+    function market() external view returns (IProofMarket) {
+        return MARKET;
     }
 
     /// @inheritdoc IDelegationPoolPolicies
     function announce(uint256 marketId, uint16 exposure, uint32 fromVersion, uint32 toVersion, uint256 from) external {
         if (exposure == 0) revert ExposureZero();
-        (uint32 last,,,) = market.termsOf(marketId);
+        (uint32 last,,,) = MARKET.termsOf(marketId);
         if (fromVersion == 0 || fromVersion > toVersion || toVersion > last) revert VersionsInvalid(last);
         Policy memory policy = policyOf(msg.sender, marketId);
         if (policy.exposure == 0) {
@@ -89,7 +93,7 @@ contract DelegationPoolPolicies is IDelegationPoolPolicies {
     function allocatedBy(address pool) external view returns (uint256 units) {
         uint256[] storage served = _served[pool];
         for (uint256 i = 0; i < served.length; ++i) {
-            units += _registry.allocationOf(served[i], pool);
+            units += REGISTRY.allocationOf(served[i], pool);
         }
     }
 
@@ -111,7 +115,7 @@ contract DelegationPoolPolicies is IDelegationPoolPolicies {
     function _isLeft(uint256 marketId) private view returns (bool) {
         Policy memory policy = _policies[msg.sender][marketId];
         if (policy.exposure != 0 || policy.nextFrom != 0) return false;
-        IProverRegistry.Position memory position = _registry.positionOf(marketId, msg.sender);
+        IProverRegistry.Position memory position = REGISTRY.positionOf(marketId, msg.sender);
         return position.units == 0 && position.bonded == 0;
     }
 }

@@ -11,18 +11,26 @@ import { IProofMarket } from "../interfaces/IProofMarket.sol";
 /// @dev Pools are ERC-1167 clones: where every byte of state has its price, a contract of its own for each would cost more than
 /// most pools earn. A clone is initialised in the transaction that creates it, at an address that had no code before.
 contract DelegationPools is IDelegationPools {
-    /// @inheritdoc IDelegationPools
-    address public immutable implementation;
-    /// @inheritdoc IDelegationPools
-    IProofMarket public immutable market;
+    address private immutable IMPLEMENTATION;
+    IProofMarket private immutable MARKET;
 
     /// @inheritdoc IDelegationPools
     mapping(address pool => bool) public isPool;
 
     /// @param implementation_ A `DelegationPool` as its constructor left it.
     constructor(IDelegationPool implementation_) {
-        implementation = address(implementation_);
-        market = implementation_.market();
+        IMPLEMENTATION = address(implementation_);
+        MARKET = implementation_.market();
+    }
+
+    /// @inheritdoc IDelegationPools
+    function implementation() external view returns (address) {
+        return IMPLEMENTATION;
+    }
+
+    /// @inheritdoc IDelegationPools
+    function market() external view returns (IProofMarket) {
+        return MARKET;
     }
 
     /// @inheritdoc IDelegationPools
@@ -30,7 +38,7 @@ contract DelegationPools is IDelegationPools {
         external
         returns (IDelegationPool pool)
     {
-        pool = IDelegationPool(LibClone.clone(implementation, abi.encodePacked(msg.sender, firstLossBps)));
+        pool = IDelegationPool(LibClone.clone(IMPLEMENTATION, abi.encodePacked(msg.sender, firstLossBps)));
         isPool[address(pool)] = true;
         emit PoolCreated(address(pool), msg.sender, firstLossBps, commissionBps, uri);
         pool.initialise(commissionBps, uri);

@@ -15,11 +15,15 @@ contract BlockVerifier is IBlockVerifier, Groth16Check {
     /// Where the data starts in the proof.
     uint256 private constant DATA = 288;
 
-    /// @inheritdoc IBlockVerifier
-    bytes32 public immutable verifyingKeyHash;
+    bytes32 private immutable VERIFYING_KEY_HASH;
 
     constructor(VerifyingKey memory key) Groth16Check(key) {
-        verifyingKeyHash = sha256(abi.encode(key));
+        VERIFYING_KEY_HASH = sha256(abi.encode(key));
+    }
+
+    /// @inheritdoc IBlockVerifier
+    function verifyingKeyHash() external view returns (bytes32) {
+        return VERIFYING_KEY_HASH;
     }
 
     /// @inheritdoc IVerifier
