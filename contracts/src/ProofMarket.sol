@@ -12,7 +12,7 @@ import { MarketState } from "./market/MarketState.sol";
 import { ChainTerms } from "./types/ChainTerms.sol";
 import { MarketWord } from "./types/MarketWord.sol";
 import { Slot, SlotState } from "./types/Slot.sol";
-import { SlotLink } from "./types/SlotLink.sol";
+import { SlotLink, SlotLinkLib } from "./types/SlotLink.sol";
 import { Terms } from "./types/Terms.sol";
 
 /// @title The proof market: slots, escrow, settlement
@@ -29,7 +29,6 @@ import { Terms } from "./types/Terms.sol";
 /// What every slot runs through is here. The rest is the extension's, which this contract calls by delegation for whatever it
 /// does not know itself: one contract would not fit the limit on code. Both are immutable, and so is which extension.
 contract ProofMarket is IProofMarketSlots, MarketState {
-    using ChainTerms for uint32;
     using SlotChain for SlotChain.Chain;
     using SlotRing for Terms;
 
@@ -101,13 +100,13 @@ contract ProofMarket is IProofMarketSlots, MarketState {
         if (assignment.price > terms.price) revert AssignmentInvalid();
         uint256 misses = word.misses();
         if (misses != 0) {
-            slot.link = SlotLink.TRIAL;
+            slot.link = SlotLinkLib.TRIAL;
             if (misses >= OPEN_AFTER && assignment.prover != address(0)) {
-                slot.link |= SlotLink.OPENED;
+                slot.link |= SlotLinkLib.OPENED;
                 (assignment.prover, assignment.price, assignment.undecidedUntil) = (address(0), terms.price, 0);
             }
         }
-        if (terms.chain != 0) slot.link |= _append(slot, terms.chain, premise, statementInputs);
+        if (terms.chain != 0) slot.link |= _append(slot, ChainTerms.wrap(terms.chain), premise, statementInputs);
         else if (premise != 0) revert HeadMoved(0);
 
         slot.prover = assignment.prover;
@@ -197,7 +196,7 @@ contract ProofMarket is IProofMarketSlots, MarketState {
     }
 
     /// @dev Puts a slot on its market's chain.
-    function _append(Slot memory slot, uint32 chain, uint64 premise, uint256[] calldata statementInputs)
+    function _append(Slot memory slot, ChainTerms chain, uint64 premise, uint256[] calldata statementInputs)
         private
         returns (uint256 link)
     {
@@ -205,8 +204,9 @@ contract ProofMarket is IProofMarketSlots, MarketState {
         if (chain.continues() >= statementInputs.length || (!output && chain.claim() >= statementInputs.length)) {
             revert StatementMismatch();
         }
-        return _chains[slot.market].append(
-            slot.id, premise, statementInputs[chain.continues()], output ? 0 : statementInputs[chain.claim()], output
+        uint256 claim = output ? 0 : statementInputs[chain.claim()];
+        return SlotLink.unwrap(
+            _chains[slot.market].append(slot.id, premise, statementInputs[chain.continues()], claim, output)
         );
     }
 
@@ -216,15 +216,17 @@ contract ProofMarket is IProofMarketSlots, MarketState {
         returns (Premise premise, uint256 word)
     {
         SlotChain.Chain storage chain = _chains[slot.market];
-        SlotChain.Place memory place = chain.placeOf(slot.id, slot.link);
+        ChainTerms chainTerms = ChainTerms.wrap(terms.chain);
+        SlotLink link = SlotLink.wrap(slot.link);
+        SlotChain.Place memory place = chain.placeOf(slot.id, link);
         uint256 outputsAt = publicInputs.length - 1 - terms.outputs;
-        bool right = terms.chain.isRight(publicInputs, outputsAt);
-        uint256 claim = terms.chain.claimOf(publicInputs, outputsAt);
-        if (terms.chain.claimIsOutput()) chain.claimed(slot.id, claim);
+        bool right = chainTerms.isRight(publicInputs, outputsAt);
+        uint256 claim = chainTerms.claimOf(publicInputs, outputsAt);
+        if (chainTerms.claimIsOutput()) chain.claimed(slot.id, claim);
 
         if (place.premiseFallen) return (Premise.Fallen, SlotRing.ended(slot.id, SlotState.Proven));
         if (!right && place.stands) {
-            chain.cut(slot.market, slot.id, slot.link, publicInputs[terms.chain.continues()]);
+            chain.cut(slot.market, slot.id, link, publicInputs[chainTerms.continues()]);
         }
         if (place.premiseEstablished) {
             if (right) chain.establish(slot.market, slot.id, claim);
@@ -260,7 +262,7 @@ contract ProofMarket is IProofMarketSlots, MarketState {
                 REGISTRY.release(slot.prover, slot.market, terms.bond, false);
             }
         }
-        if (slot.link & SlotLink.TRIAL != 0) _endMisses(slot, terms, payee);
+        if (SlotLink.wrap(slot.link).isTrial()) _endMisses(slot, terms, payee);
 
         credits[payee] += reward + premium;
         if (returned != 0) _returnFunds(slot.market, returned);
@@ -275,7 +277,7 @@ contract ProofMarket is IProofMarketSlots, MarketState {
         if (payee == slot.prover) {
             record.word = record.word.withMisses(0);
         } else if (
-            slot.link & SlotLink.OPENED != 0 && record.word.misses() >= OPEN_AFTER
+            SlotLink.wrap(slot.link).isOpened() && record.word.misses() >= OPEN_AFTER
                 && REGISTRY.isEligible(slot.market, payee, terms.bond, terms.version)
         ) {
             record.word = record.word.withMisses(OPEN_AFTER - 1);

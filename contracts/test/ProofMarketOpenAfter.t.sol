@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { Slot } from "../src/types/Slot.sol";
-import { SlotLink } from "../src/types/SlotLink.sol";
+import { SlotLinkLib } from "../src/types/SlotLink.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 
 /// @notice A market whose slots are missed in a row opens them to all at once, until provers with stake in it deliver.
@@ -42,7 +42,7 @@ contract ProofMarketOpenAfterTest is MarketFixture {
     function _opened() private returns (Slot memory slot) {
         slot = _open(alice, LOW, 0);
         assertEq(slot.prover, address(0));
-        assertEq(slot.link, SlotLink.TRIAL | SlotLink.OPENED);
+        assertEq(slot.link, SlotLinkLib.TRIAL | SlotLinkLib.OPENED);
     }
 
     function test_SlotsOpenToAllAfterMissesInARow() public {
@@ -110,7 +110,7 @@ contract ProofMarketOpenAfterTest is MarketFixture {
         _miss(alice);
         assertEq(_misses(), 1);
         Slot memory slot = _open(bob, LOW, 0);
-        assertEq(slot.link, SlotLink.TRIAL);
+        assertEq(slot.link, SlotLinkLib.TRIAL);
         _prove(slot, bob);
         assertEq(_misses(), 0);
         slot = _open(bob, LOW, 0);
@@ -170,7 +170,7 @@ contract ProofMarketOpenAfterTest is MarketFixture {
     function test_SlotsThatWaitForATakerAreStillTaken() public {
         _missAll();
         Slot memory slot = _open(address(0), LOW, uint40(vm.getBlockTimestamp()) + 100);
-        assertEq(slot.link, SlotLink.TRIAL);
+        assertEq(slot.link, SlotLinkLib.TRIAL);
         assertEq(slot.price, LOW);
         mechanism.assign(market, slot, terms, bob, LOW);
         slot.prover = bob;

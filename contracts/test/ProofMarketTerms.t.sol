@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import { ICircuitRegistry } from "../src/interfaces/ICircuitRegistry.sol";
 import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
-import { ChainTerms } from "../src/types/ChainTerms.sol";
+import { ChainTermsLib } from "../src/types/ChainTerms.sol";
 import { Terms } from "../src/types/Terms.sol";
 import { MarketFixture } from "./MarketFixture.sol";
 import { MockMechanism } from "./mocks/MockMechanism.sol";
@@ -59,7 +59,7 @@ contract ProofMarketTermsTest is MarketFixture {
     }
 
     function test_CreateMarketWithAChainStartsAtItsOrigin() public {
-        terms.chain = ChainTerms.DECLARED | 1 << 8;
+        terms.chain = ChainTermsLib.DECLARED | 1 << 8;
         vm.expectEmit(address(market));
         emit IProofMarketEvents.MarketCreated(2, address(this), 8, 77);
         market.createMarket(terms, 8, 77);
@@ -231,30 +231,30 @@ contract ProofMarketTermsTest is MarketFixture {
         uint32[6] memory bad = [
             // Not declared; unknown bits; `right` not among the outputs, of which there is one; nor the claim, if it is one.
             uint32(1),
-            ChainTerms.DECLARED | 1 << 26,
-            ChainTerms.DECLARED | 1 << 31,
-            ChainTerms.DECLARED | 1 << 16,
-            ChainTerms.DECLARED | 254 << 16,
-            ChainTerms.DECLARED | ChainTerms.OUTPUT | 1 << 8
+            ChainTermsLib.DECLARED | 1 << 26,
+            ChainTermsLib.DECLARED | 1 << 31,
+            ChainTermsLib.DECLARED | 1 << 16,
+            ChainTermsLib.DECLARED | 254 << 16,
+            ChainTermsLib.DECLARED | ChainTermsLib.OUTPUT | 1 << 8
         ];
         for (uint256 i; i < bad.length; ++i) {
             terms.chain = bad[i];
             _rejectsNew("chain");
         }
         uint32[4] memory good = [
-            ChainTerms.DECLARED,
-            ChainTerms.DECLARED | 255 << 8 | 255,
-            ChainTerms.DECLARED | ChainTerms.ALWAYS_RIGHT << 16,
-            ChainTerms.DECLARED | ChainTerms.OUTPUT
+            ChainTermsLib.DECLARED,
+            ChainTermsLib.DECLARED | 255 << 8 | 255,
+            ChainTermsLib.DECLARED | ChainTermsLib.ALWAYS_RIGHT << 16,
+            ChainTermsLib.DECLARED | ChainTermsLib.OUTPUT
         ];
         for (uint256 i; i < good.length; ++i) {
             terms.chain = good[i];
             _accepts();
         }
         // Nothing but the proof itself can say that a claim is right if there are no outputs.
-        (terms.outputs, terms.chain) = (0, ChainTerms.DECLARED);
+        (terms.outputs, terms.chain) = (0, ChainTermsLib.DECLARED);
         _rejectsNew("chain");
-        terms.chain = ChainTerms.DECLARED | ChainTerms.ALWAYS_RIGHT << 16;
+        terms.chain = ChainTermsLib.DECLARED | ChainTermsLib.ALWAYS_RIGHT << 16;
         _accepts();
     }
 

@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
 import { ITermsRules } from "../src/interfaces/ITermsRules.sol";
-import { ChainTerms } from "../src/types/ChainTerms.sol";
+import { ChainTermsLib } from "../src/types/ChainTerms.sol";
 import { Slot } from "../src/types/Slot.sol";
 import { Terms } from "../src/types/Terms.sol";
 import { MarketFixture } from "./MarketFixture.sol";
@@ -303,14 +303,14 @@ contract ProofMarketVersionsTest is MarketFixture {
     function test_RevertSetTerms_WhenTheChainWordChanges() public {
         bytes memory error = abi.encodeWithSelector(IProofMarketEvents.TermsRejected.selector, bytes32("chain"));
         Terms memory next = terms;
-        (next.version, next.chain) = (2, ChainTerms.DECLARED);
+        (next.version, next.chain) = (2, ChainTermsLib.DECLARED);
         _setFails(next, error);
 
-        terms.chain = ChainTerms.DECLARED;
+        terms.chain = ChainTermsLib.DECLARED;
         vm.prank(creator);
         id = market.createMarket(terms, CAPACITY, 5);
         _current = terms;
-        uint32[3] memory words = [uint32(0), ChainTerms.DECLARED | 1, ChainTerms.DECLARED | ChainTerms.OUTPUT];
+        uint32[3] memory words = [uint32(0), ChainTermsLib.DECLARED | 1, ChainTermsLib.DECLARED | ChainTermsLib.OUTPUT];
         for (uint256 i; i < words.length; ++i) {
             next = terms;
             next.chain = words[i];

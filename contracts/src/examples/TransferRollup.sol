@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import { IProofMarket } from "../interfaces/IProofMarket.sol";
 import { ITransferRollup } from "../interfaces/ITransferRollup.sol";
-import { ChainTerms } from "../types/ChainTerms.sol";
+import { ChainTermsLib } from "../types/ChainTerms.sol";
 import { Terms } from "../types/Terms.sol";
 
 /// @title The reference rollup: payments between accounts in a Merkle tree, blocks proven through the market
@@ -14,7 +14,7 @@ contract TransferRollup is ITransferRollup {
 
     /// @dev Positions of the market's public inputs: old root, new root, hash of the data, domain; then the output `correct`.
     uint256 private constant NEW_ROOT = 1;
-    uint32 private constant CHAIN = uint32(ChainTerms.DECLARED | NEW_ROOT << 8);
+    uint32 private constant CHAIN = uint32(ChainTermsLib.DECLARED | NEW_ROOT << 8);
 
     /// @inheritdoc ITransferRollup
     uint256 public immutable DOMAIN;

@@ -2,7 +2,8 @@
 pragma solidity 0.8.30;
 
 import { IProofMarketEvents } from "../interfaces/IProofMarket.sol";
-import { SlotLink } from "../types/SlotLink.sol";
+import { ChainRun, ChainRunLib, ChainWord } from "../types/ChainWord.sol";
+import { SlotLink, SlotLinkLib } from "../types/SlotLink.sol";
 
 /// @title Which slots of a market build on which, and which of them stand
 /// @notice Every slot of a chain builds on its head, the last one that stands. A slot falls when it is proven wrong, expires, or
@@ -23,18 +24,17 @@ import { SlotLink } from "../types/SlotLink.sol";
 ///
 /// An established slot never falls. Of the slots that stand, those up to the last established id are established.
 library SlotChain {
-    /// @param word From the lowest bit: established id (64 bits); head's id (64), depth (32) and run (32); depth (32) and run (32)
-    /// of the newest run.
+    /// @param word Its ends.
     /// @param headClaim What the head claims; meaningless while it is an output that is not there yet.
     /// @param establishedClaim What the last established slot claims.
-    /// @param runs By depth: run (32 bits), cut (64).
+    /// @param runs By depth.
     /// @param unclaimed The head whose claim is an output still to come; 0 if there is none.
     struct Chain {
-        uint256 word;
+        ChainWord word;
         uint256 headClaim;
         uint256 establishedClaim;
         uint256 unclaimed;
-        mapping(uint256 depth => uint256) runs;
+        mapping(uint256 depth => ChainRun) runs;
     }
 
     /// @notice What is known of a slot's place in the chain.
@@ -47,12 +47,8 @@ library SlotChain {
         bool premiseFallen;
     }
 
-    uint256 private constant ID = type(uint64).max;
-    uint256 private constant HEAD_SHIFT = 64;
-    uint256 private constant HEAD_AT_SHIFT = 128;
-    uint256 private constant AT_SHIFT = 192;
     uint256 private constant DEPTH = type(uint32).max;
-    uint256 private constant CUT_SHIFT = 32;
+    uint256 private constant RUN_SHIFT = 32;
 
     /// @notice Begin with the claim that the first slot continues.
     function start(Chain storage chain, uint256 origin) internal {
@@ -70,9 +66,9 @@ library SlotChain {
         uint256 continued,
         uint256 claim,
         bool claimIsOutput
-    ) internal returns (uint256 link) {
-        uint256 word = chain.word;
-        uint64 head = uint64(word >> HEAD_SHIFT);
+    ) internal returns (SlotLink link) {
+        ChainWord word = chain.word;
+        uint64 head = word.head();
         if (premise != head) revert IProofMarketEvents.HeadMoved(head);
         if (claimIsOutput) {
             if (head != 0 && chain.unclaimed == head) revert IProofMarketEvents.PremiseNotProven(head);
@@ -81,24 +77,23 @@ library SlotChain {
         if (chain.headClaim != continued) revert IProofMarketEvents.PremiseMismatch(chain.headClaim);
         if (!claimIsOutput) chain.headClaim = claim;
 
-        uint256 at = word >> AT_SHIFT;
-        link = SlotLink.create(head, (word >> HEAD_AT_SHIFT) & ID, at);
-        chain.word = (word & (ID | ID << AT_SHIFT)) | uint256(id) << HEAD_SHIFT | at << HEAD_AT_SHIFT;
+        link = SlotLinkLib.create(head, word.headAt(), word.at());
+        chain.word = word.appended(id);
     }
 
     /// @notice Where a slot stands now.
-    function placeOf(Chain storage chain, uint64 id, uint256 link) internal view returns (Place memory place) {
-        uint256 word = chain.word;
-        place.stands = _stands(chain, word, id, SlotLink.at(link));
-        uint64 premise = SlotLink.premise(link);
-        bool premiseStands = place.stands || _stands(chain, word, premise, SlotLink.premiseAt(link));
-        place.premiseEstablished = premiseStands && premise <= uint64(word);
+    function placeOf(Chain storage chain, uint64 id, SlotLink link) internal view returns (Place memory place) {
+        ChainWord word = chain.word;
+        place.stands = _stands(chain, word, id, link.at());
+        uint64 premise = link.premise();
+        bool premiseStands = place.stands || _stands(chain, word, premise, link.premiseAt());
+        place.premiseEstablished = premiseStands && premise <= word.established();
         place.premiseFallen = !premiseStands;
     }
 
     /// @notice Slot `id` stands, was proven right, and its premise is established: so is it.
     function establish(Chain storage chain, uint256 market, uint64 id, uint256 claim) internal {
-        chain.word = (chain.word & ~ID) | id;
+        chain.word = chain.word.withEstablished(id);
         chain.establishedClaim = claim;
         emit IProofMarketEvents.SlotEstablished(market, id, claim);
     }
@@ -112,14 +107,13 @@ library SlotChain {
 
     /// @notice Slot `id`, which stands, falls with all that builds on it.
     /// @param continued The slot's input that continues its premise: what the next slot must continue.
-    function cut(Chain storage chain, uint256 market, uint64 id, uint256 link, uint256 continued) internal {
-        uint256 word = chain.word;
-        uint256 run = (word >> (AT_SHIFT + 32)) + 1;
-        uint256 depth = (SlotLink.at(link) & DEPTH) + 1;
-        uint64 head = SlotLink.premise(link);
-        chain.runs[depth] = run | uint256(id) << CUT_SHIFT;
-        chain.word = (word & ID) | uint256(head) << HEAD_SHIFT | SlotLink.premiseAt(link) << HEAD_AT_SHIFT | depth
-            << AT_SHIFT | run << (AT_SHIFT + 32);
+    function cut(Chain storage chain, uint256 market, uint64 id, SlotLink link, uint256 continued) internal {
+        ChainWord word = chain.word;
+        uint256 run = word.run() + 1;
+        uint256 depth = (link.at() & DEPTH) + 1;
+        uint64 head = link.premise();
+        chain.runs[depth] = ChainRunLib.create(run, id);
+        chain.word = word.cut(head, link.premiseAt(), depth, run);
         chain.headClaim = continued;
         if (chain.unclaimed != 0) chain.unclaimed = 0;
         emit IProofMarketEvents.ChainCut(market, id, head, continued);
@@ -127,16 +121,16 @@ library SlotChain {
 
     /// @notice The last established slot and the head.
     function ends(Chain storage chain) internal view returns (uint64 established, uint64 head) {
-        uint256 word = chain.word;
-        return (uint64(word), uint64(word >> HEAD_SHIFT));
+        ChainWord word = chain.word;
+        return (word.established(), word.head());
     }
 
     /// @param at `depth | run << 32`.
-    function _stands(Chain storage chain, uint256 word, uint64 id, uint256 at) private view returns (bool) {
-        uint256 newest = word >> AT_SHIFT;
+    function _stands(Chain storage chain, ChainWord word, uint64 id, uint256 at) private view returns (bool) {
+        uint256 newest = word.at();
         uint256 depth = at & DEPTH;
         if (depth == newest & DEPTH) return at == newest;
-        if (depth > newest & DEPTH || uint32(chain.runs[depth]) != at >> 32) return false;
-        return id < chain.runs[depth + 1] >> CUT_SHIFT;
+        if (depth > newest & DEPTH || chain.runs[depth].number() != at >> RUN_SHIFT) return false;
+        return id < chain.runs[depth + 1].cut();
     }
 }

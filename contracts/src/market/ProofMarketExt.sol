@@ -21,7 +21,6 @@ import { MarketState } from "./MarketState.sol";
 /// @dev Runs on the market's state. What is called at this contract's own address works on state that is nobody's: no market
 /// there has a registry that obeys it.
 contract ProofMarketExt is IProofMarketExt, MarketState {
-    using ChainTerms for uint32;
     using SafeTransferLib for address;
     using SlotChain for SlotChain.Chain;
     using SlotRing for Terms;
@@ -109,8 +108,9 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
             revert SlotNotOpen(SlotRing.stateOf(stored.word, slot.id));
         }
         SlotChain.Chain storage chain = _chains[slot.market];
-        SlotChain.Place memory place = chain.placeOf(slot.id, slot.link);
-        if (!place.premiseEstablished && !place.premiseFallen) revert PremiseOpen(SlotLink.premise(slot.link));
+        SlotLink link = SlotLink.wrap(slot.link);
+        SlotChain.Place memory place = chain.placeOf(slot.id, link);
+        if (!place.premiseEstablished && !place.premiseFallen) revert PremiseOpen(link.premise());
 
         stored.word = SlotRing.ended(slot.id, SlotState.Proven);
         if (right && place.premiseEstablished) chain.establish(slot.market, slot.id, claim);
@@ -255,7 +255,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
 
     /// @inheritdoc IProofMarketExt
     function premiseOf(Slot calldata slot) external view returns (bool established, bool fallen) {
-        SlotChain.Place memory place = _chains[slot.market].placeOf(slot.id, slot.link);
+        SlotChain.Place memory place = _chains[slot.market].placeOf(slot.id, SlotLink.wrap(slot.link));
         return (place.premiseEstablished, place.premiseFallen);
     }
 
@@ -295,11 +295,12 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
     {
         if (terms.chain == 0) return true;
         SlotChain.Chain storage chain = _chains[slot.market];
-        if (!chain.placeOf(slot.id, slot.link).stands) return false;
+        SlotLink link = SlotLink.wrap(slot.link);
+        if (!chain.placeOf(slot.id, link).stands) return false;
         if (SlotRing.statementOf(statementInputs, statementInputs.length) != slot.statement) {
             revert StatementMismatch();
         }
-        chain.cut(slot.market, slot.id, slot.link, statementInputs[terms.chain.continues()]);
+        chain.cut(slot.market, slot.id, link, statementInputs[ChainTerms.wrap(terms.chain).continues()]);
         return true;
     }
 

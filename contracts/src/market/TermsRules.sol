@@ -37,7 +37,7 @@ contract TermsRules is ITermsRules {
         _require(terms.forfeitBps >= MIN_FORFEIT_BPS && terms.forfeitBps <= Bps.ONE, "forfeit");
         _require(terms.outputs <= MAX_OUTPUTS, "outputs");
         _require(terms.callbackGas <= MAX_CALLBACK_GAS, "callback");
-        _require(ChainTerms.isValid(terms.chain, terms.outputs), "chain");
+        _require(ChainTerms.wrap(terms.chain).isValid(terms.outputs), "chain");
         _require(ICircuitRegistry(circuits).circuitOf(terms.circuit).verifier == terms.verifier, "circuit");
     }
 

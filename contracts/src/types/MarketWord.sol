@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-/// @notice What changes when a slot opens, in one word: slots ever opened (64 bits), capacity (32), funds (128),
-/// held slots missed in a row (8).
+/// @notice What changes when a slot opens, in one word: slots ever opened, capacity, funds, held slots missed in a row.
+///
+/// 24 bits empty | 8 bits misses | 128 bits funds | 32 bits capacity | 64 bits slots
 type MarketWord is uint256;
 
 using MarketWordLib for MarketWord global;

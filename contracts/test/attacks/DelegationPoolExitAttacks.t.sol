@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import { IDelegationPool } from "../../src/interfaces/IDelegationPool.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
-import { ChainTerms } from "../../src/types/ChainTerms.sol";
+import { ChainTermsLib } from "../../src/types/ChainTerms.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
@@ -31,7 +31,7 @@ contract DelegationPoolExitAttacksTest is PoolFixture {
         other = _anotherMarket();
         _announceAll(other);
         chainTerms = terms;
-        (chainTerms.version, chainTerms.chain) = (1, ChainTerms.DECLARED | ChainTerms.ALWAYS_RIGHT << 16);
+        (chainTerms.version, chainTerms.chain) = (1, ChainTermsLib.DECLARED | ChainTermsLib.ALWAYS_RIGHT << 16);
         vm.prank(creator);
         chained = market.createMarket(chainTerms, CAPACITY, 11);
         _fund(chained, 100 ether);

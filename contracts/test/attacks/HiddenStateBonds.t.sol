@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { ISealedBidAuction } from "../../src/interfaces/ISealedBidAuction.sol";
-import { ChainTerms } from "../../src/types/ChainTerms.sol";
+import { ChainTermsLib } from "../../src/types/ChainTerms.sol";
 import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
 import { MarketFixture } from "../MarketFixture.sol";
@@ -14,7 +14,7 @@ import { MockProof } from "../mocks/MockVerifier.sol";
 abstract contract HiddenStateFixture is MarketFixture {
     function _createChain() internal {
         terms.version = 1;
-        terms.chain = ChainTerms.DECLARED | 1 << 8;
+        terms.chain = ChainTermsLib.DECLARED | 1 << 8;
         vm.prank(creator);
         id = market.createMarket(terms, 8, 1000);
         _fund(id, 1000 ether);

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import { TransferRollup } from "../../src/examples/TransferRollup.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
 import { ITransferRollup } from "../../src/interfaces/ITransferRollup.sol";
-import { ChainTerms } from "../../src/types/ChainTerms.sol";
+import { ChainTermsLib } from "../../src/types/ChainTerms.sol";
 import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
 import { MarketFixture } from "../MarketFixture.sol";
@@ -36,7 +36,7 @@ contract TransferRollupTest is MarketFixture {
         rollup = new TransferRollup(market, _defaultTerms(), capacity, sequencer, GENESIS, "accounts", MAX_BYTES);
         (, id) = rollup.market();
         terms.requester = address(rollup);
-        terms.chain = uint32(ChainTerms.DECLARED | 1 << 8);
+        terms.chain = uint32(ChainTermsLib.DECLARED | 1 << 8);
         _fund(id, 10_000 ether);
         mechanism.setNext(address(0), PRICE, 0);
     }

@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import { TransferRollup } from "../../src/examples/TransferRollup.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
-import { ChainTerms } from "../../src/types/ChainTerms.sol";
+import { ChainTermsLib } from "../../src/types/ChainTerms.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
 import { GasFixture } from "./GasFixture.sol";
@@ -120,7 +120,7 @@ contract MarketGasTest is GasFixture {
         );
         id = market.marketCount();
         Terms memory rollupTerms = _terms(rollup);
-        rollupTerms.chain = ChainTerms.DECLARED | 1 << 8;
+        rollupTerms.chain = ChainTermsLib.DECLARED | 1 << 8;
         market.fund(id, 100 ether);
         token.mint(payee, 1000 ether);
         vm.prank(payee);

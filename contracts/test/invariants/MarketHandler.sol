@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import { IProofMarket } from "../../src/interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { Slot } from "../../src/types/Slot.sol";
-import { SlotLink } from "../../src/types/SlotLink.sol";
+import { SlotLinkLib } from "../../src/types/SlotLink.sol";
 import { Terms } from "../../src/types/Terms.sol";
 import { MockMechanism } from "../mocks/MockMechanism.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
@@ -81,7 +81,7 @@ contract MarketHandler is Test {
         try market.openSlot(id, _terms, 0, _statement(), "") returns (Slot memory slot) {
             _open.push(Open(slot, _terms));
             _countBond(slot.prover, _terms);
-            ++done[slot.link & SlotLink.OPENED == 0 ? bytes32("open") : bytes32("open to all")];
+            ++done[slot.link & SlotLinkLib.OPENED == 0 ? bytes32("open") : bytes32("open to all")];
         } catch { }
     }
 

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
-import { ChainTerms } from "../../src/types/ChainTerms.sol";
+import { ChainTermsLib } from "../../src/types/ChainTerms.sol";
 import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
@@ -116,7 +116,7 @@ contract ChainTest is ChainFixture {
     function test_AClaimThatIsAnOutputIsBuiltOnOnceItIsProven() public {
         // Output 0 says right, output 1 is the claim.
         terms.outputs = 2;
-        terms.chain = ChainTerms.DECLARED | ChainTerms.OUTPUT | 1 << 8;
+        terms.chain = ChainTermsLib.DECLARED | ChainTermsLib.OUTPUT | 1 << 8;
         vm.prank(creator);
         id = market.createMarket(terms, 4, ORIGIN);
         _fund(id, 100 ether);
@@ -143,9 +143,9 @@ contract ChainTest is ChainFixture {
     function test_AChainWordThatNobodyKnowsIsRefused() public {
         uint32[4] memory words = [
             uint32(1 << 8),
-            ChainTerms.DECLARED | 1 << 26,
-            ChainTerms.DECLARED | 3 << 16,
-            ChainTerms.DECLARED | ChainTerms.OUTPUT | 2 << 8
+            ChainTermsLib.DECLARED | 1 << 26,
+            ChainTermsLib.DECLARED | 3 << 16,
+            ChainTermsLib.DECLARED | ChainTermsLib.OUTPUT | 2 << 8
         ];
         for (uint256 i; i < words.length; ++i) {
             terms.chain = words[i];

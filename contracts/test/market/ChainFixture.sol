@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { ChainTerms } from "../../src/types/ChainTerms.sol";
+import { ChainTermsLib } from "../../src/types/ChainTerms.sol";
 import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
 import { MarketFixture } from "../MarketFixture.sol";
@@ -11,7 +11,7 @@ import { MockProof } from "../mocks/MockVerifier.sol";
 /// States are numbers; the chain begins at ORIGIN.
 abstract contract ChainFixture is MarketFixture {
     uint256 internal constant ORIGIN = 1000;
-    uint32 internal constant CHAIN = ChainTerms.DECLARED | 1 << 8;
+    uint32 internal constant CHAIN = ChainTermsLib.DECLARED | 1 << 8;
 
     /// @dev Bonds are small, so that a prover can hold a whole ring.
     uint96 internal constant LINK_BOND = 5 ether;

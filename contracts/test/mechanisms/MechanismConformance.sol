@@ -8,7 +8,7 @@ import { RewardCurve } from "../../src/libraries/RewardCurve.sol";
 import { SlashSplit } from "../../src/libraries/SlashSplit.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { Slot, SlotState } from "../../src/types/Slot.sol";
-import { SlotLink } from "../../src/types/SlotLink.sol";
+import { SlotLinkLib } from "../../src/types/SlotLink.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
 import { ConformanceHooks } from "./ConformanceHooks.sol";
 
@@ -276,11 +276,11 @@ abstract contract MechanismConformance is ConformanceHooks {
         assertEq(slot.prover, address(0));
         assertEq(slot.price, terms.price);
         if (slot.exclusiveUntil == block.timestamp) {
-            assertNotEq(slot.link & SlotLink.OPENED, 0);
+            assertNotEq(slot.link & SlotLinkLib.OPENED, 0);
             _assertNothingTakes(slot, slot);
         } else {
             // Taken, by whoever wants it.
-            assertEq(slot.link & SlotLink.OPENED, 0);
+            assertEq(slot.link & SlotLinkLib.OPENED, 0);
             vm.recordLogs();
             assertTrue(_take(slot, alice));
             slot = _lastAssigned();
