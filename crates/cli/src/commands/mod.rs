@@ -1,34 +1,20 @@
 //! One file per command group. Each parses its arguments, does its effects through [`Session`], and prints one result.
 
-pub mod allocate;
 pub mod calibrate;
 pub mod credit;
 pub mod deploy;
-pub mod deposit;
 pub mod doctor;
-pub mod earnings;
-pub mod hand_over;
 pub mod keys;
 pub mod keystore;
 pub mod manual;
 pub mod market;
-pub mod market_terms;
 pub mod node;
-pub mod offer;
 pub mod pool;
-pub mod pool_exit;
-pub mod pool_operator;
-pub mod pool_policy;
-pub mod pool_show;
 pub mod prove;
 pub mod prover;
-pub mod prover_status;
 pub mod rollup;
-pub mod sequence;
 pub mod slot;
-pub mod slot_end;
 pub mod status;
-pub mod submitter;
 pub mod token;
 pub mod verifier;
 pub mod worker;

@@ -13,6 +13,7 @@ use eyre::{Report, Result};
 use provery_rpc::{Rpc, reason};
 
 use super::past::{self, Past};
+use super::unanswered::unanswered;
 use crate::error::{Code, fail};
 
 /// What one transaction may ask for where EIP-7825 holds, but for what state costs under EIP-8037.
@@ -206,16 +207,6 @@ async fn byte_gas(rpc: &Rpc, from: Address) -> Result<Option<u64>> {
 
 fn creation(from: Address, code: Bytes) -> TransactionRequest {
     TransactionRequest::default().with_from(from).with_input(code).into_create()
-}
-
-pub fn unanswered(rpc: &Rpc, method: &str, error: &str) -> Report {
-    fail(
-        Code::RpcUnavailable,
-        format!(
-            "the RPC at {} did not answer {method} ({error}); run this again, or use another node",
-            rpc.name()
-        ),
-    )
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use alloy::{
 use eyre::Result;
 use provery_rpc::{Rpc, reason};
 
-use super::abilities::unanswered;
+use super::unanswered::unanswered;
 
 /// Where EIP-2935 keeps them.
 const HISTORY: Address = address!("0000F90827F1C53a10cb7A02335B175320002935");

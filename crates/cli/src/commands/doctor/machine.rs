@@ -7,7 +7,7 @@ use provery_circuits::puzzle::CIRCUIT_NAME;
 use provery_node::earning::Lack;
 use provery_proving::keys;
 
-use super::{Findings, stake::Served};
+use super::{Findings, served::Served};
 use crate::{
     amount::Currency,
     backends,

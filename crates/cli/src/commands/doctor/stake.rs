@@ -7,12 +7,12 @@ use alloy::{
 use eyre::Result;
 use provery_bindings::Prover;
 use provery_node::{
-    earning::{self, Lack, Pause, Shortfall, Situation},
+    earning::{self, Pause, Shortfall, Situation},
     service::worth::{self, PROOF_GAS, Rate},
 };
-use provery_types::{RollupRecord, Terms, text::plain};
+use provery_types::Terms;
 
-use super::{Findings, machine, machine::Measured};
+use super::{Findings, machine, machine::Measured, served::Served};
 use crate::{
     amount,
     commands::{node::run, prove},
@@ -25,21 +25,6 @@ use crate::{
 const LOW_PROOFS: u64 = 20;
 /// Proofs below which the node pauses its prover.
 const LEAST_PROOFS: u64 = 4;
-
-/// A market that the node would serve.
-#[derive(Debug, Clone)]
-pub struct Served {
-    pub rollup: RollupRecord,
-    pub terms: Terms,
-    /// Its keys are not here, or not the right ones.
-    pub lack: Option<Lack>,
-}
-
-impl Served {
-    pub fn name(&self) -> String {
-        format!("market {} ({})", self.rollup.market, plain(&self.rollup.name))
-    }
-}
 
 /// The markets that these settings choose.
 pub async fn served(session: &Session, values: &NodeValues, found: &mut Findings) -> Result<Vec<Served>> {

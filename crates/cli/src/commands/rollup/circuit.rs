@@ -11,7 +11,7 @@ use eyre::Result;
 use provery_bindings::{BlockVerifier, TransferRollup};
 use provery_txmgr::Journal;
 
-use super::{Plan, ROLLUP};
+use super::plan::{Plan, ROLLUP};
 use crate::{output::Steps, session::Session};
 
 pub const VERIFIER: &str = "verifier";

@@ -10,8 +10,9 @@ use alloy::{
 use eyre::Result;
 
 use super::{
-    AccountsArgs, CreateArgs, FUND, Plan, ROLLUP,
+    accounts::AccountsArgs,
     circuit::{self, CIRCUIT, Circuit, VERIFIER},
+    plan::{CreateArgs, FUND, Plan, ROLLUP},
 };
 use crate::{
     amount::Currency,

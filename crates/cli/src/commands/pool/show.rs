@@ -5,12 +5,12 @@ use eyre::Result;
 use provery_rpc::{PoolBatch, PoolRecord};
 use serde_json::{Value, json};
 
+use super::{
+    chosen::find,
+    policy::{policy_json, policy_text},
+};
 use crate::{
     amount::Currency,
-    commands::{
-        pool,
-        pool_policy::{policy_json, policy_text},
-    },
     context::Context,
     error::{Code, Failure},
     output::{fields, table},
@@ -77,7 +77,7 @@ pub async fn list(context: &Context) -> Result<()> {
 
 pub async fn show(context: &Context, address: Address, delegator: Option<Address>) -> Result<()> {
     let session = context.reader().await?;
-    let record = pool::find(&session, address).await?;
+    let record = find(&session, address).await?;
     let prover = session.chain.prover(address).await?;
     let credit = session.chain.credits(address).await?;
     let free = session.chain.free_stake(address).await?;

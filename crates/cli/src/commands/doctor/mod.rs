@@ -14,6 +14,7 @@ use crate::{
 
 mod endpoints;
 mod machine;
+mod served;
 mod stake;
 
 #[derive(Debug, Args)]

@@ -32,7 +32,7 @@ use shortage::Shortage;
 use tracker::{Tracker, after, root};
 
 use crate::{
-    commands::{offer::SignedOffer, rollup::AccountsArgs},
+    commands::{prover::offer::SignedOffer, rollup::accounts::AccountsArgs},
     context::Context,
     error::{Code, fail},
     session::Session,

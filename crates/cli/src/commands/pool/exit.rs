@@ -7,9 +7,9 @@ use provery_bindings::DelegationPool;
 use provery_txmgr::Mined;
 use serde_json::json;
 
+use super::chosen::{PoolArg, SeenArg, event, find, require_amount, unsaid};
 use crate::{
     amount::Written,
-    commands::pool::{PoolArg, SeenArg, event, find, require_amount, unsaid},
     context::Context,
     error::{Code, fail},
     market_ref::MarketRef,

@@ -8,8 +8,12 @@ use eyre::Result;
 use provery_rpc::PoolPolicy;
 use serde_json::{Value, json};
 
+use super::{
+    chosen::{PoolArg, unsaid},
+    operator::operated,
+};
 use crate::{
-    commands::{allocate::Versions, pool::PoolArg, pool_operator::operated},
+    commands::prover::allocate::Versions,
     context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
@@ -105,7 +109,7 @@ pub async fn announce(context: &Context, args: AnnounceArgs) -> Result<()> {
     let (policy, from) = match (found.next, found.policy) {
         (Some((policy, from)), _) => (policy, Some(from)),
         (None, Some(policy)) => (policy, None),
-        (None, None) => return Err(super::pool::unsaid("what was announced")),
+        (None, None) => return Err(unsaid("what was announced")),
     };
     context.out.result(
         &json!({

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{
     commands::{
         calibrate::{self, Calibration},
-        prover::require_registered,
+        prover::registered::require_registered,
     },
     config,
     context::Context,

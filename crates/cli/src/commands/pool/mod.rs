@@ -1,30 +1,23 @@
 //! `provery pool`: stake that many put up together behind one prover.
 
-use alloy::{
-    primitives::{Address, U256},
-    sol_types::SolEvent,
-};
-use clap::{Args, Subcommand};
+mod chosen;
+mod exit;
+mod operator;
+mod policy;
+mod show;
+
+use alloy::primitives::{Address, U256};
+use clap::Subcommand;
 use eyre::Result;
 use provery_bindings::{DelegationPool, DelegationPools};
-use provery_rpc::PoolRecord;
-use provery_txmgr::Mined;
 use provery_types::DELEGATION_POOLS;
 use serde_json::json;
 
-use crate::{
-    address,
-    amount::{self, Written},
-    commands::{
-        pool_exit,
-        pool_operator::{self, PoolSubmitterCommand},
-        pool_policy, pool_show,
-    },
-    context::Context,
-    error::{Code, fail},
-    market_ref::MarketRef,
-    session::Session,
+use self::{
+    chosen::{PoolArg, SeenArg, event, find, require_amount, require_factory, unsaid},
+    operator::PoolSubmitterCommand,
 };
+use crate::{address, amount::Written, context::Context, market_ref::MarketRef};
 
 #[derive(Debug, Subcommand)]
 pub enum PoolCommand {
@@ -71,13 +64,13 @@ pub enum PoolCommand {
     /// Ask delegated stake back; it stops earning and stays at risk until its batch is settled
     #[command(after_help = "Example: provery pool exit --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --amount 5 --keystore delegator.json")]
-    Exit(pool_exit::ExitArgs),
+    Exit(exit::ExitArgs),
     /// Delegate again what was asked back, as long as its batch has not begun to unbond
     #[command(
         after_help = "Example: provery pool take-back --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --amount 5 --keystore delegator.json"
     )]
-    TakeBack(pool_exit::TakeBackArgs),
+    TakeBack(exit::TakeBackArgs),
     /// Receive what was asked back, once its batch is ready
     #[command(after_help = "Example: provery pool claim --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --batch 1 --keystore delegator.json")]
@@ -130,7 +123,7 @@ pub enum PoolCommand {
         after_help = "Example: provery pool own-exit --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --amount 5 --keystore operator.json"
     )]
-    OwnExit(pool_operator::OwnExitArgs),
+    OwnExit(operator::OwnExitArgs),
     /// As the operator: lower the commission at once, announce a higher one, or raise it when that is due; it lapses
     #[command(
         after_help = "Example: provery pool commission --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
@@ -148,17 +141,17 @@ pub enum PoolCommand {
         after_help = "Example: provery pool announce --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --market 1 --exposure 20 --versions 1..2 --keystore operator.json"
     )]
-    Announce(pool_policy::AnnounceArgs),
+    Announce(policy::AnnounceArgs),
     /// As the operator: narrow at once what the pool may do in a market
     #[command(after_help = "Example: provery pool narrow --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --market 1 --exposure 5 --keystore operator.json")]
-    Narrow(pool_policy::NarrowArgs),
+    Narrow(policy::NarrowArgs),
     /// As the operator: set how much of the pool's stake backs a market's draws, within what was announced
     #[command(
         after_help = "Example: provery pool allocate --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --market 1 --units 20 --exposure 10 --keystore operator.json"
     )]
-    Allocate(pool_policy::PoolAllocateArgs),
+    Allocate(policy::PoolAllocateArgs),
     /// As the operator: the keys that nodes prove for the pool with
     #[command(
         subcommand,
@@ -189,102 +182,30 @@ pub enum PoolCommand {
     },
 }
 
-#[derive(Debug, Clone, Copy, Args)]
-pub struct PoolArg {
-    /// The pool's address, which is also its prover's
-    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
-    pub pool: Address,
-}
-
-#[derive(Debug, Clone, Copy, Args)]
-pub struct SeenArg {
-    /// Go ahead only if the pool's revision is this, as `provery pool show` said: the operator announced nothing since
-    /// [default: the one as of now]
-    #[arg(long, value_name = "REVISION")]
-    seen: Option<u64>,
-}
-
-impl SeenArg {
-    /// The revision to decide by.
-    pub fn of(self, pool: Address, record: &PoolRecord) -> Result<U256> {
-        match self.seen.map(U256::from) {
-            Some(seen) if seen != record.revision => Err(fail(
-                Code::RevisionChanged,
-                format!(
-                    "the revision of {pool} is {}, not {seen}: its operator announced something; look at it with `provery \
-                     pool show --pool {pool}`, and run this again with that revision if you still want to",
-                    record.revision
-                ),
-            )),
-            _ => Ok(record.revision),
-        }
-    }
-}
-
 pub async fn run(context: &Context, command: PoolCommand) -> Result<()> {
     match command {
         PoolCommand::Create { first_loss_bps, commission_bps, uri } => {
             create(context, first_loss_bps, commission_bps, &uri).await
         }
-        PoolCommand::List => pool_show::list(context).await,
-        PoolCommand::Show { pool, delegator } => pool_show::show(context, pool.pool, delegator).await,
+        PoolCommand::List => show::list(context).await,
+        PoolCommand::Show { pool, delegator } => show::show(context, pool.pool, delegator).await,
         PoolCommand::Delegate { pool, amount, seen } => delegate(context, pool.pool, amount, seen).await,
-        PoolCommand::Exit(args) => pool_exit::exit(context, args).await,
-        PoolCommand::TakeBack(args) => pool_exit::take_back(context, args).await,
-        PoolCommand::Claim { pool, batch, to } => pool_exit::claim(context, pool.pool, batch, to).await,
+        PoolCommand::Exit(args) => exit::exit(context, args).await,
+        PoolCommand::TakeBack(args) => exit::take_back(context, args).await,
+        PoolCommand::Claim { pool, batch, to } => exit::claim(context, pool.pool, batch, to).await,
         PoolCommand::Harvest(pool) => harvest(context, pool.pool).await,
-        PoolCommand::Advance(pool) => pool_exit::advance(context, pool.pool).await,
-        PoolCommand::FreeUp { pool, market } => pool_exit::free_up(context, pool.pool, market).await,
-        PoolCommand::Stake { pool, amount } => pool_operator::stake(context, pool.pool, amount).await,
-        PoolCommand::OwnExit(args) => pool_operator::own_exit(context, args).await,
-        PoolCommand::Commission { pool, bps } => pool_operator::commission(context, pool.pool, bps).await,
-        PoolCommand::Announce(args) => pool_policy::announce(context, args).await,
-        PoolCommand::Narrow(args) => pool_policy::narrow(context, args).await,
-        PoolCommand::Allocate(args) => pool_policy::allocate(context, args).await,
-        PoolCommand::Submitter(command) => pool_operator::submitter(context, command).await,
-        PoolCommand::Uri { uri, pool } => pool_operator::uri(context, pool.pool, &uri).await,
-        PoolCommand::Withdraw { pool, to } => pool_operator::withdraw(context, pool.pool, to).await,
+        PoolCommand::Advance(pool) => exit::advance(context, pool.pool).await,
+        PoolCommand::FreeUp { pool, market } => exit::free_up(context, pool.pool, market).await,
+        PoolCommand::Stake { pool, amount } => operator::stake(context, pool.pool, amount).await,
+        PoolCommand::OwnExit(args) => operator::own_exit(context, args).await,
+        PoolCommand::Commission { pool, bps } => operator::commission(context, pool.pool, bps).await,
+        PoolCommand::Announce(args) => policy::announce(context, args).await,
+        PoolCommand::Narrow(args) => policy::narrow(context, args).await,
+        PoolCommand::Allocate(args) => policy::allocate(context, args).await,
+        PoolCommand::Submitter(command) => operator::submitter(context, command).await,
+        PoolCommand::Uri { uri, pool } => operator::uri(context, pool.pool, &uri).await,
+        PoolCommand::Withdraw { pool, to } => operator::withdraw(context, pool.pool, to).await,
     }
-}
-
-/// A pool of this deployment's factory. Of any other contract nobody knows what it does with an allowance.
-pub async fn find(session: &Session, pool: Address) -> Result<PoolRecord> {
-    require_factory(session)?;
-    if !session.chain.is_pool(pool).await? {
-        return Err(fail(
-            Code::PoolNotFound,
-            format!("{pool} is no pool of this deployment; `provery pool list` shows those there are"),
-        ));
-    }
-    Ok(session.chain.pool(pool).await?)
-}
-
-fn require_factory(session: &Session) -> Result<()> {
-    if session.deployment().address(DELEGATION_POOLS).is_zero() {
-        return Err(fail(
-            Code::DeploymentInvalid,
-            "the deployment file names no DelegationPools, so it has no pools; write it anew with `provery \
-             deploy`",
-        ));
-    }
-    Ok(())
-}
-
-pub fn require_amount(session: &Session, amount: &Written) -> Result<U256> {
-    Ok(amount::required("--amount", amount, session.asset())?.base)
-}
-
-/// The first event of a kind that `contract` emitted in a transaction.
-pub fn event<E: SolEvent>(mined: &Mined, contract: Address) -> Option<E> {
-    let logs = mined.logs.iter().filter(|log| log.address() == contract);
-    logs.filter_map(|log| E::decode_log(&log.inner).ok()).map(|event| event.data).next()
-}
-
-pub fn unsaid(what: &str) -> eyre::Report {
-    fail(
-        Code::Internal,
-        format!("the transaction is through but its receipt does not say {what}; see `provery pool show`"),
-    )
 }
 
 async fn create(context: &Context, first_loss_bps: u16, commission_bps: u16, uri: &str) -> Result<()> {
@@ -323,7 +244,7 @@ async fn delegate(context: &Context, pool: Address, amount: Written, seen: SeenA
     let amount = require_amount(&session, &amount)?;
     let seen = seen.of(pool, &record)?;
     let me = session.me()?;
-    let warnings = pool_show::announced(&record, session.asset());
+    let warnings = show::announced(&record, session.asset());
     warnings.iter().for_each(|warning| context.out.warn(warning));
     let mined = session.sender()?.delegate(&session.chain, pool, amount, seen).await?;
     let delegated: DelegationPool::Delegated =

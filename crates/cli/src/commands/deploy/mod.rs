@@ -19,6 +19,7 @@ mod creations;
 mod gas;
 pub mod past;
 pub mod randomness;
+mod unanswered;
 mod unit;
 
 use creations::{Blueprint, Built};

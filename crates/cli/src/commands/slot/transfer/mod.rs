@@ -24,6 +24,7 @@ mod taker;
 
 use taker::check_taker;
 
+use super::chosen::SlotArg;
 use crate::{
     address,
     amount::SignedWritten,
@@ -31,19 +32,9 @@ use crate::{
     context::Context,
     error::{Code, fail},
     files,
-    market_ref::{MarketRef, SlotId},
     session::Session,
     time::when,
 };
-
-#[derive(Debug, Clone, Args)]
-pub struct SlotArg {
-    /// The market: its id, or its rollup's name [default: the market of the deployment's only rollup]
-    #[arg(long, value_name = "MARKET")]
-    pub market: Option<MarketRef>,
-    #[command(flatten)]
-    pub slot: SlotId,
-}
 
 #[derive(Debug, Args)]
 pub struct HandOverArgs {

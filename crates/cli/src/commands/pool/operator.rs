@@ -7,13 +7,13 @@ use provery_bindings::DelegationPool;
 use provery_rpc::PoolRecord;
 use serde_json::json;
 
+use super::{
+    chosen::{PoolArg, event, find, require_amount, unsaid},
+    exit::{next, started},
+};
 use crate::{
     address,
     amount::Written,
-    commands::{
-        pool::{PoolArg, event, find, require_amount, unsaid},
-        pool_exit::{next, started},
-    },
     context::Context,
     error::{Code, fail},
     session::Session,

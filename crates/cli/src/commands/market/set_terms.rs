@@ -14,9 +14,9 @@ use provery_bindings::{ProofMarket, TermsRules};
 use provery_types::{TERMS_RULES, Terms, terms_hash};
 use serde_json::json;
 
+use super::circuit::refuse_development_circuit;
 use crate::{
     amount::{Currency, Written},
-    commands::market,
     context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
@@ -144,7 +144,7 @@ pub async fn set(context: &Context, args: SetTermsArgs) -> Result<()> {
             "how a market's slots continue one another is for good; create another market for another chain",
         ));
     }
-    market::refuse_development_circuit(&session, &next).await?;
+    refuse_development_circuit(&session, &next).await?;
     terms::check(&session, &next, true).await?;
     let in_favour = in_favour(&session, &current, &next).await?;
     let told = session.chain.terms_record(id).await?;

@@ -6,8 +6,8 @@ use provery_indexer::{MarketHistory, Outcome, SlotRecord, Standing};
 use provery_types::{SlotExt, SlotState, Terms};
 use serde_json::json;
 
+use super::chosen::SlotArg;
 use crate::{
-    commands::hand_over::SlotArg,
     context::Context,
     error::{Code, fail},
     session::Session,

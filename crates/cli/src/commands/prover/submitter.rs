@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     address,
-    commands::prover::require_registered,
+    commands::prover::registered::require_registered,
     context::Context,
     error::{Code, fail},
 };

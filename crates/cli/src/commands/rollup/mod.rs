@@ -1,15 +1,15 @@
 //! `provery rollup`: the reference rollup, from its verifier to its blocks.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::collections::BTreeMap;
 
 use alloy::{
     primitives::{Address, B256, Bytes, U256, keccak256},
     sol_types::SolValue,
 };
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use eyre::Result;
 use provery_bindings::{BlockVerifier, TransferRollup};
-use provery_circuits::{Params, State, Traffic};
+use provery_circuits::{Params, State};
 use provery_proving::{keys, solidity};
 use provery_types::{RollupRecord, Terms, terms_hash};
 use provery_workloads::{
@@ -18,16 +18,19 @@ use provery_workloads::{
 };
 use serde_json::json;
 
+pub mod accounts;
 mod circuit;
 mod cost;
+mod plan;
+pub mod sequence;
 
 use circuit::Circuit;
+use plan::{CreateArgs, FUND, Plan, ROLLUP};
 
 use crate::{
-    address,
     amount::{self, Amount, Written},
     backends,
-    commands::{market, sequence},
+    commands::market,
     config,
     context::Context,
     error::{Code, fail},
@@ -35,12 +38,8 @@ use crate::{
     journal::{self, CommandJournal},
     output::fields,
     session::{self, Session},
-    terms::{self, MechanismArgs, Parties, TermsArgs},
+    terms::{self, Parties},
 };
-
-/// What the transactions are called in the journal.
-const ROLLUP: &str = "rollup";
-const FUND: &str = "fund";
 
 #[derive(Debug, Subcommand)]
 pub enum RollupCommand {
@@ -72,64 +71,6 @@ pub enum RollupCommand {
     },
 }
 
-/// Which accounts a rollup starts with; `rollup sequence` needs the same.
-#[derive(Debug, Clone, Args)]
-pub struct AccountsArgs {
-    /// Accounts at genesis, with keys derived from --seed
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(2..=65_536))]
-    pub accounts: u64,
-    /// Decides the accounts' keys and the transfers
-    #[arg(long, value_name = "S", default_value_t = 1)]
-    pub seed: u64,
-}
-
-impl AccountsArgs {
-    pub fn traffic(&self) -> Traffic {
-        Traffic::new(self.seed, usize::try_from(self.accounts).unwrap_or(usize::MAX))
-    }
-}
-
-#[derive(Debug, Args)]
-pub struct CreateArgs {
-    /// What the deployment will call it: letters, digits, '-', '_' and '.', not a number
-    #[arg(long, value_parser = name)]
-    pub name: String,
-    /// Transfers a block may have: which circuit
-    #[arg(long, value_name = "N")]
-    pub block_txs: usize,
-    /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
-    #[arg(long, value_name = "DIR")]
-    pub keys: Option<PathBuf>,
-    #[command(flatten)]
-    pub accounts: AccountsArgs,
-    /// Who posts blocks [default: the signing account]
-    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
-    pub sequencer: Option<Address>,
-    /// Blocks that may be unproven at once: a power of two, 1 to 65536
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = market::capacity)]
-    pub capacity: u32,
-    /// Fund the market at once, with asset of the signing account
-    #[arg(long, value_name = "AMOUNT")]
-    pub fund: Option<Written>,
-    #[command(flatten)]
-    pub mechanism: MechanismArgs,
-    #[command(flatten)]
-    pub terms: TermsArgs,
-}
-
-/// A name that can be said, stands for itself in a file's name, and is not taken for a market's id.
-fn name(text: &str) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || !text.chars().all(plain) || text.len() > 64 {
-        return Err("a name is 1 to 64 letters, digits, '-', '_' and '.', and begins with a letter or digit"
-            .to_owned());
-    }
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("a name that is a number would be taken for a market's id; put a letter in it".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
 pub async fn run(context: &Context, command: RollupCommand) -> Result<()> {
     match command {
         RollupCommand::Create(args) => create(context, *args).await,
@@ -141,19 +82,6 @@ pub async fn run(context: &Context, command: RollupCommand) -> Result<()> {
         RollupCommand::Sequence(args) => sequence::run(context, args).await,
         RollupCommand::Status { name } => status(context, &name).await,
     }
-}
-
-/// What is deployed, decided and checked before anything is paid for.
-struct Plan {
-    params: Params,
-    circuit: Arc<dyn provery_workloads::Circuit>,
-    key_hash: B256,
-    descriptor_hash: B256,
-    development: bool,
-    /// What the verifier is constructed with: the circuit's key.
-    verifier_arguments: Vec<u8>,
-    genesis: Vec<u8>,
-    root: U256,
 }
 
 async fn create(context: &Context, args: CreateArgs) -> Result<()> {

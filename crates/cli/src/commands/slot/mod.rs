@@ -12,12 +12,13 @@ use provery_mechanisms::{
 use provery_types::{SlotExt, Terms};
 use serde_json::{Value, json};
 
+use self::{
+    chosen::SlotArg,
+    end::End,
+    transfer::{HandOverArgs, RevokeArgs, TakeOverArgs},
+};
 use crate::{
     amount::Currency,
-    commands::{
-        hand_over::{self, HandOverArgs, RevokeArgs, SlotArg, TakeOverArgs},
-        slot_end::{self, End},
-    },
     context::Context,
     error::{Code, fail},
     market_ref::{MarketRef, SlotId},
@@ -27,7 +28,10 @@ use crate::{
     time::when,
 };
 
+mod chosen;
+mod end;
 mod told;
+mod transfer;
 
 #[derive(Debug, Subcommand)]
 pub enum SlotCommand {
@@ -78,13 +82,13 @@ pub async fn run(context: &Context, command: SlotCommand) -> Result<()> {
     match command {
         SlotCommand::List { market, last } => list(context, market, last).await,
         SlotCommand::Show { market, slot } => show(context, market, slot.get()).await,
-        SlotCommand::HandOver(args) => hand_over::offer(context, args).await,
-        SlotCommand::TakeOver(args) => hand_over::take(context, args).await,
-        SlotCommand::RevokeHandOver(args) => hand_over::revoke(context, args).await,
-        SlotCommand::Expire(slot) => slot_end::run(context, slot, End::Expire).await,
-        SlotCommand::Cancel(slot) => slot_end::run(context, slot, End::Cancel).await,
-        SlotCommand::Drop(slot) => slot_end::run(context, slot, End::Drop).await,
-        SlotCommand::Resolve(slot) => slot_end::run(context, slot, End::Resolve).await,
+        SlotCommand::HandOver(args) => transfer::offer(context, args).await,
+        SlotCommand::TakeOver(args) => transfer::take(context, args).await,
+        SlotCommand::RevokeHandOver(args) => transfer::revoke(context, args).await,
+        SlotCommand::Expire(slot) => end::run(context, slot, End::Expire).await,
+        SlotCommand::Cancel(slot) => end::run(context, slot, End::Cancel).await,
+        SlotCommand::Drop(slot) => end::run(context, slot, End::Drop).await,
+        SlotCommand::Resolve(slot) => end::run(context, slot, End::Resolve).await,
     }
 }
 

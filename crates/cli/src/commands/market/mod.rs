@@ -13,10 +13,10 @@ use provery_indexer::{History, Outcome};
 use provery_types::Terms;
 use serde_json::{Value, json};
 
+use self::{circuit::refuse_development_circuit, set_terms::SetTermsArgs};
 use crate::{
     address,
     amount::{self, Written},
-    commands::market_terms::{self, SetTermsArgs},
     context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
@@ -27,6 +27,8 @@ use crate::{
 };
 
 mod announced;
+mod circuit;
+mod set_terms;
 
 #[derive(Debug, Subcommand)]
 pub enum MarketCommand {
@@ -106,7 +108,7 @@ pub fn capacity(text: &str) -> Result<u32, String> {
 pub async fn run(context: &Context, command: MarketCommand) -> Result<()> {
     match command {
         MarketCommand::Create(args) => create(context, *args).await,
-        MarketCommand::SetTerms(args) => market_terms::set(context, *args).await,
+        MarketCommand::SetTerms(args) => set_terms::set(context, *args).await,
         MarketCommand::Show { market } => show(context, market).await,
         MarketCommand::Fund { market, amount } => {
             let session = context.signer().await?;
@@ -167,21 +169,6 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
         || format!("market {market} was created; fund it with `provery market fund --market {market} \
          --amount …`"),
     );
-    Ok(())
-}
-
-pub async fn refuse_development_circuit(session: &Session, terms: &Terms) -> Result<()> {
-    if session.chain.circuit(terms.circuit).await?.development && !session.chain.rpc().is_development() {
-        return Err(fail(
-            Code::DevelopmentKey,
-            format!(
-                "circuit {} has a development key, whose secrets are known, and chain {} is not a \
-                 development chain; use a circuit with a key from a ceremony",
-                terms.circuit,
-                session.chain.rpc().chain_id()
-            ),
-        ));
-    }
     Ok(())
 }
 

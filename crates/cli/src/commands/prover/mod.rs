@@ -1,22 +1,25 @@
 //! `provery prover`: this account as a prover.
 
+pub mod allocate;
+mod deposit;
+mod earnings;
+pub mod offer;
+mod registered;
+mod status;
+mod submitter;
+
 use alloy::primitives::{Address, U256};
 use clap::{Args, Subcommand};
 use eyre::Result;
 use serde_json::json;
 
+use self::{
+    allocate::AllocateArgs, deposit::DepositArgs, earnings::EarningsArgs, offer::OfferCommand,
+    registered::require_registered, submitter::SubmitterCommand,
+};
 use crate::{
     address,
     amount::{self, Written},
-    commands::{
-        allocate,
-        allocate::AllocateArgs,
-        deposit::{self, DepositArgs},
-        earnings::{self, EarningsArgs},
-        offer::{self, OfferCommand},
-        prover_status,
-        submitter::{self, SubmitterCommand},
-    },
     context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
@@ -157,7 +160,7 @@ pub async fn run(context: &Context, command: ProverCommand) -> Result<()> {
         ProverCommand::Exit(args) if args.withdraw => withdraw(context, args.to).await,
         ProverCommand::Exit(args) => exit(context, args).await,
         ProverCommand::Submitter(command) => submitter::run(context, command).await,
-        ProverCommand::Status { address } => prover_status::run(context, address).await,
+        ProverCommand::Status { address } => status::run(context, address).await,
         ProverCommand::Earnings(args) => earnings::run(context, args).await,
     }
 }
@@ -178,17 +181,6 @@ async fn register(context: &Context, uri: String) -> Result<()> {
         format!("{me} is prover {id}; stake with `provery prover stake --amount …`")
     });
     Ok(())
-}
-
-pub async fn require_registered(session: &Session) -> Result<Address> {
-    let me = session.me()?;
-    if session.chain.prover(me).await?.id == 0 {
-        return Err(fail(
-            Code::NotRegistered,
-            format!("{me} is not a prover yet; run `provery prover register` first"),
-        ));
-    }
-    Ok(me)
 }
 
 /// The prover itself, or the one whose hot key signs.

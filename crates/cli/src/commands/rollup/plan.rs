@@ -1,0 +1,73 @@
+//! What `provery rollup create` was asked for, and what it decided before anything is paid for.
+
+use std::{path::PathBuf, sync::Arc};
+
+use alloy::primitives::{Address, B256, U256};
+use clap::Args;
+use provery_circuits::Params;
+
+use super::accounts::AccountsArgs;
+use crate::{
+    address,
+    amount::Written,
+    commands::market,
+    terms::{MechanismArgs, TermsArgs},
+};
+
+/// What the transactions are called in the journal.
+pub const ROLLUP: &str = "rollup";
+pub const FUND: &str = "fund";
+
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// What the deployment will call it: letters, digits, '-', '_' and '.', not a number
+    #[arg(long, value_parser = name)]
+    pub name: String,
+    /// Transfers a block may have: which circuit
+    #[arg(long, value_name = "N")]
+    pub block_txs: usize,
+    /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
+    #[arg(long, value_name = "DIR")]
+    pub keys: Option<PathBuf>,
+    #[command(flatten)]
+    pub accounts: AccountsArgs,
+    /// Who posts blocks [default: the signing account]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
+    pub sequencer: Option<Address>,
+    /// Blocks that may be unproven at once: a power of two, 1 to 65536
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = market::capacity)]
+    pub capacity: u32,
+    /// Fund the market at once, with asset of the signing account
+    #[arg(long, value_name = "AMOUNT")]
+    pub fund: Option<Written>,
+    #[command(flatten)]
+    pub mechanism: MechanismArgs,
+    #[command(flatten)]
+    pub terms: TermsArgs,
+}
+
+/// What is deployed, decided and checked before anything is paid for.
+pub struct Plan {
+    pub params: Params,
+    pub circuit: Arc<dyn provery_workloads::Circuit>,
+    pub key_hash: B256,
+    pub descriptor_hash: B256,
+    pub development: bool,
+    /// What the verifier is constructed with: the circuit's key.
+    pub verifier_arguments: Vec<u8>,
+    pub genesis: Vec<u8>,
+    pub root: U256,
+}
+
+/// A name that can be said, stands for itself in a file's name, and is not taken for a market's id.
+pub fn name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || !text.chars().all(plain) || text.len() > 64 {
+        return Err("a name is 1 to 64 letters, digits, '-', '_' and '.', and begins with a letter or digit"
+            .to_owned());
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("a name that is a number would be taken for a market's id; put a letter in it".to_owned());
+    }
+    Ok(text.to_owned())
+}
