@@ -6,6 +6,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`params`] | the size of the circuit, its name and its machine-readable descriptor |
+//! | [`account`] | an account of the rollup |
 //! | [`block`] | the bytes of a block: header, records, and how any bytes at all are read as a block |
 //! | [`keys`] | EdDSA keys and signatures over Baby-Jubjub |
 //! | [`state`] | accounts in a sparse Merkle tree ([`tree`]), and what a block does to them |
@@ -18,6 +19,7 @@
 //!
 //! [`poseidon`] is the one hash of both circuits, [`word`] converts between field elements and EVM words.
 
+pub mod account;
 pub mod block;
 pub mod circuit;
 pub mod gadgets;
@@ -32,6 +34,7 @@ pub mod traffic;
 pub mod tree;
 pub mod word;
 
+pub use account::Account;
 /// The field of the circuit: scalars of BN254, which are the coordinates of Baby-Jubjub.
 pub use ark_bn254::Fr;
 pub use block::{Block, SignedTransfer, Transfer};
@@ -40,7 +43,7 @@ pub use keys::{KeyPair, PublicKey, Signature};
 pub use params::Params;
 pub use payload::BlockJob;
 pub use puzzle::PuzzleCircuit;
-pub use state::{Account, BlockContext, BlockTrace, RejectReason, State, TransferOutcome};
+pub use state::{BlockContext, BlockTrace, RejectReason, State, TransferOutcome};
 pub use statement::BlockStatement;
 pub use traffic::Traffic;
 pub use word::Word;

@@ -2,26 +2,15 @@
 
 use crate::{
     Fr, Params,
+    account::Account,
     block::{Block, BlockTooLong, RECORD_BYTES, SignedTransfer, chunks},
     keys::PublicKey,
-    poseidon,
     tree::{CAPACITY, MissingAccount, Siblings, Tree, TreeError},
     word::{self, Word},
 };
 
 /// Bytes of an account in the genesis data: key.x and key.y (32 each), balance (8), big-endian.
 pub const GENESIS_RECORD_BYTES: usize = 72;
-
-/// An account. It exists if and only if its key is a point of the curve; the all-zero key is not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Account {
-    /// Who may spend.
-    pub key: PublicKey,
-    /// In the rollup's smallest unit.
-    pub balance: u64,
-    /// Transfers sent so far.
-    pub nonce: u64,
-}
 
 /// All accounts at one point of the rollup's history. Cloning is cheap ([`crate::tree`]).
 #[derive(Clone, Debug, Default)]
@@ -146,13 +135,6 @@ pub enum GenesisError {
     /// A coordinate that is not below the field's modulus.
     #[error("the key of genesis account {0} is not below the field's modulus")]
     NotCanonical(usize),
-}
-
-impl Account {
-    /// The account's leaf in the tree.
-    pub fn hash(&self) -> Fr {
-        poseidon::hash(&[self.key.x, self.key.y, Fr::from(self.balance), Fr::from(self.nonce)])
-    }
 }
 
 impl State {

@@ -2,9 +2,10 @@
 
 use crate::{
     Params, State,
+    account::Account,
     block::{Block, SignedTransfer, Transfer},
     keys::KeyPair,
-    state::{Account, ApplyError, BlockContext, TransferOutcome, encode_genesis},
+    state::{ApplyError, BlockContext, TransferOutcome, encode_genesis},
     tree::CAPACITY,
     word::{self, Word},
 };

@@ -11,9 +11,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::{
     Fr,
+    account::Account,
     keys::PublicKey,
     poseidon,
-    state::Account,
     word::{self, Word},
 };
 

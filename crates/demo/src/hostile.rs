@@ -26,21 +26,12 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     args::Args,
+    hostile_plan::{BEFORE, HIDDEN, MOST_HIDDEN, PATIENCE},
     ledger::{Ledger, Prover},
     process::Line,
-    stage::Stage,
+    stage::{ACCOMPLICE, Stage},
 };
 
-pub const ACCOMPLICE: &str = "accomplice";
-/// Blocks on the true state before anything happens.
-const BEFORE: u64 = 2;
-/// Blocks for which it waits until the accomplice is drawn, so that nobody else proves the wrong claim at once.
-const PATIENCE: u64 = 10;
-/// Blocks on the hidden tree: at least so many, and more until two are held by honest provers.
-const HIDDEN: u64 = 3;
-const MOST_HIDDEN: u64 = 8;
-/// Blocks posted at most besides those that follow the true state in the end.
-pub const MOST_BLOCKS: u64 = BEFORE + PATIENCE + 1 + MOST_HIDDEN;
 /// Accounts, as `provery rollup create` makes them.
 const ACCOUNTS: usize = 64;
 const POLL: Duration = Duration::from_millis(50);

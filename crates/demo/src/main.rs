@@ -3,8 +3,10 @@
 mod args;
 mod chain;
 mod hostile;
+mod hostile_plan;
 mod ledger;
 mod overhead;
+mod percentiles;
 mod process;
 mod stage;
 mod summary;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::summary::{Percentiles, percentiles};
+use crate::percentiles::{Percentiles, percentiles};
 
 /// Phases in the order they come in; `prove` and `queue` (for a worker that is at another proof) are shown and not counted.
 const PHASES: [&str; 10] =

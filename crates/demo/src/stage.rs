@@ -17,6 +17,7 @@ use provery_types::{Currency, Deployment, RollupRecord};
 
 use crate::{
     args::Args,
+    hostile_plan::MOST_BLOCKS,
     ledger::Prover,
     process::{Anvil, Provery},
 };
@@ -31,6 +32,7 @@ const PRICE: u64 = 10;
 const BOND: u64 = 12;
 const STAKES: [u64; 8] = [500, 300, 200, 150, 100, 80, 60, 40];
 /// Of the hostile sequencer's prover.
+pub const ACCOMPLICE: &str = "accomplice";
 const ACCOMPLICE_STAKE: u64 = 200;
 /// Whole tokens in the escrow of a mechanism that keeps the bonds of bids itself, for each prover.
 const DEPOSIT: u64 = 100;
@@ -154,7 +156,7 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
         ])
         .collect();
     provery.run(Some(&sequencer_key), &creating).await?;
-    let hostile = if args.hostile_sequencer { crate::hostile::MOST_BLOCKS } else { 0 };
+    let hostile = if args.hostile_sequencer { MOST_BLOCKS } else { 0 };
     let funded = (args.slots + hostile) * PRICE;
     let amount = funded.to_string();
     provery.run(Some(&sequencer_key), &["token", "mint", "--amount", &amount]).await?;
@@ -175,7 +177,7 @@ pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     if args.hostile_sequencer {
         let key = key()?;
         staked += ACCOMPLICE_STAKE;
-        let name = crate::hostile::ACCOMPLICE.to_string();
+        let name = ACCOMPLICE.to_string();
         accomplice = Some((Prover { name, address: address_of(&key)?, units: ACCOMPLICE_STAKE }, key));
     }
     let all = || provers.iter().chain(&accomplice);

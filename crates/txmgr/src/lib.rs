@@ -36,6 +36,7 @@ mod submit;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod watch;
 
 pub use config::SenderConfig;
 pub use error::SendError;

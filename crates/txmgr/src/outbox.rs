@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use crate::{config::SenderConfig, journal::Journal, pending::PendingSet, snapshot::Watch};
+use crate::{config::SenderConfig, journal::Journal, pending::PendingSet, watch::Watch};
 use alloy::signers::local::PrivateKeySigner;
 use provery_rpc::Rpc;
 

@@ -14,8 +14,9 @@ use crate::{
     outbox::Outbox,
     pending::{Ended, Entry},
     resubmit::Replacement,
-    snapshot::{ChainSnapshot, Watch},
+    snapshot::ChainSnapshot,
     transaction::{MinedAt, Paid, PendingTransaction},
+    watch::Watch,
 };
 use alloy::eips::BlockNumberOrTag;
 use provery_rpc::{ChainError, Quote, Receipt, is_settled};

@@ -6,8 +6,9 @@ use crate::{
     error::SendError,
     fees::{self, Bounds, Cost},
     pending::Ended,
-    snapshot::{ChainSnapshot, Watch},
+    snapshot::ChainSnapshot,
     transaction::{PendingTransaction, Signed, Spend},
+    watch::Watch,
 };
 use alloy::primitives::{Bytes, U256};
 use provery_rpc::Fees;

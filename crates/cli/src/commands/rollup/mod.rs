@@ -357,7 +357,7 @@ async fn status(context: &Context, name: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::plan::name;
 
     #[test]
     fn a_name_can_be_said_and_is_no_number() {
