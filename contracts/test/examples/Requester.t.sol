@@ -36,7 +36,9 @@ contract RequesterExampleTest is MarketFixture {
     function _termsSet() private returns (Terms memory set) {
         VmSafe.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i = 0; i < logs.length; ++i) {
-            if (logs[i].topics[0] == IProofMarketEvents.TermsSet.selector) (, set) = abi.decode(logs[i].data, (uint256, Terms));
+            if (logs[i].topics[0] == IProofMarketEvents.TermsSet.selector) {
+                (, set) = abi.decode(logs[i].data, (uint256, Terms));
+            }
         }
     }
 
