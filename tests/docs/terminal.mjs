@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// What a program printed on a terminal, as a picture: ./script/demo --slots 3 | node tests/docs/terminal.mjs > docs/images/demo.svg
+// What a program printed on a terminal, as a picture:
+//   script -qec './script/demo --slots 3' /dev/null | node tests/docs/terminal.mjs > docs/images/demo.svg
 // Takes the text as it stands in the end: lines that were drawn over count once. Long lines are wrapped.
 import { readFileSync } from "node:fs";
 
