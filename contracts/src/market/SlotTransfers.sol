@@ -115,10 +115,9 @@ contract SlotTransfers is ISlotTransfers, EIP712 {
         view
         returns (bytes32)
     {
-        if (
-            slot.prover == address(0) || block.timestamp >= slot.exclusiveUntil
-                || !MARKET.isOpen(slot, terms)
-        ) revert SlotNotHeld();
+        if (slot.prover == address(0) || block.timestamp >= slot.exclusiveUntil || !MARKET.isOpen(slot, terms)) {
+            revert SlotNotHeld();
+        }
         uint256 word = SlotRing.commitment(slot, terms);
         return
             _hashTypedData(

@@ -280,6 +280,7 @@ abstract contract DelegationPoolBook is IDelegationPool, ReentrancyGuardTransien
     /// @dev The clone's arguments: the operator's 20 bytes, and 2 for the first loss.
     function _args() internal view returns (bytes32 args) {
         if (address(this) == IMPLEMENTATION) return 0;
+        // Saves the copy to new memory that `LibClone.argsOnClone` makes.
         assembly ("memory-safe") {
             extcodecopy(address(), 0, 0x2d, 0x20)
             args := mload(0)

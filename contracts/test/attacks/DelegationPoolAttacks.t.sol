@@ -92,7 +92,7 @@ contract DelegationPoolAttacksTest is PoolFixture {
         pool.harvest();
         assertEq(pool.assetsOf(mallory), worth);
         vm.prank(mallory);
-        token.transfer(address(pool), 100 ether);
+        assertTrue(token.transfer(address(pool), 100 ether));
         pool.harvest();
         assertEq(pool.assetsOf(mallory), worth);
         assertEq(_leave(mallory), PURSE - 600 ether);

@@ -23,7 +23,7 @@ contract ProofMarketAttacksTest is MarketFixture {
     }
 
     function _useCaller() private {
-        caller = new MockRequester();
+        caller = MockRequester(deployCode("MockRequester.sol:MockRequester"));
         (terms.requester, terms.callbackGas) = (address(caller), CALLBACK_GAS);
         _setTerms();
     }

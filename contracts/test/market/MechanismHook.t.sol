@@ -305,7 +305,7 @@ contract MechanismHookTest is MarketFixture {
 
     /// @dev After a hook that burned what it got, the requester still gets what the terms promise it.
     function test_TheCallbackHasItsGasAllTheSame() public {
-        MockRequester caller = new MockRequester();
+        MockRequester caller = MockRequester(deployCode("MockRequester.sol:MockRequester"));
         (terms.requester, terms.callbackGas) = (address(caller), 200_000);
         _setTerms();
         mechanism.setBurnsGas(true);

@@ -214,8 +214,9 @@ contract MiningTest is MiningFixture {
         vm.warp(vm.getBlockTimestamp() + 100 * INTERVAL);
         _openSlot();
         assertEq(mining.round(id).target / unit, first / unit / 4);
-        assertEq(_nextTarget(false, INTERVAL) / unit, (first / unit / 4) * 2);
-        assertEq(_nextTarget(false, 100 * INTERVAL) / unit, (first / unit / 4) * 8);
+        uint256 quarter = first / unit / 4;
+        assertEq(_nextTarget(false, INTERVAL) / unit, quarter * 2);
+        assertEq(_nextTarget(false, 100 * INTERVAL) / unit, quarter * 8);
     }
 
     function test_TheTargetStaysInRange() public {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+// solc: via-ir
 pragma solidity 0.8.30;
 
 import { IProofMarket } from "../../src/interfaces/IProofMarket.sol";

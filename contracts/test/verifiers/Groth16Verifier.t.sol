@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import { IVerifier } from "../../src/interfaces/IVerifier.sol";
+import { GasMeter } from "../mocks/GasMeter.sol";
 import { GasSweep } from "./GasSweep.sol";
 import { Groth16K1Verifier } from "./generated/Groth16K1Verifier.sol";
 import { Groth16K5Verifier } from "./generated/Groth16K5Verifier.sol";
@@ -408,13 +409,7 @@ abstract contract Groth16VerifierTest is GasSweep {
     function test_GasAroundTheCallIsNearTheFloor() public {
         assertTrue(_verify(inputs, proof));
         bytes memory data = abi.encodeCall(IVerifier.verify, (inputs, proof));
-        address to = address(verifier);
-        uint256 used;
-        assembly ("memory-safe") {
-            let before := gas()
-            pop(staticcall(gas(), to, add(data, 0x20), mload(data), 0x00, 0x20))
-            used := sub(before, gas())
-        }
+        uint256 used = GasMeter(deployCode("GasMeter.sol:GasMeter")).around(address(verifier), data);
         emit log_named_uint("gasleft() around the call", used);
         assertLe(used, _gasAllowed());
     }
