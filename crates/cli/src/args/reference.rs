@@ -9,14 +9,21 @@ use super::Cli;
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/cli.md");
 const NOTE: &str = "<!-- Made from the program by a test of provery-cli; PROVERY_REGENERATE=1 writes it. -->";
 
-/// Text outside of code, in which nothing is markup.
+/// Help as Markdown in which nothing is markup but code, in a cell of a table or outside.
 fn plain(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('|', "\\|")
-        .replace('*', "\\*")
-        .replace('_', "\\_")
-        .replace('\n', " ")
+    let mut plain = String::new();
+    for (i, part) in text.replace('\n', " ").replace('|', "\\|").split('`').enumerate() {
+        if i > 0 {
+            plain.push('`');
+        }
+        if i % 2 == 1 {
+            plain.push_str(part);
+        } else {
+            let part = part.replace('&', "&amp;").replace('<', "&lt;");
+            plain.push_str(&part.replace('*', "\\*").replace('_', "\\_"));
+        }
+    }
+    plain
 }
 
 /// How an argument is typed.
