@@ -11,8 +11,9 @@ use std::{
 use alloy::primitives::{B256, U256};
 use eyre::{Context, Result, ensure, eyre};
 use provery_circuits::{BlockContext, BlockJob, Params, State, Traffic, payload::JobTerms, word};
-use provery_node::{SlotKey, worker::Job};
 use provery_proving::ProofVerifier;
+use provery_types::SlotKey;
+use provery_worker::Job;
 use provery_workloads::{Workloads, transfer_rollup::backend};
 
 use crate::program;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use eyre::{Context, Result, bail, eyre};
-use provery_node::worker::NatsConfig;
+use provery_worker::NatsConfig;
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},

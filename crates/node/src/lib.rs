@@ -8,8 +8,7 @@
 //! | [`slots`] | what to do about one slot: a state machine without effects |
 //! | [`book`] | facts and work together, kept in step with the [`store`] |
 //! | [`store`] | the database, and the lock on its directory |
-//! | [`worker`] | proofs: in this process, in processes of their own, on other machines |
-//! | [`leader`] | which of several nodes acts |
+//! | [`proof_pool`] | a bounded number of proofs at a time |
 //! | [`outcome`] | what a failed send means |
 //! | [`pause`] | whether to pause the prover, or to bring it back |
 //! | [`observe`] | what can be seen from outside: status, metrics, their HTTP server |
@@ -26,25 +25,23 @@ pub mod config;
 pub mod earning;
 pub mod error;
 pub mod facts;
-pub mod leader;
 pub mod observe;
 pub mod once;
 pub mod outcome;
 pub mod pause;
+pub mod proof_pool;
 pub mod report;
 pub mod service;
 pub mod slots;
 pub mod stop;
 pub mod store;
 pub mod supervisor;
-pub mod worker;
 
 #[cfg(test)]
 mod testing;
 
 pub use config::{HiddenUrl, NatsSettings, NodeConfig, Tunables};
 pub use error::NodeError;
-pub use facts::SlotKey;
 pub use once::{Delivered, prove_one};
 pub use service::{Parts, run};
 pub use stop::Stop;

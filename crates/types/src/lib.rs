@@ -19,4 +19,4 @@ pub use deployment::{
 pub use event::{BlockRef, Event, LoggedEvent};
 pub use hash::{slot_hash, statement_hash, terms_hash};
 pub use provery_bindings::{Slot, Terms};
-pub use slot::{SlotExt, SlotState, TermsExt};
+pub use slot::{SlotExt, SlotKey, SlotState, TermsExt};

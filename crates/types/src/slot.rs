@@ -7,6 +7,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Slot, Terms};
 
+/// A slot's place: ids count within a market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SlotKey {
+    pub market: U256,
+    pub id: u64,
+}
+
+impl SlotKey {
+    pub fn of(slot: &Slot) -> Self {
+        Self { market: slot.market, id: slot.id }
+    }
+}
+
+impl fmt::Display for SlotKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of market {}", self.id, self.market)
+    }
+}
+
 /// How a slot ended. `None` covers a slot that never was, one still open, and one whose proof waits for its premise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,11 +4,11 @@ use std::{fs, time::Duration};
 
 use alloy::{hex, primitives::keccak256};
 use eyre::{Result, bail, ensure};
-use provery_node::{
-    leader::{Role, lead},
-    worker::{Jetstream, Job, JobWatch, NatsConfig, Outcome, ProofRunner, jetstream},
-};
 use provery_tests::{CIRCUIT, Nats, Worker, alive, job, keys_dir, until, verifier};
+use provery_worker::{
+    Jetstream, Job, JobWatch, NatsConfig, Outcome, ProofRunner, jetstream,
+    lease::{Role, lead},
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -248,7 +248,7 @@ async fn a_lease_that_is_released_is_not_waited_for() -> Result<()> {
 struct Candidate {
     roles: tokio::sync::watch::Receiver<Role>,
     shutdown: CancellationToken,
-    task: JoinHandle<Result<(), provery_node::leader::LeaderError>>,
+    task: JoinHandle<Result<(), provery_worker::lease::LeaderError>>,
 }
 
 fn candidate(nats: &Nats, name: &str, lease: Duration) -> Candidate {

@@ -7,9 +7,9 @@ use std::{
 };
 
 use eyre::{Result, bail, ensure};
-use provery_node::worker::{JobWatch, Outcome, Processes, ProofRunner};
 use provery_proving::ProofOutput;
 use provery_tests::{alive, children, job, keys_dir, kill, program, until, verifier, wrapper};
+use provery_worker::{JobWatch, Outcome, Processes, ProofRunner};
 use tokio_util::sync::CancellationToken;
 
 fn unwatched() -> JobWatch {

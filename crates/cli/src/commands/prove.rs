@@ -5,8 +5,9 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 use alloy::primitives::Address;
 use clap::Args;
 use eyre::Result;
-use provery_node::{SlotKey, prove_one};
+use provery_node::prove_one;
 use provery_proving::Phase;
+use provery_types::SlotKey;
 use serde_json::{Map, json};
 
 use crate::{

@@ -9,7 +9,7 @@ use std::{
 
 use clap::{ArgGroup, Args, Subcommand};
 use eyre::Result;
-use provery_node::worker::{
+use provery_worker::{
     NatsConfig, Processes,
     fault::Fault,
     jetstream::{self, ServeConfig},

@@ -1,18 +1,12 @@
 //! From whatever went wrong to one code and one sentence.
 
 use eyre::Report;
-use provery_node::{
-    NodeError,
-    leader::LeaderError,
-    observe::ServeError,
-    store::StoreError,
-    supervisor::SupervisorError,
-    worker::{NatsError, stdio::StdioError},
-};
+use provery_node::{NodeError, observe::ServeError, store::StoreError, supervisor::SupervisorError};
 use provery_proving::{KeyError, ProveError, solidity::SolidityError};
 use provery_rpc::ChainError;
 use provery_txmgr::SendError;
 use provery_types::{DeploymentError, SlotState};
+use provery_worker::{NatsError, lease::LeaderError, stdio::StdioError};
 use provery_workloads::{Refusal, Why};
 
 use crate::error::{Code, Failure};

@@ -5,14 +5,12 @@
 //! ([`obsolete`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
 
 use alloy::primitives::{Address, B256, LogData, U256};
 use provery_mechanisms::hand_over::HandOver;
 use provery_mechanisms::upkeep::{Leaf, Standing};
 use provery_types::{Deployment, Event, LoggedEvent, Slot, SlotExt as _, Terms};
 use provery_workloads::{Refusal, Tracked, Workloads};
-use serde::{Deserialize, Serialize};
 
 mod concern;
 mod draws;
@@ -28,26 +26,8 @@ mod told;
 pub use concern::trimmed;
 pub use draws::Draws;
 pub use obsolete::obsolete;
+pub use provery_types::SlotKey;
 pub use told::{Counted, Line, Missing};
-
-/// A slot's place: ids count within a market.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct SlotKey {
-    pub market: U256,
-    pub id: u64,
-}
-
-impl SlotKey {
-    pub fn of(slot: &Slot) -> Self {
-        Self { market: slot.market, id: slot.id }
-    }
-}
-
-impl fmt::Display for SlotKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of market {}", self.id, self.market)
-    }
-}
 
 /// How a slot ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

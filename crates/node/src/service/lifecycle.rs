@@ -24,13 +24,14 @@ use super::{Service, Wiring};
 use crate::book::Book;
 use crate::config::NodeConfig;
 use crate::error::NodeError;
-use crate::leader::{self, Role};
 use crate::observe::Observer;
+use crate::proof_pool::Workers;
 use crate::report::Reporter;
 use crate::stop::Stop;
 use crate::store::{DataDir, Identity, PendingTable, Store, StoreError};
 use crate::supervisor::{Supervisor, SupervisorError, TaskError};
-use crate::worker::{NatsConfig, ProofRunner, Workers};
+use provery_worker::lease::{self, Role};
+use provery_worker::{NatsConfig, ProofRunner};
 
 /// What the loop's own end may take on top of the bound for a last delivery.
 const GRACE: Duration = Duration::from_secs(2);
@@ -243,7 +244,7 @@ fn compete(
     let server = NatsConfig { prefix: nats.prefix.clone(), ..NatsConfig::new(nats.url.expose()) };
     let name = format!("{}-{}", config.prover, sender.address());
     let node_id = std::process::id().to_string();
-    let (roles, task) = leader::lead(server, name, node_id, LEASE, token.clone());
+    let (roles, task) = lease::lead(server, name, node_id, LEASE, token.clone());
     supervisor.spawn("leader", async move { task.await.map_err(TaskError::from) });
     roles
 }

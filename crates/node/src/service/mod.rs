@@ -48,11 +48,11 @@ use crate::config::{NodeConfig, Tunables};
 use crate::earning::Shortfall;
 use crate::error::NodeError;
 use crate::facts::SlotKey;
-use crate::leader::Role;
+use crate::proof_pool::{Finished, Workers};
 use crate::report::Reporter;
 use crate::slots::{Action, Input, SlotStage};
 use crate::stop::Stop;
-use crate::worker::{Finished, Workers};
+use provery_worker::lease::Role;
 
 pub use lifecycle::{Parts, run};
 

@@ -13,9 +13,10 @@ use super::journey::Journey;
 use crate::book::unix_millis;
 use crate::error::NodeError;
 use crate::facts::SlotKey;
+use crate::proof_pool::Finished;
 use crate::slots::{Input, SlotStage};
 use crate::store::{StoredProof, WorkRecord};
-use crate::worker::{Finished, Job, Outcome};
+use provery_worker::{Job, Outcome};
 
 /// Seconds before a proof that failed is tried again.
 const PROOF_RETRY: u64 = 5;

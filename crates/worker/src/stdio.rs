@@ -17,9 +17,9 @@ use provery_proving::{KeyError, Phase, Progress, ProofBackend, keys};
 use provery_workloads::Workloads;
 use tracing::{error, info};
 
-use super::fault::{Fate, Fault};
-use super::in_process::PANICKED;
-use super::protocol::{Reply, Request};
+use crate::fault::{Fate, Fault};
+use crate::in_process::PANICKED;
+use crate::protocol::{Reply, Request};
 
 /// What a worker process is told.
 #[derive(Clone, Debug)]
@@ -113,7 +113,7 @@ fn load(dir: &Path, circuit: &str, key_hash: Option<B256>) -> Result<Arc<dyn Pro
 
 /// The directory under which the keys of this circuit with this hash are, or would be put if they were fetched: a user's
 /// own keys of the same name are never replaced.
-pub(super) fn keys_under(dir: &Path, circuit: &str, hash: B256) -> PathBuf {
+pub(crate) fn keys_under(dir: &Path, circuit: &str, hash: B256) -> PathBuf {
     if keys::load_verifying(dir, circuit, Some(&hash.0)).is_ok() {
         dir.to_owned()
     } else {

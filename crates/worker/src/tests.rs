@@ -2,18 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::{B256, U256};
-use futures::future::BoxFuture;
 use provery_proving::{Phase, ProofOutput};
 use tokio_util::sync::CancellationToken;
 
-use super::fault::Fault;
-use super::protocol::{Reply, Request, WireProof};
-use super::*;
-use crate::report::Reporter;
+use crate::fault::Fault;
+use crate::protocol::{Reply, Request, WireProof};
+use crate::*;
 
 fn job(id: u64, bytes: usize) -> Job {
     let key = SlotKey { market: U256::ONE, id };
@@ -24,63 +21,6 @@ fn proof() -> ProofOutput {
     let timings =
         vec![(Phase::new("witness"), Duration::from_micros(7)), (Phase::new("msm"), Duration::from_secs(1))];
     ProofOutput { public_inputs: vec![[1; 32], [2; 32]], proof: vec![3, 4], timings }
-}
-
-/// What a runner does is in the slot's number.
-#[derive(Debug)]
-struct Scripted;
-
-impl ProofRunner for Scripted {
-    fn run(&self, job: Job, watch: JobWatch) -> BoxFuture<'static, Outcome> {
-        Box::pin(async move {
-            (watch.phase)(Phase::new("msm"));
-            match job.key.id {
-                0 => Outcome::Proved(proof()),
-                1 => panic!("as it should"),
-                2 => Outcome::Failed("no".to_owned()),
-                _ => {
-                    watch.cancel.cancelled().await;
-                    // Whatever it says now, it was cancelled.
-                    Outcome::Failed("killed".to_owned())
-                }
-            }
-        })
-    }
-
-    fn name(&self) -> &'static str {
-        "scripted"
-    }
-}
-
-#[tokio::test]
-async fn a_pool_is_bounded_and_survives_its_runner() {
-    let reporter = Arc::new(Reporter::silent(crate::testing::ME));
-    let (mut workers, mut results) = Workers::new(Arc::new(Scripted), 2, reporter);
-    for id in [0, 1, 2] {
-        assert!(workers.start(job(id, 1)));
-        assert!(!workers.start(job(id, 1)), "one is at this slot");
-        let finished = results.recv().await.expect("a result");
-        assert!(workers.busy_with(finished.key));
-        match (id, finished.outcome) {
-            (0, Outcome::Proved(_)) => {}
-            (1, Outcome::Failed(message)) => assert!(message.contains("panicked"), "{message}"),
-            (2, Outcome::Failed(message)) => assert_eq!(message, "no"),
-            other => panic!("{other:?}"),
-        }
-        workers.done(finished.key);
-    }
-    let mut status = workers.status();
-    assert!(workers.start(job(3, 1)) && workers.start(job(4, 1)));
-    assert!(!workers.idle() && !workers.start(job(5, 1)), "two at a time");
-    let phases = |running: &Vec<Running>| running.iter().all(|proof| proof.phase == Some("msm"));
-    assert_eq!(status.wait_for(phases).await.expect("a status").len(), 2);
-    workers.cancel(job(4, 1).key);
-    let finished = results.recv().await.expect("a result");
-    assert!(matches!((finished.key.id, finished.outcome), (4, Outcome::Cancelled)));
-    workers.abandon_all();
-    let finished = results.recv().await.expect("a result");
-    assert!(matches!((finished.key.id, finished.outcome), (3, Outcome::Cancelled)));
-    assert!(status.borrow().is_empty());
 }
 
 #[test]
@@ -197,7 +137,7 @@ async fn processes_are_kept_bounded_and_replaced_when_they_are_gone() {
 async fn a_child_inherits_neither_open_files_nor_the_terminal() {
     let dir = tempfile::tempdir().expect("a folder");
     let data = tempfile::tempdir().expect("a folder");
-    let _lock = crate::store::DataDir::open(data.path()).expect("a lock");
+    let _open = fs::File::create(data.path().join("lock")).expect("a file");
     let text = format!("ls -l /proc/$$/fd > fds; ps -o pgid= $$ > group 2>/dev/null; {REFUSE}");
     refusal(&processes(script(dir.path(), &text), 1), job(1, 10)).await;
     let fds = fs::read_to_string(dir.path().join("fds")).expect("a list");

@@ -21,8 +21,8 @@ use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::worker::jetstream::Bus;
-use crate::worker::{NatsConfig, NatsError};
+use crate::jetstream::Bus;
+use crate::{NatsConfig, NatsError};
 
 /// What a node is among those with the same prover and key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use tracing::{debug, error, info, warn};
 
 use super::bus::{Bus, Places};
 use super::{ACK_WAIT, ANSWER, MOST_ATTEMPTS, NatsConfig, NatsError, News, Ticket, Verdict, job_id, keys};
-use crate::worker::{Attempt, JobWatch, Processes};
+use crate::{Attempt, JobWatch, Processes};
 
 /// How long one request for a job waits for one.
 const PULL: Duration = Duration::from_secs(1);
@@ -279,7 +279,7 @@ impl Server {
                 }
             }
         };
-        let ms = crate::report::millis(started.elapsed());
+        let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let worker = self.config.name.clone();
         match ended {
             Ended::Judged(verdict) => {

@@ -12,8 +12,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::JobWatch;
-use super::protocol::{Reply, Request};
+use crate::JobWatch;
+use crate::protocol::{Reply, Request};
 
 /// Longer lines than this are not replies.
 const LONGEST_LINE: usize = 256 << 20;
@@ -40,14 +40,14 @@ const ENVIRONMENT: &[&str] = &[
 
 /// How to start one.
 #[derive(Clone, Debug)]
-pub(super) struct Recipe {
+pub(crate) struct Recipe {
     pub program: PathBuf,
     pub args: Vec<OsString>,
 }
 
 /// How a job ended for its process.
 #[derive(Debug)]
-pub(super) enum End {
+pub(crate) enum End {
     Proved(ProofOutput),
     Failed(String),
     Cancelled,
@@ -60,7 +60,7 @@ pub(super) enum End {
 
 /// A running worker process. Dropping it kills it.
 #[derive(Debug)]
-pub(super) struct Child {
+pub(crate) struct Child {
     process: tokio::process::Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,

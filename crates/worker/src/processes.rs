@@ -15,9 +15,9 @@ use provery_proving::ProofOutput;
 use tokio::sync::{Semaphore, oneshot};
 use tracing::{debug, warn};
 
-use super::child::{Child, End, Recipe};
-use super::protocol::Request;
-use super::{Job, JobWatch, Outcome, ProofRunner};
+use crate::child::{Child, End, Recipe};
+use crate::protocol::Request;
+use crate::{Job, JobWatch, Outcome, ProofRunner};
 
 /// How a job went for a process.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use tracing::info;
 
 use super::bus::{Bus, Places};
 use super::{ANSWER, NatsConfig, NatsError, TRANSFER};
-use crate::worker::stdio::keys_under;
+use crate::stdio::keys_under;
 
 const MANIFEST: &str = "manifest.json";
 const VERIFYING: &str = "verifying.key";

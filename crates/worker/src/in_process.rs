@@ -8,7 +8,7 @@ use provery_proving::{Phase, Progress, ProofBackend, ProveError};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Job, JobWatch, Outcome, ProofRunner};
+use crate::{Job, JobWatch, Outcome, ProofRunner};
 
 /// Proves with its own backends, one a circuit. A panic in a backend is a failed proof and no more; running out of memory
 /// is the end of this process, too.
@@ -52,10 +52,10 @@ impl ProofRunner for InProcess {
     }
 }
 
-pub(super) const PANICKED: &str = "the proof backend panicked, which is a bug; its message is in the log";
+pub(crate) const PANICKED: &str = "the proof backend panicked, which is a bug; its message is in the log";
 
 /// What is said when a job's circuit is not served.
-pub(super) fn no_keys(circuit: &str) -> String {
+pub(crate) fn no_keys(circuit: &str) -> String {
     format!("there are no keys for circuit {circuit}; make or copy them, and start again")
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use alloy::primitives::keccak256;
 
-use super::protocol::Request;
+use crate::protocol::Request;
 
 pub const ENV_FAULT: &str = "PROVERY_WORKER_FAULT";
 pub const ENV_FAULT_SEED: &str = "PROVERY_WORKER_FAULT_SEED";

@@ -1,8 +1,8 @@
-//! Proofs apart from the loop, behind one trait.
+//! Where proofs are made: in this process, in processes of their own, on other machines, behind one trait ([`ProofRunner`]);
+//! and the lease that decides which of several nodes acts.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`pool`] | [`Workers`]: a bounded number of proofs at a time, as the service sees them |
 //! | [`in_process`] | proofs on blocking threads of this process |
 //! | [`processes`] | proofs in child processes, which may crash, run out of memory or be killed |
 //! | [`child`] | one such process, from its parent's side |
@@ -10,12 +10,13 @@
 //! | [`protocol`] | what the two say to each other, a line of JSON each |
 //! | [`fault`] | proofs that fail, crash or dawdle on purpose, for tests |
 //! | [`jetstream`] | proofs on other machines, over NATS |
+//! | [`lease`] | which of several nodes acts |
 
 mod child;
 pub mod fault;
 mod in_process;
 pub mod jetstream;
-mod pool;
+pub mod lease;
 mod processes;
 pub mod protocol;
 pub mod stdio;
@@ -29,14 +30,12 @@ use std::sync::Arc;
 use alloy::primitives::B256;
 use futures::future::BoxFuture;
 use provery_proving::{Phase, ProofOutput};
+use provery_types::SlotKey;
 use tokio_util::sync::CancellationToken;
 
 pub use in_process::InProcess;
 pub use jetstream::{Jetstream, NatsConfig, NatsError};
-pub use pool::{Finished, Running, Workers};
 pub use processes::{Attempt, Processes};
-
-use crate::facts::SlotKey;
 
 /// A proof to make.
 #[derive(Clone)]

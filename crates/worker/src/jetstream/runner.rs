@@ -18,8 +18,8 @@ use tracing::{debug, info, warn};
 
 use super::bus::{Bus, Places};
 use super::{NatsConfig, NatsError, News, Ticket, Verdict, job_id, keys as pushed};
-use crate::worker::in_process::no_keys;
-use crate::worker::{Job, JobWatch, Outcome, ProofRunner};
+use crate::in_process::no_keys;
+use crate::{Job, JobWatch, Outcome, ProofRunner};
 
 /// How long NATS may be away before a job counts as failed. It can then be asked for again.
 const PATIENCE: Duration = Duration::from_secs(30);

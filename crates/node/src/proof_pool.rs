@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use alloy::primitives::B256;
 use provery_proving::Phase;
+use provery_worker::{Job, JobWatch, Outcome, ProofRunner};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{Job, JobWatch, Outcome, ProofRunner};
 use crate::facts::SlotKey;
 use crate::report::Reporter;
 
@@ -162,5 +162,80 @@ impl Workers {
     /// A result was taken off the receiver: its worker is idle again.
     pub fn done(&mut self, key: SlotKey) {
         self.running.remove(&key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::U256;
+    use futures::future::BoxFuture;
+    use provery_proving::ProofOutput;
+
+    use super::*;
+
+    fn job(id: u64) -> Job {
+        let key = SlotKey { market: U256::ONE, id };
+        Job { key, statement: B256::ZERO, circuit: "c".to_owned(), bytes: vec![1] }
+    }
+
+    fn proof() -> ProofOutput {
+        ProofOutput { public_inputs: vec![[1; 32]], proof: vec![3, 4], timings: Vec::new() }
+    }
+
+    /// What a runner does is in the slot's number.
+    #[derive(Debug)]
+    struct Scripted;
+
+    impl ProofRunner for Scripted {
+        fn run(&self, job: Job, watch: JobWatch) -> BoxFuture<'static, Outcome> {
+            Box::pin(async move {
+                (watch.phase)(Phase::new("msm"));
+                match job.key.id {
+                    0 => Outcome::Proved(proof()),
+                    1 => panic!("as it should"),
+                    2 => Outcome::Failed("no".to_owned()),
+                    _ => {
+                        watch.cancel.cancelled().await;
+                        // Whatever it says now, it was cancelled.
+                        Outcome::Failed("killed".to_owned())
+                    }
+                }
+            })
+        }
+
+        fn name(&self) -> &'static str {
+            "scripted"
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pool_is_bounded_and_survives_its_runner() {
+        let reporter = Arc::new(Reporter::silent(crate::testing::ME));
+        let (mut workers, mut results) = Workers::new(Arc::new(Scripted), 2, reporter);
+        for id in [0, 1, 2] {
+            assert!(workers.start(job(id)));
+            assert!(!workers.start(job(id)), "one is at this slot");
+            let finished = results.recv().await.expect("a result");
+            assert!(workers.busy_with(finished.key));
+            match (id, finished.outcome) {
+                (0, Outcome::Proved(_)) => {}
+                (1, Outcome::Failed(message)) => assert!(message.contains("panicked"), "{message}"),
+                (2, Outcome::Failed(message)) => assert_eq!(message, "no"),
+                other => panic!("{other:?}"),
+            }
+            workers.done(finished.key);
+        }
+        let mut status = workers.status();
+        assert!(workers.start(job(3)) && workers.start(job(4)));
+        assert!(!workers.idle() && !workers.start(job(5)), "two at a time");
+        let phases = |running: &Vec<Running>| running.iter().all(|proof| proof.phase == Some("msm"));
+        assert_eq!(status.wait_for(phases).await.expect("a status").len(), 2);
+        workers.cancel(job(4).key);
+        let finished = results.recv().await.expect("a result");
+        assert!(matches!((finished.key.id, finished.outcome), (4, Outcome::Cancelled)));
+        workers.abandon_all();
+        let finished = results.recv().await.expect("a result");
+        assert!(matches!((finished.key.id, finished.outcome), (3, Outcome::Cancelled)));
+        assert!(status.borrow().is_empty());
     }
 }
