@@ -5,15 +5,33 @@ use std::{path::Path, sync::Arc};
 use eyre::Result;
 use provery_proving::ProofBackend;
 use provery_types::RollupRecord;
-use provery_workloads::{Circuit, Workloads};
+use provery_workloads::{Circuit, Refusal, Registered, Workloads};
 
-use crate::error::{Code, fail};
+use crate::{
+    error::{Code, fail},
+    session::{Session, patiently},
+};
 
 /// The backend for a rollup's circuit; its keys must be those that the chain knows.
 pub fn load(rollup: &RollupRecord, dir: &Path) -> Result<Arc<dyn ProofBackend>> {
     let workloads = Workloads::default();
     workloads.knows(rollup)?;
     Ok(workloads.prover(&rollup.circuit, dir, Some(&rollup.key_hash.0))?)
+}
+
+/// Whether a rollup's market may be staked on: the circuit that the chain has registered is what this program proves.
+pub async fn vet(session: &Session, rollup: &RollupRecord) -> Result<Result<(), Refusal>> {
+    let workloads = Workloads::default();
+    if let Err(refusal) = workloads.knows(rollup) {
+        return Ok(Err(refusal));
+    }
+    let found = patiently(|| session.chain.circuit(rollup.circuit_id)).await?;
+    let registered = Registered {
+        key_hash: found.keyHash,
+        descriptor_hash: found.descriptorHash,
+        development: found.development,
+    };
+    Ok(workloads.vet(rollup, &registered, session.chain.rpc().is_development()))
 }
 
 /// The circuit that is called so on the command line.

@@ -1,9 +1,10 @@
 //! The workloads that a program knows.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 use provery_proving::{KeyError, ProofBackend, ProofVerifier};
 use provery_types::RollupRecord;
 use provery_types::text::plain;
@@ -13,11 +14,15 @@ use crate::{Circuit, KNOWN, Refusal, Tracked, Why, Workload};
 
 /// Every workload of the list, unless others are named.
 #[derive(Clone, Debug)]
-pub struct Workloads(Vec<&'static dyn Workload>);
+pub struct Workloads {
+    known: Vec<&'static dyn Workload>,
+    /// Rollups that were found not fit to be staked on.
+    refused: BTreeMap<Address, Refusal>,
+}
 
 impl Default for Workloads {
     fn default() -> Self {
-        Self(KNOWN.to_vec())
+        Self { known: KNOWN.to_vec(), refused: BTreeMap::new() }
     }
 }
 
@@ -38,18 +43,24 @@ pub fn descriptor_hash(circuit: &dyn Circuit) -> B256 {
 impl Workloads {
     /// One more than those of the list.
     pub fn and(mut self, workload: &'static dyn Workload) -> Self {
-        self.0.push(workload);
+        self.known.push(workload);
+        self
+    }
+
+    /// The same, and none of them proves this rollup's slots.
+    pub fn refusing(mut self, rollup: Address, refusal: Refusal) -> Self {
+        self.refused.insert(rollup, refusal);
         self
     }
 
     /// The circuit of this name, whichever workload it is of.
     pub fn circuit(&self, name: &str) -> Option<Arc<dyn Circuit>> {
-        self.0.iter().find_map(|workload| workload.circuit(name))
+        self.known.iter().find_map(|workload| workload.circuit(name))
     }
 
     /// A circuit's name, to show how they look.
     pub fn example(&self) -> String {
-        self.0.iter().map(|workload| workload.example()).next().unwrap_or_default()
+        self.known.iter().map(|workload| workload.example()).next().unwrap_or_default()
     }
 
     /// What proves a circuit's jobs, with the keys under `keys`.
@@ -78,13 +89,17 @@ impl Workloads {
 
     /// Begin with a market.
     pub fn track(&self, chain_id: u64, record: &RollupRecord) -> Result<Tracked, Refusal> {
+        self.knows(record)?;
         let (workload, _) = self.of(record)?;
         Ok(Tracked::new(record, workload.track(chain_id, record)?))
     }
 
     /// Whether a market can be served, as far as its record in the deployment file tells.
     pub fn knows(&self, record: &RollupRecord) -> Result<(), Refusal> {
-        self.of(record).map(|_| ())
+        match self.refused.get(&record.address) {
+            Some(refusal) => Err(refusal.clone()),
+            None => self.of(record).map(|_| ()),
+        }
     }
 
     /// Whether a market may be staked on: what the chain has registered as its circuit is what this program proves.
@@ -119,9 +134,9 @@ impl Workloads {
 
     fn of(&self, record: &RollupRecord) -> Result<(&'static dyn Workload, Arc<dyn Circuit>), Refusal> {
         let (rollup, name) = (plain(&record.name), plain(&record.workload));
-        let workload = self.0.iter().copied().find(|workload| workload.name() == record.workload);
+        let workload = self.known.iter().copied().find(|workload| workload.name() == record.workload);
         let workload = workload.ok_or_else(|| {
-            let known: Vec<&str> = self.0.iter().map(|workload| workload.name()).collect();
+            let known: Vec<&str> = self.known.iter().map(|workload| workload.name()).collect();
             let message = format!(
                 "rollup {rollup} has workload {name}, and this program knows {}: get a version that knows it",
                 known.join(", ")
@@ -141,7 +156,7 @@ impl Workloads {
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::{Address, U256};
+    use alloy::primitives::U256;
 
     use super::*;
     use crate::testing::record;

@@ -15,6 +15,7 @@ pub struct Tracked {
     workload: String,
     circuit: String,
     topics: Vec<B256>,
+    numbers_slots: bool,
     /// Nothing once it is for good that what was said makes no sense.
     tracker: Option<Box<dyn Tracker>>,
     nonsense: Option<Nonsense>,
@@ -50,6 +51,7 @@ impl Tracked {
             workload: record.workload.clone(),
             circuit: record.circuit.clone(),
             topics: tracker.topics(),
+            numbers_slots: tracker.numbers_slots(),
             tracker: Some(tracker),
             nonsense: None,
             edition: 0,
@@ -207,6 +209,6 @@ impl Tracked {
 
     /// Whether each slot that its contract opens comes with a numbered log.
     pub fn numbers_slots(&self) -> bool {
-        self.tracker.as_ref().is_some_and(|tracker| tracker.numbers_slots())
+        self.numbers_slots
     }
 }

@@ -1,5 +1,6 @@
 //! Against a real anvil, and other chains.
 
+mod additions;
 mod amounts;
 mod chaos;
 mod command;

@@ -59,6 +59,8 @@ mod terms_tests;
 mod tests;
 #[cfg(test)]
 mod untold_tests;
+#[cfg(test)]
+mod workload_tests;
 
 /// The store is compacted whenever the head passes a multiple of this: however often the node starts anew.
 const COMPACT_EVERY: u64 = 128;

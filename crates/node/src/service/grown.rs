@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use provery_rpc::{Chain, load_deployment};
+use provery_rpc::{Chain, ChainError, load_deployment};
 use provery_types::Deployment;
-use provery_workloads::Workloads;
+use provery_workloads::{Registered, Workloads};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
@@ -35,6 +35,23 @@ pub(super) async fn watch(
             seen = Some(file);
             continue;
         };
+        let grown = match vet(&chain, grown, &workloads).await {
+            Ok(Some(grown)) => grown,
+            Ok(None) => {
+                seen = Some(file);
+                continue;
+            }
+            // Looked at again in a moment.
+            Err(error) if error.is_transient() => {
+                debug!(%error, "the new rollups' circuits cannot be read yet");
+                continue;
+            }
+            Err(error) => {
+                seen = Some(file);
+                warn!(file = %path.display(), %error, "the deployment file names circuits that the chain has not");
+                continue;
+            }
+        };
         match Chain::connect(chain.rpc().clone(), grown).await {
             Ok(connected) => {
                 seen = Some(file);
@@ -53,6 +70,30 @@ pub(super) async fn watch(
             }
         }
     }
+}
+
+/// Without the new rollups that nothing may be staked on; nothing if there are no others.
+async fn vet(
+    chain: &Chain,
+    mut grown: Deployment,
+    workloads: &Workloads,
+) -> Result<Option<Deployment>, ChainError> {
+    let before = chain.deployment().rollups.len();
+    for rollup in grown.rollups.split_off(before) {
+        let found = chain.circuit(rollup.circuit_id).await?;
+        let registered = Registered {
+            key_hash: found.keyHash,
+            descriptor_hash: found.descriptorHash,
+            development: found.development,
+        };
+        match workloads.vet(&rollup, &registered, chain.rpc().is_development()) {
+            Ok(()) => grown.rollups.push(rollup),
+            Err(refusal) => {
+                warn!(market = %rollup.market, code = refusal.why.code(), %refusal, "a new rollup is not served");
+            }
+        }
+    }
+    Ok((grown.rollups.len() > before).then_some(grown))
 }
 
 async fn read(path: &Path) -> Option<Deployment> {

@@ -29,7 +29,7 @@ const LEAST_PROOFS: u64 = 4;
 /// The markets that these settings choose.
 pub async fn served(session: &Session, values: &NodeValues, found: &mut Findings) -> Result<Vec<Served>> {
     let (rollups, refused) = run::served(session, values.market.as_deref().unwrap_or_default()).await?;
-    for refusal in refused {
+    for (_, refusal) in refused {
         found.warn("markets", refusal.to_string(), "provery status");
     }
     let mut served = Vec::new();

@@ -50,7 +50,7 @@ pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let session = context.signer().await?;
     let prover = prove::payee(&session, values.prover).await?;
     let (rollups, refused) = served(&session, values.market.as_deref().unwrap_or_default()).await?;
-    refused.iter().for_each(|refusal| context.out.warn(&format!("{refusal}; its market is not served")));
+    refused.iter().for_each(|(_, refusal)| context.out.warn(&format!("{refusal}; its market is not served")));
     check_funds(&session).await?;
     check_key(&session, prover).await?;
     check_stake(context, &session, prover, &rollups, values.rescue.unwrap_or(true)).await?;
@@ -101,7 +101,9 @@ pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
             None => hangups.ignore().await,
         }
     };
-    let workloads = Workloads::default();
+    let workloads = refused
+        .into_iter()
+        .fold(Workloads::default(), |known, (rollup, refusal)| known.refusing(rollup, refusal));
     let parts = Parts { chain: session.chain, signer, runner, circuits, workloads };
     tokio::select! {
         ended = provery_node::run(node, parts, stop) => Ok(ended?),
@@ -166,18 +168,20 @@ async fn puzzle(dir: &Path) -> Result<Arc<PuzzleProver>> {
 
 /// The rollups whose slots the node proves, and why it proves no others of the deployment file: with a market named, only that
 /// one, or nothing at all.
-pub async fn served(session: &Session, markets: &[MarketRef]) -> Result<(Vec<RollupRecord>, Vec<Refusal>)> {
+pub async fn served(
+    session: &Session,
+    markets: &[MarketRef],
+) -> Result<(Vec<RollupRecord>, Vec<(Address, Refusal)>)> {
     if markets.is_empty() {
-        let workloads = Workloads::default();
         let (mut known, mut refused) = (Vec::new(), Vec::new());
         for rollup in &session.deployment().rollups {
-            match workloads.knows(rollup) {
+            match backends::vet(session, rollup).await? {
                 Ok(()) => known.push(rollup.clone()),
-                Err(refusal) => refused.push(refusal),
+                Err(refusal) => refused.push((rollup.address, refusal)),
             }
         }
         return match (known.is_empty(), refused.pop()) {
-            (true, Some(refusal)) => Err(refusal.into()),
+            (true, Some((_, refusal))) => Err(refusal.into()),
             (true, None) => Err(fail(
                 Code::RollupNotFound,
                 "the deployment has no rollup yet, so there is nothing to prove; make one with `provery \
@@ -202,6 +206,7 @@ pub async fn served(session: &Session, markets: &[MarketRef]) -> Result<(Vec<Rol
                 ),
             )
         })?;
+        backends::vet(session, rollup).await??;
         chosen.push(rollup.clone());
     }
     Ok((chosen, Vec::new()))

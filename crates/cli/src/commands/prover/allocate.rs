@@ -9,6 +9,7 @@ use provery_mechanisms::acceptance::exposure_for;
 use serde_json::json;
 
 use crate::{
+    backends,
     commands::{
         calibrate::{self, Calibration},
         prover::registered::require_registered,
@@ -72,6 +73,11 @@ pub async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
     let session = context.signer().await?;
     let me = require_registered(&session).await?;
     let id = session.market(&market)?;
+    if units > 0
+        && let Some(rollup) = session.deployment().rollup_of_market(id)
+    {
+        backends::vet(&session, rollup).await??;
+    }
     let terms = session.chain.terms(id).await?;
     let unit = session.chain.registry_params().await?.stake_unit;
     let position = session.chain.position(id, me).await?;

@@ -9,6 +9,8 @@ use provery_types::RollupRecord;
 use crate::transfer_rollup::events::Said;
 use crate::transfer_rollup::{NAME, Parameters, domain};
 
+pub mod squares;
+
 /// Its record in a deployment file.
 pub fn record(address: Address, market: U256, block_size: usize) -> RollupRecord {
     RollupRecord {
