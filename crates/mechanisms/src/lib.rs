@@ -6,7 +6,7 @@
 //! business apart from proving.
 //!
 //! **Adding a mechanism** takes a contract in contracts/src/mechanisms, one file in this folder with a `MECHANISM` of a type
-//! that implements [`Mechanism`], and one line in the list in `provery-bindings`.
+//! that implements [`Mechanism`], and one line in the list in `provery-bindings`. No other file names one.
 
 pub mod acceptance;
 pub mod draw;

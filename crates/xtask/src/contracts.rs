@@ -1,6 +1,10 @@
 //! contracts/src → crates/bindings/abi/*.json, through foundry-compilers with the settings of foundry.toml.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use eyre::{Context, Result, bail, ensure, eyre};
 use foundry_compilers::{
@@ -38,14 +42,15 @@ const EXTENDED: (&str, &str) = ("ProofMarket", "ProofMarketExt");
 const REMAPPINGS: &[(&str, &str)] =
     &[("@openzeppelin/", "node_modules/@openzeppelin/"), ("solady/", "node_modules/solady/src/")];
 
-pub fn run(root: &Path, solc: &Path, check: bool) -> Result<()> {
+pub fn run(root: &Path, solc: &Path, check: bool, only: Option<&str>) -> Result<()> {
     let root = root.canonicalize()?;
-    let artifacts = compile(&root, solc)?;
+    let artifacts = compile(&root, solc, only)?;
     let folder = root.join("crates/bindings/abi");
     fs::create_dir_all(&folder)?;
     let mut drifted = Vec::new();
-    if let Some(missing) = EXPORTED.iter().find(|name| !artifacts.contains_key(**name)) {
-        bail!("contracts/src has no contract {missing}");
+    let wanted: Vec<&str> = only.map_or_else(|| EXPORTED.to_vec(), |name| vec![name]);
+    if let Some(missing) = wanted.iter().find(|name| !artifacts.contains_key(**name)) {
+        bail!("contracts/src has no contract {missing} to export");
     }
     for (name, artifact) in &artifacts {
         let text = serde_json::to_string_pretty(artifact)? + "\n";
@@ -68,8 +73,8 @@ pub fn run(root: &Path, solc: &Path, check: bool) -> Result<()> {
     Ok(())
 }
 
-/// Contract name → `{abi, bytecode}`.
-fn compile(root: &Path, solc: &Path) -> Result<BTreeMap<String, Value>> {
+/// Contract name → `{abi, bytecode}`; of `only` one of them, if it is given.
+fn compile(root: &Path, solc: &Path, only: Option<&str>) -> Result<BTreeMap<String, Value>> {
     let solc = if solc.is_relative() && !solc.exists() { root.join(solc) } else { solc.to_path_buf() };
     let solc = Solc::new(&solc).wrap_err_with(|| {
         format!("{} does not answer as a Solidity compiler; run script/setup", solc.display())
@@ -106,7 +111,10 @@ fn compile(root: &Path, solc: &Path) -> Result<BTreeMap<String, Value>> {
         .ephemeral()
         .no_artifacts()
         .build(SolcCompiler::Specific(solc))?;
-    let output = project.compile()?;
+    let output = match only {
+        Some(name) => project.compile_files(source(&root.join("contracts/src"), name))?,
+        None => project.compile()?,
+    };
     if output.has_compiler_errors() {
         bail!("contracts/src does not compile:\n{output}");
     }
@@ -114,7 +122,7 @@ fn compile(root: &Path, solc: &Path) -> Result<BTreeMap<String, Value>> {
     for (path, name, contract) in output.output().contracts.contracts_with_files() {
         let exported = path.starts_with(root.join("contracts/src")) && EXPORTED.contains(&name.as_str());
         let mechanism = path.starts_with(root.join("contracts/src/mechanisms"));
-        if !exported && !mechanism {
+        if !exported && !mechanism || only.is_some_and(|only| only != name) {
             continue;
         }
         let abi = contract.abi.as_ref().ok_or_else(|| eyre!("{name} came without an ABI"))?;
@@ -130,8 +138,29 @@ fn compile(root: &Path, solc: &Path) -> Result<BTreeMap<String, Value>> {
         }
         artifacts.insert(name.clone(), json!({ "abi": abi, "bytecode": bytecode }));
     }
-    extend(&mut artifacts)?;
+    // The market alone would be written without its extension.
+    ensure!(only != Some(EXTENDED.0), "{} is exported with all others; leave --only out", EXTENDED.0);
+    if only.is_none() {
+        extend(&mut artifacts)?;
+    }
     Ok(artifacts)
+}
+
+/// The file under `folder` that a contract is in.
+fn source(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.file_name().is_some_and(|file| file.to_str() == Some(&format!("{name}.sol"))) {
+                found.push(path);
+            }
+        }
+    }
+    found
 }
 
 /// Adds to the market's ABI what its extension has beyond it.

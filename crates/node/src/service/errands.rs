@@ -82,7 +82,7 @@ impl Service {
         }
         let cancel = Arc::new(AtomicBool::new(false));
         self.mine = Some(Mine { puzzle, cancel: cancel.clone(), solution: None });
-        info!(market = %puzzle.market, slot = puzzle.slot, "mining");
+        info!(market = %puzzle.market, slot = puzzle.slot, "working on a puzzle");
         self.sends.spawn(async move {
             let found = tokio::task::spawn_blocking(move || solve(&prover, &puzzle, &cancel)).await;
             Sent::Mined { puzzle, solution: found.unwrap_or_default() }

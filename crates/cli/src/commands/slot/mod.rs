@@ -45,7 +45,7 @@ pub enum SlotCommand {
         #[arg(long, value_name = "N", default_value_t = 20)]
         last: usize,
     },
-    /// One slot, and why it went to whom: its draw replayed, or what its auction, race, round or offer came to
+    /// One slot, and why it went to whom: its draw replayed, or what its bids, round or offer came to
     #[command(after_help = "Example: provery slot show 3 --market 1")]
     Show {
         /// The market: its id, or its rollup's name [default: the market of the deployment's only rollup]
