@@ -1,70 +1,84 @@
 //! A seventh mechanism, and that nothing but its own files and the list knows one by name.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use eyre::{Result, ensure, eyre};
 use provery_mechanisms::registry;
+use provery_tests::program;
 
-use super::scratch::{Scratch, files, root};
+use super::{files, repository, scratch, sources};
 
+const VERSION: &str = concat!("version = \"", env!("CARGO_PKG_VERSION"), "\"");
 const LIST: &str = "crates/bindings/src/lib.rs";
 
-/// The paths in the steps that the docs give, for a mechanism called `name` whose contract is `Name`.
-fn steps(contract: &str, module: &str) -> Result<BTreeSet<String>> {
-    const MARK: &str = "`crates/mechanisms/src/name.rs`";
-    let mut documents: Vec<PathBuf> = vec![root().join("CONTRIBUTING.md"), root().join("ARCHITECTURE.md")];
-    let mut folders = vec![root().join("docs")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() { folders.push(path) } else { documents.push(path) }
-        }
-    }
-    let texts = documents.into_iter().filter_map(|path| fs::read_to_string(path).ok());
-    let text =
-        texts.into_iter().find(|text| text.contains(MARK)).ok_or_else(|| eyre!("no document has {MARK}"))?;
-    // The numbered list around it.
-    let at = text.find(MARK).unwrap_or_default();
-    let start = text[..at].rfind("\n1. ").ok_or_else(|| eyre!("the steps have no first one"))?;
-    let end = text[at..].find("\n\n").map_or(text.len(), |end| at + end);
-    let named = text[start..end]
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .filter(|word| word.contains('/') && word.contains('.'));
-    Ok(named.map(|path| path.replace("Name", contract).replace("name.rs", &format!("{module}.rs"))).collect())
+fn done(command: &mut Command) -> Result<()> {
+    let output = command.output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}", said.chars().take(4_000).collect::<String>());
+    Ok(())
 }
 
 #[test]
-fn a_mechanism_is_added_by_the_steps_and_no_other_file_changes() -> Result<()> {
-    const INTERFACE: &str = include_str!("../../../fixtures/mechanism/IAppointment.sol");
-    const CONTRACT: &str = include_str!("../../../fixtures/mechanism/Appointment.sol");
-    const CLIENT: &str = include_str!("../../../fixtures/mechanism/appointment.rs");
-    let abi = "crates/bindings/abi/Appointment.json";
-    let written = [
-        ("contracts/src/interfaces/IAppointment.sol", INTERFACE),
-        ("contracts/src/mechanisms/Appointment.sol", CONTRACT),
-        ("crates/mechanisms/src/appointment.rs", CLIENT),
-    ];
-
-    let mut scratch = Scratch::new("mechanism")?;
-    for (path, text) in written {
-        scratch.write(path, text)?;
+fn a_mechanism_is_its_own_files_and_one_line_of_the_list() -> Result<()> {
+    let target = program("provery")?.parent().and_then(Path::parent).map(Path::to_owned);
+    let target = target.ok_or_else(|| eyre!("the programs are in no target folder"))?;
+    let copy = scratch(&target.join("additions-mechanism"))?;
+    let modules = copy.join("node_modules");
+    if !modules.exists() {
+        std::os::unix::fs::symlink(repository().join("node_modules").canonicalize()?, modules)?;
     }
-    scratch.makes(abi);
-    let line = "            appointment: Appointment = \"abi/Appointment.json\",";
-    scratch.add_line(LIST, "agreement: Agreement", line)?;
-    scratch.put()?;
-    scratch.run("provery-xtask", &["contracts", "--only", "Appointment"])?;
-    scratch.check()?;
+    // Of another version, so that what is built here is never taken for the repository's, nor the other way round.
+    let manifest = copy.join("Cargo.toml");
+    let text = fs::read_to_string(&manifest)?;
+    ensure!(text.contains(VERSION), "the workspace has another version");
+    fs::write(&manifest, text.replacen(VERSION, "version = \"0.0.0-copy\"", 1))?;
+    let before = sources(&copy)?;
 
-    let changed: BTreeSet<String> =
-        written.iter().map(|(path, _)| *path).chain([abi, LIST]).map(str::to_owned).collect();
-    assert_eq!(scratch.changed()?, changed);
-    assert_eq!(scratch.new_lines(LIST)?, 1);
-    let steps = steps("Appointment", "appointment")?;
-    let unnamed: Vec<_> = changed.difference(&steps).collect();
-    assert!(unnamed.is_empty(), "the steps do not name {unnamed:?}, only {steps:?}");
+    let xtask = program("provery-xtask")?;
+    let guide = repository().join("docs/guides/add-a-mechanism.md");
+    done(Command::new(&xtask).arg("follow").arg(guide).arg("--checkout").arg(&copy))?;
+    done(
+        Command::new(&xtask)
+            .args(["contracts", "--only", "FirstCome", "--root"])
+            .arg(&copy)
+            .arg("--solc")
+            .arg(repository().join("script/solc").canonicalize()?),
+    )?;
+    // Everything, so that nothing is left out that would have to learn of it.
+    done(
+        Command::new(env!("CARGO"))
+            .args(["check", "--quiet", "--offline", "--workspace"])
+            .current_dir(&copy)
+            .env("CARGO_TARGET_DIR", &target)
+            .env("CARGO_INCREMENTAL", "0"),
+    )?;
+
+    let after = sources(&copy)?;
+    let changed: Vec<String> = after
+        .iter()
+        .filter(|(path, bytes)| before.get(*path) != Some(bytes))
+        // It repeats the version.
+        .filter(|(path, _)| *path != Path::new("Cargo.lock"))
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    let expected = [
+        "contracts/src/mechanisms/FirstCome.sol",
+        "contracts/test/mechanisms/FirstCome.t.sol",
+        "crates/bindings/abi/FirstCome.json",
+        LIST,
+        "crates/mechanisms/src/first_come.rs",
+    ];
+    assert_eq!(changed, expected);
+    assert_eq!(before.len() + expected.len() - 1, after.len());
+    let lines = |files: &BTreeMap<PathBuf, Vec<u8>>| {
+        files.get(Path::new(LIST)).map_or(0, |file| file.iter().filter(|byte| **byte == b'\n').count())
+    };
+    assert_eq!(lines(&after), lines(&before) + 1);
     Ok(())
 }
 
@@ -73,7 +87,7 @@ const HOMES: [(&str, &str); 3] = [
     ("crates/mechanisms/src/", "each has a file there"),
     ("crates/bindings/", "the list, and the ABIs"),
     (
-        "crates/cli/src/commands/offer.rs",
+        "crates/cli/src/commands/prover/offer.rs",
         "`provery prover offer` signs and revokes offers of one mechanism alone",
     ),
 ];
@@ -105,10 +119,15 @@ fn mentions(text: &str, word: &str, alone: bool) -> bool {
 fn no_file_but_a_mechanisms_own_names_it() -> Result<()> {
     // Words that sentences have for themselves count where they are a path or stand in quotes.
     const ORDINARY: [&str; 3] = ["agreement", "mining", "race"];
-    let list = fs::read_to_string(root().join(LIST))?;
+    let list = fs::read_to_string(repository().join(LIST))?;
+    let mut all = BTreeMap::new();
+    for folder in ["crates", "script"] {
+        files(repository(), &repository().join(folder), &mut all)?;
+    }
     let mut found = Vec::new();
     let mut looked = 0;
-    for (path, bytes) in files(root())? {
+    for (path, bytes) in all {
+        let path = path.display().to_string();
         let source = path.starts_with("crates/") && path.ends_with(".rs") || path.starts_with("script/");
         if !source || HOMES.iter().any(|(home, _)| path.starts_with(home)) {
             continue;
@@ -131,7 +150,7 @@ fn no_file_but_a_mechanisms_own_names_it() -> Result<()> {
     assert!(looked > 100, "the sources are not where they were");
     assert!(found.is_empty(), "mechanisms are named outside their own files:\n{}", found.join("\n"));
     for (home, why) in HOMES {
-        assert!(root().join(home).exists(), "{home} is no more ({why})");
+        assert!(repository().join(home).exists(), "{home} is no more ({why})");
     }
     Ok(())
 }

@@ -10,8 +10,11 @@ use std::{
 use eyre::{Result, ensure, eyre};
 use provery_tests::program;
 
+mod mechanism;
+
 /// What a workspace is made of.
-const SOURCES: [&str; 4] = ["Cargo.toml", "Cargo.lock", "crates", "tests"];
+const SOURCES: [&str; 7] =
+    ["Cargo.toml", "Cargo.lock", "contracts", "crates", "foundry.toml", "provery.example.toml", "tests"];
 
 fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
