@@ -9,15 +9,15 @@ use alloy::{
 };
 use eyre::{Result, ensure, eyre};
 use provery_bindings::{
-    CircuitRegistry, DevelopmentToken, HandOvers, MarketContracts, ProofMarket, ProofMarketExt,
-    ProverRegistry, RegistryConfig, StakeLottery, TermsRules,
+    CircuitRegistry, DevelopmentToken, MarketContracts, ProofMarket, ProofMarketExt, ProverRegistry,
+    RegistryConfig, SlotTransfers, StakeLottery, TermsRules,
 };
 use provery_mechanisms::Parts;
 use provery_rpc::Chain;
 use provery_txmgr::Sender;
 use provery_types::{
-    CIRCUIT_REGISTRY, ContractRecord, Deployment, EPOCH_SEEDS, HAND_OVERS, PROOF_MARKET, PROOF_MARKET_EXT,
-    PROVER_REGISTRY, TERMS_RULES, Terms,
+    CIRCUIT_REGISTRY, ContractRecord, Deployment, EPOCH_SEEDS, PROOF_MARKET, PROOF_MARKET_EXT,
+    PROVER_REGISTRY, SLOT_TRANSFERS, TERMS_RULES, Terms,
 };
 
 /// Asset wei in a unit of weight.
@@ -60,8 +60,8 @@ pub async fn deploy_core_for(sender: &Sender, asset: Address) -> Result<Chain> {
     let args = (params, foreseen).abi_encode_params();
     let (registry, _) = sender.deploy(&ProverRegistry::BYTECODE, &args).await?;
     let args = (foreseen, registry).abi_encode_params();
-    let (hand_overs, _) = sender.deploy(&HandOvers::BYTECODE, &args).await?;
-    let linked = MarketContracts { circuits, registry, rules, handOvers: hand_overs };
+    let (slot_transfers, _) = sender.deploy(&SlotTransfers::BYTECODE, &args).await?;
+    let linked = MarketContracts { circuits, registry, rules, slotTransfers: slot_transfers };
     let args = (linked.clone(),).abi_encode_params();
     let (extension, _) = sender.deploy(&ProofMarketExt::BYTECODE, &args).await?;
     let args = (linked, extension).abi_encode_params();
@@ -74,7 +74,7 @@ pub async fn deploy_core_for(sender: &Sender, asset: Address) -> Result<Chain> {
     for (name, address) in [
         (PROOF_MARKET, market),
         (PROOF_MARKET_EXT, extension),
-        (HAND_OVERS, hand_overs),
+        (SLOT_TRANSFERS, slot_transfers),
         (TERMS_RULES, rules),
         (PROVER_REGISTRY, registry),
         (CIRCUIT_REGISTRY, circuits),

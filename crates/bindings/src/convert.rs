@@ -1,6 +1,6 @@
 //! `Slot` and `Terms` across the ABI boundary of the other contracts that take them.
 
-use crate::{HandOvers, Slot, Terms, TransferRollup};
+use crate::{Slot, SlotTransfers, Terms, TransferRollup};
 
 /// Field by field, so that a change of the struct stops the build.
 macro_rules! same {
@@ -42,9 +42,9 @@ macro_rules! same_terms {
 }
 
 same_terms!(TransferRollup::Terms);
-same_terms!(HandOvers::Terms);
+same_terms!(SlotTransfers::Terms);
 same!(
-    Slot => HandOvers::Slot;
+    Slot => SlotTransfers::Slot;
     market,
     id,
     statement,

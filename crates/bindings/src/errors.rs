@@ -11,7 +11,7 @@ use alloy::{
 
 use crate::{
     BlockVerifier, CircuitRegistry, DelegationPool, DelegationPoolPolicies, DelegationPools,
-    DevelopmentToken, HandOvers, ProofMarket, ProverRegistry, TransferRollup, mechanism_errors,
+    DevelopmentToken, ProofMarket, ProverRegistry, SlotTransfers, TransferRollup, mechanism_errors,
 };
 
 /// A revert, by name.
@@ -40,7 +40,7 @@ static ERRORS: LazyLock<BTreeMap<Selector, Error>> = LazyLock::new(|| {
     [
         ProofMarket::abi::errors(),
         ProverRegistry::abi::errors(),
-        HandOvers::abi::errors(),
+        SlotTransfers::abi::errors(),
         DelegationPoolPolicies::abi::errors(),
         DelegationPool::abi::errors(),
         DelegationPools::abi::errors(),
@@ -111,12 +111,12 @@ mod tests {
 
     #[test]
     fn a_named_error_keeps_its_arguments() {
-        let error = ProofMarket::NotAllocatedProver {
+        let error = ProofMarket::NotAssignedProver {
             prover: Address::repeat_byte(1),
             exclusiveUntil: U256::from(99),
         };
         let decoded = decode_revert(&error.abi_encode()).expect("one of ours");
-        assert_eq!(decoded.name, "NotAllocatedProver");
+        assert_eq!(decoded.name, "NotAssignedProver");
         assert_eq!(decoded.args[1], ("exclusiveUntil".to_string(), "99".to_string()));
     }
 

@@ -20,8 +20,8 @@ pub use others::policies::IDelegationPoolPolicies::Policy;
 pub use others::registry::IProverRegistry::{Params as RegistryConfig, Position, Prover};
 pub use others::{
     block_verifier::BlockVerifier, circuits::CircuitRegistry, extension::ProofMarketExt,
-    hand_overs::HandOvers, policies::DelegationPoolPolicies, pool::DelegationPool, pools::DelegationPools,
-    registry::ProverRegistry, rollup::TransferRollup, rules::TermsRules, token::DevelopmentToken,
+    policies::DelegationPoolPolicies, pool::DelegationPool, pools::DelegationPools, registry::ProverRegistry,
+    rollup::TransferRollup, rules::TermsRules, slot_transfers::SlotTransfers, token::DevelopmentToken,
     verifier::IVerifier,
 };
 /// What every mechanism answers, and what those answer that keep bonds of their own.
@@ -100,7 +100,7 @@ mod others {
     contract!(block_verifier, BlockVerifier, "abi/BlockVerifier.json");
     contract!(circuits, CircuitRegistry, "abi/CircuitRegistry.json");
     contract!(extension, ProofMarketExt, "abi/ProofMarketExt.json");
-    contract!(hand_overs, HandOvers, "abi/HandOvers.json");
+    contract!(slot_transfers, SlotTransfers, "abi/SlotTransfers.json");
     contract!(policies, DelegationPoolPolicies, "abi/DelegationPoolPolicies.json");
     contract!(pool, DelegationPool, "abi/DelegationPool.json");
     contract!(pools, DelegationPools, "abi/DelegationPools.json");

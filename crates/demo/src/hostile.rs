@@ -363,7 +363,7 @@ impl Sequencer {
             // Estimated on the newest block, which may be a second too early.
             for _ in 0..40 {
                 match prover.send(call.clone()).await {
-                    Err(error) if error.revert_name() == Some("NotAllocatedProver") => {
+                    Err(error) if error.revert_name() == Some("NotAssignedProver") => {
                         tokio::time::sleep(POLL).await
                     }
                     other => return other.map(|_| ()).map_err(Into::into),
@@ -423,7 +423,7 @@ impl Sequencer {
             let registry = self.chain.registry_contract();
             let drawn =
                 registry.draw(self.market, random, self.story.bond, self.terms.version).call().await?;
-            if drawn.able {
+            if drawn.eligible {
                 return Ok(Some(drawn.prover));
             }
         }

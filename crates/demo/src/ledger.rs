@@ -161,11 +161,11 @@ impl Ledger {
                 };
                 self.rows.insert(slot.id, row);
             }
-            Event::SlotAllocated { slot } => {
+            Event::SlotAssigned { slot } => {
                 let why = self.by_mechanism(slot);
                 self.with_row(slot.id, |row| row.why = why);
             }
-            Event::SlotHandedOver { slot, from, .. } => {
+            Event::SlotTransferred { slot, from, .. } => {
                 let why = format!("handed over by {}", self.name(*from));
                 self.with_row(slot.id, |row| row.why = why);
             }

@@ -250,7 +250,7 @@ pub enum PayoutKind {
     /// The end of a slot that was held and dropped.
     DropFee,
     /// A right that changed hands; below zero for who paid.
-    HandOver,
+    TransferOffer,
 }
 
 /// A payment to a prover. What is nothing is not recorded, but for rewards.

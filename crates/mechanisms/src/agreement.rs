@@ -162,7 +162,7 @@ impl Mechanism for Agreement {
                     )]),
                 ];
             }
-            if let Ok(refused) = Contract::ProverNotAble::decode_log_data(log) {
+            if let Ok(refused) = Contract::ProverNotEligible::decode_log_data(log) {
                 return vec![Line::new(
                     "its requester had an offer that {prover} had signed, but that prover could not back the bond (paused, \
                      suspended, or its stake in use), so it was open to all at {price}",
@@ -205,7 +205,7 @@ mod tests {
             "its requester opened it under the offer with nonce 7 that 0x11 had signed, at 1000 wei",
             "the offer's penalty for a miss is the market's bond, 2000 wei",
         ]);
-        let refused = Contract::ProverNotAble { market: slot.market, slot: 1, prover };
+        let refused = Contract::ProverNotEligible { market: slot.market, slot: 1, prover };
         let told_so = told(&MECHANISM.explain(&past(&slot, &terms, &[at(1_000, &refused)])));
         assert!(told_so[0].contains("0x11") && told_so[0].ends_with("open to all at 1000 wei"), "{told_so:?}");
         assert!(told(&MECHANISM.explain(&past(&slot, &terms, &[])))[0].contains("without an offer"));

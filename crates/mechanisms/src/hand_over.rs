@@ -3,7 +3,7 @@
 
 use alloy::primitives::{Address, B256, aliases::I96, aliases::U40};
 use alloy::sol_types::{SolStruct, eip712_domain};
-use provery_bindings::HandOvers;
+use provery_bindings::SlotTransfers;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::reward::Curve;
@@ -12,7 +12,7 @@ use crate::view::{Errand, SlotView};
 /// An offer as its event tells it. The price is asset wei that the taker pays; below zero, that it is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct HandOver {
+pub struct TransferOffer {
     /// Anyone may take it if not given.
     pub to: Option<Address>,
     #[serde(with = "decimal")]
@@ -24,7 +24,7 @@ pub struct HandOver {
 mod signed {
     alloy::sol! {
         /// What the holder signs.
-        struct HandOver {
+        struct TransferOffer {
             bytes32 slot;
             address to;
             int96 price;
@@ -33,27 +33,27 @@ mod signed {
     }
 }
 
-impl HandOver {
+impl TransferOffer {
     /// As the contract takes it; nothing if a number has no room there.
-    pub fn sol(self) -> Option<HandOvers::HandOver> {
-        Some(HandOvers::HandOver {
+    pub fn sol(self) -> Option<SlotTransfers::TransferOffer> {
+        Some(SlotTransfers::TransferOffer {
             to: self.to.unwrap_or_default(),
             price: I96::try_from(self.price).ok()?,
             validUntil: U40::checked_from_limbs_slice(&[self.valid_until])?,
         })
     }
 
-    /// The offer's EIP-712 hash for the contract with the offers at `hand_overs`: what its slot's holder signs. `word` is the slot's hash
+    /// The offer's EIP-712 hash for the contract with the offers at `slot_transfers`: what its slot's holder signs. `word` is the slot's hash
     /// under its terms, so an offer is void once the slot changed in any way. Nothing if a number has no room.
-    pub fn digest(self, word: B256, chain_id: u64, hand_overs: Address) -> Option<B256> {
-        let HandOvers::HandOver { to, price, validUntil } = self.sol()?;
+    pub fn digest(self, word: B256, chain_id: u64, slot_transfers: Address) -> Option<B256> {
+        let SlotTransfers::TransferOffer { to, price, validUntil } = self.sol()?;
         let domain = eip712_domain! {
             name: "Provery",
             version: "1",
             chain_id: chain_id,
-            verifying_contract: hand_overs,
+            verifying_contract: slot_transfers,
         };
-        Some(signed::HandOver { slot: word, to, price, validUntil }.eip712_signing_hash(&domain))
+        Some(signed::TransferOffer { slot: word, to, price, validUntil }.eip712_signing_hash(&domain))
     }
 }
 
@@ -90,7 +90,7 @@ impl Ground {
 /// bond is not at stake: whoever hides what it starts from would be the one to take it.
 pub fn offer(
     view: &SlotView<'_>,
-    hand_overs: Address,
+    slot_transfers: Address,
     price: i128,
     unable: bool,
     ground: Ground,
@@ -103,18 +103,23 @@ pub fn offer(
         return None;
     }
     let valid_until = view.exclusive_until().saturating_sub(1);
-    let call = HandOvers::handOverCall {
+    let call = SlotTransfers::offerTransferCall {
         slot: view.slot.clone().into(),
         terms: view.terms.clone().into(),
-        offer: HandOver { to: None, price, valid_until }.sol()?,
+        offer: TransferOffer { to: None, price, valid_until }.sol()?,
     };
-    Some(Errand::new("hand_over", hand_overs, &call))
+    Some(Errand::new("hand_over", slot_transfers, &call))
 }
 
 /// Take a slot that another offers, if what it pays by the time it can be delivered covers the price and the least this
 /// prover works for, it can be delivered within what is left of the exclusive window, and is known to be provable: a slot may
 /// be offered because it is not.
-pub fn take(view: &SlotView<'_>, hand_overs: Address, offer: &HandOver, ground: Ground) -> Option<Errand> {
+pub fn take(
+    view: &SlotView<'_>,
+    slot_transfers: Address,
+    offer: &TransferOffer,
+    ground: Ground,
+) -> Option<Errand> {
     let offered = !view.slot.prover.is_zero()
         && view.slot.prover != view.me
         && view.now <= offer.valid_until
@@ -135,14 +140,14 @@ pub fn take(view: &SlotView<'_>, hand_overs: Address, offer: &HandOver, ground: 
     if view.key != view.me && (offer.price > 0 || late) {
         return None;
     }
-    let call = HandOvers::takeOverCall {
+    let call = SlotTransfers::acceptTransferCall {
         slot: view.slot.clone().into(),
         terms: view.terms.clone().into(),
         offer: offer.sol()?,
         taker: view.me,
         signature: Default::default(),
     };
-    Some(Errand::new("take_over", hand_overs, &call))
+    Some(Errand::new("take_over", slot_transfers, &call))
 }
 
 #[cfg(test)]
@@ -163,30 +168,30 @@ mod tests {
         Ground { established: false, known: false },
     ];
 
-    const SIGNED: HandOver = HandOver { to: Some(ME), price: -5, valid_until: 7 };
+    const SIGNED: TransferOffer = TransferOffer { to: Some(ME), price: -5, valid_until: 7 };
 
     #[test]
     fn every_field_the_slot_and_the_contract_are_signed() {
         let word = B256::repeat_byte(1);
         let good = SIGNED.digest(word, 1, MARKET).expect("fits");
         let others = [
-            HandOver { to: None, ..SIGNED },
-            HandOver { price: 5, ..SIGNED },
-            HandOver { valid_until: 8, ..SIGNED },
+            TransferOffer { to: None, ..SIGNED },
+            TransferOffer { price: 5, ..SIGNED },
+            TransferOffer { valid_until: 8, ..SIGNED },
         ];
         assert!(others.iter().all(|other| other.digest(word, 1, MARKET) != Some(good)));
         assert_ne!(SIGNED.digest(B256::ZERO, 1, MARKET), Some(good));
         assert_ne!(SIGNED.digest(word, 2, MARKET), Some(good));
         assert_ne!(SIGNED.digest(word, 1, OTHER), Some(good));
-        assert_eq!(HandOver { price: i128::MAX, ..SIGNED }.digest(word, 1, MARKET), None, "no room");
+        assert_eq!(TransferOffer { price: i128::MAX, ..SIGNED }.digest(word, 1, MARKET), None, "no room");
     }
 
     /// The type as the contract spells it: a name or a type off by a letter is another hash.
     #[test]
     fn the_type_is_the_contracts() {
         assert_eq!(
-            signed::HandOver::eip712_root_type(),
-            "HandOver(bytes32 slot,address to,int96 price,uint40 validUntil)"
+            signed::TransferOffer::eip712_root_type(),
+            "TransferOffer(bytes32 slot,address to,int96 price,uint40 validUntil)"
         );
     }
 
@@ -194,7 +199,7 @@ mod tests {
     fn an_offer_comes_back_from_its_file() {
         let text = serde_json::to_string(&SIGNED).expect("serialises");
         assert!(text.contains("\"price\":\"-5\""), "{text}");
-        assert_eq!(serde_json::from_str::<HandOver>(&text).expect("its own"), SIGNED);
+        assert_eq!(serde_json::from_str::<TransferOffer>(&text).expect("its own"), SIGNED);
     }
 
     #[test]
@@ -219,22 +224,22 @@ mod tests {
     fn what_pays_is_taken() {
         let (others, terms) = (slot(OTHER), terms());
         let at = view(&others, &terms, ME, 1_000, &[]);
-        let open = HandOver { to: None, price: 0, valid_until: 1_099 };
-        let taken = |view: &SlotView<'_>, offer: HandOver| take(view, MARKET, &offer, FIRM).is_some();
+        let open = TransferOffer { to: None, price: 0, valid_until: 1_099 };
+        let taken = |view: &SlotView<'_>, offer: TransferOffer| take(view, MARKET, &offer, FIRM).is_some();
         assert!(taken(&at, open));
-        assert!(!taken(&at, HandOver { to: Some(OTHER), ..open }));
-        assert!(taken(&at, HandOver { to: Some(ME), ..open }));
-        assert!(!taken(&at, HandOver { valid_until: 999, ..open }));
+        assert!(!taken(&at, TransferOffer { to: Some(OTHER), ..open }));
+        assert!(taken(&at, TransferOffer { to: Some(ME), ..open }));
+        assert!(!taken(&at, TransferOffer { valid_until: 999, ..open }));
         // Delivered after 30 of 100 seconds it pays 950.
         let wants = |minimum_reward| SlotView { minimum_reward, ..at.clone() };
-        assert!(taken(&wants(900), HandOver { price: 50, ..open }));
-        assert!(!taken(&wants(900), HandOver { price: 51, ..open }));
-        assert!(taken(&wants(1_000), HandOver { price: -50, ..open }));
+        assert!(taken(&wants(900), TransferOffer { price: 50, ..open }));
+        assert!(!taken(&wants(900), TransferOffer { price: 51, ..open }));
+        assert!(taken(&wants(1_000), TransferOffer { price: -50, ..open }));
         assert!(!taken(&SlotView { now: 1_070, ..at.clone() }, open), "too late to deliver");
         assert!(!taken(&SlotView { taking: false, ..at.clone() }, open));
         let submitter = SlotView { key: OTHER, ..at };
         assert!(taken(&submitter, open));
-        assert!(!taken(&submitter, HandOver { price: 1, ..open }));
+        assert!(!taken(&submitter, TransferOffer { price: 1, ..open }));
         assert!(taken(&SlotView { now: 1_050, ..submitter.clone() }, open), "half the window is left");
         assert!(!taken(&SlotView { now: 1_051, ..submitter }, open));
     }
@@ -257,7 +262,7 @@ mod tests {
     fn what_may_not_be_provable_is_not_taken_whatever_it_pays() {
         let (others, alone) = (slot(OTHER), terms());
         let chained = Terms { chain: 1, ..alone.clone() };
-        let open = HandOver { to: None, price: -1_000, valid_until: 1_099 };
+        let open = TransferOffer { to: None, price: -1_000, valid_until: 1_099 };
         let taken =
             |terms, ground| take(&view(&others, terms, ME, 1_000, &[]), MARKET, &open, ground).is_some();
         assert!(taken(&chained, FIRM));

@@ -43,10 +43,10 @@ fn classify_revert(name: &str) -> Class {
         // A slot is settled or dropped as its premise was; a reorg took that back.
         "PremiseOpen" | "NotRequester" => Class::Raced,
         // What an errand or a hand-over meets when another was faster, or its time has passed.
-        "SlotAlreadyAllocated" | "SlotOpenToAll" | "SlotNotHeld" | "TermsNotAccepted" => Class::Raced,
-        "HandOverNotOffered" | "HandOverExpired" => Class::Raced,
+        "SlotAlreadyAssigned" | "SlotOpenToAll" | "SlotNotHeld" | "TermsNotAccepted" => Class::Raced,
+        "TransferNotOffered" | "TransferExpired" => Class::Raced,
         // Stake that is in other slots' bonds comes back.
-        "NotAllocatedProver" | "SlotNotExpired" | "InsufficientStake" => Class::NotYet,
+        "NotAssignedProver" | "SlotNotExpired" | "InsufficientStake" => Class::NotYet,
         "ProofInvalid" | "StatementMismatch" | "PayeeInvalid" => Class::Refused,
         _ => match refusal(name).map(|refusal| refusal.class) {
             Some(refusal::Class::Raced) => Class::Raced,
@@ -102,7 +102,7 @@ mod tests {
             (reverted("SlotHasExpired"), Class::Raced),
             (reverted("PremiseOpen"), Class::Raced),
             (reverted("NotRequester"), Class::Raced),
-            (reverted("NotAllocatedProver"), Class::NotYet),
+            (reverted("NotAssignedProver"), Class::NotYet),
             (reverted("HandicapNotOver"), Class::NotYet),
             (reverted("RightTaken"), Class::Raced),
             (reverted("InsufficientDeposit"), Class::Failing),

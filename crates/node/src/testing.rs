@@ -29,7 +29,7 @@ pub fn deployment() -> Deployment {
         "StakeLottery",
         "SealedBidAuction",
         "Mining",
-        "HandOvers",
+        "SlotTransfers",
     ];
     let addresses = [
         Address::repeat_byte(0x51),

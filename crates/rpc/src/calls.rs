@@ -7,8 +7,8 @@ use alloy::{
     sol_types::{SolCall, SolValue},
 };
 use provery_bindings::{
-    CircuitRegistry, DevelopmentToken, HandOvers, HandOvers::HandOver, IBondEscrow, IMechanism, ProofMarket,
-    ProverRegistry, TransferRollup,
+    CircuitRegistry, DevelopmentToken, IBondEscrow, IMechanism, ProofMarket, ProverRegistry, SlotTransfers,
+    SlotTransfers::TransferOffer, TransferRollup,
 };
 use provery_types::{DELEGATION_POOLS, Deployment, Slot, Terms};
 
@@ -53,7 +53,7 @@ impl Call {
 #[derive(Clone, Copy, Debug)]
 pub struct Calls {
     market: Address,
-    hand_overs: Address,
+    slot_transfers: Address,
     registry: Address,
     circuits: Address,
     pub(crate) seeds: Address,
@@ -65,7 +65,7 @@ impl Calls {
     pub fn new(deployment: &Deployment) -> Self {
         Self {
             market: deployment.market(),
-            hand_overs: deployment.hand_overs(),
+            slot_transfers: deployment.slot_transfers(),
             registry: deployment.registry(),
             circuits: deployment.circuits(),
             seeds: deployment.epoch_seeds(),
@@ -174,15 +174,22 @@ impl Calls {
     // The secondary market.
 
     /// `price` is asset wei that the taker pays; below zero, that it is paid.
-    pub fn hand_over(&self, slot: &Slot, terms: &Terms, offer: HandOver) -> Call {
-        let call = HandOvers::handOverCall { slot: slot.clone().into(), terms: terms.clone().into(), offer };
-        Call::new("hand_over", self.hand_overs, &call)
+    pub fn hand_over(&self, slot: &Slot, terms: &Terms, offer: TransferOffer) -> Call {
+        let call = SlotTransfers::offerTransferCall {
+            slot: slot.clone().into(),
+            terms: terms.clone().into(),
+            offer,
+        };
+        Call::new("hand_over", self.slot_transfers, &call)
     }
 
-    pub fn revoke_hand_over(&self, slot: &Slot, terms: &Terms, offer: HandOver) -> Call {
-        let call =
-            HandOvers::revokeHandOverCall { slot: slot.clone().into(), terms: terms.clone().into(), offer };
-        Call::new("revoke_hand_over", self.hand_overs, &call)
+    pub fn revoke_hand_over(&self, slot: &Slot, terms: &Terms, offer: TransferOffer) -> Call {
+        let call = SlotTransfers::revokeTransferCall {
+            slot: slot.clone().into(),
+            terms: terms.clone().into(),
+            offer,
+        };
+        Call::new("revoke_hand_over", self.slot_transfers, &call)
     }
 
     /// `signature` is the holder's; empty for an offer made on-chain.
@@ -190,18 +197,18 @@ impl Calls {
         &self,
         slot: &Slot,
         terms: &Terms,
-        offer: HandOver,
+        offer: TransferOffer,
         taker: Address,
         signature: Bytes,
     ) -> Call {
-        let call = HandOvers::takeOverCall {
+        let call = SlotTransfers::acceptTransferCall {
             slot: slot.clone().into(),
             terms: terms.clone().into(),
             offer,
             taker,
             signature,
         };
-        Call::new("take_over", self.hand_overs, &call)
+        Call::new("take_over", self.slot_transfers, &call)
     }
 
     // The circuits.

@@ -4,7 +4,7 @@ use alloy::{
     primitives::{Address, LogData, U256, aliases::I96},
     sol_types::SolEventInterface,
 };
-use provery_bindings::{CircuitRegistry, HandOvers, ProofMarket, ProverRegistry, epoch_seeds};
+use provery_bindings::{CircuitRegistry, ProofMarket, ProverRegistry, SlotTransfers, epoch_seeds};
 
 use crate::Event;
 
@@ -12,7 +12,7 @@ use crate::Event;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
     Market,
-    HandOvers,
+    SlotTransfers,
     Registry,
     /// The mechanism that keeps the seeds of epochs.
     Seeds,
@@ -38,7 +38,7 @@ pub enum DecodeError {
 impl Source {
     /// The source that the contract `name` of a deployment is, if its logs are followed.
     pub fn of_contract(name: &str) -> Option<Self> {
-        [Self::Market, Self::HandOvers, Self::Registry, Self::Seeds, Self::Circuits]
+        [Self::Market, Self::SlotTransfers, Self::Registry, Self::Seeds, Self::Circuits]
             .into_iter()
             .find(|source| source.name() == name)
     }
@@ -47,7 +47,7 @@ impl Source {
     pub fn name(self) -> &'static str {
         match self {
             Self::Market => "ProofMarket",
-            Self::HandOvers => "HandOvers",
+            Self::SlotTransfers => "SlotTransfers",
             Self::Registry => "ProverRegistry",
             Self::Seeds => epoch_seeds::NAME,
             Self::Circuits => "CircuitRegistry",
@@ -64,8 +64,8 @@ impl Event {
             Source::Market => {
                 parse(source, log, ProofMarket::ProofMarketEvents::SELECTORS)?.map(market).transpose()
             }
-            Source::HandOvers => {
-                Ok(parse(source, log, HandOvers::HandOversEvents::SELECTORS)?.map(hand_overs))
+            Source::SlotTransfers => {
+                Ok(parse(source, log, SlotTransfers::SlotTransfersEvents::SELECTORS)?.map(slot_transfers))
             }
             Source::Registry => {
                 parse(source, log, ProverRegistry::ProverRegistryEvents::SELECTORS)?.map(registry).transpose()
@@ -132,7 +132,7 @@ fn market(event: ProofMarket::ProofMarketEvents) -> Result<Event, DecodeError> {
         E::SlotOpened(e) => {
             Event::SlotOpened { slot: e.slot, terms_hash: e.termsHash, statement_inputs: e.statementInputs }
         }
-        E::SlotAllocated(e) => Event::SlotAllocated { slot: e.slot },
+        E::SlotAssigned(e) => Event::SlotAssigned { slot: e.slot },
         E::SlotProven(e) => Event::SlotProven {
             market: e.market,
             id: e.id,
@@ -160,16 +160,18 @@ fn market(event: ProofMarket::ProofMarketEvents) -> Result<Event, DecodeError> {
         E::ChainCut(e) => Event::ChainCut { market: e.market, id: e.id, head: e.head, claim: e.claim },
         E::CallbackFailed(e) => Event::CallbackFailed { market: e.market, id: e.id },
         E::HookFailed(e) => Event::HookFailed { market: e.market, id: e.id },
-        E::SlotHandedOver(e) => Event::SlotHandedOver { slot: e.slot, from: e.from, price: signed(e.price) },
+        E::SlotTransferred(e) => {
+            Event::SlotTransferred { slot: e.slot, from: e.from, price: signed(e.price) }
+        }
         E::Withdrawn(e) => Event::Withdrawn { account: e.account, to: e.to, amount: e.amount },
         E::BurnedSwept(e) => Event::BurnedSwept { amount: e.amount },
     })
 }
 
-fn hand_overs(event: HandOvers::HandOversEvents) -> Event {
-    use HandOvers::HandOversEvents as E;
+fn slot_transfers(event: SlotTransfers::SlotTransfersEvents) -> Event {
+    use SlotTransfers::SlotTransfersEvents as E;
     match event {
-        E::HandOverOffered(e) => Event::HandOverOffered {
+        E::TransferOffered(e) => Event::TransferOffered {
             market: e.market,
             id: e.id,
             prover: e.prover,
@@ -178,7 +180,7 @@ fn hand_overs(event: HandOvers::HandOversEvents) -> Event {
             price: signed(e.offer.price),
             valid_until: e.offer.validUntil.to(),
         },
-        E::HandOverRevoked(e) => Event::HandOverRevoked { prover: e.prover, digest: e.digest },
+        E::TransferRevoked(e) => Event::TransferRevoked { prover: e.prover, digest: e.digest },
     }
 }
 

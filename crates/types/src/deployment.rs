@@ -73,11 +73,18 @@ pub struct Deployment {
 }
 
 /// Contracts that every deployment has. It may have more: each mechanism is named by its contract.
-pub const REQUIRED_CONTRACTS: [&str; 7] =
-    [PROOF_MARKET, PROOF_MARKET_EXT, HAND_OVERS, TERMS_RULES, PROVER_REGISTRY, CIRCUIT_REGISTRY, EPOCH_SEEDS];
+pub const REQUIRED_CONTRACTS: [&str; 7] = [
+    PROOF_MARKET,
+    PROOF_MARKET_EXT,
+    SLOT_TRANSFERS,
+    TERMS_RULES,
+    PROVER_REGISTRY,
+    CIRCUIT_REGISTRY,
+    EPOCH_SEEDS,
+];
 pub const PROOF_MARKET: &str = "ProofMarket";
 pub const PROOF_MARKET_EXT: &str = "ProofMarketExt";
-pub const HAND_OVERS: &str = "HandOvers";
+pub const SLOT_TRANSFERS: &str = "SlotTransfers";
 pub const TERMS_RULES: &str = "TermsRules";
 pub const PROVER_REGISTRY: &str = "ProverRegistry";
 pub const CIRCUIT_REGISTRY: &str = "CircuitRegistry";
@@ -155,8 +162,8 @@ impl Deployment {
         self.address(PROOF_MARKET)
     }
 
-    pub fn hand_overs(&self) -> Address {
-        self.address(HAND_OVERS)
+    pub fn slot_transfers(&self) -> Address {
+        self.address(SLOT_TRANSFERS)
     }
 
     pub fn registry(&self) -> Address {

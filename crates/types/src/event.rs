@@ -48,7 +48,7 @@ pub enum Event {
         terms_hash: B256,
         statement_inputs: Vec<U256>,
     },
-    SlotAllocated {
+    SlotAssigned {
         slot: Slot,
     },
     SlotProven {
@@ -118,7 +118,7 @@ pub enum Event {
         market: U256,
         id: u64,
     },
-    HandOverOffered {
+    TransferOffered {
         market: U256,
         id: u64,
         prover: Address,
@@ -130,12 +130,12 @@ pub enum Event {
         price: i128,
         valid_until: u64,
     },
-    HandOverRevoked {
+    TransferRevoked {
         prover: Address,
         digest: B256,
     },
     /// A slot's new holder is `slot.prover`.
-    SlotHandedOver {
+    SlotTransferred {
         slot: Slot,
         from: Address,
         #[serde(with = "decimal")]
@@ -292,7 +292,7 @@ impl Event {
             Self::Funded { .. } => "funded",
             Self::Defunded { .. } => "defunded",
             Self::SlotOpened { .. } => "slot_opened",
-            Self::SlotAllocated { .. } => "slot_allocated",
+            Self::SlotAssigned { .. } => "slot_assigned",
             Self::SlotProven { .. } => "slot_proven",
             Self::BondSlashed { .. } => "bond_slashed",
             Self::SlotExpired { .. } => "slot_expired",
@@ -304,9 +304,9 @@ impl Event {
             Self::ChainCut { .. } => "chain_cut",
             Self::CallbackFailed { .. } => "callback_failed",
             Self::HookFailed { .. } => "hook_failed",
-            Self::HandOverOffered { .. } => "hand_over_offered",
-            Self::HandOverRevoked { .. } => "hand_over_revoked",
-            Self::SlotHandedOver { .. } => "slot_handed_over",
+            Self::TransferOffered { .. } => "transfer_offered",
+            Self::TransferRevoked { .. } => "transfer_revoked",
+            Self::SlotTransferred { .. } => "slot_transferred",
             Self::MechanismLog { .. } => "mechanism_log",
             Self::Withdrawn { .. } => "withdrawn",
             Self::BurnedSwept { .. } => "burned_swept",
@@ -345,8 +345,8 @@ mod tests {
             Event::SlotCancelled { market: U256::from(1), id: 2 },
             Event::BurnedSwept { amount: U256::from(3) },
             Event::StakeSlashed { prover: Address::ZERO, market: U256::from(1), amount: U256::from(2) },
-            Event::SlotHandedOver { slot: Slot::default(), from: Address::ZERO, price: -(1 << 94) },
-            Event::HandOverOffered {
+            Event::SlotTransferred { slot: Slot::default(), from: Address::ZERO, price: -(1 << 94) },
+            Event::TransferOffered {
                 market: U256::from(1),
                 id: 2,
                 prover: Address::ZERO,

@@ -13,8 +13,8 @@ pub use amount::{AssetUnit, Currency};
 pub use decode::{DecodeError, Source};
 pub use deployment::{
     CIRCUIT_REGISTRY, ContractRecord, DELEGATION_POOL, DELEGATION_POOL_POLICIES, DELEGATION_POOLS,
-    Deployment, DeploymentError, EPOCH_SEEDS, HAND_OVERS, PROOF_MARKET, PROOF_MARKET_EXT, PROVER_REGISTRY,
-    PUZZLE_VERIFIER, REQUIRED_CONTRACTS, RollupRecord, TERMS_RULES, is_development_chain,
+    Deployment, DeploymentError, EPOCH_SEEDS, PROOF_MARKET, PROOF_MARKET_EXT, PROVER_REGISTRY,
+    PUZZLE_VERIFIER, REQUIRED_CONTRACTS, RollupRecord, SLOT_TRANSFERS, TERMS_RULES, is_development_chain,
 };
 pub use event::{BlockRef, Event, LoggedEvent};
 pub use hash::{slot_hash, statement_hash, terms_hash};

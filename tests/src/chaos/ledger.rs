@@ -171,7 +171,7 @@ impl Ledger {
                         };
                         slots.insert(key(&row.slot.market, &row.slot.id), row);
                     }
-                    Event::SlotAllocated { slot } | Event::SlotHandedOver { slot, .. } => {
+                    Event::SlotAssigned { slot } | Event::SlotTransferred { slot, .. } => {
                         if let Some(row) = slots.get_mut(&key(&slot.market, &slot.id)) {
                             row.slot = slot.clone();
                         }

@@ -428,7 +428,7 @@ async fn a_slot_changes_hands() -> Result<()> {
     let good = fs::read_to_string(&path)?;
     fs::write(&path, good.replace("2000000000000000000", "1000000000000000000"))?;
     let message = provery.fails(taker, &take, "offer_invalid").await?;
-    ensure!(message.contains("HandOverNotOffered"), "{message}");
+    ensure!(message.contains("TransferNotOffered"), "{message}");
     fs::write(&path, "{}")?;
     provery.fails(taker, &take, "offer_invalid").await?;
     fs::write(&path, &good)?;

@@ -63,7 +63,7 @@ pub fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
         "SlotNotOpen" => return of_ended_slot(detail),
         "SlotHasExpired" => (Code::SlotExpired, "the slot has expired, so no proof of it is paid any more"),
         "SlotNotExpired" => (Code::NotReady, "the slot has not expired yet; wait until it has"),
-        "NotAllocatedProver" => (
+        "NotAssignedProver" => (
             Code::SlotNotAllocated,
             "the slot is still another prover's alone; wait until its exclusive window is over",
         ),
@@ -121,7 +121,7 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
         "InsufficientShares" => {
             (Code::InsufficientShares, "there are not that many shares; ask for less, or for --all")
         }
-        "InsufficientOwn" => {
+        "InsufficientOperatorStake" => {
             (Code::InsufficientStake, "the operator's own stake is less than that; ask for less")
         }
         "AlreadyInitialised" => (
@@ -202,8 +202,8 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
             "the offer is for another taker, or this key may not take it for that one (at a price, or late in \
              the exclusive window); sign with the taker's key",
         ),
-        "HandOverExpired" => (Code::OfferExpired, "the offer has ended; ask the slot's holder for a new one"),
-        "HandOverNotOffered" => (
+        "TransferExpired" => (Code::OfferExpired, "the offer has ended; ask the slot's holder for a new one"),
+        "TransferNotOffered" => (
             Code::OfferInvalid,
             "the slot's holder made no such offer, did not sign it like this, or revoked it; ask for a new \
              one",
@@ -235,7 +235,7 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
             (Code::Usage, "the registry's constructor refuses a number; change the one that the rule names")
         }
         // Slots that a mechanism gives away.
-        "SlotAlreadyAllocated" => (Code::SlotNotAllocated, "another prover has the slot already"),
+        "SlotAlreadyAssigned" => (Code::SlotNotAllocated, "another prover has the slot already"),
         "SlotOpenToAll" => (Code::WrongTime, "the slot is open to all by now; prove it with `provery prove`"),
         "SlotNotCancellable" => {
             (Code::SlotNotAllocated, "the slot is allocated, or open to all, and cannot be taken back")

@@ -49,7 +49,7 @@ fn reverts_have_codes() {
     };
     assert_eq!(reverted("ProofInvalid", ""), Code::ProofInvalid);
     assert_eq!(reverted("StatementMismatch", ""), Code::ProofForAnother);
-    assert_eq!(reverted("HandOverNotOffered", ""), Code::OfferInvalid);
+    assert_eq!(reverted("TransferNotOffered", ""), Code::OfferInvalid);
     assert_eq!(reverted("StakeNotFree", "available = 1, needed = 2"), Code::NotReady);
     assert_eq!(reverted("SomethingNew", "x = 1"), Code::Reverted);
 }

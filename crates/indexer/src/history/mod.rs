@@ -193,14 +193,14 @@ impl History {
                 market.slots.insert(slot.id, opened);
                 self.assigned(slot);
             }
-            Event::SlotAllocated { slot } => {
+            Event::SlotAssigned { slot } => {
                 if let Some(record) = self.markets.entry(slot.market).or_default().slots.get_mut(&slot.id) {
                     record.slot = slot.clone();
                     record.assigned = slot.prover;
                 }
                 self.assigned(slot);
             }
-            Event::SlotHandedOver { slot, from, price } => {
+            Event::SlotTransferred { slot, from, price } => {
                 // The old holder's bond is free again, the new one's is bound.
                 self.bond(slot.market, slot.id, false);
                 if let Some(record) = self.markets.entry(slot.market).or_default().slots.get_mut(&slot.id) {
@@ -210,7 +210,7 @@ impl History {
                 if slot.prover != *from {
                     let price = I256::try_from(*price).unwrap_or_default();
                     for (to, amount) in [(*from, price), (slot.prover, -price)] {
-                        self.pay(here, slot.market, slot.id, to, PayoutKind::HandOver, amount);
+                        self.pay(here, slot.market, slot.id, to, PayoutKind::TransferOffer, amount);
                     }
                 }
             }
@@ -391,7 +391,7 @@ impl History {
             PayoutKind::Reward => totals.rewards += amount.unsigned_abs(),
             PayoutKind::Premium => totals.premiums += amount.unsigned_abs(),
             PayoutKind::DropFee => totals.drop_fees += amount.unsigned_abs(),
-            PayoutKind::HandOver => totals.handed_over += amount,
+            PayoutKind::TransferOffer => totals.handed_over += amount,
         });
         self.payouts.push_back(Payout { at, market, slot, to, kind, amount });
         while self.payouts.len() > self.keep.records {

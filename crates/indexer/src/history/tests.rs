@@ -121,7 +121,7 @@ fn a_hand_over_moves_the_bond_and_not_the_draw() {
     let taker = Address::repeat_byte(8);
     let mut events = events();
     events.truncate(8);
-    let handed = Event::SlotHandedOver { slot: Slot { prover: taker, ..slot(2) }, from: PROVER, price: 0 };
+    let handed = Event::SlotTransferred { slot: Slot { prover: taker, ..slot(2) }, from: PROVER, price: 0 };
     events.extend(log(vec![handed]));
     let history = History::replay(&events);
     let bond = U256::from(30);

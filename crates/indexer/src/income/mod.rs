@@ -93,7 +93,7 @@ impl Scope {
         let me = |account: &Address| *account == self.prover;
         match event {
             Event::SlotProven { payee, .. } => me(payee),
-            Event::SlotAllocated { slot } | Event::SlotHandedOver { slot, .. } => me(&slot.prover),
+            Event::SlotAssigned { slot } | Event::SlotTransferred { slot, .. } => me(&slot.prover),
             Event::Withdrawn { account, .. } => me(account),
             Event::ProverRegistered { prover, .. }
             | Event::UriSet { prover, .. }
@@ -106,8 +106,8 @@ impl Scope {
             | Event::AllocationSet { prover, .. }
             | Event::ProverPaused { prover }
             | Event::ProverResumed { prover }
-            | Event::HandOverOffered { prover, .. }
-            | Event::HandOverRevoked { prover, .. } => me(prover),
+            | Event::TransferOffered { prover, .. }
+            | Event::TransferRevoked { prover, .. } => me(prover),
             Event::WeightSet { id: other, .. } => Some(*other) == id,
             // Anyone may have done these, and the event does not say who.
             Event::SlotExpired { .. }
@@ -130,7 +130,7 @@ impl Scope {
                 PayoutKind::Reward => Row { slots: 1, income: amount, ..none },
                 PayoutKind::Premium => Row { premium: amount, ..none },
                 PayoutKind::DropFee => Row { fees: amount, ..none },
-                PayoutKind::HandOver => Row { handed_over: payout.amount, ..none },
+                PayoutKind::TransferOffer => Row { handed_over: payout.amount, ..none },
             };
             *rows.entry((Some(payout.market), payout.at.time / DAY)).or_default() += row;
         }
@@ -159,11 +159,11 @@ fn market_of(event: &Event) -> Option<U256> {
         | Event::SlotCancelled { market, .. }
         | Event::SlotDropped { market, .. }
         | Event::SlotResolved { market, .. }
-        | Event::HandOverOffered { market, .. }
+        | Event::TransferOffered { market, .. }
         | Event::AllocationSet { market, .. }
         | Event::WeightSet { market, .. }
         | Event::MechanismLog { market, .. } => Some(*market),
-        Event::SlotAllocated { slot } | Event::SlotHandedOver { slot, .. } => Some(slot.market),
+        Event::SlotAssigned { slot } | Event::SlotTransferred { slot, .. } => Some(slot.market),
         _ => None,
     }
 }

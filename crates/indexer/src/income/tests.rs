@@ -184,7 +184,7 @@ fn slot(prover: Address) -> provery_types::Slot {
 
 #[test]
 fn a_right_that_changes_hands_has_its_price() {
-    let moved = |from, to, price| Event::SlotHandedOver { slot: slot(to), from, price };
+    let moved = |from, to, price| Event::SlotTransferred { slot: slot(to), from, price };
     let net = |events: Vec<Event>| {
         let events = log(vec![events]);
         rows_of(&scope(), &events).values().map(Row::net).sum::<I256>()

@@ -69,7 +69,7 @@ fn life(id: u64, (number, holder, other, fate): (u8, u8, u8, u8)) -> Vec<Vec<Eve
         1 => vec![vec![opened(Address::ZERO)], vec![proven(other, None), established()]],
         2 => vec![
             vec![opened(Address::ZERO)],
-            vec![Event::SlotAllocated { slot: slot(holder) }],
+            vec![Event::SlotAssigned { slot: slot(holder) }],
             vec![proven(holder, None), established()],
         ],
         3 if holder != other => {
@@ -78,7 +78,7 @@ fn life(id: u64, (number, holder, other, fate): (u8, u8, u8, u8)) -> Vec<Vec<Eve
         }
         4 => vec![
             vec![opened(holder)],
-            vec![Event::SlotHandedOver { slot: slot(other), from: holder, price: -3 }],
+            vec![Event::SlotTransferred { slot: slot(other), from: holder, price: -3 }],
             vec![proven(other, None), established()],
         ],
         5 => vec![vec![opened(holder)], vec![Event::SlotExpired { market, id, forfeited: amount(1) }, cut()]],

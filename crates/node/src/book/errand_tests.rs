@@ -2,7 +2,7 @@
 
 use alloy::primitives::aliases::U96;
 use alloy::sol_types::{SolCall, SolEvent};
-use provery_bindings::{HandOvers, Mining, SealedBidAuction};
+use provery_bindings::{Mining, SealedBidAuction, SlotTransfers};
 use provery_types::Event;
 
 use std::path::Path;
@@ -166,11 +166,11 @@ fn a_slot_that_cannot_be_proven_in_time_is_offered_once() {
     book.block(block(4), &[World::established(4, 0, 1)]).expect("stored");
     let errands = book.errands(&slow);
     assert_eq!(kinds(&mut book, &slow), [(2, "hand_over")]);
-    let call = HandOvers::handOverCall::abi_decode(&errands[0].1.data).expect("an offer");
+    let call = SlotTransfers::offerTransferCall::abi_decode(&errands[0].1.data).expect("an offer");
     assert_eq!((call.slot.id, i128::try_from(call.offer.price)), (2, Ok(-5)));
     assert_eq!(kinds(&mut book, &Policy { hand_over: None, ..slow }), []);
 
-    let offered = Event::HandOverOffered {
+    let offered = Event::TransferOffered {
         market: MARKET,
         id: 2,
         prover: ME,
@@ -195,7 +195,7 @@ fn an_offer_that_pays_is_taken_and_the_slot_is_then_mine() {
     assert_eq!(kinds(&mut book, &Policy { minimum_reward: 2_000, ..taker }), [], "at a loss");
 
     let slot = Slot { prover: ME, ..book.facts().slot(key(1)).expect("a slot").slot.clone() };
-    let taken = Event::SlotHandedOver { slot, from: OTHER, price: 0 };
+    let taken = Event::SlotTransferred { slot, from: OTHER, price: 0 };
     let logged = LoggedEvent { event: taken, ..world.says(4, 1, committed(1, ME)) };
     let moved = book.block(block(4), &[logged]).expect("stored");
     assert!(moved.iter().any(|step| step.won));
@@ -208,7 +208,7 @@ fn offered(world: &World, number: u64, id: u64, price: i128) -> LoggedEvent {
     let digest = B256::with_last_byte(id as u8);
     let valid_until = 1_101;
     let event =
-        Event::HandOverOffered { market: MARKET, id, prover: OTHER, digest, to: None, price, valid_until };
+        Event::TransferOffered { market: MARKET, id, prover: OTHER, digest, to: None, price, valid_until };
     LoggedEvent { event, ..world.says(number, id, committed(id, ME)) }
 }
 

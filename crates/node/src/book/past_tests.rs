@@ -149,7 +149,7 @@ fn what_names_no_market_is_kept_while_one_is_read() {
     let history = history();
     let [early, late] = [Address::repeat_byte(0x77), Address::repeat_byte(0x78)];
     let digest = B256::repeat_byte(5);
-    let offered = Event::HandOverOffered {
+    let offered = Event::TransferOffered {
         market: MARKET,
         id: 2,
         prover: ME,
@@ -169,7 +169,7 @@ fn what_names_no_market_is_kept_while_one_is_read() {
     book.adopt(deployment()).expect("stored");
     let meanwhile = [
         World::at(5, 10, Event::ProverResumed { prover: late }),
-        World::at(5, 11, Event::HandOverRevoked { prover: ME, digest }),
+        World::at(5, 11, Event::TransferRevoked { prover: ME, digest }),
     ];
     book.block(block(5), &[history[4].1.clone(), meanwhile.to_vec()].concat()).expect("stored");
     book.block(block(6), &history[5].1).expect("stored");

@@ -45,7 +45,7 @@ impl Book {
         policy: &Policy,
         ground: Ground,
     ) -> Option<Errand> {
-        let hand_overs = self.deployment.hand_overs();
+        let slot_transfers = self.deployment.slot_transfers();
         let stage = self.work.get(&key)?.work.stage;
         // Its bond is not at stake: nobody need be paid to take it.
         if self.fell(key) {
@@ -56,11 +56,11 @@ impl Book {
             && self.facts.offers(key).next().is_none()
         {
             let unable = stage != SlotStage::Queued;
-            return hand_over::offer(view, hand_overs, price, unable, ground);
+            return hand_over::offer(view, slot_transfers, price, unable, ground);
         }
         if !policy.take_over {
             return None;
         }
-        self.facts.offers(key).find_map(|offer| hand_over::take(view, hand_overs, offer, ground))
+        self.facts.offers(key).find_map(|offer| hand_over::take(view, slot_transfers, offer, ground))
     }
 }

@@ -44,7 +44,7 @@ impl Facts {
             Event::ProverResumed { prover } => {
                 *prover == me || self.provers.contains_key(prover) || self.may_matter_later(logged)
             }
-            Event::HandOverRevoked { digest, .. } => {
+            Event::TransferRevoked { digest, .. } => {
                 self.may_matter_later(logged)
                     || self.offers.values().any(|offers| offers.contains_key(digest))
             }

@@ -1,7 +1,7 @@
 //! How each event changes the facts.
 
 use alloy::primitives::U256;
-use provery_mechanisms::hand_over::HandOver;
+use provery_mechanisms::hand_over::TransferOffer;
 use provery_types::{Event, LoggedEvent, SlotExt as _};
 
 use super::inputs::source_log;
@@ -17,10 +17,10 @@ impl Facts {
             event,
             Event::TermsSet { .. }
                 | Event::SlotOpened { .. }
-                | Event::SlotAllocated { .. }
-                | Event::SlotHandedOver { .. }
-                | Event::HandOverOffered { .. }
-                | Event::HandOverRevoked { .. }
+                | Event::SlotAssigned { .. }
+                | Event::SlotTransferred { .. }
+                | Event::TransferOffered { .. }
+                | Event::TransferRevoked { .. }
                 | Event::MechanismLog { .. }
                 | Event::SlotProven { .. }
                 | Event::SlotExpired { .. }
@@ -149,20 +149,20 @@ impl Facts {
                 }
                 return Some(key);
             }
-            Event::SlotAllocated { slot } | Event::SlotHandedOver { slot, .. } => {
+            Event::SlotAssigned { slot } | Event::SlotTransferred { slot, .. } => {
                 let key = SlotKey::of(slot);
                 // An offer is of the slot as its holder had it.
                 self.offers.remove(&key);
                 self.slots.get_mut(&key)?.slot = slot.clone();
                 return Some(key);
             }
-            Event::HandOverOffered { market, id, digest, to, price, valid_until, .. } => {
+            Event::TransferOffered { market, id, digest, to, price, valid_until, .. } => {
                 let key = SlotKey { market: *market, id: *id };
-                let offer = HandOver { to: *to, price: *price, valid_until: *valid_until };
+                let offer = TransferOffer { to: *to, price: *price, valid_until: *valid_until };
                 self.offers.entry(key).or_default().insert(*digest, offer);
                 return Some(key);
             }
-            Event::HandOverRevoked { digest, .. } => {
+            Event::TransferRevoked { digest, .. } => {
                 self.offers.values_mut().for_each(|offers| {
                     offers.remove(digest);
                 });

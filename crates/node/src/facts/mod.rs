@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy::primitives::{Address, B256, LogData, U256};
-use provery_mechanisms::hand_over::HandOver;
+use provery_mechanisms::hand_over::TransferOffer;
 use provery_mechanisms::upkeep::{Leaf, Standing};
 use provery_types::{Deployment, Event, LoggedEvent, Slot, SlotExt as _, Terms};
 use provery_workloads::{Refusal, Tracked, Workloads};
@@ -181,7 +181,7 @@ pub struct Facts {
     /// The newest slot of each market.
     newest: BTreeMap<U256, u64>,
     /// Standing offers to hand a slot over, by digest.
-    offers: BTreeMap<SlotKey, BTreeMap<B256, HandOver>>,
+    offers: BTreeMap<SlotKey, BTreeMap<B256, TransferOffer>>,
     /// How far the numbers of slots and of posted blocks were told.
     told: told::Told,
 }
@@ -324,7 +324,7 @@ impl Facts {
     }
 
     /// Standing offers to hand a slot over.
-    pub fn offers(&self, key: SlotKey) -> impl Iterator<Item = &HandOver> {
+    pub fn offers(&self, key: SlotKey) -> impl Iterator<Item = &TransferOffer> {
         self.offers.get(&key).into_iter().flat_map(BTreeMap::values)
     }
 
@@ -501,11 +501,11 @@ pub(crate) fn slots_market(event: &Event) -> Option<&U256> {
         | Event::SlotResolved { market, .. }
         | Event::SlotEstablished { market, .. }
         | Event::ChainCut { market, .. }
-        | Event::HandOverOffered { market, .. }
+        | Event::TransferOffered { market, .. }
         | Event::MechanismLog { market, .. } => Some(market),
         Event::SlotOpened { slot, .. }
-        | Event::SlotAllocated { slot }
-        | Event::SlotHandedOver { slot, .. } => Some(&slot.market),
+        | Event::SlotAssigned { slot }
+        | Event::SlotTransferred { slot, .. } => Some(&slot.market),
         _ => None,
     }
 }
@@ -523,7 +523,7 @@ pub(crate) fn any_market(event: &Event) -> Option<&U256> {
 
 /// Whether an event is about a market all the same: only what was said before tells about which.
 pub(crate) fn names_none(event: &Event) -> bool {
-    matches!(event, Event::ProverPaused { .. } | Event::ProverResumed { .. } | Event::HandOverRevoked { .. })
+    matches!(event, Event::ProverPaused { .. } | Event::ProverResumed { .. } | Event::TransferRevoked { .. })
 }
 
 /// Whether a prover is paused or resumed.

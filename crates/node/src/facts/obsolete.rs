@@ -31,13 +31,13 @@ fn useless(logged: &LoggedEvent, facts: &Facts, now: &Facts, newer: &mut BTreeSe
     let mut said_again = |what: String| !newer.insert(what);
     match &logged.event {
         Event::SlotOpened { slot, .. }
-        | Event::SlotAllocated { slot }
-        | Event::SlotHandedOver { slot, .. } => forgotten(&slot.market, &slot.id),
-        Event::HandOverOffered { market, id, digest, .. } => {
+        | Event::SlotAssigned { slot }
+        | Event::SlotTransferred { slot, .. } => forgotten(&slot.market, &slot.id),
+        Event::TransferOffered { market, id, digest, .. } => {
             forgotten(market, id) || newer.contains(&format!("revoked {digest}"))
         }
         // The offer before it goes with it; one after it was seen already.
-        Event::HandOverRevoked { digest, .. } => {
+        Event::TransferRevoked { digest, .. } => {
             newer.insert(format!("revoked {digest}"));
             true
         }

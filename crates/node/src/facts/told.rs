@@ -185,7 +185,7 @@ impl Facts {
 /// The slot that must have been opened before the market says this of it.
 fn shown_by(event: &Event) -> Option<SlotKey> {
     match event {
-        Event::SlotAllocated { slot } | Event::SlotHandedOver { slot, .. } => Some(SlotKey::of(slot)),
+        Event::SlotAssigned { slot } | Event::SlotTransferred { slot, .. } => Some(SlotKey::of(slot)),
         Event::SlotProven { market, id, .. }
         | Event::SlotExpired { market, id, .. }
         | Event::SlotCancelled { market, id }

@@ -23,7 +23,7 @@ pub struct PoolSummary {
     pub uri: String,
 }
 
-/// A pool's record. Amounts are asset wei, with losses, dripped rewards and unharvested credit taken in.
+/// A pool's record. Amounts are asset wei, with losses, vested rewards and unharvested credit taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolRecord {
     pub operator: Address,
@@ -42,10 +42,10 @@ pub struct PoolRecord {
     pub notice: u64,
     /// The operator's own, without what it asked back.
     pub own: U256,
-    /// The delegators', with what still drips.
+    /// The delegators', with what still vests.
     pub delegated: U256,
     /// Of the delegated, what no share is worth yet.
-    pub undripped: U256,
+    pub unvested: U256,
     /// Delegators' exits that are not settled.
     pub exiting: U256,
     /// The operator's exits that are not settled.
@@ -140,8 +140,8 @@ impl PoolRecord {
     }
 
     fn price(&self) -> (U256, U256) {
-        let priced = self.delegated.saturating_sub(self.undripped);
-        (priced + U256::ONE, self.shares + U256::from(Self::VIRTUAL_SHARES))
+        let vested = self.delegated.saturating_sub(self.unvested);
+        (vested + U256::ONE, self.shares + U256::from(Self::VIRTUAL_SHARES))
     }
 }
 
@@ -183,8 +183,8 @@ impl Chain {
         let commission = read!(self, contract, commission())?;
         let batches = read!(self, contract, currentBatches())?;
         let next_from = self.number("commission", commission.nextFrom)?;
-        let own_exit = read!(self, contract, ownExit())?;
-        let own_from = self.number("ownExit", own_exit.from)?;
+        let own_exit = read!(self, contract, operatorExit())?;
+        let own_from = self.number("operatorExit", own_exit.from)?;
         let policies = read!(self, contract, policies())?;
         let mut markets = Vec::new();
         for market in read!(self, self.policies_contract(policies), servedBy(pool))? {
@@ -199,11 +199,11 @@ impl Chain {
             revision: read!(self, contract, revision())?,
             exit_time: self.number("EXIT_TIME", read!(self, contract, EXIT_TIME())?)?,
             notice: self.number("NOTICE", read!(self, contract, NOTICE())?)?,
-            own: totals.own,
+            own: totals.operatorStake,
             delegated: totals.delegated,
-            undripped: totals.undripped,
+            unvested: totals.unvested,
             exiting: totals.exiting,
-            own_exiting: totals.ownExiting,
+            own_exiting: totals.operatorExiting,
             shares: totals.shares,
             owed_to_operator: read!(self, contract, owedToOperator())?,
             markets,
@@ -230,7 +230,7 @@ impl Chain {
         let asked_at = self.number("batches", found.askedAt)?;
         Ok(PoolBatch {
             assets: found.assets,
-            own: found.own,
+            own: found.operatorStake,
             ready_at: (ready_at != 0).then_some(ready_at),
             exit_shares: found.exitShares,
             asked_at: (asked_at != 0).then_some(asked_at),
@@ -290,7 +290,7 @@ impl Chain {
 mod tests {
     use super::*;
 
-    fn pool(delegated: u64, undripped: u64, shares: u64) -> PoolRecord {
+    fn pool(delegated: u64, unvested: u64, shares: u64) -> PoolRecord {
         PoolRecord {
             operator: Address::ZERO,
             first_loss_bps: U256::ZERO,
@@ -302,7 +302,7 @@ mod tests {
             notice: 0,
             own: U256::ZERO,
             delegated: U256::from(delegated),
-            undripped: U256::from(undripped),
+            unvested: U256::from(unvested),
             exiting: U256::ZERO,
             own_exiting: U256::ZERO,
             shares: U256::from(shares),

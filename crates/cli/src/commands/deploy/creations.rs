@@ -12,14 +12,14 @@ use alloy::{
 };
 use eyre::Result;
 use provery_bindings::{
-    CircuitRegistry, DelegationPool, DelegationPoolPolicies, DelegationPools, DevelopmentToken, HandOvers,
-    MarketContracts, ProofMarket, ProofMarketExt, ProverRegistry, RegistryConfig, TermsRules,
+    CircuitRegistry, DelegationPool, DelegationPoolPolicies, DelegationPools, DevelopmentToken,
+    MarketContracts, ProofMarket, ProofMarketExt, ProverRegistry, RegistryConfig, SlotTransfers, TermsRules,
 };
 use provery_mechanisms::{Mechanism, Parts};
 use provery_txmgr::Sender;
 use provery_types::{
-    CIRCUIT_REGISTRY, DELEGATION_POOL, DELEGATION_POOL_POLICIES, DELEGATION_POOLS, HAND_OVERS, PROOF_MARKET,
-    PROOF_MARKET_EXT, PROVER_REGISTRY, PUZZLE_VERIFIER, TERMS_RULES,
+    CIRCUIT_REGISTRY, DELEGATION_POOL, DELEGATION_POOL_POLICIES, DELEGATION_POOLS, PROOF_MARKET,
+    PROOF_MARKET_EXT, PROVER_REGISTRY, PUZZLE_VERIFIER, SLOT_TRANSFERS, TERMS_RULES,
 };
 
 use super::gas;
@@ -31,7 +31,7 @@ use crate::{
 
 pub const TOKEN: &str = "DevelopmentToken";
 /// Those that are told of each other before they are there.
-const RING: [&str; 4] = [PROVER_REGISTRY, HAND_OVERS, PROOF_MARKET_EXT, PROOF_MARKET];
+const RING: [&str; 4] = [PROVER_REGISTRY, SLOT_TRANSFERS, PROOF_MARKET_EXT, PROOF_MARKET];
 /// Each is told of the one before.
 const POOLS: [&str; 3] = [DELEGATION_POOL_POLICIES, DELEGATION_POOL, DELEGATION_POOLS];
 
@@ -158,7 +158,7 @@ impl Blueprint {
             circuits: site.at(CIRCUIT_REGISTRY),
             registry: site.at(PROVER_REGISTRY),
             rules: site.at(TERMS_RULES),
-            handOvers: site.at(HAND_OVERS),
+            slotTransfers: site.at(SLOT_TRANSFERS),
         };
         let (code, arguments): (&[u8], Vec<u8>) = match name {
             TOKEN => (&DevelopmentToken::BYTECODE, Vec::new()),
@@ -168,7 +168,9 @@ impl Blueprint {
                 let params = RegistryConfig { asset: self.asset(site), ..self.params.clone() };
                 (&ProverRegistry::BYTECODE, (params, market).abi_encode_params())
             }
-            HAND_OVERS => (&HandOvers::BYTECODE, (market, site.at(PROVER_REGISTRY)).abi_encode_params()),
+            SLOT_TRANSFERS => {
+                (&SlotTransfers::BYTECODE, (market, site.at(PROVER_REGISTRY)).abi_encode_params())
+            }
             PROOF_MARKET_EXT => (&ProofMarketExt::BYTECODE, (contracts(),).abi_encode_params()),
             PROOF_MARKET => {
                 (&ProofMarket::BYTECODE, (contracts(), site.at(PROOF_MARKET_EXT)).abi_encode_params())

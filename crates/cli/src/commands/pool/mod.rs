@@ -273,7 +273,7 @@ async fn harvest(context: &Context, pool: Address) -> Result<()> {
     let mined = session.send(session.calls().pool(pool).harvest()).await?;
     // No event: there was nothing to harvest.
     let (amount, commission, own, delegated) = event::<DelegationPool::Harvested>(&mined, pool)
-        .map(|it| (it.amount, it.commission, it.toOwn, it.toDelegated))
+        .map(|it| (it.amount, it.commission, it.toOperator, it.toDelegated))
         .unwrap_or_default();
     let lost = event::<DelegationPool::LossShared>(&mined, pool).map(|it| it.loss).unwrap_or_default();
     context.out.result(

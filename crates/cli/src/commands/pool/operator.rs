@@ -134,7 +134,7 @@ pub async fn own_exit(context: &Context, args: OwnExitArgs) -> Result<()> {
                 ));
             }
             let mined = session.send(session.calls().pool(pool).announce_own_exit(amount)).await?;
-            let announced: DelegationPool::OwnExitAnnounced =
+            let announced: DelegationPool::OperatorExitAnnounced =
                 event(&mined, pool).ok_or_else(|| unsaid("when it is due"))?;
             let from = announced.from.saturating_to::<u64>();
             if session.head().await?.timestamp >= from {

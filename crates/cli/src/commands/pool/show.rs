@@ -125,7 +125,7 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
         "bonded": bonded.to_string(),
         "own": record.own.to_string(),
         "delegated": record.delegated.to_string(),
-        "undripped": record.undripped.to_string(),
+        "unvested": record.unvested.to_string(),
         "exiting": record.exiting.to_string(),
         "own_exiting": record.own_exiting.to_string(),
         "shares": record.shares.to_string(),
@@ -199,9 +199,9 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
             (
                 "delegated",
                 format!(
-                    "{}, of which {} still drip",
+                    "{}, of which {} still vest",
                     session.show(record.delegated),
-                    session.show(record.undripped)
+                    session.show(record.unvested)
                 ),
             ),
             (

@@ -13,9 +13,9 @@ use alloy::{
 };
 use clap::Args;
 use eyre::Result;
-use provery_bindings::HandOvers;
+use provery_bindings::SlotTransfers;
 use provery_indexer::{History, Outcome};
-use provery_mechanisms::hand_over::HandOver;
+use provery_mechanisms::hand_over::TransferOffer;
 use provery_types::{Event, LoggedEvent, Slot, SlotExt, Terms, slot_hash};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -81,7 +81,7 @@ pub struct RevokeArgs {
 struct SignedHandOver {
     slot: Slot,
     terms_hash: B256,
-    offer: HandOver,
+    offer: TransferOffer,
     signature: Bytes,
 }
 
@@ -109,7 +109,7 @@ struct Held {
     terms: Terms,
     terms_hash: B256,
     /// Offers on the chain, by digest.
-    offers: BTreeMap<B256, HandOver>,
+    offers: BTreeMap<B256, TransferOffer>,
     /// Unix seconds of the head.
     now: u64,
 }
@@ -123,10 +123,10 @@ impl Held {
         format!("slot {} of market {}", self.slot.id, self.slot.market)
     }
 
-    fn digest(&self, session: &Session, offer: HandOver) -> Result<B256> {
+    fn digest(&self, session: &Session, offer: TransferOffer) -> Result<B256> {
         let deployment = session.deployment();
         let word = slot_hash(&self.slot, self.terms_hash);
-        offer.digest(word, deployment.chain_id, deployment.hand_overs()).ok_or_else(too_large)
+        offer.digest(word, deployment.chain_id, deployment.slot_transfers()).ok_or_else(too_large)
     }
 }
 
@@ -134,7 +134,7 @@ fn too_large() -> eyre::Report {
     fail(Code::Usage, "the offer's price or time is larger than the contract can hold; choose a smaller one")
 }
 
-fn for_contract(offer: HandOver) -> Result<HandOvers::HandOver> {
+fn for_contract(offer: TransferOffer) -> Result<SlotTransfers::TransferOffer> {
     offer.sol().ok_or_else(too_large)
 }
 
@@ -185,20 +185,20 @@ async fn find(session: &Session, arg: SlotArg) -> Result<Held> {
 
 /// The offers of a slot on the chain that its holder made, and nobody took or revoked. Those of another are void; should the
 /// slot come back to it, they stand again.
-fn standing(events: &[LoggedEvent], slot: &Slot) -> BTreeMap<B256, HandOver> {
+fn standing(events: &[LoggedEvent], slot: &Slot) -> BTreeMap<B256, TransferOffer> {
     let mut offers = BTreeMap::new();
     for logged in events {
         match &logged.event {
-            Event::HandOverOffered { market, id, prover, digest, to, price, valid_until }
+            Event::TransferOffered { market, id, prover, digest, to, price, valid_until }
                 if (*market, *id) == (slot.market, slot.id) && *prover == slot.prover =>
             {
-                offers.insert(*digest, HandOver { to: *to, price: *price, valid_until: *valid_until });
+                offers.insert(*digest, TransferOffer { to: *to, price: *price, valid_until: *valid_until });
             }
-            Event::HandOverRevoked { digest, .. } => {
+            Event::TransferRevoked { digest, .. } => {
                 offers.remove(digest);
             }
             // The event does not say which offer was taken, only what all that it can have been have in common.
-            Event::SlotHandedOver { slot: handed, from, price }
+            Event::SlotTransferred { slot: handed, from, price }
                 if (handed.market, handed.id) == (slot.market, slot.id) && *from == slot.prover =>
             {
                 offers.retain(|_, offer| {
@@ -236,7 +236,7 @@ pub async fn offer(context: &Context, args: HandOverArgs) -> Result<()> {
     let price = price.map_err(|error| fail(Code::Usage, format!("--price: {error}")))?;
     let last = held.slot.exclusive_until() - 1;
     let valid_until = args.valid_for.map_or(last, |seconds| held.now.saturating_add(seconds).min(last));
-    let offer = HandOver { to: args.to, price, valid_until };
+    let offer = TransferOffer { to: args.to, price, valid_until };
     let digest = held.digest(&session, offer)?;
     let (me, holder) = (session.me()?, held.holder());
     if offer.price < 0 {
@@ -305,7 +305,7 @@ pub async fn offer(context: &Context, args: HandOverArgs) -> Result<()> {
 }
 
 /// Sign an offer as the holder, and write it down.
-async fn sign(session: &Session, held: &Held, offer: HandOver, digest: B256, path: &Path) -> Result<()> {
+async fn sign(session: &Session, held: &Held, offer: TransferOffer, digest: B256, path: &Path) -> Result<()> {
     let (me, holder) = (session.me()?, held.holder());
     if session.chain.is_pool(holder).await? {
         return Err(not_holder(
@@ -383,7 +383,7 @@ pub async fn take(context: &Context, args: TakeOverArgs) -> Result<()> {
     Ok(())
 }
 
-fn cheapest(held: &Held, taker: Address) -> Result<HandOver> {
+fn cheapest(held: &Held, taker: Address) -> Result<TransferOffer> {
     let open = held.offers.values().filter(|offer| held.now <= offer.valid_until);
     let mine = open.filter(|offer| offer.to.is_none_or(|to| to == taker));
     mine.min_by_key(|offer| offer.price).copied().ok_or_else(|| {
@@ -403,7 +403,7 @@ pub async fn revoke(context: &Context, args: RevokeArgs) -> Result<()> {
     let session = context.signer().await?;
     let held = find(&session, args.slot).await?;
     let me = session.me()?;
-    let offers: Vec<HandOver> = match &args.offer {
+    let offers: Vec<TransferOffer> = match &args.offer {
         Some(path) => vec![signed_offer(&held, path)?.offer],
         None => held.offers.values().copied().collect(),
     };

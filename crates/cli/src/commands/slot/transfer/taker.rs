@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, U256};
 use eyre::Result;
-use provery_mechanisms::hand_over::HandOver;
+use provery_mechanisms::hand_over::TransferOffer;
 use provery_types::SlotExt;
 
 use super::{Held, acts_for};
@@ -16,7 +16,7 @@ use crate::{
 pub async fn check_taker(
     session: &Session,
     held: &Held,
-    offer: HandOver,
+    offer: TransferOffer,
     taker: Address,
     me: Address,
 ) -> Result<()> {

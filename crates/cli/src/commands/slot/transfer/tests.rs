@@ -13,7 +13,7 @@ fn slot(prover: Address) -> Slot {
 }
 
 fn offered(id: u64, digest: u8, price: i128) -> Event {
-    Event::HandOverOffered {
+    Event::TransferOffered {
         market: MARKET,
         id,
         prover: HOLDER,
@@ -25,7 +25,7 @@ fn offered(id: u64, digest: u8, price: i128) -> Event {
 }
 
 fn taken(from: Address, by: Address, price: i128) -> Event {
-    Event::SlotHandedOver { slot: slot(by), from, price }
+    Event::SlotTransferred { slot: slot(by), from, price }
 }
 
 /// Prices of the offers that stand while `holder` has the slot.
@@ -45,7 +45,7 @@ fn prices(holder: Address, events: Vec<Event>) -> Vec<i128> {
 
 #[test]
 fn offers_stand_until_revoked_or_taken() {
-    let revoked = Event::HandOverRevoked { prover: HOLDER, digest: B256::repeat_byte(1) };
+    let revoked = Event::TransferRevoked { prover: HOLDER, digest: B256::repeat_byte(1) };
     let of_holder = |events| prices(HOLDER, events);
     assert_eq!(of_holder(vec![offered(3, 1, 5), offered(4, 2, 6), offered(3, 3, -7)]), [5, -7]);
     assert_eq!(of_holder(vec![offered(3, 1, 5), revoked.clone(), offered(3, 3, 7)]), [7]);
