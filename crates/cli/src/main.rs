@@ -10,10 +10,10 @@ mod context;
 mod cost;
 mod dispatch;
 mod error;
-mod failures;
+mod error_report;
 mod files;
 mod global;
-mod hygiene;
+mod hardening;
 mod journal;
 mod logs;
 mod market_ref;
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     let failure = match result {
         Ok(()) => output::unwritten(),
         Err(report) if report.is::<Told>() => return ExitCode::FAILURE,
-        Err(report) => Some(failures::explain(&report)),
+        Err(report) => Some(error_report::explain(&report)),
     };
     match failure {
         None => ExitCode::SUCCESS,

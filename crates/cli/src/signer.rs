@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::{
     config::{ENV_KEYSTORE_PASSWORD, ENV_PRIVATE_KEY, Key, Password, Secret, Settings},
     error::{Code, fail},
-    files, hygiene,
+    files, hardening,
 };
 
 /// The key these settings name, or an error that says how to name one.
@@ -40,7 +40,7 @@ pub fn load(settings: &Settings) -> Result<PrivateKeySigner> {
 /// The key, if the settings name one.
 pub fn load_optional(settings: &Settings) -> Result<Option<PrivateKeySigner>> {
     if settings.key != Key::None {
-        hygiene::harden();
+        hardening::harden();
     }
     match &settings.key {
         Key::None => Ok(None),
@@ -126,7 +126,7 @@ fn decrypt(path: &Path, password: &Secret) -> Result<PrivateKeySigner> {
 
 /// A keystore at `path`, with a fresh key or the given one. An existing file is never overwritten.
 pub fn create(path: &Path, key: Option<&PrivateKeySigner>, password: &Secret) -> Result<PrivateKeySigner> {
-    hygiene::harden();
+    hardening::harden();
     if password.expose().is_empty() {
         return Err(fail(Code::BadKey, "the password is empty; choose one"));
     }

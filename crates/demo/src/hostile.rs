@@ -14,7 +14,7 @@ use alloy::{
 use eyre::{Result, bail, eyre};
 use provery_bindings::ProofMarket;
 use provery_circuits::{BlockContext, BlockJob, Params, State, Traffic, payload::JobTerms, word};
-use provery_indexer::{Outcome, Standing};
+use provery_indexer::{ChainStatus, Outcome};
 use provery_mechanisms::draw;
 use provery_rpc::Rpc;
 use provery_txmgr::{Sender, SenderConfig};
@@ -91,7 +91,8 @@ impl Story {
             })
         };
         let honest_late = self.bond * U256::from(self.true_blocks.iter().filter(late).count());
-        let fell = |block: &&u64| ledger.slot(**block).is_some_and(|slot| slot.standing == Standing::Fallen);
+        let fell =
+            |block: &&u64| ledger.slot(**block).is_some_and(|slot| slot.chain_status == ChainStatus::Fallen);
         let hidden_final = self.hidden.len() - self.hidden.iter().filter(fell).count();
         HostileSummary {
             honest_stake_lost_wei: before.saturating_sub(after).saturating_sub(honest_late).saturating_to(),

@@ -59,7 +59,7 @@ pub struct Ledger {
     /// Where the time goes apart from proofs.
     pub overhead: Overhead,
     /// Gas of what nodes sent apart from proofs, by kind.
-    pub errands: Vec<(String, u64)>,
+    pub actions: Vec<(String, u64)>,
     mechanism: Option<&'static dyn Mechanism>,
     epoch_length: u64,
     bond: u128,
@@ -210,7 +210,7 @@ impl Ledger {
             "lost" => self.wasted_ms += line["wasted_ms"].as_u64().unwrap_or(0),
             "upkeep" => {
                 if let (Some(action), Some(gas)) = (line["action"].as_str(), line["gas"].as_u64()) {
-                    self.errands.push((action.to_string(), gas));
+                    self.actions.push((action.to_string(), gas));
                 }
             }
             _ => {}

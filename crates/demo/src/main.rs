@@ -21,7 +21,7 @@ use std::{
 use alloy::primitives::U256;
 use clap::Parser;
 use eyre::{Result, bail};
-use provery_indexer::{Outcome, SlotRecord, Standing};
+use provery_indexer::{ChainStatus, Outcome, SlotRecord};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -210,7 +210,7 @@ impl Show {
         }
         let settled = self.ledger.settled() as u64 >= args.slots;
         let all_proven = self.ledger.proven() as u64 >= args.slots;
-        let lost = self.ledger.slots().any(|slot| slot.standing == Standing::Fallen || expired(slot));
+        let lost = self.ledger.slots().any(|slot| slot.chain_status == ChainStatus::Fallen || expired(slot));
         Ok(settled && (!all_proven || lost || self.ledger.finalized() >= args.slots))
     }
 
@@ -221,7 +221,7 @@ impl Show {
                 println!("{}", serde_json::to_string(event)?);
             }
         }
-        for (kind, gas) in std::mem::take(&mut self.ledger.errands) {
+        for (kind, gas) in std::mem::take(&mut self.ledger.actions) {
             self.gas.entry(kind).or_default().push(gas);
         }
         for (kind, tx) in std::mem::take(&mut self.ledger.transactions) {

@@ -17,7 +17,7 @@ mod totals;
 pub use history::{History, Keep};
 pub use index::{Index, TooDeep};
 pub use record::{
-    At, Cost, MarketHistory, Outcome, Payout, PayoutKind, Pending, ProverHistory, Signer, Slash, SlotRecord,
-    Split, Stake, Standing,
+    At, ChainStatus, Cost, MarketHistory, Outcome, Payout, PayoutKind, Pending, ProverHistory, Signer, Slash,
+    SlotRecord, Split, Stake,
 };
 pub use totals::{Share, Totals};

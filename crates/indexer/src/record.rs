@@ -88,7 +88,7 @@ pub struct Pending {
 
 /// Where a slot of a chain is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum ChainStatus {
     /// It was proven right, and everything it builds on.
     Established,
     /// Neither it nor anything it builds on fell.
@@ -97,7 +97,7 @@ pub enum Standing {
     Fallen,
 }
 
-impl Standing {
+impl ChainStatus {
     pub fn name(self) -> &'static str {
         match self {
             Self::Established => "established",
@@ -121,7 +121,7 @@ pub struct SlotRecord {
     pub passed_over: u64,
     pub outcome: Outcome,
     pub pending: Option<Pending>,
-    pub standing: Standing,
+    pub chain_status: ChainStatus,
     /// Whether nothing more will be said of it.
     pub(crate) settled: bool,
 }
@@ -186,15 +186,15 @@ impl MarketHistory {
     }
 
     /// Whether what a slot builds on stands; the origin always does.
-    pub fn premise(&self, slot: &Slot) -> Standing {
+    pub fn premise(&self, slot: &Slot) -> ChainStatus {
         use provery_types::SlotExt as _;
         match slot.premise() {
-            0 => Standing::Established,
+            0 => ChainStatus::Established,
             premise => match self.slots.get(&premise) {
-                Some(record) => record.standing,
+                Some(record) => record.chain_status,
                 // What fell takes what builds on it along; so what stands builds on what was established.
-                None if premise <= self.forgotten => Standing::Established,
-                None => Standing::Open,
+                None if premise <= self.forgotten => ChainStatus::Established,
+                None => ChainStatus::Open,
             },
         }
     }

@@ -117,7 +117,7 @@ impl Bounds {
 
 /// What to do about a market's versions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outlook {
+pub struct TermsDecision {
     /// Accept versions up to this one.
     pub extend_to: Option<u32>,
     /// The first version, in force or announced, that is not accepted, and why.
@@ -126,27 +126,27 @@ pub struct Outlook {
 
 /// Go through the terms that slots may still open under and that are beyond those accepted, oldest first: `accepted` is the last
 /// version that was, with its terms. A version that is refused ends it: those after it would be accepted with it.
-pub fn outlook(
+pub fn terms_decision(
     bounds: &Bounds,
     accepted: (u32, Option<&Terms>),
     coming: &[&Terms],
     minimum_reward: u128,
-) -> Outlook {
+) -> TermsDecision {
     let (to_version, known) = accepted;
-    let mut outlook = Outlook::default();
+    let mut decision = TermsDecision::default();
     let mut coming: Vec<&Terms> = coming.iter().copied().filter(|terms| terms.version > to_version).collect();
     coming.sort_by_key(|terms| terms.version);
     for terms in coming {
         let verdict = known.ok_or(Refusal::Unknown).and_then(|it| bounds.accept(it, terms, minimum_reward));
         match verdict {
-            Ok(()) => outlook.extend_to = Some(terms.version),
+            Ok(()) => decision.extend_to = Some(terms.version),
             Err(refusal) => {
-                outlook.refused = Some((terms.version, refusal));
+                decision.refused = Some((terms.version, refusal));
                 break;
             }
         }
     }
-    outlook
+    decision
 }
 
 /// How many units to have bonded at once in a market: bonds of as many slots as this machine can prove one after the other
@@ -245,16 +245,16 @@ mod tests {
         let accepted = terms();
         let [two, three] = [2, 3].map(version);
         let worse = Terms { exclusiveWindow: 10, ..version(2) };
-        let of = |coming: &[&Terms]| outlook(&BOUNDS, (1, Some(&accepted)), coming, 0);
-        assert_eq!(of(&[&accepted]), Outlook::default(), "nothing new");
-        assert_eq!(of(&[&accepted, &two]), Outlook { extend_to: Some(2), refused: None });
-        assert_eq!(of(&[&three, &two]), Outlook { extend_to: Some(3), refused: None });
+        let of = |coming: &[&Terms]| terms_decision(&BOUNDS, (1, Some(&accepted)), coming, 0);
+        assert_eq!(of(&[&accepted]), TermsDecision::default(), "nothing new");
+        assert_eq!(of(&[&accepted, &two]), TermsDecision { extend_to: Some(2), refused: None });
+        assert_eq!(of(&[&three, &two]), TermsDecision { extend_to: Some(3), refused: None });
         // Accepting the third would accept the second, which is in force.
         let refused = Some((2, Refusal::Crossed("accept_min_window")));
-        assert_eq!(of(&[&worse, &three]), Outlook { extend_to: None, refused });
+        assert_eq!(of(&[&worse, &three]), TermsDecision { extend_to: None, refused });
         // A second that was announced and replaced is none to fear: no slot opens under it.
         assert_eq!(of(&[&accepted, &three]).extend_to, Some(3));
-        let unknown = outlook(&BOUNDS, (1, None), &[&two], 0);
+        let unknown = terms_decision(&BOUNDS, (1, None), &[&two], 0);
         assert_eq!(unknown.refused, Some((2, Refusal::Unknown)));
     }
 

@@ -7,7 +7,7 @@ use provery_bindings::SlotTransfers;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::reward::Curve;
-use crate::view::{Errand, SlotView};
+use crate::view::{MechanismAction, SlotView};
 
 /// An offer as its event tells it. The price is asset wei that the taker pays; below zero, that it is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ pub fn offer(
     price: i128,
     unable: bool,
     ground: Ground,
-) -> Option<Errand> {
+) -> Option<MechanismAction> {
     let held = view.slot.prover == view.me && view.now < view.exclusive_until();
     let late = view.now.saturating_add(view.delivery_seconds()) >= view.exclusive_until();
     // A submitter may not spend its prover's credit.
@@ -108,7 +108,7 @@ pub fn offer(
         terms: view.terms.clone().into(),
         offer: TransferOffer { to: None, price, valid_until }.sol()?,
     };
-    Some(Errand::new("hand_over", slot_transfers, &call))
+    Some(MechanismAction::new("hand_over", slot_transfers, &call))
 }
 
 /// Take a slot that another offers, if what it pays by the time it can be delivered covers the price and the least this
@@ -119,7 +119,7 @@ pub fn take(
     slot_transfers: Address,
     offer: &TransferOffer,
     ground: Ground,
-) -> Option<Errand> {
+) -> Option<MechanismAction> {
     let offered = !view.slot.prover.is_zero()
         && view.slot.prover != view.me
         && view.now <= offer.valid_until
@@ -147,7 +147,7 @@ pub fn take(
         taker: view.me,
         signature: Default::default(),
     };
-    Some(Errand::new("take_over", slot_transfers, &call))
+    Some(MechanismAction::new("take_over", slot_transfers, &call))
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub use explain::{Fact, Line, Past};
 pub use options::{Choices, OptionError, OptionSpec};
 pub use refusal::{Refusal, Rule};
 pub use rounds::{Round, Rounds};
-pub use view::{Decision, Errand, MarketView, Puzzle, Reason, SlotView, Solution};
+pub use view::{Decision, MarketView, MechanismAction, Puzzle, Reason, SlotView, Solution};
 
 use alloy::primitives::{Address, B256, Bytes, LogData, U256};
 use alloy::sol_types::SolValue;
@@ -125,7 +125,7 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
 
     /// The transaction that would further this prover's hold on an open slot, now. Asked as [`Mechanism::decide`] is, and
     /// sent once: when it is through, its event is in the view.
-    fn errand(&self, _view: &SlotView<'_>) -> Option<Errand> {
+    fn action(&self, _view: &SlotView<'_>) -> Option<MechanismAction> {
         None
     }
 
@@ -134,7 +134,7 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
 
     /// The bond (asset wei) of a bid of `key`'s or a ticket of the prover `me`'s that stands for a slot which is not decided yet:
     /// it is burned unless it is seen through, and the prover is able then. `log` is what the mechanism said about the slot.
-    fn standing(&self, _terms: &Terms, _me: Address, _key: Address, _log: &[LogData]) -> Option<u128> {
+    fn open_bid(&self, _terms: &Terms, _me: Address, _key: Address, _log: &[LogData]) -> Option<u128> {
         None
     }
 
@@ -154,7 +154,7 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
     }
 
     /// The transaction that hands a puzzle's solution in, to the mechanism's contract at `to`.
-    fn ticket(&self, _to: Address, _puzzle: &Puzzle, _solution: &Solution) -> Option<Errand> {
+    fn ticket(&self, _to: Address, _puzzle: &Puzzle, _solution: &Solution) -> Option<MechanismAction> {
         None
     }
 }

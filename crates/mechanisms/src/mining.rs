@@ -8,7 +8,7 @@ use provery_types::Terms;
 
 use crate::refusal::{Class, DEPOSIT_TOO_SMALL, HISTORY_MISSING, Kind, Refusal, Rule, SEED_MISSING};
 use crate::rounds::{Round, Rounds};
-use crate::view::{Decision, Errand, MarketView, Puzzle, SlotView, Solution};
+use crate::view::{Decision, MechanismAction, MarketView, Puzzle, SlotView, Solution};
 use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Parts, Past, phase};
 
 /// See the module.
@@ -284,7 +284,7 @@ impl Mechanism for Mining {
         lines
     }
 
-    fn standing(&self, terms: &Terms, me: Address, _: Address, log: &[LogData]) -> Option<u128> {
+    fn open_bid(&self, terms: &Terms, me: Address, _: Address, log: &[LogData]) -> Option<u128> {
         let mut mine = false;
         for log in log {
             if let Ok(taken) = Contract::TicketTaken::decode_log_data(log) {
@@ -316,7 +316,7 @@ impl Mechanism for Mining {
         })
     }
 
-    fn ticket(&self, to: Address, puzzle: &Puzzle, solution: &Solution) -> Option<Errand> {
+    fn ticket(&self, to: Address, puzzle: &Puzzle, solution: &Solution) -> Option<MechanismAction> {
         let call = Contract::submitTicketCall {
             market: puzzle.market,
             prover: puzzle.prover,
@@ -324,7 +324,7 @@ impl Mechanism for Mining {
             output: solution.output,
             proof: solution.proof.clone(),
         };
-        Some(Errand::new("ticket", to, &call))
+        Some(MechanismAction::new("ticket", to, &call))
     }
 }
 
@@ -450,7 +450,7 @@ mod tests {
             prover: ME,
         };
         assert_eq!(puzzle(&[started(9)], true), Some(expected));
-        assert_eq!(puzzle(&[started(9)], false), None, "unwell");
+        assert_eq!(puzzle(&[started(9)], false), None, "not taking");
         let taken = Contract::TicketTaken { market: U256::ONE, slot: 5, prover: Address::ZERO, key: ME };
         let mut log = vec![started(9), taken.encode_log_data()];
         assert_eq!(puzzle(&log, true), None);
@@ -469,7 +469,7 @@ mod tests {
         let taken = |prover| Contract::TicketTaken { market, slot: 5, prover, key }.encode_log_data();
         let returned = Contract::TicketReturned { market, slot: 5, key, amount: U256::from(3) };
         let forfeited = Contract::TicketForfeited { market, slot: 5, key, amount: U256::from(3) };
-        let stands = |log: &[LogData]| MECHANISM.standing(&terms, ME, key, log);
+        let stands = |log: &[LogData]| MECHANISM.open_bid(&terms, ME, key, log);
         assert_eq!(stands(&[started(9)]), None);
         assert_eq!(stands(&[started(9), taken(ME)]), Some(3));
         assert_eq!(stands(&[started(9), taken(key)]), None, "another prover's");
@@ -481,9 +481,9 @@ mod tests {
     fn a_ticket_says_what_was_found() {
         let puzzle = puzzle(&[started(9)], true).expect("a round runs");
         let solution = Solution { nonce: U256::from(1), output: U256::from(2), proof: Bytes::from(vec![3]) };
-        let errand =
+        let action =
             MECHANISM.ticket(Address::repeat_byte(4), &puzzle, &solution).expect("mining takes tickets");
-        assert_eq!((errand.kind, errand.to), ("ticket", Address::repeat_byte(4)));
+        assert_eq!((action.kind, action.to), ("ticket", Address::repeat_byte(4)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use provery_bindings::ReverseDutchAuction as Contract;
 use provery_types::{Slot, Terms};
 
 use crate::refusal::Rule;
-use crate::view::{Decision, Errand, SlotView};
+use crate::view::{Decision, MechanismAction, SlotView};
 use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
 
 /// See the module.
@@ -128,13 +128,13 @@ impl Mechanism for ReverseDutchAuction {
         lines
     }
 
-    fn errand(&self, view: &SlotView<'_>) -> Option<Errand> {
+    fn action(&self, view: &SlotView<'_>) -> Option<MechanismAction> {
         let undecided = view.slot.prover.is_zero() && view.now < view.exclusive_until();
         if !undecided || !view.worth_taking(price_at(view.slot, view.terms, view.now)) {
             return None;
         }
         let arguments = (view.slot.clone(), view.terms.clone(), view.me).abi_encode_params();
-        Some(Errand::encoded("lock", view.terms.mechanism, Contract::lockCall::SELECTOR, &arguments))
+        Some(MechanismAction::encoded("lock", view.terms.mechanism, Contract::lockCall::SELECTOR, &arguments))
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
         let slot = Slot { exclusiveUntil: U40::from(1_090), ..slot(Address::ZERO) };
         let locks = |now, minimum_reward| {
             let view = SlotView { minimum_reward, ..view(&slot, &terms, ME, now, &[]) };
-            MECHANISM.errand(&view).is_some()
+            MECHANISM.action(&view).is_some()
         };
         // Delivered after 30 of 100 seconds, a price p pays p less an eighth of its 40% above the floor: 0.95 p.
         assert!(!locks(1_000, 96));
@@ -196,10 +196,10 @@ mod tests {
         let terms = Terms { mechanismParams: B256::from(params.pack()), ..terms() };
         let undecided = Slot { exclusiveUntil: U40::from(1_090), ..slot(Address::ZERO) };
         let view = view(&undecided, &terms, ME, 1_000, &[]);
-        assert!(MECHANISM.errand(&view).is_some());
-        assert!(MECHANISM.errand(&SlotView { queue_seconds: 70, ..view.clone() }).is_none(), "too late");
-        assert!(MECHANISM.errand(&SlotView { taking: false, ..view.clone() }).is_none(), "unwell");
+        assert!(MECHANISM.action(&view).is_some());
+        assert!(MECHANISM.action(&SlotView { queue_seconds: 70, ..view.clone() }).is_none(), "too late");
+        assert!(MECHANISM.action(&SlotView { taking: false, ..view.clone() }).is_none(), "not taking");
         let held = slot(Address::repeat_byte(9));
-        assert!(MECHANISM.errand(&SlotView { slot: &held, ..view }).is_none(), "locked");
+        assert!(MECHANISM.action(&SlotView { slot: &held, ..view }).is_none(), "locked");
     }
 }

@@ -11,7 +11,7 @@ use provery_bindings::SealedBidAuction as Contract;
 use provery_types::Terms;
 
 use crate::refusal::{Class, DEPOSIT_TOO_SMALL, Kind, Refusal, Rule};
-use crate::view::{Decision, Errand, Reason, SlotView};
+use crate::view::{Decision, MechanismAction, Reason, SlotView};
 use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
 
 /// See the module.
@@ -121,7 +121,7 @@ fn price_in(view: &SlotView<'_>, sealed: B256) -> Option<U96> {
 }
 
 impl SealedBidAuction {
-    fn commit(view: &SlotView<'_>) -> Option<Errand> {
+    fn commit(view: &SlotView<'_>) -> Option<MechanismAction> {
         let price = view.least_price()?;
         let sealed = (
             U256::from(view.chain_id),
@@ -138,22 +138,22 @@ impl SealedBidAuction {
             commitment: keccak256(sealed.abi_encode()),
             memo: memo(view, price),
         };
-        Some(Errand::new("commit", view.terms.mechanism, &call))
+        Some(MechanismAction::new("commit", view.terms.mechanism, &call))
     }
 
-    fn reveal(view: &SlotView<'_>, sealed: B256) -> Option<Errand> {
+    fn reveal(view: &SlotView<'_>, sealed: B256) -> Option<MechanismAction> {
         let call = Contract::revealCall {
             market: view.slot.market,
             slot: view.slot.id,
             price: price_in(view, sealed)?,
             salt: salt(view),
         };
-        Some(Errand::new("reveal", view.terms.mechanism, &call))
+        Some(MechanismAction::new("reveal", view.terms.mechanism, &call))
     }
 
-    fn settle(view: &SlotView<'_>) -> Errand {
+    fn settle(view: &SlotView<'_>) -> MechanismAction {
         let arguments = (view.slot.clone(), view.terms.clone(), view.me).abi_encode_params();
-        Errand::encoded("settle", view.terms.mechanism, Contract::settleCall::SELECTOR, &arguments)
+        MechanismAction::encoded("settle", view.terms.mechanism, Contract::settleCall::SELECTOR, &arguments)
     }
 }
 
@@ -363,7 +363,7 @@ impl Mechanism for SealedBidAuction {
         phase::decide(view)
     }
 
-    fn errand(&self, view: &SlotView<'_>) -> Option<Errand> {
+    fn action(&self, view: &SlotView<'_>) -> Option<MechanismAction> {
         if !view.slot.prover.is_zero() || view.now >= view.exclusive_until() {
             return None;
         }
@@ -380,14 +380,14 @@ impl Mechanism for SealedBidAuction {
             return if bid_before { None } else { Self::commit(view) };
         }
         if let Some(sealed) = mine.filter(|_| view.now < reveal_end) {
-            return Self::reveal(view, sealed).map(|errand| errand.within(commit_end, reveal_end));
+            return Self::reveal(view, sealed).map(|action| action.within(commit_end, reveal_end));
         }
         let settled_by_all = auction.sealed.is_empty() || view.now >= reveal_end;
         (auction.leader == Some(view.key) && settled_by_all)
             .then(|| Self::settle(view).within(reveal_end, view.exclusive_until()))
     }
 
-    fn standing(&self, terms: &Terms, _: Address, key: Address, log: &[LogData]) -> Option<u128> {
+    fn open_bid(&self, terms: &Terms, _: Address, key: Address, log: &[LogData]) -> Option<u128> {
         let auction = Auction::of(log);
         let sealed = auction.sealed.iter().any(|(other, _)| *other == key);
         let stands = !auction.over && (sealed || auction.leader == Some(key));
@@ -499,11 +499,11 @@ mod tests {
     fn a_whole_auction_as_its_winner_sees_it() {
         let (slot, terms) = auction();
         let kind = |now, log: &[LogData]| {
-            MECHANISM.errand(&view(&slot, &terms, ME, now, log)).map(|errand| errand.kind)
+            MECHANISM.action(&view(&slot, &terms, ME, now, log)).map(|action| action.kind)
         };
         let cost = SlotView { minimum_reward: 500, ..view(&slot, &terms, ME, 1_000, &[]) };
-        let errand = MECHANISM.errand(&cost).expect("bids");
-        let call = Contract::commitCall::abi_decode(&errand.data).expect("a commit");
+        let action = MECHANISM.action(&cost).expect("bids");
+        let call = Contract::commitCall::abi_decode(&action.data).expect("a commit");
         let mut log = vec![committed(ME, call.memo), committed(OTHER, B256::ZERO)];
         assert_eq!(kind(1_019, &log), None, "one bid");
         assert_eq!(kind(1_020, &log), Some("reveal"));
@@ -511,7 +511,7 @@ mod tests {
 
         // The revealed price is the one bid, whatever the slot would be worth now.
         let later = SlotView { now: 1_020, minimum_reward: 900, log: &log, ..cost.clone() };
-        let reveal = MECHANISM.errand(&later).expect("reveals");
+        let reveal = MECHANISM.action(&later).expect("reveals");
         let reveal = Contract::revealCall::abi_decode(&reveal.data).expect("a reveal");
         // 500 is the reward after 30 of 100 seconds of a price of 527: 527 less an eighth of its 210 above the floor.
         assert_eq!(reveal.price, U96::from(527));
@@ -533,7 +533,7 @@ mod tests {
         let (slot, terms) = auction();
         let log =
             [committed(ME, B256::ZERO), committed(OTHER, B256::ZERO), revealed(ME, true), revealed(OTHER, true)];
-        let stands = |log: &[LogData]| MECHANISM.standing(&terms, ME, ME, log);
+        let stands = |log: &[LogData]| MECHANISM.open_bid(&terms, ME, ME, log);
         assert_eq!(stands(&[]), None);
         assert_eq!(stands(&log[1..2]), None, "another's");
         assert_eq!(stands(&log[..2]), Some(7), "sealed");
@@ -543,7 +543,7 @@ mod tests {
             Contract::AuctionLapsed { market: U256::ONE, slot: 1, leader: ME, burned: U256::from(7) };
         assert_eq!(stands(&[log[2].clone(), lapsed.encode_log_data()]), None, "over");
         let view = view(&slot, &terms, ME, 1_030, &log);
-        assert_eq!(MECHANISM.errand(&view), None);
+        assert_eq!(MECHANISM.action(&view), None);
         assert_eq!(MECHANISM.decide(&view), Decision::Wait { until: 1_040, reason: Reason::Undecided });
     }
 
@@ -551,9 +551,9 @@ mod tests {
     fn nobody_bids_on_what_it_cannot_finish_or_at_a_loss() {
         let (slot, terms) = auction();
         let view = view(&slot, &terms, ME, 1_000, &[]);
-        assert!(MECHANISM.errand(&view).is_some());
-        assert!(MECHANISM.errand(&SlotView { queue_seconds: 70, ..view.clone() }).is_none());
-        assert!(MECHANISM.errand(&SlotView { minimum_reward: 951, ..view.clone() }).is_none());
-        assert!(MECHANISM.errand(&SlotView { taking: false, ..view }).is_none());
+        assert!(MECHANISM.action(&view).is_some());
+        assert!(MECHANISM.action(&SlotView { queue_seconds: 70, ..view.clone() }).is_none());
+        assert!(MECHANISM.action(&SlotView { minimum_reward: 951, ..view.clone() }).is_none());
+        assert!(MECHANISM.action(&SlotView { taking: false, ..view }).is_none());
     }
 }

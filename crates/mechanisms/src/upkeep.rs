@@ -106,12 +106,12 @@ pub fn should_drop(
 
 /// A prover's record, as far as upkeep looks at it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct ProverStatus {
     pub registered: bool,
     pub paused: bool,
 }
 
-impl Standing {
+impl ProverStatus {
     /// In the draws of markets in which it is not suspended.
     pub fn active(&self) -> bool {
         self.registered && !self.paused
@@ -134,14 +134,14 @@ pub struct Leaf {
 /// Whether to come back to a market after a suspension there. `healthy` is whether this node could prove a slot if it were
 /// drawn now. A pause is the operator's own doing and is left alone. Who came back and proved nothing is told apart from
 /// who had an outage: coming back once more would only cost as many bonds again, so that is the operator's to say.
-pub fn should_reinstate(standing: &Standing, leaf: &Leaf, healthy: bool) -> bool {
-    standing.active() && leaf.suspended && !leaf.unproven && healthy
+pub fn should_reinstate(prover_status: &ProverStatus, leaf: &Leaf, healthy: bool) -> bool {
+    prover_status.active() && leaf.suspended && !leaf.unproven && healthy
 }
 
 /// Whether a market's leaf is out of line with its prover.
-pub fn should_sync(standing: &Standing, leaf: &Leaf) -> bool {
-    let wanted = if standing.active() && !leaf.suspended { leaf.allocation } else { 0 };
-    standing.registered && wanted != leaf.weight
+pub fn should_sync(prover_status: &ProverStatus, leaf: &Leaf) -> bool {
+    let wanted = if prover_status.active() && !leaf.suspended { leaf.allocation } else { 0 };
+    prover_status.registered && wanted != leaf.weight
 }
 
 /// How much credit to withdraw: all of it, once it reaches the threshold. No threshold, no withdrawal.
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn comes_back_after_a_suspension_and_nothing_else() {
-        let well = Standing { registered: true, paused: false };
+        let well = ProverStatus { registered: true, paused: false };
         let leaf = Leaf { allocation: 7, weight: 0, suspended: true, unproven: false };
         assert!(!should_reinstate(&well, &Leaf { suspended: false, ..leaf }, true));
         assert!(should_reinstate(&well, &leaf, true));
@@ -249,22 +249,22 @@ mod tests {
             !should_reinstate(&well, &Leaf { unproven: true, ..leaf }, true),
             "it came back in vain before"
         );
-        assert!(!should_reinstate(&Standing { paused: true, ..well }, &leaf, true));
-        assert!(!should_reinstate(&Standing { registered: false, ..well }, &leaf, true));
+        assert!(!should_reinstate(&ProverStatus { paused: true, ..well }, &leaf, true));
+        assert!(!should_reinstate(&ProverStatus { registered: false, ..well }, &leaf, true));
     }
 
     #[test]
     fn leaves_follow_their_prover() {
-        let well = Standing { registered: true, paused: false };
+        let well = ProverStatus { registered: true, paused: false };
         let leaf = |weight, suspended| Leaf { allocation: 7, weight, suspended, unproven: false };
         assert!(!should_sync(&well, &leaf(7, false)));
         assert!(should_sync(&well, &leaf(0, false)));
         assert!(should_sync(&well, &leaf(7, true)));
         assert!(!should_sync(&well, &leaf(0, true)));
-        let paused = Standing { paused: true, ..well };
+        let paused = ProverStatus { paused: true, ..well };
         assert!(should_sync(&paused, &leaf(7, false)));
         assert!(!should_sync(&paused, &leaf(0, false)));
-        assert!(!should_sync(&Standing::default(), &leaf(0, false)));
+        assert!(!should_sync(&ProverStatus::default(), &leaf(0, false)));
     }
 
     #[test]

@@ -132,7 +132,7 @@ pub struct Solution {
 
 /// A transaction that a mechanism calls for, apart from the proof itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Errand {
+pub struct MechanismAction {
     /// What it is, in logs, reports and gas tables.
     pub kind: &'static str,
     pub to: Address,
@@ -141,7 +141,7 @@ pub struct Errand {
     pub within: Option<(u64, u64)>,
 }
 
-impl Errand {
+impl MechanismAction {
     pub fn new(kind: &'static str, to: Address, call: &impl SolCall) -> Self {
         Self { kind, to, data: call.abi_encode().into(), within: None }
     }

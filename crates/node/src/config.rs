@@ -55,7 +55,7 @@ pub struct NodeConfig {
     /// nodes never does ([`Self::pauses_when_stopping`]).
     pub pause_when_stopping: bool,
     /// Whether to pause the prover on-chain while the circuit breaker is open.
-    pub pause_when_unwell: bool,
+    pub pause_when_breaker_open: bool,
     /// Warn when the gas funds pay for fewer proofs than this.
     pub low_balance_proofs: u64,
     /// Where jobs and leadership are shared with other machines; this machine alone, if not given.
@@ -195,7 +195,7 @@ impl NodeConfig {
             drain: Duration::from_secs(120),
             shutdown_bound: Duration::from_secs(10),
             pause_when_stopping: true,
-            pause_when_unwell: true,
+            pause_when_breaker_open: true,
             low_balance_proofs: 20,
             nats: None,
         }

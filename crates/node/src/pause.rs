@@ -2,7 +2,7 @@
 //!
 //! The state is the chain's and the outbox's alone. Who paused is told by the transaction: what this node signs is on disk before
 //! it is sent ([`crate::store::IntentTable`]), and whatever else pauses or resumes the prover is its operator's word
-//! ([`crate::facts::Standing`]). So no order of receipts, events, reorgs and restarts leaves a mark that outlives what it was
+//! ([`crate::facts::ProverStatus`]). So no order of receipts, events, reorgs and restarts leaves a mark that outlives what it was
 //! about.
 
 use alloy::primitives::Address;
@@ -217,7 +217,7 @@ mod tests {
 
         fn turn(&self) -> Turn {
             let facts = self.facts();
-            let standing = facts.standing(ME);
+            let standing = facts.prover_status(ME);
             let last = self.signed.last().copied();
             let coming = last.filter(|tx| {
                 let seen = self.receipts.iter().find(|(hash, _)| *hash == tx.hash);

@@ -7,8 +7,8 @@ use provery_mechanisms::draw::Record;
 use provery_types::{Event, LoggedEvent, Slot, Terms, text};
 
 use crate::record::{
-    At, Cost, MarketHistory, Outcome, Payout, PayoutKind, Pending, ProverHistory, Signer, Slash, SlotRecord,
-    Split, Stake, Standing,
+    At, ChainStatus, Cost, MarketHistory, Outcome, Payout, PayoutKind, Pending, ProverHistory, Signer, Slash,
+    SlotRecord, Split, Stake,
 };
 use crate::totals::{Share, Totals, signed};
 
@@ -187,7 +187,7 @@ impl History {
                     passed_over: market.passed_over.remove(&slot.id).unwrap_or_default(),
                     outcome: Outcome::Open,
                     pending: None,
-                    standing: Standing::Open,
+                    chain_status: ChainStatus::Open,
                     settled: false,
                 };
                 market.slots.insert(slot.id, opened);
@@ -243,7 +243,7 @@ impl History {
             Event::SlotResolved { market, id, premium } => self.resolve(here, *market, *id, *premium),
             Event::SlotEstablished { market, id, claim } => {
                 self.markets.entry(*market).or_default().established = (*id, *claim);
-                self.with_slot(*market, *id, |slot| slot.standing = Standing::Established);
+                self.with_slot(*market, *id, |slot| slot.chain_status = ChainStatus::Established);
                 self.settle(*market, *id);
             }
             Event::ChainCut { market, id, .. } => {
@@ -253,7 +253,7 @@ impl History {
                         .slots
                         .range_mut(id..)
                         .map(|(id, slot)| {
-                            slot.standing = Standing::Fallen;
+                            slot.chain_status = ChainStatus::Fallen;
                             *id
                         })
                         .collect(),
@@ -432,8 +432,8 @@ impl History {
 
     fn signer(&mut self, here: At, prover: Address, key: Address, allowed: bool) {
         let signers = &mut self.provers.entry(prover).or_default().signers;
-        let standing = signers.iter_mut().find(|it| it.key == key && it.until.is_none());
-        match (allowed, standing) {
+        let chain_status = signers.iter_mut().find(|it| it.key == key && it.until.is_none());
+        match (allowed, chain_status) {
             (true, None) => signers.push(Signer { key, since: here, until: None }),
             (false, Some(signer)) => signer.until = Some(here),
             (true, Some(_)) | (false, None) => {}
@@ -444,7 +444,7 @@ impl History {
     fn settle(&mut self, market: U256, id: u64) {
         let Some(record) = self.markets.get(&market).and_then(|market| market.slots.get(&id)) else { return };
         let chained = self.terms.get(&record.terms_hash).is_none_or(|terms| terms.chain != 0);
-        let stands = chained && record.standing == Standing::Open && record.outcome.payee().is_some();
+        let stands = chained && record.chain_status == ChainStatus::Open && record.outcome.payee().is_some();
         if record.settled || record.outcome.is_open() || record.is_pending() || stands {
             return;
         }

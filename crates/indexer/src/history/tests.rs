@@ -165,7 +165,7 @@ fn a_held_slash_keeps_the_bond_until_it_is_resolved() {
     assert_eq!(history.bonded(PROVER, MARKET), bond + bond);
     let market = &history.markets[&MARKET];
     assert!(market.slots[&2].is_held());
-    assert_eq!(market.premise(&market.slots[&2].slot), Standing::Open);
+    assert_eq!(market.premise(&market.slots[&2].slot), ChainStatus::Open);
 
     let resolved = |premium: u64| {
         let resolved = Event::SlotResolved { market: MARKET, id: 2, premium: U256::from(premium) };
@@ -191,8 +191,11 @@ fn what_builds_on_a_slot_falls_with_it() {
     events.extend(log(vec![link(1, 0), link(2, 1), link(3, 2), established, cut, link(4, 1), dropped]));
     let history = History::replay(&events);
     let market = &history.markets[&MARKET];
-    let standing: Vec<_> = market.slots.values().map(|slot| slot.standing).collect();
-    assert_eq!(standing, [Standing::Established, Standing::Fallen, Standing::Fallen, Standing::Open]);
+    let chain_status: Vec<_> = market.slots.values().map(|slot| slot.chain_status).collect();
+    assert_eq!(
+        chain_status,
+        [ChainStatus::Established, ChainStatus::Fallen, ChainStatus::Fallen, ChainStatus::Open]
+    );
     assert!(matches!(market.slots[&3].outcome, Outcome::Dropped { .. }));
     assert_eq!(history.bonded(PROVER, MARKET), U256::from(90), "one of four bonds is free");
 }

@@ -11,14 +11,14 @@ use crate::facts::{Ending, SlotFact, SlotKey};
 
 /// A bid or a ticket that its mechanism has not decided about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct OpenBid {
     /// Asset wei that are burned unless it is seen through by a prover that is able.
     bid_bond: u128,
     /// Asset wei that the slot itself takes of the exposure, once it is won.
     slot_bond: U256,
 }
 
-impl Standing {
+impl OpenBid {
     /// Whether seeing it through saves what is worth a slot's bond.
     pub fn saves(&self, bond: U256) -> bool {
         U256::from(self.bid_bond) >= bond
@@ -27,38 +27,38 @@ impl Standing {
 
 impl Book {
     /// This node's bids, and this prover's tickets, by the slots that they are for.
-    pub(super) fn standing(&self, policy: &Policy) -> BTreeMap<SlotKey, Standing> {
+    pub(super) fn open_bids(&self, policy: &Policy) -> BTreeMap<SlotKey, OpenBid> {
         let open = self.facts.slots().map(|(key, _)| key).filter(|key| self.serves(key.market));
         let open = open.filter_map(|key| Some((key, self.bid(key, policy)?)));
         let coming = self.facts.markets().filter(|market| self.serves(*market)).filter_map(|market| {
             let key = SlotKey { market, id: self.facts.next_slot(market) };
-            Some((key, self.standing_for(key, self.facts.market_terms(market)?, policy)?))
+            Some((key, self.open_bid_for(key, self.facts.market_terms(market)?, policy)?))
         });
         open.chain(coming).collect()
     }
 
     /// What of this node's stands for an open slot that nobody holds yet.
-    pub(super) fn bid(&self, key: SlotKey, policy: &Policy) -> Option<Standing> {
+    pub(super) fn bid(&self, key: SlotKey, policy: &Policy) -> Option<OpenBid> {
         let fact = self.facts.slot(key)?;
         let undecided = fact.slot.prover.is_zero() && policy.now < fact.slot.exclusiveUntil.to::<u64>();
         let (_, terms) = self.open_slot(key).filter(|_| undecided)?;
-        self.standing_for(key, terms, policy)
+        self.open_bid_for(key, terms, policy)
     }
 
-    fn standing_for(&self, key: SlotKey, terms: &Terms, policy: &Policy) -> Option<Standing> {
+    fn open_bid_for(&self, key: SlotKey, terms: &Terms, policy: &Policy) -> Option<OpenBid> {
         let log = self.facts.log(key, terms.mechanism);
-        let bid_bond = self.mechanism(terms.mechanism)?.standing(terms, self.me, policy.key, log)?;
-        Some(Standing { bid_bond, slot_bond: terms.bond.to::<U256>() })
+        let bid_bond = self.mechanism(terms.mechanism)?.open_bid(terms, self.me, policy.key, log)?;
+        Some(OpenBid { bid_bond, slot_bond: terms.bond.to::<U256>() })
     }
 
     /// Asset wei that are burned if a slot's bid is not seen through.
     pub fn bid_at_stake(&self, key: SlotKey, policy: &Policy) -> U256 {
-        self.bid(key, policy).map(|standing| U256::from(standing.bid_bond)).unwrap_or_default()
+        self.bid(key, policy).map(|open_bids| U256::from(open_bids.bid_bond)).unwrap_or_default()
     }
 
     /// How many bids and tickets are out.
     pub fn bids_out(&self, policy: &Policy) -> usize {
-        self.standing(policy).len()
+        self.open_bids(policy).len()
     }
 
     /// Asset wei that may be bonded in a market on top of what is, and of what may be won; nothing if this prover is not in its
@@ -66,7 +66,7 @@ impl Book {
     pub(super) fn room(
         &self,
         market: U256,
-        standing: &BTreeMap<SlotKey, Standing>,
+        open_bids: &BTreeMap<SlotKey, OpenBid>,
         policy: &Policy,
     ) -> Option<U256> {
         if !self.facts.in_draws(market, self.me) {
@@ -78,7 +78,7 @@ impl Book {
             .slots()
             .filter(|(key, fact)| key.market == market && self.bonds(fact))
             .filter_map(|(_, fact)| Some(self.facts.terms(fact.terms_hash)?.bond.to::<U256>()));
-        let hoped = standing.iter().filter(|(key, _)| key.market == market).map(|(_, it)| it.slot_bond);
+        let hoped = open_bids.iter().filter(|(key, _)| key.market == market).map(|(_, it)| it.slot_bond);
         let taken = bonded.chain(hoped).fold(U256::ZERO, U256::saturating_add);
         Some(free_exposure(commitment.units, commitment.exposure, policy.stake_unit, taken))
     }

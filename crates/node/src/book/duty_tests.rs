@@ -85,7 +85,7 @@ fn a_bid_is_not_revealed_for_what_cannot_be_proven_if_that_risks_more_than_it_sa
         world.terms.mechanismParams = B256::from(params.pack());
         book.block(block(1), &world.beginning()).expect("stored");
         book.block(block(2), &world.post(2, Address::ZERO, None)).expect("stored");
-        let (_, commit) = book.errands(&policy(1_010)).remove(0);
+        let (_, commit) = book.actions(&policy(1_010)).remove(0);
         let memo = <provery_bindings::SealedBidAuction::commitCall as alloy::sol_types::SolCall>::abi_decode(
             &commit.data,
         )

@@ -42,7 +42,7 @@ fn crowded(path: &std::path::Path) -> (Book, World) {
 fn pass(book: &mut Book, policy: &Policy) {
     book.overload(policy, false);
     book.decide(policy).expect("decided");
-    book.errands(policy);
+    book.actions(policy);
     book.due(policy);
     book.concerns(&Bounds::default(), policy, true, U256::from(1_000));
     crate::observe::disk::slots(book.work(), ME, |_| None);

@@ -20,9 +20,9 @@ use crate::store::{Changes, KEEP_BLOCKS, Loaded, Store, StoreError, StoredProof,
 
 mod bids;
 mod compact;
+mod decisions;
 mod duty;
 mod ends;
-mod outlook;
 mod past;
 mod queue;
 mod terms;
@@ -30,13 +30,15 @@ mod trade;
 mod turns;
 mod untold;
 
+pub use decisions::Unfinished;
 pub use duty::Gap;
 pub use ends::Due;
-pub use outlook::Unfinished;
 pub use past::Past;
-pub use terms::{Concern, MarketOutlook};
+pub use terms::{Concern, MarketDecision};
 pub use untold::Untold;
 
+#[cfg(test)]
+mod action_tests;
 #[cfg(test)]
 mod compact_tests;
 #[cfg(test)]
@@ -45,8 +47,6 @@ mod duty_tests;
 mod effort_tests;
 #[cfg(test)]
 mod ends_tests;
-#[cfg(test)]
-mod errand_tests;
 #[cfg(test)]
 mod past_tests;
 #[cfg(test)]

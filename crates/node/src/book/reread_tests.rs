@@ -37,7 +37,7 @@ fn act(book: &mut Book, chance: &mut Chance) {
 
 /// Pauses and resumptions of this prover, by this node or by its operator.
 fn turn(number: u64, book: &Book, chance: &mut Chance) -> Option<LoggedEvent> {
-    let paused = book.facts().standing(ME).paused;
+    let paused = book.facts().prover_status(ME).paused;
     if chance.below(3) > 0 {
         return None;
     }

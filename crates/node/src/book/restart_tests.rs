@@ -201,8 +201,8 @@ fn a_pause_that_turns_out_to_be_of_a_node_before_holds_nobody_out() {
     book.block(block(2), &[World::at(2, 0, Event::ProverPaused { prover: ME })]).expect("stored");
     let hash = book.facts().held_out_by(ME).expect("taken for the operator's");
     book.own_turn(hash).expect("stored");
-    assert!(book.facts().standing(ME).paused && !book.facts().held_out(ME));
+    assert!(book.facts().prover_status(ME).paused && !book.facts().held_out(ME));
     drop(book);
     let (book, _) = open(directory.path());
-    assert!(book.facts().standing(ME).paused && !book.facts().held_out(ME));
+    assert!(book.facts().prover_status(ME).paused && !book.facts().held_out(ME));
 }

@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 
 use alloy::primitives::U256;
-use provery_mechanisms::acceptance::{Bounds, Outlook, exposure_for, outlook};
+use provery_mechanisms::acceptance::{Bounds, TermsDecision, exposure_for, terms_decision};
 use provery_mechanisms::view::expires_at;
 
 use super::{Book, Gap, Policy};
@@ -14,13 +14,13 @@ use crate::slots::SlotStage;
 
 /// What is coming in a market.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MarketOutlook {
+pub struct MarketDecision {
     pub market: U256,
     pub commitment: Commitment,
-    pub terms: Outlook,
+    pub terms: TermsDecision,
 }
 
-impl MarketOutlook {
+impl MarketDecision {
     /// The versions to accept now, if there are more.
     pub fn versions(&self) -> Option<RangeInclusive<u32>> {
         Some(self.commitment.from_version..=self.terms.extend_to?)
@@ -112,7 +112,7 @@ impl Concern {
 
 impl Book {
     /// The markets that this prover has stake behind, and whether their terms are going to change.
-    pub fn outlooks(&self, bounds: &Bounds, minimum_reward: u128) -> Vec<MarketOutlook> {
+    pub fn decisions(&self, bounds: &Bounds, minimum_reward: u128) -> Vec<MarketDecision> {
         let mine = self.facts.leaves(self.me).into_iter();
         let served = mine.map(|(market, _)| market).filter(|market| self.serves(*market));
         served
@@ -124,8 +124,9 @@ impl Book {
                 let accepted = self.facts.terms_of_version(market, commitment.to_version);
                 let announced = self.facts.announced_terms(market).map(|(terms, _)| terms);
                 let coming: Vec<_> = self.facts.market_terms(market).into_iter().chain(announced).collect();
-                let terms = outlook(bounds, (commitment.to_version, accepted), &coming, minimum_reward);
-                Some(MarketOutlook { market, commitment, terms })
+                let terms =
+                    terms_decision(bounds, (commitment.to_version, accepted), &coming, minimum_reward);
+                Some(MarketDecision { market, commitment, terms })
             })
             .collect()
     }
@@ -142,7 +143,7 @@ impl Book {
         concerns.extend(self.late(policy));
         concerns.extend(self.unprovable_markets());
         concerns.extend(self.suspensions());
-        for MarketOutlook { market, commitment, terms } in self.outlooks(bounds, policy.minimum_reward) {
+        for MarketDecision { market, commitment, terms } in self.decisions(bounds, policy.minimum_reward) {
             let why = terms.refused.map(|(version, refusal)| (version, refusal.reason()));
             let why = why.or_else(|| {
                 let version = terms.extend_to.filter(|_| !may_accept)?;

@@ -46,10 +46,10 @@ fn fast() -> Policy {
 fn announced_terms_within_the_bounds_are_accepted_ahead() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (mut book, world) = begun(directory.path());
-    assert_eq!(book.outlooks(&BOUNDS, 0)[0].versions(), None);
+    assert_eq!(book.decisions(&BOUNDS, 0)[0].versions(), None);
     let next = Terms { version: 2, exclusiveWindow: 60, ..world.terms.clone() };
     book.block(block(2), &[announce(2, 9_000, &next)]).expect("stored");
-    assert_eq!(book.outlooks(&BOUNDS, 0)[0].versions(), Some(1..=2));
+    assert_eq!(book.decisions(&BOUNDS, 0)[0].versions(), Some(1..=2));
     assert_eq!(codes(&mut book, &fast(), true), [""; 0]);
     assert_eq!(codes(&mut book, &fast(), false), [Concern::TERMS_NOT_ACCEPTED], "a submitter cannot");
 
@@ -62,7 +62,7 @@ fn announced_terms_within_the_bounds_are_accepted_ahead() {
         to_version: 2,
     };
     book.block(block(3), &[World::at(3, 0, accepted)]).expect("stored");
-    assert_eq!(book.outlooks(&BOUNDS, 0)[0].versions(), None);
+    assert_eq!(book.decisions(&BOUNDS, 0)[0].versions(), None);
     assert_eq!(codes(&mut book, &fast(), false), [""; 0]);
 }
 
@@ -72,9 +72,9 @@ fn terms_beyond_a_bound_are_not_accepted_and_nothing_is_expected_of_them() {
     let (mut book, mut world) = begun(directory.path());
     let next = Terms { version: 2, exclusiveWindow: 59, ..world.terms.clone() };
     book.block(block(2), &[announce(2, 9_000, &next)]).expect("stored");
-    let outlook = book.outlooks(&BOUNDS, 0)[0];
-    assert_eq!(outlook.versions(), None);
-    assert_eq!(outlook.terms.refused, Some((2, Refusal::Crossed("accept_min_window"))));
+    let decision = book.decisions(&BOUNDS, 0)[0];
+    assert_eq!(decision.versions(), None);
+    assert_eq!(decision.terms.refused, Some((2, Refusal::Crossed("accept_min_window"))));
     assert_eq!(codes(&mut book, &fast(), true), [Concern::TERMS_NOT_ACCEPTED]);
     // Two proofs of 40 seconds are too many for a window of 59, if a third were drawn; none can be under the new terms.
     for number in [3, 4] {

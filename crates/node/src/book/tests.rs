@@ -43,7 +43,7 @@ pub(super) fn mined_world() -> World {
 }
 
 pub(super) fn kinds(book: &mut Book, policy: &Policy) -> Vec<(u64, &'static str)> {
-    book.errands(policy).into_iter().map(|(key, errand)| (key.id, errand.kind)).collect()
+    book.actions(policy).into_iter().map(|(key, action)| (key.id, action.kind)).collect()
 }
 
 pub(super) fn key(id: u64) -> SlotKey {

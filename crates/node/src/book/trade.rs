@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use provery_mechanisms::hand_over::{self, Ground};
-use provery_mechanisms::{Errand, SlotView};
+use provery_mechanisms::{MechanismAction, SlotView};
 
 use super::{Book, Gap, Policy};
 use crate::facts::{Premise, SlotKey};
@@ -38,13 +38,13 @@ impl Book {
         Some(Ground { established, known })
     }
 
-    pub(super) fn hand_over_errand(
+    pub(super) fn transfer_action(
         &self,
         key: SlotKey,
         view: &SlotView<'_>,
         policy: &Policy,
         ground: Ground,
-    ) -> Option<Errand> {
+    ) -> Option<MechanismAction> {
         let slot_transfers = self.deployment.slot_transfers();
         let stage = self.work.get(&key)?.work.stage;
         // Its bond is not at stake: nobody need be paid to take it.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy::primitives::{Address, B256, LogData, U256};
 use provery_mechanisms::hand_over::TransferOffer;
-use provery_mechanisms::upkeep::{Leaf, Standing};
+use provery_mechanisms::upkeep::{Leaf, ProverStatus};
 use provery_types::{Deployment, Event, LoggedEvent, Slot, SlotExt as _, Terms};
 use provery_workloads::{Refusal, Tracked, Workloads};
 
@@ -180,7 +180,7 @@ pub struct Facts {
     logs: BTreeMap<(SlotKey, Address), Vec<LogData>>,
     /// The newest slot of each market.
     newest: BTreeMap<U256, u64>,
-    /// Standing offers to hand a slot over, by digest.
+    /// ProverStatus offers to hand a slot over, by digest.
     offers: BTreeMap<SlotKey, BTreeMap<B256, TransferOffer>>,
     /// How far the numbers of slots and of posted blocks were told.
     told: told::Told,
@@ -323,7 +323,7 @@ impl Facts {
         newest.unwrap_or_default().saturating_add(1)
     }
 
-    /// Standing offers to hand a slot over.
+    /// ProverStatus offers to hand a slot over.
     pub fn offers(&self, key: SlotKey) -> impl Iterator<Item = &TransferOffer> {
         self.offers.get(&key).into_iter().flat_map(BTreeMap::values)
     }
@@ -374,9 +374,12 @@ impl Facts {
     }
 
     /// A prover's record, as events tell it.
-    pub fn standing(&self, prover: Address) -> Standing {
+    pub fn prover_status(&self, prover: Address) -> ProverStatus {
         let known = self.provers.get(&prover);
-        known.map_or_else(Standing::default, |it| Standing { registered: it.id != 0, paused: it.paused })
+        known.map_or_else(ProverStatus::default, |it| ProverStatus {
+            registered: it.id != 0,
+            paused: it.paused,
+        })
     }
 
     /// Whether whoever is not this node last said that a prover is out of the draws.

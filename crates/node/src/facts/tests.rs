@@ -145,13 +145,13 @@ fn a_suspension_is_one_markets() {
     assert!(compacted(&events, 1_000).suspended(MARKET, ME));
     // The end of a pause ends no suspension.
     events.push(World::at(4, 0, Event::ProverPaused { prover: ME }));
-    assert!(!fold(&events).standing(ME).active());
+    assert!(!fold(&events).prover_status(ME).active());
     events.push(World::at(5, 0, Event::ProverResumed { prover: ME }));
     let facts = fold(&events);
-    assert!(facts.standing(ME).active() && facts.suspended(MARKET, ME));
+    assert!(facts.prover_status(ME).active() && facts.suspended(MARKET, ME));
     events.push(World::at(6, 0, Event::ProverReinstated { prover: ME, market: MARKET }));
     for facts in [fold(&events), compacted(&events, 1_000)] {
-        assert!(!facts.suspended(MARKET, ME) && facts.standing(ME).active());
+        assert!(!facts.suspended(MARKET, ME) && facts.prover_status(ME).active());
     }
 }
 
@@ -262,7 +262,7 @@ fn an_operators_word_outlives_the_nodes_own_pauses() {
         events.iter().for_each(|logged| {
             facts.apply(logged);
         });
-        (facts.standing(ME).paused, facts.held_out(ME), facts)
+        (facts.prover_status(ME).paused, facts.held_out(ME), facts)
     };
     let mut events = World::new().beginning();
     for (at, by_node, paused, seen) in [

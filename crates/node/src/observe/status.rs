@@ -93,7 +93,7 @@ pub struct NodeStatus {
 pub struct PauseStatus {
     /// node or operator.
     pub by: String,
-    /// What the node waits for: stopping, unwell, low_balance, fees, overloaded, not_taking, or coming_back.
+    /// What the node waits for: stopping, breaker_open, low_balance, fees, overloaded, not_taking, or coming_back.
     pub why: Option<String>,
 }
 
@@ -253,7 +253,7 @@ fn paused(pause: &PauseStatus) -> &'static str {
     match (pause.by.as_str(), pause.why.as_deref().unwrap_or_default()) {
         ("operator", _) => "paused_by_operator",
         (_, "stopping") => "paused_by_node: stopping",
-        (_, "unwell") => "paused_by_node: unwell",
+        (_, "breaker_open") => "paused_by_node: breaker_open",
         (_, "low_balance") => "paused_by_node: low_balance",
         (_, "fees") => "paused_by_node: fees",
         (_, "overloaded") => "paused_by_node: overloaded",

@@ -1,7 +1,7 @@
 //! What may end in a slash and is not about one slot: said before it does, with what to do.
 
 use super::Service;
-use super::away::Absence;
+use super::pause_reason::PauseReason;
 use crate::book::{Concern, unix_millis};
 use crate::facts::SlotKey;
 
@@ -57,9 +57,9 @@ fn alarms(signs: &Signs) -> Vec<Concern> {
             ),
         ));
     }
-    for (key, errand) in &signs.late_bids {
+    for (key, action) in &signs.late_bids {
         let message = format!(
-            "the bid for slot {key} waits for its `{errand}`, and its bond is lost in seconds: see to the endpoints and the key's \
+            "the bid for slot {key} waits for its `{action}`, and its bond is lost in seconds: see to the endpoints and the key's \
              gas funds"
         );
         alarms.push(Concern {
@@ -124,18 +124,18 @@ fn alarms(signs: &Signs) -> Vec<Concern> {
 impl Service {
     pub(super) fn alarms(&self) -> Vec<Concern> {
         let outbox = self.sender.status();
-        let standing = self.book.facts().standing(self.config.prover);
-        let held_out_by = self.book.facts().held_out_by(self.config.prover).filter(|_| standing.paused);
-        let leaving = match self.absence() {
-            Some(Absence::Stopping) => self.stays_in_draws().then_some(Absence::Stopping),
-            absence => absence.filter(|_| self.config.upkeep && standing.active()),
+        let prover_status = self.book.facts().prover_status(self.config.prover);
+        let held_out_by = self.book.facts().held_out_by(self.config.prover).filter(|_| prover_status.paused);
+        let leaving = match self.pause_reason() {
+            Some(PauseReason::Stopping) => self.stays_in_draws().then_some(PauseReason::Stopping),
+            pause_reason => pause_reason.filter(|_| self.config.upkeep && prover_status.active()),
         };
         alarms(&Signs {
             connected: self.chain.rpc().endpoints().iter().any(|endpoint| endpoint.up),
             disputed: self.feed.health.borrow().disputed,
             at_stake: self.book.at_stake(),
             late_bids: self.late_bids.clone(),
-            to_leave: leaving.map(Absence::name),
+            to_leave: leaving.map(PauseReason::name),
             trouble: self.pause_trouble.as_ref().map(|trouble| trouble.message.clone()),
             key: self.sender.address().to_string(),
             foreign: (outbox.foreign_nonces, unix_millis().saturating_sub(outbox.foreign_at_ms)),

@@ -8,9 +8,9 @@ use provery_mechanisms::view::expires_at;
 use provery_txmgr::Waiting;
 use provery_types::{Slot, Terms};
 
-use super::away::Absence;
+use super::pause_reason::PauseReason;
 use super::upkeep::Task;
-use super::{Service, worth};
+use super::{Service, fee_budget};
 use crate::book::Policy;
 use crate::facts::SlotKey;
 use crate::pause::{PAUSE, RESUME};
@@ -52,8 +52,8 @@ fn in_line(mut waiting: Vec<(String, Spending)>) -> Vec<(String, Spending)> {
 }
 
 impl Service {
-    fn rate(&self) -> worth::Rate {
-        worth::Rate::new(self.tunables().gas_wei_per_asset, self.chain.asset().decimals())
+    fn rate(&self) -> fee_budget::Rate {
+        fee_budget::Rate::new(self.tunables().gas_wei_per_asset, self.chain.asset().decimals())
     }
 
     /// A proof: a part of what it earns and saves; all of it when time runs out.
@@ -62,14 +62,14 @@ impl Service {
         let until = if held { slot.exclusiveUntil.to::<u64>() } else { expires_at(slot, terms) };
         let urgent = now.saturating_add(URGENT) >= until;
         let at_stake = held && !self.book.fell(SlotKey::of(slot));
-        let worth = worth::of_proof(slot, terms, at_stake, now);
-        let bps = if urgent { worth::ALL } else { self.tunables().budget_bps };
+        let worth = fee_budget::of_proof(slot, terms, at_stake, now);
+        let bps = if urgent { fee_budget::ALL } else { self.tunables().budget_bps };
         let reserve = if at_stake { U256::ZERO } else { self.funds.kept_back() };
         Spending { budget: Some(self.rate().wei(worth, bps)), reserve, due: Some(until) }
     }
 
     /// What furthers the hold on a slot, or sees a bid through.
-    pub(super) fn errand_spending(&self, key: SlotKey, kind: &str, policy: &Policy) -> Spending {
+    pub(super) fn action_spending(&self, key: SlotKey, kind: &str, policy: &Policy) -> Spending {
         let coming = || self.book.facts().market_terms(key.market);
         let terms = self.book.open_slot(key).map(|(_, terms)| terms).or_else(coming);
         let price = terms.map(|terms| terms.price.to::<U256>()).unwrap_or_default();
@@ -78,7 +78,7 @@ impl Service {
             _ => U256::ZERO,
         };
         let reserve = if saved.is_zero() { self.funds.kept_back() } else { U256::ZERO };
-        let budget = self.rate().wei(worth::of_errand(price, saved), worth::ALL);
+        let budget = self.rate().wei(fee_budget::of_mechanism_action(price, saved), fee_budget::ALL);
         Spending { budget: Some(budget), reserve, due: None }
     }
 
@@ -89,20 +89,23 @@ impl Service {
         let worth = match task {
             Task::Pause => self.exposed(),
             Task::Resume | Task::Reinstate(_) | Task::Sync(_) | Task::Accept(_) => {
-                worth::of_being_drawn(self.best_price(), waited, self.upkeep.epoch_length())
+                fee_budget::of_being_drawn(self.best_price(), waited, self.upkeep.epoch_length())
             }
             Task::Expire(key) | Task::Resolve(key) | Task::Drop(key) => self.bound_in(*key) / U256::from(10),
             Task::Withdraw => self.upkeep.seen().map(|seen| seen.credit / U256::from(10)).unwrap_or_default(),
             Task::Seed(_) => self.best_price() / U256::from(10),
-            Task::Errand(..) => U256::ZERO,
+            Task::MechanismAction(..) => U256::ZERO,
         };
-        let by_worth = self.rate().wei(worth, worth::ALL);
+        let by_worth = self.rate().wei(worth, fee_budget::ALL);
         // Nothing is known of the key's funds at first.
         let budget = self.funds.balance().map(|balance| by_worth.max(balance / U256::from(100)));
         let reserve = if *task == Task::Pause { U256::ZERO } else { self.funds.kept_back() };
         let urgent = *task == Task::Pause
-            && matches!(self.absence(), Some(Absence::Stopping | Absence::Unwell | Absence::Broke));
-        Spending { budget, reserve, due: urgent.then(|| self.pace.now()) }
+            && matches!(
+                self.pause_reason(),
+                Some(PauseReason::Stopping | PauseReason::BreakerOpen | PauseReason::LowBalance)
+            );
+        Spending { budget, reserve, due: urgent.then(|| self.chain_clock.now()) }
     }
 
     /// Asset wei that draws may bond while this prover is in them.
@@ -126,7 +129,7 @@ impl Service {
 
     /// The same in wei of the chain's currency.
     pub(super) fn best_pay(&self) -> U256 {
-        self.rate().wei(self.best_price(), worth::ALL)
+        self.rate().wei(self.best_price(), fee_budget::ALL)
     }
 
     /// Asset wei that are this prover's once a slot ends: its bond, and about what it is paid.
@@ -156,7 +159,7 @@ impl Service {
         }
         for (task, tag, waited) in self.upkeep.under_way() {
             let spending = match task {
-                Task::Errand(key, kind) => self.errand_spending(*key, kind, policy),
+                Task::MechanismAction(key, kind) => self.action_spending(*key, kind, policy),
                 task => self.upkeep_spending(task, waited),
             };
             worth.insert(tag.to_owned(), spending);
@@ -181,7 +184,7 @@ pub(super) fn proof_tag(slot: &Slot) -> String {
     format!("prove:{}:{}:{}", slot.market, slot.id, slot.statement)
 }
 
-pub(super) fn errand_tag(key: SlotKey, kind: &str) -> String {
+pub(super) fn action_tag(key: SlotKey, kind: &str) -> String {
     format!("{kind}:{}:{}", key.market, key.id)
 }
 

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 
 use super::Service;
 use super::upkeep::Task;
-use crate::book::{Concern, MarketOutlook};
+use crate::book::{Concern, MarketDecision};
 use crate::error::NodeError;
 
 impl Service {
@@ -17,9 +17,9 @@ impl Service {
         self.sender.address() == self.config.prover
     }
 
-    fn outlooks(&self) -> Vec<MarketOutlook> {
+    fn decisions(&self) -> Vec<MarketDecision> {
         let tunables = self.tunables();
-        self.book.outlooks(&tunables.accept, tunables.minimum_reward)
+        self.book.decisions(&tunables.accept, tunables.minimum_reward)
     }
 
     /// Markets whose coming terms are to be accepted.
@@ -27,16 +27,16 @@ impl Service {
         if !self.is_prover() {
             return Vec::new();
         }
-        let outlooks = self.outlooks().into_iter();
-        let ready = |it: &MarketOutlook| it.versions().is_some() && self.book.lack(it.market).is_none();
-        outlooks.filter(ready).map(|it| Task::Accept(it.market)).collect()
+        let decisions = self.decisions().into_iter();
+        let ready = |it: &MarketDecision| it.versions().is_some() && self.book.lack(it.market).is_none();
+        decisions.filter(ready).map(|it| Task::Accept(it.market)).collect()
     }
 
     /// The same stake behind a market, for more versions of its terms.
     pub(super) fn accept(&self, market: U256) -> Option<Call> {
-        let outlook = self.outlooks().into_iter().find(|it| it.market == market)?;
-        let (units, exposure) = (outlook.commitment.units, outlook.commitment.exposure);
-        let versions = outlook.versions()?;
+        let decision = self.decisions().into_iter().find(|it| it.market == market)?;
+        let (units, exposure) = (decision.commitment.units, decision.commitment.exposure);
+        let versions = decision.versions()?;
         info!(%market, to_version = versions.end(), "terms are accepted");
         Some(self.chain.calls().allocate(market, U256::from(units), U256::from(exposure), versions))
     }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::Service;
-use super::away::Absence;
+use super::pause_reason::PauseReason;
 use crate::earning::{Pause, Served, Shortfall, Situation, shortfalls};
 
 /// How often deposits are read.
@@ -57,14 +57,14 @@ impl Service {
     pub(super) fn situation(&self) -> Situation {
         let tunables = self.tunables();
         let (me, facts) = (self.config.prover, self.book.facts());
-        let standing = facts.standing(me);
+        let prover_status = facts.prover_status(me);
         let served = |rollup: &&RollupRecord| self.book.serves(rollup.market);
         let rollups = self.chain.deployment().rollups.iter();
         Situation {
             prover: me,
             pool: self.pool,
-            registered: standing.registered,
-            pause: standing.paused.then(|| self.pause()),
+            registered: prover_status.registered,
+            pause: prover_status.paused.then(|| self.pause()),
             taking: tunables.taking,
             rescue: tunables.rescue,
             mine: self.config.puzzle.is_some(),
@@ -80,7 +80,7 @@ impl Service {
         if self.book.facts().held_out(self.config.prover) {
             Pause::Operator
         } else {
-            Pause::Node(self.absence().map(Absence::name))
+            Pause::Node(self.pause_reason().map(PauseReason::name))
         }
     }
 

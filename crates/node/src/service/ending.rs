@@ -6,7 +6,7 @@ use serde_json::json;
 use tracing::{error, info, warn};
 
 use super::upkeep::Task;
-use super::{Service, away};
+use super::{Service, pause_reason};
 use crate::book::Unfinished;
 use crate::error::NodeError;
 
@@ -59,13 +59,14 @@ impl Service {
         info!("node is stopping");
         self.workers.abandon_all();
         self.stop_mining();
-        self.start_deliveries(self.pace.now())?;
+        self.start_deliveries(self.chain_clock.now())?;
         let deadline = Instant::now() + self.config.shutdown_bound;
         if !self.caught_up() {
             let (chain, prover) = (self.chain.clone(), self.config.prover);
             // The rest of the bound is for the pause.
-            let answered = away::ask_whether_drawn(&chain, prover, self.config.shutdown_bound / 2).await;
-            self.drawn = Some(away::is_drawn(answered, self.known_drawn()));
+            let answered =
+                pause_reason::ask_whether_drawn(&chain, prover, self.config.shutdown_bound / 2).await;
+            self.drawn = Some(pause_reason::is_drawn(answered, self.known_drawn()));
         }
         if self.stays_in_draws() && !self.turn().coming.unwrap_or(false) && self.upkeep.may(&Task::Pause) {
             self.send_pause();

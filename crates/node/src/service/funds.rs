@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use alloy::primitives::{Bytes, U256};
 use tracing::warn;
 
-use super::worth::{self, PROOF_GAS};
+use super::fee_budget::{self, PROOF_GAS};
 
 /// Gas of a pause, rounded up.
 pub(super) const PAUSE_GAS: u64 = 80_000;
 /// Proofs below which the prover leaves the draws: what it may hold already must still be paid for.
-const BROKE_BELOW: u64 = 4;
+const TOO_LOW_BELOW: u64 = 4;
 /// Proofs from which on it comes back: a pause and a resumption cost gas, too.
-const WELL_FROM: u64 = 2 * BROKE_BELOW;
+const WELL_FROM: u64 = 2 * TOO_LOW_BELOW;
 /// How often the same warning is said.
 const SAY_EVERY: Duration = Duration::from_secs(600);
 
@@ -27,7 +27,7 @@ pub(super) struct Funds {
     proof_gas: u64,
     /// Of the last proof that was sent.
     calldata: Bytes,
-    broke: bool,
+    too_low: bool,
     said: Option<Instant>,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Needs {
 
 impl Needs {
     fn proof(&self, prices: &Prices) -> U256 {
-        worth::cost(self.proof_gas, prices.max_fee, prices.proof_surcharge)
+        fee_budget::cost(self.proof_gas, prices.max_fee, prices.proof_surcharge)
     }
 
     /// Whether something would follow from such prices, so that they are not to be believed of one endpoint.
@@ -81,8 +81,8 @@ impl Funds {
             balance: None,
             prices: Prices::default(),
             proof_gas: PROOF_GAS,
-            calldata: worth::proof_sized(),
-            broke: false,
+            calldata: fee_budget::proof_sized(),
+            too_low: false,
             said: None,
         }
     }
@@ -105,14 +105,14 @@ impl Funds {
 
     /// Wei that a proof may cost now.
     pub fn proof_cost(&self) -> U256 {
-        worth::cost(self.proof_gas, self.prices.max_fee, self.prices.proof_surcharge)
+        fee_budget::cost(self.proof_gas, self.prices.max_fee, self.prices.proof_surcharge)
     }
 
     /// A look is back, with the balance in wei. Whether a warning is due.
     pub fn looked(&mut self, balance: U256, prices: Prices) -> bool {
         (self.balance, self.prices) = (Some(balance), prices);
-        let least = if self.broke { WELL_FROM } else { BROKE_BELOW };
-        self.broke = self.proofs_left() < least.min(self.low_below);
+        let least = if self.too_low { WELL_FROM } else { TOO_LOW_BELOW };
+        self.too_low = self.proofs_left() < least.min(self.low_below);
         if !self.low() {
             self.said = None;
             return false;
@@ -141,15 +141,15 @@ impl Funds {
     }
 
     /// Whether to hold no more than what can still be delivered.
-    pub fn broke(&self) -> bool {
-        self.broke
+    pub fn too_low(&self) -> bool {
+        self.too_low
     }
 
     /// Wei that are left for a pause of the prover, whatever else is sent.
     pub fn kept_back(&self) -> U256 {
         match self.prices.max_fee {
             0 => U256::ZERO,
-            fee => worth::cost(PAUSE_GAS, fee, self.prices.pause_surcharge),
+            fee => fee_budget::cost(PAUSE_GAS, fee, self.prices.pause_surcharge),
         }
     }
 }
@@ -161,14 +161,14 @@ mod tests {
     #[test]
     fn the_warning_comes_before_the_end_and_once() {
         let mut funds = Funds::new(20);
-        assert!(!funds.low() && !funds.broke(), "nothing is known");
+        assert!(!funds.low() && !funds.too_low(), "nothing is known");
         let proofs = |count: u64| U256::from(count * PROOF_GAS * 10);
         let gas = |max_fee| Prices { max_fee, ..Prices::default() };
         assert!(!funds.looked(proofs(20), gas(10)));
         assert!(funds.looked(proofs(19), gas(10)), "low");
-        assert!(!funds.broke() && !funds.looked(proofs(18), gas(10)), "said");
-        assert!(!funds.looked(proofs(3), gas(10)) && funds.broke());
-        assert!(!funds.looked(proofs(30), gas(10)) && !funds.broke());
+        assert!(!funds.too_low() && !funds.looked(proofs(18), gas(10)), "said");
+        assert!(!funds.looked(proofs(3), gas(10)) && funds.too_low());
+        assert!(!funds.looked(proofs(30), gas(10)) && !funds.too_low());
         assert!(funds.looked(proofs(30), gas(20)), "fees rose");
         // A rollup that takes as much for the bytes as for the gas; a pause has few of them.
         let bytes = Prices {
@@ -177,7 +177,7 @@ mod tests {
             pause_surcharge: U256::from(10 * PAUSE_GAS),
         };
         let mut rollup = Funds::new(20);
-        assert!(rollup.looked(proofs(7), bytes) && rollup.broke() && rollup.proofs_left() == 3);
+        assert!(rollup.looked(proofs(7), bytes) && rollup.too_low() && rollup.proofs_left() == 3);
         assert_eq!(rollup.kept_back(), U256::from(20 * PAUSE_GAS));
         let needs = rollup.needs(proofs(1));
         assert_eq!(needs.enough(&bytes), proofs(40));
@@ -189,13 +189,13 @@ mod tests {
         let mut dear = Funds::new(20);
         dear.proof_mined(2 * PROOF_GAS);
         dear.looked(proofs(7), gas(10));
-        assert!(dear.broke() && dear.proofs_left() == 3);
+        assert!(dear.too_low() && dear.proofs_left() == 3);
         dear.proof_mined(PROOF_GAS / 2);
         assert_eq!(dear.proofs_left(), 7);
         let mut swinging = Funds::new(20);
         let broke = [4, 3, 4, 7, 8, 4].map(|count| {
             swinging.looked(proofs(count), gas(10));
-            swinging.broke()
+            swinging.too_low()
         });
         assert_eq!(broke, [false, true, true, true, false, false], "it does not come and go with each wei");
         assert!(!Funds::new(0).looked(U256::ZERO, gas(1)), "a threshold of zero is never reached");

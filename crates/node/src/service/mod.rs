@@ -1,22 +1,22 @@
 //! The loop: chain updates, finished proofs and finished sends come in; proofs and transactions go out. Everything that
 //! is decided is decided by [`crate::book`]; everything that is done is done here.
 
+mod actions;
 mod alarms;
-mod away;
 mod budgets;
+mod chain_clock;
 mod commitments;
 mod earning;
 mod ending;
-mod errands;
+pub mod fee_budget;
 mod feed;
 mod funds;
 mod grown;
 mod health;
-mod journey;
 mod lifecycle;
 pub(crate) mod margin;
 mod observe;
-mod pace;
+mod pause_reason;
 mod proofs;
 mod report;
 mod rereads;
@@ -25,9 +25,9 @@ mod rounds;
 mod said;
 mod seeds;
 mod sends;
+mod slot_timings;
 mod upkeep;
 mod whose;
-pub mod worth;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -56,21 +56,21 @@ use provery_worker::lease::Role;
 
 pub use lifecycle::{Parts, run};
 
-use away::{Absence, PauseTrouble};
+use actions::Mine;
+use chain_clock::ChainClock;
 use earning::Deposits;
-use errands::Mine;
 use feed::{Fed, Feed};
 use funds::Funds;
 use health::Health;
-use journey::Journey;
 use margin::Margin;
 use observe::Watch;
-use pace::Pace;
+use pause_reason::{PauseReason, PauseTrouble};
 use rereads::Rereads;
 use returns::Returns;
 use rounds::Rounds;
 use said::Said;
 use sends::Sent;
+use slot_timings::SlotTimings;
 use upkeep::Upkeep;
 use whose::Whose;
 
@@ -84,7 +84,7 @@ struct Service {
     book: Book,
     feed: Feed,
     workers: Workers,
-    pace: Pace,
+    chain_clock: ChainClock,
     upkeep: Upkeep,
     reporter: Arc<Reporter>,
     sends: JoinSet<Sent>,
@@ -106,9 +106,9 @@ struct Service {
     mine: Option<Mine>,
     rounds: Rounds,
     /// Where the time goes, of slots that are not over.
-    journeys: HashMap<SlotKey, Journey>,
+    slot_timings: HashMap<SlotKey, SlotTimings>,
     /// Why nothing is taken on, as last said.
-    absence: Option<Absence>,
+    pause_reason: Option<PauseReason>,
     overloaded: bool,
     /// What the operator should know, as last said.
     concerns: Vec<Concern>,
@@ -165,7 +165,7 @@ impl Service {
             book,
             feed,
             workers,
-            pace: Pace::new(config.first_estimate),
+            chain_clock: ChainClock::new(config.first_estimate),
             upkeep,
             reporter,
             sends: JoinSet::new(),
@@ -180,8 +180,8 @@ impl Service {
             margin: Margin::default(),
             mine: None,
             rounds: Rounds::default(),
-            journeys: HashMap::new(),
-            absence: None,
+            slot_timings: HashMap::new(),
+            pause_reason: None,
             overloaded: false,
             concerns: Vec::new(),
             shortfalls: Vec::new(),
@@ -272,7 +272,7 @@ impl Service {
                 let mut moved = self.book.reorg(to)?;
                 self.keep_proofs(&mut moved, head);
                 // Slots that it took back may never return.
-                self.journeys.retain(|key, _| self.book.record(*key).is_some());
+                self.slot_timings.retain(|key, _| self.book.record(*key).is_some());
                 self.reasons.retain(|key, _| self.book.record(*key).is_some());
                 self.said.forget(|key| self.book.record(key).is_none());
                 moved
@@ -314,10 +314,10 @@ impl Service {
     /// by a later time is decided anew.
     fn mind_time(&mut self) -> Result<(), NodeError> {
         let Some(head) = self.book.head() else { return Ok(()) };
-        if !self.pace.block(&head, self.chain.rpc().is_development()) {
+        if !self.chain_clock.block(&head, self.chain.rpc().is_development()) {
             return Ok(());
         }
-        warn!(block = head.number, now = self.pace.now(), "the chain's time went back");
+        warn!(block = head.number, now = self.chain_clock.now(), "the chain's time went back");
         for step in self.book.time_went_back()? {
             self.follow_up(&step);
         }
@@ -341,7 +341,7 @@ impl Service {
         }
         self.acting = true;
         if self.config.upkeep {
-            self.mind_absence();
+            self.mind_pause_reason();
         }
         let policy = self.policy();
         for (step, decision) in self.book.decide(&policy)? {
@@ -354,7 +354,7 @@ impl Service {
                 && step.after.engaged()
             {
                 self.reasons.insert(key, reason);
-                self.journeys.entry(key).or_insert_with(|| Journey::begin(unix_millis())).decided();
+                self.slot_timings.entry(key).or_insert_with(|| SlotTimings::begin(unix_millis())).decided();
             }
             self.follow_up(&step);
         }
@@ -363,7 +363,7 @@ impl Service {
         self.renew_budgets(&policy);
         self.start_proofs()?;
         self.start_deliveries(policy.now)?;
-        self.start_errands(&policy);
+        self.start_actions(&policy);
         self.start_mining(&policy);
         if self.config.upkeep {
             self.start_upkeep(policy.now);
@@ -405,13 +405,15 @@ impl Service {
     fn policy(&self) -> Policy {
         let tunables = self.tunables();
         Policy {
-            now: self.pace.now(),
-            estimated_proving_seconds: self.pace.estimate_seconds(),
+            now: self.chain_clock.now(),
+            estimated_proving_seconds: self.chain_clock.estimate_seconds(),
             rescue: tunables.rescue,
             minimum_reward: tunables.minimum_reward,
             workers: self.config.workers.max(1) as u64,
             stake_unit: self.upkeep.stake_unit(),
-            taking: !self.draining && self.absence().is_none() && self.health.taking(self.book.failing()),
+            taking: !self.draining
+                && self.pause_reason().is_none()
+                && self.health.taking(self.book.failing()),
             hand_over: tunables.hand_over,
             take_over: tunables.take_over,
             key: self.sender.address(),
@@ -431,14 +433,14 @@ impl Service {
             self.said.over(step.key);
         }
         if step.before.is_none() {
-            self.journeys.insert(step.key, Journey::begin(unix_millis()));
+            self.slot_timings.insert(step.key, SlotTimings::begin(unix_millis()));
         }
         self.report(step);
         if step.after.ended() || step.after == SlotStage::Ignored {
             self.reasons.remove(&step.key);
             // The event often comes before the receipt.
-            if self.journeys.get(&step.key).is_some_and(|journey| !journey.under_way()) {
-                self.journeys.remove(&step.key);
+            if self.slot_timings.get(&step.key).is_some_and(|timings| !timings.under_way()) {
+                self.slot_timings.remove(&step.key);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use provery_rpc::EndpointHealth;
 
 use super::Service;
-use super::away::Absence;
+use super::pause_reason::PauseReason;
 use crate::book::{Concern, unix_millis};
 use crate::config::NodeConfig;
 use crate::earning::{Situation, earns_nothing};
@@ -93,8 +93,8 @@ impl Service {
         let (slots, open, ended) = disk::slots(self.book.work(), self.config.prover, ending);
         let queue = slots.get(SlotStage::Queued.name()).copied().unwrap_or_default();
         let seen = self.upkeep.seen();
-        let absence = self.absence.map(Absence::name);
-        let unwell = !self.health.taking(self.book.failing());
+        let pause_reason = self.pause_reason.map(PauseReason::name);
+        let breaker_open = !self.health.taking(self.book.failing());
         Status {
             node: NodeStatus {
                 prover: self.config.prover,
@@ -106,12 +106,12 @@ impl Service {
                 draining: self.draining,
                 taking,
                 breaker: BreakerStatus {
-                    open: unwell,
-                    reason: self.health.reason().filter(|_| unwell).or(absence).map(str::to_owned),
+                    open: breaker_open,
+                    reason: self.health.reason().filter(|_| breaker_open).or(pause_reason).map(str::to_owned),
                     failures: self.health.failures(),
                 },
-                paused_on_chain: facts.standing(self.config.prover).paused,
-                paused: pause_status(&self.turn(), self.absence()),
+                paused_on_chain: facts.prover_status(self.config.prover).paused,
+                paused: pause_status(&self.turn(), self.pause_reason()),
                 earns_nothing: self.caught_up() && earns_nothing(situation),
             },
             chain: self.chain_status(),
@@ -164,7 +164,7 @@ impl Service {
 
 /// Whose pause keeps the prover out of the draws, or is about to, and why. A node whose own pause or resumption is not mined yet is
 /// not to be relied on.
-fn pause_status(turn: &Turn, absence: Option<Absence>) -> Option<PauseStatus> {
+fn pause_status(turn: &Turn, pause_reason: Option<PauseReason>) -> Option<PauseStatus> {
     if !turn.paused && turn.coming.is_none() {
         return None;
     }
@@ -172,7 +172,7 @@ fn pause_status(turn: &Turn, absence: Option<Absence>) -> Option<PauseStatus> {
         true => PauseStatus { by: "operator".to_owned(), why: None },
         false => PauseStatus {
             by: "node".to_owned(),
-            why: Some(absence.map_or("coming_back", Absence::name).to_owned()),
+            why: Some(pause_reason.map_or("coming_back", PauseReason::name).to_owned()),
         },
     })
 }
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_node_is_ready_once_its_own_resumption_is_mined_and_read() {
-        let says = |turn: Turn, absence| pause_status(&turn, absence).map(|it| (it.by, it.why));
+        let says = |turn: Turn, pause_reason| pause_status(&turn, pause_reason).map(|it| (it.by, it.why));
         let turn = |paused, coming| Turn { registered: true, paused, coming, held: false };
         let node = |why: &str| Some(("node".to_owned(), Some(why.to_owned())));
         assert_eq!(says(turn(false, None), None), None);
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(says(turn(true, Some(false)), None), node("coming_back"));
         // A restart came between the pause and its block: both are under way.
         assert_eq!(says(turn(false, Some(false)), None), node("coming_back"));
-        assert_eq!(says(turn(false, Some(true)), Some(Absence::Overloaded)), node("overloaded"));
+        assert_eq!(says(turn(false, Some(true)), Some(PauseReason::Overloaded)), node("overloaded"));
         let held = Turn { held: true, ..turn(true, None) };
         assert_eq!(says(held, None), Some(("operator".to_owned(), None)));
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 use tracing::{debug, info};
 
 use super::Service;
-use super::journey::Journey;
+use super::slot_timings::SlotTimings;
 use crate::book::unix_millis;
 use crate::error::NodeError;
 use crate::facts::SlotKey;
@@ -66,9 +66,9 @@ impl Service {
                 claim_correct,
                 "proof started"
             );
-            self.journeys
+            self.slot_timings
                 .entry(key)
-                .or_insert_with(|| Journey::begin(unix_millis()))
+                .or_insert_with(|| SlotTimings::begin(unix_millis()))
                 .started(preparing.elapsed());
             self.reporter.slot("proving", key, self.since_seen(key), json!({ "reason": reason.name() }));
             self.input(key, &Input::ProofStarted)?;
@@ -96,13 +96,13 @@ impl Service {
         match outcome {
             Outcome::Proved(output) => {
                 self.health.succeeded();
-                self.pace.proved(took);
-                if let Some(journey) = self.journeys.get_mut(&key) {
-                    journey.proved(took);
+                self.chain_clock.proved(took);
+                if let Some(timings) = self.slot_timings.get_mut(&key) {
+                    timings.proved(took);
                 }
                 self.keep(key, statement, &output, took)?;
-                if let Some(journey) = self.journeys.get_mut(&key) {
-                    journey.stored();
+                if let Some(timings) = self.slot_timings.get_mut(&key) {
+                    timings.stored();
                 }
                 Ok(())
             }
@@ -110,7 +110,7 @@ impl Service {
             Outcome::Failed(message) => {
                 self.health.failed("proof_failed");
                 self.trouble(Some(key), "proof_failed", &message, true);
-                let retry_at = self.pace.now().saturating_add(PROOF_RETRY);
+                let retry_at = self.chain_clock.now().saturating_add(PROOF_RETRY);
                 self.input(key, &Input::ProofFailed { retry_at })
             }
         }

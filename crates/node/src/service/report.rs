@@ -8,7 +8,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::Service;
-use super::journey::in_millis;
+use super::slot_timings::in_millis;
 use crate::book::Moved;
 use crate::facts::{Ended, Ending, SlotKey};
 use crate::report::millis;
@@ -112,7 +112,7 @@ impl Service {
 
     fn say(&self, key: SlotKey, outcome: Outcome, ended: &Ended) {
         let took = self.since_seen(key);
-        let phases = self.journeys.get(&key).map(|journey| journey.phases()).unwrap_or_default();
+        let phases = self.slot_timings.get(&key).map(|timings| timings.phases()).unwrap_or_default();
         let phases_ms = in_millis(&phases).to_string();
         let (reward, premium) = match ended.how {
             Ending::Proven { reward, premium, .. } => (reward, premium),
@@ -161,7 +161,7 @@ impl Service {
     }
 
     fn effort(&self, key: SlotKey) -> Option<Duration> {
-        self.journeys.get(&key).and_then(|journey| journey.effort())
+        self.slot_timings.get(&key).and_then(|timings| timings.effort())
     }
 }
 

@@ -11,12 +11,12 @@ use serde_json::json;
 use tokio::task::JoinError;
 use tracing::{debug, info, warn};
 
-use super::away::PauseTrouble;
 use super::budgets::{Spending, proof_tag};
-use super::journey::in_millis;
+use super::pause_reason::PauseTrouble;
 use super::report::wei;
+use super::slot_timings::in_millis;
 use super::upkeep::{Look, Task};
-use super::{Service, rounds, whose, worth};
+use super::{Service, fee_budget, rounds, whose};
 use crate::error::NodeError;
 use crate::facts::SlotKey;
 use crate::outcome::{Class, classify};
@@ -79,8 +79,8 @@ impl Service {
             self.funds.sends_proof(&call.data);
             let order = self.proof_order(&slot, &terms, call, now);
             self.input(key, &Input::SendStarted)?;
-            if let Some(journey) = self.journeys.get_mut(&key) {
-                journey.sending();
+            if let Some(timings) = self.slot_timings.get_mut(&key) {
+                timings.sending();
             }
             let sender = self.sender.clone();
             self.sends.spawn(async move {
@@ -136,7 +136,7 @@ impl Service {
                 let submitting = |record: &WorkRecord| record.work.stage == SlotStage::Submitting;
                 let keys: Vec<SlotKey> =
                     self.book.work().filter(|(_, record)| submitting(record)).map(|(key, _)| key).collect();
-                let retry_at = self.pace.now();
+                let retry_at = self.chain_clock.now();
                 keys.into_iter().try_for_each(|key| self.input(key, &Input::SendFailed { retry_at }))
             }
         }
@@ -149,21 +149,21 @@ impl Service {
         self.unconfirmed.insert(key, mined.block.number + CONFIRM_WITHIN);
         info!(market = %key.market, slot = key.id, tx = %mined.tx_hash, gas = mined.gas_used, "proof mined");
         let mut fields = json!({ "tx": mined.tx_hash, "gas": mined.gas_used, "block": mined.block.number });
-        if let Some(journey) = self.journeys.get_mut(&key) {
-            journey.sent(mined.timings);
-            fields["phases"] = in_millis(&journey.phases());
-            fields["seen_ms"] = json!(journey.seen_ms);
+        if let Some(timings) = self.slot_timings.get_mut(&key) {
+            timings.sent(mined.timings);
+            fields["phases"] = in_millis(&timings.phases());
+            fields["seen_ms"] = json!(timings.seen_ms);
             fields["broadcast_ms"] = json!(mined.broadcast_at_ms);
         }
         self.reporter.slot("submitted", key, Some(took), fields);
-        self.forget_journey(key);
+        self.forget_timings(key);
         self.input(key, &Input::SendMined)
     }
 
     /// A slot that is over, and whose transaction is through, has nothing more to tell.
-    fn forget_journey(&mut self, key: SlotKey) {
+    fn forget_timings(&mut self, key: SlotKey) {
         if self.book.record(key).is_none_or(|record| record.work.stage.ended()) {
-            self.journeys.remove(&key);
+            self.slot_timings.remove(&key);
             self.unconfirmed.remove(&key);
         }
     }
@@ -190,8 +190,8 @@ impl Service {
                 self.trouble(Some(key), class.code(), &error.to_string(), true);
             }
         }
-        self.forget_journey(key);
-        self.input(key, &class.input(self.pace.now()))
+        self.forget_timings(key);
+        self.input(key, &class.input(self.chain_clock.now()))
     }
 
     /// A proof was mined, or its slot said to have ended, and no event tells of it: a reorg took it, so send it again.
@@ -215,9 +215,10 @@ impl Service {
                 }
                 let fields = json!({ "action": task.name(), "tx": mined.tx_hash, "gas": mined.gas_used });
                 match task {
-                    Task::Expire(key) | Task::Resolve(key) | Task::Drop(key) | Task::Errand(key, _) => {
-                        self.reporter.slot("upkeep", *key, None, fields)
-                    }
+                    Task::Expire(key)
+                    | Task::Resolve(key)
+                    | Task::Drop(key)
+                    | Task::MechanismAction(key, _) => self.reporter.slot("upkeep", *key, None, fields),
                     _ => self.reporter.node("upkeep", fields),
                 }
                 self.upkeep.ended(task, None);
@@ -247,7 +248,7 @@ impl Service {
             reserve,
             due,
             deadline: Some(expires_at(slot, terms)),
-            fallback_gas: Some(worth::fallback_gas(terms, call.data.len())),
+            fallback_gas: Some(fee_budget::fallback_gas(terms, call.data.len())),
             ..Order::new(call)
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, U256};
 use provery_mechanisms::upkeep::{
-    Leaf, Standing, should_bring_seed, should_reinstate, should_sync, should_withdraw,
+    Leaf, ProverStatus, should_bring_seed, should_reinstate, should_sync, should_withdraw,
 };
 use provery_rpc::{Call, Chain, ChainError, RegistryParams, Rpc};
 use provery_txmgr::Order;
@@ -26,8 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_secs(5);
 /// How long it rests after it failed.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(30);
-/// How long an errand rests after it came too soon or too late: its time may be short.
-const ERRAND_REST: Duration = Duration::from_secs(3);
+/// How long a mechanism action rests after it came too soon or too late: its time may be short.
+const ACTION_REST: Duration = Duration::from_secs(3);
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +49,7 @@ pub(super) enum Task {
     Accept(U256),
     Withdraw,
     /// A mechanism's or the secondary market's, by name.
-    Errand(SlotKey, &'static str),
+    MechanismAction(SlotKey, &'static str),
 }
 
 impl Task {
@@ -65,7 +65,7 @@ impl Task {
             Self::Sync(_) => "sync",
             Self::Accept(_) => "accept",
             Self::Withdraw => "withdraw",
-            Self::Errand(_, kind) => kind,
+            Self::MechanismAction(_, kind) => kind,
         }
     }
 }
@@ -76,7 +76,7 @@ pub(super) struct Look(Result<Seen, ChainError>);
 /// What such a look sees.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
-    pub standing: Standing,
+    pub prover_status: ProverStatus,
     /// Asset wei.
     pub credit: U256,
     /// Asset wei, bonds included.
@@ -89,7 +89,7 @@ pub(super) struct Seen {
 }
 
 /// The prover, and what it has in a market's draws, as events tell.
-type View = (Standing, Leaf);
+type View = (ProverStatus, Leaf);
 
 /// A task whose transaction is under way.
 #[derive(Clone, Debug)]
@@ -179,7 +179,9 @@ impl Upkeep {
     /// Transactions that may have bound this prover to a slot, as far as the facts do not tell yet.
     pub fn binding(&self) -> usize {
         let now = Instant::now();
-        let binds = |task: &Task| matches!(task, Task::Errand(_, "commit" | "ticket" | "lock" | "take_over"));
+        let binds = |task: &Task| {
+            matches!(task, Task::MechanismAction(_, "commit" | "ticket" | "lock" | "take_over"))
+        };
         let landed = self.resting.iter().filter(|(_, rest)| rest.landed && rest.until > now);
         let running = self.running.keys().filter(|task| binds(task)).count();
         running + landed.filter(|(task, _)| binds(task)).count()
@@ -212,9 +214,11 @@ impl Upkeep {
         }
         let rest = match (task, failure) {
             (_, None) => REST,
-            (Task::Errand(..), Some(Class::Raced | Class::NotYet | Class::Unanswered)) => ERRAND_REST,
+            (Task::MechanismAction(..), Some(Class::Raced | Class::NotYet | Class::Unanswered)) => {
+                ACTION_REST
+            }
             // A reorg gave the round another seed; a ticket of that one must not be late.
-            (Task::Errand(_, "ticket"), Some(Class::Refused)) => ERRAND_REST,
+            (Task::MechanismAction(_, "ticket"), Some(Class::Refused)) => ACTION_REST,
             // What another was faster at is seen in an event.
             (Task::Pause | Task::Resume, Some(_)) => REST,
             (
@@ -308,7 +312,7 @@ impl Service {
     fn view(&self, market: U256) -> Option<View> {
         let (me, facts) = (self.config.prover, self.book.facts());
         let (_, leaf) = facts.leaves(me).into_iter().find(|(it, _)| *it == market)?;
-        Some((facts.standing(me), leaf))
+        Some((facts.prover_status(me), leaf))
     }
 
     fn due(&mut self, now: u64) -> Vec<Task> {
@@ -325,14 +329,14 @@ impl Service {
             Due::Drop => Task::Drop(key),
         }));
         due.extend(self.acceptable());
-        let Some(Seen { standing, credit, .. }) = self.upkeep.seen else { return due };
-        let told = self.book.facts().standing(me);
+        let Some(Seen { prover_status, credit, .. }) = self.upkeep.seen else { return due };
+        let told = self.book.facts().prover_status(me);
         // One endpoint says the one, and events the other: nothing is paid for on the word of either.
-        let leaves = if told == standing { self.book.facts().leaves(me) } else { Vec::new() };
+        let leaves = if told == prover_status { self.book.facts().leaves(me) } else { Vec::new() };
         for (market, leaf) in leaves {
             // Where it serves nothing, or cannot prove, it would come back only to miss.
             let proves = self.book.serves(market) && self.book.lack(market).is_none();
-            if proves && should_reinstate(&standing, &leaf, self.absence.is_none()) {
+            if proves && should_reinstate(&prover_status, &leaf, self.pause_reason.is_none()) {
                 due.push(Task::Reinstate(market));
             }
             if self.upkeep.should_sync(market, (told, leaf)) {
@@ -368,8 +372,8 @@ impl Service {
             Task::Sync(market) => calls.sync(*market, self.config.prover),
             Task::Accept(market) => self.accept(*market)?,
             Task::Withdraw => calls.withdraw(self.config.prover, self.upkeep.seen?.credit),
-            // Errands bring their own call, and a seed's has to be looked for.
-            Task::Errand(..) | Task::Seed(_) => return None,
+            // Actions bring their own call, and a seed's has to be looked for.
+            Task::MechanismAction(..) | Task::Seed(_) => return None,
         })
     }
 
@@ -397,7 +401,7 @@ async fn prices(rpc: &Rpc, needs: &Needs, pause: &[u8]) -> Result<Prices, ChainE
 /// All endpoints are asked for what one says if the prover would leave the draws for it: the key's balance, and fees.
 async fn look(chain: &Chain, prover: Address, key: Address, needs: Needs) -> Result<Seen, ChainError> {
     let record = chain.prover(prover).await?;
-    let standing = Standing { registered: record.id != 0, paused: record.paused };
+    let prover_status = ProverStatus { registered: record.id != 0, paused: record.paused };
     let mut bonded = U256::ZERO;
     for rollup in &chain.deployment().rollups {
         bonded = bonded.saturating_add(chain.bonded(rollup.market, prover).await?);
@@ -416,7 +420,7 @@ async fn look(chain: &Chain, prover: Address, key: Address, needs: Needs) -> Res
         false => prices,
     };
     Ok(Seen {
-        standing,
+        prover_status,
         credit: chain.credits(prover).await?,
         stake: U256::from(record.stake),
         bonded,
@@ -459,7 +463,7 @@ mod tests {
     fn a_leaf_is_brought_in_line_once_for_what_was_seen_and_not_on_and_on() {
         let mut upkeep = Upkeep::new(&params());
         let leaf = Leaf { allocation: 5, weight: 0, ..Leaf::default() };
-        let view = (Standing { registered: true, paused: false }, leaf);
+        let view = (ProverStatus { registered: true, paused: false }, leaf);
         assert!(upkeep.should_sync(MARKET, view));
         upkeep.synced.insert(MARKET, view);
         upkeep.began(&Task::Sync(MARKET), String::new());
@@ -475,8 +479,8 @@ mod tests {
 
     #[test]
     fn a_bid_that_is_being_sent_or_has_just_landed_counts_as_one() {
-        let errand = |id, kind| Task::Errand(SlotKey { market: MARKET, id }, kind);
-        let (commit, ticket, reveal) = (errand(1, "commit"), errand(2, "ticket"), errand(3, "reveal"));
+        let action = |id, kind| Task::MechanismAction(SlotKey { market: MARKET, id }, kind);
+        let (commit, ticket, reveal) = (action(1, "commit"), action(2, "ticket"), action(3, "reveal"));
         let mut upkeep = Upkeep::new(&params());
         assert_eq!(upkeep.binding(), 0);
         [&commit, &ticket, &reveal].into_iter().for_each(|task| upkeep.began(task, String::new()));

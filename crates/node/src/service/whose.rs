@@ -67,7 +67,7 @@ impl Service {
     /// Ask whose the pause is, if that is not known.
     pub(super) fn look_whose_pause(&mut self) {
         let facts = self.book.facts();
-        let paused = facts.standing(self.config.prover).paused;
+        let paused = facts.prover_status(self.config.prover).paused;
         let Some(hash) = facts.held_out_by(self.config.prover).filter(|_| paused) else { return };
         let due = self.whose.next.is_none_or(|next| Instant::now() >= next);
         if self.whose.asking || !due || self.whose.settled(hash, Instant::now()) {

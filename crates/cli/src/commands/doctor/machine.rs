@@ -16,7 +16,7 @@ use crate::{
         node::config,
     },
     config::node::NodeValues,
-    failures,
+    error_report,
     session::Session,
 };
 
@@ -112,7 +112,7 @@ pub fn keys(session: &Session, served: &mut [Served], dir: &Path, mine: bool, fo
                 } else {
                     "provery keys show; fetch them from whoever created the rollup".to_owned()
                 };
-                found.fail("keys", failures::explain(&report).message, next);
+                found.fail("keys", error_report::explain(&report).message, next);
                 served.lack = Some(Lack::Keys { circuit: circuit.clone() });
             }
         }

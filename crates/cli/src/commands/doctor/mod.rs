@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    commands::node::RunArgs, config::keys_dir_or, context::Context, error::Told, failures, files, logs,
+    commands::node::RunArgs, config::keys_dir_or, context::Context, error::Told, error_report, files, logs,
     output::table, session::Session, signer,
 };
 
@@ -80,7 +80,7 @@ impl Findings {
 
     /// A step's value; if it failed, that is found, with what to type.
     pub fn note<T>(&mut self, check: &'static str, result: Result<T>, next: &str) -> Option<T> {
-        result.map_err(|report| self.fail(check, failures::explain(&report).message, next)).ok()
+        result.map_err(|report| self.fail(check, error_report::explain(&report).message, next)).ok()
     }
 
     fn count(&self, level: Level) -> usize {

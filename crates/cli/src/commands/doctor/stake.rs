@@ -8,7 +8,7 @@ use eyre::Result;
 use provery_bindings::Prover;
 use provery_node::{
     earning::{self, Pause, Shortfall, Situation},
-    service::worth::{self, PROOF_GAS, Rate},
+    service::fee_budget::{self, PROOF_GAS, Rate},
 };
 use provery_types::Terms;
 
@@ -60,8 +60,8 @@ pub async fn look(
 
     let fee = chain.max_fee().await?;
     let balance = chain.rpc().balance(me).await?;
-    let surcharge = chain.rpc().surcharge(&worth::proof_sized(), PROOF_GAS).await?;
-    let cost = worth::cost(PROOF_GAS, fee, surcharge);
+    let surcharge = chain.rpc().surcharge(&fee_budget::proof_sized(), PROOF_GAS).await?;
+    let cost = fee_budget::cost(PROOF_GAS, fee, surcharge);
     let proofs = proofs(balance, cost);
     funds(me, proofs, values.low_balance_proofs.unwrap_or(LOW_PROOFS), found);
 
@@ -260,7 +260,7 @@ fn funds(key: Address, proofs: u64, low: u64, found: &mut Findings) {
 /// Wei of the chain's currency that the gas of a proof may cost, by the node's own rule: of what a slot pays, and of the bond that
 /// is lost without it.
 fn budget(terms: &Terms, at_stake: bool, rate: Rate, bps: u64) -> U256 {
-    rate.wei(worth::of_fresh(terms, at_stake), bps)
+    rate.wei(fee_budget::of_fresh(terms, at_stake), bps)
 }
 
 fn fees(name: &str, cost: U256, budget: U256, found: &mut Findings) {
@@ -307,8 +307,8 @@ mod tests {
 
     #[test]
     fn gas_is_counted_in_proofs_and_against_what_a_slot_pays() {
-        assert_eq!(proofs(U256::from(7 * PROOF_GAS), worth::cost(PROOF_GAS, 2, U256::ZERO)), 3);
-        let bytes = worth::cost(PROOF_GAS, 2, U256::from(PROOF_GAS));
+        assert_eq!(proofs(U256::from(7 * PROOF_GAS), fee_budget::cost(PROOF_GAS, 2, U256::ZERO)), 3);
+        let bytes = fee_budget::cost(PROOF_GAS, 2, U256::from(PROOF_GAS));
         assert_eq!(proofs(U256::from(7 * PROOF_GAS), bytes), 2, "a rollup takes a fee for bytes, too");
         let of = |proofs: u64| {
             let mut found = Findings::default();
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(budget(&terms, true, rate, 5_000), U256::from(3_000), "the bond is saved, too");
         let of = |fee| {
             let mut found = Findings::default();
-            let cost = worth::cost(PROOF_GAS, fee, U256::ZERO);
+            let cost = fee_budget::cost(PROOF_GAS, fee, U256::ZERO);
             fees("market 1", cost, U256::from(10 * PROOF_GAS), &mut found);
             found.0[0].level
         };

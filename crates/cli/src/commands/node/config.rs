@@ -20,7 +20,7 @@ use crate::{
     },
     context::Context,
     error::{Code, fail},
-    failures, files,
+    error_report, files,
     output::table,
     signer,
 };
@@ -46,7 +46,7 @@ impl Findings {
 
     /// A step's value; its failure is a problem.
     fn note<T>(&mut self, result: Result<T>) -> Option<T> {
-        result.map_err(|report| self.problem(failures::explain(&report).message)).ok()
+        result.map_err(|report| self.problem(error_report::explain(&report).message)).ok()
     }
 }
 

@@ -146,7 +146,7 @@ fn apply(values: &NodeValues, node: &mut NodeConfig) {
     set(&mut node.poll, values.poll_ms.map(Duration::from_millis));
     set(&mut node.drain, values.drain_seconds.map(Duration::from_secs));
     set(&mut node.pause_when_stopping, values.pause_when_stopping);
-    set(&mut node.pause_when_unwell, values.pause_when_unwell);
+    set(&mut node.pause_when_breaker_open, values.pause_when_breaker_open);
     set(&mut node.low_balance_proofs, values.low_balance_proofs);
     node.http = values.http_address();
     node.ws_url = values.ws_url.clone().map(HiddenUrl::new);

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{B256, U256};
 use eyre::Result;
-use provery_indexer::{MarketHistory, Outcome, SlotRecord, Standing};
+use provery_indexer::{ChainStatus, MarketHistory, Outcome, SlotRecord};
 use provery_types::{SlotExt, SlotState, Terms};
 use serde_json::json;
 
@@ -82,7 +82,7 @@ fn check(
             (Some(pending), _) if pending.resolved => {
                 Err(fail(Code::AlreadyDone, format!("{name} is resolved already; there is nothing to do")))
             }
-            (Some(_), Standing::Open) => Err(fail(
+            (Some(_), ChainStatus::Open) => Err(fail(
                 Code::NotReady,
                 format!("{name} builds on slot {}, which is open; settle that one first", slot.premise()),
             )),
@@ -112,7 +112,7 @@ fn check(
                 "{name} is allocated, or open to all, and cannot be taken back; `provery slot drop` ends a held one"
             ),
         )),
-        End::Drop if record.standing == Standing::Fallen => Ok(()),
+        End::Drop if record.chain_status == ChainStatus::Fallen => Ok(()),
         End::Drop if !is_requester => Err(fail(
             Code::NotReady,
             format!(

@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, U256};
 use clap::Subcommand;
 use eyre::Result;
-use provery_indexer::{History, MarketHistory, Outcome, SlotRecord, Standing};
+use provery_indexer::{ChainStatus, History, MarketHistory, Outcome, SlotRecord};
 use provery_mechanisms::{
     Past,
     draw::{self, Draw, Explanation},
@@ -101,7 +101,7 @@ fn phase(record: &SlotRecord, terms: Option<&Terms>, now: u64) -> &'static str {
         Outcome::Expired { .. } => "expired",
         Outcome::Cancelled { .. } => "cancelled",
         Outcome::Dropped { .. } => "dropped",
-        Outcome::Open if record.standing == Standing::Fallen => "fallen",
+        Outcome::Open if record.chain_status == ChainStatus::Fallen => "fallen",
         Outcome::Open if terms.is_some_and(|terms| now >= record.slot.expires_at(terms)) => "expirable",
         Outcome::Open if now >= record.slot.exclusive_until() => "open to all",
         Outcome::Open if record.slot.prover.is_zero() => "undecided",
@@ -177,7 +177,7 @@ fn describe(record: &SlotRecord, market: &MarketHistory, terms: Option<&Terms>, 
     if terms.is_some_and(|terms| terms.chain != 0) {
         json["builds_on"] = json!(slot.premise());
         json["premise"] = json!(market.premise(slot).name());
-        json["standing"] = json!(record.standing.name());
+        json["standing"] = json!(record.chain_status.name());
     }
     if let Some(pending) = record.pending {
         json["pending"] = json!({
@@ -402,11 +402,11 @@ fn premise(record: &SlotRecord, market: &MarketHistory, terms: Option<&Terms>, a
         slot => format!("slot {slot}"),
     };
     let state = match market.premise(&record.slot) {
-        Standing::Established => "which is established, so its bond is at stake",
-        Standing::Open => {
+        ChainStatus::Established => "which is established, so its bond is at stake",
+        ChainStatus::Open => {
             "which is open: until that is proven right, its bond can be slashed in the end only"
         }
-        Standing::Fallen => "which fell: its bond is free once somebody drops it (`provery slot drop`)",
+        ChainStatus::Fallen => "which fell: its bond is free once somebody drops it (`provery slot drop`)",
     };
     let mut text = format!("\nit builds on {base}, {state}\n");
     match record.pending {
@@ -421,10 +421,10 @@ fn premise(record: &SlotRecord, market: &MarketHistory, terms: Option<&Terms>, a
         }
         _ => {}
     }
-    text.push_str(match record.standing {
-        Standing::Established => "it is established itself: final\n",
-        Standing::Open => "it stands: neither it nor what it builds on fell\n",
-        Standing::Fallen => "it fell, or what it builds on did: it will never be established\n",
+    text.push_str(match record.chain_status {
+        ChainStatus::Established => "it is established itself: final\n",
+        ChainStatus::Open => "it stands: neither it nor what it builds on fell\n",
+        ChainStatus::Fallen => "it fell, or what it builds on did: it will never be established\n",
     });
     text
 }

@@ -133,7 +133,7 @@ pub struct NodeValues {
     pub pause_when_stopping: Option<bool>,
     /// Pause the prover on-chain while proofs or sends fail [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub pause_when_unwell: Option<bool>,
+    pub pause_when_breaker_open: Option<bool>,
     /// Warn when the key's funds pay for the gas of fewer proofs than this [default: 20]
     #[arg(long, value_name = "N")]
     pub low_balance_proofs: Option<u64>,
@@ -284,7 +284,7 @@ keys!(
     ws_url,
     drain_seconds,
     pause_when_stopping,
-    pause_when_unwell,
+    pause_when_breaker_open,
     nats_url,
     nats_prefix,
     standby,

@@ -107,7 +107,7 @@ fn default(key: &str) -> Value {
         "take_over" => json!(tunables.take_over),
         "budget_bps" => json!(tunables.budget_bps),
         "mine" | "standby" => json!(false),
-        "worker_processes" | "upkeep" | "pause_when_stopping" | "pause_when_unwell" => json!(true),
+        "worker_processes" | "upkeep" | "pause_when_stopping" | "pause_when_breaker_open" => json!(true),
         "low_balance_proofs" => json!(20),
         "drain_seconds" => json!(120),
         "http" => json!(HTTP),

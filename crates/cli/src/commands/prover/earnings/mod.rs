@@ -21,7 +21,7 @@ use crate::{
     commands::node::status,
     context::Context,
     error::{Code, fail},
-    failures,
+    error_report,
     output::{spinner, table},
     time::date,
 };
@@ -135,7 +135,7 @@ async fn noted(context: &Context, given: &[PathBuf], prover: Address) -> Result<
         Ok((status, _)) if status.node.prover == prover => Ok(Some(status.outbox.spent_by_day)),
         Ok(_) => Ok(None),
         Err(report) => {
-            let why = failures::explain(&report).message;
+            let why = error_report::explain(&report).message;
             context.out.warn(&format!("what failed transactions cost is left out: {why}"));
             Ok(None)
         }

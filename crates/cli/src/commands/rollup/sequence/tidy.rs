@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use eyre::Result;
-use provery_indexer::{Outcome, Standing};
+use provery_indexer::{ChainStatus, Outcome};
 use provery_rpc::Call;
 use serde_json::json;
 
@@ -30,10 +30,12 @@ impl Sequencer<'_> {
         let ends = market.slots.values().filter_map(|record| {
             let terms = history.terms(record.terms_hash)?;
             let call: Call = match (&record.outcome, record.pending) {
-                (Outcome::Open, _) if record.standing == Standing::Fallen => {
+                (Outcome::Open, _) if record.chain_status == ChainStatus::Fallen => {
                     calls.drop_slot(&record.slot, terms, &record.statement_inputs)
                 }
-                (_, Some(pending)) if !pending.resolved && market.premise(&record.slot) != Standing::Open => {
+                (_, Some(pending))
+                    if !pending.resolved && market.premise(&record.slot) != ChainStatus::Open =>
+                {
                     calls.resolve(&record.slot, terms, pending.payee, pending.right, pending.claim)
                 }
                 _ => return None,

@@ -39,7 +39,7 @@ pub fn cost(gas: u64, max_fee: u128, surcharge: U256) -> U256 {
 
 /// Asset wei that may be spent on a transaction that furthers the hold on a slot: a tenth of its price, and the bond of a bid that
 /// is lost without it.
-pub(super) fn of_errand(price: U256, bid_bond: U256) -> U256 {
+pub(super) fn of_mechanism_action(price: U256, bid_bond: U256) -> U256 {
     (price / U256::from(10)).saturating_add(bid_bond)
 }
 
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_saves_a_bid_may_cost_what_the_bid_would() {
-        let of = |price: u64, bond: u64| of_errand(U256::from(price), U256::from(bond)).to::<u64>();
+        let of = |price: u64, bond: u64| of_mechanism_action(U256::from(price), U256::from(bond)).to::<u64>();
         assert_eq!((of(1_000, 0), of(1_000, 600)), (100, 700));
     }
 

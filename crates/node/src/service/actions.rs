@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use alloy::primitives::U256;
 use provery_circuits::puzzle::Miner;
-use provery_mechanisms::{Errand, Puzzle, Solution};
+use provery_mechanisms::{MechanismAction, Puzzle, Solution};
 use provery_proving::puzzle::PuzzleProver;
 use provery_proving::{Phase, Progress};
 use provery_rpc::Call;
@@ -15,7 +15,7 @@ use provery_txmgr::Order;
 use tracing::info;
 
 use super::Service;
-use super::budgets::{Spending, errand_tag};
+use super::budgets::{Spending, action_tag};
 use super::sends::Sent;
 use super::upkeep::Task;
 use crate::book::Policy;
@@ -31,28 +31,28 @@ pub(super) struct Mine {
 
 impl Service {
     /// Send whatever mechanisms call for.
-    pub(super) fn start_errands(&mut self, policy: &Policy) {
+    pub(super) fn start_actions(&mut self, policy: &Policy) {
         self.late_bids.clear();
-        for (key, errand) in self.book.errands(policy) {
-            if errand.is_late(policy.now) && !self.book.bid_at_stake(key, policy).is_zero() {
-                self.late_bids.push((key, errand.kind));
+        for (key, action) in self.book.actions(policy) {
+            if action.is_late(policy.now) && !self.book.bid_at_stake(key, policy).is_zero() {
+                self.late_bids.push((key, action.kind));
             }
-            self.run_errand(key, errand, policy);
+            self.run_action(key, action, policy);
         }
     }
 
-    fn run_errand(&mut self, key: SlotKey, errand: Errand, policy: &Policy) {
-        let task = Task::Errand(key, errand.kind);
+    fn run_action(&mut self, key: SlotKey, action: MechanismAction, policy: &Policy) {
+        let task = Task::MechanismAction(key, action.kind);
         if !self.upkeep.may(&task) {
             return;
         }
-        self.upkeep.began(&task, errand_tag(key, errand.kind));
-        info!(market = %key.market, slot = key.id, action = errand.kind, "errand");
+        self.upkeep.began(&task, action_tag(key, action.kind));
+        info!(market = %key.market, slot = key.id, action = action.kind, "action");
         let call =
-            Call { to: Some(errand.to), data: errand.data, value: U256::ZERO, kind: errand.kind, gas: None };
-        let Spending { budget, reserve, .. } = self.errand_spending(key, errand.kind, policy);
-        let until = errand.within.map(|(_, until)| until);
-        let tag = errand_tag(key, errand.kind);
+            Call { to: Some(action.to), data: action.data, value: U256::ZERO, kind: action.kind, gas: None };
+        let Spending { budget, reserve, .. } = self.action_spending(key, action.kind, policy);
+        let until = action.within.map(|(_, until)| until);
+        let tag = action_tag(key, action.kind);
         let order = Order { tag, budget, reserve, due: until, deadline: until, ..Order::new(call) };
         let sender = self.sender.clone();
         self.sends.spawn(async move { Sent::Upkeep { result: sender.deliver(order).await, task } });
@@ -75,8 +75,8 @@ impl Service {
                 .zip(self.book.mechanism(mechanism))
                 .and_then(|(solution, kind)| kind.ticket(mechanism, &puzzle, solution));
             let key = SlotKey { market: puzzle.market, id: puzzle.slot };
-            if let Some(errand) = ticket.filter(|_| self.rounds.ready(key)) {
-                self.run_errand(key, errand, policy);
+            if let Some(action) = ticket.filter(|_| self.rounds.ready(key)) {
+                self.run_action(key, action, policy);
             }
             return;
         }

@@ -1,13 +1,13 @@
-//! What the facts and the work at hand mean for a slot: decisions, errands, and whether there is room for more.
+//! What the facts and the work at hand mean for a slot: decisions, actions, and whether there is room for more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, U256};
-use provery_mechanisms::{Decision, Errand, MarketView, Mechanism, Puzzle, Reason, SlotView};
+use provery_mechanisms::{Decision, MarketView, Mechanism, MechanismAction, Puzzle, Reason, SlotView};
 
 use provery_types::Slot;
 
-use super::bids::Standing;
+use super::bids::OpenBid;
 use super::queue::Queue;
 use super::turns::Turn;
 use super::{Book, Policy};
@@ -46,40 +46,40 @@ impl Book {
 
     /// The transactions that mechanisms and the secondary market call for, now. None by which a slot might become this prover's
     /// under terms that it did not accept, that it could not bond, or that it could not prove.
-    pub fn errands(&mut self, policy: &Policy) -> Vec<(SlotKey, Errand)> {
+    pub fn actions(&mut self, policy: &Policy) -> Vec<(SlotKey, MechanismAction)> {
         let grounds = self.grounds(policy);
-        let standing = self.standing(policy);
+        let open_bids = self.open_bids(policy);
         let queue = self.queue(policy);
         let mut rooms = BTreeMap::new();
-        let mut errands = Vec::new();
+        let mut actions = Vec::new();
         let open = self.work.iter().filter(|(_, record)| !record.work.stage.ended());
         let open: Vec<SlotKey> = open.map(|(key, _)| *key).collect();
         for key in open {
             let Some((mechanism, view)) = self.view(key, policy, &queue) else { continue };
             // What it bid for is seen through.
             let mine = view.slot.prover == self.me;
-            let bound = mine || standing.contains_key(&key);
+            let bound = mine || open_bids.contains_key(&key);
             if !bound && !self.facts.commitment(key.market, self.me).accepts(view.terms.version) {
                 continue;
             }
             let ground = grounds.get(&key).copied().unwrap_or_default();
-            let traded = || self.hand_over_errand(key, &view, policy, ground);
-            let Some(errand) = mechanism.errand(&view).or_else(traded) else { continue };
+            let traded = || self.transfer_action(key, &view, policy, ground);
+            let Some(action) = mechanism.action(&view).or_else(traded) else { continue };
             let bond = view.terms.bond.to::<U256>();
             // A bid that is not seen through loses its bond for certain; the slot's is only at stake.
-            let saves = standing.get(&key).is_some_and(|bid| bid.saves(bond));
+            let saves = open_bids.get(&key).is_some_and(|bid| bid.saves(bond));
             if !mine && !saves && self.at_hand(key).is_err() {
                 continue;
             }
             if !bound {
                 let room =
-                    rooms.entry(key.market).or_insert_with(|| self.room(key.market, &standing, policy));
+                    rooms.entry(key.market).or_insert_with(|| self.room(key.market, &open_bids, policy));
                 let Some(rest) = room.and_then(|room| room.checked_sub(bond)) else { continue };
                 *room = Some(rest);
             }
-            errands.push((key, errand));
+            actions.push((key, action));
         }
-        errands
+        actions
     }
 
     /// What there is to compute for the right to a market's next slot, and the mechanism's contract that wants it. `seed` has the
@@ -89,10 +89,10 @@ impl Book {
         policy: &Policy,
         seed: impl Fn(SlotKey) -> Option<B256>,
     ) -> Vec<(Address, Puzzle)> {
-        let standing = self.standing(policy);
+        let open_bids = self.open_bids(policy);
         let ready = self.markets_at_hand();
         let puzzle = |market: U256| {
-            let (mechanism, view) = self.market_view(market, &standing, policy)?;
+            let (mechanism, view) = self.market_view(market, &open_bids, policy)?;
             let seed = seed(SlotKey { market, id: view.next_slot });
             Some((view.terms.mechanism, mechanism.puzzle(&MarketView { seed, ..view })?))
         };
@@ -102,10 +102,10 @@ impl Book {
     /// The rounds in which there is a puzzle once their seeds are known, by the slots that they are for, and the mechanism's
     /// contract.
     pub fn rounds(&mut self, policy: &Policy) -> Vec<(Address, SlotKey)> {
-        let standing = self.standing(policy);
+        let open_bids = self.open_bids(policy);
         let ready = self.markets_at_hand();
         let round = |market: U256| {
-            let (mechanism, view) = self.market_view(market, &standing, policy)?;
+            let (mechanism, view) = self.market_view(market, &open_bids, policy)?;
             let key = SlotKey { market, id: view.next_slot };
             mechanism.has_round(&view).then_some((view.terms.mechanism, key))
         };
@@ -118,13 +118,13 @@ impl Book {
     fn market_view(
         &self,
         market: U256,
-        standing: &BTreeMap<SlotKey, Standing>,
+        open_bids: &BTreeMap<SlotKey, OpenBid>,
         policy: &Policy,
     ) -> Option<(&'static dyn Mechanism, MarketView<'_>)> {
         let terms = self.facts.market_terms(market)?;
         let mechanism = self.mechanism(terms.mechanism)?;
         let accepts = self.facts.commitment(market, self.me).accepts(terms.version);
-        if !self.serves(market) || !accepts || self.room(market, standing, policy)? < terms.bond.to::<U256>()
+        if !self.serves(market) || !accepts || self.room(market, open_bids, policy)? < terms.bond.to::<U256>()
         {
             return None;
         }
@@ -235,8 +235,8 @@ impl Book {
             }
             counted.insert(*key);
         }
-        let standing = self.standing(policy).into_keys();
-        unfinished.bids = standing
+        let open_bids = self.open_bids(policy).into_keys();
+        unfinished.bids = open_bids
             .filter(|key| !counted.contains(key) && self.is_decided_within(*key, policy.now, patience))
             .count();
         unfinished

@@ -13,14 +13,14 @@ const SLACK: u64 = 15;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct ChainClock {
     /// The last block's hash and time, and when it was seen.
     block: Option<(B256, u64, Instant)>,
     /// A moving average.
     proof: Duration,
 }
 
-impl Pace {
+impl ChainClock {
     pub fn new(first_estimate: Duration) -> Self {
         Self { block: None, proof: first_estimate }
     }
@@ -60,12 +60,12 @@ mod tests {
 
     #[test]
     fn the_estimate_follows_what_proofs_take() {
-        let mut pace = Pace::new(Duration::from_secs(20));
-        assert_eq!(pace.estimate_seconds(), 22);
+        let mut clock = ChainClock::new(Duration::from_secs(20));
+        assert_eq!(clock.estimate_seconds(), 22);
         for _ in 0..30 {
-            pace.proved(Duration::from_millis(3_400));
+            clock.proved(Duration::from_millis(3_400));
         }
-        assert_eq!(pace.estimate_seconds(), 6);
+        assert_eq!(clock.estimate_seconds(), 6);
     }
 
     fn block(id: u8, timestamp: u64) -> BlockRef {
@@ -74,30 +74,30 @@ mod tests {
 
     #[test]
     fn chain_time_is_the_blocks() {
-        let mut pace = Pace::new(Duration::ZERO);
-        assert_eq!(pace.now(), 0);
-        assert!(!pace.block(&block(1, 1_000), true));
-        assert!((1_000..1_002).contains(&pace.now()));
-        assert!(!pace.block(&block(2, 1_002), true));
-        assert!((1_002..1_004).contains(&pace.now()));
+        let mut clock = ChainClock::new(Duration::ZERO);
+        assert_eq!(clock.now(), 0);
+        assert!(!clock.block(&block(1, 1_000), true));
+        assert!((1_000..1_002).contains(&clock.now()));
+        assert!(!clock.block(&block(2, 1_002), true));
+        assert!((1_002..1_004).contains(&clock.now()));
     }
 
     #[test]
     fn chain_time_goes_back_with_the_chain() {
-        let mut pace = Pace::new(Duration::ZERO);
-        pace.block(&block(1, 90_000), true);
-        assert!(!pace.block(&block(1, 90_000), true), "still the same block");
-        assert!(pace.block(&block(2, 1_000), true));
-        assert!((1_000..1_002).contains(&pace.now()));
-        assert!(!pace.block(&block(3, 995), true), "a reorg of a few seconds decides nothing anew");
+        let mut clock = ChainClock::new(Duration::ZERO);
+        clock.block(&block(1, 90_000), true);
+        assert!(!clock.block(&block(1, 90_000), true), "still the same block");
+        assert!(clock.block(&block(2, 1_000), true));
+        assert!((1_000..1_002).contains(&clock.now()));
+        assert!(!clock.block(&block(3, 995), true), "a reorg of a few seconds decides nothing anew");
     }
 
     #[test]
     fn a_block_from_the_future_does_not_move_time_there() {
         let wall =
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
-        let mut pace = Pace::new(Duration::ZERO);
-        pace.block(&block(1, wall + 86_400), false);
-        assert!((wall..wall + 120).contains(&pace.now()));
+        let mut clock = ChainClock::new(Duration::ZERO);
+        clock.block(&block(1, wall + 86_400), false);
+        assert!((wall..wall + 120).contains(&clock.now()));
     }
 }

@@ -16,13 +16,13 @@ use crate::pause::{self, PAUSE, RESUME, Step, Turn, Wish};
 
 /// Why the prover should be out of the draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absence {
+pub(super) enum PauseReason {
     /// The node is about to end.
     Stopping,
     /// The breaker is open.
-    Unwell,
+    BreakerOpen,
     /// There is hardly gas left to deliver with.
-    Broke,
+    LowBalance,
     /// A proof costs more in fees than any slot pays that it may be drawn for.
     Dear,
     /// A slot won now could not be proven in its window, with all that is queued.
@@ -31,13 +31,13 @@ pub(super) enum Absence {
     NotTaking,
 }
 
-impl Absence {
+impl PauseReason {
     /// A stable word for logs and reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Stopping => "stopping",
-            Self::Unwell => "unwell",
-            Self::Broke => "low_balance",
+            Self::BreakerOpen => "breaker_open",
+            Self::LowBalance => "low_balance",
             Self::Dear => "fees",
             Self::Overloaded => "overloaded",
             Self::NotTaking => "not_taking",
@@ -55,11 +55,11 @@ pub(super) struct PauseTrouble {
 
 /// Whether a pause waits for bids and tickets that are out: a prover that is paused is not able, so a bid that is settled then and
 /// a ticket whose slot opens then lose their bonds. A node that could not prove what they win does not wait.
-fn waits(absence: Absence, bids: usize, bound_reached: bool) -> bool {
-    let patient = match absence {
-        Absence::Stopping => !bound_reached,
-        Absence::Dear | Absence::Overloaded | Absence::NotTaking => true,
-        Absence::Unwell | Absence::Broke => false,
+fn waits(pause_reason: PauseReason, bids: usize, bound_reached: bool) -> bool {
+    let patient = match pause_reason {
+        PauseReason::Stopping => !bound_reached,
+        PauseReason::Dear | PauseReason::Overloaded | PauseReason::NotTaking => true,
+        PauseReason::BreakerOpen | PauseReason::LowBalance => false,
     };
     patient && bids > 0
 }
@@ -98,9 +98,9 @@ fn matters(turn: &Turn, wish: Wish) -> bool {
     wish == Wish::Out && turn.registered && !turn.paused
 }
 
-/// What to do about an absence, or the want of one.
-fn wish(absence: Option<Absence>, draining: bool, funds_known: bool) -> Wish {
-    match absence {
+/// What to do about a reason to pause, or the want of one.
+fn wish(pause_reason: Option<PauseReason>, draining: bool, funds_known: bool) -> Wish {
+    match pause_reason {
         Some(_) => Wish::Out,
         // A node that is about to end does not put its prover back into the draws, nor one that may have no gas to prove with.
         None if draining || !funds_known => Wish::AsItIs,
@@ -116,31 +116,31 @@ fn left_drawn(drawn: bool, comes_back: bool, turn: &Turn, landed: bool) -> bool 
 
 impl Service {
     /// Why the prover should be paused now, if it should.
-    pub(super) fn absence(&self) -> Option<Absence> {
+    pub(super) fn pause_reason(&self) -> Option<PauseReason> {
         if self.draining {
-            return self.config.pauses_when_stopping().then_some(Absence::Stopping);
+            return self.config.pauses_when_stopping().then_some(PauseReason::Stopping);
         }
         if !self.tunables().taking {
-            return Some(Absence::NotTaking);
+            return Some(PauseReason::NotTaking);
         }
-        if self.config.pause_when_unwell && !self.health.well() {
-            return Some(Absence::Unwell);
+        if self.config.pause_when_breaker_open && !self.health.well() {
+            return Some(PauseReason::BreakerOpen);
         }
-        if self.funds.broke() {
-            return Some(Absence::Broke);
+        if self.funds.too_low() {
+            return Some(PauseReason::LowBalance);
         }
         if self.margin.dear() {
-            return Some(Absence::Dear);
+            return Some(PauseReason::Dear);
         }
-        self.overloaded.then_some(Absence::Overloaded)
+        self.overloaded.then_some(PauseReason::Overloaded)
     }
 
     /// What is known of the pause.
     pub(super) fn turn(&self) -> Turn {
-        let standing = self.book.facts().standing(self.config.prover);
+        let prover_status = self.book.facts().prover_status(self.config.prover);
         Turn {
-            registered: standing.registered,
-            paused: standing.paused,
+            registered: prover_status.registered,
+            paused: prover_status.paused,
             coming: self.unread(&[PAUSE, RESUME]).map(|(kind, _)| kind == PAUSE),
             held: self.book.facts().held_out(self.config.prover),
         }
@@ -171,7 +171,7 @@ impl Service {
         self.book.head()?;
         let (me, facts) = (self.config.prover, self.book.facts());
         let has_stake = facts.leaves(me).iter().any(|(_, leaf)| leaf.allocation > 0 || leaf.weight > 0);
-        Some(facts.standing(me).active() && has_stake)
+        Some(facts.prover_status(me).active() && has_stake)
     }
 
     /// Send a pause, with the mark of one of the node's own unless it is on the operator's behalf.
@@ -181,33 +181,33 @@ impl Service {
         self.send_upkeep(Task::Pause, call);
     }
 
-    fn bids_first(&self, absence: Absence) -> bool {
+    fn bids_first(&self, pause_reason: PauseReason) -> bool {
         let policy = self.policy();
-        let bids = match absence {
-            Absence::Stopping => self.book.unfinished(&policy, self.config.drain.as_secs()).bids,
+        let bids = match pause_reason {
+            PauseReason::Stopping => self.book.unfinished(&policy, self.config.drain.as_secs()).bids,
             _ => self.book.bids_out(&policy),
         };
         let bids = bids + self.upkeep.binding();
-        waits(absence, bids, self.pause_by.is_some_and(|by| Instant::now() >= by))
+        waits(pause_reason, bids, self.pause_by.is_some_and(|by| Instant::now() >= by))
     }
 
     /// Send a pause or a resumption if one is due.
-    pub(super) fn mind_absence(&mut self) {
+    pub(super) fn mind_pause_reason(&mut self) {
         self.overloaded = self.book.overload(&self.policy(), self.overloaded);
-        let absence = self.absence();
-        if absence != self.absence {
-            if let Some(absence) = absence {
-                warn!(reason = absence.name(), "nothing new is taken on");
+        let pause_reason = self.pause_reason();
+        if pause_reason != self.pause_reason {
+            if let Some(pause_reason) = pause_reason {
+                warn!(reason = pause_reason.name(), "nothing new is taken on");
             }
-            self.absence = absence;
+            self.pause_reason = pause_reason;
         }
-        let wish = wish(absence, self.draining, self.funds.balance().is_some());
+        let wish = wish(pause_reason, self.draining, self.funds.balance().is_some());
         let turn = self.turn();
         if !matters(&turn, wish) {
             self.pause_trouble = None;
         }
         match pause::step(&turn, wish) {
-            Step::Pause if absence.is_some_and(|absence| self.bids_first(absence)) => {}
+            Step::Pause if pause_reason.is_some_and(|pause_reason| self.bids_first(pause_reason)) => {}
             Step::Pause if self.upkeep.may(&Task::Pause) => {
                 self.send_pause();
             }
@@ -249,10 +249,10 @@ mod tests {
     #[test]
     fn nobody_comes_back_before_it_is_known_what_the_key_can_pay_for() {
         let paused = Turn { registered: true, paused: true, ..Turn::default() };
-        let then = |absence, funds_known| pause::step(&paused, wish(absence, false, funds_known));
+        let then = |pause_reason, funds_known| pause::step(&paused, wish(pause_reason, false, funds_known));
         assert_eq!(then(None, false), Step::Rest);
         assert_eq!(then(None, true), Step::Resume);
-        assert_eq!(wish(Some(Absence::Unwell), false, false), Wish::Out, "leaving need not wait");
+        assert_eq!(wish(Some(PauseReason::BreakerOpen), false, false), Wish::Out, "leaving need not wait");
         assert_eq!(wish(None, true, true), Wish::AsItIs);
     }
 
@@ -266,11 +266,13 @@ mod tests {
 
     #[test]
     fn a_pause_waits_for_bids_unless_they_could_not_be_used() {
-        for absence in [Absence::Stopping, Absence::Dear, Absence::Overloaded, Absence::NotTaking] {
-            assert!(waits(absence, 1, false), "{absence:?}");
-            assert!(!waits(absence, 0, false), "nothing is out");
+        for pause_reason in
+            [PauseReason::Stopping, PauseReason::Dear, PauseReason::Overloaded, PauseReason::NotTaking]
+        {
+            assert!(waits(pause_reason, 1, false), "{pause_reason:?}");
+            assert!(!waits(pause_reason, 0, false), "nothing is out");
         }
-        assert!(!waits(Absence::Stopping, 1, true), "it must be paused before it is gone");
-        assert!(!waits(Absence::Unwell, 1, false) && !waits(Absence::Broke, 1, false));
+        assert!(!waits(PauseReason::Stopping, 1, true), "it must be paused before it is gone");
+        assert!(!waits(PauseReason::BreakerOpen, 1, false) && !waits(PauseReason::LowBalance, 1, false));
     }
 }

@@ -9,7 +9,7 @@ use crate::report::millis;
 
 /// One slot's way through the node, as far as this process saw it.
 #[derive(Debug)]
-pub(super) struct Journey {
+pub(super) struct SlotTimings {
     /// Unix milliseconds at which the slot's block was taken in.
     pub seen_ms: u64,
     seen: Instant,
@@ -23,7 +23,7 @@ pub(super) struct Journey {
     send: Option<SendTimings>,
 }
 
-impl Journey {
+impl SlotTimings {
     pub fn begin(seen_ms: u64) -> Self {
         Self {
             seen_ms,
@@ -120,17 +120,17 @@ mod tests {
 
     #[test]
     fn phases_add_up_to_what_there_was() {
-        let mut journey = Journey::begin(0);
-        assert!(journey.phases().is_empty() && journey.effort().is_none());
-        journey.decided();
-        journey.started(Duration::ZERO);
-        assert!(journey.effort().is_some());
-        journey.proved(Duration::from_millis(700));
-        journey.stored();
-        journey.sending();
-        let names: Vec<_> = journey.phases().iter().map(|(name, _)| *name).collect();
+        let mut timings = SlotTimings::begin(0);
+        assert!(timings.phases().is_empty() && timings.effort().is_none());
+        timings.decided();
+        timings.started(Duration::ZERO);
+        assert!(timings.effort().is_some());
+        timings.proved(Duration::from_millis(700));
+        timings.stored();
+        timings.sending();
+        let names: Vec<_> = timings.phases().iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["decide", "queue", "prepare", "prove", "store", "wait"]);
-        assert_eq!(in_millis(&journey.phases())["prove"], 700);
-        assert_eq!(journey.effort(), Some(Duration::from_millis(700)));
+        assert_eq!(in_millis(&timings.phases())["prove"], 700);
+        assert_eq!(timings.effort(), Some(Duration::from_millis(700)));
     }
 }

@@ -45,7 +45,7 @@ fn nothing_is_bid_for_under_terms_that_were_not_accepted() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (mut book, world) = auctions(directory.path());
     // As this node sealed it: only its own price can be revealed.
-    let (_, commit) = book.errands(&policy(1_010)).into_iter().find(|(key, _)| key.id == 1).expect("bids");
+    let (_, commit) = book.actions(&policy(1_010)).into_iter().find(|(key, _)| key.id == 1).expect("bids");
     let memo = SealedBidAuction::commitCall::abi_decode(&commit.data).expect("a commit").memo;
     let bid = SealedBidAuction::BidCommitted { market: MARKET, slot: 1, key: ME, memo }.encode_log_data();
     book.block(block(4), &[world.says(4, 1, bid)]).expect("stored");
@@ -164,9 +164,9 @@ fn a_slot_that_cannot_be_proven_in_time_is_offered_once() {
     assert_eq!(kinds(&mut book, &slow), [], "what it builds on is open, so it costs no bond");
     assert_eq!(kinds(&mut book, &Policy { hand_over: Some(0), ..slow }), [(2, "hand_over")]);
     book.block(block(4), &[World::established(4, 0, 1)]).expect("stored");
-    let errands = book.errands(&slow);
+    let actions = book.actions(&slow);
     assert_eq!(kinds(&mut book, &slow), [(2, "hand_over")]);
-    let call = SlotTransfers::offerTransferCall::abi_decode(&errands[0].1.data).expect("an offer");
+    let call = SlotTransfers::offerTransferCall::abi_decode(&actions[0].1.data).expect("an offer");
     assert_eq!((call.slot.id, i128::try_from(call.offer.price)), (2, Ok(-5)));
     assert_eq!(kinds(&mut book, &Policy { hand_over: None, ..slow }), []);
 
