@@ -11,7 +11,7 @@ use eyre::{Result, ensure, eyre};
 use provery_mechanisms::registry;
 use provery_tests::program;
 
-use super::{files, repository, scratch, sources};
+use super::workload::{files, repository, scratch, sources};
 
 const VERSION: &str = concat!("version = \"", env!("CARGO_PKG_VERSION"), "\"");
 const LIST: &str = "crates/bindings/src/lib.rs";
