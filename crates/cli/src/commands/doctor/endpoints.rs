@@ -311,7 +311,7 @@ pub async fn randomness(session: &Session, found: &mut Findings) {
         Past::Missing => found.fail(
             "hardfork",
             "the chain has no history of block hashes (EIP-2935, since Prague), so no seed can be brought in",
-            &without_draws(),
+            without_draws(),
         ),
     }
     match judged {
@@ -321,12 +321,12 @@ pub async fn randomness(session: &Session, found: &mut Findings) {
             "randomness",
             "prevrandao is the same for several blocks in a row, as on the OP Stack: whoever makes the blocks knows whom a draw \
              takes before it makes them, and may choose",
-            &format!("{}, or trust whoever makes the blocks", without_draws()),
+            format!("{}, or trust whoever makes the blocks", without_draws()),
         ),
         Finding::Foreseeable => found.fail(
             "randomness",
             "prevrandao does not change from block to block, so everybody knows whom a draw takes",
-            &without_draws(),
+            without_draws(),
         ),
     }
 }
