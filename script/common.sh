@@ -47,6 +47,15 @@ built() {
   echo "$program"
 }
 
+# Print where typos is: on PATH, or where setup put it.
+find_typos() {
+  local at
+  for at in typos "$PWD/.provery/tools/python/bin/typos" "$PWD/.provery/tools/bin/typos"; do
+    command -v "$at" && return
+  done
+  return 1
+}
+
 # Print where nats-server is: on PATH, where Debian puts it, or where setup unpacked it.
 find_nats() {
   local at
