@@ -64,7 +64,10 @@ pub enum Command {
     #[command(subcommand, after_help = "Example: provery keystore address --keystore prover.json")]
     Keystore(KeystoreCommand),
     /// Solidity verifiers made from verifying keys
-    #[command(subcommand, after_help = "Example: provery verifier generate --block-txs 8 --out Verifier.sol")]
+    #[command(
+        subcommand,
+        after_help = "Example: provery verifier generate --circuit transfer-block-d16-n8 --out Verifier.sol"
+    )]
     Verifier(VerifierCommand),
     /// The reference rollup: create it, fund its market, post blocks
     #[command(subcommand, after_help = "Example: provery rollup status --name demo")]

@@ -137,7 +137,7 @@ async fn push(out: Output, nats: NatsArgs, keys_dir: &Path, circuits: Vec<String
         return Err(fail(
             Code::KeyFileMissing,
             format!(
-                "{} holds no keys; make some with `provery keys generate --block-txs 8`",
+                "{} holds no keys; make some with `provery keys generate --circuit transfer-block-d16-n8`",
                 keys_dir.display()
             ),
         ));

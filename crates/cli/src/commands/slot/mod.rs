@@ -56,7 +56,7 @@ pub enum SlotCommand {
     },
     /// Offer a slot that this prover holds to others: its right, bond and duty
     #[command(after_help = "Example: provery slot hand-over 3 --market 1 --price 1 --keystore prover.json")]
-    TransferOffer(HandOverArgs),
+    HandOver(HandOverArgs),
     /// Take a slot that its holder offers; the taker's bond takes the place of the holder's
     #[command(after_help = "Example: provery slot take-over 3 --market 1 --offer offer.json --keystore \
          taker.json")]
@@ -82,7 +82,7 @@ pub async fn run(context: &Context, command: SlotCommand) -> Result<()> {
     match command {
         SlotCommand::List { market, last } => list(context, market, last).await,
         SlotCommand::Show { market, slot } => show(context, market, slot.get()).await,
-        SlotCommand::TransferOffer(args) => transfer::offer(context, args).await,
+        SlotCommand::HandOver(args) => transfer::offer(context, args).await,
         SlotCommand::TakeOver(args) => transfer::take(context, args).await,
         SlotCommand::RevokeHandOver(args) => transfer::revoke(context, args).await,
         SlotCommand::Expire(slot) => end::run(context, slot, End::Expire).await,
