@@ -19,7 +19,7 @@ pub(crate) struct Outbox {
     pub(crate) pending_set: Mutex<PendingSet>,
     /// Held while a nonce is chosen, signed for and written down.
     pub(crate) submitting: tokio::sync::Mutex<()>,
-    /// Held by whoever tends the pending transactions.
+    /// Held by whoever polls.
     pub(crate) watch: tokio::sync::Mutex<Watch>,
     /// Keeper tasks that run.
     pub(crate) keepers: AtomicUsize,

@@ -403,7 +403,7 @@ enum Refusal {
     Because(SendError),
 }
 
-/// Hands a pending transaction to whoever tends, when its first broadcast is over or nobody waits for it any more.
+/// Hands a pending transaction to whoever polls, when its first broadcast is over or nobody waits for it any more.
 struct FirstTry<'a> {
     outbox: &'a Outbox,
     id: u64,

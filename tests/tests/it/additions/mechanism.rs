@@ -7,65 +7,34 @@ use std::{
     process::Command,
 };
 
-use eyre::{Result, ensure, eyre};
+use eyre::{Result, ensure};
 use provery_mechanisms::registry;
 use provery_tests::program;
 
-use super::workload::{files, repository, scratch, sources};
+use super::scratch::{changed, check, done, files, follow, repository, scratch, sources};
 
-const VERSION: &str = concat!("version = \"", env!("CARGO_PKG_VERSION"), "\"");
 const LIST: &str = "crates/bindings/src/lib.rs";
-
-fn done(command: &mut Command) -> Result<()> {
-    let output = command.output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{}", said.chars().take(4_000).collect::<String>());
-    Ok(())
-}
 
 #[test]
 fn a_mechanism_is_its_own_files_and_one_line_of_the_list() -> Result<()> {
-    let target = program("provery")?.parent().and_then(Path::parent).map(Path::to_owned);
-    let target = target.ok_or_else(|| eyre!("the programs are in no target folder"))?;
-    let copy = scratch(&target.join("additions-mechanism"))?;
+    let copy = scratch("additions-mechanism")?;
     let modules = copy.join("node_modules");
     if !modules.exists() {
         std::os::unix::fs::symlink(repository().join("node_modules").canonicalize()?, modules)?;
     }
-    // Of another version, so that what is built here is never taken for the repository's, nor the other way round.
-    let manifest = copy.join("Cargo.toml");
-    let text = fs::read_to_string(&manifest)?;
-    ensure!(text.contains(VERSION), "the workspace has another version");
-    fs::write(&manifest, text.replacen(VERSION, "version = \"0.0.0-copy\"", 1))?;
     let before = sources(&copy)?;
 
-    let xtask = program("provery-xtask")?;
-    let guide = repository().join("docs/guides/add-a-mechanism.md");
-    done(Command::new(&xtask).arg("follow").arg(guide).arg("--checkout").arg(&copy))?;
+    follow("add-a-mechanism.md", &copy)?;
     done(
-        Command::new(&xtask)
+        Command::new(program("provery-xtask")?)
             .args(["contracts", "--only", "FirstCome", "--root"])
             .arg(&copy)
             .arg("--solc")
             .arg(repository().join("script/solc").canonicalize()?),
     )?;
-    // Everything, so that nothing is left out that would have to learn of it.
-    done(
-        Command::new(env!("CARGO"))
-            .args(["check", "--quiet", "--offline", "--workspace"])
-            .current_dir(&copy)
-            .env("CARGO_TARGET_DIR", &target)
-            .env("CARGO_INCREMENTAL", "0"),
-    )?;
+    check(&copy)?;
 
     let after = sources(&copy)?;
-    let changed: Vec<String> = after
-        .iter()
-        .filter(|(path, bytes)| before.get(*path) != Some(bytes))
-        // It repeats the version.
-        .filter(|(path, _)| *path != Path::new("Cargo.lock"))
-        .map(|(path, _)| path.display().to_string())
-        .collect();
     let expected = [
         "contracts/src/mechanisms/FirstCome.sol",
         "contracts/test/mechanisms/FirstCome.t.sol",
@@ -73,7 +42,7 @@ fn a_mechanism_is_its_own_files_and_one_line_of_the_list() -> Result<()> {
         LIST,
         "crates/mechanisms/src/first_come.rs",
     ];
-    assert_eq!(changed, expected);
+    assert_eq!(changed(&before, &after), expected);
     assert_eq!(before.len() + expected.len() - 1, after.len());
     let lines = |files: &BTreeMap<PathBuf, Vec<u8>>| {
         files.get(Path::new(LIST)).map_or(0, |file| file.iter().filter(|byte| **byte == b'\n').count())
