@@ -54,7 +54,7 @@ pub async fn deploy_core_for(sender: &Sender, asset: Address) -> Result<Chain> {
         unbonding: 60,
         maxWindow: 60,
     };
-    // Registry, hand-overs and extension are made for the address that the market has after them.
+    // Registry, slot transfers and extension are made for the address that the market has after them.
     let nonce = rpc.provider().get_transaction_count(sender.address()).await?;
     let foreseen = sender.address().create(nonce + 3);
     let args = (params, foreseen).abi_encode_params();

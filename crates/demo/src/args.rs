@@ -53,7 +53,7 @@ pub struct Args {
 }
 
 fn mechanism_help() -> String {
-    format!("How slots are allocated: one of {}", provery_mechanisms::words(|_| true))
+    format!("How slots are assigned: one of {}", provery_mechanisms::words(|_| true))
 }
 
 /// A mechanism by the word people call it.

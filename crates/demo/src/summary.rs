@@ -236,7 +236,7 @@ impl Summary {
         );
         if let Some(killed) = &self.killed {
             text.push_str(&format!(
-                "{killed} was killed while it held an allocation: {} missed, {} slashed, {} of it burned.\n",
+                "{killed} was killed while it held a slot: {} missed, {} slashed, {} of it burned.\n",
                 self.missed,
                 wei(self.slashed_wei),
                 wei(self.burned_wei)

@@ -110,7 +110,7 @@ impl ChainStatus {
 /// A slot, from its opening to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotRecord {
-    /// As last told: an assignment after the opening changes it, and a hand-over.
+    /// As last told: an assignment after the opening changes it, and a transfer.
     pub slot: Slot,
     /// Whom the mechanism gave it to, whoever holds it now; zero if nobody.
     pub assigned: Address,

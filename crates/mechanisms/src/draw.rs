@@ -72,7 +72,7 @@ pub struct Draw<'a> {
     pub weights: &'a Weights,
     /// The terms' bond in asset wei.
     pub bond: u128,
-    /// Whom the chain allocated the slot to; zero if nobody.
+    /// Whom the chain assigned the slot to; zero if nobody.
     pub winner: Address,
     /// The contract's `MAX_DRAWS`.
     pub max_draws: u64,
@@ -84,7 +84,7 @@ pub struct Attempt {
     pub random: U256,
     pub drawn: Drawn,
     pub prover: Address,
-    /// Nothing for the attempt that allocated the slot.
+    /// Nothing for the attempt that assigned the slot.
     pub passed_over: Option<PassedOver>,
 }
 

@@ -11,12 +11,12 @@
 pub mod acceptance;
 pub mod draw;
 pub mod explain;
-pub mod hand_over;
 mod options;
 pub mod phase;
 pub mod refusal;
 pub mod reward;
 mod rounds;
+pub mod slot_transfer;
 pub mod split;
 pub mod upkeep;
 pub mod view;
@@ -79,7 +79,7 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
         &[]
     }
 
-    /// Slots are ever allocated, so that a prover without stake for the bond is left out.
+    /// Slots are ever assigned, so that a prover without stake for the bond is left out.
     fn allocates(&self) -> bool {
         true
     }

@@ -76,7 +76,7 @@ pub fn turn_at(view: &SlotView<'_>) -> u64 {
     turn.min(last_call).max(opens)
 }
 
-/// What a prover that is not allocated the slot would be paid for a proof delivered one proving time from now.
+/// What a prover that is not assigned the slot would be paid for a proof delivered one proving time from now.
 pub fn expected_reward(view: &SlotView<'_>) -> u128 {
     let delivered = view.now.saturating_add(view.estimated_proving_seconds);
     let reward =
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_its_mechanism_may_still_allocate_is_left_alone() {
+    fn a_slot_its_mechanism_may_still_assign_is_left_alone() {
         let mut undecided = slot(Address::ZERO);
         undecided.exclusiveUntil = slot(OTHER).exclusiveUntil;
         let decision = decide(&view(&undecided, &terms(), ME, 1_050, &[]));

@@ -1,6 +1,6 @@
 //! What a mechanism's own errors mean: to the node whose transaction was refused, and to a person who asks what to do next.
 //!
-//! Each mechanism lists its own ([`Mechanism::refusals`]); errors of the market, the registry and the hand-overs are none of
+//! Each mechanism lists its own ([`Mechanism::refusals`]); errors of the market, the registry and slot transfers are none of
 //! theirs, and who calls those contracts knows them.
 
 use crate::{Mechanism, registry};

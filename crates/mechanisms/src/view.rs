@@ -186,7 +186,7 @@ impl Decision {
 /// Why a decision was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The slot is allocated to this prover.
+    /// The slot is assigned to this prover.
     Allocated,
     /// It was, the window is over, and nobody has rescued it: the bond can still be kept.
     AllocatedLate,

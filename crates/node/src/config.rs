@@ -121,9 +121,9 @@ pub struct Tunables {
     pub minimum_reward: u128,
     /// Asset wei for which a slot that cannot be proven in time is offered to others (below zero, what is paid to whoever
     /// takes it); never, if not given.
-    pub hand_over: Option<i128>,
+    pub offer_transfers: Option<i128>,
     /// Whether to take slots that others offer, if they pay.
-    pub take_over: bool,
+    pub accept_transfers: bool,
     /// Asset wei of credit at which it is withdrawn to the prover; never, if not given. Works only where the sender is
     /// the prover itself.
     pub withdraw_at: Option<U256>,
@@ -143,8 +143,8 @@ impl Default for Tunables {
         Self {
             rescue: true,
             minimum_reward: 0,
-            hand_over: None,
-            take_over: false,
+            offer_transfers: None,
+            accept_transfers: false,
             withdraw_at: None,
             taking: true,
             budget_bps: 5_000,

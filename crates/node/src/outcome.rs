@@ -42,7 +42,7 @@ fn classify_revert(name: &str) -> Class {
         "SlotNotOpen" | "SlotHasExpired" => Class::Raced,
         // A slot is settled or dropped as its premise was; a reorg took that back.
         "PremiseOpen" | "NotRequester" => Class::Raced,
-        // What a mechanism action or a hand-over meets when another was faster, or its time has passed.
+        // What a mechanism action or a slot transfer meets when another was faster, or its time has passed.
         "SlotAlreadyAssigned" | "SlotOpenToAll" | "SlotNotHeld" | "TermsNotAccepted" => Class::Raced,
         "TransferNotOffered" | "TransferExpired" => Class::Raced,
         // Stake that is in other slots' bonds comes back.

@@ -23,7 +23,7 @@
 //! | `rescued` | as `settled`, and `missed_by`: the address whose bond was slashed. Comes after that slot's `settled` | |
 //! | `lost` | `to`: who was paid, `slashed`: whether this prover's bond was, `wasted_ms`: spent on a proof nobody pays for, if one was begun | |
 //! | `expired`, `cancelled` | | |
-//! | `upkeep` | `action`: poke, expire, pause, resume, sync, withdraw; lock, commit, reveal, settle, ticket; hand_over, take_over; `tx`, `gas` | |
+//! | `upkeep` | `action`: poke, expire, pause, resume, sync, withdraw; lock, commit, reveal, settle, ticket; offer_transfer, accept_transfer; `tx`, `gas` | |
 //! | `error` | `code` (stable), `message`, and whether the node goes on by itself: `retried` | |
 //! | `warning` | `code`: low_balance; `balance` (wei), `proofs_left` | |
 //! | `draining` | `held`: slots to finish before the end | |

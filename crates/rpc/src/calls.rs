@@ -174,26 +174,26 @@ impl Calls {
     // The secondary market.
 
     /// `price` is asset wei that the taker pays; below zero, that it is paid.
-    pub fn hand_over(&self, slot: &Slot, terms: &Terms, offer: TransferOffer) -> Call {
+    pub fn offer_transfer(&self, slot: &Slot, terms: &Terms, offer: TransferOffer) -> Call {
         let call = SlotTransfers::offerTransferCall {
             slot: slot.clone().into(),
             terms: terms.clone().into(),
             offer,
         };
-        Call::new("hand_over", self.slot_transfers, &call)
+        Call::new("offer_transfer", self.slot_transfers, &call)
     }
 
-    pub fn revoke_hand_over(&self, slot: &Slot, terms: &Terms, offer: TransferOffer) -> Call {
+    pub fn revoke_transfer(&self, slot: &Slot, terms: &Terms, offer: TransferOffer) -> Call {
         let call = SlotTransfers::revokeTransferCall {
             slot: slot.clone().into(),
             terms: terms.clone().into(),
             offer,
         };
-        Call::new("revoke_hand_over", self.slot_transfers, &call)
+        Call::new("revoke_transfer", self.slot_transfers, &call)
     }
 
     /// `signature` is the holder's; empty for an offer made on-chain.
-    pub fn take_over(
+    pub fn accept_transfer(
         &self,
         slot: &Slot,
         terms: &Terms,
@@ -208,7 +208,7 @@ impl Calls {
             taker,
             signature,
         };
-        Call::new("take_over", self.slot_transfers, &call)
+        Call::new("accept_transfer", self.slot_transfers, &call)
     }
 
     // The circuits.

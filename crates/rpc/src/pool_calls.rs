@@ -70,20 +70,20 @@ impl PoolCalls {
 
     // The operator.
 
-    /// Needs an allowance; [`crate::Sender::stake_own`] sees to it.
-    pub fn stake_own(&self, amount: U256) -> Call {
+    /// Needs an allowance; [`crate::Sender::stake_operator`] sees to it.
+    pub fn stake_operator(&self, amount: U256) -> Call {
         Call::new("pool_stake", self.pool, &DelegationPool::stakeOperatorCall { amount })
     }
 
     /// Announce that own stake will be asked back; zero takes the announcement back.
-    pub fn announce_own_exit(&self, amount: U256) -> Call {
+    pub fn announce_operator_exit(&self, amount: U256) -> Call {
         let call = DelegationPool::announceOperatorExitCall { amount };
-        Call::new("pool_announce_own_exit", self.pool, &call)
+        Call::new("pool_announce_operator_exit", self.pool, &call)
     }
 
     /// Ask back what was announced.
-    pub fn request_own_exit(&self) -> Call {
-        Call::new("pool_own_exit", self.pool, &DelegationPool::requestOperatorExitCall {})
+    pub fn request_operator_exit(&self) -> Call {
+        Call::new("pool_operator_exit", self.pool, &DelegationPool::requestOperatorExitCall {})
     }
 
     pub fn withdraw_operator(&self, to: Address) -> Call {

@@ -58,9 +58,14 @@ impl Sender {
     }
 
     /// Add asset wei to a pool's own stake of its operator, which is this key, with the allowance it needs.
-    pub async fn stake_own(&self, chain: &Chain, pool: Address, amount: U256) -> Result<Mined, SendError> {
+    pub async fn stake_operator(
+        &self,
+        chain: &Chain,
+        pool: Address,
+        amount: U256,
+    ) -> Result<Mined, SendError> {
         self.allow(chain, "pool_stake", pool, amount).await?;
-        self.send(chain.calls().pool(pool).stake_own(amount)).await
+        self.send(chain.calls().pool(pool).stake_operator(amount)).await
     }
 
     async fn allow(

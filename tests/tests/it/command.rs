@@ -122,7 +122,7 @@ async fn a_slot_is_proven_by_hand_and_only_once() -> Result<()> {
 
     // During the exclusive window a stranger's proof is not taken.
     provery
-        .fails(Some(&town.stranger), &["prove", "--market", "1", "--slot", "1"], "slot_not_allocated")
+        .fails(Some(&town.stranger), &["prove", "--market", "1", "--slot", "1"], "slot_not_assigned")
         .await?;
     let proven = provery.ok(Some(&town.prover), &["prove", "--market", "1", "--slot", "1"]).await?;
     ensure!(proven["slot"] == 1, "{proven}");
@@ -243,7 +243,7 @@ async fn a_market_goes_by_its_rollups_name_everywhere() -> Result<()> {
     let message = provery.fails(None, &["slot", "list"], "usage").await?;
     ensure!(message.contains("town, second"), "{message}");
     let prover = Some(town.prover.as_str());
-    provery.ok(prover, &["slot", "hand-over", "1", "--market", "town", "--price", "1ether"]).await?;
+    provery.ok(prover, &["slot", "transfer", "offer", "1", "--market", "town", "--price", "1ether"]).await?;
     provery.fails(prover, &["slot", "list", "--market", "third"], "rollup_not_found").await?;
     ensure!(provery.ok(None, &["market", "show", "--market", "second"]).await?["market"] == "2");
     Ok(())

@@ -148,8 +148,8 @@ async fn bad_input_of_a_delegator_or_operator_has_a_name() -> Result<()> {
 
     for args in [
         &["stake", "--amount", "1"][..],
-        &["own-exit", "--amount", "1"],
-        &["own-exit", "--cancel"],
+        &["operator-exit", "--amount", "1"],
+        &["operator-exit", "--cancel"],
         &["commission", "--bps", "1"],
         &["announce", "--market", "1", "--exposure", "31"],
         &["narrow", "--market", "1", "--exposure", "1"],
@@ -161,8 +161,8 @@ async fn bad_input_of_a_delegator_or_operator_has_a_name() -> Result<()> {
         pool.fails(delegator, args, "not_operator").await?;
     }
     pool.fails(operator, &["stake", "--amount", "0"], "usage").await?;
-    pool.fails(operator, &["own-exit", "--amount", "11ether"], "insufficient_stake").await?;
-    pool.fails(operator, &["own-exit", "--cancel"], "already_done").await?;
+    pool.fails(operator, &["operator-exit", "--amount", "11ether"], "insufficient_stake").await?;
+    pool.fails(operator, &["operator-exit", "--cancel"], "already_done").await?;
     pool.fails(operator, &["announce", "--market", "7", "--exposure", "1"], "market_not_found").await?;
     let early = ["announce", "--market", "1", "--exposure", "1", "--versions", "1..2"];
     let message = pool.fails(operator, &early, "usage").await?;
@@ -192,7 +192,10 @@ async fn bad_input_of_a_delegator_or_operator_has_a_name() -> Result<()> {
 
     // After all this everything is where it was.
     let shown = provery.ok(Some(delegator), &["pool", "show", "--pool", &pool.address]).await?;
-    ensure!(wei(&shown["own"])? == 10 * ETHER && wei(&shown["delegated"])? == 20 * ETHER, "{shown}");
+    ensure!(
+        wei(&shown["operator_stake"])? == 10 * ETHER && wei(&shown["delegated"])? == 20 * ETHER,
+        "{shown}"
+    );
     ensure!(shown["share_price"] == "1.000000000" && shown["commission_bps"] == 1000, "{shown}");
     ensure!(wei(&shown["delegator"]["worth"])? == 20 * ETHER, "{shown}");
     let listed = provery.ok(None, &["pool", "list"]).await?;
@@ -298,16 +301,16 @@ async fn what_a_pools_operator_announces_is_told_and_lapses() -> Result<()> {
     // A delegator is told, and whoever looked before fails.
     let announced = pool.ok(operator, &["announce", "--market", "1", "--exposure", "40"]).await?;
     ensure!(announced["in_force"] == false && announced["from"].is_u64(), "{announced}");
-    pool.ok(operator, &["own-exit", "--amount", "9ether"]).await?;
-    let set = pool.ok(operator, &["own-exit", "--amount", "4ether"]).await?;
+    pool.ok(operator, &["operator-exit", "--amount", "9ether"]).await?;
+    let set = pool.ok(operator, &["operator-exit", "--amount", "4ether"]).await?;
     ensure!(set["announced"] == true && set["batch"].is_null(), "{set}");
-    let message = pool.fails(operator, &["own-exit", "--amount", "4ether"], "not_ready").await?;
+    let message = pool.fails(operator, &["operator-exit", "--amount", "4ether"], "not_ready").await?;
     ensure!(message.contains("run this again"), "{message}");
     let set = pool.ok(operator, &["commission", "--bps", "2000"]).await?;
     ensure!(set["next_commission_until"].is_u64(), "{set}");
     let shown = pool.show().await?;
     ensure!(shown["revision"] == "5" && shown["next_commission_bps"] == 2000, "{shown}");
-    ensure!(wei(&shown["own_exit"]["amount"])? == 4 * ETHER && wei(&shown["bonded"])? == 0, "{shown}");
+    ensure!(wei(&shown["operator_exit"]["amount"])? == 4 * ETHER && wei(&shown["bonded"])? == 0, "{shown}");
     let market = &shown["markets"][0];
     ensure!(market["policy"]["exposure"] == 30 && market["announced"]["exposure"] == 40, "{market}");
     ensure!(market["units"] == "20" && market["exposure"] == 15, "{market}");
@@ -318,9 +321,9 @@ async fn what_a_pools_operator_announces_is_told_and_lapses() -> Result<()> {
 
     // Taken back, done in time, or too late.
     pool.ok(operator, &["narrow", "--market", "1", "--exposure", "25"]).await?;
-    let cancelled = pool.ok(operator, &["own-exit", "--cancel"]).await?;
+    let cancelled = pool.ok(operator, &["operator-exit", "--cancel"]).await?;
     ensure!(wei(&cancelled["cancelled"])? == 4 * ETHER, "{cancelled}");
-    pool.ok(operator, &["own-exit", "--amount", "3ether"]).await?;
+    pool.ok(operator, &["operator-exit", "--amount", "3ether"]).await?;
     pool.pass("notice").await?;
     let shown = pool.show().await?;
     let market = &shown["markets"][0];
@@ -328,7 +331,7 @@ async fn what_a_pools_operator_announces_is_told_and_lapses() -> Result<()> {
         market["policy"]["exposure"] == 25 && market["announced"].is_null(),
         "what narrowing forgot: {market}"
     );
-    let asked = pool.ok(operator, &["own-exit", "--amount", "3ether"]).await?;
+    let asked = pool.ok(operator, &["operator-exit", "--amount", "3ether"]).await?;
     ensure!(asked["batch"] == "1" && wei(&asked["amount"])? == 3 * ETHER, "{asked}");
     pool.pass("exit_time").await?;
     let shown = pool.show().await?;
@@ -359,14 +362,18 @@ async fn a_pools_slot_is_offered_on_the_chain_alone() -> Result<()> {
     // The submitter may offer the slot where it costs the pool nothing; nobody signs for the pool.
     let slot = ["--market", "1", "--slot", "1"];
     let with = |args: &[&'static str]| [&["slot"], args, &slot[..]].concat();
-    provery.fails(Some(&pool.submitter), &with(&["hand-over", "--price", "-1"]), "not_holder").await?;
-    provery.fails(Some(&pool.submitter), &with(&["hand-over", "--sign", "o.json"]), "not_holder").await?;
-    provery.fails(Some(&pool.operator), &with(&["hand-over"]), "not_holder").await?;
-    let sign = with(&["hand-over", "--sign", "o.json"]);
+    provery
+        .fails(Some(&pool.submitter), &with(&["transfer", "offer", "--price", "-1"]), "not_holder")
+        .await?;
+    provery
+        .fails(Some(&pool.submitter), &with(&["transfer", "offer", "--sign", "o.json"]), "not_holder")
+        .await?;
+    provery.fails(Some(&pool.operator), &with(&["transfer", "offer"]), "not_holder").await?;
+    let sign = with(&["transfer", "offer", "--sign", "o.json"]);
     let message = provery.fails(Some(&pool.operator), &sign, "not_holder").await?;
     ensure!(message.contains("on the chain"), "{message}");
-    provery.ok(Some(&pool.submitter), &with(&["hand-over"])).await?;
-    let take = with(&["take-over"]);
+    provery.ok(Some(&pool.submitter), &with(&["transfer", "offer"])).await?;
+    let take = with(&["transfer", "accept"]);
     provery.fails(taker, &take, "insufficient_stake").await?;
     provery.ok(taker, &["prover", "allocate", "--market", "1", "--units", "12"]).await?;
     let taken = provery.ok(taker, &take).await?;
@@ -385,22 +392,22 @@ async fn a_slot_changes_hands() -> Result<()> {
     };
 
     // On the chain.
-    provery.fails(holder, &slot("9", &["hand-over"]), "slot_not_found").await?;
-    provery.fails(taker, &slot("1", &["hand-over"]), "not_holder").await?;
-    provery.fails(holder, &slot("1", &["hand-over", "--valid-for", "0"]), "usage").await?;
-    provery.fails(taker, &slot("1", &["take-over"]), "offer_not_found").await?;
-    provery.ok(holder, &slot("1", &["hand-over", "--price", "1ether"])).await?;
-    provery.ok(holder, &slot("1", &["hand-over"])).await?;
-    provery.fails(taker, &slot("1", &["take-over"]), "not_registered").await?;
+    provery.fails(holder, &slot("9", &["transfer", "offer"]), "slot_not_found").await?;
+    provery.fails(taker, &slot("1", &["transfer", "offer"]), "not_holder").await?;
+    provery.fails(holder, &slot("1", &["transfer", "offer", "--valid-for", "0"]), "usage").await?;
+    provery.fails(taker, &slot("1", &["transfer", "accept"]), "offer_not_found").await?;
+    provery.ok(holder, &slot("1", &["transfer", "offer", "--price", "1ether"])).await?;
+    provery.ok(holder, &slot("1", &["transfer", "offer"])).await?;
+    provery.fails(taker, &slot("1", &["transfer", "accept"]), "not_registered").await?;
     provery.ok(taker, &["token", "mint", "--amount", "30ether"]).await?;
     provery.ok(taker, &["prover", "register"]).await?;
     provery.ok(taker, &["prover", "stake", "--amount", "30ether"]).await?;
-    let message = provery.fails(taker, &slot("1", &["take-over"]), "insufficient_stake").await?;
+    let message = provery.fails(taker, &slot("1", &["transfer", "accept"]), "insufficient_stake").await?;
     ensure!(message.contains("at least 12 units"), "{message}");
     provery.ok(taker, &["prover", "allocate", "--market", "1", "--units", "30"]).await?;
-    let taken = provery.ok(taker, &slot("1", &["take-over"])).await?;
+    let taken = provery.ok(taker, &slot("1", &["transfer", "accept"])).await?;
     ensure!(taken["price"] == "0", "the cheapest offer: {taken}");
-    provery.fails(holder, &slot("1", &["hand-over"]), "not_holder").await?;
+    provery.fails(holder, &slot("1", &["transfer", "offer"]), "not_holder").await?;
 
     // The duty is the taker's: the old holder has its bond back, and the replayed draw still says who won.
     let shown = provery.ok(None, &slot("1", &["show"])).await?;
@@ -411,20 +418,22 @@ async fn a_slot_changes_hands() -> Result<()> {
     let status = provery.ok(taker, &["prover", "status"]).await?;
     ensure!(wei(&status["bonded"])? == 12 * ETHER, "{status}");
     provery.ok(taker, &["prove", "--market", "1", "--slot", "1"]).await?;
-    provery.fails(holder, &slot("1", &["hand-over"]), "slot_proven").await?;
+    provery.fails(holder, &slot("1", &["transfer", "offer"]), "slot_proven").await?;
 
     // Signed, for a price, to one taker.
     let path = provery.dir.path().join("offer.json");
-    let sign = ["hand-over", "--price", "2ether", "--sign", "offer.json"];
+    let sign = ["transfer", "offer", "--price", "2ether", "--sign", "offer.json"];
     provery.fails(taker, &slot("2", &sign), "not_holder").await?;
     let to = key(3).address().to_string();
     let mut args = slot("2", &sign);
     args.extend(["--to", &to]);
     let signed = provery.ok(holder, &args).await?;
     ensure!(signed["tx"].is_null() && signed["file"] == "offer.json", "{signed}");
-    let take = slot("2", &["take-over", "--offer", "offer.json"]);
+    let take = slot("2", &["transfer", "accept", "--offer", "offer.json"]);
     provery.fails(holder, &take, "not_taker").await?;
-    provery.fails(taker, &slot("3", &["take-over", "--offer", "offer.json"]), "offer_invalid").await?;
+    provery
+        .fails(taker, &slot("3", &["transfer", "accept", "--offer", "offer.json"]), "offer_invalid")
+        .await?;
     let good = fs::read_to_string(&path)?;
     fs::write(&path, good.replace("2000000000000000000", "1000000000000000000"))?;
     let message = provery.fails(taker, &take, "offer_invalid").await?;
@@ -439,20 +448,26 @@ async fn a_slot_changes_hands() -> Result<()> {
     ensure!(wei(&credit["credit"])? == 8 * ETHER, "{credit}");
 
     // Revoked, signed and on the chain; ended; dearer than the taker's credit.
-    provery.ok(holder, &slot("3", &["hand-over", "--sign", "offer.json"])).await?;
-    provery.fails(taker, &slot("3", &["revoke-hand-over", "--offer", "offer.json"]), "not_holder").await?;
-    provery.ok(holder, &slot("3", &["revoke-hand-over", "--offer", "offer.json"])).await?;
-    provery.fails(taker, &slot("3", &["take-over", "--offer", "offer.json"]), "offer_invalid").await?;
-    provery.fails(holder, &slot("3", &["revoke-hand-over"]), "offer_not_found").await?;
-    provery.ok(holder, &slot("3", &["hand-over", "--price", "9ether"])).await?;
-    provery.fails(taker, &slot("3", &["take-over"]), "insufficient_credit").await?;
-    provery.ok(holder, &slot("3", &["hand-over", "--valid-for", "5"])).await?;
-    provery.ok(holder, &slot("3", &["hand-over", "--valid-for", "5", "--sign", "offer.json"])).await?;
-    let revoked = provery.ok(holder, &slot("3", &["revoke-hand-over"])).await?;
+    provery.ok(holder, &slot("3", &["transfer", "offer", "--sign", "offer.json"])).await?;
+    provery.fails(taker, &slot("3", &["transfer", "revoke", "--offer", "offer.json"]), "not_holder").await?;
+    provery.ok(holder, &slot("3", &["transfer", "revoke", "--offer", "offer.json"])).await?;
+    provery
+        .fails(taker, &slot("3", &["transfer", "accept", "--offer", "offer.json"]), "offer_invalid")
+        .await?;
+    provery.fails(holder, &slot("3", &["transfer", "revoke"]), "offer_not_found").await?;
+    provery.ok(holder, &slot("3", &["transfer", "offer", "--price", "9ether"])).await?;
+    provery.fails(taker, &slot("3", &["transfer", "accept"]), "insufficient_credit").await?;
+    provery.ok(holder, &slot("3", &["transfer", "offer", "--valid-for", "5"])).await?;
+    provery
+        .ok(holder, &slot("3", &["transfer", "offer", "--valid-for", "5", "--sign", "offer.json"]))
+        .await?;
+    let revoked = provery.ok(holder, &slot("3", &["transfer", "revoke"])).await?;
     ensure!(revoked["revoked"].as_array().is_some_and(|all| all.len() == 2), "{revoked}");
     town.pass(6).await?;
-    provery.fails(taker, &slot("3", &["take-over", "--offer", "offer.json"]), "offer_expired").await?;
+    provery
+        .fails(taker, &slot("3", &["transfer", "accept", "--offer", "offer.json"]), "offer_expired")
+        .await?;
     town.pass(Town::EXCLUSIVE).await?;
-    provery.fails(holder, &slot("3", &["hand-over"]), "slot_not_held").await?;
+    provery.fails(holder, &slot("3", &["transfer", "offer"]), "slot_not_held").await?;
     Ok(())
 }

@@ -235,13 +235,13 @@ mod tests {
 
     #[test]
     fn typos_find_their_word() {
-        let known = ["min_reward", "rescue", "http", "hand_over", "take_over"];
+        let known = ["min_reward", "rescue", "http", "offer_transfers", "accept_transfers"];
         for (typo, right) in [
             ("min_rewrd", Some("min_reward")),
             ("min-reward", Some("min_reward")),
             ("resuce", Some("rescue")),
             ("htttp", Some("http")),
-            ("handover", Some("hand_over")),
+            ("offer_transfer", Some("offer_transfers")),
             ("colour", None),
         ] {
             assert_eq!(nearest(typo, &known), right, "{typo}");

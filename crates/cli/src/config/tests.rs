@@ -98,7 +98,7 @@ fn a_file_with_a_private_key_or_a_typo_is_refused() {
 fn the_node_table_is_read_and_checked() {
     let folder = tempfile::tempdir().expect("makes a folder");
     let text = "rpc_urls = ['http://a', 'http://b']\n[node]\ndata_dir = 'd'\nmarket = [1, 'first']\nhttp = \
-                '127.0.0.1:9464'\nmin_reward = 0.5\nhand_over = '-1 usdc'\nwithdraw_at = 7\nrescue = false\n";
+                '127.0.0.1:9464'\nmin_reward = 0.5\noffer_transfers = '-1 usdc'\nwithdraw_at = 7\nrescue = false\n";
     let settings = Case::with_file(folder.path(), text).resolve().expect("resolves");
     assert_eq!(settings.rpc_urls, ["http://a", "http://b"]);
     let node = settings.node;
@@ -109,7 +109,7 @@ fn the_node_table_is_read_and_checked() {
     let nine = Some(alloy::primitives::U256::from(9));
     let tunables = node.tunables(&asset, nine, RATE).expect("amounts");
     assert_eq!(tunables.minimum_reward, 500_000);
-    assert_eq!(tunables.hand_over, Some(-1_000_000));
+    assert_eq!(tunables.offer_transfers, Some(-1_000_000));
     assert_eq!(tunables.withdraw_at, Some(alloy::primitives::U256::from(7_000_000)));
     assert!(!tunables.rescue && tunables.taking);
     let measured = NodeValues::default().tunables(&asset, nine, RATE).expect("no amounts");
@@ -153,7 +153,7 @@ fn a_nodes_amounts_are_whole_units_of_the_asset_whatever_its_decimals() {
         ("min_reward = '0.5ether'", "min_reward: `0.5ether` is an amount of the chain's own currency"),
         ("min_reward = '500000000000000000'", "min_reward: `500000000000000000` without a unit"),
         ("withdraw_at = '0.0000001'", "withdraw_at: `0.0000001` is finer"),
-        ("hand_over = '-1dai'", "hand_over: `1dai` is in dai"),
+        ("offer_transfers = '-1dai'", "offer_transfers: `1dai` is in dai"),
     ] {
         let node =
             Case::with_file(folder.path(), &format!("[node]\n{text}\n")).resolve().expect("resolves").node;

@@ -122,7 +122,7 @@ fn of_node(error: &NodeError) -> Failure {
         NodeError::SlotEnded { state: SlotState::Cancelled, .. } => Code::SlotCancelled,
         NodeError::SlotEnded { state: SlotState::Dropped, .. } => Code::SlotDropped,
         NodeError::SlotEnded { .. } | NodeError::SlotOver { .. } => Code::SlotExpired,
-        NodeError::SlotHeld { .. } => Code::SlotNotAllocated,
+        NodeError::SlotHeld { .. } => Code::SlotNotAssigned,
         NodeError::Serve(ServeError::Bind { .. }) => Code::AddressInUse,
         NodeError::Serve(_) => Code::Internal,
         NodeError::LeftInDraws { .. } => Code::LeftInDraws,

@@ -64,7 +64,7 @@ pub fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
         "SlotHasExpired" => (Code::SlotExpired, "the slot has expired, so no proof of it is paid any more"),
         "SlotNotExpired" => (Code::NotReady, "the slot has not expired yet; wait until it has"),
         "NotAssignedProver" => (
-            Code::SlotNotAllocated,
+            Code::SlotNotAssigned,
             "the slot is still another prover's alone; wait until its exclusive window is over",
         ),
         "StatementMismatch" => {
@@ -98,7 +98,7 @@ pub fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
     Failure::new(code, one_line(&format!("{kind} failed, {advice} ({name}{detail})")))
 }
 
-/// The errors of pools, hand-overs, chains of slots and mechanisms; mechanisms tell their own.
+/// The errors of pools, slot transfers, chains of slots and mechanisms; mechanisms tell their own.
 pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
     match name {
         // Amounts of any kind.
@@ -135,7 +135,7 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
         ),
         "NothingAnnounced" => (
             Code::NotReady,
-            "nothing of the kind is announced; announce it first, with `provery pool commission` or `provery pool own-exit`",
+            "nothing of the kind is announced; announce it first, with `provery pool commission` or `provery pool operator-exit`",
         ),
         "NoticeNotOver" => (
             Code::NotReady,
@@ -186,7 +186,7 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
         "NothingToClaim" => {
             (Code::NothingToClaim, "there is nothing to claim there; see `provery pool show`")
         }
-        // Hand-overs.
+        // Slot transfers.
         "NotHolder" => (
             Code::NotHolder,
             "only the prover that holds the slot, or a submitter of it where it costs nothing, may do \
@@ -194,7 +194,7 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
         ),
         "SlotNotHeld" => (
             Code::SlotNotHeld,
-            "nobody holds the slot alone any more, so there is nothing to hand over; anyone may prove it \
+            "nobody holds the slot alone any more, so there is nothing to transfer; anyone may prove it \
              once it is open to all",
         ),
         "NotTaker" => (
@@ -235,10 +235,10 @@ pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
             (Code::Usage, "the registry's constructor refuses a number; change the one that the rule names")
         }
         // Slots that a mechanism gives away.
-        "SlotAlreadyAssigned" => (Code::SlotNotAllocated, "another prover has the slot already"),
+        "SlotAlreadyAssigned" => (Code::SlotNotAssigned, "another prover has the slot already"),
         "SlotOpenToAll" => (Code::WrongTime, "the slot is open to all by now; prove it with `provery prove`"),
         "SlotNotCancellable" => {
-            (Code::SlotNotAllocated, "the slot is allocated, or open to all, and cannot be taken back")
+            (Code::SlotNotAssigned, "the slot is assigned, or open to all, and cannot be taken back")
         }
         // Verifying keys.
         "KeyPointAtInfinity" | "KeyPointNotInGroup" | "KeyPointsRelated" => (

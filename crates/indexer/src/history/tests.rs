@@ -117,7 +117,7 @@ fn bonds_are_counted_until_the_slot_ends() {
 }
 
 #[test]
-fn a_hand_over_moves_the_bond_and_not_the_draw() {
+fn a_slot_transfer_moves_the_bond_and_not_the_draw() {
     let taker = Address::repeat_byte(8);
     let mut events = events();
     events.truncate(8);

@@ -160,15 +160,15 @@ fn a_slot_that_cannot_be_proven_in_time_is_offered_once() {
     book.decide(&policy(1_004)).expect("decided");
     book.input(key(1), &Input::ProofStarted).expect("stored");
     // Both end around 1,100: a proof of 60 seconds at 1,010 leaves no time for another.
-    let slow = Policy { estimated_proving_seconds: 60, hand_over: Some(-5), ..policy(1_010) };
+    let slow = Policy { estimated_proving_seconds: 60, offer_transfers: Some(-5), ..policy(1_010) };
     assert_eq!(kinds(&mut book, &slow), [], "what it builds on is open, so it costs no bond");
-    assert_eq!(kinds(&mut book, &Policy { hand_over: Some(0), ..slow }), [(2, "hand_over")]);
+    assert_eq!(kinds(&mut book, &Policy { offer_transfers: Some(0), ..slow }), [(2, "offer_transfer")]);
     book.block(block(4), &[World::established(4, 0, 1)]).expect("stored");
     let actions = book.actions(&slow);
-    assert_eq!(kinds(&mut book, &slow), [(2, "hand_over")]);
+    assert_eq!(kinds(&mut book, &slow), [(2, "offer_transfer")]);
     let call = SlotTransfers::offerTransferCall::abi_decode(&actions[0].1.data).expect("an offer");
     assert_eq!((call.slot.id, i128::try_from(call.offer.price)), (2, Ok(-5)));
-    assert_eq!(kinds(&mut book, &Policy { hand_over: None, ..slow }), []);
+    assert_eq!(kinds(&mut book, &Policy { offer_transfers: None, ..slow }), []);
 
     let offered = Event::TransferOffered {
         market: MARKET,
@@ -189,8 +189,8 @@ fn an_offer_that_pays_is_taken_and_the_slot_is_then_mine() {
     let (_directory, mut book, mut world) = begun();
     book.block(block(2), &world.post(2, OTHER, None)).expect("stored");
     book.block(block(3), &[offered(&world, 3, 1, 0)]).expect("stored");
-    let taker = Policy { take_over: true, ..policy(1_010) };
-    assert_eq!(kinds(&mut book, &taker), [(1, "take_over")]);
+    let taker = Policy { accept_transfers: true, ..policy(1_010) };
+    assert_eq!(kinds(&mut book, &taker), [(1, "accept_transfer")]);
     assert_eq!(kinds(&mut book, &policy(1_010)), []);
     assert_eq!(kinds(&mut book, &Policy { minimum_reward: 2_000, ..taker }), [], "at a loss");
 
@@ -219,13 +219,13 @@ fn only_what_is_known_to_be_provable_is_taken_over() {
     book.block(block(2), &world.post(2, OTHER, Some(hidden))).expect("stored");
     let from = world.state.clone();
     book.block(block(3), &world.post_on(3, OTHER, &from, Some(hidden), None)).expect("stored");
-    let taker = Policy { take_over: true, ..policy(1_010) };
+    let taker = Policy { accept_transfers: true, ..policy(1_010) };
     book.block(block(4), &[offered(&world, 4, 2, -1_000)]).expect("stored");
     assert_eq!(kinds(&mut book, &taker), [], "what it builds on is open, and a state that nobody knows");
     book.block(block(5), &[World::established(5, 0, 1)]).expect("stored");
     assert_eq!(kinds(&mut book, &taker), [], "whoever established it hides its state");
     book.block(block(6), &[offered(&world, 6, 1, 0)]).expect("stored");
-    assert_eq!(kinds(&mut book, &taker), [(1, "take_over")], "this one's is known");
+    assert_eq!(kinds(&mut book, &taker), [(1, "accept_transfer")], "this one's is known");
 }
 
 #[test]
@@ -237,9 +237,9 @@ fn nobody_is_paid_to_take_a_slot_on_a_hidden_state() {
     book.block(block(3), &world.post_on(3, ME, &from, Some(hidden), None)).expect("stored");
     book.decide(&policy(1_004)).expect("decided");
     book.input(key(2), &Input::Unprovable).expect("stored");
-    let asks = |price| Policy { hand_over: Some(price), ..policy(1_010) };
+    let asks = |price| Policy { offer_transfers: Some(price), ..policy(1_010) };
     assert_eq!(kinds(&mut book, &asks(-5)), []);
-    assert_eq!(kinds(&mut book, &asks(0)), [(2, "hand_over")]);
+    assert_eq!(kinds(&mut book, &asks(0)), [(2, "offer_transfer")]);
 }
 
 fn exposes(number: u64, exposure: u64) -> LoggedEvent {

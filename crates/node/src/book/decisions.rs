@@ -178,7 +178,7 @@ impl Book {
         self.turns.borrow_mut().rank(turn, slot, self.me, self.facts.draws(slot.market))
     }
 
-    /// Whether a slot that was allocated to this prover now could not be proven within its window, after all that it holds.
+    /// Whether a slot that was assigned to this prover now could not be proven within its window, after all that it holds.
     /// What binds nobody makes way for what does, so it does not count. Once that was so (`already`), it is over when half the window
     /// would do.
     pub fn overload(&self, policy: &Policy, already: bool) -> bool {

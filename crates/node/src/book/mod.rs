@@ -92,9 +92,9 @@ pub struct Policy {
     /// Whether to take on slots: not while proofs or sends fail.
     pub taking: bool,
     /// Asset wei for which a slot that cannot be proven in time is offered to others; never, if not given.
-    pub hand_over: Option<i128>,
+    pub offer_transfers: Option<i128>,
     /// Whether to take slots that others offer.
-    pub take_over: bool,
+    pub accept_transfers: bool,
     /// The key that sends.
     pub key: Address,
     /// Known to this node alone: see [`SlotView::secret`].

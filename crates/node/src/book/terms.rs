@@ -228,7 +228,7 @@ impl Book {
             let message = format!(
                 "slot {id} of market {market} is this prover's and not proven on the chain (stage {stage}), and its bond of \
                  {bond} asset wei is lost from unix second {until} on if another proves it: see to the endpoints, the key's gas \
-                 funds and the workers, or hand it over with `provery slot hand-over`"
+                 funds and the workers, or offer it to others with `provery slot transfer offer`"
             );
             concerns.push(Concern { code: Concern::HELD_LATE, market, slot: Some(id), message });
         }
@@ -267,7 +267,7 @@ impl Book {
             let SlotKey { market, id } = key;
             let message = format!(
                 "slot {id} of market {market} is this prover's and cannot be proven here ({why}): its bond is lost if another \
-                 proves it; mend that, or offer it to others with `provery slot hand-over`"
+                 proves it; mend that, or offer it to others with `provery slot transfer offer`"
             );
             let (code, slot) = (Concern::HELD_UNPROVABLE, Some(id));
             concerns.push(Concern { code, market, slot, message });

@@ -233,7 +233,7 @@ fn a_held_slot_that_is_late_is_an_alarm_before_its_bond_is_lost() {
     assert_eq!(codes(&mut book, &at(1_090), true), [""; 0]);
     let late = book.concerns(&BOUNDS, &at(1_095), true, U256::from(UNIT)).remove(0);
     assert_eq!((late.code, late.slot, late.is_alarm()), (Concern::HELD_LATE, Some(1), true));
-    assert!(late.message.contains("provery slot hand-over"), "{}", late.message);
+    assert!(late.message.contains("provery slot transfer offer"), "{}", late.message);
     book.block(block(4), &world.prove(4, 1, ME, None)).expect("stored");
     assert_eq!((codes(&mut book, &at(1_095), true), book.at_stake()), (vec![], 0));
 }

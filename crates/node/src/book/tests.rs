@@ -63,8 +63,8 @@ pub(super) fn policy(now: u64) -> Policy {
         workers: 1,
         stake_unit: U256::from(1_000),
         taking: true,
-        hand_over: None,
-        take_over: false,
+        offer_transfers: None,
+        accept_transfers: false,
         key: ME,
         secret: B256::ZERO,
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use provery_mechanisms::hand_over::{self, Ground};
+use provery_mechanisms::slot_transfer::{self, Ground};
 use provery_mechanisms::{MechanismAction, SlotView};
 
 use super::{Book, Gap, Policy};
@@ -13,13 +13,13 @@ impl Book {
     /// What those slots build on that may change hands.
     pub(super) fn grounds(&mut self, policy: &Policy) -> BTreeMap<SlotKey, Ground> {
         // Asking costs nothing; what pays a taker or is taken is looked at.
-        let pays = policy.hand_over.is_some_and(|price| price < 0);
+        let pays = policy.offer_transfers.is_some_and(|price| price < 0);
         let open = self.work.iter().filter(|(_, record)| !record.work.stage.ended());
         let matters = open.filter(|(key, record)| {
             if record.slot.prover == self.me {
                 pays
             } else {
-                policy.take_over && self.facts.offers(**key).next().is_some()
+                policy.accept_transfers && self.facts.offers(**key).next().is_some()
             }
         });
         let keys: Vec<SlotKey> = matters.map(|(key, _)| *key).collect();
@@ -51,16 +51,16 @@ impl Book {
         if self.fell(key) {
             return None;
         }
-        if let Some(price) = policy.hand_over
+        if let Some(price) = policy.offer_transfers
             && matches!(stage, SlotStage::Queued | SlotStage::Ignored | SlotStage::Failed)
             && self.facts.offers(key).next().is_none()
         {
             let unable = stage != SlotStage::Queued;
-            return hand_over::offer(view, slot_transfers, price, unable, ground);
+            return slot_transfer::offer(view, slot_transfers, price, unable, ground);
         }
-        if !policy.take_over {
+        if !policy.accept_transfers {
             return None;
         }
-        self.facts.offers(key).find_map(|offer| hand_over::take(view, slot_transfers, offer, ground))
+        self.facts.offers(key).find_map(|offer| slot_transfer::take(view, slot_transfers, offer, ground))
     }
 }

@@ -1,7 +1,7 @@
 //! How each event changes the facts.
 
 use alloy::primitives::U256;
-use provery_mechanisms::hand_over::TransferOffer;
+use provery_mechanisms::slot_transfer::TransferOffer;
 use provery_types::{Event, LoggedEvent, SlotExt as _};
 
 use super::inputs::source_log;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy::primitives::{Address, B256, LogData, U256};
-use provery_mechanisms::hand_over::TransferOffer;
+use provery_mechanisms::slot_transfer::TransferOffer;
 use provery_mechanisms::upkeep::{Leaf, ProverStatus};
 use provery_types::{Deployment, Event, LoggedEvent, Slot, SlotExt as _, Terms};
 use provery_workloads::{Refusal, Tracked, Workloads};

@@ -294,7 +294,11 @@ impl Facts {
         let stake: Vec<_> = self.commitments.iter().filter(|(_, committed)| committed.units > 0).collect();
         let matters =
             |prover: &Address| !self.is_stranger(*prover) || stake.iter().any(|((_, it), _)| it == prover);
-        let provers: Vec<_> = self.provers.iter().filter(|(prover, _)| matters(prover)).collect();
+        // One that is neither paused nor known by its number is as if nothing had been told of it.
+        let is_told =
+            |prover: &Address, fact: &ProverFact| !self.is_stranger(*prover) || fact.paused || fact.id != 0;
+        let provers: Vec<_> =
+            self.provers.iter().filter(|(prover, fact)| matters(prover) && is_told(prover, fact)).collect();
         let returns: Vec<_> =
             self.returns.iter().filter(|((_, prover), _)| !self.is_stranger(*prover)).collect();
         BTreeMap::from([

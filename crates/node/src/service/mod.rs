@@ -414,8 +414,8 @@ impl Service {
             taking: !self.draining
                 && self.pause_reason().is_none()
                 && self.health.taking(self.book.failing()),
-            hand_over: tunables.hand_over,
-            take_over: tunables.take_over,
+            offer_transfers: tunables.offer_transfers,
+            accept_transfers: tunables.accept_transfers,
             key: self.sender.address(),
             secret: self.config.secret,
         }

@@ -180,7 +180,7 @@ impl Upkeep {
     pub fn binding(&self) -> usize {
         let now = Instant::now();
         let binds = |task: &Task| {
-            matches!(task, Task::MechanismAction(_, "commit" | "ticket" | "lock" | "take_over"))
+            matches!(task, Task::MechanismAction(_, "commit" | "ticket" | "lock" | "accept_transfer"))
         };
         let landed = self.resting.iter().filter(|(_, rest)| rest.landed && rest.until > now);
         let running = self.running.keys().filter(|task| binds(task)).count();

@@ -33,7 +33,7 @@ pub struct PoolRecord {
     /// The commission announced, and from when it may be set (unix seconds); not once that lapsed.
     pub next_commission: Option<(U256, u64)>,
     /// What the operator may ask back of its own, and from when (unix seconds); not once that lapsed.
-    pub own_exit: Option<(U256, u64)>,
+    pub operator_exit: Option<(U256, u64)>,
     /// How often the operator announced something.
     pub revision: U256,
     /// Seconds that a batch unbonds, and for which an announcement can be acted on once it is due.
@@ -41,7 +41,7 @@ pub struct PoolRecord {
     /// Seconds of notice, the longest that an exit takes.
     pub notice: u64,
     /// The operator's own, without what it asked back.
-    pub own: U256,
+    pub operator_stake: U256,
     /// The delegators', with what still vests.
     pub delegated: U256,
     /// Of the delegated, what no share is worth yet.
@@ -49,7 +49,7 @@ pub struct PoolRecord {
     /// Delegators' exits that are not settled.
     pub exiting: U256,
     /// The operator's exits that are not settled.
-    pub own_exiting: U256,
+    pub operator_exiting: U256,
     /// All delegators' shares.
     pub shares: U256,
     /// What the operator may withdraw.
@@ -105,7 +105,7 @@ pub struct PoolBatch {
     /// Asset wei of delegators, as far as not claimed.
     pub assets: U256,
     /// Asset wei of the operator.
-    pub own: U256,
+    pub operator_stake: U256,
     /// Unix seconds; not given while it takes exits.
     pub ready_at: Option<u64>,
     pub exit_shares: U256,
@@ -183,8 +183,8 @@ impl Chain {
         let commission = read!(self, contract, commission())?;
         let batches = read!(self, contract, currentBatches())?;
         let next_from = self.number("commission", commission.nextFrom)?;
-        let own_exit = read!(self, contract, operatorExit())?;
-        let own_from = self.number("operatorExit", own_exit.from)?;
+        let operator_exit = read!(self, contract, operatorExit())?;
+        let operator_exit_from = self.number("operatorExit", operator_exit.from)?;
         let policies = read!(self, contract, policies())?;
         let mut markets = Vec::new();
         for market in read!(self, self.policies_contract(policies), servedBy(pool))? {
@@ -195,15 +195,15 @@ impl Chain {
             first_loss_bps: read!(self, contract, firstLossBps())?,
             commission_bps: commission.bps,
             next_commission: (next_from != 0).then_some((commission.nextBps, next_from)),
-            own_exit: (own_from != 0).then_some((own_exit.amount, own_from)),
+            operator_exit: (operator_exit_from != 0).then_some((operator_exit.amount, operator_exit_from)),
             revision: read!(self, contract, revision())?,
             exit_time: self.number("EXIT_TIME", read!(self, contract, EXIT_TIME())?)?,
             notice: self.number("NOTICE", read!(self, contract, NOTICE())?)?,
-            own: totals.operatorStake,
+            operator_stake: totals.operatorStake,
             delegated: totals.delegated,
             unvested: totals.unvested,
             exiting: totals.exiting,
-            own_exiting: totals.operatorExiting,
+            operator_exiting: totals.operatorExiting,
             shares: totals.shares,
             owed_to_operator: read!(self, contract, owedToOperator())?,
             markets,
@@ -230,7 +230,7 @@ impl Chain {
         let asked_at = self.number("batches", found.askedAt)?;
         Ok(PoolBatch {
             assets: found.assets,
-            own: found.operatorStake,
+            operator_stake: found.operatorStake,
             ready_at: (ready_at != 0).then_some(ready_at),
             exit_shares: found.exitShares,
             asked_at: (asked_at != 0).then_some(asked_at),
@@ -296,15 +296,15 @@ mod tests {
             first_loss_bps: U256::ZERO,
             commission_bps: U256::ZERO,
             next_commission: None,
-            own_exit: None,
+            operator_exit: None,
             revision: U256::ZERO,
             exit_time: 0,
             notice: 0,
-            own: U256::ZERO,
+            operator_stake: U256::ZERO,
             delegated: U256::from(delegated),
             unvested: U256::from(unvested),
             exiting: U256::ZERO,
-            own_exiting: U256::ZERO,
+            operator_exiting: U256::ZERO,
             shares: U256::from(shares),
             owed_to_operator: U256::ZERO,
             markets: Vec::new(),
@@ -330,8 +330,13 @@ mod tests {
     fn exit_shares_for_an_amount_are_worth_it_and_one_fewer_are_not() {
         for (assets, shares) in [(100, 100), (70, 100), (1, 100)].map(|(a, b)| (U256::from(a), U256::from(b)))
         {
-            let batch =
-                PoolBatch { assets, own: U256::ZERO, ready_at: None, exit_shares: shares, asked_at: None };
+            let batch = PoolBatch {
+                assets,
+                operator_stake: U256::ZERO,
+                ready_at: None,
+                exit_shares: shares,
+                asked_at: None,
+            };
             let needed = batch.shares_for(U256::ONE);
             assert!(needed * assets / shares >= U256::ONE);
             assert!((needed - U256::ONE) * assets / shares < U256::ONE);
@@ -339,7 +344,7 @@ mod tests {
         }
         let empty = PoolBatch {
             assets: U256::ZERO,
-            own: U256::ZERO,
+            operator_stake: U256::ZERO,
             ready_at: None,
             exit_shares: U256::ZERO,
             asked_at: None,

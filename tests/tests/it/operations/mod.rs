@@ -296,9 +296,9 @@ async fn settings_are_taken_over_while_the_node_runs() -> Result<()> {
         .await?;
 
     // By a change alone; a flag still wins over the file, and what cannot change is said.
-    fs::write(&file, text("taking = true\nrescue = false\nworkers = 2\nhand_over = '-1gwei'\n"))?;
+    fs::write(&file, text("taking = true\nrescue = false\nworkers = 2\noffer_transfers = '-1gwei'\n"))?;
     taking(true).await?;
-    node.logged("hand_over: never -> -1000000000 base units of DEV").await?;
+    node.logged("offer_transfers: never -> -1000000000 base units of DEV").await?;
     node.logged("this setting is taken over at the next start only").await?;
     ensure!(
         node.log().contains("workers") && !node.log().contains("rescue: true -> false"),

@@ -1,6 +1,6 @@
 //! What a deployment consists of, in the order in which it comes into being.
 //!
-//! Registry, hand-overs, extension and market know each other from birth, so the first three are told the address that the
+//! Registry, slot transfers, extension and market know each other from birth, so the first three are told the address that the
 //! market will have: the deployer's, four transactions on. Should another transaction of the deployer's come in between, the four
 //! are made once more.
 
@@ -364,7 +364,7 @@ mod tests {
         assert!(told(DEPLOYER.create(2), &registry.1), "the token's place");
         assert!(
             told(DEPLOYER.create(13), &registry.1),
-            "the market's: rules, registry, hand-overs, extension before it"
+            "the market's: rules, registry, slot transfers, extension before it"
         );
     }
 

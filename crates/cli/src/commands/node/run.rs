@@ -291,7 +291,7 @@ async fn check_stake(
         let staked = U256::from(position.units) * unit;
         if staked >= bond && exposed < bond {
             problems.push(format!(
-                "{prover} exposes {} to market {}, below the bond of {}, so no slot there can be allocated to it; run \
+                "{prover} exposes {} to market {}, below the bond of {}, so no slot there can be assigned to it; run \
                  `{allocate} --market {}` with a higher --exposure",
                 session.show(exposed),
                 rollup.market,
@@ -300,7 +300,7 @@ async fn check_stake(
             ));
         } else if staked >= bond && !(position.fromVersion..=position.toVersion).contains(&terms.version) {
             problems.push(format!(
-                "terms version {} of market {} is not accepted by {prover}, so no slot there can be allocated to it; read the \
+                "terms version {} of market {} is not accepted by {prover}, so no slot there can be assigned to it; read the \
                  terms (`provery market show --market {}`) and accept them with {accept}",
                 terms.version, rollup.market, rollup.market,
             ));

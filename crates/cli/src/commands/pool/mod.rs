@@ -120,10 +120,10 @@ pub enum PoolCommand {
     },
     /// As the operator: announce that own stake will be asked back, and ask it back when that is due; it lapses
     #[command(
-        after_help = "Example: provery pool own-exit --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
+        after_help = "Example: provery pool operator-exit --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
          --amount 5 --keystore operator.json"
     )]
-    OwnExit(operator::OwnExitArgs),
+    OperatorExit(operator::OperatorExitArgs),
     /// As the operator: lower the commission at once, announce a higher one, or raise it when that is due; it lapses
     #[command(
         after_help = "Example: provery pool commission --pool 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
@@ -197,7 +197,7 @@ pub async fn run(context: &Context, command: PoolCommand) -> Result<()> {
         PoolCommand::Advance(pool) => exit::advance(context, pool.pool).await,
         PoolCommand::FreeUp { pool, market } => exit::free_up(context, pool.pool, market).await,
         PoolCommand::Stake { pool, amount } => operator::stake(context, pool.pool, amount).await,
-        PoolCommand::OwnExit(args) => operator::own_exit(context, args).await,
+        PoolCommand::OperatorExit(args) => operator::operator_exit(context, args).await,
         PoolCommand::Commission { pool, bps } => operator::commission(context, pool.pool, bps).await,
         PoolCommand::Announce(args) => policy::announce(context, args).await,
         PoolCommand::Narrow(args) => policy::narrow(context, args).await,
@@ -281,7 +281,7 @@ async fn harvest(context: &Context, pool: Address) -> Result<()> {
             "pool": pool,
             "amount": amount.to_string(),
             "commission": commission.to_string(),
-            "to_own": own.to_string(),
+            "to_operator_stake": own.to_string(),
             "to_delegated": delegated.to_string(),
             "loss": lost.to_string(),
             "tx": mined.tx_hash,

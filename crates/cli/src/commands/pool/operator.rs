@@ -50,7 +50,7 @@ pub enum PoolSubmitterCommand {
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("what").required(true).args(["amount", "cancel"])))]
-pub struct OwnExitArgs {
+pub struct OperatorExitArgs {
     #[command(flatten)]
     pool: PoolArg,
     /// Whole units of the asset, such as 2.5; another amount than the one announced is announced in its place
@@ -82,10 +82,10 @@ pub async fn stake(context: &Context, pool: Address, amount: Written) -> Result<
     let session = context.signer().await?;
     operated(&session, pool).await?;
     let amount = require_amount(&session, &amount)?;
-    let mined = session.sender()?.stake_own(&session.chain, pool, amount).await?;
-    let own = session.chain.pool(pool).await?.own;
+    let mined = session.sender()?.stake_operator(&session.chain, pool, amount).await?;
+    let own = session.chain.pool(pool).await?.operator_stake;
     context.out.result(
-        &json!({ "pool": pool, "amount": amount.to_string(), "own": own.to_string(), "tx": mined.tx_hash }),
+        &json!({ "pool": pool, "amount": amount.to_string(), "operator_stake": own.to_string(), "tx": mined.tx_hash }),
         || {
             format!(
                 "staked {}; the operator's own stake in {pool} is {}",
@@ -97,14 +97,16 @@ pub async fn stake(context: &Context, pool: Address, amount: Written) -> Result<
     Ok(())
 }
 
-pub async fn own_exit(context: &Context, args: OwnExitArgs) -> Result<()> {
+pub async fn operator_exit(context: &Context, args: OperatorExitArgs) -> Result<()> {
     let session = context.signer().await?;
     let pool = args.pool.pool;
     let record = operated(&session, pool).await?;
-    let Some(amount) = &args.amount else { return cancel_own_exit(context, &session, pool, &record).await };
+    let Some(amount) = &args.amount else {
+        return cancel_operator_exit(context, &session, pool, &record).await;
+    };
     let amount = require_amount(&session, amount)?;
     let now = session.head().await?.timestamp;
-    match record.own_exit {
+    match record.operator_exit {
         Some((announced, from)) if announced == amount => {
             if now < from {
                 return Err(fail(
@@ -119,10 +121,10 @@ pub async fn own_exit(context: &Context, args: OwnExitArgs) -> Result<()> {
                     ),
                 ));
             }
-            request_own_exit(context, &session, pool, amount).await
+            request_operator_exit(context, &session, pool, amount).await
         }
         _ => {
-            let own = record.own;
+            let own = record.operator_stake;
             if amount > own {
                 return Err(fail(
                     Code::InsufficientStake,
@@ -133,13 +135,13 @@ pub async fn own_exit(context: &Context, args: OwnExitArgs) -> Result<()> {
                     ),
                 ));
             }
-            let mined = session.send(session.calls().pool(pool).announce_own_exit(amount)).await?;
+            let mined = session.send(session.calls().pool(pool).announce_operator_exit(amount)).await?;
             let announced: DelegationPool::OperatorExitAnnounced =
                 event(&mined, pool).ok_or_else(|| unsaid("when it is due"))?;
             let from = announced.from.saturating_to::<u64>();
             if session.head().await?.timestamp >= from {
                 // While nobody else has anything at stake there is nobody to warn.
-                return request_own_exit(context, &session, pool, amount).await;
+                return request_operator_exit(context, &session, pool, amount).await;
             }
             let until = from + record.exit_time;
             context.out.result(
@@ -165,8 +167,13 @@ pub async fn own_exit(context: &Context, args: OwnExitArgs) -> Result<()> {
     }
 }
 
-async fn request_own_exit(context: &Context, session: &Session, pool: Address, amount: U256) -> Result<()> {
-    let mined = session.send(session.calls().pool(pool).request_own_exit()).await?;
+async fn request_operator_exit(
+    context: &Context,
+    session: &Session,
+    pool: Address,
+    amount: U256,
+) -> Result<()> {
+    let mined = session.send(session.calls().pool(pool).request_operator_exit()).await?;
     let asked: DelegationPool::ExitRequested =
         event(&mined, pool).ok_or_else(|| unsaid("which batch the exit is in"))?;
     let (batch, ready_at) = (asked.batch, started(&mined, pool, asked.batch));
@@ -195,13 +202,13 @@ async fn request_own_exit(context: &Context, session: &Session, pool: Address, a
     Ok(())
 }
 
-async fn cancel_own_exit(
+async fn cancel_operator_exit(
     context: &Context,
     session: &Session,
     pool: Address,
     record: &PoolRecord,
 ) -> Result<()> {
-    let Some((amount, _)) = record.own_exit else {
+    let Some((amount, _)) = record.operator_exit else {
         return Err(fail(
             Code::AlreadyDone,
             format!(
@@ -209,7 +216,7 @@ async fn cancel_own_exit(
             ),
         ));
     };
-    let mined = session.send(session.calls().pool(pool).announce_own_exit(U256::ZERO)).await?;
+    let mined = session.send(session.calls().pool(pool).announce_operator_exit(U256::ZERO)).await?;
     context
         .out
         .result(&json!({ "pool": pool, "cancelled": amount.to_string(), "tx": mined.tx_hash }), || {

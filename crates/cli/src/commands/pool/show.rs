@@ -48,7 +48,7 @@ pub async fn list(context: &Context) -> Result<()> {
                 "operator": found.operator,
                 "first_loss_bps": found.first_loss_bps,
                 "commission_bps": record.commission_bps.saturating_to::<u64>(),
-                "own": record.own.to_string(),
+                "operator_stake": record.operator_stake.to_string(),
                 "delegated": record.delegated.to_string(),
             })
         })
@@ -65,12 +65,12 @@ pub async fn list(context: &Context) -> Result<()> {
                     found.operator.to_string(),
                     found.first_loss_bps.to_string(),
                     record.commission_bps.to_string(),
-                    session.show(record.own),
+                    session.show(record.operator_stake),
                     session.show(record.delegated),
                 ]
             })
             .collect();
-        table(&["pool", "operator", "first loss bps", "commission bps", "own", "delegated"], &rows)
+        table(&["pool", "operator", "first loss bps", "commission bps", "operator stake", "delegated"], &rows)
     });
     Ok(())
 }
@@ -112,7 +112,7 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
         "next_commission_bps": next_bps,
         "next_commission_from": next_from,
         "next_commission_until": next_from.map(|from| from + record.exit_time),
-        "own_exit": record.own_exit.map(|(amount, from)| json!({
+        "operator_exit": record.operator_exit.map(|(amount, from)| json!({
             "amount": amount.to_string(),
             "from": from,
             "until": from + record.exit_time,
@@ -123,11 +123,11 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
         "stake": prover.stake.to_string(),
         "free": free.to_string(),
         "bonded": bonded.to_string(),
-        "own": record.own.to_string(),
+        "operator_stake": record.operator_stake.to_string(),
         "delegated": record.delegated.to_string(),
         "unvested": record.unvested.to_string(),
         "exiting": record.exiting.to_string(),
-        "own_exiting": record.own_exiting.to_string(),
+        "operator_exiting": record.operator_exiting.to_string(),
         "shares": record.shares.to_string(),
         "share_price": price(&record),
         "unharvested": credit.to_string(),
@@ -176,8 +176,8 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
                 },
             ),
             (
-                "own exit",
-                match record.own_exit {
+                "operator exit",
+                match record.operator_exit {
                     Some((amount, from)) => format!(
                         "the operator may ask {} back from {from} to {}",
                         session.show(amount),
@@ -195,7 +195,7 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
                     record.exit_time, record.notice
                 ),
             ),
-            ("own", session.show(record.own)),
+            ("operator stake", session.show(record.operator_stake)),
             (
                 "delegated",
                 format!(
@@ -209,7 +209,7 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
                 format!(
                     "{}, and {} of the operator's",
                     session.show(record.exiting),
-                    session.show(record.own_exiting)
+                    session.show(record.operator_exiting)
                 ),
             ),
             ("free", session.show(free)),
@@ -284,11 +284,11 @@ pub fn announced(record: &PoolRecord, asset: &Currency) -> Vec<String> {
             from = when(from)
         ));
     }
-    if let Some((amount, from)) = record.own_exit {
+    if let Some((amount, from)) = record.operator_exit {
         told.push(format!(
             "the operator may ask {} of its own {} back from {from} on",
             asset.show(amount),
-            asset.show(record.own),
+            asset.show(record.operator_stake),
             from = when(from)
         ));
     }
@@ -355,7 +355,7 @@ fn batch_json(batch: U256, found: &PoolBatch) -> Value {
     json!({
         "batch": batch.to_string(),
         "assets": found.assets.to_string(),
-        "own": found.own.to_string(),
+        "operator_stake": found.operator_stake.to_string(),
         "ready_at": found.ready_at,
         "asked_at": found.asked_at,
     })

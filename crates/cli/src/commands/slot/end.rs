@@ -107,7 +107,7 @@ fn check(
         )),
         End::Cancel if !is_requester => Err(requester_only(&name, terms)),
         End::Cancel if !slot.prover.is_zero() || now >= slot.exclusive_until() => Err(fail(
-            Code::SlotNotAllocated,
+            Code::SlotNotAssigned,
             format!(
                 "{name} is allocated, or open to all, and cannot be taken back; `provery slot drop` ends a held one"
             ),

@@ -12,11 +12,7 @@ use provery_mechanisms::{
 use provery_types::{SlotExt, Terms};
 use serde_json::{Value, json};
 
-use self::{
-    chosen::SlotArg,
-    end::End,
-    transfer::{HandOverArgs, RevokeArgs, TakeOverArgs},
-};
+use self::{chosen::SlotArg, end::End, transfer::TransferCommand};
 use crate::{
     amount::Currency,
     context::Context,
@@ -54,20 +50,16 @@ pub enum SlotCommand {
         #[command(flatten)]
         slot: SlotId,
     },
-    /// Offer a slot that this prover holds to others: its right, bond and duty
-    #[command(after_help = "Example: provery slot hand-over 3 --market 1 --price 1 --keystore prover.json")]
-    HandOver(HandOverArgs),
-    /// Take a slot that its holder offers; the taker's bond takes the place of the holder's
-    #[command(after_help = "Example: provery slot take-over 3 --market 1 --offer offer.json --keystore \
-         taker.json")]
-    TakeOver(TakeOverArgs),
-    /// Make offers of a slot void, made on the chain or signed
-    #[command(after_help = "Example: provery slot revoke-hand-over 3 --market 1 --keystore prover.json")]
-    RevokeHandOver(RevokeArgs),
+    /// Give a slot that a prover holds to another: its right, bond and duty
+    #[command(
+        subcommand,
+        after_help = "Example: provery slot transfer offer 3 --market 1 --price 1 --keystore prover.json"
+    )]
+    Transfer(TransferCommand),
     /// End a slot that nobody proved in time
     #[command(after_help = "Example: provery slot expire 3 --market 1 --keystore anyone.json")]
     Expire(SlotArg),
-    /// Take back a slot that is not allocated and not yet open to all (its requester)
+    /// Take back a slot that is not assigned and not yet open to all (its requester)
     #[command(after_help = "Example: provery slot cancel 3 --market 1 --keystore requester.json")]
     Cancel(SlotArg),
     /// End a slot whose premise fell (anyone), or one that is held (its requester, who pays its holder what a proof would earn)
@@ -82,9 +74,7 @@ pub async fn run(context: &Context, command: SlotCommand) -> Result<()> {
     match command {
         SlotCommand::List { market, last } => list(context, market, last).await,
         SlotCommand::Show { market, slot } => show(context, market, slot.get()).await,
-        SlotCommand::HandOver(args) => transfer::offer(context, args).await,
-        SlotCommand::TakeOver(args) => transfer::take(context, args).await,
-        SlotCommand::RevokeHandOver(args) => transfer::revoke(context, args).await,
+        SlotCommand::Transfer(command) => transfer::run(context, command).await,
         SlotCommand::Expire(slot) => end::run(context, slot, End::Expire).await,
         SlotCommand::Cancel(slot) => end::run(context, slot, End::Cancel).await,
         SlotCommand::Drop(slot) => end::run(context, slot, End::Drop).await,

@@ -39,10 +39,10 @@ pub const RELOADED: [&str; 12] = [
     "accept_min_window",
     "budget_bps",
     "gas_wei_per_asset",
-    "hand_over",
+    "offer_transfers",
     "min_reward",
     "rescue",
-    "take_over",
+    "accept_transfers",
     "taking",
     "withdraw_at",
 ];
@@ -97,10 +97,10 @@ pub struct NodeValues {
     pub cost_from: Option<PathBuf>,
     /// Offer slots that cannot be proven in time to others, for this much (below zero: paid to the taker)
     #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
-    pub hand_over: Option<SignedWritten>,
+    pub offer_transfers: Option<SignedWritten>,
     /// Take slots that others offer, if they pay [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub take_over: Option<bool>,
+    pub accept_transfers: Option<bool>,
     /// Mine the right to slots of markets that are mined; needs the puzzle's keys and a deposit [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub mine: Option<bool>,
@@ -267,8 +267,8 @@ keys!(
     taking,
     rescue,
     min_reward,
-    hand_over,
-    take_over,
+    offer_transfers,
+    accept_transfers,
     mine,
     withdraw_at,
     accept_min_window,
@@ -393,7 +393,7 @@ impl NodeValues {
             amount.map(|amount| amount.map(|it| it.to::<u128>())).map_err(|error| problem(key, &error))
         };
         let default = Tunables::default();
-        let hand_over = self.hand_over.as_ref().map(|written| written.of(asset)).transpose();
+        let offer_transfers = self.offer_transfers.as_ref().map(|written| written.of(asset)).transpose();
         let withdraw_at = self.withdraw_at.as_ref().map(|written| written.of(asset)).transpose();
         Ok(Tunables {
             rescue: self.rescue.unwrap_or(default.rescue),
@@ -401,8 +401,8 @@ impl NodeValues {
                 Some(reward) => reward,
                 None => cost.unwrap_or_default().saturating_to(),
             },
-            hand_over: hand_over.map_err(|error| problem("hand_over", &error))?,
-            take_over: self.take_over.unwrap_or(default.take_over),
+            offer_transfers: offer_transfers.map_err(|error| problem("offer_transfers", &error))?,
+            accept_transfers: self.accept_transfers.unwrap_or(default.accept_transfers),
             withdraw_at: withdraw_at
                 .map_err(|error| problem("withdraw_at", &error))?
                 .map(|amount| amount.base),

@@ -104,7 +104,7 @@ fn default(key: &str) -> Value {
         "workers" => json!(1),
         "taking" => json!(tunables.taking),
         "rescue" => json!(tunables.rescue),
-        "take_over" => json!(tunables.take_over),
+        "accept_transfers" => json!(tunables.accept_transfers),
         "budget_bps" => json!(tunables.budget_bps),
         "mine" | "standby" => json!(false),
         "worker_processes" | "upkeep" | "pause_when_stopping" | "pause_when_breaker_open" => json!(true),

@@ -1,4 +1,4 @@
-//! `provery slot hand-over`, `take-over` and `revoke-hand-over`: a slot's right, bond and duty go to another prover, by an
+//! `provery slot transfer`: a slot's right, bond and duty go to another prover, by an
 //! offer on the chain or one that the holder signed.
 
 use std::{
@@ -11,11 +11,11 @@ use alloy::{
     primitives::{Address, B256, Bytes, U256},
     signers::SignerSync,
 };
-use clap::Args;
+use clap::{Args, Subcommand};
 use eyre::Result;
 use provery_bindings::SlotTransfers;
 use provery_indexer::{History, Outcome};
-use provery_mechanisms::hand_over::TransferOffer;
+use provery_mechanisms::slot_transfer::TransferOffer;
 use provery_types::{Event, LoggedEvent, Slot, SlotExt, Terms, slot_hash};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -36,8 +36,34 @@ use crate::{
     time::when,
 };
 
+#[derive(Debug, Subcommand)]
+pub enum TransferCommand {
+    /// Offer a slot that this prover holds to others
+    #[command(
+        after_help = "Example: provery slot transfer offer 3 --market 1 --price 1 --keystore prover.json"
+    )]
+    Offer(OfferArgs),
+    /// Accept a slot that its holder offers; the taker's bond takes the place of the holder's
+    #[command(
+        after_help = "Example: provery slot transfer accept 3 --market 1 --offer offer.json --keystore \
+         taker.json"
+    )]
+    Accept(AcceptArgs),
+    /// Make offers of a slot void, made on the chain or signed
+    #[command(after_help = "Example: provery slot transfer revoke 3 --market 1 --keystore prover.json")]
+    Revoke(RevokeArgs),
+}
+
+pub async fn run(context: &Context, command: TransferCommand) -> Result<()> {
+    match command {
+        TransferCommand::Offer(args) => offer(context, args).await,
+        TransferCommand::Accept(args) => accept(context, args).await,
+        TransferCommand::Revoke(args) => revoke(context, args).await,
+    }
+}
+
 #[derive(Debug, Args)]
-pub struct HandOverArgs {
+pub struct OfferArgs {
     #[command(flatten)]
     slot: SlotArg,
     /// The only prover that may take it [default: any]
@@ -55,7 +81,7 @@ pub struct HandOverArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct TakeOverArgs {
+pub struct AcceptArgs {
     #[command(flatten)]
     slot: SlotArg,
     /// An offer that the holder signed [default: the cheapest one on the chain]
@@ -78,14 +104,14 @@ pub struct RevokeArgs {
 /// A signed offer, as its file has it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SignedHandOver {
+struct SignedTransferOffer {
     slot: Slot,
     terms_hash: B256,
     offer: TransferOffer,
     signature: Bytes,
 }
 
-impl SignedHandOver {
+impl SignedTransferOffer {
     fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| {
             fail(Code::Io, format!("the offer {} cannot be read: {error}", path.display()))
@@ -95,7 +121,7 @@ impl SignedHandOver {
                 Code::OfferInvalid,
                 format!(
                     "{} is not an offer of a slot ({error}); its holder makes one with `provery slot \
-                     hand-over --sign FILE`",
+                     transfer offer --sign FILE`",
                     path.display()
                 ),
             )
@@ -161,7 +187,7 @@ async fn find(session: &Session, arg: SlotArg) -> Result<Held> {
         Outcome::Dropped { .. } => Some((Code::SlotDropped, "was dropped")),
     };
     if let Some((code, how)) = ended {
-        return Err(fail(code, format!("{name} {how}, so there is nothing left to hand over")));
+        return Err(fail(code, format!("{name} {how}, so there is nothing left to transfer")));
     }
     let terms = history.terms(record.terms_hash).cloned().ok_or_else(|| {
         fail(
@@ -174,7 +200,7 @@ async fn find(session: &Session, arg: SlotArg) -> Result<Held> {
         return Err(fail(
             Code::SlotNotHeld,
             format!(
-                "{name} is nobody's alone at this time, so there is nothing to hand over; anyone may \
+                "{name} is nobody's alone at this time, so there is nothing to transfer; anyone may \
                      prove it once it is open to all"
             ),
         ));
@@ -223,7 +249,7 @@ fn not_holder(held: &Held, me: Address, advice: &str) -> eyre::Report {
     )
 }
 
-pub async fn offer(context: &Context, args: HandOverArgs) -> Result<()> {
+async fn offer(context: &Context, args: OfferArgs) -> Result<()> {
     if args.valid_for == Some(0) {
         return Err(fail(Code::Usage, "--valid-for must be above 0"));
     }
@@ -266,7 +292,7 @@ pub async fn offer(context: &Context, args: HandOverArgs) -> Result<()> {
                      the holder's key",
                 ));
             }
-            let call = session.calls().hand_over(&held.slot, &held.terms, for_contract(offer)?);
+            let call = session.calls().offer_transfer(&held.slot, &held.terms, for_contract(offer)?);
             (Some(session.send(call).await?.tx_hash), None)
         }
     };
@@ -291,8 +317,8 @@ pub async fn offer(context: &Context, args: HandOverArgs) -> Result<()> {
                 _ => format!("and is paid {} for it", session.show(price)),
             };
             let how = match file {
-                Some(path) => format!("with `provery slot take-over --offer {}`", path.display()),
-                None => "with `provery slot take-over`".to_string(),
+                Some(path) => format!("with `provery slot transfer accept --offer {}`", path.display()),
+                None => "with `provery slot transfer accept`".to_string(),
             };
             format!(
                 "{who} may take {} {terms}, {how}, up to {valid_until}",
@@ -311,7 +337,7 @@ async fn sign(session: &Session, held: &Held, offer: TransferOffer, digest: B256
         return Err(not_holder(
             held,
             me,
-            "nobody signs hand-overs for a pool, so that nothing of it is spent; a submitter of the pool offers the slot on \
+            "nobody signs offers for a pool, so that nothing of it is spent; a submitter of the pool offers the slot on \
              the chain, for 0 or more, without --sign",
         ));
     }
@@ -326,7 +352,7 @@ async fn sign(session: &Session, held: &Held, offer: TransferOffer, digest: B256
         .signer()?
         .sign_hash_sync(&digest)
         .map_err(|error| fail(Code::BadKey, format!("the key does not sign: {error}")))?;
-    let signed = SignedHandOver {
+    let signed = SignedTransferOffer {
         slot: held.slot.clone(),
         terms_hash: held.terms_hash,
         offer,
@@ -337,8 +363,8 @@ async fn sign(session: &Session, held: &Held, offer: TransferOffer, digest: B256
 }
 
 /// A signed offer that is about the slot as it is now.
-fn signed_offer(held: &Held, path: &Path) -> Result<SignedHandOver> {
-    let signed = SignedHandOver::read(path)?;
+fn signed_offer(held: &Held, path: &Path) -> Result<SignedTransferOffer> {
+    let signed = SignedTransferOffer::read(path)?;
     if signed.slot != held.slot || signed.terms_hash != held.terms_hash {
         return Err(fail(
             Code::OfferInvalid,
@@ -353,7 +379,7 @@ fn signed_offer(held: &Held, path: &Path) -> Result<SignedHandOver> {
     Ok(signed)
 }
 
-pub async fn take(context: &Context, args: TakeOverArgs) -> Result<()> {
+async fn accept(context: &Context, args: AcceptArgs) -> Result<()> {
     let session = context.signer().await?;
     let held = find(&session, args.slot).await?;
     let me = session.me()?;
@@ -366,7 +392,8 @@ pub async fn take(context: &Context, args: TakeOverArgs) -> Result<()> {
         None => (cheapest(&held, taker)?, Bytes::new()),
     };
     check_taker(&session, &held, offer, taker, me).await?;
-    let call = session.calls().take_over(&held.slot, &held.terms, for_contract(offer)?, taker, signature);
+    let call =
+        session.calls().accept_transfer(&held.slot, &held.terms, for_contract(offer)?, taker, signature);
     let mined = session.send(call).await?;
     context.out.result(
         &json!({
@@ -399,7 +426,7 @@ fn cheapest(held: &Held, taker: Address) -> Result<TransferOffer> {
     })
 }
 
-pub async fn revoke(context: &Context, args: RevokeArgs) -> Result<()> {
+async fn revoke(context: &Context, args: RevokeArgs) -> Result<()> {
     let session = context.signer().await?;
     let held = find(&session, args.slot).await?;
     let me = session.me()?;
@@ -422,7 +449,7 @@ pub async fn revoke(context: &Context, args: RevokeArgs) -> Result<()> {
     let mut revoked = Vec::new();
     for offer in offers {
         let digest = held.digest(&session, offer)?;
-        let call = session.calls().revoke_hand_over(&held.slot, &held.terms, for_contract(offer)?);
+        let call = session.calls().revoke_transfer(&held.slot, &held.terms, for_contract(offer)?);
         revoked.push((digest, session.send(call).await?.tx_hash));
     }
     context.out.result(

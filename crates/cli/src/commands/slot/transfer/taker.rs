@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, U256};
 use eyre::Result;
-use provery_mechanisms::hand_over::TransferOffer;
+use provery_mechanisms::slot_transfer::TransferOffer;
 use provery_types::SlotExt;
 
 use super::{Held, acts_for};

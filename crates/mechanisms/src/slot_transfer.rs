@@ -108,7 +108,7 @@ pub fn offer(
         terms: view.terms.clone().into(),
         offer: TransferOffer { to: None, price, valid_until }.sol()?,
     };
-    Some(MechanismAction::new("hand_over", slot_transfers, &call))
+    Some(MechanismAction::new("offer_transfer", slot_transfers, &call))
 }
 
 /// Take a slot that another offers, if what it pays by the time it can be delivered covers the price and the least this
@@ -147,7 +147,7 @@ pub fn take(
         taker: view.me,
         signature: Default::default(),
     };
-    Some(MechanismAction::new("take_over", slot_transfers, &call))
+    Some(MechanismAction::new("accept_transfer", slot_transfers, &call))
 }
 
 #[cfg(test)]
