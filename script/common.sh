@@ -47,10 +47,10 @@ built() {
   echo "$program"
 }
 
-# Print where typos is: on PATH, or where setup put it.
-find_typos() {
+# Print where a tool for checks is: on PATH, or where setup put it.
+find_tool() {
   local at
-  for at in typos "$PWD/.provery/tools/python/bin/typos" "$PWD/.provery/tools/bin/typos"; do
+  for at in "$1" "$PWD/.provery/tools/$1/bin/$1" "$PWD/.provery/tools/bin/$1"; do
     command -v "$at" && return
   done
   return 1
