@@ -2,12 +2,13 @@
 
 use std::{
     env,
+    io::{self, Write},
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 use alloy::primitives::{Bytes, hex};
 use eyre::Result;
-use foundry_compilers::solc::Solc;
 use serde_json::{Value, json};
 
 use crate::error::{Code, fail};
@@ -21,26 +22,55 @@ const FILE: &str = "Verifier.sol";
 /// The creation code of contract `name` in `source`, which imports nothing.
 pub fn compile(source: &str, name: &str) -> Result<Bytes> {
     let path = find()?;
-    let solc = Solc::new(&path).map_err(|_| {
-        fail(
-            Code::Compiler,
-            format!("{} does not answer as a Solidity compiler; {HOW_TO_MEND}", path.display()),
-        )
-    })?;
-    let version = solc.version_short().to_string();
+    let version = version(&path)?;
     if version != VERSION {
         return Err(fail(
             Code::Compiler,
             format!("{} is Solidity {version} and {VERSION} is needed; {HOW_TO_MEND}", path.display()),
         ));
     }
-    let output: Value = solc.compile_as(&input(source)).map_err(|error| {
+    let output = standard_json(&path, &input(source)).map_err(|error| {
         fail(Code::Compiler, format!("the Solidity compiler {} failed: {error}", path.display()))
     })?;
     bytecode(&output, name)
 }
 
 const HOW_TO_MEND: &str = "run script/setup, or point PROVERY_SOLC to the right compiler";
+
+/// What the compiler calls itself, without its build: "0.8.30".
+fn version(path: &Path) -> Result<String> {
+    let output = Command::new(path).arg("--version").stdin(Stdio::null()).output();
+    let text = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+    let version = text.as_deref().map(String::from_utf8_lossy).and_then(|text| {
+        let (_, after) = text.split_once("Version: ")?;
+        Some(after.split(['+', '-', '\n']).next()?.trim().to_owned())
+    });
+    version.ok_or_else(|| {
+        fail(
+            Code::Compiler,
+            format!("{} does not answer as a Solidity compiler; {HOW_TO_MEND}", path.display()),
+        )
+    })
+}
+
+/// The compiler's answer to `input`.
+fn standard_json(path: &Path, input: &Value) -> io::Result<Value> {
+    let mut compiler = Command::new(path)
+        .arg("--standard-json")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    // It answers only when it has read everything.
+    if let Some(mut stdin) = compiler.stdin.take() {
+        stdin.write_all(&serde_json::to_vec(input)?)?;
+    }
+    let output = compiler.wait_with_output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
 
 fn input(source: &str) -> Value {
     json!({
