@@ -4,7 +4,6 @@ pragma solidity 0.8.30;
 import { Assignment, IMechanism } from "./interfaces/IMechanism.sol";
 import { IProofMarketSlots, IProofMarketState } from "./interfaces/IProofMarket.sol";
 import { IProverRegistry } from "./interfaces/IProverRegistry.sol";
-import { ISlotTransfers } from "./interfaces/ISlotTransfers.sol";
 import { IVerifier } from "./interfaces/IVerifier.sol";
 import { Callbacks } from "./libraries/Callbacks.sol";
 import { SlotChain } from "./libraries/SlotChain.sol";
@@ -14,6 +13,7 @@ import { ChainTerms } from "./types/ChainTerms.sol";
 import { MarketWord } from "./types/MarketWord.sol";
 import { Slot, SlotState } from "./types/Slot.sol";
 import { SlotLink, SlotLinkLib } from "./types/SlotLink.sol";
+import { SlotWord, SlotWordLib } from "./types/SlotWord.sol";
 import { Terms } from "./types/Terms.sol";
 
 /// @title The proof market: slots, escrow, settlement
@@ -78,12 +78,11 @@ contract ProofMarket is IProofMarketSlots, MarketState {
     /// @param extension_ Created with the same contracts.
     constructor(Contracts memory contracts, address extension_) MarketState(contracts) {
         IProofMarketState other = IProofMarketState(extension_);
-        ISlotTransfers transfers = ISlotTransfers(SLOT_TRANSFERS);
         if (
-            REGISTRY.market() != address(this) || transfers.market() != address(this)
-                || transfers.registry() != address(REGISTRY) || other.registry() != address(REGISTRY)
-                || other.circuits() != CIRCUITS || other.rules() != address(RULES)
-                || other.slotTransfers() != SLOT_TRANSFERS
+            REGISTRY.market() != address(this) || SLOT_TRANSFERS.market() != address(this)
+                || SLOT_TRANSFERS.registry() != address(REGISTRY) || other.registry() != address(REGISTRY)
+                || other.circuits() != address(CIRCUITS) || other.rules() != address(RULES)
+                || other.slotTransfers() != address(SLOT_TRANSFERS)
         ) revert ContractsMismatch();
         EXTENSION = extension_;
     }
@@ -126,8 +125,8 @@ contract ProofMarket is IProofMarketSlots, MarketState {
         slot.statement = SlotRing.statementOf(statementInputs, statementInputs.length);
         slot.openedAt = uint40(block.timestamp);
 
-        SlotWord storage place = _place(market, slot.id, slot.capacity);
-        if (SlotRing.isOpen(place.word)) revert RingFull();
+        RingPlace storage place = _place(market, slot.id, slot.capacity);
+        if (place.word.isOpen()) revert RingFull();
 
         Assignment memory assignment = IMechanism(terms.mechanism).onOpen(market, slot.id, terms, data);
         if (assignment.price > terms.price) revert AssignmentInvalid();
@@ -144,16 +143,19 @@ contract ProofMarket is IProofMarketSlots, MarketState {
 
         slot.prover = assignment.prover;
         slot.price = assignment.price;
-        if (slot.prover != address(0)) {
-            slot.startedAt = slot.openedAt;
-            slot.exclusiveUntil = slot.openedAt + terms.exclusiveWindow;
-        } else {
-            slot.startedAt = assignment.undecidedUntil > slot.openedAt ? assignment.undecidedUntil : slot.openedAt;
-            slot.exclusiveUntil = slot.startedAt;
-            if (
-                uint256(slot.startedAt) + 2 * uint256(terms.exclusiveWindow)
-                    > uint256(slot.openedAt) + terms.expiryWindow
-            ) revert AssignmentInvalid();
+        // The time has 40 bits, of which it will need 35 for centuries; a window has 32.
+        unchecked {
+            if (slot.prover != address(0)) {
+                slot.startedAt = slot.openedAt;
+                slot.exclusiveUntil = slot.openedAt + terms.exclusiveWindow;
+            } else {
+                slot.startedAt = assignment.undecidedUntil > slot.openedAt ? assignment.undecidedUntil : slot.openedAt;
+                slot.exclusiveUntil = slot.startedAt;
+                if (
+                    uint256(slot.startedAt) + 2 * uint256(terms.exclusiveWindow)
+                        > uint256(slot.openedAt) + terms.expiryWindow
+                ) revert AssignmentInvalid();
+            }
         }
 
         place.word = SlotRing.commitment(slot, termsHash);
@@ -164,7 +166,7 @@ contract ProofMarket is IProofMarketSlots, MarketState {
 
     /// @inheritdoc IProofMarketSlots
     function assign(Slot calldata slot, Terms calldata terms, address prover, uint96 price) external nonReentrant {
-        SlotWord storage place = _requireOpen(slot, terms);
+        RingPlace storage place = _requireOpen(slot, terms);
         if (msg.sender != terms.mechanism) revert NotMechanism();
         if (slot.prover != address(0)) revert SlotAlreadyAssigned();
         if (block.timestamp >= slot.exclusiveUntil) revert SlotOpenToAll(slot.exclusiveUntil);
@@ -187,7 +189,7 @@ contract ProofMarket is IProofMarketSlots, MarketState {
         external
         nonReentrant
     {
-        SlotWord storage place = _requireOpen(slot, terms);
+        RingPlace storage place = _requireOpen(slot, terms);
         uint256 expiresAt = _expiryOf(slot, terms);
         if (block.timestamp >= expiresAt) revert SlotHasExpired(expiresAt);
 
@@ -198,10 +200,10 @@ contract ProofMarket is IProofMarketSlots, MarketState {
         if (!_verify(terms.verifier, publicInputs, proof)) revert ProofInvalid();
 
         if (terms.chain == 0) {
-            place.word = SlotRing.ended(slot.id, SlotState.Proven);
+            place.word = SlotWordLib.ended(slot.id, SlotState.Proven);
             _pay(slot, terms, payee, Premise.Established);
         } else {
-            (Premise premise, uint256 word) = _proveLink(slot, terms, publicInputs, payee);
+            (Premise premise, SlotWord word) = _proveLink(slot, terms, publicInputs, payee);
             place.word = word;
             _pay(slot, terms, payee, premise);
         }
@@ -255,27 +257,33 @@ contract ProofMarket is IProofMarketSlots, MarketState {
     /// @dev What a proof means for its market's chain, and the slot's word after it.
     function _proveLink(Slot calldata slot, Terms calldata terms, uint256[] calldata publicInputs, address payee)
         private
-        returns (Premise premise, uint256 word)
+        returns (Premise premise, SlotWord word)
     {
         SlotChain.Chain storage chain = _chains[slot.market];
         ChainTerms chainTerms = ChainTerms.wrap(terms.chain);
         SlotLink link = SlotLink.wrap(slot.link);
         SlotChain.Place memory place = chain.placeOf(slot.id, link);
-        uint256 outputsAt = publicInputs.length - 1 - terms.outputs;
+        uint256 outputsAt;
+        unchecked {
+            // `_payeeOf` has seen that there are outputs and a payee.
+            outputsAt = publicInputs.length - 1 - terms.outputs;
+        }
         bool right = chainTerms.isRight(publicInputs, outputsAt);
         uint256 claim = chainTerms.claimOf(publicInputs, outputsAt);
         if (chainTerms.claimIsOutput()) chain.claimed(slot.id, claim);
 
-        if (place.premiseFallen) return (Premise.Fallen, SlotRing.ended(slot.id, SlotState.Proven));
+        if (place.premiseFallen) return (Premise.Fallen, SlotWordLib.ended(slot.id, SlotState.Proven));
         if (!right && place.stands) {
             chain.cut(slot.market, slot.id, link, publicInputs[chainTerms.continues()]);
         }
         if (place.premiseEstablished) {
             if (right) chain.establish(slot.market, slot.id, claim);
-            return (Premise.Established, SlotRing.ended(slot.id, SlotState.Proven));
+            return (Premise.Established, SlotWordLib.ended(slot.id, SlotState.Proven));
         }
         // A wrong claim has nothing to become; it waits only for the sake of a bond.
-        if (!right && !_isRescue(slot, terms, payee)) return (Premise.Open, SlotRing.ended(slot.id, SlotState.Proven));
+        if (!right && !_isRescue(slot, terms, payee)) {
+            return (Premise.Open, SlotWordLib.ended(slot.id, SlotState.Proven));
+        }
         emit SlotPending(slot.market, slot.id, payee, right, claim);
         return (Premise.Open, SlotRing.pending(slot, terms.hash(), payee, right, claim));
     }
@@ -308,7 +316,12 @@ contract ProofMarket is IProofMarketSlots, MarketState {
         }
         if (SlotLink.wrap(slot.link).isTrial()) _endMisses(slot, terms, payee);
 
-        credits[payee] += reward + premium;
+        uint256 earned;
+        unchecked {
+            // Parts of a price and of a bond, of 96 bits each.
+            earned = reward + premium;
+        }
+        credits[payee] += earned;
         if (returned != 0) _returnFunds(slot.market, returned);
         emit SlotProven(slot.market, slot.id, payee, reward, premium, missedBy);
     }

@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import { SafeCastLib } from "solady/utils/SafeCastLib.sol";
 import { SafeTransferLib } from "solady/utils/SafeTransferLib.sol";
 
+import { IProofMarket } from "./interfaces/IProofMarket.sol";
 import { IProverRegistry } from "./interfaces/IProverRegistry.sol";
 import { WeightTree } from "./libraries/WeightTree.sol";
 
@@ -42,7 +43,7 @@ contract ProverRegistry is IProverRegistry {
     }
 
     address private immutable ASSET;
-    address private immutable MARKET;
+    IProofMarket private immutable MARKET;
     /// @inheritdoc IProverRegistry
     uint256 public immutable STAKE_UNIT;
     /// @inheritdoc IProverRegistry
@@ -75,7 +76,7 @@ contract ProverRegistry is IProverRegistry {
     mapping(address prover => mapping(address submitter => bool)) public isNominated;
 
     modifier onlyMarket() {
-        if (msg.sender != MARKET) revert NotMarket();
+        if (msg.sender != address(MARKET)) revert NotMarket();
         _;
     }
 
@@ -90,7 +91,7 @@ contract ProverRegistry is IProverRegistry {
         if (params.unbonding < uint256(params.epochLength) + params.freeze || params.unbonding < params.maxWindow) {
             revert ParamsRejected("unbonding");
         }
-        MARKET = market_;
+        MARKET = IProofMarket(market_);
         ASSET = params.asset;
         STAKE_UNIT = params.stakeUnit;
         EPOCH_LENGTH = params.epochLength;
@@ -108,16 +109,17 @@ contract ProverRegistry is IProverRegistry {
 
     /// @inheritdoc IProverRegistry
     function market() external view returns (address) {
-        return MARKET;
+        return address(MARKET);
     }
 
     // ---------------------------------------------------------------- identity
 
     /// @inheritdoc IProverRegistry
     function register(string calldata uri) external returns (uint32 id) {
-        if (_accounts[msg.sender].id != 0) revert AlreadyRegistered();
+        Account storage account = _accounts[msg.sender];
+        if (account.id != 0) revert AlreadyRegistered();
         id = ++proverCount;
-        _accounts[msg.sender].id = id;
+        account.id = id;
         _identities[id].prover = msg.sender;
         emit ProverRegistered(msg.sender, id, uri);
     }
@@ -168,8 +170,9 @@ contract ProverRegistry is IProverRegistry {
         uint256 received = ASSET.balanceOf(address(this)) - held;
         if (received != amount) revert AssetTakesFee(received, amount);
         // What was asked back counts too, so that neither can ever outgrow its field.
-        (amount + account.staked + _exits[msg.sender].unbonding).toUint96();
-        account.staked += uint96(amount);
+        uint256 staked = amount + account.staked;
+        (staked + _exits[msg.sender].unbonding).toUint96();
+        account.staked = uint96(staked);
         emit Staked(msg.sender, amount);
     }
 
@@ -201,17 +204,20 @@ contract ProverRegistry is IProverRegistry {
 
     /// @inheritdoc IProverRegistry
     function requestUnstake(uint256 amount) external {
-        Account memory account = _accounts[msg.sender];
+        Account storage account = _accounts[msg.sender];
         if (account.id == 0) revert NotRegistered();
         if (amount == 0) revert AmountZero();
-        uint256 free = account.staked - account.committed;
+        uint256 staked = account.staked;
+        uint256 free = staked - account.committed;
         if (amount > free) revert InsufficientStake(free, amount);
 
         uint256 readyAt = block.timestamp + UNBONDING;
         Exit storage exit = _exits[msg.sender];
-        account.staked -= uint96(amount);
-        _accounts[msg.sender] = account;
-        exit.unbonding += uint96(amount);
+        // What is free is staked; and `stake` sees to it that all of it fits the field.
+        unchecked {
+            account.staked = uint96(staked - amount);
+            exit.unbonding += uint96(amount);
+        }
         exit.readyAt = uint40(readyAt);
         emit UnstakeRequested(msg.sender, amount, readyAt);
     }
@@ -221,7 +227,7 @@ contract ProverRegistry is IProverRegistry {
         Exit memory exit = _exits[msg.sender];
         if (exit.unbonding == 0) revert NothingToWithdraw();
         if (block.timestamp < exit.readyAt) revert UnbondingNotReady(exit.readyAt);
-        if (to == address(0) || to == address(this) || to == MARKET) revert RecipientInvalid();
+        if (to == address(0) || to == address(this) || to == address(MARKET)) revert RecipientInvalid();
         delete _exits[msg.sender];
         emit Unstaked(msg.sender, to, exit.unbonding);
         ASSET.safeTransfer(to, exit.unbonding);
@@ -320,7 +326,7 @@ contract ProverRegistry is IProverRegistry {
         if (suspends) emit ProverSuspended(prover, marketId);
         _setWeight(marketId, account.id, position);
         emit BondSlashed(prover, marketId, amount);
-        ASSET.safeTransfer(MARKET, amount);
+        ASSET.safeTransfer(address(MARKET), amount);
     }
 
     // ---------------------------------------------------------------- views

@@ -9,7 +9,7 @@ import { Terms } from "../types/Terms.sol";
 /// @title The reference rollup: payments between accounts in a Merkle tree, blocks proven through the market
 /// @dev No state of its own: which blocks stand and which are final is its market's chain.
 contract TransferRollup is ITransferRollup {
-    /// @notice Order of the BN254 scalar field: roots are below it.
+    /// @inheritdoc ITransferRollup
     uint256 public constant FIELD = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
     /// @dev Positions of the market's public inputs: old root, new root, hash of the data, domain; then the output `correct`.

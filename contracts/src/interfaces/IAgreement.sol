@@ -54,6 +54,7 @@ interface IAgreement is IMechanism {
 
     /// @notice Only the prover or one of its submitters revokes its offers.
     error NotAuthorised();
+    /// @notice The offer opened slots until `expiry` (unix seconds).
     error OfferExpired(uint256 expiry);
     /// @notice The offer is to another requester.
     error WrongRequester(address requester);
@@ -65,6 +66,7 @@ interface IAgreement is IMechanism {
     error PriceAboveTerms(uint256 price, uint256 cap);
     /// @notice The offer's penalty is not the terms' bond.
     error PenaltyMismatch(uint256 penalty, uint256 bond);
+    /// @notice The prover revoked the offer's nonce, by itself or with all below.
     error OfferRevoked();
     /// @notice The offer is not signed by its prover.
     error SignatureInvalid();

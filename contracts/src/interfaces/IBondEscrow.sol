@@ -15,6 +15,7 @@ interface IBondEscrow {
     /// @notice Burned asset wei left the contract for good.
     event BurnedSwept(uint256 amount);
 
+    /// @notice Nothing to deposit, withdraw or sweep.
     error AmountZero();
     /// @notice Neither the zero address nor this contract can receive.
     error RecipientInvalid();

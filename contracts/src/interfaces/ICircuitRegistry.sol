@@ -28,7 +28,9 @@ interface ICircuitRegistry {
         string uri
     );
 
+    /// @notice The same circuit was registered before.
     error CircuitExists(bytes32 circuit);
+    /// @notice No circuit has this id.
     error CircuitNotFound(bytes32 circuit);
     /// @notice The verifier is not a contract (an account that delegates its code is none: it can change its mind).
     error VerifierHasNoCode(address verifier);

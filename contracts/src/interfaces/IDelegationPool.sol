@@ -54,7 +54,9 @@ interface IDelegationPool {
         uint256 shares;
     }
 
+    /// @notice `assets` asset wei became `shares` of the delegated ones.
     event Delegated(address indexed delegator, uint256 assets, uint256 shares);
+    /// @notice `assets` asset wei were added to the operator's own stake.
     event OperatorStaked(uint256 assets);
     /// @notice `assets` asset wei went into batch `batch`, `shares` for them out of the delegated ones (zero for the
     /// operator's own), `exitShares` is what the delegator has a claim on.
@@ -69,6 +71,7 @@ interface IDelegationPool {
     event UnbondingStarted(uint256 indexed batch, uint256 assets, uint256 operatorStake, uint256 readyAt);
     /// @notice What the exits of `batch` get is fixed: `assets` asset wei among them, `operatorStake` to the operator.
     event BatchSettled(uint256 indexed batch, uint256 assets, uint256 operatorStake);
+    /// @notice `assets` asset wei, the delegator's part of a settled batch, were sent to `to`.
     event Claimed(address indexed delegator, uint256 indexed batch, address indexed to, uint256 assets);
     /// @notice Credit became commission and stake.
     event Harvested(uint256 amount, uint256 commission, uint256 toOperator, uint256 toDelegated);
@@ -78,25 +81,32 @@ interface IDelegationPool {
     event SharesSpent(uint256 series);
     /// @notice The commission may be raised to `bps` from `from` on.
     event CommissionAnnounced(uint256 bps, uint256 from);
+    /// @notice The operator's part of every reward to come is `bps`.
     event CommissionSet(uint256 bps);
     /// @notice The operator may ask back `amount` asset wei of its own from `from` on; zero if it no longer wants to.
     event OperatorExitAnnounced(uint256 amount, uint256 from);
+    /// @notice `amount` asset wei that were owed to the operator were sent to `to`.
     event OperatorPaid(address indexed to, uint256 amount);
 
+    /// @notice Only the operator.
     error NotOperator();
     /// @notice The pool was initialised before, or this is the code that all pools share and no pool.
     error AlreadyInitialised();
     /// @notice The operator announced something that the caller has not seen: see `revision`.
     error RevisionChanged(uint256 revision);
+    /// @notice Nothing to delegate or stake.
     error AmountZero();
     /// @notice More than 10,000 bps.
     error BpsTooLarge(uint256 bps);
     /// @notice The amount is worth less than one share, or the shares less than one asset wei.
     error AmountTooSmall();
+    /// @notice The delegator has `available` shares, or exit shares of the open batch.
     error InsufficientShares(uint256 available, uint256 needed);
+    /// @notice The operator's own stake that it did not ask back is `available` asset wei.
     error InsufficientOperatorStake(uint256 available, uint256 needed);
     /// @notice No such thing is announced.
     error NothingAnnounced();
+    /// @notice What was announced is good from `from` on (unix seconds).
     error NoticeNotOver(uint256 from);
     /// @notice What was announced could be done until `until` (unix seconds), and has to be announced again.
     error AnnouncementLapsed(uint256 until);
@@ -112,6 +122,7 @@ interface IDelegationPool {
     error BatchNotReady(uint256 readyAt);
     /// @notice The batch is not settled: it still waits, or unbonds.
     error BatchNotSettled(uint256 batch);
+    /// @notice The caller has no exit shares of the batch, or nothing is owed to the operator.
     error NothingToClaim();
     /// @notice Neither the zero address nor this contract can receive.
     error RecipientInvalid();

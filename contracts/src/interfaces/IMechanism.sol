@@ -18,6 +18,7 @@ struct Assignment {
 /// @title The rule that decides who may prove a slot, and at what price
 /// @notice The market knows mechanisms by this interface alone.
 interface IMechanism {
+    /// @notice Only the market contract.
     error NotMarket();
     /// @notice The terms do not suit the mechanism; `field` names what is wrong: a field of `Terms`, or one packed into
     /// `mechanismParams`.

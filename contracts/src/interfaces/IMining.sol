@@ -100,7 +100,9 @@ interface IMining is IMechanism, IBondEscrow {
     error HistoryMissing();
     /// @notice The right to the next slot is `winner`'s.
     error RightTaken(address winner);
+    /// @notice The puzzle's output is not below the round's target.
     error TargetMissed(uint256 output, uint256 target);
+    /// @notice The puzzle's verifier does not accept the proof.
     error ProofInvalid();
     /// @notice Nobody has a ticket for the market's next slot.
     error TicketNotFound();

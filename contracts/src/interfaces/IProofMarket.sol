@@ -105,9 +105,13 @@ interface IProofMarketEvents {
     /// @notice Burned asset wei left the market for good.
     event BurnedSwept(uint256 amount);
 
+    /// @notice No market has this id.
     error MarketNotFound();
+    /// @notice Only the market's creator.
     error NotCreator();
+    /// @notice Only the requester that the terms name.
     error NotRequester();
+    /// @notice Only the mechanism that the terms name.
     error NotMechanism();
     /// @notice The terms passed in are not the ones the market (or the slot) is bound to.
     error TermsMismatch();
@@ -119,11 +123,15 @@ interface IProofMarketEvents {
     error RingFull();
     /// @notice No such open slot: it never existed, was passed in altered, or has ended.
     error SlotNotOpen(SlotState state);
+    /// @notice The slot can be expired from `expiresAt` on (unix seconds), and proven until then.
     error SlotNotExpired(uint256 expiresAt);
+    /// @notice The slot could be proven before `expiredAt` (unix seconds).
     error SlotHasExpired(uint256 expiredAt);
+    /// @notice Somebody holds the slot.
     error SlotAlreadyAssigned();
     /// @notice Too late to assign: anyone may prove the slot since `since`.
     error SlotOpenToAll(uint256 since);
+    /// @notice Somebody holds the slot, or it is open to all.
     error SlotNotCancellable();
     /// @notice Nobody holds the slot, or its exclusive window is over: there is nothing left to hand over.
     error SlotNotHeld();
@@ -152,10 +160,13 @@ interface IProofMarketEvents {
     error PayeeInvalid();
     /// @notice Until `exclusiveUntil` only a proof that pays the assigned prover is accepted.
     error NotAssignedProver(address prover, uint256 exclusiveUntil);
+    /// @notice The verifier does not accept the proof, or cannot be called.
     error ProofInvalid();
     /// @notice Not enough gas is left to give the requester's callback what the terms promise it.
     error InsufficientCallbackGas();
+    /// @notice The account's credit does not cover this, in asset wei.
     error InsufficientCredit(uint256 available, uint256 needed);
+    /// @notice Nothing to fund, take back, withdraw or sweep.
     error AmountZero();
     /// @notice A market's funds may not grow above `max`, so that no settlement can overflow them.
     error FundsTooLarge(uint256 funds, uint256 max);
@@ -185,7 +196,7 @@ interface IProofMarketSlots is IProofMarketEvents {
         bytes calldata data
     ) external returns (Slot memory slot);
 
-    /// @notice Allocate a slot that was opened without a prover. The slot's mechanism only, before `exclusiveUntil`.
+    /// @notice Assign a slot that was opened without a prover. The slot's mechanism only, before `exclusiveUntil`.
     /// Reserves the bond, restarts the reward clock and returns what the price is below the escrowed one to the funds.
     function assign(Slot calldata slot, Terms calldata terms, address prover, uint96 price) external;
 

@@ -63,14 +63,19 @@ interface IProverRegistry {
         uint32 maxWindow;
     }
 
+    /// @notice A prover registered.
     event ProverRegistered(address indexed prover, uint32 indexed id, string uri);
+    /// @notice A prover's metadata are at `uri` from now on.
     event UriSet(address indexed prover, string uri);
     /// @notice A prover asks a key to act for it; the key answers with `serve`.
     event SubmitterNominated(address indexed prover, address indexed submitter);
     /// @notice A key acts for a prover from now on, or no longer.
     event SubmitterSet(address indexed prover, address indexed submitter, bool allowed);
+    /// @notice A prover's stake grew by `amount` asset wei.
     event Staked(address indexed prover, uint256 amount);
+    /// @notice A prover asked back `amount` asset wei; all it asked back may be withdrawn from `readyAt` on (unix seconds).
     event UnstakeRequested(address indexed prover, uint256 amount, uint256 readyAt);
+    /// @notice `amount` asset wei that a prover had asked back were sent to `to`.
     event Unstaked(address indexed prover, address indexed to, uint256 amount);
     /// @notice A prover's allocation to a market is now `units`, of which `exposure` may be bonded at once by slots under versions
     /// `fromVersion` to `toVersion` of the terms.
@@ -84,30 +89,44 @@ interface IProverRegistry {
     );
     /// @notice A leaf's weight, in units, from `epoch` on. Replaying these in order gives every frozen tree.
     event WeightSet(uint256 indexed market, uint32 indexed id, uint256 weight, uint256 epoch);
+    /// @notice A prover left the draws of every market.
     event ProverPaused(address indexed prover);
+    /// @notice A prover may be drawn again.
     event ProverResumed(address indexed prover);
+    /// @notice A prover missed so many slots of a market in a row that it is out of its draws.
     event ProverSuspended(address indexed prover, uint256 indexed market);
+    /// @notice A prover is back in the draws of a market, its misses there forgotten.
     event ProverReinstated(address indexed prover, uint256 indexed market);
+    /// @notice A bond of `amount` asset wei was slashed, and sent to the market contract.
     event BondSlashed(address indexed prover, uint256 indexed market, uint256 amount);
 
+    /// @notice Only the market contract.
     error NotMarket();
     /// @notice A parameter of the constructor breaks a rule; `rule` names it.
     error ParamsRejected(bytes32 rule);
+    /// @notice The caller is a prover already.
     error AlreadyRegistered();
+    /// @notice The account is no prover.
     error NotRegistered();
+    /// @notice The caller is neither the prover nor one of its submitters.
     error NotAuthorised();
     /// @notice The prover has not nominated the caller.
     error NotNominated();
     /// @notice Neither the zero address, the market nor this contract can receive.
     error RecipientInvalid();
+    /// @notice Nothing to stake or ask back.
     error AmountZero();
     /// @notice The asset delivered less than was sent: assets that charge on transfer are refused.
     error AssetTakesFee(uint256 received, uint256 sent);
+    /// @notice The stake that is free, that can be bonded here, or that is bonded, is `available` asset wei.
     error InsufficientStake(uint256 available, uint256 needed);
+    /// @notice An allocation or an exposure has at most `max` units.
     error AllocationTooLarge(uint256 units, uint256 max);
     /// @notice The prover accepted versions `from` to `to` of the market's terms, and not this one.
     error TermsNotAccepted(uint32 version, uint32 from, uint32 to);
+    /// @notice The prover asked nothing back.
     error NothingToWithdraw();
+    /// @notice What was asked back may be withdrawn from `readyAt` on (unix seconds).
     error UnbondingNotReady(uint256 readyAt);
 
     /// @notice Register the caller as a prover.
@@ -196,7 +215,7 @@ interface IProverRegistry {
     /// @notice Whether `key` may act for `prover`: it is the registered prover itself or one of its submitters.
     function isSubmitterFor(address key, address prover) external view returns (bool);
 
-    /// @notice Assignment of a prover to a market, in units; what its weight will be once it took effect.
+    /// @notice What a prover allocated to a market, in units; what its weight will be once it took effect.
     function allocationOf(uint256 market, address prover) external view returns (uint256);
 
     /// @notice What a prover puts behind a market; all zero if nothing.

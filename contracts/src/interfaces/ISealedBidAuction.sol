@@ -85,6 +85,7 @@ interface ISealedBidAuction is IMechanism, IBondEscrow {
     error NotSettleTime(uint256 from, uint256 until);
     /// @notice An auction can still be settled until `until`.
     error AuctionNotOver(uint256 until);
+    /// @notice Zero is no commitment.
     error CommitmentZero();
     /// @notice One bid a key.
     error AlreadyCommitted();

@@ -35,6 +35,7 @@ interface ISlotTransfers {
     error SlotNotHeld();
     /// @notice The offer is for another taker, or the sender may not act for (or spend the credit of) this one.
     error NotTaker();
+    /// @notice The offer could be taken until `validUntil` (unix seconds).
     error TransferExpired(uint256 validUntil);
     /// @notice There is no such offer: not made on-chain, not signed by the holder, or revoked.
     error TransferNotOffered();

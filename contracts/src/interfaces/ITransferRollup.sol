@@ -24,9 +24,13 @@ interface ITransferRollup {
     /// @param parent The block it builds on (0 is genesis).
     event BlockPosted(uint64 indexed number, uint64 indexed parent, uint256 oldRoot, uint256 newRoot, bytes data);
 
+    /// @notice Only the sequencer posts blocks.
     error NotSequencer();
+    /// @notice The block has more bytes than the circuit has room for.
     error BlockTooLarge(uint256 size, uint256 max);
+    /// @notice A root is an element of the BN254 scalar field.
     error RootNotInField();
+
     /// @notice Post a block and open its slot. Sequencer only. Fails as `IProofMarket.openSlot` does: with `HeadMoved` or
     /// `PremiseMismatch` if the chain's head is not what the caller took it for, so that a block never claims what it was not made
     /// for.
@@ -49,6 +53,9 @@ interface ITransferRollup {
     /// @notice The last finalised block and its root, and the head (the block the next one will build on) and the root it
     /// claims.
     function state() external view returns (uint64 finalized, uint256 finalizedRoot, uint64 head, uint256 headRoot);
+
+    /// @notice Order of the BN254 scalar field: roots are below it.
+    function FIELD() external view returns (uint256);
 
     /// @notice Binds signatures and proofs to this rollup: keccak256(abi.encode(chainid, this)) >> 8.
     function DOMAIN() external view returns (uint256);

@@ -30,6 +30,8 @@ library BlockHeader {
     uint256 private constant NUMBER = 8;
     uint256 private constant TIMESTAMP = 11;
     uint256 private constant MIX_HASH = 13;
+    /// @dev How many items are looked at: up to the last that is asked for.
+    uint256 private constant READ = MIX_HASH + 1;
 
     /// @notice Reads the header that `data` begins with.
     /// @return header What it says.
@@ -45,7 +47,7 @@ library BlockHeader {
 
         uint256 at = 3;
         uint256 length;
-        for (uint256 item; item <= MIX_HASH; ++item) {
+        for (uint256 item; item < READ; ++item) {
             (at, length) = _item(list, at);
             if (item == 0) header.parentHash = _bytes32(list, at, length);
             else if (item == NUMBER) header.number = _integer(list, at, length);

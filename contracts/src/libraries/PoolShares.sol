@@ -88,7 +88,12 @@ library PoolShares {
 
     /// @notice Asset wei the registry must hold for the pool.
     function total(Book memory book) internal pure returns (uint256) {
-        return uint256(book.tranches.operatorStake) + book.tranches.delegated + book.open.assets + book.unbonding.assets;
+        // Four parts of 96 bits.
+        unchecked {
+            return
+                uint256(book.tranches.operatorStake) + book.tranches.delegated + book.open.assets
+                    + book.unbonding.assets;
+        }
     }
 
     /// @notice The operator's asset wei that it did not ask back.

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-import { Slot, SlotState } from "../types/Slot.sol";
+import { Slot } from "../types/Slot.sol";
+import { SlotWord } from "../types/SlotWord.sol";
 import { Terms } from "../types/Terms.sol";
 
 /// @title One storage word per slot
 /// @notice While a slot is open its word is `keccak256(abi.encode(slot, keccak256(abi.encode(terms))))`; while its proof waits
-/// for its premise, `keccak256(abi.encode(that word, payee, right, claim))`; once it ended, `id << 8 | state`; zero if the
-/// place was never used. An ended word is below 2^72 and a hash practically never is,
-/// so the word alone says whether its place is free. Slot `id` lives at place `id % capacity` of its market's ring.
+/// for its premise, `keccak256(abi.encode(that word, payee, right, claim))`; once it ended, how (see SlotWord). Slot `id` lives at
+/// place `id % capacity` of its market's ring.
 ///
 /// Calldata is hashed as it came. Bits that the ABI wants to be zero but are not give a hash that no word holds.
 library SlotRing {
     uint256 private constant TERMS_SIZE = 19 * 32;
     uint256 private constant SLOT_SIZE = 10 * 32;
-    uint256 private constant ENDED_BITS = 72;
 
     /// @notice keccak256(abi.encode(terms)).
     function hash(Terms calldata terms) internal pure returns (bytes32 result) {
@@ -27,9 +26,13 @@ library SlotRing {
     }
 
     /// @notice The word of an open slot that came as calldata.
-    function commitment(Slot calldata slot, Terms calldata terms) internal pure returns (uint256 result) {
-        bytes32 termsHash = hash(terms);
-        // Saves 900 gas, without the terms.
+    function commitment(Slot calldata slot, Terms calldata terms) internal pure returns (SlotWord) {
+        return commitmentTo(slot, hash(terms));
+    }
+
+    /// @notice The word of an open slot that came as calldata, under terms of this hash.
+    function commitmentTo(Slot calldata slot, bytes32 termsHash) internal pure returns (SlotWord result) {
+        // Saves 900 gas.
         assembly ("memory-safe") {
             let free := mload(0x40)
             calldatacopy(free, slot, SLOT_SIZE)
@@ -39,7 +42,7 @@ library SlotRing {
     }
 
     /// @notice The word of an open slot in memory.
-    function commitment(Slot memory slot, bytes32 termsHash) internal pure returns (uint256 result) {
+    function commitment(Slot memory slot, bytes32 termsHash) internal pure returns (SlotWord result) {
         // Saves 390 gas.
         assembly ("memory-safe") {
             let free := mload(0x40)
@@ -53,17 +56,9 @@ library SlotRing {
     function pending(Slot calldata slot, bytes32 termsHash, address payee, bool right, uint256 claim)
         internal
         pure
-        returns (uint256 result)
+        returns (SlotWord)
     {
-        uint256 word;
-        // Saves 900 gas.
-        assembly ("memory-safe") {
-            let free := mload(0x40)
-            calldatacopy(free, slot, SLOT_SIZE)
-            mstore(add(free, SLOT_SIZE), termsHash)
-            word := keccak256(free, add(SLOT_SIZE, 32))
-        }
-        return uint256(keccak256(abi.encode(word, payee, right, claim)));
+        return SlotWord.wrap(uint256(keccak256(abi.encode(commitmentTo(slot, termsHash), payee, right, claim))));
     }
 
     /// @notice keccak256 of the first `count` words of `inputs`. The caller checks `count <= inputs.length`.
@@ -77,25 +72,10 @@ library SlotRing {
         }
     }
 
-    /// @notice The word of a slot that ended.
-    function ended(uint64 id, SlotState state) internal pure returns (uint256) {
-        return uint256(id) << 8 | uint256(state);
-    }
-
     /// @notice Which place of its ring a slot lives in; the capacity is a power of two.
     function place(uint64 id, uint32 capacity) internal pure returns (uint256) {
         unchecked {
             return uint256(id) & (uint256(capacity) - 1);
         }
-    }
-
-    /// @notice Whether a word is that of a slot that is open or pending.
-    function isOpen(uint256 word) internal pure returns (bool) {
-        return word >> ENDED_BITS != 0;
-    }
-
-    /// @notice How slot `id` ended according to the word in its place; `None` if that word is not about it.
-    function stateOf(uint256 word, uint64 id) internal pure returns (SlotState) {
-        return word != 0 && word >> 8 == id ? SlotState(uint8(word)) : SlotState.None;
     }
 }

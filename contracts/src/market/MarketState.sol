@@ -3,8 +3,10 @@ pragma solidity 0.8.30;
 
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
+import { ICircuitRegistry } from "../interfaces/ICircuitRegistry.sol";
 import { IProofMarketState } from "../interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
+import { ISlotTransfers } from "../interfaces/ISlotTransfers.sol";
 import { ITermsRules } from "../interfaces/ITermsRules.sol";
 import { RewardCurve } from "../libraries/RewardCurve.sol";
 import { SlashSplit } from "../libraries/SlashSplit.sol";
@@ -12,6 +14,7 @@ import { SlotChain } from "../libraries/SlotChain.sol";
 import { SlotRing } from "../libraries/SlotRing.sol";
 import { MarketWord } from "../types/MarketWord.sol";
 import { Slot } from "../types/Slot.sol";
+import { SlotWord } from "../types/SlotWord.sol";
 import { Terms } from "../types/Terms.sol";
 
 /// @title What both halves of the proof market know: its state, and what every way for a slot to end has in common
@@ -43,16 +46,16 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
         address slotTransfers;
     }
 
-    /// @param word See SlotRing.
-    struct SlotWord {
-        uint256 word;
+    /// @dev A place of a ring. A struct, since only that can be pointed at.
+    struct RingPlace {
+        SlotWord word;
     }
 
     address internal immutable ASSET;
     IProverRegistry internal immutable REGISTRY;
-    address internal immutable CIRCUITS;
+    ICircuitRegistry internal immutable CIRCUITS;
     ITermsRules internal immutable RULES;
-    address internal immutable SLOT_TRANSFERS;
+    ISlotTransfers internal immutable SLOT_TRANSFERS;
     /// @inheritdoc IProofMarketState
     uint256 public immutable TERMS_NOTICE;
     /// @inheritdoc IProofMarketState
@@ -67,15 +70,15 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
 
     mapping(uint256 market => Market) internal _markets;
     /// @dev Only the first word of each ring has a name: the others follow it, up to the market's capacity.
-    mapping(uint256 market => SlotWord first) internal _rings;
+    mapping(uint256 market => RingPlace first) internal _rings;
     mapping(uint256 market => SlotChain.Chain) internal _chains;
 
     constructor(Contracts memory contracts) {
         IProverRegistry registry_ = IProverRegistry(contracts.registry);
-        CIRCUITS = contracts.circuits;
+        CIRCUITS = ICircuitRegistry(contracts.circuits);
         REGISTRY = registry_;
         RULES = ITermsRules(contracts.rules);
-        SLOT_TRANSFERS = contracts.slotTransfers;
+        SLOT_TRANSFERS = ISlotTransfers(contracts.slotTransfers);
         ASSET = registry_.asset();
         TERMS_NOTICE = 2 * registry_.EPOCH_LENGTH();
         OPEN_AFTER = registry_.OPEN_AFTER();
@@ -95,7 +98,7 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
 
     /// @inheritdoc IProofMarketState
     function circuits() external view returns (address) {
-        return CIRCUITS;
+        return address(CIRCUITS);
     }
 
     /// @inheritdoc IProofMarketState
@@ -105,7 +108,7 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
 
     /// @inheritdoc IProofMarketState
     function slotTransfers() external view returns (address) {
-        return SLOT_TRANSFERS;
+        return address(SLOT_TRANSFERS);
     }
 
     // ---------------------------------------------------------------- bonds and funds
@@ -137,8 +140,8 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
 
     /// @dev Where a slot's word is. A capacity that is not the market's leads anywhere in the ring's neighbourhood, where no
     /// word can match, because the commitment contains the capacity.
-    function _place(uint256 market, uint64 id, uint32 capacity) internal view returns (SlotWord storage place) {
-        SlotWord storage first = _rings[market];
+    function _place(uint256 market, uint64 id, uint32 capacity) internal view returns (RingPlace storage place) {
+        RingPlace storage first = _rings[market];
         uint256 offset = SlotRing.place(id, capacity);
         // Saves 32 gas over an array, which checks its bounds.
         assembly ("memory-safe") {
@@ -146,10 +149,10 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
         }
     }
 
-    function _requireOpen(Slot calldata slot, Terms calldata terms) internal view returns (SlotWord storage place) {
+    function _requireOpen(Slot calldata slot, Terms calldata terms) internal view returns (RingPlace storage place) {
         place = _place(slot.market, slot.id, slot.capacity);
-        uint256 word = place.word;
-        if (word != SlotRing.commitment(slot, terms)) revert SlotNotOpen(SlotRing.stateOf(word, slot.id));
+        SlotWord word = place.word;
+        if (word != SlotRing.commitment(slot, terms)) revert SlotNotOpen(word.stateOf(slot.id));
     }
 
     /// @dev What a proof of the slot earns now, in asset wei: at most the price. Its clock has started.
@@ -181,8 +184,9 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
     }
 
     function _isOwnContract(address account) internal view returns (bool) {
-        return account == address(this) || account == address(REGISTRY) || account == CIRCUITS
-            || account == address(RULES) || account == SLOT_TRANSFERS || account == ASSET || account == _extension();
+        return account == address(this) || account == address(REGISTRY) || account == address(CIRCUITS)
+            || account == address(RULES) || account == address(SLOT_TRANSFERS) || account == ASSET
+            || account == _extension();
     }
 
     /// @dev The address that the extension was created at.

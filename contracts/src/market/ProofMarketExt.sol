@@ -15,6 +15,7 @@ import { ChainTerms } from "../types/ChainTerms.sol";
 import { MarketWord, MarketWordLib } from "../types/MarketWord.sol";
 import { Slot, SlotState } from "../types/Slot.sol";
 import { SlotLink } from "../types/SlotLink.sol";
+import { SlotWord, SlotWordLib } from "../types/SlotWord.sol";
 import { Terms } from "../types/Terms.sol";
 import { MarketState } from "./MarketState.sol";
 
@@ -109,17 +110,17 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         external
         nonReentrant
     {
-        SlotWord storage stored = _place(slot.market, slot.id, slot.capacity);
-        bytes32 termsHash = terms.hash();
-        if (stored.word != SlotRing.pending(slot, termsHash, payee, right, claim)) {
-            revert SlotNotOpen(SlotRing.stateOf(stored.word, slot.id));
+        RingPlace storage stored = _place(slot.market, slot.id, slot.capacity);
+        SlotWord word = stored.word;
+        if (word != SlotRing.pending(slot, terms.hash(), payee, right, claim)) {
+            revert SlotNotOpen(word.stateOf(slot.id));
         }
         SlotChain.Chain storage chain = _chains[slot.market];
         SlotLink link = SlotLink.wrap(slot.link);
         SlotChain.Place memory place = chain.placeOf(slot.id, link);
         if (!place.premiseEstablished && !place.premiseFallen) revert PremiseOpen(link.premise());
 
-        stored.word = SlotRing.ended(slot.id, SlotState.Proven);
+        stored.word = SlotWordLib.ended(slot.id, SlotState.Proven);
         if (right && place.premiseEstablished) chain.establish(slot.market, slot.id, claim);
         uint256 premium;
         if (_isRescue(slot, terms, payee)) {
@@ -140,14 +141,20 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         external
         nonReentrant
     {
-        SlotWord storage place = _requireOpen(slot, terms);
+        RingPlace storage place = _requireOpen(slot, terms);
         uint256 expiresAt = _expiryOf(slot, terms);
         if (block.timestamp < expiresAt) revert SlotNotExpired(expiresAt);
 
         _fall(slot, terms, statementInputs);
-        uint256 forfeited = SlashSplit.forfeit(slot.price, terms.forfeitBps);
+        uint96 price = slot.price;
+        uint256 forfeited = SlashSplit.forfeit(price, terms.forfeitBps);
         burned += forfeited;
-        _endUnproven(place, slot, terms, SlotState.Expired, slot.price - forfeited);
+        uint256 returned;
+        unchecked {
+            // The rules for terms let at most all of the price be forfeited.
+            returned = price - forfeited;
+        }
+        _endUnproven(place, slot, terms, SlotState.Expired, returned);
         emit SlotExpired(slot.market, slot.id, forfeited);
         _tell(slot, terms, SlotState.Expired);
     }
@@ -157,7 +164,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         external
         nonReentrant
     {
-        SlotWord storage place = _requireOpen(slot, terms);
+        RingPlace storage place = _requireOpen(slot, terms);
         if (msg.sender != terms.requester) revert NotRequester();
         if (slot.prover != address(0) || block.timestamp >= slot.exclusiveUntil) revert SlotNotCancellable();
 
@@ -169,7 +176,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
 
     /// @inheritdoc IProofMarketExt
     function drop(Slot calldata slot, Terms calldata terms, uint256[] calldata statementInputs) external nonReentrant {
-        SlotWord storage place = _requireOpen(slot, terms);
+        RingPlace storage place = _requireOpen(slot, terms);
         bool stood = _fall(slot, terms, statementInputs);
         if (stood) {
             if (msg.sender != terms.requester) revert NotRequester();
@@ -193,8 +200,8 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
 
     /// @inheritdoc IProofMarketExt
     function reassign(Slot calldata slot, Terms calldata terms, address taker, int96 price) external nonReentrant {
-        if (msg.sender != SLOT_TRANSFERS) revert NotSlotTransfers();
-        SlotWord storage place = _requireOpen(slot, terms);
+        if (msg.sender != address(SLOT_TRANSFERS)) revert NotSlotTransfers();
+        RingPlace storage place = _requireOpen(slot, terms);
         if (slot.prover == address(0) || block.timestamp >= slot.exclusiveUntil) revert SlotNotHeld();
 
         Slot memory transferred = slot;
@@ -285,7 +292,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
     /// @inheritdoc IProofMarketExt
     function slotState(uint256 market, uint64 id) external view returns (SlotState) {
         uint32 capacity = _markets[market].word.capacity();
-        return SlotRing.stateOf(_place(market, id, capacity).word, id);
+        return _place(market, id, capacity).word.stateOf(id);
     }
 
     // ---------------------------------------------------------------- internals
@@ -296,7 +303,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
 
     /// @dev Checks the terms against every rule.
     function _checked(uint256 market, Terms calldata terms, uint256 from) private returns (bytes32 termsHash) {
-        RULES.check(terms, CIRCUITS, REGISTRY.MAX_WINDOW());
+        RULES.check(terms, address(CIRCUITS), REGISTRY.MAX_WINDOW());
         IMechanism(terms.mechanism).validateTerms(terms);
         termsHash = terms.hash();
         emit TermsSet(market, termsHash, from, terms);
@@ -321,13 +328,13 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
 
     /// @dev Ends a slot that was not proven: the bond is released, `returned` asset wei go back to the funds.
     function _endUnproven(
-        SlotWord storage place,
+        RingPlace storage place,
         Slot calldata slot,
         Terms calldata terms,
         SlotState state,
         uint256 returned
     ) private {
-        place.word = SlotRing.ended(slot.id, state);
+        place.word = SlotWordLib.ended(slot.id, state);
         _returnFunds(slot.market, returned);
         if (slot.prover != address(0) && terms.bond != 0) {
             REGISTRY.release(slot.prover, slot.market, terms.bond, false);

@@ -9,6 +9,7 @@ import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { ISlotTransfers, TransferOffer } from "../interfaces/ISlotTransfers.sol";
 import { SlotRing } from "../libraries/SlotRing.sol";
 import { Slot } from "../types/Slot.sol";
+import { SlotWord } from "../types/SlotWord.sol";
 import { Terms } from "../types/Terms.sol";
 
 /// @title Which offers to hand a slot over stand
@@ -52,19 +53,21 @@ contract SlotTransfers is ISlotTransfers, EIP712 {
         external
         returns (bytes32 digest)
     {
-        digest = _digestOf(slot, terms, offer);
-        _requireHolder(slot, offer.price < 0);
+        address holder = slot.prover;
+        digest = _digestOf(slot, terms, holder, offer);
+        _requireHolder(holder, offer.price < 0);
         if (block.timestamp > offer.validUntil) revert TransferExpired(offer.validUntil);
         _offers[digest] = OfferState.Offered;
-        emit TransferOffered(slot.market, slot.id, slot.prover, digest, offer);
+        emit TransferOffered(slot.market, slot.id, holder, digest, offer);
     }
 
     /// @inheritdoc ISlotTransfers
     function revokeTransfer(Slot calldata slot, Terms calldata terms, TransferOffer calldata offer) external {
-        bytes32 digest = _digestOf(slot, terms, offer);
-        _requireHolder(slot, false);
+        address holder = slot.prover;
+        bytes32 digest = _digestOf(slot, terms, holder, offer);
+        _requireHolder(holder, false);
         _offers[digest] = OfferState.Revoked;
-        emit TransferRevoked(slot.prover, digest);
+        emit TransferRevoked(holder, digest);
     }
 
     /// @inheritdoc ISlotTransfers
@@ -75,7 +78,8 @@ contract SlotTransfers is ISlotTransfers, EIP712 {
         address taker,
         bytes calldata signature
     ) external {
-        bytes32 digest = _digestOf(slot, terms, offer);
+        address holder = slot.prover;
+        bytes32 digest = _digestOf(slot, terms, holder, offer);
         if (block.timestamp > offer.validUntil) revert TransferExpired(offer.validUntil);
         if (offer.to != address(0) && offer.to != taker) revert NotTaker();
         if (msg.sender != taker) {
@@ -85,7 +89,7 @@ contract SlotTransfers is ISlotTransfers, EIP712 {
                 revert NotTaker();
             }
         }
-        if (!_take(digest, offer.price, slot.prover, signature)) revert TransferNotOffered();
+        if (!_take(digest, offer.price, holder, signature)) revert TransferNotOffered();
         MARKET.reassign(slot, terms, taker, offer.price);
     }
 
@@ -110,23 +114,23 @@ contract SlotTransfers is ISlotTransfers, EIP712 {
     }
 
     /// @dev The EIP-712 hash of an offer for a slot that is open and still held, with the slot's word for the slot.
-    function _digestOf(Slot calldata slot, Terms calldata terms, TransferOffer calldata offer)
+    function _digestOf(Slot calldata slot, Terms calldata terms, address holder, TransferOffer calldata offer)
         private
         view
         returns (bytes32)
     {
-        if (slot.prover == address(0) || block.timestamp >= slot.exclusiveUntil || !MARKET.isOpen(slot, terms)) {
+        if (holder == address(0) || block.timestamp >= slot.exclusiveUntil || !MARKET.isOpen(slot, terms)) {
             revert SlotNotHeld();
         }
-        uint256 word = SlotRing.commitment(slot, terms);
+        SlotWord word = SlotRing.commitment(slot, terms);
         return
             _hashTypedData(
                 keccak256(abi.encode(TRANSFER_OFFER_TYPEHASH, word, offer.to, offer.price, offer.validUntil))
             );
     }
 
-    function _requireHolder(Slot calldata slot, bool inPerson) private view {
-        if (msg.sender == slot.prover) return;
-        if (inPerson || !REGISTRY.isSubmitterFor(msg.sender, slot.prover)) revert NotHolder();
+    function _requireHolder(address holder, bool inPerson) private view {
+        if (msg.sender == holder) return;
+        if (inPerson || !REGISTRY.isSubmitterFor(msg.sender, holder)) revert NotHolder();
     }
 }

@@ -6,6 +6,7 @@ import { SignatureCheckerLib } from "solady/utils/SignatureCheckerLib.sol";
 
 import { IAgreement, Offer } from "../interfaces/IAgreement.sol";
 import { Assignment, IMechanism } from "../interfaces/IMechanism.sol";
+import { IProofMarket } from "../interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { SlotRing } from "../libraries/SlotRing.sol";
 import { Slot, SlotState } from "../types/Slot.sol";
@@ -21,8 +22,7 @@ contract Agreement is IAgreement, EIP712 {
     );
 
     IProverRegistry private immutable REGISTRY;
-
-    address private immutable MARKET;
+    IProofMarket private immutable MARKET;
 
     /// @inheritdoc IAgreement
     mapping(address prover => uint256) public minNonce;
@@ -33,7 +33,7 @@ contract Agreement is IAgreement, EIP712 {
     /// @param market_ The market contract that opens slots.
     constructor(IProverRegistry registry_, address market_) {
         REGISTRY = registry_;
-        MARKET = market_;
+        MARKET = IProofMarket(market_);
     }
 
     /// @inheritdoc IAgreement
@@ -52,7 +52,7 @@ contract Agreement is IAgreement, EIP712 {
         external
         returns (Assignment memory assignment)
     {
-        if (msg.sender != MARKET) revert NotMarket();
+        if (msg.sender != address(MARKET)) revert NotMarket();
         assignment.price = terms.price;
         if (data.length == 0) return assignment;
 
@@ -103,14 +103,18 @@ contract Agreement is IAgreement, EIP712 {
         if (offer.market != market) revert WrongMarket(offer.market);
         if (offer.terms != terms.hash()) revert WrongTerms(offer.terms);
         if (offer.price > terms.price) revert PriceAboveTerms(offer.price, terms.price);
-        if (offer.penalty != terms.bond) revert PenaltyMismatch(offer.penalty, terms.bond);
+        uint256 bond = terms.bond;
+        if (offer.penalty != bond) revert PenaltyMismatch(offer.penalty, bond);
         if (isRevoked(offer.prover, offer.nonce)) revert OfferRevoked();
         if (!SignatureCheckerLib.isValidSignatureNow(offer.prover, digestOf(offer), signature)) {
             revert SignatureInvalid();
         }
         uint256 bonded = REGISTRY.bondedOf(market, offer.prover);
-        uint256 max = uint256(offer.capacity) * terms.bond;
-        if (bonded + terms.bond > max) revert CapacityReached(bonded, max);
+        // A capacity has 32 bits, a bond 96, and so have all bonds of a prover in a market together.
+        unchecked {
+            uint256 max = uint256(offer.capacity) * bond;
+            if (bonded + bond > max) revert CapacityReached(bonded, max);
+        }
     }
 
     /// @dev EIP-712.

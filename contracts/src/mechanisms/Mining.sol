@@ -13,12 +13,41 @@ import { Slot, SlotState } from "../types/Slot.sol";
 import { Terms } from "../types/Terms.sol";
 import { BondEscrow } from "./BondEscrow.sol";
 
+/// @notice `mechanismParams` of mining: the interval in seconds, the bond in asset wei. ENDED is `SlotHooks.ENDED`.
+///
+/// 1 bit ENDED | 119 bits empty | 8 bits initialBits | 96 bits ticketBond | 32 bits interval
+type MiningParams is uint256;
+
+using MiningParamsLib for MiningParams global;
+
+/// @title The fields of mining's parameters
+library MiningParamsLib {
+    uint256 private constant BOND_SHIFT = 32;
+    uint256 private constant BITS_SHIFT = 128;
+    uint256 private constant EMPTY_SHIFT = 136;
+
+    function interval(MiningParams params) internal pure returns (uint32) {
+        return uint32(MiningParams.unwrap(params));
+    }
+
+    function ticketBond(MiningParams params) internal pure returns (uint96) {
+        return uint96(MiningParams.unwrap(params) >> BOND_SHIFT);
+    }
+
+    function initialBits(MiningParams params) internal pure returns (uint8) {
+        return uint8(MiningParams.unwrap(params) >> BITS_SHIFT);
+    }
+
+    /// @notice Whether the market's bit is set and what is empty is zero.
+    function isValid(MiningParams params) internal pure returns (bool) {
+        return MiningParams.unwrap(params) >> EMPTY_SHIFT == SlotHooks.ENDED >> EMPTY_SHIFT;
+    }
+}
+
 /// @title Mining: the right to a slot is earned by a puzzle, while the slot before it is open
 /// @dev Three words a market, and one a ticket. A ticket is kept by its slot, so that opening the slot need not move
 /// it.
 contract Mining is IMining, BondEscrow {
-    using SlotHooks for Terms;
-
     /// @dev Three words, all zero before the market's first slot under this mechanism.
     /// @param slot The slot the round is for.
     /// @param startedIn The block the round began in.
@@ -43,14 +72,6 @@ contract Mining is IMining, BondEscrow {
         uint96 bond;
     }
 
-    /// @dev The fields of `mechanismParams`.
-    struct Params {
-        uint32 interval;
-        uint96 ticketBond;
-        uint8 initialBits;
-    }
-
-    uint256 private constant PARAMS_BITS = 32 + 96 + 8;
     uint256 private constant MODULUS = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
     uint256 private constant UNIT_BITS = 94;
     uint256 private constant MAX_UNITS = MODULUS >> UNIT_BITS;
@@ -68,7 +89,6 @@ contract Mining is IMining, BondEscrow {
     IProverRegistry private immutable REGISTRY;
     IRandomness private immutable RANDOMNESS;
     IVerifier private immutable PUZZLE;
-
     IProofMarket private immutable MARKET;
 
     mapping(uint256 market => Record) private _rounds;
@@ -105,13 +125,11 @@ contract Mining is IMining, BondEscrow {
 
     /// @inheritdoc IMechanism
     function validateTerms(Terms calldata terms) external pure {
-        if (!terms.wantsEnded() || (uint256(terms.mechanismParams) & ~SlotHooks.ENDED) >> PARAMS_BITS != 0) {
-            revert MechanismTermsRejected("mechanismParams");
-        }
-        Params memory params = _paramsOf(terms);
-        if (params.interval == 0) revert MechanismTermsRejected("interval");
-        if (params.ticketBond == 0) revert MechanismTermsRejected("ticketBond");
-        if (params.initialBits > MAX_INITIAL_BITS) revert MechanismTermsRejected("initialBits");
+        MiningParams params = _paramsOf(terms);
+        if (!params.isValid()) revert MechanismTermsRejected("mechanismParams");
+        if (params.interval() == 0) revert MechanismTermsRejected("interval");
+        if (params.ticketBond() == 0) revert MechanismTermsRejected("ticketBond");
+        if (params.initialBits() > MAX_INITIAL_BITS) revert MechanismTermsRejected("initialBits");
         if (terms.bond == 0) revert MechanismTermsRejected("bond");
     }
 
@@ -121,7 +139,7 @@ contract Mining is IMining, BondEscrow {
         returns (Assignment memory assignment)
     {
         _onlyMarket();
-        Params memory params = _paramsOf(terms);
+        MiningParams params = _paramsOf(terms);
         Record memory record = _rounds[market];
         assignment.price = terms.price;
 
@@ -133,11 +151,11 @@ contract Mining is IMining, BondEscrow {
             else _forfeit(market, slot);
         }
 
-        record.units = stale ? uint160(MAX_UNITS >> params.initialBits) : _retarget(record, params.interval);
+        record.units = stale ? uint160(MAX_UNITS >> params.initialBits()) : _retarget(record, params.interval());
         record.slot = slot + 1;
         record.startedIn = uint64(block.number);
         record.version = terms.version;
-        record.bond = params.ticketBond;
+        record.bond = params.ticketBond();
         record.winner = address(0);
         record.startedAt = uint40(block.timestamp);
         record.ticketAt = 0;
@@ -249,16 +267,20 @@ contract Mining is IMining, BondEscrow {
         emit TicketForfeited(market, slot, ticket.key, ticket.bond);
     }
 
-    /// @dev The next round's target. Products are below 2^160 * 2^41.
+    /// @dev The next round's target.
     function _retarget(Record memory record, uint256 interval) private view returns (uint160) {
-        uint256 old = record.units;
-        uint256 time =
-            record.ticketAt == 0 ? interval + block.timestamp - record.startedAt : record.ticketAt - record.startedAt;
-        uint256 units = old * time / interval;
-        if (units < old / MAX_STEP) units = old / MAX_STEP;
-        if (units > old * MAX_STEP) units = old * MAX_STEP;
-        if (units > MAX_UNITS) units = MAX_UNITS;
-        return uint160(units == 0 ? 1 : units);
+        // Products are below 2^160 * 2^41, and no round ends or has its ticket before it began.
+        unchecked {
+            uint256 old = record.units;
+            uint256 time = record.ticketAt == 0
+                ? interval + block.timestamp - record.startedAt
+                : record.ticketAt - record.startedAt;
+            uint256 units = old * time / interval;
+            if (units < old / MAX_STEP) units = old / MAX_STEP;
+            if (units > old * MAX_STEP) units = old * MAX_STEP;
+            if (units > MAX_UNITS) units = MAX_UNITS;
+            return uint160(units == 0 ? 1 : units);
+        }
     }
 
     function _seedOf(uint256 market, Record memory record) private view returns (uint256 seed) {
@@ -298,8 +320,7 @@ contract Mining is IMining, BondEscrow {
         return uint256(keccak256(abi.encode(seed, market, prover, nonce))) >> 8;
     }
 
-    function _paramsOf(Terms calldata terms) private pure returns (Params memory) {
-        uint256 word = uint256(terms.mechanismParams);
-        return Params({ interval: uint32(word), ticketBond: uint96(word >> 32), initialBits: uint8(word >> 128) });
+    function _paramsOf(Terms calldata terms) private pure returns (MiningParams) {
+        return MiningParams.wrap(uint256(terms.mechanismParams));
     }
 }

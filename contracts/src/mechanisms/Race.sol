@@ -2,11 +2,38 @@
 pragma solidity 0.8.30;
 
 import { Assignment, IMechanism } from "../interfaces/IMechanism.sol";
+import { IProofMarket } from "../interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { IRace } from "../interfaces/IRace.sol";
 import { SlotHooks } from "../libraries/SlotHooks.sol";
 import { Slot, SlotState } from "../types/Slot.sol";
 import { Terms } from "../types/Terms.sol";
+
+/// @notice `mechanismParams` of a race: zero without a handicap. ENDED is `SlotHooks.ENDED`.
+///
+/// 1 bit ENDED | 215 bits empty | 32 bits delay (seconds) | 8 bits window (slots)
+type RaceParams is uint256;
+
+using RaceParamsLib for RaceParams global;
+
+/// @title The fields of a race's parameters
+library RaceParamsLib {
+    uint256 private constant DELAY_SHIFT = 8;
+    uint256 private constant EMPTY_SHIFT = 40;
+
+    function window(RaceParams params) internal pure returns (uint256) {
+        return uint8(RaceParams.unwrap(params));
+    }
+
+    function delay(RaceParams params) internal pure returns (uint256) {
+        return uint32(RaceParams.unwrap(params) >> DELAY_SHIFT);
+    }
+
+    /// @notice Whether the market's bit is set and what is empty is zero.
+    function isValid(RaceParams params) internal pure returns (bool) {
+        return RaceParams.unwrap(params) >> EMPTY_SHIFT == SlotHooks.ENDED >> EMPTY_SHIFT;
+    }
+}
 
 /// @title Race: a slot is open to all at once, and the first valid proof wins it
 /// @dev Winners are remembered by their registry id, eight to a word, 0 for who is not registered: such a payee has no
@@ -17,7 +44,6 @@ contract Race is IRace {
     uint256 private constant ID_BITS = 32;
     uint256 private constant IDS_PER_WORD = 8;
     uint256 private constant WORDS = 8;
-    uint256 private constant PARAMS_BITS = 40;
 
     /// @param proven Slots proven so far; the next winner goes to lane `proven % MAX_WINDOW`.
     struct Winners {
@@ -26,8 +52,7 @@ contract Race is IRace {
     }
 
     IProverRegistry private immutable REGISTRY;
-
-    address private immutable MARKET;
+    IProofMarket private immutable MARKET;
 
     mapping(uint256 market => Winners) private _winners;
 
@@ -35,7 +60,7 @@ contract Race is IRace {
     /// @param market_ The market contract that opens slots.
     constructor(IProverRegistry registry_, address market_) {
         REGISTRY = registry_;
-        MARKET = market_;
+        MARKET = IProofMarket(market_);
     }
 
     /// @inheritdoc IRace
@@ -45,12 +70,10 @@ contract Race is IRace {
 
     /// @inheritdoc IMechanism
     function validateTerms(Terms calldata terms) external pure {
-        uint256 params = uint256(terms.mechanismParams);
-        if (params == 0) return;
-        (uint256 window, uint256 delay) = _unpack(terms.mechanismParams);
-        if (params & SlotHooks.ENDED == 0 || (params & ~SlotHooks.ENDED) >> PARAMS_BITS != 0) {
-            revert MechanismTermsRejected("mechanismParams");
-        }
+        if (terms.mechanismParams == 0) return;
+        RaceParams params = RaceParams.wrap(uint256(terms.mechanismParams));
+        (uint256 window, uint256 delay) = (params.window(), params.delay());
+        if (!params.isValid()) revert MechanismTermsRejected("mechanismParams");
         if (window == 0 || window > MAX_WINDOW) revert MechanismTermsRejected("window");
         if (delay == 0 || delay >= terms.exclusiveWindow) revert MechanismTermsRejected("delay");
     }
@@ -61,20 +84,22 @@ contract Race is IRace {
         view
         returns (Assignment memory assignment)
     {
-        if (msg.sender != MARKET) revert NotMarket();
+        if (msg.sender != address(MARKET)) revert NotMarket();
         assignment.price = terms.price;
     }
 
     /// @inheritdoc IMechanism
     /// @dev Nobody holds a slot of a race, so a revert here refuses the proof.
     function onEnded(Slot calldata slot, Terms calldata terms, SlotState state, address payee) external {
-        if (msg.sender != MARKET) revert NotMarket();
+        if (msg.sender != address(MARKET)) revert NotMarket();
         if (state != SlotState.Proven) return;
         Winners storage winners = _winners[slot.market];
         uint256 id = REGISTRY.proverOf(payee).id;
-        (uint256 window, uint256 delay) = _unpack(terms.mechanismParams);
-        uint256 until = uint256(slot.startedAt) + delay;
-        if (block.timestamp < until && _waits(winners, slot.market, payee, id, window)) revert HandicapNotOver(until);
+        RaceParams params = RaceParams.wrap(uint256(terms.mechanismParams));
+        uint256 until = slot.startedAt + params.delay();
+        if (block.timestamp < until && _waits(winners, slot.market, payee, id, params.window())) {
+            revert HandicapNotOver(until);
+        }
 
         unchecked {
             uint256 proven = winners.proven++;
@@ -90,10 +115,10 @@ contract Race is IRace {
         view
         returns (uint256)
     {
-        (uint256 window, uint256 delay) = _unpack(params);
-        if (delay == 0) return startedAt;
-        bool waits = _waits(_winners[market], market, payee, REGISTRY.proverOf(payee).id, window);
-        return waits ? uint256(startedAt) + delay : startedAt;
+        RaceParams handicap = RaceParams.wrap(uint256(params));
+        if (handicap.delay() == 0) return startedAt;
+        bool waits = _waits(_winners[market], market, payee, REGISTRY.proverOf(payee).id, handicap.window());
+        return waits ? startedAt + handicap.delay() : startedAt;
     }
 
     /// @inheritdoc IRace
@@ -110,8 +135,11 @@ contract Race is IRace {
     {
         uint256 total = REGISTRY.totalWeight(market);
         if (total == 0) return false;
-        uint256 share = id == 0 ? 0 : window * REGISTRY.weightOf(market, payee) / total;
-        return share == 0 || _wins(winners, id, window - 1) >= share;
+        // A window has 8 bits, and a weight far less than 200. Of a window of no slots nobody has a share.
+        unchecked {
+            uint256 share = id == 0 ? 0 : window * REGISTRY.weightOf(market, payee) / total;
+            return share == 0 || _wins(winners, id, window - 1) >= share;
+        }
     }
 
     /// @dev How many of the last `slots` proven slots, at most 64, were won by `id`.
@@ -134,9 +162,5 @@ contract Race is IRace {
         unchecked {
             return (proven / IDS_PER_WORD % WORDS, proven % IDS_PER_WORD * ID_BITS);
         }
-    }
-
-    function _unpack(bytes32 params) private pure returns (uint256 window, uint256 delay) {
-        return (uint8(uint256(params)), uint32(uint256(params) >> 8));
     }
 }

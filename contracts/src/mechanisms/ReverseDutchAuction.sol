@@ -8,14 +8,36 @@ import { IReverseDutchAuction } from "../interfaces/IReverseDutchAuction.sol";
 import { Slot, SlotState } from "../types/Slot.sol";
 import { Terms } from "../types/Terms.sol";
 
+/// @notice `mechanismParams` of a reverse Dutch auction.
+///
+/// 128 bits empty | 32 bits rise (seconds) | 96 bits floorPrice (asset wei)
+type ReverseDutchAuctionParams is uint256;
+
+using ReverseDutchAuctionParamsLib for ReverseDutchAuctionParams global;
+
+/// @title The fields of a reverse Dutch auction's parameters
+library ReverseDutchAuctionParamsLib {
+    uint256 private constant RISE_SHIFT = 96;
+    uint256 private constant EMPTY_SHIFT = 128;
+
+    function floorPrice(ReverseDutchAuctionParams params) internal pure returns (uint256) {
+        return uint96(ReverseDutchAuctionParams.unwrap(params));
+    }
+
+    function rise(ReverseDutchAuctionParams params) internal pure returns (uint256) {
+        return uint32(ReverseDutchAuctionParams.unwrap(params) >> RISE_SHIFT);
+    }
+
+    /// @notice Whether what is empty is zero.
+    function isValid(ReverseDutchAuctionParams params) internal pure returns (bool) {
+        return ReverseDutchAuctionParams.unwrap(params) >> EMPTY_SHIFT == 0;
+    }
+}
+
 /// @title Reverse Dutch auction: the price climbs from a floor to the terms' price, and the first to lock gets the slot
 /// @dev No state: the price follows from the slot's opening, and the market knows whether the slot is still to be had.
 contract ReverseDutchAuction is IReverseDutchAuction {
-    uint256 private constant RISE_SHIFT = 96;
-    uint256 private constant PARAMS_BITS = 128;
-
     IProverRegistry private immutable REGISTRY;
-
     IProofMarket private immutable MARKET;
 
     /// @param registry_ The registry that says who may act for whom.
@@ -32,9 +54,10 @@ contract ReverseDutchAuction is IReverseDutchAuction {
 
     /// @inheritdoc IMechanism
     function validateTerms(Terms calldata terms) external pure {
-        if (uint256(terms.mechanismParams) >> PARAMS_BITS != 0) revert MechanismTermsRejected("mechanismParams");
-        (uint256 floorPrice, uint256 rise) = _unpack(terms);
-        if (floorPrice > terms.price) revert MechanismTermsRejected("floorPrice");
+        ReverseDutchAuctionParams params = _paramsOf(terms);
+        uint256 rise = params.rise();
+        if (!params.isValid()) revert MechanismTermsRejected("mechanismParams");
+        if (params.floorPrice() > terms.price) revert MechanismTermsRejected("floorPrice");
         if (rise == 0) revert MechanismTermsRejected("rise");
         if (terms.bond == 0) revert MechanismTermsRejected("bond");
         if (rise + 2 * uint256(terms.exclusiveWindow) > terms.expiryWindow) {
@@ -49,9 +72,8 @@ contract ReverseDutchAuction is IReverseDutchAuction {
         returns (Assignment memory assignment)
     {
         if (msg.sender != address(MARKET)) revert NotMarket();
-        (, uint256 rise) = _unpack(terms);
         assignment.price = terms.price;
-        assignment.undecidedUntil = uint40(block.timestamp + rise);
+        assignment.undecidedUntil = uint40(block.timestamp + _paramsOf(terms).rise());
     }
 
     /// @inheritdoc IMechanism
@@ -69,7 +91,8 @@ contract ReverseDutchAuction is IReverseDutchAuction {
     /// @inheritdoc IReverseDutchAuction
     /// @dev Slots and terms that no market would accept get some price: refusing them is the market's.
     function priceAt(Slot calldata slot, Terms calldata terms, uint256 time) public pure returns (uint96) {
-        (uint256 floorPrice, uint256 rise) = _unpack(terms);
+        ReverseDutchAuctionParams params = _paramsOf(terms);
+        (uint256 floorPrice, uint256 rise) = (params.floorPrice(), params.rise());
         uint256 cap = terms.price;
         if (time <= slot.openedAt) return uint96(floorPrice);
         unchecked {
@@ -80,8 +103,7 @@ contract ReverseDutchAuction is IReverseDutchAuction {
         }
     }
 
-    function _unpack(Terms calldata terms) private pure returns (uint256 floorPrice, uint256 rise) {
-        uint256 params = uint256(terms.mechanismParams);
-        return (uint96(params), uint32(params >> RISE_SHIFT));
+    function _paramsOf(Terms calldata terms) private pure returns (ReverseDutchAuctionParams) {
+        return ReverseDutchAuctionParams.wrap(uint256(terms.mechanismParams));
     }
 }

@@ -10,12 +10,46 @@ import { Slot, SlotState } from "../types/Slot.sol";
 import { Terms } from "../types/Terms.sol";
 import { BondEscrow } from "./BondEscrow.sol";
 
+/// @notice `mechanismParams` of a sealed-bid auction: windows in seconds, the bond in asset wei. ENDED is `SlotHooks.ENDED`.
+///
+/// 1 bit ENDED | 111 bits empty | 80 bits bidBond | 16 bits settleWindow | 16 bits revealWindow | 32 bits commitWindow
+type SealedBidAuctionParams is uint256;
+
+using SealedBidAuctionParamsLib for SealedBidAuctionParams global;
+
+/// @title The fields of a sealed-bid auction's parameters
+library SealedBidAuctionParamsLib {
+    uint256 private constant REVEAL_SHIFT = 32;
+    uint256 private constant SETTLE_SHIFT = 48;
+    uint256 private constant BOND_SHIFT = 64;
+    uint256 private constant EMPTY_SHIFT = 144;
+
+    function commitWindow(SealedBidAuctionParams params) internal pure returns (uint32) {
+        return uint32(SealedBidAuctionParams.unwrap(params));
+    }
+
+    function revealWindow(SealedBidAuctionParams params) internal pure returns (uint16) {
+        return uint16(SealedBidAuctionParams.unwrap(params) >> REVEAL_SHIFT);
+    }
+
+    function settleWindow(SealedBidAuctionParams params) internal pure returns (uint16) {
+        return uint16(SealedBidAuctionParams.unwrap(params) >> SETTLE_SHIFT);
+    }
+
+    function bidBond(SealedBidAuctionParams params) internal pure returns (uint80) {
+        return uint80(SealedBidAuctionParams.unwrap(params) >> BOND_SHIFT);
+    }
+
+    /// @notice Whether the market's bit is set and what is empty is zero.
+    function isValid(SealedBidAuctionParams params) internal pure returns (bool) {
+        return SealedBidAuctionParams.unwrap(params) >> EMPTY_SHIFT == SlotHooks.ENDED >> EMPTY_SHIFT;
+    }
+}
+
 /// @title Sealed second-price auction: the lowest bid proves the slot, at the second-lowest price
 /// @dev Two words an auction, and one a bid. A commit touches the first word alone, and neither market nor registry.
 /// Whatever ends an auction clears both words, so no bond can be counted twice.
 contract SealedBidAuction is ISealedBidAuction, BondEscrow {
-    using SlotHooks for Terms;
-
     /// @dev One word, written when the slot opens; zero while no auction runs.
     /// @param outstanding Bids committed and not revealed.
     /// @param second The lowest price revealed that does not lead; to begin with, the reserve.
@@ -41,18 +75,7 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
         mapping(address key => bytes32) bids;
     }
 
-    /// @dev The fields of `mechanismParams`.
-    struct Params {
-        uint32 commitWindow;
-        uint16 revealWindow;
-        uint16 settleWindow;
-        uint80 bidBond;
-    }
-
-    uint256 private constant PARAMS_BITS = 32 + 16 + 16 + 80;
-
     IProverRegistry private immutable REGISTRY;
-
     IProofMarket private immutable MARKET;
 
     mapping(uint256 market => mapping(uint64 slot => Record)) private _auctions;
@@ -71,17 +94,15 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
 
     /// @inheritdoc IMechanism
     function validateTerms(Terms calldata terms) external pure {
-        if (!terms.wantsEnded() || (uint256(terms.mechanismParams) & ~SlotHooks.ENDED) >> PARAMS_BITS != 0) {
-            revert MechanismTermsRejected("mechanismParams");
-        }
-        Params memory params = _paramsOf(terms);
-        if (params.commitWindow == 0) revert MechanismTermsRejected("commitWindow");
-        if (params.revealWindow == 0) revert MechanismTermsRejected("revealWindow");
-        if (params.settleWindow == 0) revert MechanismTermsRejected("settleWindow");
-        if (params.bidBond == 0) revert MechanismTermsRejected("bidBond");
+        SealedBidAuctionParams params = _paramsOf(terms);
+        if (!params.isValid()) revert MechanismTermsRejected("mechanismParams");
+        if (params.commitWindow() == 0) revert MechanismTermsRejected("commitWindow");
+        if (params.revealWindow() == 0) revert MechanismTermsRejected("revealWindow");
+        if (params.settleWindow() == 0) revert MechanismTermsRejected("settleWindow");
+        if (params.bidBond() == 0) revert MechanismTermsRejected("bidBond");
         if (terms.bond == 0) revert MechanismTermsRejected("bond");
         if (terms.price > type(uint88).max) revert MechanismTermsRejected("price");
-        uint256 windows = uint256(params.commitWindow) + params.revealWindow + params.settleWindow;
+        uint256 windows = uint256(params.commitWindow()) + params.revealWindow() + params.settleWindow();
         if (windows + 2 * uint256(terms.exclusiveWindow) > terms.expiryWindow) {
             revert MechanismTermsRejected("expiryWindow");
         }
@@ -93,13 +114,13 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
         returns (Assignment memory assignment)
     {
         _onlyMarket();
-        Params memory params = _paramsOf(terms);
+        SealedBidAuctionParams params = _paramsOf(terms);
         Bidding memory bidding = Bidding({
-            commitEnd: uint40(block.timestamp + params.commitWindow),
-            revealWindow: params.revealWindow,
-            settleWindow: params.settleWindow,
+            commitEnd: uint40(block.timestamp + params.commitWindow()),
+            revealWindow: params.revealWindow(),
+            settleWindow: params.settleWindow(),
             outstanding: 0,
-            bond: params.bidBond,
+            bond: params.bidBond(),
             // The rules for terms bound the price to 88 bits.
             second: uint88(terms.price)
         });
@@ -278,13 +299,7 @@ contract SealedBidAuction is ISealedBidAuction, BondEscrow {
         return _revealEnd(bidding) + bidding.settleWindow;
     }
 
-    function _paramsOf(Terms calldata terms) private pure returns (Params memory) {
-        uint256 word = uint256(terms.mechanismParams);
-        return Params({
-            commitWindow: uint32(word),
-            revealWindow: uint16(word >> 32),
-            settleWindow: uint16(word >> 48),
-            bidBond: uint80(word >> 64)
-        });
+    function _paramsOf(Terms calldata terms) private pure returns (SealedBidAuctionParams) {
+        return SealedBidAuctionParams.wrap(uint256(terms.mechanismParams));
     }
 }

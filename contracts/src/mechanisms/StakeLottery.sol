@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import { Assignment, IMechanism } from "../interfaces/IMechanism.sol";
+import { IProofMarket } from "../interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
 import { IRandomness } from "../interfaces/IRandomness.sol";
 import { IStakeLottery } from "../interfaces/IStakeLottery.sol";
@@ -9,6 +10,35 @@ import { BlockHeader } from "../libraries/BlockHeader.sol";
 import { BlockHistory } from "../libraries/BlockHistory.sol";
 import { Slot, SlotState } from "../types/Slot.sol";
 import { Terms } from "../types/Terms.sol";
+
+/// @notice An epoch and its seed; a seed of 0 if the epoch has none.
+///
+/// 216 bits seed | 40 bits epoch
+type EpochSeed is uint256;
+
+using EpochSeedLib for EpochSeed global;
+
+/// @title The fields of an epoch's word
+library EpochSeedLib {
+    uint256 private constant SEED_SHIFT = 40;
+
+    function create(uint256 epoch_, uint256 seed_) internal pure returns (EpochSeed) {
+        return EpochSeed.wrap(epoch_ | seed_ << SEED_SHIFT);
+    }
+
+    function epoch(EpochSeed word) internal pure returns (uint256) {
+        return uint40(EpochSeed.unwrap(word));
+    }
+
+    function seed(EpochSeed word) internal pure returns (uint256) {
+        return EpochSeed.unwrap(word) >> SEED_SHIFT;
+    }
+
+    /// @notice What of `random` fits a word with its epoch.
+    function seedOf(bytes32 random) internal pure returns (uint256) {
+        return uint256(random) >> SEED_SHIFT;
+    }
+}
 
 /// @title Stake lottery: a slot goes to a prover drawn in proportion to the stake it allocated to the market
 /// @dev Two words of state, whatever the number of markets: one for even epochs, one for odd, so that the next epoch's
@@ -19,17 +49,12 @@ contract StakeLottery is IStakeLottery {
 
     IProverRegistry private immutable REGISTRY;
     IRandomness private immutable RANDOMNESS;
-
-    address private immutable MARKET;
+    IProofMarket private immutable MARKET;
     uint256 private immutable EPOCH_LENGTH;
     uint256 private immutable LEAD;
 
-    /// @dev By the epoch's lowest bit:
-    ///
-    ///     bits     field
-    ///     0..39    epoch
-    ///     40..255  its seed; 0 if it has none
-    uint256[2] private _seeds;
+    /// @dev By the epoch's lowest bit.
+    EpochSeed[2] private _seeds;
 
     /// @param registry_ The registry whose weights are drawn from.
     /// @param market_ The market contract that opens slots.
@@ -38,7 +63,7 @@ contract StakeLottery is IStakeLottery {
         if (address(randomness_) == address(0) && !BlockHistory.exists()) revert HistoryMissing();
         REGISTRY = registry_;
         RANDOMNESS = randomness_;
-        MARKET = market_;
+        MARKET = IProofMarket(market_);
         EPOCH_LENGTH = registry_.EPOCH_LENGTH();
         LEAD = registry_.FREEZE() / 2;
     }
@@ -66,13 +91,13 @@ contract StakeLottery is IStakeLottery {
         external
         returns (Assignment memory assignment)
     {
-        if (msg.sender != MARKET) revert NotMarket();
+        if (msg.sender != address(MARKET)) revert NotMarket();
         assignment.price = terms.price;
 
         uint256 epoch = _epoch();
-        uint256 seeded = _seededOf(epoch);
-        if (uint40(seeded) != epoch) seeded = _bring(epoch, data);
-        uint256 seed = seeded >> 40;
+        EpochSeed seeded = _seededOf(epoch);
+        if (seeded.epoch() != epoch) seeded = _bring(epoch, data);
+        uint256 seed = seeded.seed();
         if (seed != 0) assignment.prover = _draw(seed, market, slot, terms);
     }
 
@@ -83,9 +108,11 @@ contract StakeLottery is IStakeLottery {
     /// @inheritdoc IStakeLottery
     function bringSeed(uint256 epoch, bytes calldata headers) external {
         uint256 current = _epoch();
-        // An older one would displace a seed in use.
-        if (epoch != current && epoch != current + 1) revert EpochOutOfReach(epoch);
-        if (uint40(_seededOf(epoch)) != epoch) _bring(epoch, headers);
+        unchecked {
+            // An older one would displace a seed in use. An epoch's number is no larger than the time.
+            if (epoch != current && epoch != current + 1) revert EpochOutOfReach(epoch);
+        }
+        if (_seededOf(epoch).epoch() != epoch) _bring(epoch, headers);
     }
 
     /// @inheritdoc IStakeLottery
@@ -103,8 +130,8 @@ contract StakeLottery is IStakeLottery {
 
     /// @inheritdoc IStakeLottery
     function seedOf(uint256 epoch) public view returns (bool known, uint256 seed) {
-        uint256 seeded = _seededOf(epoch);
-        if (uint40(seeded) == epoch) (known, seed) = (true, seeded >> 40);
+        EpochSeed seeded = _seededOf(epoch);
+        if (seeded.epoch() == epoch) (known, seed) = (true, seeded.seed());
     }
 
     /// @dev Who the slot is for; zero if nobody that is drawn is eligible.
@@ -124,7 +151,7 @@ contract StakeLottery is IStakeLottery {
 
     /// @dev Finds out the epoch's seed, or that it has none, and keeps it.
     /// @return seeded The epoch's word.
-    function _bring(uint256 epoch, bytes calldata headers) private returns (uint256 seeded) {
+    function _bring(uint256 epoch, bytes calldata headers) private returns (EpochSeed seeded) {
         uint256 time = seedTime(epoch);
         bytes32 value;
         uint256 number;
@@ -137,14 +164,14 @@ contract StakeLottery is IStakeLottery {
             (known, number, value) = _seedBlock(time, headers);
         }
 
-        seeded = epoch;
+        uint256 seed;
         if (known) {
-            uint256 seed = uint256(keccak256(abi.encode(epoch, value))) >> 40;
-            seeded |= seed << 40;
+            seed = EpochSeedLib.seedOf(keccak256(abi.encode(epoch, value)));
             emit EpochSeeded(epoch, seed, number);
         } else {
             emit EpochSeedless(epoch);
         }
+        seeded = EpochSeedLib.create(epoch, seed);
         _seeds[epoch & 1] = seeded;
     }
 
@@ -191,7 +218,7 @@ contract StakeLottery is IStakeLottery {
     }
 
     /// @dev The word that an epoch shares with those of its parity.
-    function _seededOf(uint256 epoch) private view returns (uint256 seeded) {
+    function _seededOf(uint256 epoch) private view returns (EpochSeed seeded) {
         // Saves 30 gas: the index is in bounds.
         assembly ("memory-safe") {
             seeded := sload(add(_seeds.slot, and(epoch, 1)))

@@ -246,8 +246,8 @@ contract DelegationPool is DelegationPoolBook {
         PoolShares.Book memory book = _update();
         PoolShares.Tranches memory tranches = book.tranches;
         (tranches.commissionBps, tranches.nextBps, tranches.nextFrom) = (tranches.nextBps, 0, 0);
-        emit CommissionSet(tranches.commissionBps);
         _store(book);
+        emit CommissionSet(tranches.commissionBps);
     }
 
     /// @inheritdoc IDelegationPool
@@ -296,8 +296,8 @@ contract DelegationPool is DelegationPoolBook {
 
     /// @inheritdoc IDelegationPool
     function isValidSignature(bytes32 hash, bytes calldata signature) external view returns (bytes4) {
-        bool moves = msg.sender == SLOT_TRANSFERS || msg.sender == address(MARKET) || msg.sender == address(REGISTRY)
-            || msg.sender == ASSET;
+        bool moves = msg.sender == address(SLOT_TRANSFERS) || msg.sender == address(MARKET)
+            || msg.sender == address(REGISTRY) || msg.sender == ASSET;
         if (moves) return SIGNATURE_INVALID;
         bool valid = SignatureCheckerLib.isValidSignatureNowCalldata(operator(), hash, signature);
         return valid ? SIGNATURE_VALID : SIGNATURE_INVALID;

@@ -13,10 +13,9 @@ contract DelegationPoolPolicies is IDelegationPoolPolicies {
     uint256 public constant MAX_MARKETS = 8;
 
     IProofMarket private immutable MARKET;
-
     IProverRegistry private immutable REGISTRY;
 
-    mapping(address pool => mapping(uint256 MARKET => Policy)) private _policies;
+    mapping(address pool => mapping(uint256 market => Policy)) private _policies;
     /// @dev Every market with a policy, and of those that a pool left the ones whose place no other took.
     mapping(address pool => uint256[]) private _served;
 

@@ -11,7 +11,7 @@ import { IProofMarket } from "../interfaces/IProofMarket.sol";
 /// @dev Pools are ERC-1167 clones: where every byte of state has its price, a contract of its own for each would cost more than
 /// most pools earn. A clone is initialised in the transaction that creates it, at an address that had no code before.
 contract DelegationPools is IDelegationPools {
-    address private immutable IMPLEMENTATION;
+    IDelegationPool private immutable IMPLEMENTATION;
     IProofMarket private immutable MARKET;
 
     /// @inheritdoc IDelegationPools
@@ -19,13 +19,13 @@ contract DelegationPools is IDelegationPools {
 
     /// @param implementation_ A `DelegationPool` as its constructor left it.
     constructor(IDelegationPool implementation_) {
-        IMPLEMENTATION = address(implementation_);
+        IMPLEMENTATION = implementation_;
         MARKET = implementation_.market();
     }
 
     /// @inheritdoc IDelegationPools
     function implementation() external view returns (address) {
-        return IMPLEMENTATION;
+        return address(IMPLEMENTATION);
     }
 
     /// @inheritdoc IDelegationPools
@@ -38,7 +38,7 @@ contract DelegationPools is IDelegationPools {
         external
         returns (IDelegationPool pool)
     {
-        pool = IDelegationPool(LibClone.clone(IMPLEMENTATION, abi.encodePacked(msg.sender, firstLossBps)));
+        pool = IDelegationPool(LibClone.clone(address(IMPLEMENTATION), abi.encodePacked(msg.sender, firstLossBps)));
         isPool[address(pool)] = true;
         emit PoolCreated(address(pool), msg.sender, firstLossBps, commissionBps, uri);
         pool.initialise(commissionBps, uri);

