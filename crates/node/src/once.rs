@@ -8,12 +8,12 @@ use alloy::primitives::{Address, U256};
 use provery_proving::{Phase, Progress, ProofBackend};
 use provery_rpc::{Chain, history};
 use provery_txmgr::{Mined, Sender};
-use provery_types::{Event, SlotState, terms_hash};
+use provery_types::{Event, SlotKey, SlotState, terms_hash};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::error::NodeError;
-use crate::facts::{Ending, Facts, SlotKey};
+use crate::facts::{Ending, Facts};
 
 /// A slot that was proven by hand.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! The prover's pause as a machine: a table of what to do, given what is so. Pure.
 //!
 //! The state is the chain's and the outbox's alone. Who paused is told by the transaction: what this node signs is on disk before
-//! it is sent ([`crate::store::IntentTable`]), and whatever else pauses or resumes the prover is its operator's word
+//! it is sent ([`crate::store::PendingTable`]), and whatever else pauses or resumes the prover is its operator's word
 //! ([`crate::facts::ProverStatus`]). So no order of receipts, events, reorgs and restarts leaves a mark that outlives what it was
 //! about.
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use alloy::primitives::B256;
 use provery_proving::Phase;
+use provery_types::SlotKey;
 use provery_worker::{Job, JobWatch, Outcome, ProofRunner};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
@@ -13,7 +14,6 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::facts::SlotKey;
 use crate::report::Reporter;
 
 /// A worker is done.

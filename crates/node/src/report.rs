@@ -35,9 +35,8 @@ use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::Address;
+use provery_types::SlotKey;
 use serde_json::{Map, Value, json};
-
-use crate::facts::SlotKey;
 
 /// Writes the lines. Cheap to call when nobody listens.
 pub struct Reporter {

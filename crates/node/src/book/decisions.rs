@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{Decision, MarketView, Mechanism, MechanismAction, Puzzle, Reason, SlotView};
 
-use provery_types::Slot;
+use provery_types::{Slot, SlotKey};
 
 use super::bids::OpenBid;
 use super::queue::Queue;
 use super::turns::Turn;
 use super::{Book, Policy};
-use crate::facts::SlotKey;
 use crate::slots::SlotStage;
 use crate::store::WorkRecord;
 

@@ -11,6 +11,7 @@ use super::tests::{auction_world, key, kinds, mined_world, open, policy, stage};
 use provery_workloads::Workloads;
 
 use super::*;
+use crate::concern::Concern;
 use crate::earning::Lack;
 use crate::testing::{MARKET, ME, MINING, OTHER, World, block, cut_short, genesis, is_genesis};
 

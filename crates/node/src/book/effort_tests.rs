@@ -45,7 +45,7 @@ fn pass(book: &mut Book, policy: &Policy) {
     book.actions(policy);
     book.due(policy);
     book.concerns(&Bounds::default(), policy, true, U256::from(1_000));
-    crate::observe::disk::slots(book.work(), ME, |_| None);
+    crate::monitor::disk::slots(book.work(), ME, |_| None);
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use provery_mechanisms::upkeep::{expire_at, resolve_at, should_drop};
 use provery_mechanisms::view::expires_at;
-use provery_types::Terms;
+use provery_types::{SlotKey, Terms};
 
 use super::queue::Queue;
 use super::turns::Turn;
 use super::{Book, Policy};
-use crate::facts::{Pending, Premise, SlotFact, SlotKey};
+use crate::facts::{Pending, Premise, SlotFact};
 use crate::slots::SlotStage;
 
 /// What is to be sent for a slot.

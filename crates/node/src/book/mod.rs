@@ -10,13 +10,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{Decision, Mechanism};
-use provery_types::{BlockRef, Deployment, LoggedEvent, Slot, Terms};
+use provery_types::{BlockRef, Deployment, LoggedEvent, Slot, SlotKey, Terms};
 use provery_workloads::{Job, Refusal, Workloads};
 
 use crate::error::NodeError;
-use crate::facts::{Ending, Facts, SlotFact, SlotKey, is_turn_of, trimmed};
+use crate::facts::{Ending, Facts, SlotFact, is_turn_of, trimmed};
 use crate::slots::{Action, Input, SlotStage, Work, step};
-use crate::store::{Changes, KEEP_BLOCKS, Loaded, Store, StoreError, StoredProof, WorkRecord};
+use crate::store::{Changes, KEEP_BLOCKS, Loaded, Past, Store, StoreError, StoredProof, WorkRecord};
 
 mod bids;
 mod compact;
@@ -33,8 +33,7 @@ mod untold;
 pub use decisions::Unfinished;
 pub use duty::Gap;
 pub use ends::Due;
-pub use past::Past;
-pub use terms::{Concern, MarketDecision};
+pub use terms::MarketDecision;
 pub use untold::Untold;
 
 #[cfg(test)]
@@ -113,7 +112,7 @@ pub struct Book {
     work: BTreeMap<SlotKey, WorkRecord>,
     head: Option<BlockRef>,
     /// What is known of the past of each market that this node keeps.
-    past: Vec<past::Past>,
+    past: Vec<Past>,
     mechanisms: BTreeMap<Address, &'static dyn Mechanism>,
     duty: duty::Duty,
     turns: RefCell<turns::Turns>,
@@ -523,7 +522,7 @@ fn fold(
     markets: Option<&[U256]>,
     workloads: &Workloads,
     loaded: &Loaded,
-    past: &[past::Past],
+    past: &[Past],
 ) -> Result<Facts, NodeError> {
     let mut facts = Facts::of(deployment, me, markets, workloads).awaiting(past::incomplete(past));
     facts.own_turns(loaded.own_turns.iter().copied());

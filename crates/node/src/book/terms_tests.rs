@@ -8,6 +8,7 @@ use provery_types::{Event, Terms, terms_hash};
 
 use super::tests::{key, open, policy};
 use super::*;
+use crate::concern::Concern;
 use crate::testing::{MARKET, ME, OTHER, World, block};
 
 const BOUNDS: Bounds = Bounds {

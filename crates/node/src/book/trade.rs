@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use provery_mechanisms::hand_over::{self, Ground};
 use provery_mechanisms::{MechanismAction, SlotView};
+use provery_types::SlotKey;
 
 use super::{Book, Gap, Policy};
-use crate::facts::{Premise, SlotKey};
+use crate::facts::Premise;
 use crate::slots::SlotStage;
 
 impl Book {

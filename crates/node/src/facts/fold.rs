@@ -2,10 +2,10 @@
 
 use alloy::primitives::U256;
 use provery_mechanisms::hand_over::TransferOffer;
-use provery_types::{Event, LoggedEvent, SlotExt as _};
+use provery_types::{Event, LoggedEvent, SlotExt as _, SlotKey};
 
 use super::inputs::source_log;
-use super::{Commitment, Ended, Ending, Facts, MarketTerms, Pending, ProverFact, SlotFact, SlotKey};
+use super::{Commitment, Ended, Ending, Facts, MarketTerms, Pending, ProverFact, SlotFact};
 
 /// Epochs of which it is kept that they have a seed: the coming one, this one, and some to be on the safe side.
 const SEEDS_KEPT: usize = 4;

@@ -9,24 +9,23 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use alloy::primitives::{Address, B256, LogData, U256};
 use provery_mechanisms::hand_over::TransferOffer;
 use provery_mechanisms::upkeep::{Leaf, ProverStatus};
-use provery_types::{Deployment, Event, LoggedEvent, Slot, SlotExt as _, Terms};
+use provery_types::{Deployment, Event, LoggedEvent, Slot, SlotExt as _, SlotKey, Terms};
 use provery_workloads::{Refusal, Tracked, Workloads};
 
-mod concern;
 mod draws;
 mod fold;
 mod inputs;
 mod obsolete;
 #[cfg(test)]
 mod proving_tests;
+mod relevance;
 #[cfg(test)]
 mod tests;
 mod told;
 
-pub use concern::trimmed;
 pub use draws::Draws;
 pub use obsolete::obsolete;
-pub use provery_types::SlotKey;
+pub use relevance::trimmed;
 pub use told::{Counted, Line, Missing};
 
 /// How a slot ended.
@@ -147,7 +146,7 @@ impl Commitment {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Facts {
-    scope: concern::Scope,
+    scope: relevance::Scope,
     terms: HashMap<B256, Terms>,
     market_terms: BTreeMap<U256, MarketTerms>,
     /// The terms that a version of a market's stands for; the last of them, where they got better.

@@ -12,6 +12,7 @@ use provery_proving::puzzle::PuzzleProver;
 use provery_proving::{Phase, Progress};
 use provery_rpc::Call;
 use provery_txmgr::Order;
+use provery_types::SlotKey;
 use tracing::info;
 
 use super::Service;
@@ -19,7 +20,6 @@ use super::budgets::{Spending, action_tag};
 use super::sends::Sent;
 use super::upkeep::Task;
 use crate::book::Policy;
-use crate::facts::SlotKey;
 
 /// The puzzle that is being worked on.
 #[derive(Debug)]

@@ -1,9 +1,11 @@
 //! What may end in a slash and is not about one slot: said before it does, with what to do.
 
+use provery_types::SlotKey;
+
 use super::Service;
 use super::pause_reason::PauseReason;
-use crate::book::{Concern, unix_millis};
-use crate::facts::SlotKey;
+use crate::book::unix_millis;
+use crate::concern::Concern;
 
 /// How long it is said that another program used the key, in milliseconds.
 const SHARED_FOR_MS: u64 = 600_000;

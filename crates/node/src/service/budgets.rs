@@ -6,13 +6,12 @@ use std::time::Duration;
 use alloy::primitives::U256;
 use provery_mechanisms::view::expires_at;
 use provery_txmgr::Waiting;
-use provery_types::{Slot, Terms};
+use provery_types::{Slot, SlotKey, Terms};
 
 use super::pause_reason::PauseReason;
 use super::upkeep::Task;
 use super::{Service, fee_budget};
 use crate::book::Policy;
-use crate::facts::SlotKey;
 use crate::pause::{PAUSE, RESUME};
 use crate::slots::SlotStage;
 

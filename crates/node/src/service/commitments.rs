@@ -8,7 +8,8 @@ use tracing::{error, info, warn};
 
 use super::Service;
 use super::upkeep::Task;
-use crate::book::{Concern, MarketDecision};
+use crate::book::MarketDecision;
+use crate::concern::Concern;
 use crate::error::NodeError;
 
 impl Service {

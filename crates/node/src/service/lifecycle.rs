@@ -24,7 +24,7 @@ use super::{Service, Wiring};
 use crate::book::Book;
 use crate::config::NodeConfig;
 use crate::error::NodeError;
-use crate::observe::Observer;
+use crate::monitor::Monitor;
 use crate::proof_pool::Workers;
 use crate::report::Reporter;
 use crate::stop::Stop;
@@ -58,7 +58,7 @@ pub struct Parts {
 
 /// What is seen from outside, and where.
 struct Page {
-    observer: Observer,
+    monitor: Monitor,
     at: Option<SocketAddr>,
 }
 
@@ -72,12 +72,12 @@ pub async fn run(config: NodeConfig, parts: Parts, stop: Stop) -> Result<(), Nod
     } else {
         Reporter::silent(config.prover)
     });
-    let observer = Observer::new();
+    let monitor = Monitor::new();
     let server = observe::bind(&config)?;
-    let shown = Page { observer: observer.clone(), at: server.as_ref().map(|server| server.address()) };
+    let shown = Page { monitor: monitor.clone(), at: server.as_ref().map(|server| server.address()) };
     let page = async {
         match server {
-            Some(server) => server.run(observer.clone(), CancellationToken::new()).await,
+            Some(server) => server.run(monitor.clone(), CancellationToken::new()).await,
             None => std::future::pending().await,
         }
     };
@@ -115,7 +115,7 @@ async fn begin_anew(
         if !again {
             return result;
         }
-        page.observer.failure(error.code());
+        page.monitor.failure(error.code());
         warn!(error = %error, pause_s = pause.as_secs(), "the disk or the chain failed, so the node rests and begins anew");
         tokio::select! {
             // It did not get to pause its prover.
@@ -221,7 +221,7 @@ async fn supervise(
         workers,
         upkeep: Upkeep::new(&params),
         reporter: reporter.clone(),
-        watch: Watch::new(page.observer.clone()),
+        watch: Watch::new(page.monitor.clone()),
         roles,
         deposits: seen_deposits,
         pool,

@@ -1,4 +1,4 @@
-//! What the service tells its [`Observer`].
+//! What the service tells its [`Monitor`].
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -7,13 +7,14 @@ use provery_rpc::EndpointHealth;
 
 use super::Service;
 use super::pause_reason::PauseReason;
-use crate::book::{Concern, unix_millis};
+use crate::book::unix_millis;
+use crate::concern::Concern;
 use crate::config::NodeConfig;
 use crate::earning::{Situation, earns_nothing};
 use crate::error::NodeError;
-use crate::observe::{
-    BalanceStatus, BreakerStatus, ChainStatus, ConcernStatus, EndpointStatus, HttpPlace, NodeStatus,
-    Observer, PauseStatus, Server, StakeStatus, Status, WorkersStatus, disk,
+use crate::monitor::{
+    AddressFile, BalanceStatus, BreakerStatus, ChainStatus, ConcernStatus, EndpointStatus, Monitor,
+    NodeStatus, PauseStatus, Server, StakeStatus, Status, WorkersStatus, disk,
 };
 use crate::pause::Turn;
 use crate::slots::SlotStage;
@@ -28,10 +29,10 @@ pub(super) fn bind(config: &NodeConfig) -> Result<Option<Server>, NodeError> {
 }
 
 /// Write down where the server is, in the data directory that this node holds.
-pub(super) fn place(config: &NodeConfig, at: Option<SocketAddr>) -> Result<Option<HttpPlace>, NodeError> {
-    HttpPlace::clear(&config.data_dir);
+pub(super) fn place(config: &NodeConfig, at: Option<SocketAddr>) -> Result<Option<AddressFile>, NodeError> {
+    AddressFile::clear(&config.data_dir);
     let write = |address| {
-        HttpPlace::write(&config.data_dir, address)
+        AddressFile::write(&config.data_dir, address)
             .map_err(|source| StoreError::Directory { path: config.data_dir.clone(), source }.into())
     };
     at.map(write).transpose()
@@ -40,35 +41,35 @@ pub(super) fn place(config: &NodeConfig, at: Option<SocketAddr>) -> Result<Optio
 /// What makes a status.
 #[derive(Debug)]
 pub(super) struct Watch {
-    pub observer: Observer,
+    pub monitor: Monitor,
     started_at: u64,
     published: Option<Instant>,
 }
 
 impl Watch {
-    pub fn new(observer: Observer) -> Self {
+    pub fn new(monitor: Monitor) -> Self {
         let started_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        Self { observer, started_at, published: None }
+        Self { monitor, started_at, published: None }
     }
 
     pub fn reorg(&self, depth: u64) {
-        self.observer.reorg(depth);
+        self.monitor.reorg(depth);
     }
 
     /// A slot that this node had to do with has ended.
     pub fn ended(&self, outcome: &'static str, took: Option<Duration>, phases: &[(&'static str, Duration)]) {
-        self.observer.slot_ended(outcome);
+        self.monitor.slot_ended(outcome);
         if let Some(took) = took {
-            self.observer.phase("slot", took);
+            self.monitor.phase("slot", took);
         }
-        phases.iter().for_each(|(phase, took)| self.observer.phase(phase, *took));
+        phases.iter().for_each(|(phase, took)| self.monitor.phase(phase, *took));
     }
 }
 
 impl Service {
     /// The loop is alive; now and then, say what is so.
     pub(super) fn observe(&mut self) {
-        self.watch.observer.tick();
+        self.watch.monitor.tick();
         let due = self.watch.published.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY);
         if due {
             self.watch.published = Some(Instant::now());
@@ -82,7 +83,7 @@ impl Service {
             if caught_up {
                 self.mind_earning(&situation);
             }
-            self.watch.observer.publish(self.status(&situation));
+            self.watch.monitor.publish(self.status(&situation));
         }
     }
 

@@ -12,10 +12,10 @@ use super::Service;
 use super::slot_timings::SlotTimings;
 use crate::book::unix_millis;
 use crate::error::NodeError;
-use crate::facts::SlotKey;
 use crate::proof_pool::Finished;
 use crate::slots::{Input, SlotStage};
 use crate::store::{StoredProof, WorkRecord};
+use provery_types::SlotKey;
 use provery_worker::{Job, Outcome};
 
 /// Seconds before a proof that failed is tried again.

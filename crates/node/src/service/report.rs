@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use alloy::primitives::{Address, U256};
-use provery_types::{Event, LoggedEvent, SlotExt as _};
+use provery_types::{Event, LoggedEvent, SlotExt as _, SlotKey};
 use serde_json::json;
 use tracing::{info, warn};
 
 use super::Service;
 use super::slot_timings::in_millis;
 use crate::book::Moved;
-use crate::facts::{Ended, Ending, SlotKey};
+use crate::facts::{Ended, Ending};
 use crate::report::millis;
 use crate::slots::SlotStage;
 

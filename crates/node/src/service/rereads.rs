@@ -7,7 +7,8 @@ use provery_types::BlockRef;
 use tracing::{info, warn};
 
 use super::Service;
-use crate::book::{Concern, Untold};
+use crate::book::Untold;
+use crate::concern::Concern;
 use crate::facts::Counted;
 
 /// How long after it was seen, or after the time before, a gap's blocks are read again: an endpoint whose index is late has what

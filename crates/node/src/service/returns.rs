@@ -4,11 +4,11 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use alloy::primitives::B256;
+use provery_types::SlotKey;
 
 use super::Service;
 use crate::book::Moved;
 use crate::error::NodeError;
-use crate::facts::SlotKey;
 use crate::slots::{Action, Input, SlotStage};
 
 /// Reports that are remembered: more than the blocks that can be taken back usually lead to.

@@ -8,13 +8,12 @@ use alloy::primitives::{Address, B256};
 use provery_mechanisms::Rounds as Reads;
 use provery_rpc::{Chain, ChainError};
 use provery_txmgr::{SendError, make_block};
-use provery_types::BlockRef;
+use provery_types::{BlockRef, SlotKey};
 use tracing::{debug, warn};
 
 use super::Service;
 use super::sends::Sent;
 use crate::book::Policy;
-use crate::facts::SlotKey;
 
 /// Before a look that failed is taken again.
 const AGAIN: Duration = Duration::from_secs(1);

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::facts::SlotKey;
+use provery_types::SlotKey;
+
 use crate::slots::SlotStage;
 
 /// See the module.

@@ -6,7 +6,7 @@ use provery_mechanisms::view::expires_at;
 use provery_mechanisms::{Puzzle, Solution};
 use provery_rpc::Call;
 use provery_txmgr::{Mined, Order, SendError};
-use provery_types::{Slot, Terms};
+use provery_types::{Slot, SlotKey, Terms};
 use serde_json::json;
 use tokio::task::JoinError;
 use tracing::{debug, info, warn};
@@ -18,7 +18,6 @@ use super::slot_timings::in_millis;
 use super::upkeep::{Look, Task};
 use super::{Service, fee_budget, rounds, whose};
 use crate::error::NodeError;
-use crate::facts::SlotKey;
 use crate::outcome::{Class, classify};
 use crate::slots::{Input, SlotStage};
 use crate::store::WorkRecord;
@@ -145,7 +144,7 @@ impl Service {
     fn proof_sent(&mut self, key: SlotKey, took: Duration, mined: &Mined) -> Result<(), NodeError> {
         self.health.succeeded();
         self.funds.proof_mined(mined.gas_used);
-        self.watch.observer.phase("send", took);
+        self.watch.monitor.phase("send", took);
         self.unconfirmed.insert(key, mined.block.number + CONFIRM_WITHIN);
         info!(market = %key.market, slot = key.id, tx = %mined.tx_hash, gas = mined.gas_used, "proof mined");
         let mut fields = json!({ "tx": mined.tx_hash, "gas": mined.gas_used, "block": mined.block.number });
@@ -173,7 +172,7 @@ impl Service {
         match class {
             Class::Raced => {
                 debug!(market = %key.market, slot = key.id, "slot had ended before the proof arrived");
-                self.watch.observer.loss("raced");
+                self.watch.monitor.loss("raced");
                 let head = self.book.head().map_or(0, |head| head.number);
                 self.unconfirmed.insert(key, head + CONFIRM_WITHIN);
             }
@@ -183,7 +182,7 @@ impl Service {
             Class::Unanswered => {
                 warn!(market = %key.market, slot = key.id, error = %error, "no endpoint takes a proof, it is sent again");
                 self.health.failed(class.code());
-                self.watch.observer.failure(class.code());
+                self.watch.monitor.failure(class.code());
             }
             Class::Refused | Class::Failing => {
                 self.health.failed(class.code());

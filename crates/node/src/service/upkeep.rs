@@ -9,6 +9,7 @@ use provery_mechanisms::upkeep::{
 };
 use provery_rpc::{Call, Chain, ChainError, RegistryParams, Rpc};
 use provery_txmgr::Order;
+use provery_types::SlotKey;
 use tracing::warn;
 
 use super::Service;
@@ -16,7 +17,7 @@ use super::budgets::Spending;
 use super::funds::{Needs, PAUSE_GAS, Prices};
 use super::sends::Sent;
 use crate::book::Due;
-use crate::facts::{Pending, SlotKey};
+use crate::facts::Pending;
 use crate::outcome::Class;
 use crate::pause;
 

@@ -62,10 +62,10 @@ impl Store {
     }
 
     fn put_pending(&self, pending: &PendingTransaction) -> Result<(), StoreError> {
-        let place = (pending.account.into_array(), pending.nonce);
+        let row = (pending.account.into_array(), pending.nonce);
         let before = {
             let transaction = self.database.begin_read()?;
-            let row = transaction.open_table(PENDING)?.get(place)?;
+            let row = transaction.open_table(PENDING)?.get(row)?;
             row.map(|row| decode::<PendingTransaction>(row.value())).transpose()?
         };
         let point = match before {
@@ -81,7 +81,7 @@ impl Store {
         };
         let points: Vec<String> = [Some(point), turn].into_iter().flatten().map(str::to_owned).collect();
         self.write(&points, |transaction| {
-            transaction.open_table(PENDING)?.insert(place, encode(pending)?.as_slice())?;
+            transaction.open_table(PENDING)?.insert(row, encode(pending)?.as_slice())?;
             if matches!(pending.kind.as_str(), PAUSE | RESUME) {
                 note_turns(transaction, pending.signed.iter().map(|signed| signed.hash))?;
             }
@@ -133,8 +133,8 @@ pub(super) fn read_outlays(
         Err(error) => return Err(error.into()),
     };
     let rows = table.range(range(account))?.map(|row| {
-        let (place, outlay) = row?;
-        Ok(DayOutlay { day: place.value().1, outlay: decode(outlay.value())? })
+        let (day, outlay) = row?;
+        Ok(DayOutlay { day: day.value().1, outlay: decode(outlay.value())? })
     });
     rows.collect()
 }

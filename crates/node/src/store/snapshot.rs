@@ -10,12 +10,11 @@ use std::path::Path;
 
 use alloy::primitives::B256;
 use provery_txmgr::{DayOutlay, PendingTransaction};
-use provery_types::{BlockRef, Event, LoggedEvent};
+use provery_types::{BlockRef, Event, LoggedEvent, SlotKey};
 use redb::backends::InMemoryBackend;
 use redb::{Builder, ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageBackend as _};
 
 use super::{BLOCKS, EVENTS, Identity, META, SCHEMA, StoreError, WORK, WorkRecord, decode, key_at, pending};
-use crate::facts::SlotKey;
 
 /// What the file says.
 #[derive(Clone, Debug)]
@@ -78,8 +77,8 @@ pub fn read(dir: &Path) -> Result<Snapshot, StoreError> {
     };
     let mut work = Vec::new();
     for row in transaction.open_table(WORK)?.iter()? {
-        let (place, record) = row?;
-        work.push((key_at(place.value()), decode(record.value())?));
+        let (row_key, record) = row?;
+        work.push((key_at(row_key.value()), decode(record.value())?));
     }
     Ok(Snapshot {
         identity,

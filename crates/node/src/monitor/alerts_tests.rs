@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::status::tests::well;
-use super::{BalanceStatus, Observer, StakeStatus};
-use crate::book::Concern;
+use super::{BalanceStatus, Monitor, StakeStatus};
+use crate::concern::Concern;
 
 const RULES: &str = include_str!("../../../../docs/alerts.yml");
 const MANUAL: &str = include_str!("../../../../docs/guides/alerts.md");
@@ -48,16 +48,16 @@ fn words(expression: &str) -> Vec<(&str, &str)> {
 
 /// Everything that a node exports, once it has all of it to say.
 fn exported() -> String {
-    let observer = Observer::new();
-    observer.tick();
-    observer.failure("proof_failed");
-    observer.loss("raced");
-    observer.reorg(3);
+    let monitor = Monitor::new();
+    monitor.tick();
+    monitor.failure("proof_failed");
+    monitor.loss("raced");
+    monitor.reorg(3);
     let mut status = well();
     status.stake = Some(StakeStatus::default());
     status.balance = Some(BalanceStatus::default());
-    observer.publish(status);
-    observer.metrics()
+    monitor.publish(status);
+    monitor.metrics()
 }
 
 /// The anchor of a heading.
@@ -135,7 +135,7 @@ fn every_alarm_and_every_concern_has_a_rule_of_its_own() {
     for code in Concern::ALARMS {
         assert!(Concern::ALL.contains(&code), "{code} is not among all there are");
     }
-    let consts = include_str!("../book/terms.rs").matches(": &'static str = \"").count();
+    let consts = include_str!("../concern.rs").matches(": &'static str = \"").count();
     assert_eq!(consts, Concern::ALL.len(), "one that is in no list");
 }
 

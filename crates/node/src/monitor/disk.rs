@@ -5,9 +5,9 @@ use std::path::Path;
 
 use alloy::primitives::{Address, B256};
 use provery_txmgr::{DayOutlay, OutboxStatus, Outlay, PendingTransaction};
+use provery_types::SlotKey;
 
 use super::status::{ENDED_KEPT, EndedSlot, OpenSlot, Status};
-use crate::facts::SlotKey;
 use crate::slots::SlotStage;
 use crate::store::{
     StoreError, WorkRecord,

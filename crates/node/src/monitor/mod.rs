@@ -10,18 +10,18 @@
 //! Reasons not to be ready: `starting`, `stalled` (the loop does not tick), `no_endpoint`, `behind`, `draining`,
 //! `breaker_open`, `standby`, `paused_by_operator`, `paused_by_node: <why>` (see [`PauseStatus`]), `earns_nothing` (see
 //! [`crate::earning`]), `held_unprovable`, `market_unprovable`, `reading_history`, `held_late`, `pause_fails` and `suspended` (see
-//! [`crate::book::Concern`]). `details` has the sentences.
+//! [`crate::concern::Concern`]). `details` has the sentences.
 //!
 //! docs/reference/metrics.md lists the metrics. Labels only have values from closed lists or from the configuration, never slots,
 //! addresses or messages.
 
+mod address_file;
 #[cfg(test)]
 mod alerts_tests;
 pub mod disk;
 mod guard;
 mod http;
 mod metrics;
-mod place;
 mod process;
 mod status;
 
@@ -30,8 +30,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use address_file::{AddressFile, read_address_file};
 pub use http::{ServeError, Server, serve};
-pub use place::{HttpPlace, read_place};
 pub use status::{
     BalanceStatus, BreakerStatus, CAUGHT_UP_WITHIN, ChainStatus, ConcernStatus, ENDED_KEPT, EndedSlot,
     EndpointStatus, NodeStatus, OpenSlot, PauseStatus, StakeStatus, Status, WorkersStatus,
@@ -44,7 +44,7 @@ pub const ALIVE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Takes what the service says about itself. Cheap to clone; nothing it does waits for a reader.
 #[derive(Clone)]
-pub struct Observer(Arc<Inner>);
+pub struct Monitor(Arc<Inner>);
 
 struct Inner {
     /// None until the service has said something.
@@ -67,19 +67,19 @@ impl Alive {
     }
 }
 
-impl fmt::Debug for Observer {
+impl fmt::Debug for Monitor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Observer").field("alive", &self.0.alive).finish_non_exhaustive()
+        f.debug_struct("Monitor").field("alive", &self.0.alive).finish_non_exhaustive()
     }
 }
 
-impl Default for Observer {
+impl Default for Monitor {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Observer {
+impl Monitor {
     pub fn new() -> Self {
         let status = Arc::new(Mutex::new(None));
         let alive = Arc::new(Alive { since: Instant::now(), tick: AtomicU64::new(0) });

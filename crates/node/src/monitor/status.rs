@@ -10,7 +10,7 @@ use provery_txmgr::OutboxStatus;
 use provery_types::AssetUnit;
 use serde::{Deserialize, Serialize};
 
-use crate::book::Concern;
+use crate::concern::Concern;
 use crate::earning::Shortfall;
 use crate::slots::SlotStage;
 

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::Observer;
+use super::Monitor;
 use super::guard::Bounded;
 
 /// What answers may still take once the node stops.
@@ -61,7 +61,7 @@ impl Server {
     }
 
     /// Serve until `shutdown` is cancelled, or this future is dropped.
-    pub async fn run(self, observer: Observer, shutdown: CancellationToken) -> Result<(), ServeError> {
+    pub async fn run(self, monitor: Monitor, shutdown: CancellationToken) -> Result<(), ServeError> {
         let stop = shutdown.child_token();
         let _stop_when_dropped = stop.clone().drop_guard();
         let (ended, end) = oneshot::channel();
@@ -71,7 +71,7 @@ impl Server {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let result = runtime.and_then(|runtime| {
                 runtime.block_on(async {
-                    serve(tokio::net::TcpListener::from_std(listener)?, observer, stop).await
+                    serve(tokio::net::TcpListener::from_std(listener)?, monitor, stop).await
                 })
             });
             // Nobody listens once the node is gone.
@@ -89,7 +89,7 @@ impl Server {
 /// Answer requests until `shutdown` is cancelled.
 pub async fn serve(
     listener: tokio::net::TcpListener,
-    observer: Observer,
+    monitor: Monitor,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let router = Router::new()
@@ -98,7 +98,7 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
-        .with_state(observer);
+        .with_state(monitor);
     let server = axum::serve(Bounded::new(listener), router)
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tokio::select! {
@@ -112,20 +112,20 @@ async fn index() -> &'static str {
     "provery node: /healthz /readyz /metrics /status\n"
 }
 
-async fn healthz(State(observer): State<Observer>) -> Response {
-    if observer.alive() {
+async fn healthz(State(monitor): State<Monitor>) -> Response {
+    if monitor.alive() {
         (StatusCode::OK, "ok\n").into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "stalled: the service loop does not tick\n").into_response()
     }
 }
 
-async fn readyz(State(observer): State<Observer>) -> Response {
-    let reasons = observer.unready();
+async fn readyz(State(monitor): State<Monitor>) -> Response {
+    let reasons = monitor.unready();
     let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut body = json!({ "ready": reasons.is_empty(), "reasons": reasons });
     if !reasons.is_empty()
-        && let Some(status) = observer.status()
+        && let Some(status) = monitor.status()
     {
         let details = status.sentences().into_iter();
         body["details"] =
@@ -134,13 +134,13 @@ async fn readyz(State(observer): State<Observer>) -> Response {
     (code, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
-async fn metrics(State(observer): State<Observer>) -> Response {
+async fn metrics(State(monitor): State<Monitor>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], observer.metrics()).into_response()
+    ([(header::CONTENT_TYPE, kind)], monitor.metrics()).into_response()
 }
 
-async fn status(State(observer): State<Observer>) -> Response {
-    let body = observer.status().map(|status| serde_json::to_string(status.as_ref()));
+async fn status(State(monitor): State<Monitor>) -> Response {
+    let body = monitor.status().map(|status| serde_json::to_string(status.as_ref()));
     match body {
         Some(Ok(body)) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
         Some(Err(error)) => {
@@ -176,22 +176,22 @@ mod tests {
         task: tokio::task::JoinHandle<Result<(), ServeError>>,
     }
 
-    fn start(observer: &Observer) -> Running {
+    fn start(monitor: &Monitor) -> Running {
         let server = Server::bind(([127, 0, 0, 1], 0).into()).expect("binds");
         let (address, stop) = (server.address(), CancellationToken::new());
-        let task = tokio::spawn(server.run(observer.clone(), stop.clone()));
+        let task = tokio::spawn(server.run(monitor.clone(), stop.clone()));
         Running { address, stop, task }
     }
 
     #[tokio::test]
     async fn pages_follow_what_is_published() {
-        let observer = Observer::new();
-        let server = start(&observer);
+        let monitor = Monitor::new();
+        let server = start(&monitor);
         assert_eq!(get(server.address, "/healthz").await.0, 200);
         let (code, body) = get(server.address, "/readyz").await;
         assert_eq!((code, body.as_str()), (503, r#"{"ready":false,"reasons":["starting"]}"#));
         assert_eq!(get(server.address, "/status").await.0, 503);
-        observer.publish(well());
+        monitor.publish(well());
         assert_eq!(get(server.address, "/readyz").await, (200, r#"{"ready":true,"reasons":[]}"#.to_owned()));
         let (code, body) = get(server.address, "/status").await;
         assert_eq!(code, 200);
@@ -206,7 +206,7 @@ mod tests {
             message: "a proof costs too much".to_owned(),
             next: "provery calibrate".to_owned(),
         });
-        observer.publish(worse);
+        monitor.publish(worse);
         let (code, body) = get(server.address, "/readyz").await;
         assert_eq!((code, body.contains(r#"["no_endpoint","draining"]"#)), (503, true), "{body}");
         assert!(
@@ -222,21 +222,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_loop_that_hangs_is_told() {
-        let observer = Observer::new();
-        observer.publish(well());
-        let observer = observer.without_ticks_since(ALIVE_WITHIN * 2);
-        let server = start(&observer);
+        let monitor = Monitor::new();
+        monitor.publish(well());
+        let monitor = monitor.without_ticks_since(ALIVE_WITHIN * 2);
+        let server = start(&monitor);
         assert_eq!(get(server.address, "/healthz").await.0, 503);
         let (code, body) = get(server.address, "/readyz").await;
         assert_eq!((code, body.contains("stalled")), (503, true), "{body}");
-        observer.tick();
+        monitor.tick();
         assert_eq!(get(server.address, "/healthz").await.0, 200);
     }
 
     #[tokio::test]
     async fn a_blocked_runtime_still_answers() {
         // This test's runtime has one thread, and it is blocked while another thread asks.
-        let server = start(&Observer::new());
+        let server = start(&Monitor::new());
         let address = server.address;
         // Started by now: one request has gone through.
         assert_eq!(get(address, "/healthz").await.0, 200);
@@ -253,7 +253,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_client_does_not_hold_the_end_up() {
-        let server = start(&Observer::new());
+        let server = start(&Monitor::new());
         let _silent = tokio::net::TcpStream::connect(server.address).await.expect("connects");
         server.stop.cancel();
         server.task.await.expect("joins").expect("ends");

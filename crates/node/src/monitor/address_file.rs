@@ -11,9 +11,9 @@ const FILE: &str = "node.http";
 
 /// Removes the file when dropped.
 #[derive(Debug)]
-pub struct HttpPlace(PathBuf);
+pub struct AddressFile(PathBuf);
 
-impl HttpPlace {
+impl AddressFile {
     /// Write the file, whole or not at all.
     pub fn write(data_dir: &Path, address: SocketAddr) -> io::Result<Self> {
         let (path, partial) = (data_dir.join(FILE), data_dir.join("node.http.partial"));
@@ -28,14 +28,14 @@ impl HttpPlace {
     }
 }
 
-impl Drop for HttpPlace {
+impl Drop for AddressFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
 }
 
 /// The address at which to ask, and the process that should answer; nothing if there is no such file.
-pub fn read_place(data_dir: &Path) -> Option<(SocketAddr, u32)> {
+pub fn read_address_file(data_dir: &Path) -> Option<(SocketAddr, u32)> {
     let text = fs::read_to_string(data_dir.join(FILE)).ok()?;
     let mut lines = text.lines();
     let mut address: SocketAddr = lines.next()?.trim().parse().ok()?;
@@ -57,13 +57,13 @@ mod tests {
     #[test]
     fn it_is_there_while_the_node_is() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        assert_eq!(read_place(dir.path()), None);
-        let place = HttpPlace::write(dir.path(), ([0, 0, 0, 0], 9).into()).expect("writes");
-        assert_eq!(read_place(dir.path()), Some((([127, 0, 0, 1], 9).into(), std::process::id())));
-        drop(place);
-        assert_eq!(read_place(dir.path()), None);
+        assert_eq!(read_address_file(dir.path()), None);
+        let file = AddressFile::write(dir.path(), ([0, 0, 0, 0], 9).into()).expect("writes");
+        assert_eq!(read_address_file(dir.path()), Some((([127, 0, 0, 1], 9).into(), std::process::id())));
+        drop(file);
+        assert_eq!(read_address_file(dir.path()), None);
         assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 0);
         fs::write(dir.path().join(FILE), "nonsense").expect("writes");
-        assert_eq!(read_place(dir.path()), None);
+        assert_eq!(read_address_file(dir.path()), None);
     }
 }

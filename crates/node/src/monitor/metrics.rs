@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 
 use super::status::{EndpointStatus, Status};
 use super::{Alive, lock, process, unready};
-use crate::book::Concern;
+use crate::concern::Concern;
 
 type Label = [(&'static str, &'static str); 1];
 
@@ -311,25 +311,25 @@ mod tests {
     use alloy::primitives::U256;
     use provery_txmgr::Spent;
 
-    use super::super::Observer;
+    use super::super::Monitor;
     use super::super::status::tests::well;
     use super::super::{BalanceStatus, ConcernStatus, StakeStatus};
     use super::*;
 
-    fn lines(observer: &Observer) -> Vec<String> {
-        observer.metrics().lines().map(str::to_owned).collect()
+    fn lines(monitor: &Monitor) -> Vec<String> {
+        monitor.metrics().lines().map(str::to_owned).collect()
     }
 
     #[test]
     fn counters_and_gauges_are_written_as_openmetrics() {
-        let observer = Observer::new();
-        observer.slot_ended("proven");
-        observer.slot_ended("proven");
-        observer.phase("send", Duration::from_millis(7));
-        observer.failure("proof_failed");
-        observer.loss("raced");
-        observer.reorg(3);
-        observer.tick();
+        let monitor = Monitor::new();
+        monitor.slot_ended("proven");
+        monitor.slot_ended("proven");
+        monitor.phase("send", Duration::from_millis(7));
+        monitor.failure("proof_failed");
+        monitor.loss("raced");
+        monitor.reorg(3);
+        monitor.tick();
         let mut status = well();
         status.stake =
             Some(StakeStatus { free: "1".to_owned(), bonded: "2".to_owned(), credit: "3".to_owned() });
@@ -342,8 +342,8 @@ mod tests {
         let late = ConcernStatus { code: "held_late".to_owned(), alarm: true, ..Default::default() };
         status.concerns = vec![late.clone(), late];
         status.outbox.spent.reverted = Spent { transactions: 2, gas: 60_000, wei: U256::from(1_000) };
-        observer.publish(status);
-        let lines = lines(&observer);
+        monitor.publish(status);
+        let lines = lines(&monitor);
         for line in [
             "provery_slots_ended_total{outcome=\"proven\"} 2",
             "provery_slots_ended_total{outcome=\"missed\"} 0",
@@ -379,14 +379,14 @@ mod tests {
 
     #[test]
     fn every_metric_is_in_the_modules_table() {
-        let observer = Observer::new();
-        observer.tick();
+        let monitor = Monitor::new();
+        monitor.tick();
         let mut status = well();
         status.stake = Some(StakeStatus::default());
         status.balance = Some(BalanceStatus::default());
-        observer.publish(status);
+        monitor.publish(status);
         let table = include_str!("../../../../docs/reference/metrics.md");
-        let text = observer.metrics();
+        let text = monitor.metrics();
         let named = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let mut count = 0;
         for line in named {
@@ -406,13 +406,13 @@ mod tests {
 
     #[test]
     fn endpoints_that_look_the_same_are_told_apart() {
-        let observer = Observer::new();
+        let monitor = Monitor::new();
         let mut status = well();
         let twin = status.chain.endpoints[0].clone();
         status.chain.endpoints.push(twin);
-        observer.publish(status);
+        monitor.publish(status);
         let up: Vec<String> =
-            lines(&observer).into_iter().filter(|line| line.starts_with("provery_rpc_up{")).collect();
+            lines(&monitor).into_iter().filter(|line| line.starts_with("provery_rpc_up{")).collect();
         assert_eq!(
             up,
             ["provery_rpc_up{endpoint=\"http://a:1\"} 1.0", "provery_rpc_up{endpoint=\"http://a:1#2\"} 1.0"]
