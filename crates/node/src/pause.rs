@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
     use crate::facts::Facts;
-    use crate::service::margin::Margin;
+    use crate::service::account::margin::Margin;
     use crate::testing::{ME, OTHER, block, deployment};
 
     #[test]
@@ -264,7 +264,7 @@ mod tests {
                 Move::FeesFall => self.high_fees = false,
                 Move::LookAtFees => {
                     let cost = if self.high_fees { 120 } else { 60 };
-                    self.margin.looked(U256::from(cost), U256::from(100));
+                    self.margin.know(U256::from(cost), U256::from(100));
                 }
                 Move::Act => self.act(true),
                 Move::ActAndDie { written } => {

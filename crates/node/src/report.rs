@@ -34,7 +34,7 @@ use std::io::{self, Write};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, U256};
 use provery_types::SlotKey;
 use serde_json::{Map, Value, json};
 
@@ -105,4 +105,9 @@ impl Reporter {
 /// A duration as the report's fields have it.
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Asset wei as the report's fields have them.
+pub fn wei(amount: U256) -> Value {
+    json!(amount.to_string())
 }

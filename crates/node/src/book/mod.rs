@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{Decision, Mechanism};
@@ -207,6 +207,17 @@ impl Book {
 
     pub fn record(&self, key: SlotKey) -> Option<&WorkRecord> {
         self.work.get(&key)
+    }
+
+    /// Whether a slot has ended, or is not known any more.
+    pub fn is_over(&self, key: SlotKey) -> bool {
+        self.record(key).is_none_or(|record| record.work.stage.ended())
+    }
+
+    /// How long ago this node first saw a slot.
+    pub fn since_seen(&self, key: SlotKey) -> Option<Duration> {
+        let seen = self.record(key)?.seen_ms;
+        Some(Duration::from_millis(unix_millis().saturating_sub(seen)))
     }
 
     /// Whether a proof of a slot at hand has failed and is to be tried again.

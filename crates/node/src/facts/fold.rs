@@ -73,7 +73,7 @@ impl Facts {
                 let (from_version, to_version) = (*from_version, *to_version);
                 let commitment = Commitment { units, exposure, from_version, to_version };
                 self.commitments.insert((*market, *prover), commitment);
-                self.places.entry(*prover).or_default().insert(*market);
+                self.markets_of.entry(*prover).or_default().insert(*market);
                 self.settle(*market, *prover);
             }
             Event::WeightSet { market, id, weight, .. } => {

@@ -101,7 +101,7 @@ struct ProverFact {
     paused: bool,
     /// The last pause or resumption that is not this node's own, if that was a pause.
     held_out: Option<B256>,
-    /// Where the last pause or resumption is: block and place in it.
+    /// Where the last pause or resumption is: block and index in it.
     turned: (u64, u64),
 }
 
@@ -159,7 +159,7 @@ pub struct Facts {
     own_turns: BTreeSet<B256>,
     commitments: BTreeMap<(U256, Address), Commitment>,
     /// The markets in which a prover has a commitment.
-    places: BTreeMap<Address, BTreeSet<U256>>,
+    markets_of: BTreeMap<Address, BTreeSet<U256>>,
     /// Who is in which market's draws, as follows from the rest.
     draws: BTreeMap<U256, Draws>,
     /// Who is out of a market's draws after misses there.
@@ -362,7 +362,7 @@ impl Facts {
     }
 
     fn settle_everywhere(&mut self, prover: Address) {
-        for market in self.places.get(&prover).cloned().unwrap_or_default() {
+        for market in self.markets_of.get(&prover).cloned().unwrap_or_default() {
             self.settle(market, prover);
         }
     }
@@ -409,14 +409,14 @@ impl Facts {
     /// A prover's markets, with what it has in each one's draws.
     pub fn leaves(&self, prover: Address) -> Vec<(U256, Leaf)> {
         let Some(fact) = self.provers.get(&prover) else { return Vec::new() };
-        let places = self.places.get(&prover).into_iter().flatten();
+        let markets = self.markets_of.get(&prover).into_iter().flatten();
         let leaf = |market: U256, committed: &Commitment| Leaf {
             allocation: committed.units,
             weight: self.weights.get(&(market, fact.id)).copied().unwrap_or_default(),
             suspended: self.suspended(market, prover),
             unproven: self.returns.get(&(market, prover)) == Some(&None),
         };
-        places.map(|market| (*market, leaf(*market, &self.commitment(*market, prover)))).collect()
+        markets.map(|market| (*market, leaf(*market, &self.commitment(*market, prover)))).collect()
     }
 
     /// Forget slots that were settled in `deep` (a block no reorg will reach) or before, and blocks that nothing open builds
@@ -465,19 +465,19 @@ impl Facts {
             .filter(|((market, prover), committed)| {
                 committed.units == 0 && self.is_stranger(*prover) && !self.suspended(*market, *prover)
             })
-            .map(|(place, _)| *place)
+            .map(|(key, _)| *key)
             .collect();
         for (market, prover) in gone {
             self.commitments.remove(&(market, prover));
             self.returns.remove(&(market, prover));
-            if let Some(places) = self.places.get_mut(&prover) {
-                places.remove(&market);
-                if places.is_empty() {
-                    self.places.remove(&prover);
+            if let Some(markets) = self.markets_of.get_mut(&prover) {
+                markets.remove(&market);
+                if markets.is_empty() {
+                    self.markets_of.remove(&prover);
                 }
             }
         }
-        let outside = |prover: &Address| self.is_stranger(*prover) && !self.places.contains_key(prover);
+        let outside = |prover: &Address| self.is_stranger(*prover) && !self.markets_of.contains_key(prover);
         let outsiders = self.provers.iter().filter(|(prover, _)| outside(prover));
         let (paused, others): (Vec<_>, Vec<_>) = outsiders.partition(|(_, fact)| fact.paused);
         let mut gone: Vec<Address> = others.into_iter().map(|(prover, _)| *prover).collect();

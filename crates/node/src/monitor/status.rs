@@ -16,7 +16,7 @@ use crate::slots::SlotStage;
 
 /// Most ended slots that a status lists, newest first.
 pub const ENDED_KEPT: usize = 1_000;
-/// A view of the chain that is no further behind than this many blocks is recent enough to act on.
+/// A position that is no further behind the head than this many blocks is recent enough to act on.
 pub const CAUGHT_UP_WITHIN: u64 = 2;
 /// Seconds for which the chain may not be read although an endpoint answers.
 const UNREAD_WITHIN: u64 = 10;

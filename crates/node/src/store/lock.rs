@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::StoreError;
 
-const LOOKS: u32 = 3;
-const LOOK: Duration = Duration::from_millis(20);
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A data directory that this process alone may use. The lock goes with the value, and with the process however it ends.
 #[derive(Debug)]
@@ -31,11 +31,11 @@ impl DataDir {
             .map_err(io)?;
         let mut locked = lock.try_lock();
         // Whoever looks whether a node runs holds the lock for a moment.
-        for _ in 0..LOOKS {
+        for _ in 0..TRIES {
             if !matches!(locked, Err(TryLockError::WouldBlock)) {
                 break;
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(PAUSE);
             locked = lock.try_lock();
         }
         match locked {

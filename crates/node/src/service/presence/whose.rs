@@ -6,12 +6,13 @@
 use std::time::{Duration, Instant};
 
 use alloy::primitives::B256;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tracing::{debug, info, warn};
 
-use super::Service;
-use super::sends::Sent;
-use crate::error::NodeError;
+use crate::book::Book;
 use crate::pause;
+use crate::service::handles::Handles;
 
 /// How often it is asked, if it cannot be told.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -20,7 +21,7 @@ const ONCE_IN: Duration = Duration::from_secs(3_600);
 
 /// What was asked, and what is known.
 #[derive(Debug, Default)]
-pub(super) struct Whose {
+pub(in crate::service) struct Whose {
     asking: bool,
     next: Option<Instant>,
     /// The pause that is its operator's.
@@ -32,6 +33,44 @@ pub(super) struct Whose {
 }
 
 impl Whose {
+    /// Ask whose the pause is, if that is not known.
+    pub fn ask(&mut self, handles: &Handles, book: &Book) -> Option<BoxFuture<'static, Answer>> {
+        let facts = book.facts();
+        let paused = facts.prover_status(handles.me()).paused;
+        let hash = facts.held_out_by(handles.me()).filter(|_| paused)?;
+        let due = self.next.is_none_or(|next| Instant::now() >= next);
+        if self.asking || !due || self.settled(hash, Instant::now()) {
+            return None;
+        }
+        self.asking = true;
+        self.next = Some(Instant::now() + AGAIN);
+        let (chain, key) = (handles.chain.clone(), handles.sender.address());
+        let asking = async move {
+            let found = chain.rpc().transaction(hash).await;
+            let own = found.map(|(from, input)| pause::is_of_node(from, &input, key));
+            Answer { pause: hash, own }
+        };
+        Some(asking.boxed())
+    }
+
+    /// An answer is here: the pause, if it is to be taken for this node's own.
+    pub fn told(&mut self, Answer { pause, own }: Answer, may_act: bool) -> Option<B256> {
+        self.asking = false;
+        match own {
+            // A standby only follows, and its leader may pause as often as it has reason to.
+            Some(true) if may_act && !self.takes_back(pause, Instant::now()) => {
+                warn!(tx = %pause, "another node that runs with this key paused the prover again; it is left so for an hour");
+            }
+            Some(true) => {
+                info!(tx = %pause, "the prover's pause is of a node that had this key, and ends with its reason");
+                return Some(pause);
+            }
+            Some(false) => self.operators = Some(pause),
+            None => debug!(tx = %pause, "no endpoint knows the pause; it is taken for the operator's"),
+        }
+        None
+    }
+
     /// Whether to take back a pause of another node with this key, as one that ended. One that runs has its reason and would pause
     /// again, and so on: it is left alone as the operator's are, and looked at anew once an hour is over.
     fn takes_back(&mut self, pause: B256, now: Instant) -> bool {
@@ -58,47 +97,9 @@ impl Whose {
 }
 
 /// An answer: whether a pause was a node's own; nothing if no endpoint knows it.
-pub(super) struct Answer {
+pub(in crate::service) struct Answer {
     pause: B256,
     own: Option<bool>,
-}
-
-impl Service {
-    /// Ask whose the pause is, if that is not known.
-    pub(super) fn look_whose_pause(&mut self) {
-        let facts = self.book.facts();
-        let paused = facts.prover_status(self.config.prover).paused;
-        let Some(hash) = facts.held_out_by(self.config.prover).filter(|_| paused) else { return };
-        let due = self.whose.next.is_none_or(|next| Instant::now() >= next);
-        if self.whose.asking || !due || self.whose.settled(hash, Instant::now()) {
-            return;
-        }
-        self.whose.asking = true;
-        self.whose.next = Some(Instant::now() + AGAIN);
-        let (chain, key) = (self.chain.clone(), self.sender.address());
-        self.sends.spawn(async move {
-            let found = chain.rpc().transaction(hash).await;
-            let own = found.map(|(from, input)| pause::is_of_node(from, &input, key));
-            Sent::Whose(Answer { pause: hash, own })
-        });
-    }
-
-    pub(super) fn know_whose_pause(&mut self, Answer { pause, own }: Answer) -> Result<(), NodeError> {
-        self.whose.asking = false;
-        match own {
-            // A standby only follows, and its leader may pause as often as it has reason to.
-            Some(true) if self.role().may_act() && !self.whose.takes_back(pause, Instant::now()) => {
-                warn!(tx = %pause, "another node that runs with this key paused the prover again; it is left so for an hour");
-            }
-            Some(true) => {
-                info!(tx = %pause, "the prover's pause is of a node that had this key, and ends with its reason");
-                self.book.own_turn(pause)?;
-            }
-            Some(false) => self.whose.operators = Some(pause),
-            None => debug!(tx = %pause, "no endpoint knows the pause; it is taken for the operator's"),
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use provery_types::BlockRef;
-use tracing::{info, warn};
 
-use super::Service;
 use crate::book::Untold;
 use crate::concern::Concern;
 use crate::facts::Counted;
@@ -28,7 +26,7 @@ struct Tries {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Rereads {
+pub(in crate::service) struct Rereads {
     standing: Vec<Untold>,
     /// By what was counted, and the block after which something is missing: what is found of it makes no new gap.
     tries: HashMap<(Counted, u64), Tries>,
@@ -52,7 +50,7 @@ impl Rereads {
     }
 
     /// These gaps stand, now that all is read. The answer is the block after which is to be read again, if that is due.
-    fn due(&mut self, standing: Vec<Untold>, now: Instant) -> Option<u64> {
+    pub fn due(&mut self, standing: Vec<Untold>, now: Instant) -> Option<u64> {
         self.back = None;
         let key = |gap: &Untold| (gap.counted, gap.missing.after);
         self.tries.retain(|it, _| standing.iter().any(|gap| key(gap) == *it));
@@ -75,7 +73,7 @@ impl Rereads {
     }
 
     /// The follower remembers nothing of what came after that block.
-    fn forgotten(&mut self, after: u64) {
+    pub fn forgotten(&mut self, after: u64) {
         let beyond = self.tries.iter_mut().filter(|((_, told_in), _)| told_in.saturating_sub(1) <= after);
         beyond.for_each(|(_, tries)| tries.made = PAUSES.len());
     }
@@ -99,27 +97,6 @@ impl Rereads {
                 }
             })
         })
-    }
-}
-
-impl Service {
-    pub(super) fn rereads(&self) -> bool {
-        self.rereads.are_under_way(self.book.head(), Instant::now())
-    }
-
-    /// Look whether all was told, and have read again what seems to be missing.
-    pub(super) fn mind_untold(&mut self) {
-        let standing = self.book.untold(self.upkeep.max_window());
-        let Some(after) = self.rereads.due(standing, Instant::now()) else { return };
-        info!(after, "events are missing, and their blocks are read again");
-        self.feed.reread(after);
-    }
-
-    pub(super) fn reread_answered(&mut self, after: u64, is_read: bool) {
-        if !is_read {
-            warn!(after, "blocks of which events are missing lie too far back to be read again");
-            self.rereads.forgotten(after);
-        }
     }
 }
 

@@ -1,30 +1,22 @@
-//! Time: the chain's, and a proof's.
+//! The chain's time.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use alloy::primitives::B256;
 use provery_rpc::believable;
 use provery_types::BlockRef;
 
-/// Seconds a finished proof takes to be delivered.
-const DELIVERY: Duration = Duration::from_secs(2);
 /// Seconds by which a block may be earlier than was thought, without time having gone back: between blocks it is estimated.
 const SLACK: u64 = 15;
 
 /// See the module.
-#[derive(Debug)]
-pub(super) struct ChainClock {
+#[derive(Debug, Default)]
+pub(in crate::service) struct ChainClock {
     /// The last block's hash and time, and when it was seen.
     block: Option<(B256, u64, Instant)>,
-    /// A moving average.
-    proof: Duration,
 }
 
 impl ChainClock {
-    pub fn new(first_estimate: Duration) -> Self {
-        Self { block: None, proof: first_estimate }
-    }
-
     /// This is the chain's last block, perhaps still. Whether time went back: after a reorg, when a chain that stood still goes
     /// on where it was, or when the block before was not what it seemed.
     pub fn block(&mut self, block: &BlockRef, is_development: bool) -> bool {
@@ -37,20 +29,9 @@ impl ChainClock {
         timestamp.saturating_add(SLACK) < before
     }
 
-    /// A proof took this long.
-    pub fn proved(&mut self, took: Duration) {
-        self.proof = (self.proof * 3 + took) / 4;
-    }
-
     /// Chain time, in unix seconds: the last block's, and what has passed since.
     pub fn now(&self) -> u64 {
         self.block.map_or(0, |(_, timestamp, seen)| timestamp.saturating_add(seen.elapsed().as_secs()))
-    }
-
-    /// What a proof and its delivery are expected to take.
-    pub fn estimate_seconds(&self) -> u64 {
-        let whole = self.proof + DELIVERY;
-        whole.as_secs() + u64::from(whole.subsec_nanos() > 0)
     }
 }
 
@@ -58,23 +39,13 @@ impl ChainClock {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_estimate_follows_what_proofs_take() {
-        let mut clock = ChainClock::new(Duration::from_secs(20));
-        assert_eq!(clock.estimate_seconds(), 22);
-        for _ in 0..30 {
-            clock.proved(Duration::from_millis(3_400));
-        }
-        assert_eq!(clock.estimate_seconds(), 6);
-    }
-
     fn block(id: u8, timestamp: u64) -> BlockRef {
         BlockRef { hash: B256::repeat_byte(id), timestamp, ..BlockRef::default() }
     }
 
     #[test]
     fn chain_time_is_the_blocks() {
-        let mut clock = ChainClock::new(Duration::ZERO);
+        let mut clock = ChainClock::default();
         assert_eq!(clock.now(), 0);
         assert!(!clock.block(&block(1, 1_000), true));
         assert!((1_000..1_002).contains(&clock.now()));
@@ -84,7 +55,7 @@ mod tests {
 
     #[test]
     fn chain_time_goes_back_with_the_chain() {
-        let mut clock = ChainClock::new(Duration::ZERO);
+        let mut clock = ChainClock::default();
         clock.block(&block(1, 90_000), true);
         assert!(!clock.block(&block(1, 90_000), true), "still the same block");
         assert!(clock.block(&block(2, 1_000), true));
@@ -96,7 +67,7 @@ mod tests {
     fn a_block_from_the_future_does_not_move_time_there() {
         let wall =
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
-        let mut clock = ChainClock::new(Duration::ZERO);
+        let mut clock = ChainClock::default();
         clock.block(&block(1, wall + 86_400), false);
         assert!((wall..wall + 120).contains(&clock.now()));
     }

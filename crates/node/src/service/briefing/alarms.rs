@@ -2,17 +2,18 @@
 
 use provery_types::SlotKey;
 
-use super::Service;
-use super::pause_reason::PauseReason;
+use super::scene::Scene;
 use crate::book::unix_millis;
 use crate::concern::Concern;
+use crate::service::presence::draws::stays_in_draws;
+use crate::service::presence::reason::PauseReason;
 
 /// How long it is said that another program used the key, in milliseconds.
 const SHARED_FOR_MS: u64 = 600_000;
 
 /// What alarms follow from.
 #[derive(Clone, Debug, Default)]
-struct Signs {
+pub(super) struct Signs {
     /// An endpoint answers.
     connected: bool,
     /// A block of which endpoints tell different logs.
@@ -37,7 +38,8 @@ struct Signs {
     rival: bool,
 }
 
-fn alarms(signs: &Signs) -> Vec<Concern> {
+/// What is to be said of it.
+pub(super) fn alarms(signs: &Signs) -> Vec<Concern> {
     let mut alarms = Vec::new();
     if !signs.connected && signs.at_stake > 0 {
         let held = signs.at_stake;
@@ -123,28 +125,30 @@ fn alarms(signs: &Signs) -> Vec<Concern> {
     alarms
 }
 
-impl Service {
-    pub(super) fn alarms(&self) -> Vec<Concern> {
-        let outbox = self.sender.status();
-        let prover_status = self.book.facts().prover_status(self.config.prover);
-        let held_out_by = self.book.facts().held_out_by(self.config.prover).filter(|_| prover_status.paused);
-        let leaving = match self.pause_reason() {
-            Some(PauseReason::Stopping) => self.stays_in_draws().then_some(PauseReason::Stopping),
-            pause_reason => pause_reason.filter(|_| self.config.upkeep && prover_status.active()),
-        };
-        alarms(&Signs {
-            connected: self.chain.rpc().endpoints().iter().any(|endpoint| endpoint.up),
-            disputed: self.feed.health.borrow().disputed,
-            at_stake: self.book.at_stake(),
-            late_bids: self.late_bids.clone(),
-            to_leave: leaving.map(PauseReason::name),
-            trouble: self.pause_trouble.as_ref().map(|trouble| trouble.message.clone()),
-            key: self.sender.address().to_string(),
-            foreign: (outbox.foreign_nonces, unix_millis().saturating_sub(outbox.foreign_at_ms)),
-            lost_ms: (outbox.lost_at_ms > 0).then(|| unix_millis().saturating_sub(outbox.lost_at_ms)),
-            held_out: held_out_by.is_some(),
-            rival: held_out_by.is_some_and(|pause| self.whose.is_rivals(pause)),
-        })
+/// What is so now.
+pub(super) fn signs(scene: &Scene<'_>) -> Signs {
+    let Scene { handles, book, .. } = *scene;
+    let outbox = handles.sender.status();
+    let prover_status = book.facts().prover_status(handles.me());
+    let held_out_by = book.facts().held_out_by(handles.me()).filter(|_| prover_status.paused);
+    let leaving = match scene.pause_reason {
+        Some(PauseReason::Stopping) => {
+            stays_in_draws(handles, book, scene.tenure.drawn).then_some(PauseReason::Stopping)
+        }
+        pause_reason => pause_reason.filter(|_| handles.config.upkeep && prover_status.active()),
+    };
+    Signs {
+        connected: handles.chain.rpc().endpoints().iter().any(|endpoint| endpoint.up),
+        disputed: scene.intake.feed.health.borrow().disputed,
+        at_stake: book.at_stake(),
+        late_bids: scene.errands.late_bids().to_vec(),
+        to_leave: leaving.map(PauseReason::name),
+        trouble: scene.presence.trouble().map(|trouble| trouble.message.clone()),
+        key: handles.sender.address().to_string(),
+        foreign: (outbox.foreign_nonces, unix_millis().saturating_sub(outbox.foreign_at_ms)),
+        lost_ms: (outbox.lost_at_ms > 0).then(|| unix_millis().saturating_sub(outbox.lost_at_ms)),
+        held_out: held_out_by.is_some(),
+        rival: held_out_by.is_some_and(|pause| scene.presence.is_rivals(pause)),
     }
 }
 

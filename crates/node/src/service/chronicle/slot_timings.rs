@@ -9,7 +9,7 @@ use crate::report::millis;
 
 /// One slot's way through the node, as far as this process saw it.
 #[derive(Debug)]
-pub(super) struct SlotTimings {
+pub(in crate::service) struct SlotTimings {
     /// Unix milliseconds at which the slot's block was taken in.
     pub seen_ms: u64,
     seen: Instant,
@@ -110,7 +110,7 @@ impl SlotTimings {
 }
 
 /// Milliseconds by phase, for reports.
-pub(super) fn in_millis(phases: &[(&'static str, Duration)]) -> Value {
+pub(in crate::service) fn in_millis(phases: &[(&'static str, Duration)]) -> Value {
     phases.iter().map(|(name, took)| ((*name).to_owned(), json!(millis(*took)))).collect::<Map<_, _>>().into()
 }
 

@@ -14,12 +14,12 @@ const LONGEST_REST: Duration = Duration::from_secs(600);
 
 /// Proofs and sends that failed since the last that did not.
 #[derive(Debug, Default)]
-pub(super) struct Health {
+pub(in crate::service) struct Breaker {
     failures: u32,
     last: Option<(Instant, &'static str)>,
 }
 
-impl Health {
+impl Breaker {
     /// Something failed, for a reason with this code.
     pub fn failed(&mut self, code: &'static str) {
         self.failed_at(Instant::now(), code);
@@ -79,34 +79,34 @@ mod tests {
     #[test]
     fn one_failure_stops_the_taking_until_a_success_or_a_rest() {
         let start = Instant::now();
-        let mut health = Health::default();
-        assert!(health.taking_at(start, false) && health.well_at(start));
-        health.failed_at(start, "proof_failed");
-        assert!(!health.taking_at(start, false));
-        assert!(health.well_at(start), "one failure is no illness");
-        assert!(health.taking_at(start + PROBE_AFTER, false), "one more is tried");
-        assert!(!health.taking_at(start + PROBE_AFTER, true), "not while what failed is still failing");
-        health.succeeded();
-        assert!(health.taking_at(start, true) && health.well_at(start));
+        let mut breaker = Breaker::default();
+        assert!(breaker.taking_at(start, false) && breaker.well_at(start));
+        breaker.failed_at(start, "proof_failed");
+        assert!(!breaker.taking_at(start, false));
+        assert!(breaker.well_at(start), "one failure is no illness");
+        assert!(breaker.taking_at(start + PROBE_AFTER, false), "one more is tried");
+        assert!(!breaker.taking_at(start + PROBE_AFTER, true), "not while what failed is still failing");
+        breaker.succeeded();
+        assert!(breaker.taking_at(start, true) && breaker.well_at(start));
     }
 
     #[test]
     fn the_breaker_opens_at_the_third_failure_and_rests_longer_each_time() {
         let start = Instant::now();
-        let mut health = Health::default();
+        let mut breaker = Breaker::default();
         for _ in 0..UNWELL_AFTER {
-            assert!(health.well_at(start));
-            health.failed_at(start, "send_failing");
+            assert!(breaker.well_at(start));
+            breaker.failed_at(start, "send_failing");
         }
-        assert!(!health.well_at(start) && health.reason() == Some("send_failing"));
+        assert!(!breaker.well_at(start) && breaker.reason() == Some("send_failing"));
         let rested = start + PROBE_AFTER;
-        assert!(health.well_at(rested) && health.taking_at(rested, false), "one is tried");
-        health.failed_at(rested, "send_failing");
-        assert!(!health.well_at(rested + PROBE_AFTER), "and the next rest is twice as long");
-        assert!(health.well_at(rested + 2 * PROBE_AFTER));
+        assert!(breaker.well_at(rested) && breaker.taking_at(rested, false), "one is tried");
+        breaker.failed_at(rested, "send_failing");
+        assert!(!breaker.well_at(rested + PROBE_AFTER), "and the next rest is twice as long");
+        assert!(breaker.well_at(rested + 2 * PROBE_AFTER));
         for _ in 0..40 {
-            health.failed_at(start, "send_failing");
+            breaker.failed_at(start, "send_failing");
         }
-        assert!(health.well_at(start + LONGEST_REST));
+        assert!(breaker.well_at(start + LONGEST_REST));
     }
 }

@@ -8,7 +8,7 @@ use crate::slots::SlotStage;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Said(HashMap<SlotKey, (&'static str, &'static str)>);
+pub(in crate::service) struct Said(HashMap<SlotKey, (&'static str, &'static str)>);
 
 impl Said {
     /// Whether this is another decision than the last one about the slot.

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use alloy::primitives::{Bytes, U256};
 use tracing::warn;
 
-use super::fee_budget::{self, PROOF_GAS};
+use crate::service::fee_budget::{self, PROOF_GAS};
 
 /// Gas of a pause, rounded up.
-pub(super) const PAUSE_GAS: u64 = 80_000;
+pub(in crate::service) const PAUSE_GAS: u64 = 80_000;
 /// Proofs below which the prover leaves the draws: what it may hold already must still be paid for.
 const TOO_LOW_BELOW: u64 = 4;
 /// Proofs from which on it comes back: a pause and a resumption cost gas, too.
@@ -18,7 +18,7 @@ const SAY_EVERY: Duration = Duration::from_secs(600);
 
 /// What the key has, and what it is good for.
 #[derive(Debug)]
-pub(super) struct Funds {
+pub(in crate::service) struct Funds {
     /// Proofs below which a warning is due.
     low_below: u64,
     balance: Option<U256>,
@@ -33,7 +33,7 @@ pub(super) struct Funds {
 
 /// What the chain asks now, in wei.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Prices {
+pub(in crate::service) struct Prices {
     /// A unit of gas may cost.
     pub max_fee: u128,
     /// What a rollup takes for a proof besides its gas.
@@ -44,7 +44,7 @@ pub(super) struct Prices {
 
 /// What to ask the chain for, to know what the key's balance is good for.
 #[derive(Clone, Debug)]
-pub(super) struct Needs {
+pub(in crate::service) struct Needs {
     low_below: u64,
     pub proof_gas: u64,
     /// Wei that the best slot pays; zero if there is none to be had.
@@ -108,8 +108,8 @@ impl Funds {
         fee_budget::cost(self.proof_gas, self.prices.max_fee, self.prices.proof_surcharge)
     }
 
-    /// A look is back, with the balance in wei. Whether a warning is due.
-    pub fn looked(&mut self, balance: U256, prices: Prices) -> bool {
+    /// The balance is this, in wei. Whether a warning is due.
+    pub fn know(&mut self, balance: U256, prices: Prices) -> bool {
         (self.balance, self.prices) = (Some(balance), prices);
         let least = if self.too_low { WELL_FROM } else { TOO_LOW_BELOW };
         self.too_low = self.proofs_left() < least.min(self.low_below);
@@ -164,12 +164,12 @@ mod tests {
         assert!(!funds.low() && !funds.too_low(), "nothing is known");
         let proofs = |count: u64| U256::from(count * PROOF_GAS * 10);
         let gas = |max_fee| Prices { max_fee, ..Prices::default() };
-        assert!(!funds.looked(proofs(20), gas(10)));
-        assert!(funds.looked(proofs(19), gas(10)), "low");
-        assert!(!funds.too_low() && !funds.looked(proofs(18), gas(10)), "said");
-        assert!(!funds.looked(proofs(3), gas(10)) && funds.too_low());
-        assert!(!funds.looked(proofs(30), gas(10)) && !funds.too_low());
-        assert!(funds.looked(proofs(30), gas(20)), "fees rose");
+        assert!(!funds.know(proofs(20), gas(10)));
+        assert!(funds.know(proofs(19), gas(10)), "low");
+        assert!(!funds.too_low() && !funds.know(proofs(18), gas(10)), "said");
+        assert!(!funds.know(proofs(3), gas(10)) && funds.too_low());
+        assert!(!funds.know(proofs(30), gas(10)) && !funds.too_low());
+        assert!(funds.know(proofs(30), gas(20)), "fees rose");
         // A rollup that takes as much for the bytes as for the gas; a pause has few of them.
         let bytes = Prices {
             max_fee: 10,
@@ -177,7 +177,7 @@ mod tests {
             pause_surcharge: U256::from(10 * PAUSE_GAS),
         };
         let mut rollup = Funds::new(20);
-        assert!(rollup.looked(proofs(7), bytes) && rollup.too_low() && rollup.proofs_left() == 3);
+        assert!(rollup.know(proofs(7), bytes) && rollup.too_low() && rollup.proofs_left() == 3);
         assert_eq!(rollup.kept_back(), U256::from(20 * PAUSE_GAS));
         let needs = rollup.needs(proofs(1));
         assert_eq!(needs.enough(&bytes), proofs(40));
@@ -188,16 +188,16 @@ mod tests {
         // A proof that takes more gas than is assumed; and one that takes less.
         let mut dear = Funds::new(20);
         dear.proof_mined(2 * PROOF_GAS);
-        dear.looked(proofs(7), gas(10));
+        dear.know(proofs(7), gas(10));
         assert!(dear.too_low() && dear.proofs_left() == 3);
         dear.proof_mined(PROOF_GAS / 2);
         assert_eq!(dear.proofs_left(), 7);
         let mut swinging = Funds::new(20);
         let broke = [4, 3, 4, 7, 8, 4].map(|count| {
-            swinging.looked(proofs(count), gas(10));
+            swinging.know(proofs(count), gas(10));
             swinging.too_low()
         });
         assert_eq!(broke, [false, true, true, true, false, false], "it does not come and go with each wei");
-        assert!(!Funds::new(0).looked(U256::ZERO, gas(1)), "a threshold of zero is never reached");
+        assert!(!Funds::new(0).know(U256::ZERO, gas(1)), "a threshold of zero is never reached");
     }
 }

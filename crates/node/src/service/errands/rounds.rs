@@ -7,33 +7,28 @@ use std::time::{Duration, Instant};
 use alloy::primitives::{Address, B256};
 use provery_mechanisms::Rounds as Reads;
 use provery_rpc::{Chain, ChainError};
-use provery_txmgr::{SendError, make_block};
 use provery_types::{BlockRef, SlotKey};
-use tracing::{debug, warn};
+use tracing::debug;
 
-use super::Service;
-use super::sends::Sent;
-use crate::book::Policy;
-
-/// Before a look that failed is taken again.
+/// Before a reading that failed is taken again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long a development chain is given to make a block by itself: without one there is no seed.
 const IDLE: Duration = Duration::from_secs(3);
 
-/// What a look has found.
+/// What a reading has found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(in crate::service) struct Found {
     pub seed: Option<B256>,
     /// Whether a ticket can be handed in: the block that the seed follows from has another above it.
     pub ready: bool,
 }
 
-/// A look at a round, as of a block.
+/// A round as of a block.
 #[derive(Debug)]
-pub(super) struct Look {
-    key: SlotKey,
-    block: B256,
-    found: Result<Found, ChainError>,
+pub(in crate::service) struct Reading {
+    pub key: SlotKey,
+    pub block: B256,
+    pub found: Result<Found, ChainError>,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +36,7 @@ struct Watched {
     found: Found,
     /// The block as of which it was found.
     at: Option<B256>,
-    looking: bool,
+    is_read: bool,
     not_before: Option<Instant>,
 }
 
@@ -51,12 +46,12 @@ pub(super) struct Rounds {
     watched: HashMap<SlotKey, Watched>,
     /// The newest block, and since when; later if one was asked for.
     idle: Option<(B256, Instant)>,
-    making: bool,
+    is_making: bool,
 }
 
 impl Rounds {
-    /// These are the rounds that are on; the answer is those to look at.
-    fn due(&mut self, on: &[(Address, SlotKey)], head: B256, now: Instant) -> Vec<(Address, SlotKey)> {
+    /// These are the rounds that are on; the answer is those to read.
+    pub fn due(&mut self, on: &[(Address, SlotKey)], head: B256, now: Instant) -> Vec<(Address, SlotKey)> {
         self.watched.retain(|key, _| on.iter().any(|(_, other)| other == key));
         if self.idle.is_none_or(|(block, _)| block != head) {
             self.idle = Some((head, now));
@@ -65,34 +60,46 @@ impl Rounds {
         for (contract, key) in on {
             let watched = self.watched.entry(*key).or_default();
             let early = watched.not_before.is_some_and(|from| now < from);
-            if !watched.looking && !early && watched.at != Some(head) {
-                watched.looking = true;
+            if !watched.is_read && !early && watched.at != Some(head) {
+                watched.is_read = true;
                 due.push((*contract, *key));
             }
         }
         due
     }
 
-    fn looked(&mut self, look: Look, now: Instant) {
-        let Some(watched) = self.watched.get_mut(&look.key) else { return };
-        watched.looking = false;
-        match look.found {
+    /// A round was read.
+    pub fn know(&mut self, reading: Reading, now: Instant) {
+        let Some(watched) = self.watched.get_mut(&reading.key) else { return };
+        watched.is_read = false;
+        match reading.found {
             Ok(found) => {
-                (watched.found, watched.at, watched.not_before) = (found, Some(look.block), None);
+                (watched.found, watched.at, watched.not_before) = (found, Some(reading.block), None);
             }
             Err(error) => {
                 watched.not_before = Some(now + AGAIN);
-                debug!(market = %look.key.market, slot = look.key.id, error = %error, "the round cannot be read; it is read again");
+                debug!(market = %reading.key.market, slot = reading.key.id, error = %error, "the round cannot be read; it is read again");
             }
         }
     }
 
     /// Whether a round waits for a block on a chain that has made none for long.
-    fn stuck(&self, now: Instant) -> bool {
+    pub fn stuck(&self, now: Instant) -> bool {
         let waits =
             |it: &Watched| !it.found.ready && it.at.is_some() && it.at == self.idle.map(|(block, _)| block);
         let idle = self.idle.is_some_and(|(_, since)| now.duration_since(since) >= IDLE);
-        idle && !self.making && self.watched.values().any(waits)
+        idle && !self.is_making && self.watched.values().any(waits)
+    }
+
+    /// A development chain is asked for a block.
+    pub fn making(&mut self) {
+        self.is_making = true;
+    }
+
+    /// It made one, or refused.
+    pub fn made(&mut self) {
+        self.is_making = false;
+        self.idle = self.idle.map(|(block, _)| (block, Instant::now()));
     }
 
     /// The seeds that are known.
@@ -106,45 +113,8 @@ impl Rounds {
     }
 }
 
-impl Service {
-    /// Look at the rounds that are on, as of the newest block.
-    pub(super) fn look_at_rounds(&mut self, policy: &Policy) {
-        let Some(head) = self.book.head() else { return };
-        let on = self.book.rounds(policy);
-        for (contract, key) in self.rounds.due(&on, head.hash, Instant::now()) {
-            let Some(reads) = self.book.mechanism(contract).and_then(|mechanism| mechanism.rounds()) else {
-                continue;
-            };
-            let chain = self.chain.clone();
-            self.sends.spawn(async move {
-                Sent::Round(Look {
-                    key,
-                    block: head.hash,
-                    found: look(&chain, reads, contract, key, &head).await,
-                })
-            });
-        }
-        if self.chain.rpc().is_development() && self.rounds.stuck(Instant::now()) {
-            self.rounds.making = true;
-            let (chain, sender) = (self.chain.clone(), self.sender.clone());
-            self.sends.spawn(async move { Sent::BlockMade(make_block(&chain, &sender).await.map(|_| ())) });
-        }
-    }
-
-    pub(super) fn round_looked(&mut self, look: Look) {
-        self.rounds.looked(look, Instant::now());
-    }
-
-    pub(super) fn block_made(&mut self, result: Result<(), SendError>) {
-        self.rounds.making = false;
-        self.rounds.idle = self.rounds.idle.map(|(block, _)| (block, Instant::now()));
-        if let Err(error) = result {
-            warn!(error = %error, "the round's seed needs a block, and none could be made");
-        }
-    }
-}
-
-async fn look(
+/// Read a round as of `head`.
+pub(super) async fn read(
     chain: &Chain,
     reads: &dyn Reads,
     contract: Address,
@@ -183,48 +153,48 @@ mod tests {
         B256::repeat_byte(byte)
     }
 
-    fn look(at: u8, seed: Option<u8>, ready: bool) -> Look {
-        Look { key: KEY, block: block(at), found: Ok(Found { seed: seed.map(block), ready }) }
+    fn reading(at: u8, seed: Option<u8>, ready: bool) -> Reading {
+        Reading { key: KEY, block: block(at), found: Ok(Found { seed: seed.map(block), ready }) }
     }
 
     #[test]
-    fn a_round_is_looked_at_once_a_block_and_a_reorg_changes_its_seed() {
+    fn a_round_is_read_once_a_block_and_a_reorg_changes_its_seed() {
         let (mut rounds, now) = (Rounds::default(), Instant::now());
         assert_eq!(rounds.due(&ON, block(1), now), ON);
         assert_eq!(rounds.due(&ON, block(1), now), [], "under way");
-        rounds.looked(look(1, None, false), now);
+        rounds.know(reading(1, None, false), now);
         assert_eq!(rounds.due(&ON, block(1), now), [], "nothing is new");
         assert_eq!((rounds.seed(KEY), rounds.ready(KEY)), (None, false));
 
         assert_eq!(rounds.due(&ON, block(2), now), ON);
-        rounds.looked(look(2, Some(7), false), now);
+        rounds.know(reading(2, Some(7), false), now);
         assert_eq!((rounds.seed(KEY), rounds.ready(KEY)), (Some(block(7)), false));
         assert_eq!(rounds.due(&ON, block(3), now), ON);
         assert_eq!(rounds.seed(KEY), Some(block(7)), "until something else is known");
-        rounds.looked(look(3, Some(7), true), now);
+        rounds.know(reading(3, Some(7), true), now);
         assert!(rounds.ready(KEY));
 
         // Another block in its place, on top of which there is none yet.
         assert_eq!(rounds.due(&ON, block(12), now), ON);
-        rounds.looked(look(12, Some(8), false), now);
+        rounds.know(reading(12, Some(8), false), now);
         assert_eq!((rounds.seed(KEY), rounds.ready(KEY)), (Some(block(8)), false));
         // The block is taken back for good.
         assert_eq!(rounds.due(&ON, block(1), now), ON);
-        rounds.looked(look(1, None, false), now);
+        rounds.know(reading(1, None, false), now);
         assert_eq!(rounds.seed(KEY), None);
         // The round is over.
         assert_eq!(rounds.due(&[], block(4), now), []);
-        rounds.looked(look(4, Some(7), true), now);
+        rounds.know(reading(4, Some(7), true), now);
         assert_eq!(rounds.seed(KEY), None);
     }
 
     #[test]
-    fn a_look_that_fails_is_taken_again_a_little_later() {
+    fn a_reading_that_fails_is_taken_again_a_little_later() {
         let (mut rounds, now) = (Rounds::default(), Instant::now());
         rounds.due(&ON, block(1), now);
-        rounds.looked(look(1, Some(7), true), now);
+        rounds.know(reading(1, Some(7), true), now);
         rounds.due(&ON, block(2), now);
-        rounds.looked(Look { found: Err(ChainError::BlockNotFound(2)), ..look(2, None, false) }, now);
+        rounds.know(Reading { found: Err(ChainError::BlockNotFound(2)), ..reading(2, None, false) }, now);
         assert_eq!(rounds.seed(KEY), Some(block(7)), "nothing says that it has changed");
         assert_eq!(rounds.due(&ON, block(2), now), []);
         assert_eq!(rounds.due(&ON, block(2), now + AGAIN), ON);
@@ -235,15 +205,15 @@ mod tests {
         let (mut rounds, now) = (Rounds::default(), Instant::now());
         rounds.due(&ON, block(1), now);
         assert!(!rounds.stuck(now + IDLE), "nothing is known yet");
-        rounds.looked(look(1, None, false), now);
+        rounds.know(reading(1, None, false), now);
         assert!(!rounds.stuck(now));
         assert!(rounds.stuck(now + IDLE));
         rounds.due(&ON, block(2), now + IDLE);
-        rounds.looked(look(2, Some(7), false), now + IDLE);
+        rounds.know(reading(2, Some(7), false), now + IDLE);
         assert!(!rounds.stuck(now + IDLE));
         assert!(rounds.stuck(now + IDLE * 2));
         rounds.due(&ON, block(3), now + IDLE * 2);
-        rounds.looked(look(3, Some(7), true), now + IDLE * 2);
+        rounds.know(reading(3, Some(7), true), now + IDLE * 2);
         assert!(!rounds.stuck(now + IDLE * 9));
     }
 }
