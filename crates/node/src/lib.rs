@@ -45,5 +45,5 @@ mod testing;
 pub use config::{HiddenUrl, NatsSettings, NodeConfig, Tunables};
 pub use error::NodeError;
 pub use once::{Delivered, prove_one};
-pub use service::{Parts, run};
+pub use service::lifecycle::{Parts, run};
 pub use stop::Stop;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::tests::{key, open};
 use super::*;
-use crate::facts::PAUSES_KEPT;
+use crate::facts::{PAUSES_KEPT, SlotFact};
 use crate::testing::{MARKET, ME, OTHER, World, allocated, block, deployment};
 use provery_types::Event;
 

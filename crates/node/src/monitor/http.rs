@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::Monitor;
 use super::guard::Bounded;
+use super::handle::Monitor;
 
 /// What answers may still take once the node stops.
 const LINGER: Duration = Duration::from_secs(1);
@@ -155,7 +155,7 @@ async fn status(State(monitor): State<Monitor>) -> Response {
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    use super::super::ALIVE_WITHIN;
+    use super::super::shared::ALIVE_WITHIN;
     use super::super::status::tests::well;
     use super::*;
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -16,8 +16,9 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::process;
+use super::shared::{ALIVE_WITHIN, Alive, Published, lock, unready};
 use super::status::{EndpointStatus, Status};
-use super::{Alive, lock, process, unready};
 use crate::concern::Concern;
 
 type Label = [(&'static str, &'static str); 1];
@@ -42,7 +43,7 @@ fn seconds() -> Histogram {
 }
 
 impl Metrics {
-    pub fn new(status: Arc<Mutex<Option<Arc<Status>>>>, alive: Arc<Alive>) -> Self {
+    pub fn new(status: Published, alive: Arc<Alive>) -> Self {
         let mut registry = Registry::default();
         let ended = Family::<Label, Counter>::default();
         let phases = Family::<Label, Histogram, fn() -> Histogram>::new_with_constructor(seconds);
@@ -99,7 +100,7 @@ impl Metrics {
 
 /// Gauges of the status that was published last.
 struct Snapshot {
-    status: Arc<Mutex<Option<Arc<Status>>>>,
+    status: Published,
     alive: Arc<Alive>,
 }
 
@@ -124,7 +125,7 @@ impl Collector for Snapshot {
             out.gauge("process_open_fds", "Open descriptors", number(fds))?;
         }
         let status = lock(&self.status).clone();
-        let ready = unready(status.as_deref(), self.alive.age() < super::ALIVE_WITHIN).is_empty();
+        let ready = unready(status.as_deref(), self.alive.age() < ALIVE_WITHIN).is_empty();
         out.gauge("ready", "Whether the node can be relied on", flag(ready))?;
         let Some(status) = status else { return Ok(()) };
         out.node(&status)?;

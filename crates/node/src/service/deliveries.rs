@@ -215,3 +215,53 @@ fn report_mined(key: SlotKey, took: Duration, mined: &Mined, handles: &Handles, 
     }
     handles.reporter.slot("submitted", key, Some(took), fields);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use alloy::primitives::U256;
+    use provery_mechanisms::{Decision, Reason};
+    use provery_workloads::Workloads;
+
+    use super::*;
+    use crate::store::{DataDir, Identity, Store, StoredProof};
+    use crate::testing::{MARKET, ME, World, block, deployment};
+
+    #[test]
+    fn a_proof_whose_event_does_not_come_is_sent_again() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let identity = Identity { chain_id: 31337, market: deployment().market(), prover: ME };
+        let directory = DataDir::open(directory.path()).expect("free");
+        let store = Arc::new(Store::open(directory, &identity).expect("a store"));
+        let (mut book, _) = Book::open(store, deployment(), ME, None, Workloads::default()).expect("a book");
+        let (mut world, key) = (World::new(), SlotKey { market: MARKET, id: 1 });
+        book.block(block(1), &world.beginning()).expect("stored");
+        book.block(block(2), &world.post(2, ME, None)).expect("stored");
+        let statement = book.facts().slot(key).expect("a slot").slot.statement;
+        let proof = StoredProof {
+            statement,
+            payee: ME,
+            made_at: 2,
+            public_inputs: vec![U256::ONE],
+            proof: vec![1].into(),
+        };
+        let decision = Decision::Prove { reason: Reason::Allocated };
+        book.input(key, &Input::Decided { decision, has_proof: false }).expect("stored");
+        book.proved(key, &proof).expect("stored");
+        let stage = |book: &Book| book.record(key).expect("a record").work.stage;
+        book.input(key, &Input::SendStarted).expect("stored");
+        assert_eq!(stage(&book), SlotStage::Submitting);
+        let mut deliveries = Deliveries { unconfirmed: [(key, 3)].into() };
+        assert_eq!(deliveries.retry_unconfirmed(&mut book, 1_003).expect("stored"), [], "it may still come");
+        book.block(block(4), &[]).expect("stored");
+        let again = deliveries.retry_unconfirmed(&mut book, 1_004).expect("stored");
+        assert!(matches!(again[..], [Moved { after: SlotStage::Proved { .. }, .. }]), "{again:?}");
+        assert_eq!(deliveries.retry_unconfirmed(&mut book, 1_004).expect("stored"), [], "once");
+
+        deliveries.unconfirmed.insert(key, 3);
+        let proven = book.block(block(5), &world.prove(5, 1, ME, None)).expect("stored");
+        proven.iter().for_each(|step| deliveries.moved(step));
+        assert!(deliveries.unconfirmed.is_empty(), "an event says so");
+    }
+}

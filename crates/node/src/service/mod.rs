@@ -61,7 +61,7 @@ mod feed;
 mod grown;
 mod handles;
 mod intake;
-mod lifecycle;
+pub mod lifecycle;
 mod presence;
 mod proofs;
 mod serve;
@@ -79,8 +79,6 @@ use crate::book::{Book, Moved, Policy};
 use crate::error::NodeError;
 use crate::proof_pool::Finished;
 use crate::stop::Stop;
-
-pub use lifecycle::{Parts, run};
 
 use account::Account;
 use briefing::{Briefing, Scene};

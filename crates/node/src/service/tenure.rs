@@ -29,7 +29,7 @@ struct Draining {
 }
 
 /// What keeps a node from ending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct WaitsFor {
     /// What is not finished.
     pub left: Unfinished,
@@ -98,5 +98,30 @@ impl Tenure {
             info!(held, deliveries, bids, binding, pause = leaving, "what the node waits for before it ends");
         }
         waits_for.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_was_told_to_stop_ends_once_nothing_is_left_or_its_time_is_up() {
+        let nothing = WaitsFor::default();
+        assert!(!Tenure::default().is_over(nothing, false), "nobody told it to");
+        let now = Instant::now();
+        let (by, pause_by) = (now + Duration::from_secs(60), now + Duration::from_secs(50));
+        let mut tenure = Tenure { draining: Some(Draining { by, pause_by }), ..Tenure::default() };
+        let held = WaitsFor { left: Unfinished { held: 1, ..Unfinished::default() }, ..nothing };
+        let bound = WaitsFor { binding: 1, ..nothing };
+        let paused = WaitsFor { leaving: true, ..nothing };
+        for waits_for in [held, bound, paused] {
+            assert!(!tenure.is_over(waits_for, false), "{waits_for:?}");
+        }
+        assert!(!tenure.is_over(nothing, true), "what is left is not known");
+        assert!(tenure.is_over(nothing, false));
+        assert!(!tenure.is_pause_due(now) && tenure.is_pause_due(pause_by));
+        tenure.draining = Some(Draining { by: now, pause_by });
+        assert!(tenure.is_over(held, true));
     }
 }
