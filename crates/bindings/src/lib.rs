@@ -8,20 +8,31 @@ mod errors;
 mod serde_structs;
 
 pub use errors::{DecodedError, decode_revert};
-pub use market::MarketState::Contracts as MarketContracts;
-pub use market::ProofMarket;
-pub use market::ProofMarket::{Slot, Terms};
+pub use market::{
+    MarketState::Contracts as MarketContracts,
+    ProofMarket::{self, Slot, Terms},
+};
 pub use mechanisms::*;
 /// A registered circuit.
 pub use others::circuits::ICircuitRegistry::Circuit;
 /// What a pool may do in a market.
 pub use others::policies::IDelegationPoolPolicies::Policy;
 /// A prover as the registry stores it.
-pub use others::registry::IProverRegistry::{Params as RegistryConfig, Position, Prover};
 pub use others::{
-    block_verifier::BlockVerifier, circuits::CircuitRegistry, extension::ProofMarketExt,
-    policies::DelegationPoolPolicies, pool::DelegationPool, pools::DelegationPools, registry::ProverRegistry,
-    rollup::TransferRollup, rules::TermsRules, slot_transfers::SlotTransfers, token::DevelopmentToken,
+    block_verifier::BlockVerifier,
+    circuits::CircuitRegistry,
+    extension::ProofMarketExt,
+    policies::DelegationPoolPolicies,
+    pool::DelegationPool,
+    pools::DelegationPools,
+    registry::{
+        IProverRegistry::{Params as RegistryConfig, Position, Prover},
+        ProverRegistry,
+    },
+    rollup::TransferRollup,
+    rules::TermsRules,
+    slot_transfers::SlotTransfers,
+    token::DevelopmentToken,
     verifier::IVerifier,
 };
 /// What every mechanism answers, and what those answer that keep bonds of their own.
@@ -45,9 +56,8 @@ macro_rules! for_each_mechanism {
 
 /// The mechanism that keeps the epochs' seeds, as whoever brings them in and reads them knows it.
 pub mod epoch_seeds {
-    pub use crate::mechanisms::StakeLottery::*;
     pub use crate::mechanisms::StakeLottery::{
-        StakeLotteryEvents as Events, StakeLotteryInstance as Instance,
+        StakeLotteryEvents as Events, StakeLotteryInstance as Instance, *,
     };
 
     /// The contract's name in a deployment.

@@ -174,8 +174,7 @@ pub fn free_exposure(units: u64, exposure: u64, stake_unit: U256, taken: U256) -
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::aliases::U96;
-    use alloy::primitives::{Address, B256};
+    use alloy::primitives::{Address, B256, aliases::U96};
 
     use super::*;
     use crate::testing::terms;

@@ -1,16 +1,11 @@
 //! Agreements: the requester opens its slots for a prover that signed an offer to it. What is left to the prover is to prove
 //! what it is given; the offer itself is signed beforehand ([`Offer::digest`]).
 
-use alloy::primitives::aliases::U96;
-use alloy::primitives::{Address, B256, Bytes, U256};
-use alloy::sol_types::{Eip712Domain, SolEvent, SolStruct, SolValue, eip712_domain};
-use provery_bindings::Agreement as Contract;
-use provery_bindings::Agreement::Offer as SignedOffer;
+use alloy::{primitives::{aliases::U96, Address, B256, Bytes, U256}, sol_types::{Eip712Domain, SolEvent, SolStruct, SolValue, eip712_domain}};
+use provery_bindings::{Agreement as Contract, Agreement::Offer as SignedOffer};
 use serde::{Deserialize, Serialize};
 
-use crate::refusal::{Class, Kind, Refusal};
-use crate::view::{Decision, SlotView};
-use crate::{Fact, Line, Mechanism, Past, phase};
+use crate::{refusal::{Class, Kind, Refusal}, view::{Decision, SlotView}, Fact, Line, Mechanism, Past, phase};
 
 /// See the module.
 #[derive(Debug)]

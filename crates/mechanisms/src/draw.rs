@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use alloy::primitives::{Address, B256, U256, keccak256};
-use alloy::sol_types::SolValue as _;
+use alloy::{
+    primitives::{Address, B256, U256, keccak256},
+    sol_types::SolValue as _,
+};
 
 use crate::weights::{Drawn, Weights};
 

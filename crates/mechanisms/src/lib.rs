@@ -31,8 +31,10 @@ pub use refusal::{Refusal, Rule};
 pub use rounds::{Round, Rounds};
 pub use view::{Decision, MarketView, MechanismAction, Puzzle, Reason, SlotView, Solution};
 
-use alloy::primitives::{Address, B256, Bytes, LogData, U256};
-use alloy::sol_types::SolValue;
+use alloy::{
+    primitives::{Address, B256, Bytes, LogData, U256},
+    sol_types::SolValue,
+};
 use provery_types::Terms;
 
 /// The bit of `mechanismParams` by which a mechanism asks the market to tell it how slots end (`SlotHooks.ENDED`).

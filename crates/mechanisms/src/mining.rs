@@ -1,15 +1,11 @@
 //! Mining: while one slot is open, find a nonce whose puzzle output is below the target, and hand it in for the right to the
 //! next.
 
-use alloy::primitives::{Address, B256, Bytes, LogData, U256, keccak256, uint};
-use alloy::sol_types::{SolCall, SolEvent, SolValue};
+use alloy::{primitives::{Address, B256, Bytes, LogData, U256, keccak256, uint}, sol_types::{SolCall, SolEvent, SolValue}};
 use provery_bindings::Mining as Contract;
 use provery_types::Terms;
 
-use crate::refusal::{Class, DEPOSIT_TOO_SMALL, HISTORY_MISSING, Kind, Refusal, Rule, SEED_MISSING};
-use crate::rounds::{Round, Rounds};
-use crate::view::{Decision, MechanismAction, MarketView, Puzzle, SlotView, Solution};
-use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Parts, Past, phase};
+use crate::{refusal::{Class, DEPOSIT_TOO_SMALL, HISTORY_MISSING, Kind, Refusal, Rule, SEED_MISSING}, rounds::{Round, Rounds}, view::{Decision, MechanismAction, MarketView, Puzzle, SlotView, Solution}, Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Parts, Past, phase};
 
 /// See the module.
 #[derive(Debug)]

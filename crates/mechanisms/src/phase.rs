@@ -7,13 +7,17 @@
 //! the first proof from anyone, and a prover that ignores its rank loses nothing but, often, its effort. Turns never
 //! cost liveness: whoever is still waiting when only [`LAST_CALL`] proving times are left before expiry starts at once.
 
-use alloy::primitives::{Address, keccak256};
-use alloy::sol_types::SolValue as _;
+use alloy::{
+    primitives::{Address, keccak256},
+    sol_types::SolValue as _,
+};
 use provery_types::Slot;
 
-use crate::reward::Curve;
-use crate::split::split;
-use crate::view::{Decision, Reason, SlotView};
+use crate::{
+    reward::Curve,
+    split::split,
+    view::{Decision, Reason, SlotView},
+};
 
 /// Proving times before expiry at which a waiting prover stops waiting.
 pub const LAST_CALL: u64 = 2;

@@ -5,9 +5,7 @@ use alloy::primitives::{B256, Bytes, U256};
 use provery_bindings::Race as Contract;
 use provery_types::Terms;
 
-use crate::refusal::{Class, Kind, Refusal, Rule};
-use crate::view::{Decision, Reason, SlotView};
-use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
+use crate::{refusal::{Class, Kind, Refusal, Rule}, view::{Decision, Reason, SlotView}, Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
 
 /// See the module.
 #[derive(Debug)]
@@ -165,8 +163,7 @@ mod tests {
     use alloy::primitives::Address;
 
     use super::*;
-    use crate::explain::testing::{past, told};
-    use crate::testing::{cases_of, number, slot, terms, view};
+    use crate::{explain::testing::{past, told}, testing::{cases_of, number, slot, terms, view}};
 
     #[test]
     fn shared_vectors() {

@@ -1,13 +1,10 @@
 //! The reverse Dutch auction: wait until the price pays, then lock before the others do.
 
-use alloy::primitives::{B256, Bytes, U256};
-use alloy::sol_types::{SolCall, SolValue};
+use alloy::{primitives::{B256, Bytes, U256}, sol_types::{SolCall, SolValue}};
 use provery_bindings::ReverseDutchAuction as Contract;
 use provery_types::{Slot, Terms};
 
-use crate::refusal::Rule;
-use crate::view::{Decision, MechanismAction, SlotView};
-use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
+use crate::{refusal::Rule, view::{Decision, MechanismAction, SlotView}, Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
 
 /// See the module.
 #[derive(Debug)]

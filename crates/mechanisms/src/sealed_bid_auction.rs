@@ -4,15 +4,11 @@
 //! Price and salt of a bid are not stored: the salt is derived from the node's secret, and the price travels with the
 //! commitment as a memo that only the secret opens. So a node that lost its disk can still reveal.
 
-use alloy::primitives::aliases::U96;
-use alloy::primitives::{Address, B256, Bytes, LogData, U256, keccak256};
-use alloy::sol_types::{SolCall, SolEvent, SolValue};
+use alloy::{primitives::{aliases::U96, Address, B256, Bytes, LogData, U256, keccak256}, sol_types::{SolCall, SolEvent, SolValue}};
 use provery_bindings::SealedBidAuction as Contract;
 use provery_types::Terms;
 
-use crate::refusal::{Class, DEPOSIT_TOO_SMALL, Kind, Refusal, Rule};
-use crate::view::{Decision, MechanismAction, Reason, SlotView};
-use crate::{Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
+use crate::{refusal::{Class, DEPOSIT_TOO_SMALL, Kind, Refusal, Rule}, view::{Decision, MechanismAction, Reason, SlotView}, Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
 
 /// See the module.
 #[derive(Debug)]

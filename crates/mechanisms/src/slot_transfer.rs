@@ -1,13 +1,20 @@
 //! The secondary market: a slot that its holder cannot prove in time is offered to others, and one that others offer is
 //! taken if it pays.
 
-use alloy::primitives::{Address, B256, aliases::I96, aliases::U40};
-use alloy::sol_types::{SolStruct, eip712_domain};
+use alloy::{
+    primitives::{
+        Address, B256,
+        aliases::{I96, U40},
+    },
+    sol_types::{SolStruct, eip712_domain},
+};
 use provery_bindings::SlotTransfers;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use crate::reward::Curve;
-use crate::view::{MechanismAction, SlotView};
+use crate::{
+    reward::Curve,
+    view::{MechanismAction, SlotView},
+};
 
 /// An offer as its event tells it. The price is asset wei that the taker pays; below zero, that it is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

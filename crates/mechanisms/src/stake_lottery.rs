@@ -1,13 +1,10 @@
 //! The stake lottery: the contract draws the winner as the slot opens, so all that is left to a prover is to prove what
 //! it won and to rescue what others missed. Why a draw went as it did is [`crate::draw`]'s to say.
 
-use alloy::primitives::Bytes;
-use alloy::sol_types::SolValue;
+use alloy::{primitives::Bytes, sol_types::SolValue};
 use provery_bindings::StakeLottery as Contract;
 
-use crate::refusal::{Class, HISTORY_MISSING, Kind, Refusal, SEED_MISSING};
-use crate::view::{Decision, SlotView};
-use crate::{Fact, Line, Mechanism, Parts, Past, draw::PassedOver, phase};
+use crate::{refusal::{Class, HISTORY_MISSING, Kind, Refusal, SEED_MISSING}, view::{Decision, SlotView}, Fact, Line, Mechanism, Parts, Past, draw::PassedOver, phase};
 
 /// See the module.
 #[derive(Debug)]

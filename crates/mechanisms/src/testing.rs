@@ -1,7 +1,9 @@
 //! What the tests of several modules need.
 
-use alloy::primitives::aliases::{U40, U96};
-use alloy::primitives::{Address, B256, LogData, U256};
+use alloy::primitives::{
+    Address, B256, LogData, U256,
+    aliases::{U40, U96},
+};
 use provery_types::{Slot, Terms};
 use serde_json::Value;
 

@@ -3,13 +3,13 @@
 //! Bringing a seed in and expiring are open to anyone and useful once, so provers take turns at them as they do at rescues: rank
 //! `i` acts `i` steps after the first may.
 
-use alloy::primitives::{Address, U256, keccak256};
-use alloy::sol_types::SolValue as _;
+use alloy::{
+    primitives::{Address, U256, keccak256},
+    sol_types::SolValue as _,
+};
 use provery_types::{Slot, Terms};
 
-use crate::reward::Curve;
-use crate::split::forfeit;
-use crate::view::expires_at;
+use crate::{reward::Curve, split::forfeit, view::expires_at};
 
 /// Seconds between two provers' turns at a piece of upkeep: enough for a transaction to be seen by the next.
 pub const STEP_SECONDS: u64 = 15;

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use alloy::primitives::{Address, B256, Bytes, LogData, U256};
-use alloy::sol_types::SolCall;
+use alloy::{
+    primitives::{Address, B256, Bytes, LogData, U256},
+    sol_types::SolCall,
+};
 use provery_types::{Slot, Terms};
 
 use crate::reward::Curve;

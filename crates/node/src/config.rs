@@ -1,10 +1,6 @@
 //! What a node is told. The command line builds it; nothing here is parsed.
 
-use std::fmt;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::acceptance::Bounds;

@@ -4,13 +4,10 @@ use alloy::primitives::Address;
 use provery_proving::ProveError;
 use provery_rpc::ChainError;
 use provery_txmgr::SendError;
-use provery_types::SlotState;
+use provery_types::{SlotKey, SlotState};
 use provery_workloads::Refusal;
 
-use crate::facts::SlotKey;
-use crate::observe::ServeError;
-use crate::store::StoreError;
-use crate::supervisor::SupervisorError;
+use crate::{monitor::ServeError, store::StoreError, supervisor::SupervisorError};
 
 /// Each says what happened and what to do.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`config`] | what a node is told |
+//! | [`concern`] | what an operator should know, by stable words |
 //! | [`earning`] | why nothing will be earned, in sentences |
 //! | [`facts`] | what the chain has said: a fold of events |
 //! | [`slots`] | what to do about one slot: a state machine without effects |
@@ -11,7 +12,7 @@
 //! | [`proof_pool`] | a bounded number of proofs at a time |
 //! | [`outcome`] | what a failed send means |
 //! | [`pause`] | whether to pause the prover, or to bring it back |
-//! | [`observe`] | what can be seen from outside: status, metrics, their HTTP server |
+//! | [`monitor`] | what can be seen from outside: status, metrics, their HTTP server |
 //! | [`service`] | the loop: updates in, effects out |
 //! | [`once`] | one slot, by hand |
 //! | [`stop`] | the two ways to end |
@@ -21,11 +22,12 @@
 //! Decisions are [`provery_mechanisms`]' and pure; effects are the service's.
 
 pub mod book;
+pub mod concern;
 pub mod config;
 pub mod earning;
 pub mod error;
 pub mod facts;
-pub mod observe;
+pub mod monitor;
 pub mod once;
 pub mod outcome;
 pub mod pause;
@@ -43,5 +45,5 @@ mod testing;
 pub use config::{HiddenUrl, NatsSettings, NodeConfig, Tunables};
 pub use error::NodeError;
 pub use once::{Delivered, prove_one};
-pub use service::{Parts, run};
+pub use service::lifecycle::{Parts, run};
 pub use stop::Stop;

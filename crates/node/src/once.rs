@@ -1,19 +1,25 @@
 //! One slot, by hand: proven and delivered whatever allocated it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use alloy::primitives::{Address, U256};
 use provery_proving::{Phase, Progress, ProofBackend};
 use provery_rpc::{Chain, history};
 use provery_txmgr::{Mined, Sender};
-use provery_types::{Event, SlotState, terms_hash};
+use provery_types::{Event, SlotKey, SlotState, terms_hash};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::error::NodeError;
-use crate::facts::{Ending, Facts, SlotKey};
+use crate::{
+    error::NodeError,
+    facts::{Ending, Facts},
+};
 
 /// A slot that was proven by hand.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! The prover's pause as a machine: a table of what to do, given what is so. Pure.
 //!
 //! The state is the chain's and the outbox's alone. Who paused is told by the transaction: what this node signs is on disk before
-//! it is sent ([`crate::store::IntentTable`]), and whatever else pauses or resumes the prover is its operator's word
+//! it is sent ([`crate::store::PendingTable`]), and whatever else pauses or resumes the prover is its operator's word
 //! ([`crate::facts::ProverStatus`]). So no order of receipts, events, reorgs and restarts leaves a mark that outlives what it was
 //! about.
 
@@ -84,9 +84,11 @@ mod tests {
     use provery_types::{Event, LoggedEvent};
 
     use super::*;
-    use crate::facts::Facts;
-    use crate::service::margin::Margin;
-    use crate::testing::{ME, OTHER, block, deployment};
+    use crate::{
+        facts::Facts,
+        service::account::margin::Margin,
+        testing::{ME, OTHER, block, deployment},
+    };
 
     #[test]
     fn only_the_nodes_own_pause_is_taken_back() {
@@ -264,7 +266,7 @@ mod tests {
                 Move::FeesFall => self.high_fees = false,
                 Move::LookAtFees => {
                     let cost = if self.high_fees { 120 } else { 60 };
-                    self.margin.looked(U256::from(cost), U256::from(100));
+                    self.margin.know(U256::from(cost), U256::from(100));
                 }
                 Move::Act => self.act(true),
                 Move::ActAndDie { written } => {

@@ -1,19 +1,23 @@
 //! A bounded number of proofs at a time.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use alloy::primitives::B256;
 use provery_proving::Phase;
+use provery_types::SlotKey;
 use provery_worker::{Job, JobWatch, Outcome, ProofRunner};
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
+use tokio::{
+    sync::{mpsc, watch},
+    task::AbortHandle,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::facts::SlotKey;
 use crate::report::Reporter;
 
 /// A worker is done.

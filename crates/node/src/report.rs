@@ -29,15 +29,16 @@
 //! | `draining` | `held`: slots to finish before the end | |
 //! | `stopped` | | |
 
-use std::fmt;
-use std::io::{self, Write};
-use std::sync::Mutex;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt,
+    io::{self, Write},
+    sync::Mutex,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, U256};
+use provery_types::SlotKey;
 use serde_json::{Map, Value, json};
-
-use crate::facts::SlotKey;
 
 /// Writes the lines. Cheap to call when nobody listens.
 pub struct Reporter {
@@ -106,4 +107,9 @@ impl Reporter {
 /// A duration as the report's fields have it.
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Asset wei as the report's fields have them.
+pub fn wei(amount: U256) -> Value {
+    json!(amount.to_string())
 }

@@ -4,12 +4,12 @@
 //! that doubles each time it fails soon after it started. When the token is cancelled, tasks are given a bound to end
 //! by themselves, and are then stopped.
 
-use std::collections::HashMap;
-use std::future::Future;
-use std::time::Duration;
+use std::{collections::HashMap, future::Future, time::Duration};
 
-use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::Instant;
+use tokio::{
+    task::{Id, JoinError, JoinSet},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
@@ -143,8 +143,10 @@ impl Supervisor {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
 
     use super::*;
 

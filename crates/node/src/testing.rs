@@ -1,7 +1,9 @@
 //! A chain made up for tests: a deployment with one rollup, and the events that its contracts would emit.
 
-use alloy::primitives::aliases::{U40, U96};
-use alloy::primitives::{Address, B256, LogData, U256};
+use alloy::primitives::{
+    Address, B256, LogData, U256,
+    aliases::{U40, U96},
+};
 use provery_circuits::State;
 use provery_types::{
     BlockRef, ContractRecord, Deployment, Event, LoggedEvent, Slot, Terms, statement_hash, terms_hash,

@@ -7,8 +7,9 @@ use alloy::{
     sol_types::{SolCall, SolValue},
 };
 use provery_bindings::{
-    CircuitRegistry, DevelopmentToken, IBondEscrow, IMechanism, ProofMarket, ProverRegistry, SlotTransfers,
-    SlotTransfers::TransferOffer, TransferRollup,
+    CircuitRegistry, DevelopmentToken, IBondEscrow, IMechanism, ProofMarket, ProverRegistry,
+    SlotTransfers::{self, TransferOffer},
+    TransferRollup,
 };
 use provery_types::{DELEGATION_POOLS, Deployment, Slot, Terms};
 

@@ -1,19 +1,24 @@
 //! A worker process, from its parent's side.
 
-use std::ffi::OsString;
-use std::io;
-use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::{
+    ffi::OsString,
+    io,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
-use provery_proving::Phase;
-use provery_proving::ProofOutput;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{ChildStdin, ChildStdout, Command};
-use tokio::time::timeout;
+use provery_proving::{Phase, ProofOutput};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::{ChildStdin, ChildStdout, Command},
+    time::timeout,
+};
 
-use crate::JobWatch;
-use crate::protocol::{Reply, Request};
+use crate::{
+    JobWatch,
+    protocol::{Reply, Request},
+};
 
 /// Longer lines than this are not replies.
 const LONGEST_LINE: usize = 256 << 20;

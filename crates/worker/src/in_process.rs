@@ -1,7 +1,6 @@
 //! Proofs on blocking threads of this process: told to stop through a flag that the backend looks at between its steps.
 
-use std::fmt;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use futures::future::BoxFuture;
 use provery_proving::{Phase, Progress, ProofBackend, ProveError};

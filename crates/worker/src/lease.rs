@@ -9,20 +9,25 @@
 //! it leads no more even before any task of this module has run again. Ask it right before acting. (A machine that was
 //! suspended as a whole is another matter: its monotonic clock slept, too.)
 
-use std::future::Future;
-use std::time::{Duration, Instant};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use alloy::primitives::B256;
-use async_nats::jetstream::kv::{Operation, Store};
-use async_nats::jetstream::stream::{self, DiscardPolicy};
+use async_nats::jetstream::{
+    kv::{Operation, Store},
+    stream::{self, DiscardPolicy},
+};
 use futures::StreamExt;
-use tokio::sync::watch;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, sleep_until, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::jetstream::Bus;
-use crate::{NatsConfig, NatsError};
+use crate::{NatsConfig, NatsError, jetstream::Bus};
 
 /// What a node is among those with the same prover and key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,8 +24,7 @@ pub mod stdio;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use alloy::primitives::B256;
 use futures::future::BoxFuture;

@@ -3,11 +3,15 @@
 //! A process is started when a job finds none idle, kept between jobs with its keys loaded, and killed to cancel. It dies
 //! with its parent, whatever happened to that: its input ends.
 
-use std::ffi::OsString;
-use std::fmt;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    ffi::OsString,
+    fmt,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use alloy::primitives::B256;
 use futures::future::BoxFuture;
@@ -15,9 +19,11 @@ use provery_proving::ProofOutput;
 use tokio::sync::{Semaphore, oneshot};
 use tracing::{debug, warn};
 
-use crate::child::{Child, End, Recipe};
-use crate::protocol::Request;
-use crate::{Job, JobWatch, Outcome, ProofRunner};
+use crate::{
+    Job, JobWatch, Outcome, ProofRunner,
+    child::{Child, End, Recipe},
+    protocol::Request,
+};
 
 /// How a job went for a process.
 #[derive(Debug)]

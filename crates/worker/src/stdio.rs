@@ -4,22 +4,26 @@
 //! It needs no chain and no key that signs, and its parent gives it none. The environment variables of [`super::fault`]
 //! make its proofs go wrong on purpose.
 
-use std::cell::Cell;
-use std::collections::HashMap;
-use std::io::{self, BufRead, BufReader, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
-use std::thread;
+use std::{
+    cell::Cell,
+    collections::HashMap,
+    io::{self, BufRead, BufReader, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    thread,
+};
 
 use alloy::primitives::{B256, hex};
 use provery_proving::{KeyError, Phase, Progress, ProofBackend, keys};
 use provery_workloads::Workloads;
 use tracing::{error, info};
 
-use crate::fault::{Fate, Fault};
-use crate::in_process::PANICKED;
-use crate::protocol::{Reply, Request};
+use crate::{
+    fault::{Fate, Fault},
+    in_process::PANICKED,
+    protocol::{Reply, Request},
+};
 
 /// What a worker process is told.
 #[derive(Clone, Debug)]

@@ -1,16 +1,20 @@
 //! Workers without proofs: what a pool makes of its runner, and a parent of strange children.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use alloy::primitives::{B256, U256};
 use provery_proving::{Phase, ProofOutput};
 use tokio_util::sync::CancellationToken;
 
-use crate::fault::Fault;
-use crate::protocol::{Reply, Request, WireProof};
-use crate::*;
+use crate::{
+    fault::Fault,
+    protocol::{Reply, Request, WireProof},
+    *,
+};
 
 fn job(id: u64, bytes: usize) -> Job {
     let key = SlotKey { market: U256::ONE, id };

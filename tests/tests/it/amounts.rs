@@ -2,8 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use alloy::primitives::U256;
-use alloy::providers::Provider as _;
+use alloy::{primitives::U256, providers::Provider as _};
 use eyre::{Result, ensure};
 use provery_rpc::{Chain, ChainError};
 use provery_tests::{Anvil, Town, deploy_core, deploy_core_for, strict_token, terms};

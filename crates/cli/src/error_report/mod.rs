@@ -1,7 +1,7 @@
 //! From whatever went wrong to one code and one sentence.
 
 use eyre::Report;
-use provery_node::{NodeError, observe::ServeError, store::StoreError, supervisor::SupervisorError};
+use provery_node::{NodeError, monitor::ServeError, store::StoreError, supervisor::SupervisorError};
 use provery_proving::{KeyError, ProveError, solidity::SolidityError};
 use provery_rpc::ChainError;
 use provery_txmgr::SendError;

@@ -6,11 +6,13 @@ use alloy::primitives::{Address, B256, I256, U256};
 use provery_mechanisms::draw::Record;
 use provery_types::{Event, LoggedEvent, Slot, Terms, text};
 
-use crate::record::{
-    At, ChainStatus, Cost, MarketHistory, Outcome, Payout, PayoutKind, Pending, ProverHistory, Signer, Slash,
-    SlotRecord, Split, Stake,
+use crate::{
+    record::{
+        At, ChainStatus, Cost, MarketHistory, Outcome, Payout, PayoutKind, Pending, ProverHistory, Signer,
+        Slash, SlotRecord, Split, Stake,
+    },
+    totals::{Share, Totals, signed},
 };
-use crate::totals::{Share, Totals, signed};
 
 #[cfg(test)]
 mod tests;

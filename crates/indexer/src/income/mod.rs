@@ -5,9 +5,11 @@ use std::{collections::BTreeMap, ops::AddAssign};
 use alloy::primitives::{Address, B256, I256, U256};
 use provery_types::{Event, LoggedEvent};
 
-use crate::history::History;
-use crate::record::{At, PayoutKind};
-use crate::totals::signed;
+use crate::{
+    history::History,
+    record::{At, PayoutKind},
+    totals::signed,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,18 @@
 //! What mechanisms and the secondary market make a node do apart from proving.
 
-use alloy::primitives::aliases::U96;
-use alloy::sol_types::{SolCall, SolEvent};
+use alloy::{
+    primitives::aliases::U96,
+    sol_types::{SolCall, SolEvent},
+};
 use provery_bindings::{Mining, SealedBidAuction, SlotTransfers};
 use provery_types::Event;
 
 use std::path::Path;
 
-use super::tests::{auction_world, begun, key, kinds, mined_world, open, policy, stage};
-use super::*;
+use super::{
+    tests::{auction_world, begun, key, kinds, mined_world, open, policy, stage},
+    *,
+};
 use crate::testing::{MARKET, ME, MINING, OTHER, World, block};
 
 /// Slots 1 and 2 open in blocks 2 and 3 and are undecided for 100 seconds.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::U256;
 use provery_mechanisms::acceptance::free_exposure;
-use provery_types::Terms;
+use provery_types::{SlotKey, Terms};
 
 use super::{Book, Policy};
-use crate::facts::{Ending, SlotFact, SlotKey};
+use crate::facts::{Ending, SlotFact};
 
 /// A bid or a ticket that its mechanism has not decided about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,11 @@ use alloy::primitives::U256;
 use provery_types::LoggedEvent;
 
 use super::Book;
-use crate::error::NodeError;
-use crate::facts::{Facts, obsolete};
-use crate::store::Changes;
+use crate::{
+    error::NodeError,
+    facts::{Facts, obsolete},
+    store::Changes,
+};
 
 impl Book {
     /// The facts as of block `deep`, pruned, from the events up to it; of what workloads read, which takes long to fold,

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::tests::{key, open};
-use super::*;
-use crate::facts::PAUSES_KEPT;
-use crate::testing::{MARKET, ME, OTHER, World, allocated, block, deployment};
+use super::{
+    tests::{key, open},
+    *,
+};
+use crate::{
+    facts::{PAUSES_KEPT, SlotFact},
+    testing::{MARKET, ME, OTHER, World, allocated, block, deployment},
+};
 use provery_types::Event;
 
 /// Blocks between two that say something: a few of these are as deep as a reorg reaches.

@@ -5,15 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{Decision, MarketView, Mechanism, MechanismAction, Puzzle, Reason, SlotView};
 
-use provery_types::Slot;
+use provery_types::{Slot, SlotKey};
 
-use super::bids::OpenBid;
-use super::queue::Queue;
-use super::turns::Turn;
-use super::{Book, Policy};
-use crate::facts::SlotKey;
-use crate::slots::SlotStage;
-use crate::store::WorkRecord;
+use super::{Book, Policy, bids::OpenBid, queue::Queue, turns::Turn};
+use crate::{slots::SlotStage, store::WorkRecord};
 
 /// What a node that is about to end has still to lose or to earn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

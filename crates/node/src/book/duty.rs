@@ -1,17 +1,15 @@
 //! The one check before anything binds this prover to prove a slot: that what proves it is at hand. Locks, bids, reveals, tickets,
 //! slots taken over, rescues, terms accepted and returns from a suspension all ask here; what is held all the same and cannot be
-//! proven is an alarm ([`super::Concern`]).
+//! proven is an alarm ([`crate::concern::Concern`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy::primitives::U256;
+use provery_types::SlotKey;
 use provery_workloads::{Refusal, Why};
 
 use super::{Book, Moved};
-use crate::earning::Lack;
-use crate::facts::SlotKey;
-use crate::slots::Input;
-use crate::store::StoreError;
+use crate::{earning::Lack, slots::Input, store::StoreError};
 
 /// What is not at hand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

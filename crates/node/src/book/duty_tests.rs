@@ -1,18 +1,19 @@
 //! Nothing is bonded for before what proves it is at hand.
 
-use alloy::primitives::B256;
-use alloy::sol_types::SolEvent as _;
+use alloy::{primitives::B256, sol_types::SolEvent as _};
 use provery_bindings::Mining;
-use provery_mechanisms::acceptance::Bounds;
-use provery_mechanisms::sealed_bid_auction;
+use provery_mechanisms::{acceptance::Bounds, sealed_bid_auction};
 use provery_types::Event;
 
 use super::tests::{auction_world, key, kinds, mined_world, open, policy, stage};
 use provery_workloads::Workloads;
 
 use super::*;
-use crate::earning::Lack;
-use crate::testing::{MARKET, ME, MINING, OTHER, World, block, cut_short, genesis, is_genesis};
+use crate::{
+    concern::Concern,
+    earning::Lack,
+    testing::{MARKET, ME, MINING, OTHER, World, block, cut_short, genesis, is_genesis},
+};
 
 /// The beginning without what the rollup said in it, and that.
 fn without_genesis(world: &World) -> (Vec<LoggedEvent>, Vec<LoggedEvent>) {

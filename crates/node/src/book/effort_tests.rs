@@ -2,15 +2,18 @@
 
 use std::time::Instant;
 
-use provery_mechanisms::acceptance::Bounds;
-use provery_mechanisms::{phase, upkeep};
+use provery_mechanisms::{acceptance::Bounds, phase, upkeep};
 use provery_types::Event;
 
-use super::tests::{key, open, policy};
-use super::turns::{Turn, Turns};
-use super::*;
-use crate::facts::Draws;
-use crate::testing::{MARKET, ME, OTHER, World, allocated, block};
+use super::{
+    tests::{key, open, policy},
+    turns::{Turn, Turns},
+    *,
+};
+use crate::{
+    facts::Draws,
+    testing::{MARKET, ME, OTHER, World, allocated, block},
+};
 
 const SLOTS: u64 = 1_000;
 const PROVERS: u64 = 4_096;
@@ -45,7 +48,7 @@ fn pass(book: &mut Book, policy: &Policy) {
     book.actions(policy);
     book.due(policy);
     book.concerns(&Bounds::default(), policy, true, U256::from(1_000));
-    crate::observe::disk::slots(book.work(), ME, |_| None);
+    crate::monitor::disk::slots(book.work(), ME, |_| None);
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! How slots end that no proof ends: what is due now.
 
-use provery_mechanisms::upkeep::{expire_at, resolve_at, should_drop};
-use provery_mechanisms::view::expires_at;
-use provery_types::Terms;
+use provery_mechanisms::{
+    upkeep::{expire_at, resolve_at, should_drop},
+    view::expires_at,
+};
+use provery_types::{SlotKey, Terms};
 
-use super::queue::Queue;
-use super::turns::Turn;
-use super::{Book, Policy};
-use crate::facts::{Pending, Premise, SlotFact, SlotKey};
-use crate::slots::SlotStage;
+use super::{Book, Policy, queue::Queue, turns::Turn};
+use crate::{
+    facts::{Pending, Premise, SlotFact},
+    slots::SlotStage,
+};
 
 /// What is to be sent for a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

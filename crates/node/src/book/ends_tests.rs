@@ -4,10 +4,14 @@ use std::path::Path;
 
 use provery_types::Event;
 
-use super::tests::{begun, key, open, policy, stage};
-use super::*;
-use crate::facts::Premise;
-use crate::testing::{MARKET, ME, OTHER, World, block};
+use super::{
+    tests::{begun, key, open, policy, stage},
+    *,
+};
+use crate::{
+    facts::Premise,
+    testing::{MARKET, ME, OTHER, World, block},
+};
 
 /// Slots 1 to 3 on one another, held by OTHER, ME and OTHER, opened in blocks 2 to 4.
 fn line(path: &Path) -> (Book, World) {

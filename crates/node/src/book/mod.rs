@@ -3,20 +3,24 @@
 //! Work is reconciled with the facts whenever they change: by a block, a reorg or a restart. The same few lines serve
 //! all three, since [`crate::slots::step`] does not mind being told twice.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{Decision, Mechanism};
-use provery_types::{BlockRef, Deployment, LoggedEvent, Slot, Terms};
+use provery_types::{BlockRef, Deployment, LoggedEvent, Slot, SlotKey, Terms};
 use provery_workloads::{Job, Refusal, Workloads};
 
-use crate::error::NodeError;
-use crate::facts::{Ending, Facts, SlotFact, SlotKey, is_turn_of, trimmed};
-use crate::slots::{Action, Input, SlotStage, Work, step};
-use crate::store::{Changes, KEEP_BLOCKS, Loaded, Store, StoreError, StoredProof, WorkRecord};
+use crate::{
+    error::NodeError,
+    facts::{Facts, is_turn_of, trimmed},
+    slots::{Action, Input, SlotStage},
+    store::{Changes, KEEP_BLOCKS, Loaded, Past, Store, StoreError, StoredProof, WorkRecord},
+};
 
 mod bids;
 mod compact;
@@ -25,6 +29,7 @@ mod duty;
 mod ends;
 mod past;
 mod queue;
+mod reconcile;
 mod terms;
 mod trade;
 mod turns;
@@ -33,8 +38,7 @@ mod untold;
 pub use decisions::Unfinished;
 pub use duty::Gap;
 pub use ends::Due;
-pub use past::Past;
-pub use terms::{Concern, MarketDecision};
+pub use terms::MarketDecision;
 pub use untold::Untold;
 
 #[cfg(test)]
@@ -113,7 +117,7 @@ pub struct Book {
     work: BTreeMap<SlotKey, WorkRecord>,
     head: Option<BlockRef>,
     /// What is known of the past of each market that this node keeps.
-    past: Vec<past::Past>,
+    past: Vec<Past>,
     mechanisms: BTreeMap<Address, &'static dyn Mechanism>,
     duty: duty::Duty,
     turns: RefCell<turns::Turns>,
@@ -208,6 +212,17 @@ impl Book {
 
     pub fn record(&self, key: SlotKey) -> Option<&WorkRecord> {
         self.work.get(&key)
+    }
+
+    /// Whether a slot has ended, or is not known any more.
+    pub fn is_over(&self, key: SlotKey) -> bool {
+        self.record(key).is_none_or(|record| record.work.stage.ended())
+    }
+
+    /// How long ago this node first saw a slot.
+    pub fn since_seen(&self, key: SlotKey) -> Option<Duration> {
+        let seen = self.record(key)?.seen_ms;
+        Some(Duration::from_millis(unix_millis().saturating_sub(seen)))
     }
 
     /// Whether a proof of a slot at hand has failed and is to be tried again.
@@ -410,111 +425,6 @@ impl Book {
     fn keys(&self) -> BTreeSet<SlotKey> {
         self.work.keys().copied().chain(self.facts.slots().map(|(key, _)| key)).collect()
     }
-
-    fn reconcile(
-        &mut self,
-        keys: impl IntoIterator<Item = SlotKey>,
-        changes: &mut Changes,
-    ) -> Result<Vec<Moved>, NodeError> {
-        let mut moved = Vec::new();
-        for key in keys {
-            let Some(fact) = self.facts.slot(key).cloned() else {
-                // A reorg took the slot back. Its proof stays: the slot may well be opened again as it was.
-                self.duty.forget(key);
-                if let Some(record) = self.work.remove(&key) {
-                    changes.forget.push(key);
-                    let step = step(record.work, &Input::Replaced);
-                    let actions =
-                        step.actions.into_iter().filter(|action| *action == Action::CancelProof).collect();
-                    let (before, after) = (Some(record.work.stage), step.work.stage);
-                    moved.push(Moved { key, before, after, actions, won: false });
-                }
-                continue;
-            };
-            if !self.serves(key.market) {
-                continue;
-            }
-            moved.extend(self.reconcile_one(key, &fact, changes)?);
-        }
-        Ok(moved)
-    }
-
-    fn reconcile_one(
-        &mut self,
-        key: SlotKey,
-        fact: &SlotFact,
-        changes: &mut Changes,
-    ) -> Result<Option<Moved>, NodeError> {
-        let known = self.work.get(&key).cloned();
-        let before = known.as_ref().map(|record| record.work.stage);
-        let held_before = known.as_ref().is_some_and(|record| record.slot.prover == self.me);
-        let mut record = known.unwrap_or_else(|| WorkRecord {
-            work: Work::default(),
-            slot: fact.slot.clone(),
-            seen_ms: unix_millis(),
-        });
-        let mut inputs = Vec::new();
-        if record.slot.statement != fact.slot.statement {
-            inputs.push(Input::Replaced);
-        } else if record.slot != fact.slot {
-            inputs.push(Input::Changed);
-        }
-        match &fact.ended {
-            Some(ended) => inputs.push(self.ending_input(&ended.how)),
-            None if record.work.stage.ended() => {
-                inputs.push(Input::Reopened { has_proof: self.has_proof(key)? })
-            }
-            None => {}
-        }
-        record.slot = fact.slot.clone();
-        let mut actions = Vec::new();
-        for input in &inputs {
-            let next = step(record.work, input);
-            record.work = next.work;
-            actions.extend(next.actions);
-        }
-        let after = record.work.stage;
-        let won = fact.ended.is_none() && fact.slot.prover == self.me && !held_before;
-        if self.work.get(&key) != Some(&record) {
-            changes.work.push((key, record.clone()));
-            if actions.contains(&Action::DropProof) {
-                changes.drop_proofs.push(key);
-            }
-            self.work.insert(key, record);
-        }
-        let news = before != Some(after) || !actions.is_empty() || won;
-        Ok(news.then_some(Moved { key, before, after, actions, won }))
-    }
-
-    fn ending_input(&self, ending: &Ending) -> Input {
-        match ending {
-            Ending::Proven { payee, .. } => Input::Proven { payee: *payee, by_me: *payee == self.me },
-            Ending::Expired => Input::Expired,
-            Ending::Cancelled => Input::Cancelled,
-            Ending::Dropped { .. } => Input::Dropped,
-        }
-    }
-
-    fn advance(&mut self, key: SlotKey, input: &Input, changes: &mut Changes) -> Option<Moved> {
-        let record = self.work.get_mut(&key)?;
-        let before = record.work;
-        let step = step(before, input);
-        if step.work == before && step.actions.is_empty() {
-            return None;
-        }
-        record.work = step.work;
-        changes.work.push((key, record.clone()));
-        if step.actions.contains(&Action::DropProof) {
-            changes.drop_proofs.push(key);
-        }
-        Some(Moved {
-            key,
-            before: Some(before.stage),
-            after: step.work.stage,
-            actions: step.actions,
-            won: false,
-        })
-    }
 }
 
 fn fold(
@@ -523,7 +433,7 @@ fn fold(
     markets: Option<&[U256]>,
     workloads: &Workloads,
     loaded: &Loaded,
-    past: &[past::Past],
+    past: &[Past],
 ) -> Result<Facts, NodeError> {
     let mut facts = Facts::of(deployment, me, markets, workloads).awaiting(past::incomplete(past));
     facts.own_turns(loaded.own_turns.iter().copied());

@@ -6,22 +6,13 @@ use std::collections::BTreeSet;
 
 use alloy::primitives::{Address, U256};
 use provery_types::{BlockRef, Deployment, LoggedEvent};
-use serde::{Deserialize, Serialize};
 
 use super::{Book, Moved};
-use crate::error::NodeError;
-use crate::facts::{any_market, is_turn_of, names_none};
-use crate::store::Changes;
-
-/// What is known of a market's past.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Past {
-    pub market: U256,
-    /// The rollup that posts in it: one that comes later has a past of its own.
-    pub rollup: Option<Address>,
-    /// The block from which on it is still to be read; nothing if all of it is known.
-    pub next: Option<u64>,
-}
+use crate::{
+    error::NodeError,
+    facts::{any_market, is_turn_of, names_none},
+    store::{Changes, Past},
+};
 
 /// A market that is to be kept: the rollup that posts in it, if one is known, and the block in which it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,8 +6,10 @@ use super::tests::{key, open, policy, stage};
 use provery_workloads::Workloads;
 
 use super::*;
-use crate::store::{DataDir, Identity};
-use crate::testing::{MARKET, ME, OTHER, ROLLUP, World, allocated, block, deployment};
+use crate::{
+    store::{DataDir, Identity},
+    testing::{MARKET, ME, OTHER, ROLLUP, World, allocated, block, deployment},
+};
 use provery_types::Event;
 
 /// As the deployment was before there was a rollup.

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use provery_types::Slot;
+use provery_types::{Slot, SlotKey};
 
 use super::{Book, Policy};
-use crate::facts::SlotKey;
 use crate::slots::SlotStage;
 
 /// See the module.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::compact_tests::{Chance, gist, some_block};
-use super::tests::{open, policy};
-use super::*;
+use super::{
+    compact_tests::{Chance, gist, some_block},
+    tests::{open, policy},
+    *,
+};
 use crate::testing::{ME, World, block};
 use provery_types::Event;
 

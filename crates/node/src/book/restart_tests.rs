@@ -1,11 +1,15 @@
 //! Random lives of a book, with reorgs and restarts anywhere in them.
 
 use provery_types::Event;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{RngCore, SeedableRng},
+};
 
-use super::tests::{begun, key, open, policy, stage};
-use super::*;
+use super::{
+    tests::{begun, key, open, policy, stage},
+    *,
+};
 use crate::testing::{ME, OTHER, World, block};
 
 /// Steps of one life, and lives.

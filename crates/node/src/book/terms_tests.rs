@@ -6,9 +6,14 @@ use alloy::primitives::U256;
 use provery_mechanisms::acceptance::{Bounds, Refusal};
 use provery_types::{Event, Terms, terms_hash};
 
-use super::tests::{key, open, policy};
-use super::*;
-use crate::testing::{MARKET, ME, OTHER, World, block};
+use super::{
+    tests::{key, open, policy},
+    *,
+};
+use crate::{
+    concern::Concern,
+    testing::{MARKET, ME, OTHER, World, block},
+};
 
 const BOUNDS: Bounds = Bounds {
     min_window: Some(60),

@@ -7,8 +7,10 @@ use provery_mechanisms::{mining, sealed_bid_auction};
 use provery_workloads::Workloads;
 
 use super::*;
-use crate::store::{DataDir, Identity};
-use crate::testing::{AUCTION, MARKET, ME, MINING, OTHER, World, block, deployment, terms};
+use crate::{
+    store::{DataDir, Identity},
+    testing::{AUCTION, MARKET, ME, MINING, OTHER, World, block, deployment, terms},
+};
 
 pub(super) fn open(path: &Path) -> (Book, Vec<BlockRef>) {
     let identity = Identity { chain_id: 31337, market: deployment().market(), prover: ME };

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use provery_mechanisms::slot_transfer::{self, Ground};
-use provery_mechanisms::{MechanismAction, SlotView};
+use provery_mechanisms::{
+    MechanismAction, SlotView,
+    slot_transfer::{self, Ground},
+};
+use provery_types::SlotKey;
 
 use super::{Book, Gap, Policy};
-use crate::facts::{Premise, SlotKey};
-use crate::slots::SlotStage;
+use crate::{facts::Premise, slots::SlotStage};
 
 impl Book {
     /// What those slots build on that may change hands.

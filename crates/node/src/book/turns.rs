@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use alloy::primitives::Address;
 use provery_mechanisms::{phase, upkeep};
-use provery_types::Slot;
+use provery_types::{Slot, SlotKey};
 
-use crate::facts::{Draws, SlotKey};
+use crate::facts::Draws;
 
 /// What is taken in turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

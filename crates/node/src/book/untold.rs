@@ -1,7 +1,12 @@
 //! Events that endpoints withheld, as the numbers of slots and blocks show: what to do about them.
 
-use super::{Book, Concern};
-use crate::facts::{Counted, Missing, SlotKey};
+use provery_types::SlotKey;
+
+use super::Book;
+use crate::{
+    concern::Concern,
+    facts::{Counted, Missing},
+};
 
 /// Numbers of a market that is served, of which this node was not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,9 @@
 //! What was withheld is known by the numbers of what was told, and by nothing else.
 
-use super::tests::{begun, key, open};
-use super::*;
+use super::{
+    tests::{begun, key, open},
+    *,
+};
 use crate::testing::{MARKET, ME, OTHER, World, block};
 
 const LONG: u64 = 400;

@@ -1,19 +1,24 @@
 //! A workload of a few lines goes through the book as those of the list do.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use alloy::primitives::{Address, LogData, U256};
 use provery_types::{Event, RollupRecord, Slot, statement_hash, terms_hash};
-use provery_workloads::testing::squares::{self, SAID};
-use provery_workloads::{Why, Workloads};
+use provery_workloads::{
+    Why, Workloads,
+    testing::squares::{self, SAID},
+};
 use serde_json::json;
 
-use super::tests::{key, policy};
-use super::*;
-use crate::earning::Lack;
-use crate::store::{DataDir, Identity};
-use crate::testing::{MARKET, ME, ROLLUP, World, block, deployment};
+use super::{
+    tests::{key, policy},
+    *,
+};
+use crate::{
+    earning::Lack,
+    store::{DataDir, Identity},
+    testing::{MARKET, ME, ROLLUP, World, block, deployment},
+};
 
 const LIMIT: u64 = 1_000;
 

@@ -5,8 +5,7 @@
 
 use alloy::primitives::{Address, U256};
 use provery_mechanisms::{Mechanism, registry};
-use provery_types::text::plain;
-use provery_types::{Deployment, RollupRecord, Terms};
+use provery_types::{Deployment, RollupRecord, Terms, text::plain};
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]

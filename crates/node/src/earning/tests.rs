@@ -1,5 +1,4 @@
-use alloy::primitives::B256;
-use alloy::primitives::aliases::U96;
+use alloy::primitives::{B256, aliases::U96};
 use provery_mechanisms::sealed_bid_auction;
 
 use super::*;

@@ -2,10 +2,11 @@
 
 use alloy::primitives::U256;
 use provery_mechanisms::slot_transfer::TransferOffer;
-use provery_types::{Event, LoggedEvent, SlotExt as _};
+use provery_types::{Event, LoggedEvent, SlotExt as _, SlotKey};
 
-use super::inputs::source_log;
-use super::{Commitment, Ended, Ending, Facts, MarketTerms, Pending, ProverFact, SlotFact, SlotKey};
+use super::{
+    Commitment, Ended, Ending, Facts, MarketTerms, Pending, ProverFact, SlotFact, inputs::source_log,
+};
 
 /// Epochs of which it is kept that they have a seed: the coming one, this one, and some to be on the safe side.
 const SEEDS_KEPT: usize = 4;
@@ -73,7 +74,7 @@ impl Facts {
                 let (from_version, to_version) = (*from_version, *to_version);
                 let commitment = Commitment { units, exposure, from_version, to_version };
                 self.commitments.insert((*market, *prover), commitment);
-                self.places.entry(*prover).or_default().insert(*market);
+                self.markets_of.entry(*prover).or_default().insert(*market);
                 self.settle(*market, *prover);
             }
             Event::WeightSet { market, id, weight, .. } => {

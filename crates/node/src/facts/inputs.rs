@@ -1,10 +1,10 @@
 //! The inputs of slots: what the workload of each market made of what its contracts said.
 
 use alloy::primitives::{Address, U256};
-use provery_types::{Deployment, Event, LoggedEvent, RollupRecord};
+use provery_types::{Deployment, Event, LoggedEvent, RollupRecord, SlotKey};
 use provery_workloads::{Job, Refusal, SourceLog, Statement, Tracked, Why, Workloads};
 
-use super::{Facts, SlotFact, SlotKey};
+use super::{Facts, SlotFact};
 
 /// A log that a workload may read, if an event is that.
 pub(super) fn source_log(logged: &LoggedEvent) -> Option<SourceLog<'_>> {

@@ -7,26 +7,27 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy::primitives::{Address, B256, LogData, U256};
-use provery_mechanisms::slot_transfer::TransferOffer;
-use provery_mechanisms::upkeep::{Leaf, ProverStatus};
-use provery_types::{Deployment, Event, LoggedEvent, Slot, SlotExt as _, Terms};
+use provery_mechanisms::{
+    slot_transfer::TransferOffer,
+    upkeep::{Leaf, ProverStatus},
+};
+use provery_types::{Deployment, Event, LoggedEvent, Slot, SlotExt as _, SlotKey, Terms};
 use provery_workloads::{Refusal, Tracked, Workloads};
 
-mod concern;
 mod draws;
 mod fold;
 mod inputs;
 mod obsolete;
 #[cfg(test)]
 mod proving_tests;
+mod relevance;
 #[cfg(test)]
 mod tests;
 mod told;
 
-pub use concern::trimmed;
 pub use draws::Draws;
 pub use obsolete::obsolete;
-pub use provery_types::SlotKey;
+pub use relevance::trimmed;
 pub use told::{Counted, Line, Missing};
 
 /// How a slot ended.
@@ -102,7 +103,7 @@ struct ProverFact {
     paused: bool,
     /// The last pause or resumption that is not this node's own, if that was a pause.
     held_out: Option<B256>,
-    /// Where the last pause or resumption is: block and place in it.
+    /// Where the last pause or resumption is: block and index in it.
     turned: (u64, u64),
 }
 
@@ -147,7 +148,7 @@ impl Commitment {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Facts {
-    scope: concern::Scope,
+    scope: relevance::Scope,
     terms: HashMap<B256, Terms>,
     market_terms: BTreeMap<U256, MarketTerms>,
     /// The terms that a version of a market's stands for; the last of them, where they got better.
@@ -160,7 +161,7 @@ pub struct Facts {
     own_turns: BTreeSet<B256>,
     commitments: BTreeMap<(U256, Address), Commitment>,
     /// The markets in which a prover has a commitment.
-    places: BTreeMap<Address, BTreeSet<U256>>,
+    markets_of: BTreeMap<Address, BTreeSet<U256>>,
     /// Who is in which market's draws, as follows from the rest.
     draws: BTreeMap<U256, Draws>,
     /// Who is out of a market's draws after misses there.
@@ -363,7 +364,7 @@ impl Facts {
     }
 
     fn settle_everywhere(&mut self, prover: Address) {
-        for market in self.places.get(&prover).cloned().unwrap_or_default() {
+        for market in self.markets_of.get(&prover).cloned().unwrap_or_default() {
             self.settle(market, prover);
         }
     }
@@ -410,14 +411,14 @@ impl Facts {
     /// A prover's markets, with what it has in each one's draws.
     pub fn leaves(&self, prover: Address) -> Vec<(U256, Leaf)> {
         let Some(fact) = self.provers.get(&prover) else { return Vec::new() };
-        let places = self.places.get(&prover).into_iter().flatten();
+        let markets = self.markets_of.get(&prover).into_iter().flatten();
         let leaf = |market: U256, committed: &Commitment| Leaf {
             allocation: committed.units,
             weight: self.weights.get(&(market, fact.id)).copied().unwrap_or_default(),
             suspended: self.suspended(market, prover),
             unproven: self.returns.get(&(market, prover)) == Some(&None),
         };
-        places.map(|market| (*market, leaf(*market, &self.commitment(*market, prover)))).collect()
+        markets.map(|market| (*market, leaf(*market, &self.commitment(*market, prover)))).collect()
     }
 
     /// Forget slots that were settled in `deep` (a block no reorg will reach) or before, and blocks that nothing open builds
@@ -466,19 +467,19 @@ impl Facts {
             .filter(|((market, prover), committed)| {
                 committed.units == 0 && self.is_stranger(*prover) && !self.suspended(*market, *prover)
             })
-            .map(|(place, _)| *place)
+            .map(|(key, _)| *key)
             .collect();
         for (market, prover) in gone {
             self.commitments.remove(&(market, prover));
             self.returns.remove(&(market, prover));
-            if let Some(places) = self.places.get_mut(&prover) {
-                places.remove(&market);
-                if places.is_empty() {
-                    self.places.remove(&prover);
+            if let Some(markets) = self.markets_of.get_mut(&prover) {
+                markets.remove(&market);
+                if markets.is_empty() {
+                    self.markets_of.remove(&prover);
                 }
             }
         }
-        let outside = |prover: &Address| self.is_stranger(*prover) && !self.places.contains_key(prover);
+        let outside = |prover: &Address| self.is_stranger(*prover) && !self.markets_of.contains_key(prover);
         let outsiders = self.provers.iter().filter(|(prover, _)| outside(prover));
         let (paused, others): (Vec<_>, Vec<_>) = outsiders.partition(|(_, fact)| fact.paused);
         let mut gone: Vec<Address> = others.into_iter().map(|(prover, _)| *prover).collect();

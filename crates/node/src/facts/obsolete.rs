@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use alloy::primitives::U256;
-use provery_types::{Event, LoggedEvent};
+use provery_types::{Event, LoggedEvent, SlotKey};
 use provery_workloads::SourceLog;
 
-use super::inputs::source_log;
-use super::{Facts, SlotKey};
+use super::{Facts, inputs::source_log};
 
 /// Which of `events` need not be kept: all of them up to a block that no reorg takes back, in order. `then` are the facts as of
 /// that block, pruned, since whatever was said later may be taken back; `now` has what is tracked, which forgets nothing that a

@@ -4,8 +4,10 @@ use alloy::primitives::B256;
 use provery_types::LoggedEvent;
 
 use provery_types::{Event, statement_hash};
-use provery_workloads::testing::{about, root};
-use provery_workloads::{Job, Refusal, Why};
+use provery_workloads::{
+    Job, Refusal, Why,
+    testing::{about, root},
+};
 
 use super::*;
 use crate::testing::{MARKET, ME, OTHER, World, deployment};

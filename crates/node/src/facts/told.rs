@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, U256};
-use provery_types::{BlockRef, Event, LoggedEvent};
+use provery_types::{BlockRef, Event, LoggedEvent, SlotKey};
 use provery_workloads::Numbered;
 use serde::{Deserialize, Serialize};
 
-use super::inputs::source_log;
-use super::{Facts, SlotKey};
+use super::{Facts, inputs::source_log};
 
 /// Gaps of one line that are remembered: the newest.
 const GAPS_KEPT: usize = 16;

@@ -1,82 +1,92 @@
-//! How a node ends: nothing new is taken on, what is held is finished, the prover leaves the draws, and what is ready is delivered.
+//! How the loop ends: nothing new is taken on, what is held is finished, the prover leaves the draws, and what is ready is delivered.
+//! Here since every component has a part in it.
 
 use std::time::Instant;
 
 use serde_json::json;
 use tracing::{error, info, warn};
 
-use super::upkeep::Task;
-use super::{Service, pause_reason};
-use crate::book::Unfinished;
-use crate::error::NodeError;
+use super::{
+    Service,
+    keeper_task::KeeperTask,
+    presence::{draws, pause_call},
+    tenure::WaitsFor,
+};
+use crate::{book::Unfinished, error::NodeError};
 
 impl Service {
-    /// Phase one of an end: nothing new is taken on, and what is held is finished.
-    pub(super) fn begin_drain(&mut self) {
-        self.draining = true;
-        // A pause must fit into the time that there is.
-        self.pause_by = Some(Instant::now() + self.config.drain.saturating_sub(self.config.shutdown_bound));
+    /// Take nothing more on.
+    pub(super) fn drain(&mut self) {
         let held = self.unfinished().count();
-        info!(
-            held,
-            bound_s = self.config.drain.as_secs(),
-            "node takes nothing more on and finishes what it holds"
-        );
-        self.reporter.node("draining", json!({ "held": held }));
-        self.stop_mining();
+        self.tenure.drain(held, &self.handles);
+        self.keeper.mining.stop();
     }
 
     fn unfinished(&self) -> Unfinished {
-        self.book.unfinished(&self.policy(), self.config.drain.as_secs())
+        self.book.unfinished(&self.policy(), self.handles.config.drain.as_secs())
     }
 
-    /// Whether all is finished, or the bound is reached.
-    pub(super) fn drained(&mut self, by: Instant) -> bool {
-        let left = if self.acting { self.unfinished() } else { Unfinished::default() };
-        let binding = if self.acting { self.upkeep.binding() } else { 0 };
-        let held = left.count() + binding;
-        if Instant::now() >= by {
-            warn!(held, "slots that are held are left to the next start");
-            return true;
-        }
-        if self.rereads() {
+    /// Whether this node was told to stop, and is done.
+    pub(super) fn is_over(&mut self) -> bool {
+        if !self.tenure.is_draining() {
             return false;
         }
+        let (left, binding) = match self.tenure.is_acting() {
+            true => (self.unfinished(), self.keeper.binding()),
+            false => Default::default(),
+        };
         // The pause is waited for, unless it cannot be had.
-        let hopeless = self.pause_trouble.as_ref().is_some_and(|trouble| trouble.lasting);
-        let leaving = self.upkeep.runs(&Task::Pause) || self.stays_in_draws() && !hopeless;
-        let waits_for = Some((left, binding, leaving)).filter(|_| held > 0 || leaving);
-        if waits_for != self.waits_for {
-            self.waits_for = waits_for;
-            let Unfinished { held, deliveries, bids } = left;
-            info!(held, deliveries, bids, binding, pause = leaving, "what the node waits for before it ends");
+        let hopeless = self.presence.trouble().is_some_and(|trouble| trouble.lasting);
+        let leaving = self.keeper.runs(&KeeperTask::Pause) || self.stays_in_draws() && !hopeless;
+        let is_retold = self.intake.is_retold(&self.book);
+        self.tenure.is_over(WaitsFor { left, binding, leaving }, is_retold)
+    }
+
+    fn stays_in_draws(&self) -> bool {
+        draws::stays_in_draws(&self.handles, &self.book, self.tenure.drawn)
+    }
+
+    /// Another node acts: leave everything to it, and only follow.
+    pub(super) fn step_down(&mut self) -> Result<(), NodeError> {
+        if !self.tenure.step_down(&self.handles) {
+            return Ok(());
         }
-        waits_for.is_none()
+        self.proofs.abandon();
+        self.keeper.abandon();
+        self.account.abandon();
+        self.presence.abandon();
+        self.deliveries.abandon();
+        self.tasks.abandon();
+        let moved = self.book.restart()?;
+        self.follow_up(moved);
+        Ok(())
     }
 
     /// Deliver what is ready, within the bound, and stop.
     pub(super) async fn wind_down(mut self) -> Result<(), NodeError> {
         info!("node is stopping");
-        self.workers.abandon_all();
-        self.stop_mining();
-        self.start_deliveries(self.chain_clock.now())?;
-        let deadline = Instant::now() + self.config.shutdown_bound;
-        if !self.caught_up() {
-            let (chain, prover) = (self.chain.clone(), self.config.prover);
+        self.proofs.abandon();
+        self.keeper.mining.stop();
+        let policy = self.policy();
+        self.start_deliveries(&policy)?;
+        let bound = self.handles.config.shutdown_bound;
+        let deadline = Instant::now() + bound;
+        if !self.intake.caught_up(&self.book) {
             // The rest of the bound is for the pause.
-            let answered =
-                pause_reason::ask_whether_drawn(&chain, prover, self.config.shutdown_bound / 2).await;
-            self.drawn = Some(pause_reason::is_drawn(answered, self.known_drawn()));
+            let answered = draws::ask_whether_drawn(&self.handles.chain, self.handles.me(), bound / 2).await;
+            let known = draws::known_drawn(&self.handles, &self.book);
+            self.tenure.drawn = Some(draws::is_drawn(answered, known));
         }
-        if self.stays_in_draws() && !self.turn().coming.unwrap_or(false) && self.upkeep.may(&Task::Pause) {
-            self.send_pause();
+        let turn = draws::turn(&self.handles, &self.book);
+        if self.stays_in_draws() && !turn.coming.unwrap_or(false) && self.keeper.may(&KeeperTask::Pause) {
+            self.send(KeeperTask::Pause, pause_call(&self.handles, &turn), &policy);
         }
-        while !self.sends.is_empty() {
-            match tokio::time::timeout_at(deadline.into(), self.sends.join_next()).await {
-                Ok(Some(sent)) => self.sent(sent)?,
+        while self.tasks.count() > 0 {
+            match tokio::time::timeout_at(deadline.into(), self.tasks.next()).await {
+                Ok(Some(done)) => self.done(done)?,
                 Ok(None) => break,
                 Err(_) => {
-                    warn!(sends = self.sends.len(), "sends under way are left to the next start");
+                    warn!(sends = self.tasks.count(), "sends under way are left to the next start");
                     break;
                 }
             }
@@ -85,12 +95,11 @@ impl Service {
             info!("node stopped");
             return Ok(());
         }
-        let prover = self.config.prover;
-        let why = self
-            .pause_trouble
-            .map_or_else(|| "no pause was mined in time".to_owned(), |trouble| trouble.message);
+        let prover = self.handles.me();
+        let trouble = self.presence.trouble().map(|trouble| trouble.message.clone());
+        let why = trouble.unwrap_or_else(|| "no pause was mined in time".to_owned());
         error!(code = "left_in_draws", %prover, why, "the node stopped and its prover is still in the draws");
-        self.reporter.node("warning", json!({ "code": "left_in_draws", "message": why }));
+        self.handles.reporter.node("warning", json!({ "code": "left_in_draws", "message": why }));
         Err(NodeError::LeftInDraws { prover, why })
     }
 }

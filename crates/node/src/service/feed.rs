@@ -1,8 +1,6 @@
 //! The follower as a task of its own, so that nothing the loop does interrupts a request half-way.
 
-use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{future::Future, sync::Arc, time::Duration};
 
 use provery_rpc::{Chain, ChainError, Follower, FollowerConfig, Health, Update};
 use provery_types::BlockRef;

@@ -1,17 +1,18 @@
 //! A deployment file that grows while the node runs: a rollup that was created is served without a restart.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use provery_rpc::{Chain, ChainError, load_deployment};
 use provery_types::Deployment;
 use provery_workloads::{Registered, Workloads};
-use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tracing::{debug, info, warn};
 
-/// How often the file is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the file is read.
+const READ_EVERY: Duration = Duration::from_secs(1);
 
 /// Watch the file, and tell of what the deployment has more of. Ends when nobody listens.
 pub(super) async fn watch(
@@ -21,12 +22,12 @@ pub(super) async fn watch(
     workloads: Workloads,
     tell: mpsc::Sender<Chain>,
 ) {
-    let mut look = tokio::time::interval(LOOK_EVERY);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tick = tokio::time::interval(READ_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // As last read, whatever came of it.
     let mut seen: Option<Deployment> = None;
     while !tell.is_closed() {
-        look.tick().await;
+        tick.tick().await;
         let Some(file) = read(&path).await else { continue };
         if seen.as_ref() == Some(&file) {
             continue;
@@ -41,7 +42,7 @@ pub(super) async fn watch(
                 seen = Some(file);
                 continue;
             }
-            // Looked at again in a moment.
+            // Read again in a moment.
             Err(error) if error.is_transient() => {
                 debug!(%error, "the new rollups' circuits cannot be read yet");
                 continue;
@@ -62,7 +63,7 @@ pub(super) async fn watch(
                     return;
                 }
             }
-            // Looked at again in a moment.
+            // Read again in a moment.
             Err(error) if error.is_transient() => debug!(%error, "the new deployment cannot be checked yet"),
             Err(error) => {
                 seen = Some(file);

@@ -1,9 +1,11 @@
 //! A node from its start to its end: tasks, and what is begun anew when the disk fails.
 
-use std::error::Error;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{
+    error::Error,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use alloy::signers::local::PrivateKeySigner;
 use provery_rpc::{Chain, new_heads};
@@ -14,24 +16,34 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::commitments;
-use super::earning;
-use super::feed::{Feed, Start};
-use super::grown;
-use super::observe::{self, Watch};
-use super::upkeep::Upkeep;
-use super::{Service, Wiring};
-use crate::book::Book;
-use crate::config::NodeConfig;
-use crate::error::NodeError;
-use crate::observe::Observer;
-use crate::proof_pool::Workers;
-use crate::report::Reporter;
-use crate::stop::Stop;
-use crate::store::{DataDir, Identity, PendingTable, Store, StoreError};
-use crate::supervisor::{Supervisor, SupervisorError, TaskError};
-use provery_worker::lease::{self, Role};
-use provery_worker::{NatsConfig, ProofRunner};
+use super::{
+    Service,
+    briefing::{
+        Briefing,
+        deposits::{self, Deposits},
+    },
+    feed::{Feed, Start},
+    grown,
+    handles::Handles,
+    intake::Intake,
+    proofs::Proofs,
+    serve,
+};
+use crate::{
+    book::Book,
+    config::NodeConfig,
+    error::NodeError,
+    monitor::{AddressFile, Monitor, Server},
+    proof_pool::Workers,
+    report::Reporter,
+    stop::Stop,
+    store::{DataDir, Identity, PendingTable, Store, StoreError},
+    supervisor::{Supervisor, SupervisorError, TaskError},
+};
+use provery_worker::{
+    NatsConfig, ProofRunner,
+    lease::{self, Role},
+};
 
 /// What the loop's own end may take on top of the bound for a last delivery.
 const GRACE: Duration = Duration::from_secs(2);
@@ -58,7 +70,7 @@ pub struct Parts {
 
 /// What is seen from outside, and where.
 struct Page {
-    observer: Observer,
+    monitor: Monitor,
     at: Option<SocketAddr>,
 }
 
@@ -72,12 +84,12 @@ pub async fn run(config: NodeConfig, parts: Parts, stop: Stop) -> Result<(), Nod
     } else {
         Reporter::silent(config.prover)
     });
-    let observer = Observer::new();
-    let server = observe::bind(&config)?;
-    let shown = Page { observer: observer.clone(), at: server.as_ref().map(|server| server.address()) };
+    let monitor = Monitor::new();
+    let server = config.http.map(Server::bind).transpose()?;
+    let shown = Page { monitor: monitor.clone(), at: server.as_ref().map(|server| server.address()) };
     let page = async {
         match server {
-            Some(server) => server.run(observer.clone(), CancellationToken::new()).await,
+            Some(server) => server.run(monitor.clone(), CancellationToken::new()).await,
             None => std::future::pending().await,
         }
     };
@@ -115,7 +127,7 @@ async fn begin_anew(
         if !again {
             return result;
         }
-        page.observer.failure(error.code());
+        page.monitor.failure(error.code());
         warn!(error = %error, pause_s = pause.as_secs(), "the disk or the chain failed, so the node rests and begins anew");
         tokio::select! {
             // It did not get to pause its prover.
@@ -147,7 +159,7 @@ async fn supervise(
     }
     let directory = DataDir::open(&config.data_dir)?;
     // Given up when this ends, whatever ends it.
-    let _place = observe::place(config, page.at)?;
+    let _address = address_file(config, page.at)?;
     let identity =
         Identity { chain_id: deployment.chain_id, market: deployment.market(), prover: config.prover };
     let store = Arc::new(Store::open(directory, &identity)?);
@@ -162,7 +174,7 @@ async fn supervise(
     *begun = true;
     let params = chain.registry_params().await?;
     let pool = chain.is_pool(config.prover).await?;
-    commitments::serve(chain, &sender, config.prover).await?;
+    serve::serve(chain, &sender, config.prover).await?;
     let resumed = book.work().filter(|(_, record)| record.work.stage.engaged()).count();
     info!(prover = %config.prover, data_dir = %config.data_dir.display(), resumed, "node started");
     let at = book.head().map(|head| head.number);
@@ -205,32 +217,40 @@ async fn supervise(
         let (sender, token, roles) = (sender.clone(), token.clone(), roles.clone());
         async move { keep(sender, roles, token).await.map_err(TaskError::from) }
     });
-    let (deposits, seen_deposits) = watch::channel(earning::Deposits::default());
+    let (to_deposits, seen_deposits) = watch::channel(Deposits::default());
     supervisor.spawn("deposits", {
         let (chain, key, token) = (chain.clone(), signer.address(), token.clone());
         async move {
-            earning::watch_deposits(chain, key, deposits, token).await;
+            deposits::watch_deposits(chain, key, to_deposits, token).await;
             Ok(())
         }
     });
     let (workers, results) = Workers::new(parts.runner.clone(), config.workers, reporter.clone());
-    let wiring = Wiring {
+    let handles = Handles {
+        config: config.clone(),
+        chain: chain.clone(),
+        params,
         sender,
-        book,
-        feed,
-        workers,
-        upkeep: Upkeep::new(&params),
         reporter: reporter.clone(),
-        watch: Watch::new(page.observer.clone()),
+        monitor: page.monitor.clone(),
         roles,
-        deposits: seen_deposits,
-        pool,
-        served: served.clone(),
     };
-    let service = Service::new(config, parts, wiring);
+    let proofs = Proofs::new(workers, parts.circuits.clone(), config.first_estimate);
+    let intake = Intake::new(feed, served.clone());
+    let service = Service::new(handles, book, intake, proofs, Briefing::new(seen_deposits, pool));
     let stop = Stop { drain: stop.drain.clone(), now: token };
     supervisor.spawn("service", async move { service.run(results, stop).await.map_err(TaskError::from) });
     supervisor.run().await.map_err(NodeError::from)
+}
+
+/// Write down where the server is, in the data directory that this node holds.
+fn address_file(config: &NodeConfig, at: Option<SocketAddr>) -> Result<Option<AddressFile>, NodeError> {
+    AddressFile::clear(&config.data_dir);
+    let write = |address| {
+        AddressFile::write(&config.data_dir, address)
+            .map_err(|source| StoreError::Directory { path: config.data_dir.clone(), source }.into())
+    };
+    at.map(write).transpose()
 }
 
 /// The task that competes for the lease, if this node is one of several.

@@ -1,211 +1,135 @@
-//! The loop: chain updates, finished proofs and finished sends come in; proofs and transactions go out. Everything that
-//! is decided is decided by [`crate::book`]; everything that is done is done here.
+//! The loop: what comes in changes the book, the book's facts are decided about, and what follows is sent. What is decided is
+//! decided by [`crate::book`] and by components that each own a part of the state; the loop alone puts it into effect.
+//!
+//! ```text
+//!  comes in                      is for            and then
+//!  ----------------------------  ----------------  ---------------------------------------------------------
+//!  blocks, reorganisations       intake, book  --+
+//!  a proof of a worker's         proofs, book  --+-> slots that moved are followed up:
+//!  a proof that was sent         deliveries, book+     proofs      stops the proof of what is over
+//!  another transaction           keeper                deliveries  waits for no event of it any more
+//!  a seed, a solved puzzle       keeper::mining        chronicle   tells how it ended
+//!  record, balance and fees      account
+//!  whose a pause is              presence
+//!
+//!  then, if the chain is read up to its head and this node is the one that acts:                    goes out
+//!  ------------------------------------------------------------------------------------------  --------------
+//!  presence    is the prover to be in the draws? is anything taken on?                         -> outbox
+//!  book        is each slot to be proven, waited for, ignored?
+//!  budgets     what may each transaction under way cost by now?                                -> outbox
+//!  proofs      which slot next?                                                                -> worker
+//!  deliveries  which proofs are to be sent?                                                    -> outbox
+//!  keeper      what do mechanisms call for? what is worth mining? what upkeep is due?          -> outbox
+//!
+//!  and always:
+//!  briefing    what is the operator told?                                            -> monitor, log, reports
+//!  tenure      was this node told to stop, and is all finished?                                -> the end
+//! ```
+//!
+//! Components take what they read as arguments (`handles`, `context`, the book) and return what is to be done (`effects`):
+//! slots that moved, which is on disk by then, and futures whose results are of the component's own kind. `tasks` runs these and
+//! tells the results apart. A component uses only those further down in this list:
+//!
+//! | | owns |
+//! |---|---|
+//! | `lifecycle` | nothing: starts all tasks, and begins anew when the disk fails |
+//! | `ending` | nothing: the loop's last turns |
+//! | `briefing` | what was said to the operator |
+//! | `keeper` | transactions apart from proofs: under way, at rest; what is mined for |
+//! | `deliveries` | proofs that were sent and that no event has confirmed |
+//! | `proofs` | workers, and the proofs of slots that were taken back |
+//! | `budgets` | nothing: what each transaction is worth |
+//! | `presence` | breaker, overload, whose a pause is |
+//! | `chronicle` | what was told of slots, and their timings |
+//! | `account` | balance, fees and the prover's record as last read |
+//! | `intake` | the feed, chain time, blocks that are read again |
+//! | `tenure` | whether this node acts, and its end |
 
-mod actions;
-mod alarms;
+pub(crate) mod account;
+mod briefing;
 mod budgets;
-mod chain_clock;
-mod commitments;
-mod earning;
+mod chronicle;
+mod context;
+mod deliveries;
+mod effects;
 mod ending;
+mod estimate;
 pub mod fee_budget;
 mod feed;
-mod funds;
 mod grown;
-mod health;
-mod lifecycle;
-pub(crate) mod margin;
-mod observe;
-mod pause_reason;
+mod handles;
+mod intake;
+mod keeper;
+mod keeper_task;
+pub mod lifecycle;
+mod presence;
 mod proofs;
-mod report;
-mod rereads;
-mod returns;
-mod rounds;
-mod said;
-mod seeds;
-mod sends;
-mod slot_timings;
-mod upkeep;
-mod whose;
+mod serve;
+mod tasks;
+mod tenure;
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Instant;
-
-use provery_mechanisms::{Decision, Reason};
-use provery_rpc::{Chain, Update};
-use provery_txmgr::Sender;
+use provery_rpc::{Call, Chain, Update};
 use provery_types::{BlockRef, LoggedEvent};
-use serde_json::json;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
-use tracing::{debug, error, info, warn};
+use tokio::{sync::mpsc, task::JoinError, time::MissedTickBehavior};
+use tracing::debug;
 
-use crate::book::{Book, Concern, Moved, Policy, Unfinished, unix_millis};
-use crate::config::{NodeConfig, Tunables};
-use crate::earning::Shortfall;
-use crate::error::NodeError;
-use crate::facts::SlotKey;
-use crate::proof_pool::{Finished, Workers};
-use crate::report::Reporter;
-use crate::slots::{Action, Input, SlotStage};
-use crate::stop::Stop;
-use provery_worker::lease::Role;
+use crate::{
+    book::{Book, Moved, Policy},
+    error::NodeError,
+    proof_pool::Finished,
+    stop::Stop,
+};
 
-pub use lifecycle::{Parts, run};
+use account::Account;
+use briefing::{Briefing, Scene};
+use chronicle::Chronicle;
+use context::Context;
+use deliveries::Deliveries;
+use effects::Effects;
+use feed::Fed;
+use handles::Handles;
+use intake::Intake;
+use keeper::Keeper;
+use keeper_task::KeeperTask;
+use presence::{Presence, reason::PauseReason};
+use proofs::Proofs;
+use tasks::{Done, Tasks};
+use tenure::Tenure;
 
-use actions::Mine;
-use chain_clock::ChainClock;
-use earning::Deposits;
-use feed::{Fed, Feed};
-use funds::Funds;
-use health::Health;
-use margin::Margin;
-use observe::Watch;
-use pause_reason::{PauseReason, PauseTrouble};
-use rereads::Rereads;
-use returns::Returns;
-use rounds::Rounds;
-use said::Said;
-use sends::Sent;
-use slot_timings::SlotTimings;
-use upkeep::Upkeep;
-use whose::Whose;
-
+/// See the module.
 struct Service {
-    config: NodeConfig,
-    chain: Chain,
-    /// The same, for whatever outlives this service.
-    served: watch::Sender<Chain>,
-    sender: Sender,
-    circuits: Vec<String>,
+    handles: Handles,
     book: Book,
-    feed: Feed,
-    workers: Workers,
-    chain_clock: ChainClock,
-    upkeep: Upkeep,
-    reporter: Arc<Reporter>,
-    sends: JoinSet<Sent>,
-    /// Proofs that were mined, or refused because the slot had ended, and the block by which an event must have said so.
-    unconfirmed: HashMap<SlotKey, u64>,
-    reasons: HashMap<SlotKey, Reason>,
-    said: Said,
-    /// Blocks of which events are missing.
-    rereads: Rereads,
-    /// What comes again with blocks that were taken back.
-    returns: Returns,
-    /// Reorganisations that the follower has told of.
-    reorgs: u64,
-    health: Health,
-    funds: Funds,
-    /// Whether slots pay for the gas of their proofs.
-    margin: Margin,
-    /// The mining puzzle that is being worked on.
-    mine: Option<Mine>,
-    rounds: Rounds,
-    /// Where the time goes, of slots that are not over.
-    slot_timings: HashMap<SlotKey, SlotTimings>,
-    /// Why nothing is taken on, as last said.
-    pause_reason: Option<PauseReason>,
-    overloaded: bool,
-    /// What the operator should know, as last said.
-    concerns: Vec<Concern>,
-    /// Why nothing will be earned, as last said.
-    shortfalls: Vec<Shortfall>,
-    deposits: watch::Receiver<Deposits>,
-    /// Whether the prover is a delegation pool.
-    pool: bool,
-    draining: bool,
-    /// When a pause because of stopping no longer waits for bids.
-    pause_by: Option<Instant>,
-    /// What a node that is about to end waits for, as last said: what is not finished, what may bind it to more, a pause.
-    waits_for: Option<(Unfinished, usize, bool)>,
-    /// Whether the prover is in draws, as was asked at the end: before all was read that events tell of it.
-    drawn: Option<bool>,
-    /// Bids whose bond is lost soon unless this is sent.
-    late_bids: Vec<(SlotKey, &'static str)>,
-    /// Why the last pause that was tried could not be had.
-    pause_trouble: Option<PauseTrouble>,
-    /// Looks for whose a pause is that this node knows nothing of.
-    whose: Whose,
-    watch: Watch,
-    /// Whether this node is the one that acts, if it is one of several.
-    roles: watch::Receiver<Role>,
-    acting: bool,
-}
-
-/// What a service is made of, apart from its settings.
-struct Wiring {
-    sender: Sender,
-    book: Book,
-    feed: Feed,
-    workers: Workers,
-    upkeep: Upkeep,
-    reporter: Arc<Reporter>,
-    watch: Watch,
-    roles: watch::Receiver<Role>,
-    deposits: watch::Receiver<Deposits>,
-    pool: bool,
-    served: watch::Sender<Chain>,
+    tasks: Tasks,
+    intake: Intake,
+    tenure: Tenure,
+    account: Account,
+    chronicle: Chronicle,
+    presence: Presence,
+    proofs: Proofs,
+    deliveries: Deliveries,
+    keeper: Keeper,
+    briefing: Briefing,
 }
 
 impl Service {
-    fn new(config: &NodeConfig, parts: &Parts, wiring: Wiring) -> Self {
-        let Wiring { sender, book, feed, workers, upkeep, reporter, watch, roles, deposits, pool, served } =
-            wiring;
-        let chain = served.borrow().clone();
+    fn new(handles: Handles, book: Book, intake: Intake, proofs: Proofs, briefing: Briefing) -> Self {
+        let account = Account::new(handles.config.low_balance_proofs);
+        let (tasks, tenure, chronicle, presence, deliveries, keeper) = Default::default();
         Self {
-            config: config.clone(),
-            chain,
-            served,
-            sender,
-            circuits: parts.circuits.clone(),
+            handles,
             book,
-            feed,
-            workers,
-            chain_clock: ChainClock::new(config.first_estimate),
-            upkeep,
-            reporter,
-            sends: JoinSet::new(),
-            unconfirmed: HashMap::new(),
-            reasons: HashMap::new(),
-            said: Said::default(),
-            rereads: Rereads::default(),
-            returns: Returns::default(),
-            reorgs: 0,
-            health: Health::default(),
-            funds: Funds::new(config.low_balance_proofs),
-            margin: Margin::default(),
-            mine: None,
-            rounds: Rounds::default(),
-            slot_timings: HashMap::new(),
-            pause_reason: None,
-            overloaded: false,
-            concerns: Vec::new(),
-            shortfalls: Vec::new(),
-            deposits,
-            pool,
-            draining: false,
-            pause_by: None,
-            waits_for: None,
-            drawn: None,
-            whose: Whose::default(),
-            late_bids: Vec::new(),
-            pause_trouble: None,
-            watch,
-            roles,
-            acting: false,
+            tasks,
+            intake,
+            tenure,
+            account,
+            chronicle,
+            presence,
+            proofs,
+            deliveries,
+            keeper,
+            briefing,
         }
-    }
-
-    fn role(&self) -> Role {
-        *self.roles.borrow()
-    }
-
-    fn tunables(&self) -> Tunables {
-        self.config.tuned()
     }
 
     async fn run(
@@ -213,42 +137,50 @@ impl Service {
         mut results: mpsc::UnboundedReceiver<Finished>,
         stop: Stop,
     ) -> Result<(), NodeError> {
-        let mut tick = tokio::time::interval(self.config.poll);
+        let mut tick = tokio::time::interval(self.handles.config.poll);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut drained_by: Option<Instant> = None;
         loop {
             tokio::select! {
                 biased;
                 () = stop.now.cancelled() => break,
-                () = stop.drain.cancelled(), if !self.draining => {
-                    self.begin_drain();
-                    drained_by = Some(Instant::now() + self.config.drain);
-                }
+                () = stop.drain.cancelled(), if !self.tenure.is_draining() => self.drain(),
                 Some(finished) = results.recv() => self.finished(finished)?,
-                Some(sent) = self.sends.join_next() => self.sent(sent)?,
+                Some(done) = self.tasks.next() => self.done(done)?,
                 // The follower is gone only if the node is going down.
-                Some(fed) = self.feed.updates.recv() => match fed {
-                    Fed::Update(update, floor, stored) => {
-                        self.update(update, floor)?;
-                        let _ = stored.send(());
-                    }
-                    Fed::Deployment(chain, adopted) => {
-                        let from = self.book.adopt(chain.deployment().clone())?;
-                        self.chain = chain.clone();
-                        self.served.send_replace(chain);
-                        let _ = adopted.send(from);
-                    }
-                    Fed::Reread(after, is_read) => self.reread_answered(after, is_read),
-                },
+                Some(fed) = self.intake.feed.updates.recv() => self.fed(fed)?,
                 _ = tick.tick() => {}
             }
             self.act()?;
-            self.observe();
-            if drained_by.is_some_and(|by| self.drained(by)) {
+            self.brief();
+            if self.is_over() {
                 break;
             }
         }
         self.wind_down().await
+    }
+}
+
+/// What comes in.
+impl Service {
+    fn fed(&mut self, fed: Fed) -> Result<(), NodeError> {
+        match fed {
+            Fed::Update(update, floor, stored) => {
+                self.update(update, floor)?;
+                let _ = stored.send(());
+            }
+            Fed::Deployment(chain, adopted) => {
+                let from = self.book.adopt(chain.deployment().clone())?;
+                self.grow(chain);
+                let _ = adopted.send(from);
+            }
+            Fed::Reread(after, is_read) => self.intake.reread_answered(after, is_read),
+        }
+        Ok(())
+    }
+
+    fn grow(&mut self, chain: Chain) {
+        self.handles.chain = chain.clone();
+        self.intake.grew(chain);
     }
 
     fn update(&mut self, update: Update, floor: u64) -> Result<(), NodeError> {
@@ -259,28 +191,9 @@ impl Service {
                 debug!(next, events = events.len(), "events of before a rollup was known");
                 self.book.past(&events, next)?
             }
-            Update::Reorg { to } => {
-                let head = self.book.head().map_or(to.number, |head| head.number);
-                let reorgs = self.feed.health.borrow().reorgs;
-                let is_same_chain = std::mem::replace(&mut self.reorgs, reorgs) == reorgs;
-                self.rereads.taken_back(head, is_same_chain, Instant::now());
-                self.returns.taken_back();
-                if !is_same_chain {
-                    warn!(to = to.number, "reorg: blocks were taken back");
-                    self.watch.reorg(head.saturating_sub(to.number));
-                }
-                let mut moved = self.book.reorg(to)?;
-                self.keep_proofs(&mut moved, head);
-                // Slots that it took back may never return.
-                self.slot_timings.retain(|key, _| self.book.record(*key).is_some());
-                self.reasons.retain(|key, _| self.book.record(*key).is_some());
-                self.said.forget(|key| self.book.record(key).is_none());
-                moved
-            }
+            Update::Reorg { to } => self.take_back(to)?,
         };
-        for step in moved {
-            self.follow_up(&step);
-        }
+        self.follow_up(moved);
         Ok(())
     }
 
@@ -294,176 +207,229 @@ impl Service {
             debug!(block = block.number, events = events().count(), "block");
         }
         let moved = self.book.blocks(blocks, floor)?;
-        events().for_each(|logged| self.report_resolved(logged));
+        events().for_each(|logged| self.chronicle.resolved(logged, &self.handles, &self.book));
         Ok(moved)
     }
 
-    /// Whether the facts are recent enough to act on.
-    fn caught_up(&self) -> bool {
-        if self.rereads() {
-            return false;
+    fn take_back(&mut self, to: BlockRef) -> Result<Vec<Moved>, NodeError> {
+        let head = self.book.head().map_or(to.number, |head| head.number);
+        if let Some(depth) = self.intake.taken_back(to, head) {
+            self.handles.monitor.reorg(depth);
         }
-        let head = self.feed.health.borrow().head;
-        match (self.book.head(), head) {
-            (Some(at), Some(head)) => at.number + 2 >= head.number,
-            _ => false,
-        }
+        self.chronicle.taken_back();
+        let mut moved = self.book.reorg(to)?;
+        self.proofs.keep(&mut moved, &self.book, head);
+        self.chronicle.forget_gone(&self.book);
+        Ok(moved)
     }
 
-    /// Time is that of the last block taken in, which hangs from all before it: a head alone may be made up. What was decided
-    /// by a later time is decided anew.
-    fn mind_time(&mut self) -> Result<(), NodeError> {
-        let Some(head) = self.book.head() else { return Ok(()) };
-        if !self.chain_clock.block(&head, self.chain.rpc().is_development()) {
-            return Ok(());
-        }
-        warn!(block = head.number, now = self.chain_clock.now(), "the chain's time went back");
-        for step in self.book.time_went_back()? {
-            self.follow_up(&step);
-        }
+    fn finished(&mut self, finished: Finished) -> Result<(), NodeError> {
+        let Self { handles, book, chronicle, presence, .. } = self;
+        let now = self.intake.now();
+        let breaker = &mut presence.breaker;
+        let moved = self.proofs.finished(finished, now, handles, book, chronicle, breaker)?;
+        self.follow_up(moved);
         Ok(())
     }
 
+    fn done(&mut self, done: Result<Done, JoinError>) -> Result<(), NodeError> {
+        let Self { handles, book, account, chronicle, presence, .. } = self;
+        let now = self.intake.now();
+        match done {
+            Ok(Done::Delivery(sent)) => {
+                if let Some(gas) = sent.gas_used() {
+                    account.funds.proof_mined(gas);
+                }
+                let breaker = &mut presence.breaker;
+                let moved = self.deliveries.sent(sent, now, handles, book, chronicle, breaker)?;
+                self.follow_up(moved);
+            }
+            Ok(Done::KeeperTask(returned)) => {
+                presence.returned(&returned);
+                self.keeper.returned(returned, handles, account);
+            }
+            Ok(Done::Account(reading)) => {
+                account.know(reading, handles, || budgets::best_pay(handles, book));
+            }
+            Ok(Done::Mining(found)) => self.keeper.mining.found(found),
+            Ok(Done::Whose(answer)) => {
+                if let Some(own) = presence.told_whose(answer, handles) {
+                    book.own_turn(own)?;
+                }
+            }
+            Err(join) if join.is_cancelled() => {}
+            Err(panic) => {
+                handles.trouble(None, "send_panicked", &panic.to_string(), true);
+                // Whose it was is not known.
+                let moved = self.deliveries.retry_all(book, now)?;
+                self.follow_up(moved);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is decided, and goes out.
+impl Service {
     fn act(&mut self) -> Result<(), NodeError> {
         // Nor is it earlier because blocks that have not changed are told again.
-        if self.rereads() {
+        if self.intake.is_retold(&self.book) {
             return Ok(());
         }
-        self.mind_time()?;
-        if !self.caught_up() {
+        if self.intake.time_went_back(&self.book, self.handles.chain.rpc().is_development()) {
+            let moved = self.book.time_went_back()?;
+            self.follow_up(moved);
+        }
+        if !self.intake.caught_up(&self.book) {
             return Ok(());
         }
-        self.mind_untold();
-        self.look();
-        self.look_whose_pause();
-        if !self.role().may_act() {
+        self.intake.mind_untold(&mut self.book, self.handles.params.max_window);
+        self.ask();
+        if !self.handles.role().may_act() {
             return self.step_down();
         }
-        self.acting = true;
-        if self.config.upkeep {
-            self.mind_pause_reason();
+        self.tenure.act();
+        if self.handles.config.upkeep {
+            self.mind_presence();
         }
         let policy = self.policy();
-        for (step, decision) in self.book.decide(&policy)? {
-            let key = step.key;
-            let reason = decision.reason();
-            if self.said.is_news(key, step.after, reason.name()) {
-                self.say_decision(key, step.after, reason);
-            }
-            if let Decision::Prove { reason } = decision
-                && step.after.engaged()
-            {
-                self.reasons.insert(key, reason);
-                self.slot_timings.entry(key).or_insert_with(|| SlotTimings::begin(unix_millis())).decided();
-            }
-            self.follow_up(&step);
+        self.decide(&policy)?;
+        let moved = self.proofs.mind_returns(&mut self.book)?;
+        self.follow_up(moved);
+        let moved = self.deliveries.retry_unconfirmed(&mut self.book, policy.now)?;
+        self.follow_up(moved);
+        budgets::renew(self.context(&policy), self.keeper.under_way(), self.pause_reason());
+        self.start_proofs(&policy)?;
+        self.start_deliveries(&policy)?;
+        self.start_keeper_tasks(&policy);
+        Ok(())
+    }
+
+    /// Have read what events do not tell, now and then.
+    fn ask(&mut self) {
+        let Self { handles, book, account, presence, tasks, .. } = self;
+        tasks.spawn(account.read(handles, || budgets::best_pay(handles, book)));
+        tasks.spawn(presence.ask_whose(handles, book));
+    }
+
+    /// Send a pause or a resumption if one is due.
+    fn mind_presence(&mut self) {
+        let policy = self.policy();
+        let Self { handles, book, account, presence, tenure, .. } = self;
+        let context = Context { handles, book, account, policy: &policy };
+        if let Some((task, call)) = presence.mind(context, tenure, self.keeper.binding())
+            && self.keeper.may(&task)
+        {
+            self.send(task, call, &policy);
         }
-        self.mind_returns()?;
-        self.retry_unconfirmed(policy.now)?;
-        self.renew_budgets(&policy);
-        self.start_proofs()?;
-        self.start_deliveries(policy.now)?;
-        self.start_actions(&policy);
-        self.start_mining(&policy);
-        if self.config.upkeep {
-            self.start_upkeep(policy.now);
+    }
+
+    fn decide(&mut self, policy: &Policy) -> Result<(), NodeError> {
+        for (step, decision) in self.book.decide(policy)? {
+            self.chronicle.decided(&step, decision, &mut self.book);
+            self.follow_up([step]);
         }
         Ok(())
     }
 
-    fn say_decision(&mut self, key: SlotKey, stage: SlotStage, reason: Reason) {
-        let (stage, reason) = (stage.name(), reason.name());
-        match self.book.at_hand(key).err().filter(|_| stage == SlotStage::Ignored.name()) {
-            Some(gap) => {
-                warn!(market = %key.market, slot = key.id, stage, reason, gap = %gap, "what proves the slot is not at hand")
-            }
-            None => info!(market = %key.market, slot = key.id, stage, reason, "decided"),
-        }
-    }
-
-    /// Another node acts: leave everything to it, and only follow.
-    fn step_down(&mut self) -> Result<(), NodeError> {
-        if !std::mem::take(&mut self.acting) {
-            return Ok(());
-        }
-        warn!("another node acts from now on");
-        self.reporter.node("standby", json!({}));
-        self.workers.abandon_all();
-        self.returns.clear_proofs();
-        self.stop_mining();
-        self.rounds = Rounds::default();
-        self.sends.abort_all();
-        self.upkeep.abandoned();
-        self.whose = Whose::default();
-        self.unconfirmed.clear();
-        for step in self.book.restart()? {
-            self.follow_up(&step);
-        }
+    fn start_proofs(&mut self, policy: &Policy) -> Result<(), NodeError> {
+        let Self { handles, book, chronicle, .. } = self;
+        let moved = self.proofs.start(handles, book, policy, chronicle)?;
+        self.follow_up(moved);
         Ok(())
     }
 
-    fn policy(&self) -> Policy {
-        let tunables = self.tunables();
-        Policy {
-            now: self.chain_clock.now(),
-            estimated_proving_seconds: self.chain_clock.estimate_seconds(),
-            rescue: tunables.rescue,
-            minimum_reward: tunables.minimum_reward,
-            workers: self.config.workers.max(1) as u64,
-            stake_unit: self.upkeep.stake_unit(),
-            taking: !self.draining
-                && self.pause_reason().is_none()
-                && self.health.taking(self.book.failing()),
-            offer_transfers: tunables.offer_transfers,
-            accept_transfers: tunables.accept_transfers,
-            key: self.sender.address(),
-            secret: self.config.secret,
+    fn start_deliveries(&mut self, policy: &Policy) -> Result<(), NodeError> {
+        let Self { handles, book, account, chronicle, .. } = self;
+        let Effects { moved, tasks } = self.deliveries.start(handles, book, policy, account, chronicle)?;
+        self.follow_up(moved);
+        self.tasks.spawn(tasks);
+        Ok(())
+    }
+
+    fn start_keeper_tasks(&mut self, policy: &Policy) {
+        let Self { handles, book, account, keeper, presence, tasks, .. } = self;
+        tasks.spawn(keeper.start_actions(handles, book, account, policy));
+        let mining = keeper.mining.work(handles, book, policy);
+        tasks.spawn(mining.tasks);
+        let context = Context { handles, book, account, policy };
+        if let Some((key, ticket)) = mining.ticket {
+            tasks.spawn(keeper.act(key, ticket, context));
         }
+        if handles.config.upkeep {
+            tasks.spawn(keeper.start_upkeep(handles, book, account, policy, presence.said()));
+        }
+    }
+
+    fn send(&mut self, task: KeeperTask, call: Call, policy: &Policy) {
+        let reason = self.pause_reason();
+        let Self { handles, book, account, .. } = self;
+        let context = Context { handles, book, account, policy };
+        self.tasks.spawn([self.keeper.send(task, call, context, reason)]);
+    }
+
+    /// The loop is alive; now and then, say what is so.
+    fn brief(&mut self) {
+        self.handles.monitor.tick();
+        if !self.briefing.is_due() {
+            return;
+        }
+        let policy = self.policy();
+        let accept = self.handles.tunables().accept;
+        let (is_prover, stake_unit) = (self.handles.is_prover(), self.handles.params.stake_unit);
+        let is_retold = self.intake.is_retold(&self.book);
+        let of_book = (!is_retold).then(|| self.book.concerns(&accept, &policy, is_prover, stake_unit));
+        let pause_reason = self.pause_reason();
+        let is_caught_up = self.intake.caught_up(&self.book);
+        let Self { handles, book, intake, proofs, keeper, account, presence, tenure, briefing, .. } = self;
+        let scene = Scene {
+            handles,
+            book,
+            policy: &policy,
+            intake,
+            proofs,
+            keeper,
+            account,
+            presence,
+            tenure,
+            pause_reason,
+            is_caught_up,
+        };
+        briefing.publish(&scene, of_book);
     }
 
     /// Effects and reports of work that moved.
-    fn follow_up(&mut self, step: &Moved) {
-        if step.actions.contains(&Action::CancelProof) {
-            self.workers.cancel(step.key);
-        }
-        if step.after.ended() || step.after == SlotStage::Seen {
-            self.unconfirmed.remove(&step.key);
-        }
-        if step.after.ended() {
-            self.said.over(step.key);
-        }
-        if step.before.is_none() {
-            self.slot_timings.insert(step.key, SlotTimings::begin(unix_millis()));
-        }
-        self.report(step);
-        if step.after.ended() || step.after == SlotStage::Ignored {
-            self.reasons.remove(&step.key);
-            // The event often comes before the receipt.
-            if self.slot_timings.get(&step.key).is_some_and(|timings| !timings.under_way()) {
-                self.slot_timings.remove(&step.key);
-            }
+    fn follow_up(&mut self, moved: impl IntoIterator<Item = Moved>) {
+        for step in moved {
+            self.proofs.moved(&step);
+            self.deliveries.moved(&step);
+            self.chronicle.moved(&step, &self.handles, &self.book);
         }
     }
 
-    fn input(&mut self, key: SlotKey, input: &Input) -> Result<(), NodeError> {
-        if let Some(step) = self.book.input(key, input)? {
-            self.follow_up(&step);
-        }
-        Ok(())
+    fn context<'a>(&'a self, policy: &'a Policy) -> Context<'a> {
+        Context { handles: &self.handles, book: &self.book, account: &self.account, policy }
     }
 
-    /// Say that something is wrong.
-    fn trouble(&self, key: Option<SlotKey>, code: &'static str, message: &str, retried: bool) {
-        let fields = json!({ "code": code, "message": message, "retried": retried });
-        match key {
-            Some(key) => {
-                error!(market = %key.market, slot = key.id, code, message, retried, "slot is in trouble");
-                self.reporter.slot("error", key, None, fields);
-            }
-            None => {
-                error!(code, message, retried, "node is in trouble");
-                self.reporter.node("error", fields);
-            }
+    fn pause_reason(&self) -> Option<PauseReason> {
+        self.presence.reason(&self.handles, &self.account, &self.tenure)
+    }
+
+    fn policy(&self) -> Policy {
+        let Self { handles, book, account, tenure, .. } = self;
+        let tunables = handles.tunables();
+        Policy {
+            now: self.intake.now(),
+            estimated_proving_seconds: self.proofs.estimate_seconds(),
+            rescue: tunables.rescue,
+            minimum_reward: tunables.minimum_reward,
+            workers: handles.config.workers.max(1) as u64,
+            stake_unit: handles.params.stake_unit,
+            taking: self.presence.taking(handles, book, account, tenure),
+            offer_transfers: tunables.offer_transfers,
+            accept_transfers: tunables.accept_transfers,
+            key: handles.sender.address(),
+            secret: handles.config.secret,
         }
     }
 }

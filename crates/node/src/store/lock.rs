@@ -1,14 +1,16 @@
 //! One process per data directory.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{Read as _, Seek as _, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::StoreError;
 
-const LOOKS: u32 = 3;
-const LOOK: Duration = Duration::from_millis(20);
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A data directory that this process alone may use. The lock goes with the value, and with the process however it ends.
 #[derive(Debug)]
@@ -31,11 +33,11 @@ impl DataDir {
             .map_err(io)?;
         let mut locked = lock.try_lock();
         // Whoever looks whether a node runs holds the lock for a moment.
-        for _ in 0..LOOKS {
+        for _ in 0..TRIES {
             if !matches!(locked, Err(TryLockError::WouldBlock)) {
                 break;
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(PAUSE);
             locked = lock.try_lock();
         }
         match locked {

@@ -26,18 +26,18 @@ mod tests;
 use std::path::Path;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
-use provery_types::{BlockRef, LoggedEvent, Slot};
+use provery_types::{BlockRef, LoggedEvent, Slot, SlotKey};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, WriteTransaction};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use error::StoreError;
 pub use lock::DataDir;
 pub use pending::PendingTable;
 
-use crate::book::Past;
-use crate::facts::{Counted, Line, SlotKey};
-use crate::slots::Work;
+use crate::{
+    facts::{Counted, Line},
+    slots::Work,
+};
 use crash::{CrashPoint, point};
 
 /// Raised with every change of what is stored. A file of another version is refused: those before knew one workload only.
@@ -50,14 +50,14 @@ pub const SPARSE_BLOCKS: u64 = 32;
 /// written; reads are few, and the system has the pages as well.
 const CACHE_BYTES: usize = 1 << 20;
 
-type Place = ([u8; 32], u64);
+type RowKey = ([u8; 32], u64);
 
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
 const EVENTS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("events");
 const SNAPSHOTS: TableDefinition<[u8; 20], &[u8]> = TableDefinition::new("snapshots");
-const WORK: TableDefinition<Place, &[u8]> = TableDefinition::new("work");
-const PROOFS: TableDefinition<Place, &[u8]> = TableDefinition::new("proofs");
+const WORK: TableDefinition<RowKey, &[u8]> = TableDefinition::new("work");
+const PROOFS: TableDefinition<RowKey, &[u8]> = TableDefinition::new("proofs");
 /// In `meta`: the hashes of what was signed to pause or resume the prover, the last of them.
 const OWN_TURNS: &str = "own_turns";
 /// How many of these are kept: more than are ever signed for a pause in a row.
@@ -95,6 +95,16 @@ pub struct StoredProof {
     pub made_at: u64,
     pub public_inputs: Vec<U256>,
     pub proof: Bytes,
+}
+
+/// What is known of a market's past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    pub market: U256,
+    /// The rollup that posts in it: one that comes later has a past of its own.
+    pub rollup: Option<Address>,
+    /// The block from which on it is still to be read; nothing if all of it is known.
+    pub next: Option<u64>,
 }
 
 /// Changes that belong to one transaction.
@@ -219,8 +229,8 @@ impl Store {
             loaded.snapshots.push((Address::from(rollup.value()), snapshot.value().to_vec()));
         }
         for row in transaction.open_table(WORK)?.iter()? {
-            let (place, record) = row?;
-            loaded.work.push((key_at(place.value()), decode(record.value())?));
+            let (key, record) = row?;
+            loaded.work.push((key_at(key.value()), decode(record.value())?));
         }
         loaded.own_turns = self.own_turns()?;
         loaded.told = self.told()?;
@@ -308,7 +318,7 @@ impl Store {
         changes: &Changes,
     ) -> Result<(), StoreError> {
         self.write(&changes.points(point::PROOF), |transaction| {
-            transaction.open_table(PROOFS)?.insert(place(key), encode(proof)?.as_slice())?;
+            transaction.open_table(PROOFS)?.insert(row_key(key), encode(proof)?.as_slice())?;
             apply(transaction, changes)
         })
     }
@@ -316,7 +326,7 @@ impl Store {
     /// The stored proof of a slot.
     pub fn proof(&self, key: SlotKey) -> Result<Option<StoredProof>, StoreError> {
         let transaction = self.database.begin_read()?;
-        let row = transaction.open_table(PROOFS)?.get(place(key))?;
+        let row = transaction.open_table(PROOFS)?.get(row_key(key))?;
         row.map(|row| decode(row.value())).transpose()
     }
 
@@ -346,14 +356,13 @@ impl Store {
             let mut proofs = transaction.open_table(PROOFS)?;
             let mut unowned = Vec::new();
             for row in proofs.iter()? {
-                let (place, proof) = row?;
-                if work.get(place.value())?.is_none() && decode::<StoredProof>(proof.value())?.made_at <= deep
-                {
-                    unowned.push(place.value());
+                let (key, proof) = row?;
+                if work.get(key.value())?.is_none() && decode::<StoredProof>(proof.value())?.made_at <= deep {
+                    unowned.push(key.value());
                 }
             }
-            for place in unowned {
-                proofs.remove(place)?;
+            for key in unowned {
+                proofs.remove(key)?;
             }
             Ok(())
         })
@@ -378,13 +387,13 @@ fn apply(transaction: &WriteTransaction, changes: &Changes) -> Result<(), StoreE
     let mut work = transaction.open_table(WORK)?;
     let mut proofs = transaction.open_table(PROOFS)?;
     for (key, record) in &changes.work {
-        work.insert(place(*key), encode(record)?.as_slice())?;
+        work.insert(row_key(*key), encode(record)?.as_slice())?;
     }
     for key in &changes.forget {
-        work.remove(place(*key))?;
+        work.remove(row_key(*key))?;
     }
     for key in &changes.drop_proofs {
-        proofs.remove(place(*key))?;
+        proofs.remove(row_key(*key))?;
     }
     Ok(())
 }
@@ -393,11 +402,11 @@ fn get<T: DeserializeOwned>(meta: &Table<'_, &str, &[u8]>, name: &str) -> Result
     meta.get(name)?.map(|value| decode(value.value())).transpose()
 }
 
-fn place(key: SlotKey) -> Place {
+fn row_key(key: SlotKey) -> RowKey {
     (key.market.to_be_bytes(), key.id)
 }
 
-fn key_at((market, id): Place) -> SlotKey {
+fn key_at((market, id): RowKey) -> SlotKey {
     SlotKey { market: U256::from_be_bytes(market), id }
 }
 

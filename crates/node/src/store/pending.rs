@@ -1,7 +1,6 @@
 //! The sender's journal, in the node's own file.
 
-use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use alloy::primitives::{Address, B256};
 use provery_txmgr::{DayOutlay, Journal, JournalError, Outlay, PendingTransaction};
@@ -9,8 +8,7 @@ use redb::{
     ReadTransaction, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError, WriteTransaction,
 };
 
-use super::crash::point;
-use super::{META, OWN_TURNS, OWN_TURNS_KEPT, Store, StoreError, decode, encode, get};
+use super::{META, OWN_TURNS, OWN_TURNS_KEPT, Store, StoreError, crash::point, decode, encode, get};
 use crate::pause::{PAUSE, RESUME};
 
 pub(super) const PENDING: TableDefinition<([u8; 20], u64), &[u8]> = TableDefinition::new("pending");
@@ -62,10 +60,10 @@ impl Store {
     }
 
     fn put_pending(&self, pending: &PendingTransaction) -> Result<(), StoreError> {
-        let place = (pending.account.into_array(), pending.nonce);
+        let row = (pending.account.into_array(), pending.nonce);
         let before = {
             let transaction = self.database.begin_read()?;
-            let row = transaction.open_table(PENDING)?.get(place)?;
+            let row = transaction.open_table(PENDING)?.get(row)?;
             row.map(|row| decode::<PendingTransaction>(row.value())).transpose()?
         };
         let point = match before {
@@ -81,7 +79,7 @@ impl Store {
         };
         let points: Vec<String> = [Some(point), turn].into_iter().flatten().map(str::to_owned).collect();
         self.write(&points, |transaction| {
-            transaction.open_table(PENDING)?.insert(place, encode(pending)?.as_slice())?;
+            transaction.open_table(PENDING)?.insert(row, encode(pending)?.as_slice())?;
             if matches!(pending.kind.as_str(), PAUSE | RESUME) {
                 note_turns(transaction, pending.signed.iter().map(|signed| signed.hash))?;
             }
@@ -133,8 +131,8 @@ pub(super) fn read_outlays(
         Err(error) => return Err(error.into()),
     };
     let rows = table.range(range(account))?.map(|row| {
-        let (place, outlay) = row?;
-        Ok(DayOutlay { day: place.value().1, outlay: decode(outlay.value())? })
+        let (day, outlay) = row?;
+        Ok(DayOutlay { day: day.value().1, outlay: decode(outlay.value())? })
     });
     rows.collect()
 }
@@ -171,8 +169,10 @@ mod tests {
     use alloy::primitives::{Bytes, U256};
     use provery_txmgr::{Signed, Spent};
 
-    use super::super::{DataDir, Identity, snapshot};
-    use super::*;
+    use super::{
+        super::{DataDir, Identity, snapshot},
+        *,
+    };
 
     #[test]
     fn whose_pause_it_is_is_on_disk_before_it_is_sent_and_outlives_its_intent() {

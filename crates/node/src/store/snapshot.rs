@@ -3,19 +3,22 @@
 //! The file is read into memory and opened there, so that a repair after a kill is made in the copy, and a node that starts
 //! meanwhile finds its file free.
 
-use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
-use std::io;
-use std::path::Path;
+use std::{
+    collections::HashMap,
+    fs::{self, File, TryLockError},
+    io,
+    path::Path,
+};
 
 use alloy::primitives::B256;
 use provery_txmgr::{DayOutlay, PendingTransaction};
-use provery_types::{BlockRef, Event, LoggedEvent};
-use redb::backends::InMemoryBackend;
-use redb::{Builder, ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageBackend as _};
+use provery_types::{BlockRef, Event, LoggedEvent, SlotKey};
+use redb::{
+    Builder, ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageBackend as _,
+    backends::InMemoryBackend,
+};
 
 use super::{BLOCKS, EVENTS, Identity, META, SCHEMA, StoreError, WORK, WorkRecord, decode, key_at, pending};
-use crate::facts::SlotKey;
 
 /// What the file says.
 #[derive(Clone, Debug)]
@@ -78,8 +81,8 @@ pub fn read(dir: &Path) -> Result<Snapshot, StoreError> {
     };
     let mut work = Vec::new();
     for row in transaction.open_table(WORK)?.iter()? {
-        let (place, record) = row?;
-        work.push((key_at(place.value()), decode(record.value())?));
+        let (row_key, record) = row?;
+        work.push((key_at(row_key.value()), decode(record.value())?));
     }
     Ok(Snapshot {
         identity,
@@ -115,8 +118,10 @@ fn read_pending(transaction: &ReadTransaction) -> Result<Vec<PendingTransaction>
 mod tests {
     use alloy::primitives::{Address, U256};
 
-    use super::super::{Changes, DataDir, Store};
-    use super::*;
+    use super::{
+        super::{Changes, DataDir, Store},
+        *,
+    };
 
     fn identity() -> Identity {
         Identity { chain_id: 1, market: Address::repeat_byte(1), prover: Address::repeat_byte(2) }

@@ -41,15 +41,13 @@ use crate::{
 };
 pub(crate) use batch::batched;
 pub(crate) use health::Because;
+use health::State;
 pub(crate) use judge::Verdict;
+use limit::Limit;
+use refusal::About;
 pub(crate) use refusal::is_about_the_call;
 pub(crate) use wire::redact;
-use {
-    health::State,
-    limit::Limit,
-    refusal::About,
-    wire::{Fault, Wire},
-};
+use wire::{Fault, Wire};
 
 /// Blocks below the head from which on endpoints must agree.
 pub(crate) const DEEP: u64 = 3;

@@ -4,7 +4,10 @@
 use std::time::{Duration, SystemTime};
 
 use alloy::rpc::json_rpc::{Id, RequestPacket, Response, ResponsePacket, ResponsePayload};
-use reqwest::{StatusCode, Url, header, header::HeaderMap};
+use reqwest::{
+    StatusCode, Url,
+    header::{self, HeaderMap},
+};
 
 use super::health;
 use crate::{ChainError, cause::root_cause};

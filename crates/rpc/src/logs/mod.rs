@@ -243,8 +243,10 @@ fn mark(log: &Log) -> B256 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy::primitives::{B256, Bytes, Log as Inner};
-    use alloy::sol_types::SolEvent as _;
+    use alloy::{
+        primitives::{B256, Bytes, Log as Inner},
+        sol_types::SolEvent as _,
+    };
     use provery_bindings::ProverRegistry;
 
     const US: Address = Address::repeat_byte(1);

@@ -10,8 +10,7 @@ use alloy::{
 use provery_bindings::{Circuit, DevelopmentToken, IBondEscrow, Position, ProofMarket, Prover};
 use provery_types::{Slot, SlotState, Terms, terms_hash};
 
-use super::history::each_range;
-use super::read::read;
+use super::{history::each_range, read::read};
 use crate::{Chain, ChainError, logs::RANGE};
 
 /// Before each time that terms are looked for.

@@ -1,16 +1,18 @@
 //! One connection to NATS, and the names of everything there.
 
-use std::fmt::Display;
-use std::future::Future;
-use std::time::Duration;
+use std::{fmt::Display, future::Future, time::Duration};
 
 use alloy::primitives::{B256, hex};
-use async_nats::jetstream::object_store::{self, ObjectStore};
-use async_nats::jetstream::stream::{self, DirectGetErrorKind, DiscardPolicy, RetentionPolicy, Stream};
-use async_nats::jetstream::{self, consumer, message::PublishMessage};
-use async_nats::{Client, ConnectOptions, Event, ServerAddr};
-use tokio::io::AsyncReadExt;
-use tokio::time::timeout;
+use async_nats::{
+    Client, ConnectOptions, Event, ServerAddr,
+    jetstream::{
+        self, consumer,
+        message::PublishMessage,
+        object_store::{self, ObjectStore},
+        stream::{self, DirectGetErrorKind, DiscardPolicy, RetentionPolicy, Stream},
+    },
+};
+use tokio::{io::AsyncReadExt, time::timeout};
 use tracing::{info, warn};
 
 use super::{ACK_WAIT, ANSWER, KEPT, MOST_ATTEMPTS, NatsConfig, NatsError, TRANSFER, Ticket, Verdict};

@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::{B256, hex};
 use provery_proving::keys::{self, Manifest};
-use tokio::fs;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::{
+    fs,
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 use tracing::info;
 
-use super::bus::{Bus, Places};
-use super::{ANSWER, NatsConfig, NatsError, TRANSFER};
+use super::{
+    ANSWER, NatsConfig, NatsError, TRANSFER,
+    bus::{Bus, Places},
+};
 use crate::stdio::keys_under;
 
 const MANIFEST: &str = "manifest.json";

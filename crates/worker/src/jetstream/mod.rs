@@ -25,9 +25,7 @@ mod keys;
 mod runner;
 mod serve;
 
-use std::fmt;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{fmt, path::PathBuf, time::Duration};
 
 use alloy::primitives::{B256, hex, keccak256};
 use provery_proving::KeyError;

@@ -1,25 +1,28 @@
 //! The node's side: asks for proofs, waits, checks what comes back.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use alloy::primitives::B256;
 use async_nats::jetstream::message::PublishMessage;
-use futures::StreamExt;
-use futures::future::BoxFuture;
+use futures::{StreamExt, future::BoxFuture};
 use provery_proving::{Phase, ProofOutput, ProofVerifier};
 use provery_workloads::Workloads;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::bus::{Bus, Places};
-use super::{NatsConfig, NatsError, News, Ticket, Verdict, job_id, keys as pushed};
-use crate::in_process::no_keys;
-use crate::{Job, JobWatch, Outcome, ProofRunner};
+use super::{
+    NatsConfig, NatsError, News, Ticket, Verdict,
+    bus::{Bus, Places},
+    job_id, keys as pushed,
+};
+use crate::{Job, JobWatch, Outcome, ProofRunner, in_process::no_keys};
 
 /// How long NATS may be away before a job counts as failed. It can then be asked for again.
 const PATIENCE: Duration = Duration::from_secs(30);

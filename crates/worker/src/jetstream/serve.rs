@@ -1,23 +1,29 @@
 //! A worker's side: takes jobs from NATS, proves them in processes of its own, leaves the results.
 
-use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use alloy::primitives::{B256, hex};
-use async_nats::jetstream::consumer::PullConsumer;
-use async_nats::jetstream::{AckKind, Message};
+use async_nats::jetstream::{AckKind, Message, consumer::PullConsumer};
 use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::bus::{Bus, Places};
-use super::{ACK_WAIT, ANSWER, MOST_ATTEMPTS, NatsConfig, NatsError, News, Ticket, Verdict, job_id, keys};
+use super::{
+    ACK_WAIT, ANSWER, MOST_ATTEMPTS, NatsConfig, NatsError, News, Ticket, Verdict,
+    bus::{Bus, Places},
+    job_id, keys,
+};
 use crate::{Attempt, JobWatch, Processes};
 
 /// How long one request for a job waits for one.

@@ -12,8 +12,10 @@ use alloy::{
 use eyre::{Report, Result};
 use provery_rpc::{Rpc, reason};
 
-use super::past::{self, Past};
-use super::unanswered::unanswered;
+use super::{
+    past::{self, Past},
+    unanswered::unanswered,
+};
 use crate::error::{Code, fail};
 
 /// What one transaction may ask for where EIP-7825 holds, but for what state costs under EIP-8037.

@@ -335,8 +335,7 @@ pub async fn randomness(session: &Session, found: &mut Findings) {
 mod tests {
     use provery_rpc::ChainError;
 
-    use super::super::Level;
-    use super::*;
+    use super::{super::Level, *};
 
     fn answer(name: &str, chain: u64, number: u64, timestamp: u64) -> Answer {
         let head = BlockRef { number, timestamp, ..BlockRef::default() };

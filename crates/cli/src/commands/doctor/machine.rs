@@ -172,8 +172,7 @@ fn speed(name: &str, seconds: Option<u64>, window: u64, next: &str, found: &mut 
 
 #[cfg(test)]
 mod tests {
-    use super::super::Level;
-    use super::*;
+    use super::{super::Level, *};
 
     fn levels(look: impl FnOnce(&mut Findings)) -> Vec<Level> {
         let mut found = Findings::default();

@@ -12,7 +12,11 @@ use provery_node::{
 };
 use provery_types::Terms;
 
-use super::{Findings, machine, machine::Measured, served::Served};
+use super::{
+    Findings,
+    machine::{self, Measured},
+    served::Served,
+};
 use crate::{
     amount,
     commands::{node::run, prove},
@@ -284,8 +288,7 @@ fn fees(name: &str, cost: U256, budget: U256, found: &mut Findings) {
 mod tests {
     use alloy::primitives::aliases::U96;
 
-    use super::super::Level;
-    use super::*;
+    use super::{super::Level, *};
 
     #[test]
     fn every_reason_for_earning_nothing_is_in_the_way_with_what_to_type() {

@@ -9,7 +9,7 @@ use clap::Args;
 use eyre::Result;
 use provery_node::{
     config::shown_url,
-    observe::{Status, disk, read_place},
+    monitor::{Status, disk, read_address_file},
     store::snapshot,
 };
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ pub async fn run(context: &Context, args: StatusArgs) -> Result<()> {
 
 /// The status of the node in a directory, and whether it runs.
 pub async fn look(dir: &Path) -> Result<(Status, bool)> {
-    if let Some((address, pid)) = read_place(dir) {
+    if let Some((address, pid)) = read_address_file(dir) {
         // A node that was killed leaves the address behind, and another may have it now.
         if let Ok(status) = ask(&format!("http://{address}")).await
             && status.node.pid == pid
@@ -87,7 +87,7 @@ pub async fn look(dir: &Path) -> Result<(Status, bool)> {
 
 /// A node runs, and cannot be asked.
 fn silent(dir: &Path, holder: &str) -> eyre::Report {
-    let message = match read_place(dir) {
+    let message = match read_address_file(dir) {
         Some((address, _)) => format!(
             "the node in {} runs (pid {holder}), but its status page at {address} does not answer; look at its log",
             dir.display()
