@@ -67,7 +67,7 @@ pub mod epoch_seeds {
 /// Each contract has a module of its own, since `sol!` puts types that contracts share next to the contract.
 macro_rules! contract {
     ($module:ident, $name:ident, $json:literal) => {
-        #[allow(clippy::too_many_arguments, missing_debug_implementations)]
+        #[allow(clippy::too_many_arguments, missing_debug_implementations, unreachable_pub)]
         pub mod $module {
             alloy::sol!(
                 #[sol(rpc, abi, all_derives)]

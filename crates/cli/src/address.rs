@@ -3,7 +3,7 @@
 use alloy::primitives::Address;
 
 /// An address that is somebody's. Where letters are of both cases they are its checksum (EIP-55), and must be right.
-pub fn parse(text: &str) -> Result<Address, String> {
+pub(crate) fn parse(text: &str) -> Result<Address, String> {
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     let Some(digits) = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit())) else {
         return Err(match text.contains('.') {

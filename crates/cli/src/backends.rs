@@ -13,14 +13,14 @@ use crate::{
 };
 
 /// The backend for a rollup's circuit; its keys must be those that the chain knows.
-pub fn load(rollup: &RollupRecord, dir: &Path) -> Result<Arc<dyn ProofBackend>> {
+pub(crate) fn load(rollup: &RollupRecord, dir: &Path) -> Result<Arc<dyn ProofBackend>> {
     let workloads = Workloads::default();
     workloads.knows(rollup)?;
     Ok(workloads.prover(&rollup.circuit, dir, Some(&rollup.key_hash.0))?)
 }
 
 /// Whether a rollup's market may be staked on: the circuit that the chain has registered is what this program proves.
-pub async fn vet(session: &Session, rollup: &RollupRecord) -> Result<Result<(), Refusal>> {
+pub(crate) async fn vet(session: &Session, rollup: &RollupRecord) -> Result<Result<(), Refusal>> {
     let workloads = Workloads::default();
     if let Err(refusal) = workloads.knows(rollup) {
         return Ok(Err(refusal));
@@ -35,7 +35,7 @@ pub async fn vet(session: &Session, rollup: &RollupRecord) -> Result<Result<(), 
 }
 
 /// The circuit that is called so on the command line.
-pub fn circuit(name: &str) -> Result<Arc<dyn Circuit>> {
+pub(crate) fn circuit(name: &str) -> Result<Arc<dyn Circuit>> {
     Workloads::default().circuit(name).ok_or_else(|| {
         fail(
             Code::Usage,

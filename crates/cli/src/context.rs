@@ -10,14 +10,14 @@ use crate::{
 
 /// The settings and where results go.
 #[derive(Debug)]
-pub struct Context {
+pub(crate) struct Context {
     pub settings: Settings,
     pub out: Output,
 }
 
 impl Context {
     /// Where two keys are named, which of them signs.
-    pub fn say_which_key(&self) {
+    pub(crate) fn say_which_key(&self) {
         if let (true, Key::Keystore { path, .. }) = (self.settings.passed_over, &self.settings.key) {
             self.out.warn(&format!(
                 "the keystore {} signs, not {ENV_PRIVATE_KEY}, which is set, too",
@@ -27,12 +27,12 @@ impl Context {
     }
 
     /// The chain and its deployment, to read.
-    pub async fn reader(&self) -> Result<Session> {
+    pub(crate) async fn reader(&self) -> Result<Session> {
         Session::open(&self.settings, false).await
     }
 
     /// The chain and its deployment, with the key that signs.
-    pub async fn signer(&self) -> Result<Session> {
+    pub(crate) async fn signer(&self) -> Result<Session> {
         self.say_which_key();
         Session::open(&self.settings, true).await
     }

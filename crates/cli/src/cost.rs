@@ -12,10 +12,10 @@ const DECIMALS: u8 = 18;
 
 /// A number that is not negative, in units of 10⁻¹⁸. Never a float.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Decimal(U256);
+pub(crate) struct Decimal(U256);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DecimalError(String);
+pub(crate) struct DecimalError(String);
 
 impl fmt::Display for DecimalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,7 +39,7 @@ impl FromStr for Decimal {
 
 impl Decimal {
     /// So many whole units of an asset, in its base units, rounded up.
-    pub fn base(self, asset: &Currency) -> U256 {
+    pub(crate) fn base(self, asset: &Currency) -> U256 {
         let product = U512::from(self.0) * U512::from(asset.whole());
         let base = product.div_ceil(U512::from(U256::from(10).pow(U256::from(DECIMALS))));
         U256::checked_from_limbs_slice(base.as_limbs()).unwrap_or(U256::MAX)
@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for Decimal {
 
 /// Electricity while a proof is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Energy {
+pub(crate) struct Energy {
     /// What the machine draws while it proves, in watts.
     pub watts: Decimal,
     /// Price of a kilowatt-hour, in whole units of the asset.
@@ -81,7 +81,7 @@ pub struct Energy {
 
 /// The transaction that delivers a proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gas {
+pub(crate) struct Gas {
     /// Gas of the transaction.
     pub used: u64,
     /// Price of a unit of gas, in 10⁻⁹ native coins (gwei).
@@ -92,7 +92,7 @@ pub struct Gas {
 
 /// What a prover pays for. What is not given costs nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Prices {
+pub(crate) struct Prices {
     pub energy: Option<Energy>,
     /// What the machine costs an hour whatever it does (rent, or depreciation), in whole units of the asset.
     pub hardware: Option<Decimal>,
@@ -102,7 +102,7 @@ pub struct Prices {
 /// The cost of a slot in whole units of the asset, whatever its decimals, each part rounded up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Cost {
+pub(crate) struct Cost {
     pub energy: Decimal,
     pub hardware: Decimal,
     pub gas: Decimal,
@@ -111,12 +111,12 @@ pub struct Cost {
 
 impl Prices {
     /// Whether there is any price at all.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
     /// What a slot costs whose proof takes `millis` milliseconds; `None` if it does not fit 256 bits.
-    pub fn cost(&self, millis: u64) -> Option<Cost> {
+    pub(crate) fn cost(&self, millis: u64) -> Option<Cost> {
         const MILLIS_AN_HOUR: u64 = 3_600_000;
         // The products of what is measured in 10⁻¹⁸ units are divided by 10¹⁸ for every factor but the price.
         let energy = self.energy.map_or(Some(U256::ZERO), |energy| {

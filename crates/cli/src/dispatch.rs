@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Run what was asked for.
-pub async fn run(cli: Cli, out: Output) -> Result<()> {
+pub(crate) async fn run(cli: Cli, out: Output) -> Result<()> {
     // What is told about the commands themselves needs no settings.
     match &cli.command {
         Command::Completions(args) => return manual::completions(args, Cli::command()),

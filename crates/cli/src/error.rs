@@ -6,7 +6,7 @@ use eyre::Report;
 
 /// Stable names of failures, as `--json` prints them. A code never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
+pub(crate) enum Code {
     Usage,
     Config,
     Io,
@@ -82,7 +82,7 @@ pub enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: &'static [Self] = &[
+    pub(crate) const ALL: &'static [Self] = &[
         Self::Usage,
         Self::Config,
         Self::Io,
@@ -156,7 +156,7 @@ impl Code {
         Self::Internal,
     ];
 
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Usage => "usage",
             Self::Config => "config",
@@ -235,17 +235,17 @@ impl Code {
 
 /// A failure as the user sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     pub code: Code,
     pub message: String,
 }
 
 impl Failure {
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 
-    pub fn to_json(&self) -> serde_json::Value {
+    pub(crate) fn to_json(&self) -> serde_json::Value {
         serde_json::json!({ "error": { "code": self.code.as_str(), "message": self.message } })
     }
 }
@@ -260,7 +260,7 @@ impl std::error::Error for Failure {}
 
 /// It did not go well, and the result says so: nothing is left to be said but the exit code.
 #[derive(Debug)]
-pub struct Told;
+pub(crate) struct Told;
 
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -271,6 +271,6 @@ impl fmt::Display for Told {
 impl std::error::Error for Told {}
 
 /// `fail(Code::X, "…")` as the error of any command.
-pub fn fail(code: Code, message: impl Into<String>) -> Report {
+pub(crate) fn fail(code: Code, message: impl Into<String>) -> Report {
     Report::new(Failure::new(code, message))
 }

@@ -11,11 +11,11 @@ use provery_types::Deployment;
 
 use crate::error::{Code, fail};
 
-pub fn default_deployment(chain_id: u64) -> PathBuf {
+pub(crate) fn default_deployment(chain_id: u64) -> PathBuf {
     PathBuf::from(format!("deployments/{chain_id}.json"))
 }
 
-pub fn read_deployment(path: &Path) -> Result<Deployment> {
+pub(crate) fn read_deployment(path: &Path) -> Result<Deployment> {
     let text = fs::read_to_string(path).map_err(|error| {
         if error.kind() == std::io::ErrorKind::NotFound {
             let path = path.display();
@@ -31,12 +31,15 @@ pub fn read_deployment(path: &Path) -> Result<Deployment> {
         .map_err(|error| fail(Code::DeploymentInvalid, format!("{}: {error}", path.display())))
 }
 
-pub fn write_deployment(path: &Path, deployment: &Deployment) -> Result<()> {
+pub(crate) fn write_deployment(path: &Path, deployment: &Deployment) -> Result<()> {
     write(path, deployment.to_json().as_bytes())
 }
 
 /// Change a deployment file that others may be changing, too: read, changed and written by one program at a time.
-pub fn update_deployment(path: &Path, change: impl FnOnce(&mut Deployment) -> Result<()>) -> Result<()> {
+pub(crate) fn update_deployment(
+    path: &Path,
+    change: impl FnOnce(&mut Deployment) -> Result<()>,
+) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".lock");
     let io = |error: std::io::Error| {
@@ -51,7 +54,7 @@ pub fn update_deployment(path: &Path, change: impl FnOnce(&mut Deployment) -> Re
 }
 
 /// Fails before money is spent on something that then cannot be written down.
-pub fn check_writable(path: &Path) -> Result<()> {
+pub(crate) fn check_writable(path: &Path) -> Result<()> {
     if path.exists() && !path.is_file() {
         return Err(fail(
             Code::Io,
@@ -68,7 +71,7 @@ pub fn check_writable(path: &Path) -> Result<()> {
 }
 
 /// Beside its place, flushed, renamed, and the folder flushed: whoever goes on after a power cut finds it.
-pub fn write(path: &Path, content: &[u8]) -> Result<()> {
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
     let folder = folder_of(path)?;
     let io = |error: std::io::Error| fail(Code::Io, format!("{} cannot be written: {error}", path.display()));
     let mut file =
@@ -81,7 +84,7 @@ pub fn write(path: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// What was made, renamed or removed beside a path is so after a power cut, too.
-pub fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Elsewhere a folder cannot be opened.
     if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
@@ -96,7 +99,7 @@ fn folder_of(path: &Path) -> Result<PathBuf> {
 }
 
 /// A folder with all above it, each there after a power cut, too.
-pub fn make_folder(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> std::io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use clap::Args;
 /// Every setting is a flag, else an environment variable, else a line in the configuration file.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
-pub struct Global {
+pub(crate) struct Global {
     /// The chain's JSON-RPC endpoint; more than one, or several with commas, stand in for each other [env: PROVERY_RPC_URL]
     /// [default: http://127.0.0.1:8545]
     #[arg(long, global = true, value_name = "URL", value_delimiter = ',')]

@@ -4,7 +4,7 @@ use std::sync::Once;
 
 /// From here on the process leaves no core dump, and only root may trace it or read its memory and environment. Children do
 /// not inherit the second, and have no key. What the system refuses is not done: a warning says so.
-pub fn harden() {
+pub(crate) fn harden() {
     static HARDENED: Once = Once::new();
     HARDENED.call_once(|| {
         if !no_core_dumps() {

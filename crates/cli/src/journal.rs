@@ -26,7 +26,7 @@ const LOCK: &str = "lock";
 
 /// What a command is to do, as far as a later run of it must agree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Such as `deploy`.
     pub command: String,
     /// Whose key signs.
@@ -58,7 +58,7 @@ impl Plan {
 
 /// The journal of one command, this process's alone.
 #[derive(Debug)]
-pub struct CommandJournal {
+pub(crate) struct CommandJournal {
     folder: PathBuf,
     /// Pending transactions that an earlier run left.
     pub found: usize,
@@ -69,7 +69,7 @@ pub struct CommandJournal {
 }
 
 /// Where the journal of a command about a deployment file is.
-pub fn path_of(deployment: &Path, what: &str) -> PathBuf {
+pub(crate) fn path_of(deployment: &Path, what: &str) -> PathBuf {
     let mut name = deployment.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{what}.unfinished"));
     deployment.with_file_name(name)
@@ -77,7 +77,7 @@ pub fn path_of(deployment: &Path, what: &str) -> PathBuf {
 
 impl CommandJournal {
     /// Begin a journal, or go on with the one that an earlier run left.
-    pub fn open(folder: &Path, plan: &Plan) -> Result<Self> {
+    pub(crate) fn open(folder: &Path, plan: &Plan) -> Result<Self> {
         let io = |error: std::io::Error| {
             fail(Code::Io, format!("the journal {} cannot be used: {error}", folder.display()))
         };
@@ -111,12 +111,12 @@ impl CommandJournal {
         Ok(Self { folder: folder.to_path_buf(), found, ended: false, _lock: lock })
     }
 
-    pub fn pending(&self) -> Arc<dyn Journal> {
+    pub(crate) fn pending(&self) -> Arc<dyn Journal> {
         Arc::new(Folder(self.folder.clone()))
     }
 
     /// Everything is done and written down elsewhere.
-    pub fn done(mut self) -> Result<()> {
+    pub(crate) fn done(mut self) -> Result<()> {
         self.ended = true;
         discard(&self.folder).map_err(|error| {
             fail(Code::Io, format!("the journal {} cannot be removed: {error}", self.folder.display()))

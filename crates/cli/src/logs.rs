@@ -13,14 +13,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::urls;
 
-pub const ENV_LOG: &str = "PROVERY_LOG";
+pub(crate) const ENV_LOG: &str = "PROVERY_LOG";
 const HIDDEN: &str = "(hidden)";
 
 /// Longest first, so that a part does not spoil the whole.
 static SECRETS: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
 /// A service tells what it does; a command tells only what went wrong.
-pub fn init(service: bool) {
+pub(crate) fn init(service: bool) {
     let default = if service { "info,alloy=warn,hyper=warn,reqwest=warn" } else { "warn" };
     let filter = EnvFilter::try_from_env(ENV_LOG).unwrap_or_else(|_| EnvFilter::new(default));
     // Already set only in tests.
@@ -29,7 +29,7 @@ pub fn init(service: bool) {
 }
 
 /// Never show these URLs' secret parts.
-pub fn hide<'a>(urls: impl IntoIterator<Item = &'a str>) {
+pub(crate) fn hide<'a>(urls: impl IntoIterator<Item = &'a str>) {
     let mut known = SECRETS.write().unwrap_or_else(PoisonError::into_inner);
     known.extend(urls.into_iter().flat_map(urls::secrets));
     known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
@@ -37,7 +37,7 @@ pub fn hide<'a>(urls: impl IntoIterator<Item = &'a str>) {
 }
 
 /// A text without what must not be shown.
-pub fn cleaned(text: &str) -> Cow<'_, str> {
+pub(crate) fn cleaned(text: &str) -> Cow<'_, str> {
     let known = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
     let mut text = Cow::Borrowed(text);
     for secret in known.iter().filter(|secret| !secret.is_empty()) {

@@ -13,7 +13,7 @@ use crate::error::{Code, fail};
 /// A market by its id, or by the name of its rollup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub enum MarketRef {
+pub(crate) enum MarketRef {
     Id(u64),
     Rollup(String),
 }
@@ -37,7 +37,7 @@ impl fmt::Display for MarketRef {
 }
 
 impl MarketRef {
-    pub fn id(&self, deployment: &Deployment) -> Result<U256> {
+    pub(crate) fn id(&self, deployment: &Deployment) -> Result<U256> {
         match self {
             Self::Id(id) => Ok(U256::from(*id)),
             Self::Rollup(name) => Ok(deployment.rollup(name)?.market),
@@ -45,7 +45,7 @@ impl MarketRef {
     }
 
     /// The given market, or that of the deployment's only rollup.
-    pub fn or_only(given: Option<&Self>, deployment: &Deployment) -> Result<U256> {
+    pub(crate) fn or_only(given: Option<&Self>, deployment: &Deployment) -> Result<U256> {
         match (given, deployment.rollups.as_slice()) {
             (Some(market), _) => market.id(deployment),
             (None, [rollup]) => Ok(rollup.market),
@@ -68,7 +68,7 @@ impl MarketRef {
 /// A slot's id, as `3` or as `--slot 3`.
 #[derive(Debug, Clone, Copy, Args)]
 #[group(id = "which_slot", required = true, multiple = false)]
-pub struct SlotId {
+pub(crate) struct SlotId {
     /// The slot's id within the market
     #[arg(value_name = "SLOT")]
     slot: Option<u64>,
@@ -79,7 +79,7 @@ pub struct SlotId {
 
 impl SlotId {
     /// One of the two is there: the arguments demand it.
-    pub fn get(self) -> u64 {
+    pub(crate) fn get(self) -> u64 {
         self.slot.or(self.flag).unwrap_or_default()
     }
 }

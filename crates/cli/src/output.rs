@@ -17,13 +17,13 @@ use crate::{
 };
 
 #[derive(Debug, Clone, Copy)]
-pub struct Output {
+pub(crate) struct Output {
     pub json: bool,
 }
 
 impl Output {
     /// The command's one result.
-    pub fn result(&self, value: &impl Serialize, human: impl FnOnce() -> String) {
+    pub(crate) fn result(&self, value: &impl Serialize, human: impl FnOnce() -> String) {
         if self.json {
             self.line(value);
         } else {
@@ -32,7 +32,7 @@ impl Output {
     }
 
     /// One of several JSON lines; nothing without `--json`.
-    pub fn line(&self, value: &impl Serialize) {
+    pub(crate) fn line(&self, value: &impl Serialize) {
         if self.json {
             match serde_json::to_string(value) {
                 Ok(text) => stdout(&text),
@@ -42,20 +42,20 @@ impl Output {
     }
 
     /// One of several lines of result for people.
-    pub fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         stdout(&shown(text));
     }
 
     /// A line for people on the way to the result.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         stderr(&text::lines(&logs::cleaned(text)));
     }
 
-    pub fn warn(&self, text: &str) {
+    pub(crate) fn warn(&self, text: &str) {
         stderr(&format!("warning: {}", text::lines(&logs::cleaned(text))));
     }
 
-    pub fn failure(&self, failure: &Failure) {
+    pub(crate) fn failure(&self, failure: &Failure) {
         // What a server answered may quote the URL it was asked at.
         let failure = &Failure { code: failure.code, message: logs::cleaned(&failure.message).into_owned() };
         stderr(&format!("error: {}", text::lines(&failure.message)));
@@ -63,20 +63,20 @@ impl Output {
     }
 
     /// Progress of a command that takes `total` steps.
-    pub fn steps(&self, total: usize) -> Steps {
+    pub(crate) fn steps(&self, total: usize) -> Steps {
         Steps { total, done: 0 }
     }
 }
 
 /// Numbered steps, one line each when done, with a spinner meanwhile if a person watches.
 #[derive(Debug)]
-pub struct Steps {
+pub(crate) struct Steps {
     total: usize,
     done: usize,
 }
 
 impl Steps {
-    pub fn start(&mut self, what: &str) -> Step {
+    pub(crate) fn start(&mut self, what: &str) -> Step {
         self.done += 1;
         let label = format!("[{}/{}] {}", self.done, self.total, text::plain(what));
         Step { spinner: spinner(&label), label }
@@ -84,13 +84,13 @@ impl Steps {
 }
 
 #[derive(Debug)]
-pub struct Step {
+pub(crate) struct Step {
     spinner: Option<ProgressBar>,
     label: String,
 }
 
 impl Step {
-    pub fn finish(self, result: &str) {
+    pub(crate) fn finish(self, result: &str) {
         if let Some(spinner) = self.spinner {
             spinner.finish_and_clear();
         }
@@ -99,7 +99,7 @@ impl Step {
 }
 
 /// A spinner on stderr if a person watches.
-pub fn spinner(label: &str) -> Option<ProgressBar> {
+pub(crate) fn spinner(label: &str) -> Option<ProgressBar> {
     if !std::io::stderr().is_terminal() {
         return None;
     }
@@ -140,7 +140,7 @@ impl Screen {
 /// Rows under a heading, columns aligned, numbers to the right. On a terminal no wider than that: addresses are shortened if they
 /// must be, and then cells go on in a line below. Elsewhere everything is whole, a line a row. What cells hold may come from
 /// anybody.
-pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
+pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| text::plain(cell)).collect()).collect();
     laid_out(heading, &rows, Screen::now())
@@ -192,7 +192,7 @@ fn short(cell: &str) -> String {
 }
 
 /// `name  value` lines, values aligned. What values hold may come from anybody.
-pub fn fields(rows: &[(&str, String)]) -> String {
+pub(crate) fn fields(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let screen = Screen::now();
     rows.iter()
@@ -206,7 +206,7 @@ pub fn fields(rows: &[(&str, String)]) -> String {
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
 
 /// A result that could not be written, which is a failure of the command. A reader that went away (`provery … | head`) is none.
-pub fn unwritten() -> Option<Failure> {
+pub(crate) fn unwritten() -> Option<Failure> {
     let what = UNWRITTEN.get()?;
     Some(Failure::new(
         Code::Io,
@@ -215,7 +215,7 @@ pub fn unwritten() -> Option<Failure> {
 }
 
 /// Remember that a result could not be written.
-pub fn note_unwritten(error: &std::io::Error) {
+pub(crate) fn note_unwritten(error: &std::io::Error) {
     if error.kind() != std::io::ErrorKind::BrokenPipe {
         let _ = UNWRITTEN.set(error.to_string());
     }

@@ -28,7 +28,7 @@ use crate::{
 
 /// A contract that this program deployed.
 #[derive(Debug, Clone, Copy)]
-pub struct Deployed {
+pub(crate) struct Deployed {
     pub address: Address,
     pub code_hash: B256,
     pub block: u64,
@@ -37,7 +37,7 @@ pub struct Deployed {
 
 /// A connection, before there is a deployment.
 #[derive(Debug)]
-pub struct Wire {
+pub(crate) struct Wire {
     pub rpc: Rpc,
     pub sender: Sender,
     signer: PrivateKeySigner,
@@ -45,7 +45,7 @@ pub struct Wire {
 
 impl Wire {
     /// The key is read first: a wrong password should not need a chain to be noticed.
-    pub async fn connect(settings: &Settings) -> Result<Self> {
+    pub(crate) async fn connect(settings: &Settings) -> Result<Self> {
         let signer = signer::load(settings)?;
         let rpc = Rpc::connect_all(&settings.rpc_urls).await?;
         let sender = Sender::new(rpc.clone(), signer.clone(), SenderConfig::new(rpc.poll_interval()));
@@ -53,27 +53,27 @@ impl Wire {
     }
 
     /// Write down whatever is sent from now on, and go on with what an earlier run sent.
-    pub fn with_journal(self, journal: Arc<dyn Journal>) -> Result<Self> {
+    pub(crate) fn with_journal(self, journal: Arc<dyn Journal>) -> Result<Self> {
         let sender = journaled(&self.rpc, &self.signer, journal)?;
         Ok(Self { sender, ..self })
     }
 
     /// Create a contract, with a gas limit or the sender's own; or go on with what was sent under the tag.
-    pub async fn create(&self, tag: &str, code: &Bytes, gas: Option<u64>) -> Result<Deployed> {
+    pub(crate) async fn create(&self, tag: &str, code: &Bytes, gas: Option<u64>) -> Result<Deployed> {
         let call = Call { gas, ..Call::deploy(code, &[]) };
         let order = Order { tag: tag.to_owned(), ..Order::new(call) };
         deployed(&self.rpc, &self.sender.deliver(order).await?).await
     }
 
     /// Transactions of the key so far: the nonce of the next.
-    pub async fn nonce(&self) -> Result<u64> {
+    pub(crate) async fn nonce(&self) -> Result<u64> {
         let count = self.rpc.provider().get_transaction_count(self.sender.address()).await;
         count.map_err(|error| silent(&self.rpc, "the number of transactions", &reason(&error)))
     }
 }
 
 /// Wei a unit of gas that transactions of the next minutes may cost.
-pub async fn max_fee(rpc: &Rpc) -> Result<u128> {
+pub(crate) async fn max_fee(rpc: &Rpc) -> Result<u128> {
     rpc.max_fee().await.map_err(|error| silent(rpc, "the price of gas", &error))
 }
 
@@ -84,7 +84,7 @@ fn journaled(rpc: &Rpc, signer: &PrivateKeySigner, journal: Arc<dyn Journal>) ->
 }
 
 /// The chain's first block, by which one chain is told from another of the same id.
-pub async fn genesis(rpc: &Rpc) -> Result<B256> {
+pub(crate) async fn genesis(rpc: &Rpc) -> Result<B256> {
     let first = rpc.block(0).await?.map(|block| block.hash);
     // Not to be mistaken for a chain that is no more, whose journal is of no use.
     first.ok_or_else(|| silent(rpc, "its first block", &"it has none"))
@@ -131,7 +131,7 @@ const AGAIN_AFTER: [Duration; 6] = [
 ];
 
 /// Ask the chain, and ask again for a while if it does not answer or makes no sense.
-pub async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> Result<T, ChainError>
+pub(crate) async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> Result<T, ChainError>
 where
     F: Future<Output = Result<T, ChainError>>,
 {
@@ -149,7 +149,7 @@ where
 
 /// A checked deployment.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     pub chain: Chain,
     pub path: PathBuf,
     settings: Settings,
@@ -158,7 +158,7 @@ pub struct Session {
 }
 
 impl Session {
-    pub async fn open(settings: &Settings, signing: bool) -> Result<Self> {
+    pub(crate) async fn open(settings: &Settings, signing: bool) -> Result<Self> {
         // The key is read first: a wrong password should not need a chain to be noticed.
         let signer = if signing { Some(signer::load(settings)?) } else { None };
         let rpc = Rpc::connect_all(&settings.rpc_urls).await?;
@@ -172,30 +172,30 @@ impl Session {
         Ok(Self { chain, path, settings: settings.clone(), sender, signer })
     }
 
-    pub fn deployment(&self) -> &Deployment {
+    pub(crate) fn deployment(&self) -> &Deployment {
         self.chain.deployment()
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub fn calls(&self) -> Calls {
+    pub(crate) fn calls(&self) -> Calls {
         self.chain.calls()
     }
 
     /// What amounts count in.
-    pub fn asset(&self) -> &Currency {
+    pub(crate) fn asset(&self) -> &Currency {
         self.chain.asset()
     }
 
     /// Base units of the asset, for people.
-    pub fn show(&self, base: U256) -> String {
+    pub(crate) fn show(&self, base: U256) -> String {
         self.asset().show(base)
     }
 
     /// The account that signs; or would, in a command that only reads.
-    pub fn me(&self) -> Result<Address> {
+    pub(crate) fn me(&self) -> Result<Address> {
         match &self.sender {
             Some(sender) => Ok(sender.address()),
             None => signer::address_of(&self.settings)?.ok_or_else(|| {
@@ -208,60 +208,60 @@ impl Session {
     }
 
     /// The given account, or the one that signs.
-    pub fn account(&self, given: Option<Address>) -> Result<Address> {
+    pub(crate) fn account(&self, given: Option<Address>) -> Result<Address> {
         given.map_or_else(|| self.me(), Ok)
     }
 
     /// The market that is meant.
-    pub fn market(&self, market: &MarketRef) -> Result<U256> {
+    pub(crate) fn market(&self, market: &MarketRef) -> Result<U256> {
         market.id(self.deployment())
     }
 
     /// The given market, or that of the deployment's only rollup.
-    pub fn market_or_only(&self, given: Option<&MarketRef>) -> Result<U256> {
+    pub(crate) fn market_or_only(&self, given: Option<&MarketRef>) -> Result<U256> {
         MarketRef::or_only(given, self.deployment())
     }
 
-    pub fn sender(&self) -> Result<&Sender> {
+    pub(crate) fn sender(&self) -> Result<&Sender> {
         self.sender
             .as_ref()
             .ok_or_else(|| fail(Code::NoKey, "this command was given no key; pass --keystore FILE"))
     }
 
     /// The key itself, for signatures that are no transactions.
-    pub fn signer(&self) -> Result<&PrivateKeySigner> {
+    pub(crate) fn signer(&self) -> Result<&PrivateKeySigner> {
         self.signer
             .as_ref()
             .ok_or_else(|| fail(Code::NoKey, "this command was given no key; pass --keystore FILE"))
     }
 
-    pub async fn send(&self, call: Call) -> Result<Mined> {
+    pub(crate) async fn send(&self, call: Call) -> Result<Mined> {
         Ok(self.sender()?.send(call).await?)
     }
 
     /// Write down whatever is sent from now on, and go on with what an earlier run sent.
-    pub fn with_journal(self, journal: Arc<dyn Journal>) -> Result<Self> {
+    pub(crate) fn with_journal(self, journal: Arc<dyn Journal>) -> Result<Self> {
         let sender = journaled(self.chain.rpc(), self.signer()?, journal)?;
         Ok(Self { sender: Some(sender), ..self })
     }
 
     /// Send a call, or go on with what was sent under the tag.
-    pub async fn send_once(&self, tag: &str, call: Call) -> Result<Mined> {
+    pub(crate) async fn send_once(&self, tag: &str, call: Call) -> Result<Mined> {
         Ok(self.sender()?.deliver(Order { tag: tag.to_owned(), ..Order::new(call) }).await?)
     }
 
     /// Create a contract, or go on with what was sent under the tag.
-    pub async fn deploy_once(&self, tag: &str, bytecode: &[u8], args: &[u8]) -> Result<Deployed> {
+    pub(crate) async fn deploy_once(&self, tag: &str, bytecode: &[u8], args: &[u8]) -> Result<Deployed> {
         let mined = self.send_once(tag, Call::deploy(bytecode, args)).await?;
         deployed(self.chain.rpc(), &mined).await
     }
 
-    pub async fn head(&self) -> Result<BlockRef> {
+    pub(crate) async fn head(&self) -> Result<BlockRef> {
         Ok(self.chain.rpc().head().await?)
     }
 
     /// Everything the deployment's contracts ever said.
-    pub async fn events(&self) -> Result<Vec<LoggedEvent>> {
+    pub(crate) async fn events(&self) -> Result<Vec<LoggedEvent>> {
         let head = self.head().await?;
         // The chain may be replaced under the request; then its logs are read once more.
         match provery_rpc::history(&self.chain, 0, head.number).await {
@@ -274,12 +274,12 @@ impl Session {
         }
     }
 
-    pub async fn history(&self) -> Result<History> {
+    pub(crate) async fn history(&self) -> Result<History> {
         Ok(History::replay(&self.events().await?))
     }
 
     /// A prover's allocations that are not 0, market by market.
-    pub async fn allocations(&self, prover: Address) -> Result<Vec<(U256, u64)>> {
+    pub(crate) async fn allocations(&self, prover: Address) -> Result<Vec<(U256, u64)>> {
         let history = self.history().await?;
         let known = history.provers.get(&prover).map(|prover| prover.stakes.clone()).unwrap_or_default();
         let units = known.into_iter().map(|(market, allocation)| (market, allocation.units));

@@ -5,7 +5,7 @@ use provery_node::Stop;
 use tokio_util::sync::CancellationToken;
 
 /// Cancelled by SIGTERM or Ctrl-C. A second Ctrl-C ends the program at once.
-pub fn stop_token() -> Result<CancellationToken> {
+pub(crate) fn stop_token() -> Result<CancellationToken> {
     let token = CancellationToken::new();
     let cancel = token.clone();
     let mut terminate = terminations()?;
@@ -21,7 +21,7 @@ pub fn stop_token() -> Result<CancellationToken> {
 }
 
 /// From now on this process ends neither by SIGTERM nor by Ctrl-C: whoever started it ends it.
-pub fn ignore() -> Result<()> {
+pub(crate) fn ignore() -> Result<()> {
     // What is heard stays heard when its listener is gone.
     drop(terminations()?);
     tokio::spawn(async {
@@ -32,7 +32,7 @@ pub fn ignore() -> Result<()> {
 
 /// For a program that has work to finish: the first SIGTERM or Ctrl-C says to finish it, the second to stop now, and a
 /// third ends the program at once.
-pub fn stop() -> Result<Stop> {
+pub(crate) fn stop() -> Result<Stop> {
     let stop = Stop::default();
     let said = stop.clone();
     let mut terminate = terminations()?;

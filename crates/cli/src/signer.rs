@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The key these settings name, or an error that says how to name one.
-pub fn load(settings: &Settings) -> Result<PrivateKeySigner> {
+pub(crate) fn load(settings: &Settings) -> Result<PrivateKeySigner> {
     load_optional(settings)?.ok_or_else(|| {
         fail(
             Code::NoKey,
@@ -38,7 +38,7 @@ pub fn load(settings: &Settings) -> Result<PrivateKeySigner> {
 }
 
 /// The key, if the settings name one.
-pub fn load_optional(settings: &Settings) -> Result<Option<PrivateKeySigner>> {
+pub(crate) fn load_optional(settings: &Settings) -> Result<Option<PrivateKeySigner>> {
     if settings.key != Key::None {
         hardening::harden();
     }
@@ -53,7 +53,7 @@ pub fn load_optional(settings: &Settings) -> Result<Option<PrivateKeySigner>> {
 }
 
 /// Whose key the settings name, for commands that only read: a keystore that says whose it is needs no password.
-pub fn address_of(settings: &Settings) -> Result<Option<Address>> {
+pub(crate) fn address_of(settings: &Settings) -> Result<Option<Address>> {
     if let Key::Keystore { path, .. } = &settings.key
         && let Some(address) = address_in(path)
     {
@@ -75,7 +75,7 @@ fn write_address(path: &Path, address: Address) -> io::Result<()> {
     fs::write(path, serde_json::to_vec(&keystore)?)
 }
 
-pub fn from_hex(key: &Secret) -> Result<PrivateKeySigner> {
+pub(crate) fn from_hex(key: &Secret) -> Result<PrivateKeySigner> {
     // The parser's own message could quote the key.
     key.expose().trim().parse().map_err(|_| {
         fail(
@@ -98,7 +98,7 @@ fn check_there(path: &Path) -> Result<()> {
 }
 
 /// An existing file is never overwritten.
-pub fn check_free(path: &Path) -> Result<()> {
+pub(crate) fn check_free(path: &Path) -> Result<()> {
     if path.exists() {
         return Err(fail(
             Code::KeystoreExists,
@@ -125,7 +125,11 @@ fn decrypt(path: &Path, password: &Secret) -> Result<PrivateKeySigner> {
 }
 
 /// A keystore at `path`, with a fresh key or the given one. An existing file is never overwritten.
-pub fn create(path: &Path, key: Option<&PrivateKeySigner>, password: &Secret) -> Result<PrivateKeySigner> {
+pub(crate) fn create(
+    path: &Path,
+    key: Option<&PrivateKeySigner>,
+    password: &Secret,
+) -> Result<PrivateKeySigner> {
     hardening::harden();
     if password.expose().is_empty() {
         return Err(fail(Code::BadKey, "the password is empty; choose one"));
@@ -177,7 +181,7 @@ fn restrict(_path: &Path) -> io::Result<()> {
 }
 
 /// The password, from wherever the settings say.
-pub fn read_password(source: &Password, prompt: &str) -> Result<Secret> {
+pub(crate) fn read_password(source: &Password, prompt: &str) -> Result<Secret> {
     match source {
         Password::Given(password) => Ok(password.clone()),
         Password::File(path) => read_password_file(path),

@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 
 use crate::error::{Code, fail};
 
-pub const ENV_SOLC: &str = "PROVERY_SOLC";
+pub(crate) const ENV_SOLC: &str = "PROVERY_SOLC";
 /// What the project's contracts are compiled with.
-pub const VERSION: &str = "0.8.30";
+pub(crate) const VERSION: &str = "0.8.30";
 
 const FILE: &str = "Verifier.sol";
 
 /// The creation code of contract `name` in `source`, which imports nothing.
-pub fn compile(source: &str, name: &str) -> Result<Bytes> {
+pub(crate) fn compile(source: &str, name: &str) -> Result<Bytes> {
     let path = find()?;
     let version = version(&path)?;
     if version != VERSION {

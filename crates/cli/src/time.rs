@@ -3,12 +3,12 @@
 use jiff::{Timestamp, tz::TimeZone};
 
 /// A moment of the chain's, in unix seconds, in the machine's zone.
-pub fn when(seconds: u64) -> String {
+pub(crate) fn when(seconds: u64) -> String {
     shown(seconds, &TimeZone::system())
 }
 
 /// A day in UTC, of days since 1970.
-pub fn date(day: u64) -> String {
+pub(crate) fn date(day: u64) -> String {
     let moment = moment(day.saturating_mul(86_400));
     moment.map_or_else(
         || format!("day {day}"),

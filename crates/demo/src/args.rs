@@ -9,7 +9,7 @@ use provery_mechanisms::Mechanism;
     name = "demo",
     after_help = "Example:\n  ./script/demo --slots 8 --provers 4 --seed 7\n  ./script/demo --mechanism vickrey --json | tail -n 1\n  ./script/demo --asset-decimals 6\n  ./script/demo --hostile-sequencer"
 )]
-pub struct Args {
+pub(crate) struct Args {
     #[arg(long, default_value = provery_mechanisms::default_word(), value_parser = mechanism, help = mechanism_help())]
     pub mechanism: &'static dyn Mechanism,
     /// Blocks to post; each opens one slot.
@@ -66,7 +66,7 @@ fn mechanism(word: &str) -> Result<&'static dyn Mechanism, String> {
 
 impl Args {
     /// Milliseconds between two blocks.
-    pub fn interval(&self) -> u64 {
+    pub(crate) fn interval(&self) -> u64 {
         self.interval_ms.unwrap_or(if self.mechanism.wants_puzzle() { 10_000 } else { 4_000 })
     }
 }

@@ -19,7 +19,7 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// A view of the chain and its events from the deployment on.
 #[derive(Debug)]
-pub struct Chain {
+pub(crate) struct Chain {
     chain: provery_rpc::Chain,
     follower: Follower,
     withdrawn: U256,
@@ -28,12 +28,12 @@ pub struct Chain {
 
 /// One block's events.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     pub events: Vec<LoggedEvent>,
 }
 
 impl Chain {
-    pub async fn connect(stage: &Stage, mechanism: &'static dyn Mechanism) -> Result<Self> {
+    pub(crate) async fn connect(stage: &Stage, mechanism: &'static dyn Mechanism) -> Result<Self> {
         let rpc = Rpc::connect(&stage.anvil.rpc_url).await?;
         let chain = provery_rpc::Chain::connect(rpc, stage.deployment.clone()).await?;
         let follower = Follower::new(chain.clone(), [], FollowerConfig::new(POLL));
@@ -41,7 +41,7 @@ impl Chain {
     }
 
     /// The next block's events; nothing for a reorganisation, which a local chain does not have.
-    pub async fn next(&mut self) -> Result<Option<Seen>> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Seen>> {
         let seen = match self.follower.next().await? {
             Update::Block { events, .. } => Some(Seen { events }),
             Update::Range(blocks) => {
@@ -59,18 +59,18 @@ impl Chain {
     }
 
     /// Stake that draws see in this epoch, in units.
-    pub async fn total_weight(&self, market: U256) -> Result<u64> {
+    pub(crate) async fn total_weight(&self, market: U256) -> Result<u64> {
         Ok(u64::try_from(self.chain.total_weight(market).await?)?)
     }
 
     /// Gas of a whole transaction.
-    pub async fn gas_used(&self, tx: B256) -> Result<u64> {
+    pub(crate) async fn gas_used(&self, tx: B256) -> Result<u64> {
         let receipt = self.chain.rpc().provider().get_transaction_receipt(tx).await?;
         Ok(receipt.ok_or_else(|| eyre!("transaction {tx} has no receipt"))?.gas_used)
     }
 
     /// Stake of the provers that nodes run for, all together.
-    pub async fn honest_stake(&self, stage: &Stage) -> Result<U256> {
+    pub(crate) async fn honest_stake(&self, stage: &Stage) -> Result<U256> {
         let mut sum = U256::ZERO;
         for (prover, _) in &stage.provers {
             sum += U256::from(self.chain.prover(prover.address).await?.stake);
@@ -79,7 +79,7 @@ impl Chain {
     }
 
     /// Every balance there is, read at one moment at which nothing is going on.
-    pub async fn balances(&mut self, stage: &Stage) -> Result<Balances> {
+    pub(crate) async fn balances(&mut self, stage: &Stage) -> Result<Balances> {
         let chain = &self.chain;
         let mut balances = Balances {
             funded: stage.funded,

@@ -38,7 +38,7 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// What it did, by block number.
 #[derive(Clone, Debug, Default)]
-pub struct Story {
+pub(crate) struct Story {
     /// On the true state, and right.
     pub true_blocks: Vec<u64>,
     /// The one with the wrong claim.
@@ -53,7 +53,7 @@ pub struct Story {
 
 /// The part of the summary that tells of it.
 #[derive(Clone, Debug, Serialize)]
-pub struct HostileSummary {
+pub(crate) struct HostileSummary {
     /// By the balances, less `honest_late_wei`.
     pub honest_stake_lost_wei: u128,
     /// Bonds of honest provers that were too slow for a block on the true state, which hid nothing from them.
@@ -73,7 +73,7 @@ pub struct HostileSummary {
 }
 
 impl Story {
-    pub fn summarise(&self, ledger: &Ledger, before: U256, after: U256) -> HostileSummary {
+    pub(crate) fn summarise(&self, ledger: &Ledger, before: U256, after: U256) -> HostileSummary {
         let held: Vec<u64> = self
             .holders
             .iter()
@@ -111,7 +111,7 @@ impl Story {
 
 impl HostileSummary {
     /// What must not have happened, or must have; `expected` blocks were to follow the true state in the end.
-    pub fn failures(&self, expected: u64, asset: &Currency) -> Vec<String> {
+    pub(crate) fn failures(&self, expected: u64, asset: &Currency) -> Vec<String> {
         let mut failures = Vec::new();
         if self.honest_stake_lost_wei > 0 {
             failures.push(format!(
@@ -137,7 +137,7 @@ impl HostileSummary {
         failures
     }
 
-    pub fn text(&self, asset: &Currency) -> String {
+    pub(crate) fn text(&self, asset: &Currency) -> String {
         let wei = |amount: u128| asset.show(U256::from(amount));
         let late = if self.honest_late_wei == 0 {
             String::new()
@@ -162,13 +162,13 @@ impl HostileSummary {
 }
 
 /// The sequencer at work.
-pub struct Hostile {
+pub(crate) struct Hostile {
     task: Option<JoinHandle<Result<Story>>>,
     story: Option<Story>,
 }
 
 impl Hostile {
-    pub async fn start(
+    pub(crate) async fn start(
         args: &Args,
         stage: &Stage,
         accomplice: &(Prover, String),
@@ -179,7 +179,7 @@ impl Hostile {
     }
 
     /// What it did, once it has done everything.
-    pub async fn ended(&mut self) -> Result<Option<Story>> {
+    pub(crate) async fn ended(&mut self) -> Result<Option<Story>> {
         if self.task.as_ref().is_some_and(JoinHandle::is_finished)
             && let Some(task) = self.task.take()
         {

@@ -12,7 +12,7 @@ use crate::overhead::Overhead;
 
 /// One prover of the demo.
 #[derive(Clone, Debug)]
-pub struct Prover {
+pub(crate) struct Prover {
     pub name: String,
     pub address: Address,
     /// Stake allocated to the market, in units.
@@ -21,7 +21,7 @@ pub struct Prover {
 
 /// What the chain does not tell of a slot.
 #[derive(Clone, Debug, Default)]
-pub struct SlotRow {
+pub(crate) struct SlotRow {
     pub block_bytes: usize,
     /// Why the winner won.
     pub why: String,
@@ -36,7 +36,7 @@ pub struct SlotRow {
 
 /// Everything the demo has seen.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     /// What amounts count in.
     pub asset: Currency,
     pub provers: Vec<Prover>,
@@ -66,7 +66,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn new(
+    pub(crate) fn new(
         provers: Vec<Prover>,
         market_id: U256,
         mechanism: &'static dyn Mechanism,
@@ -78,31 +78,31 @@ impl Ledger {
     }
 
     /// The market's slots and sums, as the chain tells them.
-    pub fn market(&self) -> &MarketHistory {
+    pub(crate) fn market(&self) -> &MarketHistory {
         self.history.markets.get(&self.market_id).unwrap_or(&self.unopened)
     }
 
     /// The market's slots, by id.
-    pub fn slots(&self) -> impl Iterator<Item = &SlotRecord> {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &SlotRecord> {
         self.market().slots.values()
     }
 
-    pub fn slot(&self, id: u64) -> Option<&SlotRecord> {
+    pub(crate) fn slot(&self, id: u64) -> Option<&SlotRecord> {
         self.market().slots.get(&id)
     }
 
     /// What came of the work of everyone, or of one prover.
-    pub fn totals(&self, prover: Option<Address>) -> Totals {
+    pub(crate) fn totals(&self, prover: Option<Address>) -> Totals {
         self.history.total(|share| prover.is_none_or(|prover| share.prover == prover))
     }
 
     /// The last slot that is established.
-    pub fn finalized(&self) -> u64 {
+    pub(crate) fn finalized(&self) -> u64 {
         self.market().established.0
     }
 
     /// Proofs that were begun and that nobody paid for.
-    pub fn wasted_proofs(&self) -> usize {
+    pub(crate) fn wasted_proofs(&self) -> usize {
         let paid = |(slot, prover): &&(u64, String)| {
             let payee = self.slot(*slot).and_then(|slot| slot.outcome.payee());
             payee.is_some_and(|payee| self.name(payee) == *prover)
@@ -111,33 +111,33 @@ impl Ledger {
     }
 
     /// The demo's name of an address.
-    pub fn name(&self, address: Address) -> String {
+    pub(crate) fn name(&self, address: Address) -> String {
         self.provers
             .iter()
             .find(|prover| prover.address == address)
             .map_or_else(|| format!("{address}"), |prover| prover.name.clone())
     }
 
-    pub fn settled(&self) -> usize {
+    pub(crate) fn settled(&self) -> usize {
         self.slots().filter(|slot| !slot.outcome.is_open()).count()
     }
 
     /// Whether every slot has ended, and no proof waits for what its slot builds on.
-    pub fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.slots().all(|slot| !slot.outcome.is_open() && !slot.is_pending())
     }
 
-    pub fn proven(&self) -> usize {
+    pub(crate) fn proven(&self) -> usize {
         self.slots().filter(|slot| slot.outcome.payee().is_some()).count()
     }
 
-    pub fn rescued(&self) -> usize {
+    pub(crate) fn rescued(&self) -> usize {
         let rescued = |slot: &&SlotRecord| matches!(slot.outcome, Outcome::Proven { missed_by: Some(_), .. });
         self.slots().filter(rescued).count()
     }
 
     /// Take in an event of the chain; `now_ms` is this machine's clock.
-    pub fn apply(&mut self, logged: &LoggedEvent, now_ms: u64) {
+    pub(crate) fn apply(&mut self, logged: &LoggedEvent, now_ms: u64) {
         self.history.apply(logged);
         if let Some(kind) = kind(&logged.event) {
             self.transactions.push((kind, logged.tx_hash));
@@ -187,7 +187,7 @@ impl Ledger {
     }
 
     /// Take in a line a node reported: phases for the table, the time of a proof for its row.
-    pub fn report(&mut self, prover: &str, line: &serde_json::Value) {
+    pub(crate) fn report(&mut self, prover: &str, line: &serde_json::Value) {
         let Some(slot) = line["slot"].as_u64() else { return };
         let event = line["event"].as_str().unwrap_or_default();
         if event == "proved"

@@ -13,14 +13,14 @@ const PHASES: [&str; 10] =
 
 /// Milliseconds by phase, over slots that were proven by who held them.
 #[derive(Clone, Debug, Default)]
-pub struct Overhead {
+pub(crate) struct Overhead {
     by_phase: BTreeMap<&'static str, Vec<u64>>,
     totals: Vec<u64>,
 }
 
 /// Medians for the summary.
 #[derive(Clone, Debug, Serialize)]
-pub struct OverheadSummary {
+pub(crate) struct OverheadSummary {
     /// From the slot's block to the transaction being sent, without proof and queue.
     pub total_ms: Percentiles,
     pub by_phase_ms: BTreeMap<&'static str, u64>,
@@ -29,7 +29,7 @@ pub struct OverheadSummary {
 impl Overhead {
     /// Take in a node's report that a proof was sent. `opened_ms` is when the slot's block was first seen, by a look every
     /// few milliseconds.
-    pub fn sent(&mut self, opened_ms: u64, line: &Value) {
+    pub(crate) fn sent(&mut self, opened_ms: u64, line: &Value) {
         let Some(seen_ms) = line["seen_ms"].as_u64() else { return };
         let notice = seen_ms.saturating_sub(opened_ms);
         let mut total = 0;
@@ -44,7 +44,7 @@ impl Overhead {
         self.totals.push(total);
     }
 
-    pub fn summary(&self) -> OverheadSummary {
+    pub(crate) fn summary(&self) -> OverheadSummary {
         let medians = self.by_phase.iter().map(|(phase, all)| (*phase, percentiles(all.iter().copied()).p50));
         OverheadSummary { total_ms: percentiles(self.totals.iter().copied()), by_phase_ms: medians.collect() }
     }
@@ -52,7 +52,7 @@ impl Overhead {
 
 impl OverheadSummary {
     /// One line for people.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let phases: Vec<String> = PHASES
             .iter()
             .filter_map(|phase| Some(format!("{phase} {}", self.by_phase_ms.get(phase)?)))

@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Percentiles {
+pub(crate) struct Percentiles {
     pub p50: u64,
     pub p95: u64,
 }
 
 /// Nearest-rank percentiles; zeros for no values.
-pub fn percentiles(values: impl Iterator<Item = u64>) -> Percentiles {
+pub(crate) fn percentiles(values: impl Iterator<Item = u64>) -> Percentiles {
     let mut values: Vec<u64> = values.collect();
     values.sort_unstable();
     let rank = |percent: usize| {

@@ -20,7 +20,7 @@ use crate::args::Args;
 
 /// A local chain. It dies with this value.
 #[derive(Debug)]
-pub struct Anvil {
+pub(crate) struct Anvil {
     pub rpc_url: String,
     /// Private keys of its funded accounts, as hex.
     pub keys: Vec<String>,
@@ -31,7 +31,7 @@ pub struct Anvil {
 
 impl Anvil {
     /// Start anvil and wait until it listens. `port` 0 takes a free one.
-    pub async fn start(dir: &Path, args: &Args, accounts: u64) -> Result<Self> {
+    pub(crate) async fn start(dir: &Path, args: &Args, accounts: u64) -> Result<Self> {
         let port = args.port.unwrap_or(0);
         if port != 0 {
             std::net::TcpListener::bind(("127.0.0.1", port)).map_err(|error| {
@@ -87,7 +87,7 @@ impl Anvil {
 
 /// How `provery` is called.
 #[derive(Clone, Debug)]
-pub struct Provery {
+pub(crate) struct Provery {
     pub program: PathBuf,
     pub rpc_url: String,
     pub deployment: PathBuf,
@@ -115,7 +115,7 @@ impl Provery {
     }
 
     /// Run a command to its end; its last line of JSON.
-    pub async fn run(&self, key: Option<&str>, args: &[&str]) -> Result<Value> {
+    pub(crate) async fn run(&self, key: Option<&str>, args: &[&str]) -> Result<Value> {
         let output =
             self.command(key, args).output().await.wrap_err("provery does not start; run ./script/setup")?;
         let stdout = String::from_utf8_lossy(&output.stdout);
@@ -131,7 +131,7 @@ impl Provery {
     }
 
     /// Start a command that goes on; each line of JSON it prints goes to `lines` under `name`.
-    pub fn spawn(
+    pub(crate) fn spawn(
         &self,
         key: &str,
         args: &[&str],
@@ -161,26 +161,26 @@ impl Provery {
 
 /// A line of JSON from a long-running command.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub(crate) struct Line {
     pub from: String,
     pub value: Value,
 }
 
 /// A long-running command. It dies with this value.
 #[derive(Debug)]
-pub struct Running {
+pub(crate) struct Running {
     pub name: String,
     process: Child,
 }
 
 impl Running {
     /// SIGKILL: no goodbye.
-    pub async fn kill(mut self) -> Result<()> {
+    pub(crate) async fn kill(mut self) -> Result<()> {
         Ok(self.process.kill().await?)
     }
 
     /// SIGTERM, and its exit within `patience`, else SIGKILL.
-    pub async fn stop(mut self, patience: Duration) -> Result<()> {
+    pub(crate) async fn stop(mut self, patience: Duration) -> Result<()> {
         if let Some(pid) = self.process.id() {
             Command::new("kill").arg(pid.to_string()).status().await?;
         }
@@ -194,7 +194,7 @@ impl Running {
     }
 
     /// How it ended, if it did.
-    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+    pub(crate) fn ended(&mut self) -> Option<std::process::ExitStatus> {
         self.process.try_wait().ok().flatten()
     }
 }

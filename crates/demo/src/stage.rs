@@ -32,20 +32,20 @@ const PRICE: u64 = 10;
 const BOND: u64 = 12;
 const STAKES: [u64; 8] = [500, 300, 200, 150, 100, 80, 60, 40];
 /// Of the hostile sequencer's prover.
-pub const ACCOMPLICE: &str = "accomplice";
+pub(crate) const ACCOMPLICE: &str = "accomplice";
 const ACCOMPLICE_STAKE: u64 = 200;
 /// Whole tokens in the escrow of a mechanism that keeps the bonds of bids itself, for each prover.
 const DEPOSIT: u64 = 100;
-pub const ROLLUP: &str = "demo";
+pub(crate) const ROLLUP: &str = "demo";
 
 /// Whole tokens below which the prover of this rank takes nothing on: provers differ in what a proof costs them.
-pub fn minimum_reward(rank: usize) -> String {
+pub(crate) fn minimum_reward(rank: usize) -> String {
     (2 + rank).to_string()
 }
 
 /// A stage on which nodes can start.
 #[derive(Debug)]
-pub struct Stage {
+pub(crate) struct Stage {
     pub anvil: Anvil,
     pub provery: Provery,
     pub deployment: Deployment,
@@ -69,25 +69,25 @@ pub struct Stage {
 
 impl Stage {
     /// Every account with stake in the market.
-    pub fn everyone(&self) -> impl Iterator<Item = &Prover> {
+    pub(crate) fn everyone(&self) -> impl Iterator<Item = &Prover> {
         self.provers.iter().chain(&self.accomplice).map(|(prover, _)| prover)
     }
 }
 
 /// Seconds an allocated prover has, alone: several blocks of this size may have to share the machine's cores; under a hostile
 /// sequencer, which posts many, twice as many.
-pub fn exclusive_window(args: &Args) -> u64 {
+pub(crate) fn exclusive_window(args: &Args) -> u64 {
     let window = 20 + 3 * args.block_txs;
     if args.hostile_sequencer { 2 * window } else { window }
 }
 
 /// Seconds after which a slot expires.
-pub fn expiry_window(args: &Args) -> u64 {
+pub(crate) fn expiry_window(args: &Args) -> u64 {
     8 * exclusive_window(args)
 }
 
 /// Build the stage. `say` is told each step.
-pub async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
+pub(crate) async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     let dir = prepare(&args.dir)?;
     let started = Instant::now();
     say("starting a local chain");

@@ -17,7 +17,7 @@ use crate::{
 
 /// Balances at the end, in asset wei, read from the chain.
 #[derive(Clone, Debug, Default)]
-pub struct Balances {
+pub(crate) struct Balances {
     /// Put into the market's funds.
     pub funded: U256,
     /// Staked by all provers together.
@@ -43,7 +43,7 @@ pub struct Balances {
 
 /// What was run.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub(crate) struct Run {
     /// Blocks that were to be posted.
     pub expected: u64,
     pub mechanism: &'static dyn Mechanism,
@@ -54,7 +54,7 @@ pub struct Run {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct ProverSummary {
+pub(crate) struct ProverSummary {
     pub name: String,
     pub address: String,
     /// Share of all stake in the market, 0 to 1.
@@ -70,7 +70,7 @@ pub struct ProverSummary {
 
 /// The last line of `--json` carries this under `summary`.
 #[derive(Clone, Debug, Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// What amounts count in, which are all in base units here.
     pub asset: AssetUnit,
     #[serde(skip)]
@@ -114,7 +114,7 @@ pub struct Summary {
 }
 
 /// Sum a run up. `gas` holds every transaction's gas by kind.
-pub fn summarise(
+pub(crate) fn summarise(
     ledger: &Ledger,
     balances: &Balances,
     gas: &BTreeMap<String, Vec<u64>>,
@@ -228,7 +228,7 @@ pub fn summarise(
 
 impl Summary {
     /// For people.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let wei = |amount: u128| self.currency.show(U256::from(amount));
         let mut text = format!(
             "\n{} slots by {}: {} proven, of them {} rescued after a miss; {} expired. The rollup stands at block {}.\n",

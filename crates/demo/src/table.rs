@@ -8,19 +8,19 @@ use crate::ledger::Ledger;
 
 /// Draws the ledger to stdout.
 #[derive(Debug)]
-pub struct Table {
+pub(crate) struct Table {
     live: bool,
     drawn: usize,
     last: Vec<String>,
 }
 
 impl Table {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { live: std::io::stdout().is_terminal(), drawn: 0, last: Vec::new() }
     }
 
     /// Show the present state.
-    pub fn draw(&mut self, ledger: &Ledger, gas: &dyn Fn(&SlotRecord) -> Option<u64>) {
+    pub(crate) fn draw(&mut self, ledger: &Ledger, gas: &dyn Fn(&SlotRecord) -> Option<u64>) {
         let rows: Vec<String> = ledger.slots().map(|slot| row(ledger, slot, gas(slot))).collect();
         let mut out = std::io::stdout().lock();
         if self.live {

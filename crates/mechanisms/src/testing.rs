@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::SlotView;
 
 /// The cases of a file of shared vectors.
-pub fn cases(text: &str) -> Vec<Value> {
+pub(crate) fn cases(text: &str) -> Vec<Value> {
     let file: Value = serde_json::from_str(text).expect("vectors are JSON");
     let cases = file["cases"].as_array().expect("vectors have cases").clone();
     assert!(!cases.is_empty());
@@ -18,7 +18,7 @@ pub fn cases(text: &str) -> Vec<Value> {
 }
 
 /// The cases of one section of a file of shared vectors.
-pub fn cases_of(text: &str, section: &str) -> Vec<Value> {
+pub(crate) fn cases_of(text: &str, section: &str) -> Vec<Value> {
     let file: Value = serde_json::from_str(text).expect("vectors are JSON");
     let cases = file[section]["cases"].as_array().expect("the section has cases").clone();
     assert!(!cases.is_empty());
@@ -26,7 +26,7 @@ pub fn cases_of(text: &str, section: &str) -> Vec<Value> {
 }
 
 /// A number, or a decimal string.
-pub fn number(value: &Value) -> u128 {
+pub(crate) fn number(value: &Value) -> u128 {
     match value {
         Value::String(text) => text.parse().expect("a decimal"),
         value => value.as_u64().expect("a number").into(),
@@ -34,7 +34,7 @@ pub fn number(value: &Value) -> u128 {
 }
 
 /// Price 1,000, floor 600; bond 2,000, half of it the rescuer's. Fast 20, exclusive 100, expires after 400.
-pub fn terms() -> Terms {
+pub(crate) fn terms() -> Terms {
     Terms {
         requester: Address::repeat_byte(0x01),
         mechanism: Address::repeat_byte(0x02),
@@ -59,7 +59,13 @@ pub fn terms() -> Terms {
 }
 
 /// A slot as `me` sees it at `now`, with a proof taking 30 seconds and nothing in the queue.
-pub fn view<'a>(slot: &'a Slot, terms: &'a Terms, me: Address, now: u64, log: &'a [LogData]) -> SlotView<'a> {
+pub(crate) fn view<'a>(
+    slot: &'a Slot,
+    terms: &'a Terms,
+    me: Address,
+    now: u64,
+    log: &'a [LogData],
+) -> SlotView<'a> {
     SlotView {
         slot,
         terms,
@@ -80,7 +86,7 @@ pub fn view<'a>(slot: &'a Slot, terms: &'a Terms, me: Address, now: u64, log: &'
 
 /// Opened at 1,000 under [`terms`]: exclusive to `prover` until 1,100, or, if that is nobody, open at once. Expires at
 /// 1,400.
-pub fn slot(prover: Address) -> Slot {
+pub(crate) fn slot(prover: Address) -> Slot {
     Slot {
         market: U256::ONE,
         id: 1,

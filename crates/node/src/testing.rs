@@ -10,19 +10,19 @@ use provery_types::{
 };
 use provery_workloads::testing::{self, Rollup, root};
 
-pub const ME: Address = Address::repeat_byte(0x11);
-pub const OTHER: Address = Address::repeat_byte(0x22);
-pub const ROLLUP: Address = Address::repeat_byte(0x33);
-pub const MARKET: U256 = U256::ONE;
+pub(crate) const ME: Address = Address::repeat_byte(0x11);
+pub(crate) const OTHER: Address = Address::repeat_byte(0x22);
+pub(crate) const ROLLUP: Address = Address::repeat_byte(0x33);
+pub(crate) const MARKET: U256 = U256::ONE;
 /// Transfers in a block.
 const BLOCK_SIZE: usize = 2;
 
 const LOTTERY: Address = Address::repeat_byte(0x44);
-pub const AUCTION: Address = Address::repeat_byte(0x45);
-pub const MINING: Address = Address::repeat_byte(0x46);
+pub(crate) const AUCTION: Address = Address::repeat_byte(0x45);
+pub(crate) const MINING: Address = Address::repeat_byte(0x46);
 const CHAIN: u64 = 31337;
 
-pub fn deployment() -> Deployment {
+pub(crate) fn deployment() -> Deployment {
     let record = |address| ContractRecord { address, code_hash: B256::ZERO, block: 1, mechanism: false };
     let names = [
         "ProofMarket",
@@ -54,7 +54,7 @@ pub fn deployment() -> Deployment {
     }
 }
 
-pub fn terms() -> Terms {
+pub(crate) fn terms() -> Terms {
     Terms {
         requester: ROLLUP,
         mechanism: LOTTERY,
@@ -79,7 +79,7 @@ pub fn terms() -> Terms {
     }
 }
 
-pub fn block(number: u64) -> BlockRef {
+pub(crate) fn block(number: u64) -> BlockRef {
     BlockRef {
         number,
         hash: B256::from(U256::from(number)),
@@ -89,32 +89,32 @@ pub fn block(number: u64) -> BlockRef {
 }
 
 /// What a rollup's contract says of a block that it posts, whatever sense it makes.
-pub fn posted(number: u64, parent: u64, old_root: U256, new_root: U256, data: &[u8]) -> Event {
+pub(crate) fn posted(number: u64, parent: u64, old_root: U256, new_root: U256, data: &[u8]) -> Event {
     Event::WorkloadLog { log: testing::posted(number, parent, old_root, new_root, data.to_vec()) }
 }
 
 /// What a rollup's contract says of its beginning, whatever sense it makes.
-pub fn genesis(root: U256) -> Event {
+pub(crate) fn genesis(root: U256) -> Event {
     Event::WorkloadLog { log: testing::genesis(root, Vec::new()) }
 }
 
 /// What it says and nobody can read.
-pub fn cut_short() -> Event {
+pub(crate) fn cut_short() -> Event {
     Event::WorkloadLog { log: testing::cut_short() }
 }
 
 /// Whether a rollup tells of its beginning.
-pub fn is_genesis(logged: &LoggedEvent) -> bool {
+pub(crate) fn is_genesis(logged: &LoggedEvent) -> bool {
     matches!(&logged.event, Event::WorkloadLog { log } if testing::is_genesis(log))
 }
 
 /// A prover accepts version 1 of the terms, and exposes all that it allocates.
-pub fn allocated(prover: Address, units: u64) -> Event {
+pub(crate) fn allocated(prover: Address, units: u64) -> Event {
     Event::AllocationSet { prover, market: MARKET, units, exposure: units, from_version: 1, to_version: 1 }
 }
 
 /// Emits a rollup's history, block by block.
-pub struct World {
+pub(crate) struct World {
     /// Of the market.
     pub terms: Terms,
     rollup: Rollup,
@@ -124,20 +124,20 @@ pub struct World {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let rollup = Rollup::new(CHAIN, ROLLUP, BLOCK_SIZE, 4);
         let state = rollup.beginning();
         Self { terms: terms(), rollup, state, last: 0 }
     }
 
     /// A slot's mechanism says something about it, in chain block `number`.
-    pub fn says(&self, number: u64, slot: u64, log: LogData) -> LoggedEvent {
+    pub(crate) fn says(&self, number: u64, slot: u64, log: LogData) -> LoggedEvent {
         let event = Event::MechanismLog { market: MARKET, slot, log };
         LoggedEvent { address: self.terms.mechanism, ..Self::at(number, 9, event) }
     }
 
     /// An event in chain block `number`.
-    pub fn at(number: u64, index: u64, event: Event) -> LoggedEvent {
+    pub(crate) fn at(number: u64, index: u64, event: Event) -> LoggedEvent {
         let address = match event {
             Event::WorkloadLog { .. } => ROLLUP,
             _ => Address::repeat_byte(0x51),
@@ -152,7 +152,7 @@ impl World {
     }
 
     /// Genesis, terms, and two provers with stake, in block 1.
-    pub fn beginning(&self) -> Vec<LoggedEvent> {
+    pub(crate) fn beginning(&self) -> Vec<LoggedEvent> {
         let mut events = vec![
             Event::WorkloadLog { log: self.rollup.genesis() },
             Event::TermsSet {
@@ -172,13 +172,13 @@ impl World {
 
     /// A rollup block and its slot, held by `prover`, in chain block `number`. `claim` replaces the claimed root; the next
     /// block goes on from the right one all the same.
-    pub fn post(&mut self, number: u64, prover: Address, claim: Option<U256>) -> Vec<LoggedEvent> {
+    pub(crate) fn post(&mut self, number: u64, prover: Address, claim: Option<U256>) -> Vec<LoggedEvent> {
         let from = self.state.clone();
         self.post_on(number, prover, &from, None, claim)
     }
 
     /// Likewise, on a state of one's own choosing, whatever root the block is said to start from.
-    pub fn post_on(
+    pub(crate) fn post_on(
         &mut self,
         number: u64,
         prover: Address,
@@ -215,7 +215,7 @@ impl World {
     }
 
     /// A slot proven right by `payee`, and established, in chain block `number`.
-    pub fn prove(
+    pub(crate) fn prove(
         &self,
         number: u64,
         id: u64,
@@ -228,7 +228,7 @@ impl World {
     }
 
     /// A slot proven by `payee` while its premise is open, in chain block `number`.
-    pub fn prove_early(&self, number: u64, id: u64, payee: Address) -> Vec<LoggedEvent> {
+    pub(crate) fn prove_early(&self, number: u64, id: u64, payee: Address) -> Vec<LoggedEvent> {
         let (reward, premium) = (U256::from(600), U256::ZERO);
         let pending = Event::SlotPending { market: MARKET, id, payee, right: true, claim: U256::from(id) };
         let proven = Event::SlotProven { market: MARKET, id, payee, reward, premium, missed_by: None };
@@ -236,18 +236,18 @@ impl World {
     }
 
     /// A slot is proven right, with all that it builds on.
-    pub fn established(number: u64, index: u64, id: u64) -> LoggedEvent {
+    pub(crate) fn established(number: u64, index: u64, id: u64) -> LoggedEvent {
         Self::at(number, index, Event::SlotEstablished { market: MARKET, id, claim: U256::ZERO })
     }
 
     /// A slot falls, and all that builds on it.
-    pub fn cut(number: u64, index: u64, id: u64) -> LoggedEvent {
+    pub(crate) fn cut(number: u64, index: u64, id: u64) -> LoggedEvent {
         let head = id.saturating_sub(1);
         Self::at(number, index, Event::ChainCut { market: MARKET, id, head, claim: U256::ZERO })
     }
 
     /// A slot expires, and falls, in chain block `number`.
-    pub fn expire(&self, number: u64, id: u64) -> Vec<LoggedEvent> {
+    pub(crate) fn expire(&self, number: u64, id: u64) -> Vec<LoggedEvent> {
         let expired = Event::SlotExpired { market: MARKET, id, forfeited: U256::ONE };
         vec![Self::cut(number, 0, id), Self::at(number, 1, expired)]
     }

@@ -14,7 +14,7 @@ const SETTLED: u64 = 1_800;
 const STALE: u64 = 86_400;
 
 /// Of the blocks below those that are all kept, one in so many is.
-pub const SPARSE: u64 = 32;
+pub(crate) const SPARSE: u64 = 32;
 
 /// Whether a block is old enough, next to the head, to be taken for final where the chain does not say.
 pub fn is_settled(timestamp: u64, head: u64) -> bool {
@@ -30,7 +30,7 @@ pub enum Finality {
 }
 
 /// What a finalized block says, next to the head.
-pub fn of(head: &BlockRef, finalized: Option<BlockRef>) -> Finality {
+pub(crate) fn of(head: &BlockRef, finalized: Option<BlockRef>) -> Finality {
     match finalized {
         // Height 0 is what a chain says that has not finalized anything, or never does.
         Some(block)
@@ -87,7 +87,7 @@ impl Settled {
 
 /// Forget of the blocks that are known, oldest first, what need not be: all of the last `keep` stay, and below them one in
 /// [`SPARSE`], down to one that is final.
-pub fn thin(known: &mut VecDeque<BlockRef>, keep: usize, finality: Finality) {
+pub(crate) fn thin(known: &mut VecDeque<BlockRef>, keep: usize, finality: Finality) {
     let Some(tip) = known.back().copied() else { return };
     let keep = (keep as u64).max(1);
     let recent = tip.number.saturating_sub(keep - 1);

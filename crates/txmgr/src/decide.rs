@@ -22,7 +22,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    pub fn between(since: BlockRef, head: BlockRef) -> Self {
+    pub(crate) fn between(since: BlockRef, head: BlockRef) -> Self {
         Self {
             blocks: head.number.saturating_sub(since.number),
             seconds: head.timestamp.saturating_sub(since.timestamp),
@@ -30,7 +30,7 @@ impl Span {
     }
 
     /// At least as many blocks, and at least as many seconds.
-    pub fn reaches(self, least: Self) -> bool {
+    pub(crate) fn reaches(self, least: Self) -> bool {
         self.blocks >= least.blocks && self.seconds >= least.seconds
     }
 }

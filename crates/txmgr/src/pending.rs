@@ -34,7 +34,7 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
-    pub fn result(self, kind: &'static str) -> Result<Mined, SendError> {
+    pub(crate) fn result(self, kind: &'static str) -> Result<Mined, SendError> {
         match self {
             Self::Mined(mined) => Ok(Mined { kind, ..*mined }),
             Self::Reverted { name, detail, tx_hash } => {
@@ -78,7 +78,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub fn new(id: u64, pending: PendingTransaction) -> Self {
+    pub(crate) fn new(id: u64, pending: PendingTransaction) -> Self {
         Self {
             id,
             pending,
@@ -98,12 +98,12 @@ impl Entry {
         }
     }
 
-    pub fn is_mined(&self) -> bool {
+    pub(crate) fn is_mined(&self) -> bool {
         self.pending.mined.is_some()
     }
 
     /// Whether it is to be broadcast before the next block.
-    pub fn is_urgent(&self, now: Instant) -> bool {
+    pub(crate) fn is_urgent(&self, now: Instant) -> bool {
         !self.is_mined()
             && !self.first_try
             && (!self.accepted || self.taken > 0)
@@ -111,7 +111,7 @@ impl Entry {
     }
 
     /// The newest transaction was broadcast in vain.
-    pub fn not_taken(&mut self, refused: bool, poll: Duration) {
+    pub(crate) fn not_taken(&mut self, refused: bool, poll: Duration) {
         self.refused = refused;
         self.resent = self.resent.saturating_add(1);
         let pause = poll.saturating_mul(1 << self.resent.min(8)).min(LONGEST_PAUSE);
@@ -119,7 +119,7 @@ impl Entry {
     }
 
     /// An endpoint has the newest transaction.
-    pub fn was_taken(&mut self) {
+    pub(crate) fn was_taken(&mut self) {
         self.accepted = true;
         self.refused = false;
         self.try_at = None;
@@ -129,7 +129,7 @@ impl Entry {
     }
 
     /// A reorg took the block it was mined in.
-    pub fn was_unmined(&mut self, head: BlockRef) {
+    pub(crate) fn was_unmined(&mut self, head: BlockRef) {
         self.ended.send_replace(None);
         self.receipt = None;
         self.accepted = false;
@@ -170,7 +170,7 @@ pub(crate) struct PendingSet {
 
 impl PendingSet {
     /// What was on disk.
-    pub fn load(pending: Vec<PendingTransaction>, closed: Vec<DayOutlay>) -> Self {
+    pub(crate) fn load(pending: Vec<PendingTransaction>, closed: Vec<DayOutlay>) -> Self {
         let closed = closed.into_iter().map(|it| (it.day, it.outlay)).collect();
         let mut set = Self { closed, ..Self::default() };
         for pending in pending.into_iter().filter(|pending| !pending.signed.is_empty()) {
@@ -179,14 +179,14 @@ impl PendingSet {
         set
     }
 
-    pub fn insert(&mut self, pending: PendingTransaction) -> &mut Entry {
+    pub(crate) fn insert(&mut self, pending: PendingTransaction) -> &mut Entry {
         self.last_id += 1;
         let (id, nonce) = (self.last_id, pending.nonce);
         self.entries.entry(nonce).insert_entry(Entry::new(id, pending)).into_mut()
     }
 
     /// Forget a pending transaction, but not what it cost.
-    pub fn close(&mut self, nonce: u64, cost: &DayOutlay) {
+    pub(crate) fn close(&mut self, nonce: u64, cost: &DayOutlay) {
         self.entries.remove(&nonce);
         *self.closed.entry(cost.day).or_default() += cost.outlay;
     }
@@ -201,16 +201,16 @@ impl PendingSet {
     }
 
     /// The newest block, if it was seen within a time; nobody looks while there are no pending transactions.
-    pub fn fresh_head(&self, within: Duration) -> Option<BlockRef> {
+    pub(crate) fn fresh_head(&self, within: Duration) -> Option<BlockRef> {
         self.head.filter(|(_, at)| at.elapsed() <= within).map(|(head, _)| head)
     }
 
-    pub fn by_id(&mut self, id: u64) -> Option<&mut Entry> {
+    pub(crate) fn by_id(&mut self, id: u64) -> Option<&mut Entry> {
         self.entries.values_mut().find(|entry| entry.id == id)
     }
 
     /// The pending transaction that an order is, unless it failed.
-    pub fn same(&self, order: &Order) -> Option<&Entry> {
+    pub(crate) fn same(&self, order: &Order) -> Option<&Entry> {
         let call = &order.call;
         self.entries.values().find(|entry| {
             let pending = &entry.pending;
@@ -220,12 +220,12 @@ impl PendingSet {
         })
     }
 
-    pub fn is_live(&self, tag: &str) -> bool {
+    pub(crate) fn is_live(&self, tag: &str) -> bool {
         self.nonce_of(tag).is_some()
     }
 
     /// The nonce of the newest pending transaction with a tag that was not mined in vain.
-    pub fn nonce_of(&self, tag: &str) -> Option<u64> {
+    pub(crate) fn nonce_of(&self, tag: &str) -> Option<u64> {
         let live = self.entries.iter().rev().find(|(_, entry)| {
             entry.pending.tag == tag
                 && entry.pending.mined.is_none_or(|mined| mined.success)
@@ -235,7 +235,7 @@ impl PendingSet {
     }
 
     /// What waits to be mined, in the order of nonces.
-    pub fn waiting(&self) -> Vec<Waiting> {
+    pub(crate) fn waiting(&self) -> Vec<Waiting> {
         let unmined = self.entries.values().filter(|it| !it.is_mined()).map(|entry| &entry.pending);
         let waiting = |pending: &PendingTransaction| Waiting {
             tag: pending.tag.clone(),
@@ -248,7 +248,7 @@ impl PendingSet {
     }
 
     /// The tag under which this very call waits to be mined.
-    pub fn waits_as(&self, call: &Call) -> Option<String> {
+    pub(crate) fn waits_as(&self, call: &Call) -> Option<String> {
         let mut unmined = self.entries.values().filter(|it| !it.is_mined()).map(|entry| &entry.pending);
         let same = unmined.find(|it| {
             let cancelled = it.signed.last().is_some_and(|signed| signed.cancels);
@@ -258,7 +258,7 @@ impl PendingSet {
     }
 
     /// What pending transactions with this tag may cost from now on, and by when they should be there.
-    pub fn renew(&mut self, tag: &str, budget: Option<U256>, reserve: U256, due: Option<u64>) {
+    pub(crate) fn renew(&mut self, tag: &str, budget: Option<U256>, reserve: U256, due: Option<u64>) {
         let unmined = self.entries.values_mut().filter(|it| !it.is_mined() && it.pending.tag == tag);
         for pending in unmined.map(|entry| &mut entry.pending) {
             pending.budget = budget;
@@ -269,7 +269,7 @@ impl PendingSet {
 
     /// Wei that pending transactions which wait to be mined take at most for the gas they are expected to use, other than that of a nonce. The
     /// room in their limits is not held back from what comes after them.
-    pub fn promised(&self, but: Option<u64>) -> U256 {
+    pub(crate) fn promised(&self, but: Option<u64>) -> U256 {
         let unmined = self.entries.values().filter(|it| !it.is_mined() && Some(it.pending.nonce) != but);
         let most = unmined.map(|entry| {
             let fee = entry.pending.signed.last().map_or(0, |newest| newest.max_fee);
@@ -280,7 +280,7 @@ impl PendingSet {
     }
 
     /// Where the last call of one of these kinds is, in the order of nonces.
-    pub fn landing(&self, kinds: &[&str]) -> Option<(String, Landing)> {
+    pub(crate) fn landing(&self, kinds: &[&str]) -> Option<(String, Landing)> {
         let mut newest_first = self.entries.values().rev().map(|entry| &entry.pending);
         let last = newest_first.find(|pending| {
             let cancelled = pending.signed.last().is_some_and(|signed| signed.cancels);
@@ -292,7 +292,7 @@ impl PendingSet {
     }
 
     /// An endpoint's count of the key's transactions: what is beyond this program's own was sent by another.
-    pub fn count(&mut self, count: u64) {
+    pub(crate) fn count(&mut self, count: u64) {
         let own = self.entries.keys().next_back().map_or(0, |nonce| nonce + 1).max(self.floor);
         let Some(before) = self.counted else {
             self.counted = Some(count);
@@ -306,19 +306,19 @@ impl PendingSet {
     }
 
     /// Another may have used the key until now.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.counted = None;
         self.before = self.entries.keys().next_back().map_or(0, |nonce| nonce + 1);
     }
 
     /// Nonces went to transactions of another program.
-    pub fn strange(&mut self, nonces: u64) {
+    pub(crate) fn strange(&mut self, nonces: u64) {
         self.foreign = self.foreign.saturating_add(nonces);
         self.foreign_at_ms = crate::order::unix_millis();
     }
 
     /// A nonce that this program had signed for went to a transaction of another.
-    pub fn lost_nonce(&mut self, nonce: u64) {
+    pub(crate) fn lost_nonce(&mut self, nonce: u64) {
         if nonce < self.before {
             return;
         }
@@ -327,14 +327,14 @@ impl PendingSet {
     }
 
     /// Nonces below are used, given what an endpoint counts, which may be old.
-    pub fn used(&self, count: u64) -> u64 {
+    pub(crate) fn used(&self, count: u64) -> u64 {
         let mined = self.entries.values().rev().find(|entry| entry.is_mined());
         let mined = mined.map_or(0, |entry| entry.pending.nonce + 1);
         count.max(self.floor).max(mined)
     }
 
     /// The smallest nonce that is neither used nor a pending transaction's.
-    pub fn next_nonce(&self, count: u64) -> u64 {
+    pub(crate) fn next_nonce(&self, count: u64) -> u64 {
         let mut nonce = self.used(count);
         while self.entries.contains_key(&nonce) {
             nonce += 1;
@@ -343,12 +343,12 @@ impl PendingSet {
     }
 
     /// A nonce that nothing has and that pending transactions wait for.
-    pub fn gap(&self, count: u64) -> Option<u64> {
+    pub(crate) fn gap(&self, count: u64) -> Option<u64> {
         let nonce = self.next_nonce(count);
         self.entries.range(nonce..).any(|(_, entry)| !entry.is_mined()).then_some(nonce)
     }
 
-    pub fn status(&self) -> OutboxStatus {
+    pub(crate) fn status(&self) -> OutboxStatus {
         let unmined = || self.entries.values().filter(|entry| !entry.is_mined());
         let days = self.outlays();
         let mut spent = Outlay::default();

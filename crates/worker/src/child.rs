@@ -73,7 +73,7 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    pub fn spawn(recipe: &Recipe) -> io::Result<Self> {
+    pub(crate) fn spawn(recipe: &Recipe) -> io::Result<Self> {
         let mut command = Command::new(&recipe.program);
         command
             .args(&recipe.args)
@@ -97,12 +97,12 @@ impl Child {
     }
 
     /// Until it ends.
-    pub async fn ended(&mut self) -> io::Result<ExitStatus> {
+    pub(crate) async fn ended(&mut self) -> io::Result<ExitStatus> {
         self.process.wait().await
     }
 
     /// Run one job. After anything but a proof or a refusal the process is dead and reaped.
-    pub async fn prove(&mut self, request: &Request, watch: &JobWatch) -> End {
+    pub(crate) async fn prove(&mut self, request: &Request, watch: &JobWatch) -> End {
         let end = self.talk(request, watch).await;
         match end {
             End::Cancelled => {
@@ -143,7 +143,7 @@ impl Child {
     }
 
     /// Kill it, and wait until the system has forgotten it.
-    pub async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         // It fails only if the process has ended already.
         let _ = self.process.start_kill();
         let _ = timeout(ENDING, self.process.wait()).await;

@@ -42,7 +42,7 @@ const EXTENDED: (&str, &str) = ("ProofMarket", "ProofMarketExt");
 const REMAPPINGS: &[(&str, &str)] =
     &[("@openzeppelin/", "node_modules/@openzeppelin/"), ("solady/", "node_modules/solady/src/")];
 
-pub fn run(root: &Path, solc: &Path, check: bool, only: Option<&str>) -> Result<()> {
+pub(crate) fn run(root: &Path, solc: &Path, check: bool, only: Option<&str>) -> Result<()> {
     let root = root.canonicalize()?;
     let artifacts = compile(&root, solc, only)?;
     let folder = root.join("crates/bindings/abi");

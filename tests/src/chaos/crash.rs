@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Mutex};
 use super::dice::Dice;
 
 /// Points as `PROVERY_CRASH` names them.
-pub const POINTS: [&str; 23] = [
+pub(super) const POINTS: [&str; 23] = [
     "block",
     "reorg",
     "proof",
@@ -32,7 +32,7 @@ pub const POINTS: [&str; 23] = [
 ];
 
 /// A point with its side, as `PROVERY_CRASH` wants it, apart from the count.
-pub type Place = (&'static str, &'static str);
+pub(super) type Place = (&'static str, &'static str);
 
 /// The prover's return: only a node that has paused its prover comes to it.
 const RETURN: &str = "meta:resumed";
@@ -43,7 +43,7 @@ fn wants_failures(point: &str) -> bool {
 }
 
 /// What is to be wrong with a node's proofs for it to come to a point soon: they fail, or others are faster.
-pub fn worker_fault(point: &str) -> Option<&'static str> {
+pub(super) fn worker_fault(point: &str) -> Option<&'static str> {
     match point {
         point if wants_failures(point) => Some("fail:100"),
         "work:lost" => Some("slow:1500"),
@@ -52,12 +52,12 @@ pub fn worker_fault(point: &str) -> Option<&'static str> {
 }
 
 /// What a slot must pay at least, in whole units of the asset, for a node to take it: more than a race does, if it is to ignore some.
-pub fn min_reward(point: Option<&str>) -> &'static str {
+pub(super) fn min_reward(point: Option<&str>) -> &'static str {
     if point == Some("work:ignored") { "3.5" } else { "1" }
 }
 
 /// How long a node may wait at a point before it is given another, in milliseconds; `block_ms` are between two blocks.
-pub fn patience_ms(point: &str, block_ms: u64) -> u64 {
+pub(super) fn patience_ms(point: &str, block_ms: u64) -> u64 {
     match point {
         // Comes with every 128th block.
         "compact" => 20_000 + 128 * block_ms,
@@ -81,7 +81,7 @@ fn frequent(point: &str) -> u64 {
 
 /// Who is to crash where.
 #[derive(Debug)]
-pub struct CrashPlan {
+pub(super) struct CrashPlan {
     /// How often each place is to be met.
     wanted: u64,
     rows: Mutex<BTreeMap<Place, Row>>,
@@ -95,13 +95,13 @@ struct Row {
 }
 
 impl CrashPlan {
-    pub fn new(wanted: u64) -> Self {
+    pub(super) fn new(wanted: u64) -> Self {
         Self { wanted, rows: Mutex::default() }
     }
 
     /// The next place, and how many times it is to be met first. Places that were hit least come first, of these the
     /// ones that were tried least. A node that is `absent` has paused its prover, and will take that back.
-    pub fn next(&self, dice: &mut Dice, absent: bool) -> (Place, u64) {
+    pub(super) fn next(&self, dice: &mut Dice, absent: bool) -> (Place, u64) {
         let Ok(mut rows) = self.rows.lock() else { return (("block", "before"), 1) };
         let row = |place: &Place| rows.get(place).copied().unwrap_or_default();
         // A place that is tried again and again in vain must not starve the others.
@@ -124,31 +124,31 @@ impl CrashPlan {
     }
 
     /// Places that were not met as often as wanted, and how often they are still to be.
-    pub fn missing(&self) -> Vec<(String, u64)> {
+    pub(super) fn missing(&self) -> Vec<(String, u64)> {
         let lacking = |(place, hits): (String, u64)| Some((place, self.wanted.saturating_sub(hits)));
         self.hits().into_iter().filter_map(lacking).filter(|(_, left)| *left > 0).collect()
     }
 
-    pub fn hit(&self, place: Place) {
+    pub(super) fn hit(&self, place: Place) {
         if let Ok(mut rows) = self.rows.lock() {
             rows.entry(place).or_default().hit += 1;
         }
     }
 
     /// A node stopped there, and goes on.
-    pub fn stopped(&self, place: Place) {
+    pub(super) fn stopped(&self, place: Place) {
         if let Ok(mut rows) = self.rows.lock() {
             rows.entry(place).or_default().stopped += 1;
         }
     }
 
     /// Crashes by `<point>:<side>`, with those that never came about.
-    pub fn hits(&self) -> BTreeMap<String, u64> {
+    pub(super) fn hits(&self) -> BTreeMap<String, u64> {
         self.by_place(|row| row.hit)
     }
 
     /// As [`Self::hits`], of stops.
-    pub fn stops(&self) -> BTreeMap<String, u64> {
+    pub(super) fn stops(&self) -> BTreeMap<String, u64> {
         self.by_place(|row| row.stopped)
     }
 

@@ -8,42 +8,42 @@ use rand_chacha::{
 
 /// A stream of decisions.
 #[derive(Debug)]
-pub struct Dice(ChaCha8Rng);
+pub(super) struct Dice(ChaCha8Rng);
 
 /// Parts in a million.
-pub const MILLION: u32 = 1_000_000;
+pub(super) const MILLION: u32 = 1_000_000;
 
 impl Dice {
     /// The stream of a place, such as (seed, node, request).
-    pub fn of(place: &[u64]) -> Self {
+    pub(super) fn of(place: &[u64]) -> Self {
         let bytes: Vec<u8> = place.iter().flat_map(|part| part.to_be_bytes()).collect();
         Self(ChaCha8Rng::from_seed(keccak256(bytes).0))
     }
 
     /// A number below `end`; 0 if there is none.
-    pub fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         ((u128::from(self.0.next_u64()) * u128::from(end)) >> 64) as u64
     }
 
     /// A number from `low` to `high`, both included.
-    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+    pub(super) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high.saturating_sub(low) + 1)
     }
 
     /// True `ppm` times in a million.
-    pub fn chance(&mut self, ppm: u32) -> bool {
+    pub(super) fn chance(&mut self, ppm: u32) -> bool {
         self.below(MILLION.into()) < u64::from(ppm)
     }
 
-    pub fn coin(&mut self) -> bool {
+    pub(super) fn coin(&mut self) -> bool {
         self.chance(MILLION / 2)
     }
 
-    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
+    pub(super) fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         of.get(self.below(of.len() as u64) as usize)
     }
 
-    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+    pub(super) fn bytes(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         self.0.fill_bytes(&mut bytes);
         bytes

@@ -6,25 +6,25 @@ use serde_json::{Value, json};
 use super::http;
 
 #[derive(Clone, Debug)]
-pub struct Direct {
+pub(super) struct Direct {
     address: String,
 }
 
 impl Direct {
-    pub fn new(port: u16) -> Self {
+    pub(super) fn new(port: u16) -> Self {
         Self { address: format!("127.0.0.1:{port}") }
     }
 
-    pub fn address(&self) -> &str {
+    pub(super) fn address(&self) -> &str {
         &self.address
     }
 
-    pub fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The result of one request.
-    pub async fn call(&self, method: &str, params: Value) -> Result<Value> {
+    pub(super) async fn call(&self, method: &str, params: Value) -> Result<Value> {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let bytes = http::post(&self.address, body.to_string().as_bytes())
             .await
@@ -33,7 +33,7 @@ impl Direct {
     }
 
     /// The results of many requests of one method, in order.
-    pub async fn batch(&self, method: &str, each: Vec<Value>) -> Result<Vec<Value>> {
+    pub(super) async fn batch(&self, method: &str, each: Vec<Value>) -> Result<Vec<Value>> {
         let mut results = Vec::with_capacity(each.len());
         for some in each.chunks(50) {
             let body: Vec<Value> = some
@@ -53,7 +53,7 @@ impl Direct {
         Ok(results)
     }
 
-    pub async fn number(&self, method: &str, params: Value) -> Result<u64> {
+    pub(super) async fn number(&self, method: &str, params: Value) -> Result<u64> {
         quantity(&self.call(method, params).await?)
     }
 }
@@ -66,7 +66,7 @@ fn result(method: &str, mut answer: Value) -> Result<Value> {
 }
 
 /// A JSON-RPC quantity.
-pub fn quantity(value: &Value) -> Result<u64> {
+pub(super) fn quantity(value: &Value) -> Result<u64> {
     let text = value.as_str().unwrap_or_default();
     u64::from_str_radix(text.trim_start_matches("0x"), 16).wrap_err_with(|| format!("{value} is no quantity"))
 }

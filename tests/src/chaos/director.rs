@@ -29,9 +29,9 @@ use super::{
 };
 
 /// What it is called that a reorganisation met a nonce that a node had given up.
-pub const EMPTIED: &str = "emptied_nonce";
+pub(super) const EMPTIED: &str = "emptied_nonce";
 /// The deepest reorganisation that a node must follow.
-pub const DEEPEST: u64 = 64;
+pub(super) const DEEPEST: u64 = 64;
 /// Deeper ones than this come only so often.
 const DEEP: u64 = 10;
 /// Blocks after which nodes know a slot, and have hardly proven it.
@@ -47,7 +47,7 @@ const UNARMED_MS: u64 = 15_000;
 
 /// A fault of a process or of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
+pub(super) enum Fault {
     Reorg,
     Sigkill,
     CrashPoint,
@@ -65,7 +65,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Reorg,
         Self::Sigkill,
         Self::CrashPoint,
@@ -82,7 +82,7 @@ impl Fault {
         Self::NatsAway,
     ];
 
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Reorg => "reorg",
             Self::Sigkill => "sigkill",
@@ -117,7 +117,7 @@ impl Fault {
     }
 
     /// Whether a run that kills makes sure of it. Crashes come when they come.
-    pub fn sure(self, plan: &Plan) -> bool {
+    pub(super) fn sure(self, plan: &Plan) -> bool {
         self != Self::CrashPoint && self.possible(plan)
     }
 
@@ -133,14 +133,14 @@ impl Fault {
     }
 
     /// What needs provers that prove in processes of their own.
-    pub fn wants_workers(self) -> bool {
+    pub(super) fn wants_workers(self) -> bool {
         matches!(self, Self::WorkerKill | Self::SlowProver | Self::FailedProof | Self::GivenUp)
     }
 }
 
 /// What a run asks of its director.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub(super) struct Plan {
     pub seed: u64,
     /// No process is killed, and faults are rare.
     pub soak: bool,
@@ -159,13 +159,13 @@ pub struct Plan {
 
 impl Plan {
     /// Whether two nodes have one prover.
-    pub fn paired(&self) -> bool {
+    pub(super) fn paired(&self) -> bool {
         !self.soak && !self.crash_points
     }
 }
 
 #[derive(Debug)]
-pub struct Director {
+pub(super) struct Director {
     pub plan: Plan,
     pub miner: Arc<Mutex<Miner>>,
     pub nodes: Vec<Arc<Node>>,
@@ -190,7 +190,7 @@ pub struct Director {
 
 impl Director {
     /// Inject until told to stop. Every fault is over by then, or soon after by itself.
-    pub async fn run(mut self, stop: CancellationToken) -> Result<Self> {
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<Self> {
         let mut dice = Dice::of(&[self.plan.seed, 1]);
         let mut tried: BTreeMap<Fault, f64> = BTreeMap::new();
         let mut skewed = 0;

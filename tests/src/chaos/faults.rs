@@ -9,7 +9,7 @@ use super::dice::Dice;
 
 /// A fault between a node and its endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wire {
+pub(super) enum Wire {
     /// The chain took it, and the answer never came.
     LostResponse,
     /// The connection is closed before anything is read.
@@ -52,7 +52,7 @@ const BLOCKS: [&str; 2] = ["eth_getBlockByNumber", "eth_getBlockByHash"];
 const HEADS: [&str; 3] = ["eth_blockNumber", "eth_getBlockByNumber", "eth_getTransactionCount"];
 
 impl Wire {
-    pub const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 17] = [
         // The rare opportunities first: a request suffers one fault at most.
         Self::PartOfBatch,
         Self::LyingTime,
@@ -73,7 +73,7 @@ impl Wire {
         Self::CrowdedBloom,
     ];
 
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::LostResponse => "lost_response",
             Self::Refused => "refused",
@@ -96,7 +96,7 @@ impl Wire {
     }
 
     /// Whether it can befall a request of these methods at a node's listener of this number.
-    pub fn applies(self, methods: &[&str], listener: u64) -> bool {
+    pub(super) fn applies(self, methods: &[&str], listener: u64) -> bool {
         let any = |wanted: &[&str]| methods.iter().any(|method| wanted.contains(method));
         match self {
             Self::EmptyLogs => any(&[LOGS]),
@@ -151,7 +151,7 @@ struct Row {
 
 /// How often each fault happens, adapted so that each reaches its quota in time.
 #[derive(Debug)]
-pub struct Rates {
+pub(super) struct Rates {
     quota: u64,
     low: bool,
     on: AtomicBool,
@@ -160,7 +160,7 @@ pub struct Rates {
 
 impl Rates {
     /// Faults are off until [`Rates::switch`]. `low` keeps every rate at its base.
-    pub fn new(quota: u64, low: bool) -> Self {
+    pub(super) fn new(quota: u64, low: bool) -> Self {
         let rates = Self { quota, low, on: AtomicBool::new(false), rows: Default::default() };
         for fault in Wire::ALL {
             rates.row(fault).ppm.store(fault.base(), Relaxed);
@@ -172,23 +172,23 @@ impl Rates {
         &self.rows[fault.index()]
     }
 
-    pub fn switch(&self, on: bool) {
+    pub(super) fn switch(&self, on: bool) {
         self.on.store(on, Relaxed);
     }
 
     /// Whether the fault befalls a request that it could befall.
-    pub fn roll(&self, fault: Wire, dice: &mut Dice) -> bool {
+    pub(super) fn roll(&self, fault: Wire, dice: &mut Dice) -> bool {
         let row = self.row(fault);
         row.seen.fetch_add(1, Relaxed);
         self.on.load(Relaxed) && dice.chance(row.ppm.load(Relaxed))
     }
 
-    pub fn injected(&self, fault: Wire) {
+    pub(super) fn injected(&self, fault: Wire) {
         self.row(fault).done.fetch_add(1, Relaxed);
     }
 
     /// Faults that have not reached the quota, and how many of each are still wanted.
-    pub fn missing(&self) -> Vec<(&'static str, u64)> {
+    pub(super) fn missing(&self) -> Vec<(&'static str, u64)> {
         let wanted = |fault: Wire| self.quota.saturating_sub(self.row(fault).done.load(Relaxed));
         Wire::ALL
             .into_iter()
@@ -198,7 +198,7 @@ impl Rates {
     }
 
     /// Set the rates anew: `window` has passed since the last time, and `left` of the run is left.
-    pub fn adapt(&self, window: Duration, left: Duration) {
+    pub(super) fn adapt(&self, window: Duration, left: Duration) {
         for fault in Wire::ALL {
             let row = self.row(fault);
             let seen = row.seen.load(Relaxed);

@@ -5,7 +5,7 @@ use eyre::Result;
 use super::stage::Cli;
 
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Features {
+pub(super) struct Features {
     /// `provery worker` proves in processes of its own.
     pub worker: bool,
     /// `provery node status` tells what is in the books.
@@ -19,7 +19,7 @@ pub struct Features {
 }
 
 impl Features {
-    pub async fn of(cli: &Cli) -> Result<Self> {
+    pub(super) async fn of(cli: &Cli) -> Result<Self> {
         let help = |args: &'static [&'static str]| async move {
             let mut command = tokio::process::Command::new(&cli.program);
             cli.equip(&mut command, None);

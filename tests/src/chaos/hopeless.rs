@@ -16,15 +16,15 @@ use super::{
 };
 
 /// For how long a node's proofs fail at most, and no other fault meets it.
-pub const HOPELESS_MS: u64 = 40_000;
+pub(super) const HOPELESS_MS: u64 = 40_000;
 /// Runs shorter than this do without, all others make sure of it.
-pub const GIVING_UP_S: u64 = 90;
+pub(super) const GIVING_UP_S: u64 = 90;
 /// How often it is asked.
 const ASK_EVERY: Duration = Duration::from_millis(400);
 
 /// A slot that a node had given up when a reorganisation took back the block that opened it.
 #[derive(Clone, Copy, Debug)]
-pub struct Reopened {
+pub(super) struct Reopened {
     /// The node's number.
     pub node: usize,
     pub key: Key,
@@ -34,14 +34,14 @@ pub struct Reopened {
 
 /// A node whose proofs all fail.
 #[derive(Debug)]
-pub struct Hopeless {
+pub(super) struct Hopeless {
     node: Arc<Node>,
     since: Instant,
     asked: Instant,
 }
 
 impl Hopeless {
-    pub fn new(node: Arc<Node>) -> Self {
+    pub(super) fn new(node: Arc<Node>) -> Self {
         Self { node, since: Instant::now(), asked: Instant::now() }
     }
 }

@@ -18,7 +18,7 @@ fn invalid(what: &'static str) -> io::Error {
 }
 
 /// Read a head and as much of a body as it promises. `None` if the stream ends before the first byte.
-pub async fn read(stream: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
+pub(super) async fn read(stream: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
     let mut bytes = Vec::new();
     let head = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -50,7 +50,7 @@ pub async fn read(stream: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)
 }
 
 /// The bytes of an answer.
-pub fn answer(status: u16, body: &[u8]) -> Vec<u8> {
+pub(super) fn answer(status: u16, body: &[u8]) -> Vec<u8> {
     let reason = match status {
         200 => "OK",
         429 => "Too Many Requests",
@@ -66,7 +66,7 @@ pub fn answer(status: u16, body: &[u8]) -> Vec<u8> {
 }
 
 /// Post a body to `address` (host:port); the answer's body.
-pub async fn post(address: &str, body: &[u8]) -> io::Result<Vec<u8>> {
+pub(super) async fn post(address: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
         let mut request = format!(
@@ -82,7 +82,7 @@ pub async fn post(address: &str, body: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// Get a path of `address` (host:port): the answer's body.
-pub async fn get(address: &str, path: &str) -> io::Result<Vec<u8>> {
+pub(super) async fn get(address: &str, path: &str) -> io::Result<Vec<u8>> {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
         let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");

@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use super::direct::{Direct, quantity};
 
 /// Market and number.
-pub type Key = (u64, u64);
+pub(super) type Key = (u64, u64);
 
 /// A transaction of a block.
 #[derive(Clone, Debug)]
-pub struct Tx {
+pub(super) struct Tx {
     pub hash: B256,
     pub from: Address,
     pub to: Option<Address>,
@@ -26,14 +26,14 @@ pub struct Tx {
 
 impl Tx {
     /// Whether it does nothing but to take a nonce.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.to == Some(self.from) && self.input.is_empty()
     }
 }
 
 /// A canonical block.
 #[derive(Clone, Debug)]
-pub struct Block {
+pub(super) struct Block {
     /// Unix seconds.
     pub timestamp: u64,
     pub base_fee: u128,
@@ -43,7 +43,7 @@ pub struct Block {
 
 /// How a slot ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     Proven {
         payee: Address,
         paid: U256,
@@ -59,7 +59,7 @@ pub enum End {
 
 /// A slot, as the canonical chain has it.
 #[derive(Clone, Debug)]
-pub struct SlotRow {
+pub(super) struct SlotRow {
     pub slot: Slot,
     pub inputs: Vec<U256>,
     pub opened_in: u64,
@@ -73,7 +73,7 @@ pub struct SlotRow {
 
 /// Canonical blocks from the deployment on.
 #[derive(Debug)]
-pub struct Ledger {
+pub(super) struct Ledger {
     rpc: Direct,
     sources: BTreeMap<Address, Source>,
     pub blocks: BTreeMap<u64, Block>,
@@ -83,12 +83,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn new(rpc: Direct, sources: BTreeMap<Address, Source>) -> Self {
+    pub(super) fn new(rpc: Direct, sources: BTreeMap<Address, Source>) -> Self {
         Self { rpc, sources, blocks: BTreeMap::new(), unproven: BTreeMap::new(), next: 0 }
     }
 
     /// Forget what came after block `last`.
-    pub fn rewind(&mut self, last: u64) {
+    pub(super) fn rewind(&mut self, last: u64) {
         for block in self.blocks.split_off(&(last + 1)).values() {
             for event in &block.events {
                 if let Event::SlotProven { market, id, .. } | Event::SlotPending { market, id, .. } = event {
@@ -100,7 +100,7 @@ impl Ledger {
     }
 
     /// Read up to the head, which nothing may move meanwhile.
-    pub async fn read(&mut self) -> Result<u64> {
+    pub(super) async fn read(&mut self) -> Result<u64> {
         let head = self.rpc.number("eth_blockNumber", json!([])).await?;
         let numbers: Vec<u64> = (self.next..=head).collect();
         let asked = numbers.iter().map(|number| json!([format!("{number:#x}"), true])).collect();
@@ -145,16 +145,16 @@ impl Ledger {
     }
 
     /// Whether an account is one of the contracts: what it "sent" has no signature.
-    pub fn is_contract(&self, account: Address) -> bool {
+    pub(super) fn is_contract(&self, account: Address) -> bool {
         self.sources.contains_key(&account)
     }
 
-    pub fn head(&self) -> u64 {
+    pub(super) fn head(&self) -> u64 {
         self.blocks.last_key_value().map_or(0, |(number, _)| *number)
     }
 
     /// Every slot there was, by market and number.
-    pub fn slots(&self) -> BTreeMap<Key, SlotRow> {
+    pub(super) fn slots(&self) -> BTreeMap<Key, SlotRow> {
         let mut slots: BTreeMap<Key, SlotRow> = BTreeMap::new();
         let key = |market: &U256, id: &u64| (market.saturating_to::<u64>(), *id);
         for (number, block) in &self.blocks {
@@ -220,13 +220,13 @@ impl Ledger {
     }
 
     /// Slots of a market that have not ended.
-    pub fn open(&self, market: u64) -> Vec<SlotRow> {
+    pub(super) fn open(&self, market: u64) -> Vec<SlotRow> {
         let slots = self.slots().into_iter();
         slots.filter(|((of, _), row)| *of == market && row.end.is_none()).map(|(_, row)| row).collect()
     }
 
     /// The block in which the newest slot of a market was opened, if that was within the last `blocks` and it has not ended.
-    pub fn just_opened(&self, market: u64, blocks: usize) -> Option<u64> {
+    pub(super) fn just_opened(&self, market: u64, blocks: usize) -> Option<u64> {
         for (number, block) in self.blocks.iter().rev().take(blocks) {
             for event in block.events.iter().rev() {
                 match event {
@@ -249,13 +249,13 @@ impl Ledger {
     }
 
     /// The newest block with an empty transaction of one of these accounts.
-    pub fn last_emptied(&self, of: &[Address]) -> Option<u64> {
+    pub(super) fn last_emptied(&self, of: &[Address]) -> Option<u64> {
         let emptied = |block: &Block| block.txs.iter().any(|tx| tx.is_empty() && of.contains(&tx.from));
         self.blocks.iter().rev().find(|(_, block)| emptied(block)).map(|(number, _)| *number)
     }
 
     /// The block of the newest epoch's seed.
-    pub fn seed_block(&self) -> Option<u64> {
+    pub(super) fn seed_block(&self) -> Option<u64> {
         self.blocks
             .iter()
             .rev()

@@ -16,13 +16,13 @@ use eyre::{Context, Result};
 use serde_json::{Value, json};
 
 /// This machine's clock in unix milliseconds.
-pub fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 /// Writes the log and counts what is in it. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct EventLog {
+pub(super) struct EventLog {
     path: PathBuf,
     file: Arc<Mutex<File>>,
     counts: Arc<Mutex<BTreeMap<String, u64>>>,
@@ -31,7 +31,7 @@ pub struct EventLog {
 }
 
 impl EventLog {
-    pub fn create(path: &Path) -> Result<Self> {
+    pub(super) fn create(path: &Path) -> Result<Self> {
         let file = File::create(path).wrap_err_with(|| format!("{} cannot be written", path.display()))?;
         Ok(Self {
             path: path.to_owned(),
@@ -41,20 +41,20 @@ impl EventLog {
         })
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub fn head(&self) -> u64 {
+    pub(super) fn head(&self) -> u64 {
         self.head.load(Ordering::Relaxed)
     }
 
-    pub fn set_head(&self, head: u64) {
+    pub(super) fn set_head(&self, head: u64) {
         self.head.store(head, Ordering::Relaxed);
     }
 
     /// A fault was injected: counted, and written.
-    pub fn injected(&self, fault: &str, target: &str, details: Value) {
+    pub(super) fn injected(&self, fault: &str, target: &str, details: Value) {
         if let Ok(mut counts) = self.counts.lock() {
             *counts.entry(fault.to_owned()).or_default() += 1;
         }
@@ -62,11 +62,11 @@ impl EventLog {
     }
 
     /// Something else that explains the run, such as a node that ended by itself.
-    pub fn note(&self, event: &str, target: &str, details: Value) {
+    pub(super) fn note(&self, event: &str, target: &str, details: Value) {
         self.line(json!({ "event": event, "target": target, "details": details }));
     }
 
-    pub fn counts(&self) -> BTreeMap<String, u64> {
+    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
         self.counts.lock().map(|counts| counts.clone()).unwrap_or_default()
     }
 

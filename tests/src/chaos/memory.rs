@@ -16,10 +16,10 @@ const WARM_BLOCKS: u64 = 3 * KEEP_BLOCKS;
 const WARM_MS: u64 = 330_000;
 /// A slope is a failure from here on, in MiB an hour, if the window is at least so many seconds long: in a shorter one,
 /// one page of a cache is steep.
-pub const STEEP: f64 = 1.0;
-pub const STEEP_WINDOW_S: u64 = 1_800;
+pub(super) const STEEP: f64 = 1.0;
+pub(super) const STEEP_WINDOW_S: u64 = 1_800;
 /// Milliseconds of samples that it takes at least.
-pub const LEAST_MS: u64 = 180_000;
+pub(super) const LEAST_MS: u64 = 180_000;
 /// Descriptors that come and go with connections and database pages.
 const SLACK: u64 = 16;
 
@@ -34,7 +34,7 @@ fn longest(samples: &[Sample], block_ms: u64) -> Vec<Sample> {
 }
 
 /// MiB an hour, and the seconds over which it was measured; `block_ms` are between two blocks.
-pub fn slope(samples: &[Sample], block_ms: u64) -> Option<(f64, u64)> {
+pub(super) fn slope(samples: &[Sample], block_ms: u64) -> Option<(f64, u64)> {
     let samples = longest(samples, block_ms);
     let (first, last) = samples.first().zip(samples.last())?;
     let hours = |ms: u64| (ms - first.at_ms) as f64 / 3_600_000.0;
@@ -49,7 +49,7 @@ pub fn slope(samples: &[Sample], block_ms: u64) -> Option<(f64, u64)> {
 }
 
 /// Descriptors gained, beyond what comes and goes: the least of the last third against the most of the first.
-pub fn leaked(samples: &[Sample], block_ms: u64) -> u64 {
+pub(super) fn leaked(samples: &[Sample], block_ms: u64) -> u64 {
     let samples = longest(samples, block_ms);
     let third = samples.len() / 3;
     let (Some(first), Some(last)) = (samples.get(..third), samples.get(samples.len() - third..)) else {

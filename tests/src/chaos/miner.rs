@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Wei. A spike multiplies it by ten. The tips that anvil suggests are a gwei: on some runs' chains next to nothing.
-pub const BASE_FEES: [u128; 3] = [1_000_000_000, 20_000_000_000, 60_000_000_000];
+pub(super) const BASE_FEES: [u128; 3] = [1_000_000_000, 20_000_000_000, 60_000_000_000];
 /// Blocks in which a spike climbs, and stays.
 const CLIMB: usize = 5;
 const STAY: usize = 6;
@@ -25,7 +25,7 @@ const FALL: (u128, u128) = (7, 8);
 
 /// The one that moves the chain. Whoever holds it sees a chain that stands still.
 #[derive(Debug)]
-pub struct Miner {
+pub(super) struct Miner {
     pub rpc: Direct,
     pub ledger: Ledger,
     log: EventLog,
@@ -40,7 +40,7 @@ pub struct Miner {
 
 /// What a reorganisation did.
 #[derive(Debug)]
-pub struct Reorganised {
+pub(super) struct Reorganised {
     pub depth: u64,
     pub dropped: usize,
     pub put_back: usize,
@@ -51,32 +51,32 @@ pub struct Reorganised {
 }
 
 impl Miner {
-    pub fn new(rpc: Direct, ledger: Ledger, log: EventLog) -> Self {
+    pub(super) fn new(rpc: Direct, ledger: Ledger, log: EventLog) -> Self {
         Self { rpc, ledger, log, calm: BASE_FEES[0], fee: BASE_FEES[0], settled: 0, fees: Vec::new() }
     }
 
     /// The block that no reorganisation takes back.
-    pub fn settled(&self) -> u64 {
+    pub(super) fn settled(&self) -> u64 {
         self.settled
     }
 
     /// From the next block on the base fee is this while nothing happens.
-    pub fn set_calm(&mut self, wei: u128) {
+    pub(super) fn set_calm(&mut self, wei: u128) {
         (self.calm, self.fee) = (wei, wei);
     }
 
     /// Take no block back until [`Self::settle`] is called.
-    pub fn hold(&mut self) {
+    pub(super) fn hold(&mut self) {
         self.settled = u64::MAX;
     }
 
     /// What there is stays.
-    pub fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.settled = self.ledger.head();
     }
 
     /// The next block.
-    pub async fn mine(&mut self) -> Result<()> {
+    pub(super) async fn mine(&mut self) -> Result<()> {
         self.fee = self.fees.pop().unwrap_or((self.fee * FALL.0 / FALL.1).max(self.calm));
         self.rpc.call("anvil_setNextBlockBaseFeePerGas", json!([format!("{:#x}", self.fee)])).await?;
         self.rpc.call("anvil_mine", json!(["0x1"])).await?;
@@ -90,29 +90,29 @@ impl Miner {
     }
 
     /// The base fee times ten within five blocks.
-    pub fn spike(&mut self) {
+    pub(super) fn spike(&mut self) {
         let top = self.fee * 10;
         let step = |i: usize| self.fee + (top - self.fee) * i as u128 / CLIMB as u128;
         self.fees = std::iter::repeat_n(top, STAY).chain((1..=CLIMB).rev().map(step)).collect();
     }
 
     /// A base fee that at once is above what was offered when it was low, and soon falls again.
-    pub fn jump(&mut self) {
+    pub(super) fn jump(&mut self) {
         self.fees = vec![JUMP * self.fee; STAY];
     }
 
-    pub fn spiking(&self) -> bool {
+    pub(super) fn spiking(&self) -> bool {
         !self.fees.is_empty() || self.fee > 2 * self.calm
     }
 
     /// Move the chain's clock forward.
-    pub async fn skew(&self, seconds: u64) -> Result<()> {
+    pub(super) async fn skew(&self, seconds: u64) -> Result<()> {
         self.rpc.call("evm_increaseTime", json!([seconds])).await.map(|_| ())
     }
 
     /// Replace the last `depth` blocks. With `put_back`, their transactions come again in other blocks, each sender's in
     /// order; without it they are gone, as far as the chain is concerned.
-    pub async fn reorg(&mut self, depth: u64, put_back: bool, dice: &mut Dice) -> Result<Reorganised> {
+    pub(super) async fn reorg(&mut self, depth: u64, put_back: bool, dice: &mut Dice) -> Result<Reorganised> {
         let head = self.ledger.head();
         let depth = depth.min(head.saturating_sub(self.settled));
         if depth == 0 {
@@ -169,13 +169,13 @@ impl Miner {
     }
 
     /// Transactions of `account` that are mined.
-    pub async fn count(&self, account: Address, tag: &str) -> Result<u64> {
+    pub(super) async fn count(&self, account: Address, tag: &str) -> Result<u64> {
         self.rpc.number("eth_getTransactionCount", json!([account, tag])).await
     }
 }
 
 /// Mine a block each `every` until the run is over. Errors end it: without a chain there is no run.
-pub async fn beat(
+pub(super) async fn beat(
     miner: std::sync::Arc<tokio::sync::Mutex<Miner>>,
     every: tokio::sync::watch::Receiver<Duration>,
 ) -> Result<()> {

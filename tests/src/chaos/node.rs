@@ -33,7 +33,7 @@ use super::{
 
 /// Memory and descriptors of a process at a moment.
 #[derive(Clone, Copy, Debug)]
-pub struct Sample {
+pub(super) struct Sample {
     pub instance: u64,
     pub at_ms: u64,
     pub resident_kib: u64,
@@ -45,7 +45,7 @@ const STOPS_PPM: u32 = 150_000;
 
 /// How the next process is started.
 #[derive(Clone, Debug, Default)]
-pub struct Next {
+pub(super) struct Next {
     /// `PROVERY_CRASH`: where, and at which time.
     pub crash: Option<(Place, u64)>,
     /// There it stops for a while, instead of being killed.
@@ -84,7 +84,7 @@ struct State {
 
 /// What all nodes share.
 #[derive(Clone, Debug)]
-pub struct Shared {
+pub(super) struct Shared {
     pub cli: Cli,
     /// How many there are.
     pub nodes: usize,
@@ -104,7 +104,7 @@ pub struct Shared {
 }
 
 #[derive(Debug)]
-pub struct Node {
+pub(super) struct Node {
     pub index: usize,
     pub prover: Prover,
     pub proxies: Vec<Proxy>,
@@ -115,7 +115,7 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn new(
+    pub(super) fn new(
         index: usize,
         prover: Prover,
         proxies: Vec<Proxy>,
@@ -136,21 +136,21 @@ impl Node {
     }
 
     /// Whether it is told which markets to serve. Every other node serves every rollup's of the deployment.
-    pub fn is_told(&self) -> bool {
+    pub(super) fn is_told(&self) -> bool {
         self.index % 2 == 1
     }
 
     /// Whether another node has the same prover: then proofs are made elsewhere.
-    pub fn paired(&self) -> bool {
+    pub(super) fn paired(&self) -> bool {
         self.shared.bus.is_some() && (self.index == 0 || self.index + 1 == self.shared.nodes)
     }
 
     /// Whether it is the other node of a prover.
-    pub fn stands_by(&self) -> bool {
+    pub(super) fn stands_by(&self) -> bool {
         self.paired() && self.index > 0
     }
 
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.prover.name
     }
 
@@ -158,18 +158,18 @@ impl Node {
         self.state.lock().map(|mut state| of(&mut state)).unwrap_or_default()
     }
 
-    pub fn pid(&self) -> Option<u32> {
+    pub(super) fn pid(&self) -> Option<u32> {
         self.with(|state| state.pid)
     }
 
     /// Up for at least so long, and told of the chain.
-    pub fn up_for(&self, ms: u64) -> bool {
+    pub(super) fn up_for(&self, ms: u64) -> bool {
         let (pid, instance, since) = self.with(|state| (state.pid, state.instance, state.started_ms));
         pid.is_some() && since + ms <= now_ms() && self.shared.reports.started(self.index) == Some(instance)
     }
 
     /// Whether a fault may meet it now; if so, no other does for `ms`.
-    pub fn claim(&self, ms: u64) -> bool {
+    pub(super) fn claim(&self, ms: u64) -> bool {
         let now = now_ms();
         self.with(|state| {
             let free = state.pid.is_some() && state.busy_until <= now;
@@ -181,22 +181,22 @@ impl Node {
     }
 
     /// Whether a fault of the run has it stopped, or its disk full, or has just had.
-    pub fn hindered(&self) -> bool {
+    pub(super) fn hindered(&self) -> bool {
         let now = now_ms();
         self.with(|state| state.busy_until + 1_000 > now)
     }
 
-    pub fn armed(&self) -> Option<(Place, u64)> {
+    pub(super) fn armed(&self) -> Option<(Place, u64)> {
         self.with(|state| state.armed.map(|place| (place, state.started_ms)))
     }
 
     /// Whether its proofs are to fail.
-    pub fn failing(&self) -> bool {
+    pub(super) fn failing(&self) -> bool {
         self.with(|state| state.failing)
     }
 
     /// Kill it as `why`; it comes back as `next` says. Whether there was anything to kill.
-    pub fn kill(&self, why: &'static str, next: Next) -> bool {
+    pub(super) fn kill(&self, why: &'static str, next: Next) -> bool {
         let pid = self.with(|state| {
             state.next = next;
             state.ending = Some(why);
@@ -207,26 +207,26 @@ impl Node {
     }
 
     /// Its disk is full for a while.
-    pub fn full_for(&self, ms: u64) {
+    pub(super) fn full_for(&self, ms: u64) {
         self.with(|state| state.full_until = now_ms() + ms);
     }
 
     /// Starts that came to nothing, and ends because of a full disk.
-    pub fn forgiven(&self) -> (u64, u64) {
+    pub(super) fn forgiven(&self) -> (u64, u64) {
         self.with(|state| (state.failed_starts, state.disk_ends))
     }
 
     /// Ends that nobody caused.
-    pub fn unexpected(&self) -> Vec<String> {
+    pub(super) fn unexpected(&self) -> Vec<String> {
         self.with(|state| state.unexpected.clone())
     }
 
-    pub fn samples(&self) -> Vec<Sample> {
+    pub(super) fn samples(&self) -> Vec<Sample> {
         self.samples.lock().map(|samples| samples.clone()).unwrap_or_default()
     }
 
     /// Look at its memory and descriptors.
-    pub fn sample(&self) {
+    pub(super) fn sample(&self) {
         let (pid, instance) = self.with(|state| (state.pid, state.instance));
         let Some(pid) = pid else { return };
         let (Some(resident_kib), Some(descriptors)) = (proc::resident_kib(pid), proc::descriptors(pid))
@@ -239,7 +239,7 @@ impl Node {
     }
 
     /// Its `/status`, if it serves one.
-    pub async fn status(&self) -> Option<Value> {
+    pub(super) async fn status(&self) -> Option<Value> {
         // The address, and below it the process that serves it.
         let served = std::fs::read_to_string(self.data_dir.join("node.http")).ok()?;
         let address = served.lines().next()?.trim();
@@ -247,7 +247,7 @@ impl Node {
     }
 
     /// Run it until the run is over.
-    pub async fn keep(self: Arc<Self>) -> Result<()> {
+    pub(super) async fn keep(self: Arc<Self>) -> Result<()> {
         let mut instance = 0;
         while !self.shared.stop.is_cancelled() {
             instance += 1;

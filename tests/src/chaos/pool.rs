@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// What a node signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
+pub(super) struct Sent {
     pub sender: Address,
     pub nonce: u64,
     pub hash: B256,
@@ -22,7 +22,7 @@ pub struct Sent {
 
 impl Sent {
     /// From the parameter of `eth_sendRawTransaction`.
-    pub fn decode(raw: &str) -> Option<Self> {
+    pub(super) fn decode(raw: &str) -> Option<Self> {
         let raw: Bytes = raw.parse().ok()?;
         let envelope = TxEnvelope::decode_2718(&mut raw.as_ref()).ok()?;
         Some(Self {
@@ -45,13 +45,13 @@ impl Sent {
 /// Transactions that the chain took, by sender and nonce. They stay until their nonce is mined for good: a real pool keeps
 /// what is too cheap for the moment, and takes back what a reorganisation dropped; anvil does neither.
 #[derive(Debug, Default)]
-pub struct Pool {
+pub(super) struct Pool {
     taken: Mutex<BTreeMap<(Address, u64), Vec<Sent>>>,
 }
 
 impl Pool {
     /// What a real node would answer instead of taking it.
-    pub fn refusal(&self, sent: &Sent) -> Option<Value> {
+    pub(super) fn refusal(&self, sent: &Sent) -> Option<Value> {
         let taken = self.taken.lock().ok()?;
         let rivals = taken.get(&(sent.sender, sent.nonce))?;
         let known = rivals.iter().any(|rival| rival.hash == sent.hash);
@@ -60,7 +60,7 @@ impl Pool {
     }
 
     /// The chain took it.
-    pub fn took(&self, sent: Sent) {
+    pub(super) fn took(&self, sent: Sent) {
         if let Ok(mut taken) = self.taken.lock() {
             let rivals = taken.entry((sent.sender, sent.nonce)).or_default();
             if !rivals.iter().any(|rival| rival.hash == sent.hash) {
@@ -70,7 +70,7 @@ impl Pool {
     }
 
     /// Whether another transaction of the same sender and nonce was taken before.
-    pub fn is_replacement(&self, sent: &Sent) -> bool {
+    pub(super) fn is_replacement(&self, sent: &Sent) -> bool {
         self.taken.lock().is_ok_and(|taken| {
             taken
                 .get(&(sent.sender, sent.nonce))
@@ -79,18 +79,18 @@ impl Pool {
     }
 
     /// What was taken for a nonce, oldest first.
-    pub fn of_nonce(&self, sender: Address, nonce: u64) -> Vec<Sent> {
+    pub(super) fn of_nonce(&self, sender: Address, nonce: u64) -> Vec<Sent> {
         self.taken.lock().ok().and_then(|taken| taken.get(&(sender, nonce)).cloned()).unwrap_or_default()
     }
 
     /// How many transactions replaced another.
-    pub fn replaced(&self) -> usize {
+    pub(super) fn replaced(&self) -> usize {
         self.taken.lock().map(|taken| taken.values().map(|rivals| rivals.len() - 1).sum()).unwrap_or(0)
     }
 }
 
 /// A JSON-RPC error as geth words it.
-pub fn error(message: &str) -> Value {
+pub(super) fn error(message: &str) -> Value {
     json!({ "code": -32000, "message": message })
 }
 

@@ -42,7 +42,7 @@ const REFUSALS: [(i64, &str); 8] = [
 
 /// What all proxies of a run share.
 #[derive(Clone, Debug)]
-pub struct Shared {
+pub(super) struct Shared {
     pub seed: u64,
     /// anvil's host and port.
     pub upstream: String,
@@ -53,7 +53,7 @@ pub struct Shared {
 
 /// A listener of a node. It closes with this value.
 #[derive(Debug)]
-pub struct Proxy {
+pub(super) struct Proxy {
     port: u16,
     inner: Arc<Inner>,
     task: JoinHandle<()>,
@@ -82,7 +82,7 @@ enum Answer {
 
 impl Proxy {
     /// Listen on a free port for `name`, node number `node`, as its listener number `listener`.
-    pub async fn start(shared: Shared, name: &str, node: u64, listener: u64) -> Result<Self> {
+    pub(super) async fn start(shared: Shared, name: &str, node: u64, listener: u64) -> Result<Self> {
         let socket = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = socket.local_addr()?.port();
         let inner = Arc::new(Inner {
@@ -110,17 +110,17 @@ impl Proxy {
         Ok(Self { port, inner, task })
     }
 
-    pub fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Refuse everything for a while.
-    pub fn outage(&self, lasts: Duration) {
+    pub(super) fn outage(&self, lasts: Duration) {
         self.inner.outage_until.store(now_ms() + lasts.as_millis() as u64, Relaxed);
     }
 
     /// Unix milliseconds until which something kept a transaction from being sent, as far as is known now.
-    pub fn hindered_until(&self) -> u64 {
+    pub(super) fn hindered_until(&self) -> u64 {
         self.inner.hindered.load(Relaxed).max(self.inner.outage_until.load(Relaxed))
     }
 }

@@ -33,7 +33,7 @@ struct Inner {
 
 /// All nodes' lines.
 #[derive(Debug, Default)]
-pub struct Reports(Mutex<Inner>);
+pub(super) struct Reports(Mutex<Inner>);
 
 impl Reports {
     fn with<T: Default>(&self, of: impl FnOnce(&mut Inner) -> T) -> T {
@@ -41,7 +41,7 @@ impl Reports {
     }
 
     /// A line of a node's process.
-    pub fn line(&self, node: usize, instance: u64, line: &Value) {
+    pub(super) fn line(&self, node: usize, instance: u64, line: &Value) {
         let now = now_ms();
         let event = line["event"].as_str().unwrap_or_default().to_owned();
         let market = line["market"].as_str().and_then(|market| market.parse().ok());
@@ -88,35 +88,35 @@ impl Reports {
     }
 
     /// The newest process of a node that said that it started.
-    pub fn started(&self, node: usize) -> Option<u64> {
+    pub(super) fn started(&self, node: usize) -> Option<u64> {
         self.with(|inner| inner.started.get(&node).copied())
     }
 
-    pub fn statements(&self, statements: BTreeMap<Key, B256>) {
+    pub(super) fn statements(&self, statements: BTreeMap<Key, B256>) {
         self.with(|inner| inner.statements = statements);
     }
 
-    pub fn reorganised(&self) {
+    pub(super) fn reorganised(&self) {
         self.with(|inner| inner.reorgs_ms.push(now_ms()));
     }
 
     /// The stage a node last spoke of.
-    pub fn stage(&self, node: usize, key: Key) -> Option<&'static str> {
+    pub(super) fn stage(&self, node: usize, key: Key) -> Option<&'static str> {
         self.with(|inner| inner.stages.get(&(node, key)).copied())
     }
 
     /// Whether a node has begun a proof of a slot since then.
-    pub fn proving_since(&self, node: usize, key: Key, at_ms: u64) -> bool {
+    pub(super) fn proving_since(&self, node: usize, key: Key, at_ms: u64) -> bool {
         self.with(|inner| inner.proving.get(&(node, key)).is_some_and(|last| *last >= at_ms))
     }
 
-    pub fn errors(&self) -> BTreeMap<String, u64> {
+    pub(super) fn errors(&self) -> BTreeMap<String, u64> {
         self.with(|inner| inner.errors.clone())
     }
 
     /// Proofs that were made although the same node had a proof of the same statement on disk, with nothing in between that
     /// could have cost it that proof: no end of its process does; and those that only a reorganisation explains.
-    pub fn proven_again(&self) -> (u64, u64) {
+    pub(super) fn proven_again(&self) -> (u64, u64) {
         self.with(|inner| {
             let (mut again, mut after_reorg) = (0, 0);
             for ((node, key), proofs) in &inner.proved {

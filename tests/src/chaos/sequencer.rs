@@ -13,7 +13,7 @@ const BLOCK_BYTES: usize = 31 + 124;
 
 /// Posts the blocks of one rollup with an account that anvil signs for, so that anvil also sees to its nonces.
 #[derive(Debug)]
-pub struct Sequencer {
+pub(super) struct Sequencer {
     chain: Chain,
     rpc: Direct,
     record: RollupRecord,
@@ -22,22 +22,22 @@ pub struct Sequencer {
 }
 
 impl Sequencer {
-    pub async fn new(chain: Chain, rpc: Direct, record: RollupRecord, from: Address) -> Result<Self> {
+    pub(super) async fn new(chain: Chain, rpc: Direct, record: RollupRecord, from: Address) -> Result<Self> {
         let terms = chain.terms(record.market).await?;
         Ok(Self { chain, rpc, record, terms, from })
     }
 
-    pub fn terms_market(&self) -> U256 {
+    pub(super) fn terms_market(&self) -> U256 {
         self.record.market
     }
 
-    pub fn market(&self) -> u64 {
+    pub(super) fn market(&self) -> u64 {
         self.record.market.saturating_to()
     }
 
     /// Post a block of noise. No transfer in it is valid, so it leads from a state to that same state, and the claim is
     /// right whatever came before.
-    pub async fn post(&self, dice: &mut Dice) -> Result<()> {
+    pub(super) async fn post(&self, dice: &mut Dice) -> Result<()> {
         let state = self.chain.rollup_state(self.record.address).await?;
         let data = Bytes::from(dice.bytes(BLOCK_BYTES));
         let root: U256 = state.head_root;
@@ -62,7 +62,7 @@ impl Sequencer {
     }
 
     /// Take a slot back, in the rollup's name: no rollup does that by itself.
-    pub async fn cancel(&self, slot: &Slot, inputs: &[U256]) -> Result<()> {
+    pub(super) async fn cancel(&self, slot: &Slot, inputs: &[U256]) -> Result<()> {
         let rollup = self.record.address;
         self.rpc.call("anvil_impersonateAccount", json!([rollup])).await?;
         self.rpc.call("anvil_setBalance", json!([rollup, "0x56bc75e2d63100000"])).await?;

@@ -22,10 +22,10 @@ use super::{dice::Dice, direct::Direct, sequencer::Sequencer};
 use crate::{Anvil, deploy::strict_token, key};
 
 /// Seconds in an epoch, and before it in which weights are frozen.
-pub const EPOCH_LENGTH: u64 = 20;
+pub(super) const EPOCH_LENGTH: u64 = 20;
 const FREEZE: u64 = 4;
 /// Whole tokens, for each prover.
-pub const STAKE: u64 = 1_000;
+pub(super) const STAKE: u64 = 1_000;
 /// Of it, allocated to the lottery.
 const ALLOCATED: u64 = 500;
 /// And to the auction, for its bonds.
@@ -34,39 +34,39 @@ const TO_AUCTION: &str = "100";
 const FUNDS: u64 = 1_000_000;
 
 /// Of the asset for development.
-pub const DEVELOPMENT_DECIMALS: u8 = 18;
+pub(super) const DEVELOPMENT_DECIMALS: u8 = 18;
 /// Of the other that a seed may decide for.
 const FEW_DECIMALS: u8 = 6;
 
 /// How many decimals the asset of a run with this seed has.
-pub fn decimals(seed: u64) -> u8 {
+pub(super) fn decimals(seed: u64) -> u8 {
     if Dice::of(&[seed, 6]).coin() { FEW_DECIMALS } else { DEVELOPMENT_DECIMALS }
 }
 
 /// The market whose slots have holders with bonds: none of them may be missed.
-pub const LOTTERY: u64 = 1;
+pub(super) const LOTTERY: u64 = 1;
 /// The market without bonds, where slots go to whoever is first, and expire when nobody is fast.
-pub const RACE: u64 = 2;
+pub(super) const RACE: u64 = 2;
 /// Seconds of chain time after which a race's slot expires.
-pub const RACE_EXPIRY: u64 = 14;
+pub(super) const RACE_EXPIRY: u64 = 14;
 /// The market whose slots wait for their price to climb, and are taken back meanwhile.
-pub const DUTCH: u64 = 3;
+pub(super) const DUTCH: u64 = 3;
 
 /// The market that is added while nodes run: without bonds, and with windows that nobody need miss.
-pub const ADDED: u64 = 4;
+pub(super) const ADDED: u64 = 4;
 /// All of them.
-pub const MARKETS: [u64; 4] = [LOTTERY, RACE, DUTCH, ADDED];
+pub(super) const MARKETS: [u64; 4] = [LOTTERY, RACE, DUTCH, ADDED];
 
 /// How `provery` is called.
 #[derive(Clone, Debug)]
-pub struct Cli {
+pub(super) struct Cli {
     pub program: PathBuf,
     pub deployment: PathBuf,
     pub keys_dir: PathBuf,
 }
 
 impl Cli {
-    pub fn command(&self, key: Option<&PrivateKeySigner>, url: &str, args: &[&str]) -> Command {
+    pub(super) fn command(&self, key: Option<&PrivateKeySigner>, url: &str, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         self.equip(&mut command, key);
         command.args(args).args(["--json", "--rpc-url", url]);
@@ -74,7 +74,7 @@ impl Cli {
     }
 
     /// What every call has, whoever starts it.
-    pub fn equip(&self, command: &mut Command, key: Option<&PrivateKeySigner>) {
+    pub(super) fn equip(&self, command: &mut Command, key: Option<&PrivateKeySigner>) {
         command
             .env("PROVERY_DEPLOYMENT", &self.deployment)
             .env("PROVERY_KEYS_DIR", &self.keys_dir)
@@ -89,7 +89,7 @@ impl Cli {
     }
 
     /// Run a command to its end: its exit code and its last line.
-    pub async fn run(
+    pub(super) async fn run(
         &self,
         key: Option<&PrivateKeySigner>,
         url: &str,
@@ -117,7 +117,7 @@ impl Cli {
 
 /// A prover and its key.
 #[derive(Clone, Debug)]
-pub struct Prover {
+pub(super) struct Prover {
     pub name: String,
     pub address: Address,
     pub key: PrivateKeySigner,
@@ -125,13 +125,13 @@ pub struct Prover {
 
 impl Prover {
     /// The same prover, for another node that stands by.
-    pub fn standby(&self) -> Self {
+    pub(super) fn standby(&self) -> Self {
         Self { name: format!("{}b", self.name), ..self.clone() }
     }
 }
 
 #[derive(Debug)]
-pub struct Stage {
+pub(super) struct Stage {
     pub cli: Cli,
     pub chain: Chain,
     pub deployment: Deployment,
@@ -143,7 +143,7 @@ pub struct Stage {
 
 impl Stage {
     /// Create another rollup with a market of its own, and what posts its blocks.
-    pub async fn add(&self, rpc: &Direct, exclusive: u64) -> Result<Sequencer> {
+    pub(super) async fn add(&self, rpc: &Direct, exclusive: u64) -> Result<Sequencer> {
         let (url, of) = (rpc.url(), Some(&self.deployer));
         let (sequencer, funds) = (self.sequencer.to_string(), FUNDS.to_string());
         let (long, expiry) = (exclusive.to_string(), expiry(exclusive));
@@ -170,7 +170,7 @@ fn expiry(exclusive: u64) -> String {
 }
 
 /// The folder of a run, emptied of what an earlier one left, except proving keys.
-pub fn prepare(dir: &Path) -> Result<PathBuf> {
+pub(super) fn prepare(dir: &Path) -> Result<PathBuf> {
     fs::create_dir_all(dir)
         .wrap_err_with(|| format!("{} cannot be made; pass another --dir", dir.display()))?;
     for entry in fs::read_dir(dir)? {
@@ -184,13 +184,13 @@ pub fn prepare(dir: &Path) -> Result<PathBuf> {
 }
 
 /// anvil, with blocks made only when asked for, and history for the deepest reorganisation.
-pub async fn chain() -> Result<Anvil> {
+pub(super) async fn chain() -> Result<Anvil> {
     Anvil::start_with(&["--no-mining", "--prune-history", "600"]).await
 }
 
 /// Build the stage on a chain whose blocks come. `exclusive` is in seconds of chain time; unless `decimals`
 /// are those of the asset for development, the asset is a strict one.
-pub async fn set(
+pub(super) async fn set(
     dir: &Path,
     rpc: &Direct,
     provers: u64,

@@ -12,7 +12,7 @@ use super::stage::Cli;
 use crate::{Nats, Wire};
 
 #[derive(Debug)]
-pub struct Bus {
+pub(super) struct Bus {
     _server: Nats,
     _worker: Child,
     wire: Wire,
@@ -20,7 +20,7 @@ pub struct Bus {
 
 impl Bus {
     /// Start the server and the worker, which keeps what it says in the run's folder.
-    pub async fn start(cli: &Cli, dir: &Path) -> Result<Self> {
+    pub(super) async fn start(cli: &Cli, dir: &Path) -> Result<Self> {
         let server = Nats::start().await?;
         let wire = Wire::to(server.port()).await?;
         let mut command = Command::new(&cli.program);
@@ -36,12 +36,12 @@ impl Bus {
         Ok(Self { _server: server, _worker: worker, wire })
     }
 
-    pub fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         url(&self.wire)
     }
 
     /// Nobody reaches the server for a while, which then is as it was.
-    pub fn away(self: &Arc<Self>, lasts: Duration) {
+    pub(super) fn away(self: &Arc<Self>, lasts: Duration) {
         let bus = self.clone();
         bus.wire.cut();
         tokio::spawn(async move {

@@ -41,13 +41,13 @@ struct Book {
 
 /// Transactions that a node's status says it has signed, that are not mined, and that it would see to. One that stands by
 /// sends nothing: what it signed while it led may have lost its nonce to its leader, which it looks at once it leads again.
-pub fn unmined(status: &Value) -> u64 {
+pub(super) fn unmined(status: &Value) -> u64 {
     if status["node"]["role"] == "standby" { 0 } else { status["outbox"]["pending"].as_u64().unwrap_or(0) }
 }
 
 /// Everything the verdict is about.
 #[derive(Debug)]
-pub struct Case<'a> {
+pub(super) struct Case<'a> {
     pub stage: &'a Stage,
     pub nodes: &'a [Arc<Node>],
     pub reports: &'a Reports,
@@ -62,7 +62,7 @@ pub struct Case<'a> {
 
 impl Case<'_> {
     /// Fill in what the chain and the books say.
-    pub async fn judge(&self, summary: &mut Summary) -> Result<()> {
+    pub(super) async fn judge(&self, summary: &mut Summary) -> Result<()> {
         let slots = self.ledger.slots();
         summary.blocks = self.ledger.head();
         summary.slots = slots.len() as u64;

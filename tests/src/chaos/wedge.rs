@@ -25,7 +25,7 @@ struct Row {
 
 /// What became of wedges.
 #[derive(Debug, Default)]
-pub struct Wedges {
+pub(super) struct Wedges {
     rows: Vec<Row>,
     /// Blocks that each took, of those that were healed.
     pub healed: Vec<u64>,
@@ -35,7 +35,7 @@ pub struct Wedges {
 
 impl Wedges {
     /// Look at every node, the chain standing still. `hindered` says which nodes were kept from acting since the last look.
-    pub async fn look(
+    pub(super) async fn look(
         &mut self,
         miner: &Miner,
         nodes: &[std::sync::Arc<Node>],
@@ -81,7 +81,7 @@ impl Wedges {
     }
 
     /// Of the wedges that were healed.
-    pub fn longest(&self) -> u64 {
+    pub(super) fn longest(&self) -> u64 {
         self.healed.iter().copied().max().unwrap_or(0)
     }
 }

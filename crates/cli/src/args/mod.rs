@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Version, commit and profile: which program this is, for whoever reads a report of a fault.
-pub const VERSION: &str =
+pub(crate) const VERSION: &str =
     concat!(env!("CARGO_PKG_VERSION"), " (", env!("PROVERY_COMMIT"), ", ", env!("PROVERY_PROFILE"), ")");
 
 /// A permissionless proof market for rollups: deploy it, run a prover, post blocks and watch them get proven.
@@ -41,7 +41,7 @@ pub const VERSION: &str =
      http://127.0.0.1:8545",
     arg_required_else_help = true
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
@@ -49,7 +49,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Deploy the market, its registries, every mechanism and the factory of pools
     Deploy(DeployArgs),
     /// Chain, deployment, epoch and seed

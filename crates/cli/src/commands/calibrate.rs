@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Name of the file in the keys' directory.
-pub const FILE: &str = "calibration.json";
+pub(crate) const FILE: &str = "calibration.json";
 /// Format of the file.
 const VERSION: u32 = 2;
 
@@ -35,7 +35,7 @@ const VERSION: u32 = 2;
 #[command(
     after_help = "Example: provery calibrate --circuit transfer-block-d16-n8 --watts 65 --electricity 0.25"
 )]
-pub struct CalibrateArgs {
+pub(crate) struct CalibrateArgs {
     /// Which circuits [default: every workload's circuit whose keys are there]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     circuit: Vec<String>,
@@ -71,7 +71,7 @@ pub struct CalibrateArgs {
 /// What was measured, by circuit, as the file holds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Calibration {
+pub(crate) struct Calibration {
     version: u32,
     circuits: BTreeMap<String, Measured>,
 }
@@ -79,7 +79,7 @@ pub struct Calibration {
 /// One circuit on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// Median wall time from a job's bytes to a verified proof, in milliseconds.
     pub millis: u64,
     /// How many proofs that is the median of.
@@ -99,7 +99,7 @@ pub struct Measured {
 
 impl Calibration {
     /// Read the file that `provery calibrate` wrote.
-    pub fn load(path: &Path) -> Result<Self> {
+    pub(crate) fn load(path: &Path) -> Result<Self> {
         Self::read(path)?.ok_or_else(|| {
             fail(
                 Code::Io,
@@ -112,12 +112,12 @@ impl Calibration {
     }
 
     /// What a slot of `circuit` costs, in base units of the asset; `None` if it was not measured, or without prices.
-    pub fn cost_of(&self, circuit: &str, asset: &Currency) -> Option<U256> {
+    pub(crate) fn cost_of(&self, circuit: &str, asset: &Currency) -> Option<U256> {
         Some(self.circuits.get(circuit)?.cost?.total.base(asset))
     }
 
     /// Seconds that a proof of `circuit` takes, rounded up; `None` if it was not measured.
-    pub fn seconds_of(&self, circuit: &str) -> Option<u64> {
+    pub(crate) fn seconds_of(&self, circuit: &str) -> Option<u64> {
         Some(self.circuits.get(circuit)?.millis.div_ceil(1000))
     }
 
@@ -163,7 +163,7 @@ impl CalibrateArgs {
     }
 }
 
-pub fn run(context: &Context, args: CalibrateArgs) -> Result<()> {
+pub(crate) fn run(context: &Context, args: CalibrateArgs) -> Result<()> {
     let dir = config::keys_dir(args.keys.clone());
     let path = args.out.clone().unwrap_or_else(|| dir.join(FILE));
     let circuits = chosen(&args.circuit, &dir)?;

@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub enum CreditCommand {
+pub(crate) enum CreditCommand {
     /// What an account may withdraw
     #[command(after_help = "Example: provery credit show 0x70997970C51812dc3A010C7d01b50e0d17dc79C8")]
     Show {
@@ -33,7 +33,7 @@ pub enum CreditCommand {
     },
 }
 
-pub async fn run(context: &Context, command: CreditCommand) -> Result<()> {
+pub(crate) async fn run(context: &Context, command: CreditCommand) -> Result<()> {
     match command {
         CreditCommand::Show { address } => {
             let session = context.reader().await?;

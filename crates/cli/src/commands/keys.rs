@@ -23,7 +23,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub enum KeysCommand {
+pub(crate) enum KeysCommand {
     /// Make development keys: whoever knows the seed can forge proofs, so they are refused outside development chains
     #[command(
         after_help = "Example: provery keys generate --circuit transfer-block-d16-n8 --seed 1",
@@ -52,7 +52,7 @@ pub enum KeysCommand {
     },
 }
 
-pub fn run(context: &Context, command: KeysCommand) -> Result<()> {
+pub(crate) fn run(context: &Context, command: KeysCommand) -> Result<()> {
     match command {
         // Without a circuit it is the puzzle: the arguments demand one of the two.
         KeysCommand::Generate { circuit, puzzle: _, seed, keys } => {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub enum KeystoreCommand {
+pub(crate) enum KeystoreCommand {
     /// Make a fresh key, encrypted
     #[command(after_help = "Example: provery keystore new prover.json --password-file password.txt")]
     New {
@@ -33,7 +33,7 @@ pub enum KeystoreCommand {
     Address,
 }
 
-pub fn run(context: &Context, command: KeystoreCommand) -> Result<()> {
+pub(crate) fn run(context: &Context, command: KeystoreCommand) -> Result<()> {
     let (file, signer) = match command {
         KeystoreCommand::New { file } => {
             signer::check_free(&file)?;

@@ -16,20 +16,20 @@ const PROGRAM: &str = "provery";
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: provery completions bash")]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// For which shell; `source <(provery completions bash)` takes it over at once
     shell: Shell,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: provery man --dir man/man1")]
-pub struct ManArgs {
+pub(crate) struct ManArgs {
     /// Where to write them, one file a command; `man --local-file FILE` shows one
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
 }
 
-pub fn completions(args: &CompletionsArgs, mut command: clap::Command) -> Result<()> {
+pub(crate) fn completions(args: &CompletionsArgs, mut command: clap::Command) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, PROGRAM, &mut script);
     std::io::stdout()
@@ -37,7 +37,7 @@ pub fn completions(args: &CompletionsArgs, mut command: clap::Command) -> Result
         .map_err(|error| fail(Code::Io, format!("the script cannot be written: {error}")))
 }
 
-pub fn pages(out: Output, args: &ManArgs, command: clap::Command) -> Result<()> {
+pub(crate) fn pages(out: Output, args: &ManArgs, command: clap::Command) -> Result<()> {
     let failed =
         |error: std::io::Error| fail(Code::Io, format!("{} cannot be written: {error}", args.dir.display()));
     let count = commands(&command);

@@ -22,7 +22,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: provery prove 3 --keystore prover.json")]
-pub struct ProveArgs {
+pub(crate) struct ProveArgs {
     /// The market: its id, or its rollup's name [default: the market of the deployment's only rollup]
     #[arg(long, value_name = "MARKET")]
     pub market: Option<MarketRef>,
@@ -36,7 +36,7 @@ pub struct ProveArgs {
     pub payee: Option<Address>,
 }
 
-pub async fn run(context: &Context, args: ProveArgs) -> Result<()> {
+pub(crate) async fn run(context: &Context, args: ProveArgs) -> Result<()> {
     let session = context.signer().await?;
     let slot = args.slot.get();
     let market = session.market_or_only(args.market.as_ref())?;
@@ -116,7 +116,7 @@ pub async fn run(context: &Context, args: ProveArgs) -> Result<()> {
 }
 
 /// Whom this account proves for.
-pub async fn payee(session: &Session, given: Option<Address>) -> Result<Address> {
+pub(crate) async fn payee(session: &Session, given: Option<Address>) -> Result<Address> {
     if let Some(given) = given {
         return Ok(given);
     }

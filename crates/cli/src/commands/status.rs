@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{context::Context, output::fields};
 
-pub async fn run(context: &Context) -> Result<()> {
+pub(crate) async fn run(context: &Context) -> Result<()> {
     let session = context.reader().await?;
     let deployment = session.deployment();
     let head = session.head().await?;

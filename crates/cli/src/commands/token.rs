@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub enum TokenCommand {
+pub(crate) enum TokenCommand {
     /// Mint the development token
     #[command(after_help = "Example: provery token mint --amount 100 --keystore prover.json")]
     Mint {
@@ -34,7 +34,7 @@ pub enum TokenCommand {
     },
 }
 
-pub async fn run(context: &Context, command: TokenCommand) -> Result<()> {
+pub(crate) async fn run(context: &Context, command: TokenCommand) -> Result<()> {
     match command {
         TokenCommand::Mint { amount, to } => mint(context, amount, to).await,
         TokenCommand::Balance { address } => balance(context, address).await,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub enum VerifierCommand {
+pub(crate) enum VerifierCommand {
     /// Write the Groth16 verifier of a verifying key
     #[command(
         after_help = "Example: provery verifier generate --circuit transfer-block-d16-n8 --out Verifier.sol"
@@ -35,7 +35,7 @@ pub enum VerifierCommand {
     },
 }
 
-pub fn run(context: &Context, command: VerifierCommand) -> Result<()> {
+pub(crate) fn run(context: &Context, command: VerifierCommand) -> Result<()> {
     let VerifierCommand::Generate { keys: dir, circuit, name, out } = command;
     let dir = config::keys_dir(dir);
     let circuit = backends::circuit(&circuit)?.name();

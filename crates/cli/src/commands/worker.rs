@@ -33,7 +33,7 @@ const ENV_NATS_URL: &str = "PROVERY_NATS_URL";
     subcommand_negates_reqs = true,
     group(ArgGroup::new("source").args(["stdio", "nats"]))
 )]
-pub struct WorkerArgs {
+pub(crate) struct WorkerArgs {
     /// Serve the process that started this one: a JSON line a job on standard input, JSON lines on standard output. It
     /// ends with its input, and by nothing else
     #[arg(long)]
@@ -104,7 +104,7 @@ impl NatsArgs {
     }
 }
 
-pub async fn run(out: Output, args: WorkerArgs) -> Result<()> {
+pub(crate) async fn run(out: Output, args: WorkerArgs) -> Result<()> {
     if let Some(WorkerCommand::Keys(WorkerKeys::Push { nats, keys, circuit })) = args.command {
         return push(out, nats, &config::keys_dir(keys), circuit).await;
     }
@@ -176,7 +176,7 @@ fn nowhere() -> eyre::Report {
 }
 
 /// The program that worker processes run: this one.
-pub fn this_program() -> Result<PathBuf> {
+pub(crate) fn this_program() -> Result<PathBuf> {
     std::env::current_exe().map_err(|error| {
         fail(Code::Io, format!("the path of this program is not known ({error}); start it by its full path"))
     })

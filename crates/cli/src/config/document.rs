@@ -6,14 +6,14 @@ use toml::de::{DeTable, DeValue};
 
 /// A parsed file.
 #[derive(Debug)]
-pub struct Document {
+pub(super) struct Document {
     path: PathBuf,
     text: String,
 }
 
 /// A table of it that is being read.
 #[derive(Debug)]
-pub struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     document: &'a Document,
     table: &'a DeTable<'a>,
     /// What has been asked for.
@@ -22,18 +22,21 @@ pub struct Reader<'a> {
 }
 
 /// What a key's value may be.
-pub trait FromToml: Sized {
+pub(crate) trait FromToml: Sized {
     /// What is expected, or what is wrong, if it is something else. The value itself may be a secret.
     fn from_toml(value: &DeValue<'_>) -> Result<Self, String>;
 }
 
 impl Document {
-    pub fn new(path: &Path, text: String) -> Self {
+    pub(super) fn new(path: &Path, text: String) -> Self {
         Self { path: path.to_owned(), text }
     }
 
     /// Give the file's table to `read`. A file that is no TOML is one problem.
-    pub fn read<T>(&self, read: impl FnOnce(Reader<'_>) -> (T, Vec<String>)) -> Result<T, Vec<String>> {
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(Reader<'_>) -> (T, Vec<String>),
+    ) -> Result<T, Vec<String>> {
         // The error's own text would quote the file.
         let table = DeTable::parse(&self.text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
@@ -55,7 +58,7 @@ impl Document {
 
 impl<'a> Reader<'a> {
     /// The value of a key, if it is there and right.
-    pub fn take<T: FromToml>(&mut self, key: &'static str) -> Option<T> {
+    pub(crate) fn take<T: FromToml>(&mut self, key: &'static str) -> Option<T> {
         self.asked.push(key);
         let value = self.table.get(key)?;
         match T::from_toml(value.get_ref()) {
@@ -69,7 +72,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A table inside this one.
-    pub fn table(&mut self, key: &'static str) -> Option<Reader<'a>> {
+    pub(crate) fn table(&mut self, key: &'static str) -> Option<Reader<'a>> {
         self.asked.push(key);
         let value = self.table.get(key)?;
         match value.get_ref() {
@@ -84,7 +87,11 @@ impl<'a> Reader<'a> {
 
     /// What is wrong, with everything that was not asked for. `table` names this one; `elsewhere` says where else a key may
     /// belong.
-    pub fn finish(mut self, table: &str, elsewhere: impl Fn(&str) -> Option<&'static str>) -> Vec<String> {
+    pub(crate) fn finish(
+        mut self,
+        table: &str,
+        elsewhere: impl Fn(&str) -> Option<&'static str>,
+    ) -> Vec<String> {
         for key in self.table.keys() {
             let name: &str = key.get_ref();
             if self.asked.contains(&name) {
@@ -176,7 +183,7 @@ impl<T: FromToml> FromToml for Vec<T> {
 }
 
 /// Text in quotes, or a number, that is read as a flag's value is.
-pub fn parsed<T>(value: &DeValue<'_>) -> Result<T, String>
+pub(super) fn parsed<T>(value: &DeValue<'_>) -> Result<T, String>
 where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,

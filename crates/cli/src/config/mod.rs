@@ -1,10 +1,10 @@
 //! Where settings come from: a flag, else the environment, else the configuration file.
 
 mod document;
-pub mod node;
+pub(crate) mod node;
 #[cfg(test)]
 mod tests;
-pub mod urls;
+pub(crate) mod urls;
 
 use std::{
     fmt, fs, io,
@@ -26,22 +26,22 @@ use crate::{
     global::Global,
 };
 
-pub const ENV_RPC_URL: &str = "PROVERY_RPC_URL";
-pub const ENV_DEPLOYMENT: &str = "PROVERY_DEPLOYMENT";
-pub const ENV_CONFIG: &str = "PROVERY_CONFIG";
-pub const ENV_KEYSTORE: &str = "PROVERY_KEYSTORE";
-pub const ENV_KEYSTORE_PASSWORD: &str = "PROVERY_KEYSTORE_PASSWORD";
-pub const ENV_PASSWORD_FILE: &str = "PROVERY_PASSWORD_FILE";
-pub const ENV_PRIVATE_KEY: &str = "PROVERY_PRIVATE_KEY";
-pub const ENV_KEYS_DIR: &str = "PROVERY_KEYS_DIR";
+pub(crate) const ENV_RPC_URL: &str = "PROVERY_RPC_URL";
+pub(crate) const ENV_DEPLOYMENT: &str = "PROVERY_DEPLOYMENT";
+pub(crate) const ENV_CONFIG: &str = "PROVERY_CONFIG";
+pub(crate) const ENV_KEYSTORE: &str = "PROVERY_KEYSTORE";
+pub(crate) const ENV_KEYSTORE_PASSWORD: &str = "PROVERY_KEYSTORE_PASSWORD";
+pub(crate) const ENV_PASSWORD_FILE: &str = "PROVERY_PASSWORD_FILE";
+pub(crate) const ENV_PRIVATE_KEY: &str = "PROVERY_PRIVATE_KEY";
+pub(crate) const ENV_KEYS_DIR: &str = "PROVERY_KEYS_DIR";
 
-pub const DEFAULT_CONFIG: &str = "provery.toml";
-pub const DEFAULT_RPC_URL: &str = "http://127.0.0.1:8545";
-pub const DEFAULT_KEYS_DIR: &str = ".provery/keys";
+pub(crate) const DEFAULT_CONFIG: &str = "provery.toml";
+pub(crate) const DEFAULT_RPC_URL: &str = "http://127.0.0.1:8545";
+pub(crate) const DEFAULT_KEYS_DIR: &str = ".provery/keys";
 
 /// A value that is never printed, and wiped when it is no longer needed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl Drop for Secret {
     fn drop(&mut self) {
@@ -50,11 +50,11 @@ impl Drop for Secret {
 }
 
 impl Secret {
-    pub fn new(value: String) -> Self {
+    pub(crate) fn new(value: String) -> Self {
         Self(value)
     }
 
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -66,14 +66,14 @@ impl fmt::Debug for Secret {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Password {
+pub(crate) enum Password {
     File(PathBuf),
     Given(Secret),
     Prompt,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Key {
+pub(crate) enum Key {
     Keystore { path: PathBuf, password: Password },
     Private(Secret),
     None,
@@ -81,7 +81,7 @@ pub enum Key {
 
 /// What every command needs to know.
 #[derive(Clone, PartialEq)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Never empty; the first is asked first.
     pub rpc_urls: Vec<String>,
     /// `deployments/<chainid>.json` unless given.
@@ -108,7 +108,7 @@ impl fmt::Debug for Settings {
 
 /// The configuration file. A private key has no place in it.
 #[derive(Clone, Default, PartialEq)]
-pub struct File {
+pub(crate) struct File {
     pub rpc_urls: Option<Vec<String>>,
     pub deployment: Option<PathBuf>,
     pub keystore: Option<PathBuf>,
@@ -124,12 +124,12 @@ impl fmt::Debug for File {
 }
 
 impl Settings {
-    pub fn load(global: &Global) -> Result<Self> {
+    pub(crate) fn load(global: &Global) -> Result<Self> {
         Self::resolve(global, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
     /// Every URL that may carry a secret.
-    pub fn urls(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
         let node = [&self.node.ws_url, &self.node.nats_url].into_iter().flatten();
         self.rpc_urls.iter().chain(node).map(String::as_str)
     }
@@ -231,7 +231,7 @@ fn read(path: &Path) -> Result<Option<File>> {
 }
 
 /// A file's content. Everything that is wrong with it is said at once.
-pub fn parse(path: &Path, text: String) -> Result<File> {
+pub(crate) fn parse(path: &Path, text: String) -> Result<File> {
     let document = Document::new(path, text);
     let mut file = document
         .read(|reader| read_tables(path, reader))
@@ -286,13 +286,13 @@ fn no_secret(key: &str) -> Option<&'static str> {
 }
 
 /// The folder of proving keys: the flag, else the environment, else the file, else `.provery/keys`.
-pub fn keys_dir_or(flag: Option<PathBuf>, file: Option<PathBuf>) -> PathBuf {
+pub(crate) fn keys_dir_or(flag: Option<PathBuf>, file: Option<PathBuf>) -> PathBuf {
     flag.or_else(|| std::env::var_os(ENV_KEYS_DIR).filter(|value| !value.is_empty()).map(PathBuf::from))
         .or(file)
         .unwrap_or_else(|| PathBuf::from(DEFAULT_KEYS_DIR))
 }
 
 /// The folder of proving keys: the flag, else the environment, else `.provery/keys`.
-pub fn keys_dir(flag: Option<PathBuf>) -> PathBuf {
+pub(crate) fn keys_dir(flag: Option<PathBuf>) -> PathBuf {
     keys_dir_or(flag, None)
 }

@@ -2,7 +2,7 @@
 
 /// What a URL is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Rpc,
     Websocket,
     Nats,
@@ -27,7 +27,7 @@ impl Kind {
 }
 
 /// What is wrong with a URL, as the end of a sentence about it; nothing if it could be one of its kind.
-pub fn problem(url: &str, kind: Kind) -> Option<String> {
+pub(crate) fn problem(url: &str, kind: Kind) -> Option<String> {
     let wrong = |what: &str| Some(format!("{what}; give one like {}", kind.example()));
     let Some((scheme, rest)) = url.split_once("://") else { return wrong("is not a URL") };
     if !kind.schemes().contains(&scheme.to_ascii_lowercase().as_str()) {
@@ -52,7 +52,7 @@ pub fn problem(url: &str, kind: Kind) -> Option<String> {
 }
 
 /// The parts of a URL that may be secret, longest first: what logs must not show.
-pub fn secrets(url: &str) -> Vec<String> {
+pub(crate) fn secrets(url: &str) -> Vec<String> {
     let Some((_, rest)) = url.split_once("://") else { return Vec::new() };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let mut secrets = Vec::new();

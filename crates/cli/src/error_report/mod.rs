@@ -18,7 +18,7 @@ mod tests;
 use reverts::of_revert;
 
 /// The failure that a report is about: the first cause that has a code.
-pub fn explain(report: &Report) -> Failure {
+pub(crate) fn explain(report: &Report) -> Failure {
     report
         .chain()
         .find_map(known)

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The contracts' own errors, by name.
-pub fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
+pub(super) fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
     let (code, advice) = match name {
         "MarketNotFound" => {
             (Code::MarketNotFound, "the market does not exist; `provery market list` shows those that do")
@@ -99,7 +99,7 @@ pub fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
 }
 
 /// The errors of pools, slot transfers, chains of slots and mechanisms; mechanisms tell their own.
-pub fn of_newer_revert(name: &str) -> (Code, &'static str) {
+pub(super) fn of_newer_revert(name: &str) -> (Code, &'static str) {
     match name {
         // Amounts of any kind.
         "AmountZero" => (Code::Usage, "the amount must be above 0"),

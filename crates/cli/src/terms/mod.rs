@@ -10,7 +10,7 @@ use provery_types::{Deployment, Terms};
 
 mod rules;
 
-pub use rules::{advice, check, mechanism_advice};
+pub(crate) use rules::{advice, check, mechanism_advice};
 
 use crate::{
     address,
@@ -21,7 +21,7 @@ use crate::{
 /// The numbers of a market's terms, with defaults that keep every rule for blocks proven in seconds.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Terms")]
-pub struct TermsArgs {
+pub(crate) struct TermsArgs {
     /// Highest reward for one slot, in whole units of the asset
     #[arg(long, value_name = "AMOUNT", default_value = "1")]
     pub price: Written,
@@ -57,7 +57,7 @@ pub struct TermsArgs {
 
 /// How a market's slots continue one another: `continues=0,claim=1,right=0`, or `claim=0,output` for a claim that is an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChainSpec(u32);
+pub(crate) struct ChainSpec(u32);
 
 impl ChainSpec {
     const DECLARED: u32 = 1 << 24;
@@ -65,12 +65,12 @@ impl ChainSpec {
     const ALWAYS_RIGHT: u32 = 255;
 
     /// The terms' word.
-    pub fn word(self) -> u32 {
+    pub(crate) fn word(self) -> u32 {
         self.0
     }
 
     /// In words, for people; `word` is a terms' `chain`.
-    pub fn told(word: u32) -> String {
+    pub(crate) fn told(word: u32) -> String {
         if word == 0 {
             return "none: every slot stands alone".to_string();
         }
@@ -138,13 +138,13 @@ fn check_window(expiry: u32, most: u64) -> Result<()> {
 }
 
 /// What a flag gives, as terms hold it.
-pub fn u96(flag: &str, written: &Written, asset: &Currency) -> Result<U96> {
+pub(crate) fn u96(flag: &str, written: &Written, asset: &Currency) -> Result<U96> {
     let amount = amount::given(flag, written, asset)?;
     amount.to_u96().map_err(|error| fail(Code::Usage, format!("{flag}: {error}")))
 }
 
 /// The rescuer's share of a bond.
-pub fn rescuers_share(bond: U96, bps: u16) -> U96 {
+pub(crate) fn rescuers_share(bond: U96, bps: u16) -> U96 {
     let share = bond.to::<U256>() * U256::from(bps) / U256::from(10_000);
     U96::checked_from_limbs_slice(share.as_limbs()).unwrap_or(bond)
 }
@@ -152,7 +152,7 @@ pub fn rescuers_share(bond: U96, bps: u16) -> U96 {
 /// Who decides about a market's slots, and how.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Mechanism")]
-pub struct MechanismArgs {
+pub(crate) struct MechanismArgs {
     #[arg(long, value_name = "NAME", default_value = provery_mechanisms::default_word(), help = mechanism_help())]
     pub mechanism: String,
     #[arg(long = "mechanism-option", value_name = "NAME=VALUE", help = options_help())]
@@ -160,7 +160,7 @@ pub struct MechanismArgs {
 }
 
 /// Help of `--mechanism`, by the list of mechanisms.
-pub fn mechanism_help() -> String {
+pub(crate) fn mechanism_help() -> String {
     format!(
         "The rule that decides who may prove: {}, or a contract's address",
         provery_mechanisms::words(|_| true)
@@ -181,7 +181,7 @@ fn options_help() -> String {
 
 impl MechanismArgs {
     /// The mechanism's contract in a deployment, and the terms' `mechanismParams`.
-    pub fn resolve(&self, deployment: &Deployment, asset: &Currency) -> Result<(Address, B256)> {
+    pub(crate) fn resolve(&self, deployment: &Deployment, asset: &Currency) -> Result<(Address, B256)> {
         if self.mechanism.starts_with("0x") {
             let address = address::parse(&self.mechanism)
                 .map_err(|error| fail(Code::Usage, format!("--mechanism: {error}")))?;
@@ -204,7 +204,7 @@ impl MechanismArgs {
 }
 
 /// A mechanism by the word people call it, and its contract in a deployment.
-pub fn mechanism(deployment: &Deployment, word: &str) -> Result<(&'static dyn Mechanism, Address)> {
+pub(crate) fn mechanism(deployment: &Deployment, word: &str) -> Result<(&'static dyn Mechanism, Address)> {
     let known = provery_mechanisms::registry();
     let mechanism = provery_mechanisms::by_word(word).ok_or_else(|| {
         let words: Vec<&str> = known.iter().map(|mechanism| mechanism.word()).collect();
@@ -224,14 +224,14 @@ pub fn mechanism(deployment: &Deployment, word: &str) -> Result<(&'static dyn Me
 }
 
 /// The mechanism whose contract in a deployment is this one.
-pub fn mechanism_at(deployment: &Deployment, address: Address) -> Option<&'static dyn Mechanism> {
+pub(crate) fn mechanism_at(deployment: &Deployment, address: Address) -> Option<&'static dyn Mechanism> {
     let mut known = provery_mechanisms::registry().iter().copied();
     known.find(|known| !address.is_zero() && deployment.address(known.name()) == address)
 }
 
 /// Who and what the terms are between.
 #[derive(Debug, Clone, Copy)]
-pub struct Parties {
+pub(crate) struct Parties {
     pub requester: Address,
     pub mechanism: Address,
     pub mechanism_params: B256,
@@ -240,7 +240,7 @@ pub struct Parties {
 }
 
 impl TermsArgs {
-    pub fn to_terms(
+    pub(crate) fn to_terms(
         &self,
         parties: Parties,
         outputs: u8,
@@ -278,7 +278,7 @@ impl TermsArgs {
 }
 
 /// Terms from a file: what `market show --json` prints under `terms`.
-pub fn read(path: &Path) -> Result<Terms> {
+pub(crate) fn read(path: &Path) -> Result<Terms> {
     let text = fs::read_to_string(path)
         .map_err(|error| fail(Code::Io, format!("the terms {} cannot be read: {error}", path.display())))?;
     serde_json::from_str(&text).map_err(|error| {

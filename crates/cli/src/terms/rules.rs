@@ -21,7 +21,7 @@ use crate::{
 
 /// Refuse terms that a market of the deployment could not have, before anything is paid for. `registered` says whether their circuit
 /// is: else it is left out of account, as what is about to be registered.
-pub async fn check(session: &Session, terms: &Terms, registered: bool) -> Result<()> {
+pub(crate) async fn check(session: &Session, terms: &Terms, registered: bool) -> Result<()> {
     let most = session.chain.registry_params().await?.max_window;
     check_window(terms.expiryWindow, most)?;
     let deployment = session.deployment();
@@ -79,7 +79,7 @@ fn broken(whose: &str, rule: &str, advice: &str, terms: &Terms) -> eyre::Report 
 }
 
 /// The rule in the flags that people give, and in which way to change them.
-pub fn advice(rule: &str) -> &'static str {
+pub(crate) fn advice(rule: &str) -> &'static str {
     match rule {
         "address" => "--requester, --mechanism and the circuit's verifier must be addresses other than zero",
         "price" => "--price must be above 0",
@@ -109,7 +109,7 @@ pub fn advice(rule: &str) -> &'static str {
 }
 
 /// The same for a rule of a mechanism, which says for itself what no other has.
-pub fn mechanism_advice(mechanism: Option<&dyn Mechanism>, name: &str) -> &'static str {
+pub(crate) fn mechanism_advice(mechanism: Option<&dyn Mechanism>, name: &str) -> &'static str {
     rule(mechanism, name).unwrap_or_else(|| advice(name))
 }
 

@@ -20,7 +20,7 @@ pub(super) struct OpenBid {
 
 impl OpenBid {
     /// Whether seeing it through saves what is worth a slot's bond.
-    pub fn saves(&self, bond: U256) -> bool {
+    pub(super) fn saves(&self, bond: U256) -> bool {
         U256::from(self.bid_bond) >= bond
     }
 }

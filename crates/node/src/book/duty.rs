@@ -45,17 +45,17 @@ pub(super) struct Duty {
 
 impl Duty {
     /// The chain is another than before.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.found.clear();
         self.looked.clear();
     }
 
-    pub fn forget(&mut self, key: SlotKey) {
+    pub(super) fn forget(&mut self, key: SlotKey) {
         self.found.remove(&key);
         self.wanting.remove(&key);
     }
 
-    pub fn wants(&mut self, key: SlotKey) {
+    pub(super) fn wants(&mut self, key: SlotKey) {
         self.wanting.insert(key);
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Queue {
 
 impl Queue {
     /// A slot has gone from one stage to another.
-    pub fn moved(&mut self, key: SlotKey, slot: &Slot, before: Option<SlotStage>, after: SlotStage) {
+    pub(super) fn moved(&mut self, key: SlotKey, slot: &Slot, before: Option<SlotStage>, after: SlotStage) {
         if before == Some(after) {
             return;
         }

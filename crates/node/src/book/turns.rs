@@ -39,7 +39,7 @@ pub(super) struct Turns {
 
 impl Turns {
     /// The place of `me` at a slot among those in its market's draws; after them all, if it is not among them.
-    pub fn rank(&mut self, turn: Turn, slot: &Slot, me: Address, draws: Option<&Draws>) -> u64 {
+    pub(super) fn rank(&mut self, turn: Turn, slot: &Slot, me: Address, draws: Option<&Draws>) -> u64 {
         let Some(draws) = draws else { return 0 };
         let place = (SlotKey::of(slot), turn);
         let hash = |prover: Address| match turn {
@@ -80,17 +80,17 @@ impl Turns {
     }
 
     /// A slot is over.
-    pub fn forget(&mut self, key: SlotKey) {
+    pub(super) fn forget(&mut self, key: SlotKey) {
         self.places.remove(&(key, Turn::Rescue));
         self.places.remove(&(key, Turn::Upkeep));
     }
 
     /// The draws are others than before.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.places.clear();
     }
 
-    pub fn hashes(&self) -> u64 {
+    pub(super) fn hashes(&self) -> u64 {
         self.hashes
     }
 }

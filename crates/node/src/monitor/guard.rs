@@ -32,7 +32,7 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
-    pub fn new(inner: TcpListener) -> Self {
+    pub(super) fn new(inner: TcpListener) -> Self {
         Self::with(inner, MOST, SILENCE)
     }
 

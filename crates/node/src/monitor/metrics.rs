@@ -45,7 +45,7 @@ fn seconds() -> Histogram {
 }
 
 impl Metrics {
-    pub fn new(status: Published, alive: Arc<Alive>) -> Self {
+    pub(super) fn new(status: Published, alive: Arc<Alive>) -> Self {
         let mut registry = Registry::default();
         let ended = Family::<Label, Counter>::default();
         let phases = Family::<Label, Histogram, fn() -> Histogram>::new_with_constructor(seconds);
@@ -71,28 +71,28 @@ impl Metrics {
         Self { registry, ended, phases, failures, losses, reorgs, depths }
     }
 
-    pub fn slot_ended(&self, how: &'static str) {
+    pub(super) fn slot_ended(&self, how: &'static str) {
         self.ended.get_or_create(&[("outcome", how)]).inc();
     }
 
-    pub fn phase(&self, phase: &'static str, took: Duration) {
+    pub(super) fn phase(&self, phase: &'static str, took: Duration) {
         self.phases.get_or_create(&[("phase", phase)]).observe(took.as_secs_f64());
     }
 
-    pub fn failure(&self, code: &'static str) {
+    pub(super) fn failure(&self, code: &'static str) {
         self.failures.get_or_create(&[("code", code)]).inc();
     }
 
-    pub fn loss(&self, code: &'static str) {
+    pub(super) fn loss(&self, code: &'static str) {
         self.losses.get_or_create(&[("code", code)]).inc();
     }
 
-    pub fn reorg(&self, depth: u64) {
+    pub(super) fn reorg(&self, depth: u64) {
         self.reorgs.inc();
         self.depths.observe(number(depth));
     }
 
-    pub fn encode(&self) -> String {
+    pub(super) fn encode(&self) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);

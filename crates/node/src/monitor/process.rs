@@ -2,7 +2,7 @@
 
 /// Bytes of memory that are resident; unknown where the system does not tell.
 #[cfg(target_os = "linux")]
-pub fn resident_bytes() -> Option<u64> {
+pub(super) fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
@@ -10,7 +10,7 @@ pub fn resident_bytes() -> Option<u64> {
 
 /// Open descriptors; unknown where the system does not tell.
 #[cfg(target_os = "linux")]
-pub fn open_fds() -> Option<u64> {
+pub(super) fn open_fds() -> Option<u64> {
     // Less the one that the listing itself opens.
     u64::try_from(std::fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1)).ok()
 }

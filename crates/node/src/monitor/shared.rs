@@ -26,18 +26,18 @@ pub(super) struct Alive {
 
 impl Alive {
     /// Not ticked since `since`.
-    pub fn since(since: Instant) -> Self {
+    pub(super) fn since(since: Instant) -> Self {
         Self { since, tick: AtomicU64::new(0) }
     }
 
     /// The loop is alive.
-    pub fn tick(&self) {
+    pub(super) fn tick(&self) {
         let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.tick.store(now, Ordering::Relaxed);
     }
 
     /// Since it last was.
-    pub fn age(&self) -> Duration {
+    pub(super) fn age(&self) -> Duration {
         self.since.elapsed().saturating_sub(Duration::from_millis(self.tick.load(Ordering::Relaxed)))
     }
 }

@@ -264,7 +264,7 @@ fn paused(pause: &PauseStatus) -> &'static str {
 pub(super) mod tests {
     use super::*;
 
-    pub fn well() -> Status {
+    pub(crate) fn well() -> Status {
         let mut status = Status { slots: Status::no_slots(), ..Status::default() };
         status.node.role = "alone".to_owned();
         status.chain.head = Some(10);

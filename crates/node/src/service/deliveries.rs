@@ -42,7 +42,7 @@ pub(super) struct Sent {
 
 impl Sent {
     /// Gas that it used, if it is mined.
-    pub fn gas_used(&self) -> Option<u64> {
+    pub(super) fn gas_used(&self) -> Option<u64> {
         self.result.as_ref().ok().map(|mined| mined.gas_used)
     }
 }
@@ -56,7 +56,7 @@ pub(super) struct Deliveries {
 
 impl Deliveries {
     /// Send every stored proof whose time has come.
-    pub fn start(
+    pub(super) fn start(
         &mut self,
         handles: &Handles,
         book: &mut Book,
@@ -102,7 +102,7 @@ impl Deliveries {
     }
 
     /// A proof's transaction is through, or failed, at `now` (unix seconds).
-    pub fn sent(
+    pub(super) fn sent(
         &mut self,
         Sent { key, took, result }: Sent,
         now: u64,
@@ -161,14 +161,14 @@ impl Deliveries {
     }
 
     /// A slot's work moved: whether an event of its proof is still waited for.
-    pub fn moved(&mut self, step: &Moved) {
+    pub(super) fn moved(&mut self, step: &Moved) {
         if step.after.ended() || step.after == SlotStage::Seen {
             self.unconfirmed.remove(&step.key);
         }
     }
 
     /// A proof was mined, or its slot said to have ended, and no event tells of it: a reorg took it, so send it again.
-    pub fn retry_unconfirmed(&mut self, book: &mut Book, now: u64) -> Result<Vec<Moved>, NodeError> {
+    pub(super) fn retry_unconfirmed(&mut self, book: &mut Book, now: u64) -> Result<Vec<Moved>, NodeError> {
         let Some(head) = book.head() else { return Ok(Vec::new()) };
         let overdue: Vec<SlotKey> =
             self.unconfirmed.iter().filter(|(_, by)| **by < head.number).map(|(key, _)| *key).collect();
@@ -181,7 +181,7 @@ impl Deliveries {
     }
 
     /// Nothing is known of what was sent: send all of it again. An order that is under way is attached to and not sent twice.
-    pub fn retry_all(&self, book: &mut Book, now: u64) -> Result<Vec<Moved>, NodeError> {
+    pub(super) fn retry_all(&self, book: &mut Book, now: u64) -> Result<Vec<Moved>, NodeError> {
         let submitting = book.work().filter(|(_, record)| record.work.stage == SlotStage::Submitting);
         let keys: Vec<SlotKey> = submitting.map(|(key, _)| key).collect();
         let mut moved = Vec::new();
@@ -192,7 +192,7 @@ impl Deliveries {
     }
 
     /// Another node sends from now on.
-    pub fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.unconfirmed.clear();
     }
 }

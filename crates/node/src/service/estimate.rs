@@ -11,17 +11,17 @@ pub(super) struct Estimate(Duration);
 
 impl Estimate {
     /// `first`: before any proof was made.
-    pub fn new(first: Duration) -> Self {
+    pub(super) fn new(first: Duration) -> Self {
         Self(first)
     }
 
     /// A proof took this long.
-    pub fn proved(&mut self, took: Duration) {
+    pub(super) fn proved(&mut self, took: Duration) {
         self.0 = (self.0 * 3 + took) / 4;
     }
 
     /// Seconds that a proof and its delivery are expected to take.
-    pub fn seconds(&self) -> u64 {
+    pub(super) fn seconds(&self) -> u64 {
         let whole = self.0 + DELIVERY;
         whole.as_secs() + u64::from(whole.subsec_nanos() > 0)
     }

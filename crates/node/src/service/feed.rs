@@ -32,7 +32,7 @@ pub(super) struct Start {
 
 impl Feed {
     /// The feed and the task that feeds it. Deployments that come in `grown` are followed from then on.
-    pub fn new(
+    pub(super) fn new(
         chain: Chain,
         start: Start,
         poll: Duration,
@@ -79,7 +79,7 @@ impl Feed {
     }
 
     /// Have what came after this block read again. [`Fed::Reread`] is the answer.
-    pub fn reread(&self, after: u64) {
+    pub(super) fn reread(&self, after: u64) {
         // It is gone only if the node is going down.
         let _ = self.rereads.send(after);
     }

@@ -33,26 +33,26 @@ pub(super) struct Handles {
 
 impl Handles {
     /// The prover that this node works for.
-    pub fn me(&self) -> Address {
+    pub(super) fn me(&self) -> Address {
         self.config.prover
     }
 
     /// The settings that may change, as they are now.
-    pub fn tunables(&self) -> Tunables {
+    pub(super) fn tunables(&self) -> Tunables {
         self.config.tuned()
     }
 
-    pub fn role(&self) -> Role {
+    pub(super) fn role(&self) -> Role {
         *self.roles.borrow()
     }
 
     /// Whether the key that sends is the prover's own: only that one may commit its stake.
-    pub fn is_prover(&self) -> bool {
+    pub(super) fn is_prover(&self) -> bool {
         self.sender.address() == self.config.prover
     }
 
     /// Say that something is wrong.
-    pub fn trouble(&self, key: Option<SlotKey>, code: &'static str, message: &str, retried: bool) {
+    pub(super) fn trouble(&self, key: Option<SlotKey>, code: &'static str, message: &str, retried: bool) {
         let fields = json!({ "code": code, "message": message, "retried": retried });
         match key {
             Some(key) => {

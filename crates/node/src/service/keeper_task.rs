@@ -30,7 +30,7 @@ pub(super) enum KeeperTask {
 }
 
 impl KeeperTask {
-    pub fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Seed(_) => "seed",
             Self::Expire(_) => "expire",
@@ -47,7 +47,7 @@ impl KeeperTask {
     }
 
     /// The slot that it is about, if it is about one.
-    pub fn slot(&self) -> Option<SlotKey> {
+    pub(super) fn slot(&self) -> Option<SlotKey> {
         match self {
             Self::Expire(key) | Self::Resolve(key) | Self::Drop(key) | Self::MechanismAction(key, _) => {
                 Some(*key)

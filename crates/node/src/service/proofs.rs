@@ -39,21 +39,21 @@ pub(super) struct Proofs {
 
 impl Proofs {
     /// `first_estimate`: what a proof is expected to take before any was made.
-    pub fn new(workers: Workers, circuits: Vec<String>, first_estimate: Duration) -> Self {
+    pub(super) fn new(workers: Workers, circuits: Vec<String>, first_estimate: Duration) -> Self {
         Self { workers, circuits, estimate: Estimate::new(first_estimate), returns: HashMap::new() }
     }
 
     /// Seconds that a proof and its delivery are expected to take.
-    pub fn estimate_seconds(&self) -> u64 {
+    pub(super) fn estimate_seconds(&self) -> u64 {
         self.estimate.seconds()
     }
 
-    pub fn workers(&self) -> &Workers {
+    pub(super) fn workers(&self) -> &Workers {
         &self.workers
     }
 
     /// Begin proofs for as long as a worker is idle and a slot is queued.
-    pub fn start(
+    pub(super) fn start(
         &mut self,
         handles: &Handles,
         book: &mut Book,
@@ -123,7 +123,7 @@ impl Proofs {
     }
 
     /// A worker is done, at `now` (unix seconds): what it made is stored.
-    pub fn finished(
+    pub(super) fn finished(
         &mut self,
         finished: Finished,
         now: u64,
@@ -158,7 +158,7 @@ impl Proofs {
     }
 
     /// A slot's work moved: whether its proof is still wanted.
-    pub fn moved(&self, step: &Moved) {
+    pub(super) fn moved(&self, step: &Moved) {
         if step.actions.contains(&Action::CancelProof) {
             self.workers.cancel(step.key);
         }
@@ -166,7 +166,7 @@ impl Proofs {
 
     /// Blocks were taken back. Slots may be gone with the blocks that they were in: a proof of one goes on for a moment all the
     /// same. `head`: the head as it was.
-    pub fn keep(&mut self, moved: &mut [Moved], book: &Book, head: u64) {
+    pub(super) fn keep(&mut self, moved: &mut [Moved], book: &Book, head: u64) {
         for step in moved.iter_mut().filter(|step| book.record(step.key).is_none()) {
             let (cancels, rest): (Vec<_>, Vec<_>) =
                 step.actions.drain(..).partition(|action| *action == Action::CancelProof);
@@ -178,7 +178,7 @@ impl Proofs {
     }
 
     /// Take up the proofs of slots that are there again, and stop those of slots that are not.
-    pub fn mind_returns(&mut self, book: &mut Book) -> Result<Vec<Moved>, NodeError> {
+    pub(super) fn mind_returns(&mut self, book: &mut Book) -> Result<Vec<Moved>, NodeError> {
         let head = book.head().map_or(0, |head| head.number);
         let mut moved = Vec::new();
         for (key, by) in self.returns.clone() {
@@ -201,7 +201,7 @@ impl Proofs {
     }
 
     /// Have nothing more to do with any proof.
-    pub fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.workers.abandon_all();
         self.returns.clear();
     }

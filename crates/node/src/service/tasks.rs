@@ -51,7 +51,7 @@ pub(super) struct Tasks(JoinSet<Done>);
 
 impl Tasks {
     /// Run these.
-    pub fn spawn<F>(&mut self, tasks: impl IntoIterator<Item = F>)
+    pub(super) fn spawn<F>(&mut self, tasks: impl IntoIterator<Item = F>)
     where
         F: Future + Send + 'static,
         F::Output: Into<Done>,
@@ -62,16 +62,16 @@ impl Tasks {
     }
 
     /// The next to end; nothing if none is under way.
-    pub async fn next(&mut self) -> Option<Result<Done, JoinError>> {
+    pub(super) async fn next(&mut self) -> Option<Result<Done, JoinError>> {
         self.0.join_next().await
     }
 
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.0.len()
     }
 
     /// Have nothing more to do with any. What was signed stays with the outbox.
-    pub fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.0.abort_all();
     }
 }

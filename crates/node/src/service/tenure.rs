@@ -41,16 +41,16 @@ pub(super) struct WaitsFor {
 
 impl Tenure {
     /// This node acts.
-    pub fn act(&mut self) {
+    pub(super) fn act(&mut self) {
         self.is_acting = true;
     }
 
-    pub fn is_acting(&self) -> bool {
+    pub(super) fn is_acting(&self) -> bool {
         self.is_acting
     }
 
     /// Another node acts. Whether it was this one until now.
-    pub fn step_down(&mut self, handles: &Handles) -> bool {
+    pub(super) fn step_down(&mut self, handles: &Handles) -> bool {
         if !std::mem::take(&mut self.is_acting) {
             return false;
         }
@@ -60,7 +60,7 @@ impl Tenure {
     }
 
     /// Phase one of an end: nothing new is taken on, and the slots that are `held` are finished.
-    pub fn drain(&mut self, held: usize, handles: &Handles) {
+    pub(super) fn drain(&mut self, held: usize, handles: &Handles) {
         let (now, bound) = (Instant::now(), handles.config.drain);
         // A pause must fit into the time that there is.
         let patience: Duration = bound.saturating_sub(handles.config.shutdown_bound);
@@ -69,18 +69,18 @@ impl Tenure {
         handles.reporter.node("draining", json!({ "held": held }));
     }
 
-    pub fn is_draining(&self) -> bool {
+    pub(super) fn is_draining(&self) -> bool {
         self.draining.is_some()
     }
 
     /// Whether a pause because of stopping no longer waits for bids.
-    pub fn is_pause_due(&self, now: Instant) -> bool {
+    pub(super) fn is_pause_due(&self, now: Instant) -> bool {
         self.draining.is_some_and(|draining| now >= draining.pause_by)
     }
 
     /// Whether this node was told to stop and all is finished, or the bound is reached. While blocks are told again (`is_retold`),
     /// what is left is not known.
-    pub fn is_over(&mut self, waits_for: WaitsFor, is_retold: bool) -> bool {
+    pub(super) fn is_over(&mut self, waits_for: WaitsFor, is_retold: bool) -> bool {
         let Some(draining) = self.draining else { return false };
         let WaitsFor { left, binding, leaving } = waits_for;
         let held = left.count() + binding;

@@ -41,15 +41,15 @@ struct Target {
 }
 
 impl CrashPoint {
-    pub fn from_env() -> Self {
+    pub(super) fn from_env() -> Self {
         Self(std::env::var(ENV_CRASH).ok().as_deref().and_then(parse))
     }
 
-    pub fn before(&self, points: &[String]) {
+    pub(super) fn before(&self, points: &[String]) {
         self.at(points, true);
     }
 
-    pub fn after(&self, points: &[String]) {
+    pub(super) fn after(&self, points: &[String]) {
         self.at(points, false);
     }
 

@@ -56,7 +56,7 @@ pub(super) fn host(url: &str) -> String {
 
 impl Bus {
     /// Begin to connect as `name`. Fails only if the configuration makes no sense.
-    pub async fn connect(config: &NatsConfig, name: &str) -> Result<Self, NatsError> {
+    pub(crate) async fn connect(config: &NatsConfig, name: &str) -> Result<Self, NatsError> {
         let well_named = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if config.prefix.is_empty() || config.prefix.len() > 64 || !config.prefix.chars().all(well_named) {
             return Err(NatsError::Prefix(config.prefix.clone()));
@@ -109,16 +109,16 @@ impl Bus {
         Ok(Self { client, js, prefix: config.prefix.clone(), host })
     }
 
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    pub fn prefix(&self) -> &str {
+    pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
     /// What a request answers, or why it does not in time.
-    pub async fn within<T, E: Display>(
+    pub(crate) async fn within<T, E: Display>(
         &self,
         limit: Duration,
         doing: &'static str,

@@ -17,7 +17,7 @@ Made by `forge doc` from the NatSpec of the interfaces and types. Implementation
 ";
 
 /// Pages by the contract's name, and the page that lists them.
-pub fn pages(forge: &Path) -> Result<(String, Vec<(String, String)>)> {
+pub(super) fn pages(forge: &Path) -> Result<(String, Vec<(String, String)>)> {
     let mut pages = Vec::new();
     for path in files(&forge.join("src"))? {
         if let Some(name) = name(&path) {

@@ -8,7 +8,7 @@ use super::read;
 
 const FORKS: [&str; 2] = ["prague", "osaka"];
 
-pub fn page(root: &Path) -> Result<String> {
+pub(super) fn page(root: &Path) -> Result<String> {
     let mut figures = Vec::new();
     for fork in FORKS {
         let path = root.join(format!("contracts/snapshots/gas-{fork}.json"));

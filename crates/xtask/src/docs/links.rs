@@ -10,7 +10,7 @@ use eyre::Result;
 use super::{MADE, files, is_markdown, markdown, plain, read};
 
 /// Of every document of the repository. Pages that are made when the book is built count as there.
-pub fn broken(root: &Path) -> Result<Vec<String>> {
+pub(super) fn broken(root: &Path) -> Result<Vec<String>> {
     let mut documents: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(root)? {
         let path = entry?.path();
@@ -33,7 +33,7 @@ pub fn broken(root: &Path) -> Result<Vec<String>> {
 }
 
 /// Of a book that is laid out: nothing may lead out of it.
-pub fn broken_in_book(src: &Path) -> Result<Vec<String>> {
+pub(super) fn broken_in_book(src: &Path) -> Result<Vec<String>> {
     let src = src.canonicalize()?;
     let pages: Vec<PathBuf> = files(&src)?.into_iter().filter(|path| is_markdown(path)).collect();
     check(&pages, &src, &|_| false)

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// A link: where its target is in the text, and the target.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Link {
+pub(super) struct Link {
     pub at: Range<usize>,
     pub target: String,
 }
@@ -32,7 +32,7 @@ fn is_code(text: &str) -> Vec<bool> {
 }
 
 /// Links and pictures, in order: `[text](target)`.
-pub fn links(text: &str) -> Vec<Link> {
+pub(super) fn links(text: &str) -> Vec<Link> {
     let code = is_code(text);
     let mut links = Vec::new();
     let mut from = 0;
@@ -48,7 +48,7 @@ pub fn links(text: &str) -> Vec<Link> {
 }
 
 /// Paths that mdBook puts into a page: `{{#include path}}`. They are in blocks of code as well.
-pub fn includes(text: &str) -> Vec<Link> {
+pub(super) fn includes(text: &str) -> Vec<Link> {
     const OPEN: &str = "{{#include ";
     let mut found = Vec::new();
     for (start, _) in text.match_indices(OPEN) {
@@ -61,7 +61,7 @@ pub fn includes(text: &str) -> Vec<Link> {
 }
 
 /// The anchors of the headings, as GitHub and mdBook make them.
-pub fn anchors(text: &str) -> Vec<String> {
+pub(super) fn anchors(text: &str) -> Vec<String> {
     let code = is_code(text);
     let mut anchors: Vec<String> = Vec::new();
     let mut at = 0;
@@ -80,12 +80,12 @@ pub fn anchors(text: &str) -> Vec<String> {
 }
 
 /// The first heading.
-pub fn title(text: &str) -> Option<&str> {
+pub(super) fn title(text: &str) -> Option<&str> {
     text.lines().find_map(|line| line.strip_prefix("# ")).map(str::trim)
 }
 
 /// Whether a target is a place in the repository, and not on the web.
-pub fn is_local(target: &str) -> bool {
+pub(super) fn is_local(target: &str) -> bool {
     !target.contains("://") && !target.starts_with("mailto:")
 }
 

@@ -25,7 +25,7 @@ use eyre::{Context, Result, ensure};
 const MADE: [&str; 2] = ["docs/reference/contracts", "docs/reference/gas-figures.md"];
 
 /// Checks the documents; and lays the book out in `into`, if that is given, with the contracts' pages that `forge doc` wrote.
-pub fn run(root: &Path, into: Option<(&Path, &Path)>) -> Result<()> {
+pub(crate) fn run(root: &Path, into: Option<(&Path, &Path)>) -> Result<()> {
     let root = root.canonicalize()?;
     let broken = links::broken(&root)?;
     ensure!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
@@ -37,7 +37,7 @@ pub fn run(root: &Path, into: Option<(&Path, &Path)>) -> Result<()> {
 }
 
 /// Follows the steps that a page gives, in a checkout.
-pub fn follow(page: &Path, checkout: &Path) -> Result<()> {
+pub(crate) fn follow(page: &Path, checkout: &Path) -> Result<()> {
     let steps = steps::of(&read(page)?)?;
     ensure!(!steps.is_empty(), "{} has no steps to follow", page.display());
     steps.iter().try_for_each(|step| step.follow(checkout))

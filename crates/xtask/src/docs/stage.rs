@@ -78,7 +78,7 @@ fn between(page: &Path, other: &Path) -> String {
     format!("{}{}", "../".repeat(up), other.display())
 }
 
-pub fn run(root: &Path, into: &Path, forge: &Path) -> Result<()> {
+pub(super) fn run(root: &Path, into: &Path, forge: &Path) -> Result<()> {
     let src = into.join("src");
     if src.exists() {
         fs::remove_dir_all(&src).wrap_err_with(|| format!("removing {}", src.display()))?;

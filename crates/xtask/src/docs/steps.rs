@@ -9,13 +9,13 @@ use super::{read, write};
 
 /// What a step does.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     File { path: PathBuf, text: String },
     Line { path: PathBuf, after: String, text: String },
 }
 
 /// The steps of a page, in order.
-pub fn of(page: &str) -> Result<Vec<Step>> {
+pub(super) fn of(page: &str) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
@@ -50,7 +50,7 @@ fn value<'a>(info: &'a str, name: &str) -> Option<&'a str> {
 
 impl Step {
     /// Does it in a checkout.
-    pub fn follow(&self, root: &Path) -> Result<()> {
+    pub(super) fn follow(&self, root: &Path) -> Result<()> {
         match self {
             Self::File { path, text } => {
                 ensure!(!root.join(path).exists(), "{} is there already", path.display());

@@ -19,7 +19,7 @@ use super::{
 use crate::error::{Code, fail};
 
 /// What one transaction may ask for where EIP-7825 holds, but for what state costs under EIP-8037.
-pub const TRANSACTION_GAS: u64 = 1 << 24;
+pub(super) const TRANSACTION_GAS: u64 = 1 << 24;
 /// Longer than any of the contracts: what EIP-170 allows.
 const CODE_SIZE: u64 = 24_576;
 /// Gas a byte of code costs at most where state is not priced apart: 200, and the endpoint's rounding.
@@ -27,7 +27,7 @@ const PLAIN_BYTE: u64 = 500;
 
 /// What the contracts need of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ability {
+pub(super) enum Ability {
     Push0,
     TransientStorage,
     MemoryCopy,
@@ -54,7 +54,7 @@ impl Ability {
 
 /// What holds on the chain for everything that is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
+pub(super) struct Rules {
     /// What a block holds.
     pub block_gas: u64,
     /// What one transaction may ask for, if the chain bounds it (EIP-7825).
@@ -108,7 +108,7 @@ fn bounded(osaka: bool, byte_gas: Option<u64>) -> bool {
 
 /// Refuse a chain that lacks something, naming all that it lacks. With a source of randomness of its own a deployment needs no
 /// hashes of past blocks.
-pub async fn require(rpc: &Rpc, deployer: Address, randomness: bool) -> Result<Rules> {
+pub(super) async fn require(rpc: &Rpc, deployer: Address, randomness: bool) -> Result<Rules> {
     let head = head(rpc).await?;
     let block_gas = head.header.inner.gas_limit;
     let mut missing = Vec::new();

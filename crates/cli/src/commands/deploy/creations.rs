@@ -29,14 +29,14 @@ use crate::{
     session::{Deployed, Wire},
 };
 
-pub const TOKEN: &str = "DevelopmentToken";
+pub(super) const TOKEN: &str = "DevelopmentToken";
 /// Those that are told of each other before they are there.
 const RING: [&str; 4] = [PROVER_REGISTRY, SLOT_TRANSFERS, PROOF_MARKET_EXT, PROOF_MARKET];
 /// Each is told of the one before.
 const POOLS: [&str; 3] = [DELEGATION_POOL_POLICIES, DELEGATION_POOL, DELEGATION_POOLS];
 
 /// What is deployed, and with what.
-pub struct Blueprint {
+pub(super) struct Blueprint {
     /// Its asset is not read: see `asset`.
     pub params: RegistryConfig,
     /// None for a token of its own.
@@ -49,7 +49,7 @@ pub struct Blueprint {
 }
 
 /// What a contract's creation is called in the journal.
-pub fn tag(name: &str) -> String {
+pub(super) fn tag(name: &str) -> String {
     format!("deploy:{name}")
 }
 
@@ -64,7 +64,7 @@ fn ring_start(sent: &[Option<u64>], next: u64) -> u64 {
 
 /// Where contracts are, or will be.
 #[derive(Debug, Clone, Default)]
-pub struct Site(BTreeMap<&'static str, Address>);
+pub(super) struct Site(BTreeMap<&'static str, Address>);
 
 impl Site {
     fn at(&self, name: &str) -> Address {
@@ -79,7 +79,7 @@ impl Site {
 
 impl Blueprint {
     /// What decides about the deployment, by the flags that people know.
-    pub fn choices(&self) -> BTreeMap<String, String> {
+    pub(super) fn choices(&self) -> BTreeMap<String, String> {
         let params = &self.params;
         // Other contracts are another deployment, whatever the flags.
         let plain = Self {
@@ -123,12 +123,12 @@ impl Blueprint {
     }
 
     /// Every contract, in order.
-    pub fn names(&self) -> Vec<&'static str> {
+    pub(super) fn names(&self) -> Vec<&'static str> {
         [self.before(), RING.to_vec(), self.after()].concat()
     }
 
     /// What the creation of each contract that is not under way carries, if the deployer sends nothing else.
-    pub fn foreseen(
+    pub(super) fn foreseen(
         &self,
         deployer: Address,
         nonce: u64,
@@ -142,12 +142,12 @@ impl Blueprint {
     }
 
     /// The contracts that an earlier run sent, and with which nonces.
-    pub fn sent(&self, sender: &Sender) -> BTreeMap<&'static str, u64> {
+    pub(super) fn sent(&self, sender: &Sender) -> BTreeMap<&'static str, u64> {
         let nonce = |name| sender.nonce_of(&tag(name)).map(|nonce| (name, nonce));
         self.names().into_iter().filter_map(nonce).collect()
     }
 
-    pub fn asset(&self, site: &Site) -> Address {
+    pub(super) fn asset(&self, site: &Site) -> Address {
         self.asset.unwrap_or_else(|| site.at(TOKEN))
     }
 
@@ -199,7 +199,7 @@ impl Blueprint {
 }
 
 /// What is on the chain now.
-pub struct Built {
+pub(super) struct Built {
     pub asset: Address,
     pub contracts: BTreeMap<&'static str, Deployed>,
     /// What all creations took together.
@@ -218,7 +218,12 @@ struct Builder<'a> {
 }
 
 /// Create every contract of a blueprint.
-pub async fn put_up(wire: &Wire, out: &Output, blueprint: &Blueprint, block_gas: u64) -> Result<Built> {
+pub(super) async fn put_up(
+    wire: &Wire,
+    out: &Output,
+    blueprint: &Blueprint,
+    block_gas: u64,
+) -> Result<Built> {
     let mut builder = Builder {
         wire,
         blueprint,

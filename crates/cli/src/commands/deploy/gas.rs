@@ -28,7 +28,7 @@ const CODE_LIMIT: usize = 24_576;
 
 /// What the node said about a contract's creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Estimate {
+pub(super) struct Estimate {
     pub name: &'static str,
     /// Gas; or why the node refuses it.
     pub gas: Result<u64, String>,
@@ -36,7 +36,7 @@ pub struct Estimate {
 
 /// What the whole deployment takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bill {
+pub(super) struct Bill {
     pub gas: u64,
     /// Wei of the chain's own coin, at most.
     pub wei: U256,
@@ -44,7 +44,7 @@ pub struct Bill {
 
 /// What stands in the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Obstacle {
+pub(super) enum Obstacle {
     /// More than a block holds.
     Block { name: &'static str, gas: u64, limit: u64 },
     /// More than one transaction may ask for.
@@ -56,7 +56,12 @@ pub enum Obstacle {
 }
 
 /// Whether a deployment can be paid for and mined. Each creation asks for its [`limit_for`].
-pub fn judge(estimates: &[Estimate], rules: Rules, fee: u128, balance: U256) -> Result<Bill, Obstacle> {
+pub(super) fn judge(
+    estimates: &[Estimate],
+    rules: Rules,
+    fee: u128,
+    balance: U256,
+) -> Result<Bill, Obstacle> {
     let mut total = 0;
     for Estimate { name, gas } in estimates {
         let gas = match gas {
@@ -76,14 +81,14 @@ pub fn judge(estimates: &[Estimate], rules: Rules, fee: u128, balance: U256) -> 
 }
 
 /// The gas limit of a transaction that takes `needed`: some more, but within what one transaction may ask for if it fits there.
-pub fn limit_for(needed: u64, block_gas: u64) -> u64 {
+pub(super) fn limit_for(needed: u64, block_gas: u64) -> u64 {
     let roomy = needed.saturating_add(needed / 5).saturating_add(50_000);
     let most = if needed <= TRANSACTION_GAS { TRANSACTION_GAS } else { u64::MAX };
     roomy.min(most).min(block_gas).max(needed)
 }
 
 /// The gas limit for a creation that is about to be sent; none if the node cannot tell, and sending will say why.
-pub async fn limit(wire: &Wire, code: &Bytes, block_gas: u64) -> Option<u64> {
+pub(super) async fn limit(wire: &Wire, code: &Bytes, block_gas: u64) -> Option<u64> {
     let request = creation(wire.sender.address(), code.clone());
     match estimate(wire, &request, block_gas).await {
         Ok(Answer::Gas(needed)) => Some(limit_for(needed, block_gas)),
@@ -92,7 +97,7 @@ pub async fn limit(wire: &Wire, code: &Bytes, block_gas: u64) -> Option<u64> {
 }
 
 /// Refuse what the chain would refuse, or the deployer cannot pay.
-pub async fn require(wire: &Wire, rules: Rules, codes: &[(&'static str, Bytes)]) -> Result<()> {
+pub(super) async fn require(wire: &Wire, rules: Rules, codes: &[(&'static str, Bytes)]) -> Result<()> {
     let block_gas = rules.block_gas;
     let fee = max_fee(&wire.rpc).await?;
     let deployer = wire.sender.address();

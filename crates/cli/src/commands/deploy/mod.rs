@@ -17,8 +17,8 @@ use serde_json::json;
 mod abilities;
 mod creations;
 mod gas;
-pub mod past;
-pub mod randomness;
+pub(crate) mod past;
+pub(crate) mod randomness;
 mod unanswered;
 mod unit;
 
@@ -43,7 +43,7 @@ const PUZZLE_SEED: u64 = 1;
 #[derive(Debug, Args)]
 #[command(after_help = "Example: provery deploy --epoch-length 60 --freeze 10 --unbonding 600 --keystore \
      deployer.json")]
-pub struct DeployArgs {
+pub(crate) struct DeployArgs {
     /// The ERC-20 of stakes, prices and rewards [default: a token that anyone may mint; on development chains only]
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     pub asset: Option<Address>,
@@ -88,7 +88,7 @@ pub struct DeployArgs {
     pub force: bool,
 }
 
-pub async fn run(context: &Context, args: DeployArgs) -> Result<()> {
+pub(crate) async fn run(context: &Context, args: DeployArgs) -> Result<()> {
     check(&args)?;
     context.say_which_key();
     let wire = Wire::connect(&context.settings).await?;

@@ -21,7 +21,7 @@ const BACK: u64 = 8;
 const YOUNG: u64 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Past {
+pub(crate) enum Past {
     Kept,
     Missing,
     /// What a chain that has just begun answers tells nothing.
@@ -42,7 +42,7 @@ fn judge(head: u64, code: bool, told: Option<&[u8]>, hash: B256) -> Past {
 }
 
 /// Ask the chain for the hash of a block that it has.
-pub async fn kept(rpc: &Rpc) -> Result<Past> {
+pub(crate) async fn kept(rpc: &Rpc) -> Result<Past> {
     let head = rpc.head().await?.number;
     if rpc.code_hash(HISTORY).await?.is_none() {
         return Ok(judge(head, false, None, B256::ZERO));

@@ -14,7 +14,7 @@ const EARLIER: [u64; 3] = [128, 64, 32];
 
 /// What a chain's newest blocks say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finding {
+pub(crate) enum Finding {
     Changing,
     /// Several blocks in a row have the same and later ones another: whoever makes them knows it beforehand.
     Shared,
@@ -25,7 +25,7 @@ pub enum Finding {
 }
 
 /// `mixes` are those of blocks one after the other, genesis left out; `earlier` those of some before them.
-pub fn judge(mixes: &[B256], earlier: &[B256]) -> Finding {
+pub(crate) fn judge(mixes: &[B256], earlier: &[B256]) -> Finding {
     let all = || earlier.iter().chain(mixes);
     if all().any(|mix| mix.is_zero()) {
         Finding::Foreseeable
@@ -40,7 +40,7 @@ pub fn judge(mixes: &[B256], earlier: &[B256]) -> Finding {
 }
 
 /// Refuse a chain whose randomness is foreseen, unless only by those who make its blocks and they are trusted.
-pub async fn require(rpc: &Rpc, trusted: bool) -> Result<()> {
+pub(crate) async fn require(rpc: &Rpc, trusted: bool) -> Result<()> {
     let chain = rpc.chain_id();
     match look(rpc).await? {
         Finding::Changing => Ok(()),
@@ -66,7 +66,7 @@ pub async fn require(rpc: &Rpc, trusted: bool) -> Result<()> {
 }
 
 /// What the `prevrandao` of the newest blocks shows.
-pub async fn look(rpc: &Rpc) -> Result<Finding> {
+pub(crate) async fn look(rpc: &Rpc) -> Result<Finding> {
     let head = rpc.head().await?.number;
     let mut mixes = Vec::new();
     for number in head.saturating_sub(BLOCKS - 1).max(1)..=head {

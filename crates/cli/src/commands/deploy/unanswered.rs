@@ -5,7 +5,7 @@ use provery_rpc::Rpc;
 
 use crate::error::{Code, fail};
 
-pub fn unanswered(rpc: &Rpc, method: &str, error: &str) -> Report {
+pub(super) fn unanswered(rpc: &Rpc, method: &str, error: &str) -> Report {
     fail(
         Code::RpcUnavailable,
         format!(

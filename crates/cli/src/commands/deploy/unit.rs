@@ -14,7 +14,7 @@ use crate::{
 const MOST: u64 = 1_000_000;
 
 /// The asset's currency and the unit of stake, which nobody can change later.
-pub async fn checked(wire: &Wire, asset: Option<Address>, unit: &Written) -> Result<(Currency, U96)> {
+pub(super) async fn checked(wire: &Wire, asset: Option<Address>, unit: &Written) -> Result<(Currency, U96)> {
     let (currency, supply) = match asset {
         Some(asset) => (asset::currency(&wire.rpc, asset).await?, asset::supply(&wire.rpc, asset).await?),
         None => (development()?, U256::ZERO),

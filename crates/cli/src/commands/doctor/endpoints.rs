@@ -46,13 +46,13 @@ struct Answer {
 
 /// The chain, and the endpoints that answer for it with their newest blocks.
 #[derive(Debug)]
-pub struct Looked {
+pub(super) struct Looked {
     pub chain_id: u64,
     answering: Vec<(Rpc, BlockRef)>,
 }
 
 /// Look at each; nothing if none tells the chain's id.
-pub async fn look(urls: &[String], found: &mut Findings) -> Option<Looked> {
+pub(super) async fn look(urls: &[String], found: &mut Findings) -> Option<Looked> {
     let mut answers = Vec::new();
     let mut connected = Vec::new();
     for url in urls {
@@ -81,7 +81,7 @@ pub async fn look(urls: &[String], found: &mut Findings) -> Option<Looked> {
 impl Looked {
     /// What each of them has of the deployment's past, and how it tells what is new. `has_read` is whether a node has read the past
     /// already.
-    pub async fn probe(&self, deployment: &Deployment, has_read: bool, found: &mut Findings) {
+    pub(super) async fn probe(&self, deployment: &Deployment, has_read: bool, found: &mut Findings) {
         let contracts: Vec<Address> = deployment.sources().into_keys().collect();
         let probe = async |(rpc, head): &(Rpc, BlockRef)| {
             (rpc.name().to_owned(), rpc.probe(deployment.block, head, &contracts).await)
@@ -288,7 +288,7 @@ fn without_draws() -> String {
 }
 
 /// Whether the chain has what mechanisms draw from.
-pub async fn randomness(session: &Session, found: &mut Findings) {
+pub(super) async fn randomness(session: &Session, found: &mut Findings) {
     let rpc = session.chain.rpc();
     let beacon = match session.chain.seeds_contract().randomness().call().await {
         Ok(beacon) => !beacon.is_zero(),

@@ -27,20 +27,20 @@ const LOW_SPACE: u64 = 1 << 30;
 
 /// What a slot costs here and how long a proof takes.
 #[derive(Debug, Clone)]
-pub struct Measured(Calibration);
+pub(super) struct Measured(Calibration);
 
 impl Measured {
     fn seconds(&self, served: &Served) -> Option<u64> {
         self.0.seconds_of(&served.rollup.circuit)
     }
 
-    pub fn cost(&self, served: &Served, asset: &Currency) -> Option<U256> {
+    pub(super) fn cost(&self, served: &Served, asset: &Currency) -> Option<U256> {
         self.0.cost_of(&served.rollup.circuit, asset)
     }
 }
 
 /// Whether a node runs in the data directory.
-pub fn data_dir(values: &NodeValues, found: &mut Findings) -> bool {
+pub(super) fn data_dir(values: &NodeValues, found: &mut Findings) -> bool {
     let Some(dir) = &values.data_dir else {
         found.fail("data", "the node has no directory to keep its database in", "--data-dir .provery/node");
         return false;
@@ -92,7 +92,7 @@ fn free_space(_dir: &Path) -> Option<u64> {
 }
 
 /// The keys of each circuit are here, whole, and those that the chain knows.
-pub fn keys(session: &Session, served: &mut [Served], dir: &Path, mine: bool, found: &mut Findings) {
+pub(super) fn keys(session: &Session, served: &mut [Served], dir: &Path, mine: bool, found: &mut Findings) {
     let development = session.chain.rpc().is_development();
     let mut seen: Vec<(String, B256, Option<Lack>)> = Vec::new();
     for served in served {
@@ -127,7 +127,7 @@ pub fn keys(session: &Session, served: &mut [Served], dir: &Path, mine: bool, fo
 }
 
 /// What `calibrate` wrote.
-pub fn measured(values: &NodeValues, dir: &Path, found: &mut Findings) -> Option<Measured> {
+pub(super) fn measured(values: &NodeValues, dir: &Path, found: &mut Findings) -> Option<Measured> {
     let here = dir.join(calibrate::FILE);
     let file = values.cost_from.clone().or_else(|| here.exists().then_some(here))?;
     let calibration = found.note("measured", Calibration::load(&file), "provery calibrate")?;
@@ -135,7 +135,7 @@ pub fn measured(values: &NodeValues, dir: &Path, found: &mut Findings) -> Option
 }
 
 /// What a proof takes here against what the market allows. `least` is what the node works for at least there.
-pub fn against(
+pub(super) fn against(
     served: &Served,
     measured: Option<&Measured>,
     least: Option<U256>,

@@ -19,7 +19,7 @@ mod stake;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: provery doctor --data-dir .provery/node --market 1 --keystore prover.json")]
-pub struct DoctorArgs {
+pub(crate) struct DoctorArgs {
     /// What the node would be given.
     #[command(flatten)]
     node: RunArgs,
@@ -27,7 +27,7 @@ pub struct DoctorArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Level {
+pub(crate) enum Level {
     Ok,
     /// It works, and could be better, or soon may not.
     Warn,
@@ -47,7 +47,7 @@ impl Level {
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     pub check: &'static str,
     pub level: Level,
     pub says: String,
@@ -57,18 +57,18 @@ pub struct Finding {
 
 /// All that was found, in the order of the looks.
 #[derive(Debug, Default)]
-pub struct Findings(Vec<Finding>);
+pub(crate) struct Findings(Vec<Finding>);
 
 impl Findings {
-    pub fn ok(&mut self, check: &'static str, says: impl Into<String>) {
+    pub(crate) fn ok(&mut self, check: &'static str, says: impl Into<String>) {
         self.add(check, Level::Ok, says.into(), None);
     }
 
-    pub fn warn(&mut self, check: &'static str, says: impl Into<String>, next: impl Into<String>) {
+    pub(crate) fn warn(&mut self, check: &'static str, says: impl Into<String>, next: impl Into<String>) {
         self.add(check, Level::Warn, says.into(), Some(next.into()));
     }
 
-    pub fn fail(&mut self, check: &'static str, says: impl Into<String>, next: impl Into<String>) {
+    pub(crate) fn fail(&mut self, check: &'static str, says: impl Into<String>, next: impl Into<String>) {
         self.add(check, Level::Fail, says.into(), Some(next.into()));
     }
 
@@ -79,7 +79,7 @@ impl Findings {
     }
 
     /// A step's value; if it failed, that is found, with what to type.
-    pub fn note<T>(&mut self, check: &'static str, result: Result<T>, next: &str) -> Option<T> {
+    pub(crate) fn note<T>(&mut self, check: &'static str, result: Result<T>, next: &str) -> Option<T> {
         result.map_err(|report| self.fail(check, error_report::explain(&report).message, next)).ok()
     }
 
@@ -88,7 +88,7 @@ impl Findings {
     }
 }
 
-pub async fn run(context: &Context, args: DoctorArgs) -> Result<()> {
+pub(crate) async fn run(context: &Context, args: DoctorArgs) -> Result<()> {
     let mut found = Findings::default();
     look(context, &args, &mut found).await;
     let (oks, warnings, failures) =

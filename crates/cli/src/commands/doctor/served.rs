@@ -5,7 +5,7 @@ use provery_types::{RollupRecord, Terms, text::plain};
 
 /// A market that the node would serve.
 #[derive(Debug, Clone)]
-pub struct Served {
+pub(super) struct Served {
     pub rollup: RollupRecord,
     pub terms: Terms,
     /// Its keys are not here, or not the right ones.
@@ -13,7 +13,7 @@ pub struct Served {
 }
 
 impl Served {
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("market {} ({})", self.rollup.market, plain(&self.rollup.name))
     }
 }

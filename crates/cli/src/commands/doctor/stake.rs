@@ -31,7 +31,11 @@ const LOW_PROOFS: u64 = 20;
 const LEAST_PROOFS: u64 = 4;
 
 /// The markets that these settings choose.
-pub async fn served(session: &Session, values: &NodeValues, found: &mut Findings) -> Result<Vec<Served>> {
+pub(super) async fn served(
+    session: &Session,
+    values: &NodeValues,
+    found: &mut Findings,
+) -> Result<Vec<Served>> {
     let (rollups, refused) = run::served(session, values.market.as_deref().unwrap_or_default()).await?;
     for (_, refusal) in refused {
         found.warn("markets", refusal.to_string(), "provery status");
@@ -44,7 +48,7 @@ pub async fn served(session: &Session, values: &NodeValues, found: &mut Findings
     Ok(served)
 }
 
-pub async fn look(
+pub(super) async fn look(
     session: &Session,
     key: &PrivateKeySigner,
     (values, running): (&NodeValues, bool),

@@ -6,7 +6,7 @@ use provery_types::Terms;
 use crate::{amount::Currency, output::table};
 
 /// What changes: name, now, then. `mechanism` is what people call the contract of one.
-pub fn changes(
+pub(super) fn changes(
     now: &Terms,
     then: &Terms,
     mechanism: impl Fn(Address) -> String,
@@ -38,7 +38,7 @@ pub fn changes(
 }
 
 /// Both side by side, as far as they differ.
-pub fn told(changes: &[(&'static str, String, String)], version: u32, from: &str) -> String {
+pub(super) fn told(changes: &[(&'static str, String, String)], version: u32, from: &str) -> String {
     let mut text = format!("\nversion {version} of the terms is announced, good from {from} on");
     if changes.is_empty() {
         text.push_str("; nothing in it differs\n");

@@ -8,7 +8,7 @@ use crate::{
     session::Session,
 };
 
-pub async fn refuse_development_circuit(session: &Session, terms: &Terms) -> Result<()> {
+pub(super) async fn refuse_development_circuit(session: &Session, terms: &Terms) -> Result<()> {
     if session.chain.circuit(terms.circuit).await?.development && !session.chain.rpc().is_development() {
         return Err(fail(
             Code::DevelopmentKey,

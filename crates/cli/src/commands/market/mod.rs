@@ -31,7 +31,7 @@ mod circuit;
 mod set_terms;
 
 #[derive(Debug, Subcommand)]
-pub enum MarketCommand {
+pub(crate) enum MarketCommand {
     /// Create a market
     #[command(
         after_help = "Example: provery market create --terms terms.json --capacity 64 --keystore creator.json"
@@ -64,7 +64,7 @@ pub enum MarketCommand {
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("source").required(true).args(["terms", "circuit"])))]
-pub struct CreateArgs {
+pub(crate) struct CreateArgs {
     /// The terms, as JSON
     #[arg(long, value_name = "FILE", conflicts_with_all = ["TermsArgs", "MechanismArgs"])]
     pub terms: Option<PathBuf>,
@@ -98,14 +98,14 @@ pub struct CreateArgs {
 }
 
 /// A power of two, 1 to 65,536.
-pub fn capacity(text: &str) -> Result<u32, String> {
+pub(crate) fn capacity(text: &str) -> Result<u32, String> {
     text.parse()
         .ok()
         .filter(|capacity: &u32| capacity.is_power_of_two() && *capacity <= 65_536)
         .ok_or_else(|| "a capacity is a power of two, 1 to 65536".to_string())
 }
 
-pub async fn run(context: &Context, command: MarketCommand) -> Result<()> {
+pub(crate) async fn run(context: &Context, command: MarketCommand) -> Result<()> {
     match command {
         MarketCommand::Create(args) => create(context, *args).await,
         MarketCommand::SetTerms(args) => set_terms::set(context, *args).await,
@@ -173,7 +173,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
 }
 
 /// Fund a market from the signing account's balance.
-pub async fn fund(context: &Context, session: &Session, market: U256, amount: &Written) -> Result<()> {
+pub(crate) async fn fund(context: &Context, session: &Session, market: U256, amount: &Written) -> Result<()> {
     let amount = amount::required("--amount", amount, session.asset())?;
     let mined = session.sender()?.fund(&session.chain, market, amount.base).await?;
     let funds = session.chain.market(market).await?.funds;

@@ -26,7 +26,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct SetTermsArgs {
+pub(crate) struct SetTermsArgs {
     /// The market: its id, or its rollup's name
     #[arg(long, value_name = "MARKET")]
     market: MarketRef,
@@ -116,7 +116,7 @@ impl Changes {
     }
 }
 
-pub async fn set(context: &Context, args: SetTermsArgs) -> Result<()> {
+pub(super) async fn set(context: &Context, args: SetTermsArgs) -> Result<()> {
     let session = context.signer().await?;
     let id = session.market(&args.market)?;
     let creator = session.chain.market(id).await?.creator;

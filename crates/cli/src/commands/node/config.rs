@@ -30,7 +30,7 @@ const RATE: &str = "gas_wei_per_asset";
 
 /// What is found; the first spoils the check.
 #[derive(Debug, Default)]
-pub struct Findings {
+pub(crate) struct Findings {
     pub problems: Vec<String>,
     pub warnings: Vec<String>,
 }
@@ -50,7 +50,7 @@ impl Findings {
     }
 }
 
-pub fn check(context: &Context) -> Result<()> {
+pub(crate) fn check(context: &Context) -> Result<()> {
     let settings = &context.settings;
     let values = &settings.node;
     let mut found = Findings::default();
@@ -195,7 +195,7 @@ fn markets(values: &NodeValues, deployment: Option<&Deployment>, found: &mut Fin
 }
 
 /// Whether a node runs there. A directory that is missing can be made by the node if what is above it can be written.
-pub fn data_dir(dir: &Path, found: &mut Findings) -> bool {
+pub(crate) fn data_dir(dir: &Path, found: &mut Findings) -> bool {
     match snapshot::holder(dir) {
         Ok(Some(_)) => return true,
         Ok(None) => {}
@@ -231,7 +231,7 @@ fn writable(path: &Path) -> bool {
 }
 
 /// The status page's address, looked at without taking it from a node that starts.
-pub fn page(address: SocketAddr, running: bool, found: &mut Findings) {
+pub(crate) fn page(address: SocketAddr, running: bool, found: &mut Findings) {
     if !address.ip().is_loopback() {
         found.warn(format!("whoever reaches {address} can read what the node does: http has no password"));
     }

@@ -1,9 +1,9 @@
 //! `provery node`: a prover, unattended; and how it is looked at and configured.
 
-pub mod config;
+pub(crate) mod config;
 mod reload;
-pub mod run;
-pub mod status;
+pub(crate) mod run;
+pub(crate) mod status;
 
 use clap::{Args, Subcommand};
 use eyre::Result;
@@ -11,14 +11,14 @@ use eyre::Result;
 use crate::{config::node::NodeValues, context::Context, output::Output};
 
 /// The documented configuration.
-pub const EXAMPLE: &str = include_str!("../../../../../provery.example.toml");
+pub(crate) const EXAMPLE: &str = include_str!("../../../../../provery.example.toml");
 
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Example: provery node --data-dir .provery/node-1 --market 1 --keystore prover.json --json"
 )]
-pub struct NodeArgs {
+pub(crate) struct NodeArgs {
     #[command(subcommand)]
     command: Option<NodeCommand>,
     #[command(flatten)]
@@ -26,7 +26,7 @@ pub struct NodeArgs {
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     #[command(flatten)]
     values: NodeValues,
     /// The same as --rescue=false
@@ -38,7 +38,7 @@ pub struct RunArgs {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum NodeCommand {
+pub(crate) enum NodeCommand {
     /// What a node is doing; or, if it does not run, what it left on disk
     Status(status::StatusArgs),
     /// The configuration file
@@ -47,7 +47,7 @@ pub enum NodeCommand {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
+pub(crate) enum ConfigCommand {
     /// Whether the settings are right, as far as that can be said without the chain; and where each comes from
     #[command(after_help = "Example: provery node config check --config provery.toml --json")]
     Check,
@@ -58,12 +58,12 @@ pub enum ConfigCommand {
 
 impl NodeArgs {
     /// Whether this is a service, rather than a look at one.
-    pub fn runs(&self) -> bool {
+    pub(crate) fn runs(&self) -> bool {
         self.command.is_none()
     }
 
     /// Done at once, whatever the configuration is: the answer is whether that was all.
-    pub fn without_settings(&self, out: Output) -> bool {
+    pub(crate) fn without_settings(&self, out: Output) -> bool {
         if !matches!(self.command, Some(NodeCommand::Config(ConfigCommand::Example))) {
             return false;
         }
@@ -72,7 +72,7 @@ impl NodeArgs {
     }
 
     /// URLs among the flags.
-    pub fn urls(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
         let values = &self.run.values;
         [&values.ws_url, &values.nats_url].into_iter().flatten().map(String::as_str)
     }
@@ -80,7 +80,7 @@ impl NodeArgs {
 
 impl RunArgs {
     /// The flags as values, the negative ones included.
-    pub fn flags(&self) -> NodeValues {
+    pub(crate) fn flags(&self) -> NodeValues {
         let mut values = self.values.clone();
         if self.no_rescue {
             values.rescue = Some(false);
@@ -92,7 +92,7 @@ impl RunArgs {
     }
 }
 
-pub async fn run(context: &Context, args: NodeArgs) -> Result<()> {
+pub(crate) async fn run(context: &Context, args: NodeArgs) -> Result<()> {
     match args.command {
         None => run::run(context, &args.run.flags()).await,
         Some(NodeCommand::Status(args)) => status::run(context, args).await,

@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What keeps the tunables up to date.
 #[derive(Debug)]
-pub struct Reload {
+pub(super) struct Reload {
     path: PathBuf,
     /// The file as it was taken over last.
     text: String,
@@ -44,7 +44,7 @@ pub struct Reload {
 
 impl Reload {
     /// Of a file that was read at the start; nothing if there is none to read again.
-    pub fn new(
+    pub(super) fn new(
         path: &Path,
         flags: NodeValues,
         asset: Currency,
@@ -58,7 +58,7 @@ impl Reload {
     }
 
     /// Goes on until it is dropped.
-    pub async fn run(mut self, mut hangups: Hangups) {
+    pub(super) async fn run(mut self, mut hangups: Hangups) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut pending: Option<String> = None;
@@ -168,11 +168,11 @@ fn changed(asset: &Currency, before: &Tunables, after: &Tunables) -> Vec<String>
 /// SIGHUP, which would otherwise end the process.
 #[cfg(unix)]
 #[derive(Debug)]
-pub struct Hangups(tokio::signal::unix::Signal);
+pub(super) struct Hangups(tokio::signal::unix::Signal);
 
 #[cfg(unix)]
 impl Hangups {
-    pub fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         Ok(Self(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?))
     }
 
@@ -181,7 +181,7 @@ impl Hangups {
     }
 
     /// For a node without a file: say so, and go on.
-    pub async fn ignore(mut self) {
+    pub(super) async fn ignore(mut self) {
         loop {
             self.next().await;
             warn!(code = "config", "there is no configuration file to read again; nothing changes");

@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// A node with these flags, on top of the configuration file.
-pub async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
+pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     // Heard from the start: loading keys takes a moment, too.
     let stop = signals::stop()?;
     let hangups = Hangups::new()?;
@@ -168,7 +168,7 @@ async fn puzzle(dir: &Path) -> Result<Arc<PuzzleProver>> {
 
 /// The rollups whose slots the node proves, and why it proves no others of the deployment file: with a market named, only that
 /// one, or nothing at all.
-pub async fn served(
+pub(crate) async fn served(
     session: &Session,
     markets: &[MarketRef],
 ) -> Result<(Vec<RollupRecord>, Vec<(Address, Refusal)>)> {

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: provery node status --data-dir .provery/node-1 --json")]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// Ask the node whose status page is here
     #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
     url: Option<String>,
@@ -35,7 +35,7 @@ pub struct StatusArgs {
     data_dir: Option<PathBuf>,
 }
 
-pub async fn run(context: &Context, args: StatusArgs) -> Result<()> {
+pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<()> {
     if let Some(url) = args.url {
         crate::logs::hide([url.as_str()]);
         let url = if url.contains("://") { url } else { format!("http://{url}") };
@@ -61,7 +61,7 @@ pub async fn run(context: &Context, args: StatusArgs) -> Result<()> {
 }
 
 /// The status of the node in a directory, and whether it runs.
-pub async fn look(dir: &Path) -> Result<(Status, bool)> {
+pub(crate) async fn look(dir: &Path) -> Result<(Status, bool)> {
     if let Some((address, pid)) = read_address_file(dir) {
         // A node that was killed leaves the address behind, and another may have it now.
         if let Ok(status) = ask(&format!("http://{address}")).await

@@ -18,14 +18,14 @@ use crate::{
 };
 
 #[derive(Debug, Clone, Copy, Args)]
-pub struct PoolArg {
+pub(crate) struct PoolArg {
     /// The pool's address, which is also its prover's
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     pub pool: Address,
 }
 
 #[derive(Debug, Clone, Copy, Args)]
-pub struct SeenArg {
+pub(crate) struct SeenArg {
     /// Go ahead only if the pool's revision is this, as `provery pool show` said: the operator announced nothing since
     /// [default: the one as of now]
     #[arg(long, value_name = "REVISION")]
@@ -34,7 +34,7 @@ pub struct SeenArg {
 
 impl SeenArg {
     /// The revision to decide by.
-    pub fn of(self, pool: Address, record: &PoolRecord) -> Result<U256> {
+    pub(crate) fn of(self, pool: Address, record: &PoolRecord) -> Result<U256> {
         match self.seen.map(U256::from) {
             Some(seen) if seen != record.revision => Err(fail(
                 Code::RevisionChanged,
@@ -50,7 +50,7 @@ impl SeenArg {
 }
 
 /// A pool of this deployment's factory. Of any other contract nobody knows what it does with an allowance.
-pub async fn find(session: &Session, pool: Address) -> Result<PoolRecord> {
+pub(super) async fn find(session: &Session, pool: Address) -> Result<PoolRecord> {
     require_factory(session)?;
     if !session.chain.is_pool(pool).await? {
         return Err(fail(
@@ -61,7 +61,7 @@ pub async fn find(session: &Session, pool: Address) -> Result<PoolRecord> {
     Ok(session.chain.pool(pool).await?)
 }
 
-pub fn require_factory(session: &Session) -> Result<()> {
+pub(super) fn require_factory(session: &Session) -> Result<()> {
     if session.deployment().address(DELEGATION_POOLS).is_zero() {
         return Err(fail(
             Code::DeploymentInvalid,
@@ -72,17 +72,17 @@ pub fn require_factory(session: &Session) -> Result<()> {
     Ok(())
 }
 
-pub fn require_amount(session: &Session, amount: &Written) -> Result<U256> {
+pub(super) fn require_amount(session: &Session, amount: &Written) -> Result<U256> {
     Ok(amount::required("--amount", amount, session.asset())?.base)
 }
 
 /// The first event of a kind that `contract` emitted in a transaction.
-pub fn event<E: SolEvent>(mined: &Mined, contract: Address) -> Option<E> {
+pub(super) fn event<E: SolEvent>(mined: &Mined, contract: Address) -> Option<E> {
     let logs = mined.logs.iter().filter(|log| log.address() == contract);
     logs.filter_map(|log| E::decode_log(&log.inner).ok()).map(|event| event.data).next()
 }
 
-pub fn unsaid(what: &str) -> eyre::Report {
+pub(super) fn unsaid(what: &str) -> eyre::Report {
     fail(
         Code::Internal,
         format!("the transaction is through but its receipt does not say {what}; see `provery pool show`"),

@@ -18,7 +18,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("how_much").required(true).args(["shares", "amount", "all"])))]
-pub struct ExitArgs {
+pub(crate) struct ExitArgs {
     #[command(flatten)]
     pool: PoolArg,
     /// So many of the pool's shares
@@ -34,7 +34,7 @@ pub struct ExitArgs {
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("how_much").required(true).args(["shares", "amount", "all"])))]
-pub struct TakeBackArgs {
+pub(crate) struct TakeBackArgs {
     #[command(flatten)]
     pool: PoolArg,
     /// So many exit shares of the batch that takes exits
@@ -50,7 +50,7 @@ pub struct TakeBackArgs {
     seen: SeenArg,
 }
 
-pub async fn exit(context: &Context, args: ExitArgs) -> Result<()> {
+pub(super) async fn exit(context: &Context, args: ExitArgs) -> Result<()> {
     let session = context.signer().await?;
     let pool = args.pool.pool;
     let record = find(&session, pool).await?;
@@ -100,7 +100,7 @@ pub async fn exit(context: &Context, args: ExitArgs) -> Result<()> {
     Ok(())
 }
 
-pub async fn take_back(context: &Context, args: TakeBackArgs) -> Result<()> {
+pub(super) async fn take_back(context: &Context, args: TakeBackArgs) -> Result<()> {
     let session = context.signer().await?;
     let pool = args.pool.pool;
     let record = find(&session, pool).await?;
@@ -167,13 +167,13 @@ pub async fn take_back(context: &Context, args: TakeBackArgs) -> Result<()> {
 }
 
 /// From when a batch can be settled, if a transaction made the registry unbond it.
-pub fn started(mined: &Mined, pool: Address, batch: U256) -> Option<u64> {
+pub(super) fn started(mined: &Mined, pool: Address, batch: U256) -> Option<u64> {
     let started = event::<DelegationPool::UnbondingStarted>(mined, pool).filter(|it| it.batch == batch)?;
     u64::try_from(started.readyAt).ok()
 }
 
 /// What to do for a batch that has been asked for.
-pub fn next(pool: Address, batch: U256, ready_at: Option<u64>) -> String {
+pub(super) fn next(pool: Address, batch: U256, ready_at: Option<u64>) -> String {
     match ready_at {
         Some(at) => format!(
             "it can be settled from {at} on, then `provery pool claim --pool {pool} --batch \
@@ -187,7 +187,7 @@ pub fn next(pool: Address, batch: U256, ready_at: Option<u64>) -> String {
     }
 }
 
-pub async fn claim(context: &Context, pool: Address, batch: u64, to: Option<Address>) -> Result<()> {
+pub(super) async fn claim(context: &Context, pool: Address, batch: u64, to: Option<Address>) -> Result<()> {
     let session = context.signer().await?;
     let record = find(&session, pool).await?;
     let me = session.me()?;
@@ -238,7 +238,7 @@ pub async fn claim(context: &Context, pool: Address, batch: u64, to: Option<Addr
     Ok(())
 }
 
-pub async fn advance(context: &Context, pool: Address) -> Result<()> {
+pub(super) async fn advance(context: &Context, pool: Address) -> Result<()> {
     let session = context.signer().await?;
     find(&session, pool).await?;
     let mined = session.send(session.calls().pool(pool).advance()).await?;
@@ -270,7 +270,7 @@ pub async fn advance(context: &Context, pool: Address) -> Result<()> {
     Ok(())
 }
 
-pub async fn free_up(context: &Context, pool: Address, market: MarketRef) -> Result<()> {
+pub(super) async fn free_up(context: &Context, pool: Address, market: MarketRef) -> Result<()> {
     let session = context.signer().await?;
     find(&session, pool).await?;
     let market = session.market(&market)?;

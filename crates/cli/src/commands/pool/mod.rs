@@ -20,7 +20,7 @@ use self::{
 use crate::{address, amount::Written, context::Context, market_ref::MarketRef};
 
 #[derive(Debug, Subcommand)]
-pub enum PoolCommand {
+pub(crate) enum PoolCommand {
     /// Create a pool that this account operates, for good; it is a prover from the start
     #[command(after_help = "Example: provery pool create --first-loss-bps 5000 --commission-bps 1000 --uri \
          https://pool.example --keystore operator.json")]
@@ -182,7 +182,7 @@ pub enum PoolCommand {
     },
 }
 
-pub async fn run(context: &Context, command: PoolCommand) -> Result<()> {
+pub(crate) async fn run(context: &Context, command: PoolCommand) -> Result<()> {
     match command {
         PoolCommand::Create { first_loss_bps, commission_bps, uri } => {
             create(context, first_loss_bps, commission_bps, &uri).await

@@ -21,7 +21,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub enum PoolSubmitterCommand {
+pub(crate) enum PoolSubmitterCommand {
     /// Allow a key to act for the pool
     #[command(
         after_help = "Example: provery pool submitter add 0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC --pool \
@@ -50,7 +50,7 @@ pub enum PoolSubmitterCommand {
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("what").required(true).args(["amount", "cancel"])))]
-pub struct OperatorExitArgs {
+pub(crate) struct OperatorExitArgs {
     #[command(flatten)]
     pool: PoolArg,
     /// Whole units of the asset, such as 2.5; another amount than the one announced is announced in its place
@@ -62,7 +62,7 @@ pub struct OperatorExitArgs {
 }
 
 /// A pool that the signing account operates.
-pub async fn operated(session: &Session, pool: Address) -> Result<PoolRecord> {
+pub(super) async fn operated(session: &Session, pool: Address) -> Result<PoolRecord> {
     let record = find(session, pool).await?;
     let me = session.me()?;
     if record.operator != me {
@@ -78,7 +78,7 @@ pub async fn operated(session: &Session, pool: Address) -> Result<PoolRecord> {
     Ok(record)
 }
 
-pub async fn stake(context: &Context, pool: Address, amount: Written) -> Result<()> {
+pub(super) async fn stake(context: &Context, pool: Address, amount: Written) -> Result<()> {
     let session = context.signer().await?;
     operated(&session, pool).await?;
     let amount = require_amount(&session, &amount)?;
@@ -97,7 +97,7 @@ pub async fn stake(context: &Context, pool: Address, amount: Written) -> Result<
     Ok(())
 }
 
-pub async fn operator_exit(context: &Context, args: OperatorExitArgs) -> Result<()> {
+pub(super) async fn operator_exit(context: &Context, args: OperatorExitArgs) -> Result<()> {
     let session = context.signer().await?;
     let pool = args.pool.pool;
     let record = operated(&session, pool).await?;
@@ -225,7 +225,7 @@ async fn cancel_operator_exit(
     Ok(())
 }
 
-pub async fn commission(context: &Context, pool: Address, bps: u16) -> Result<()> {
+pub(super) async fn commission(context: &Context, pool: Address, bps: u16) -> Result<()> {
     let session = context.signer().await?;
     let record = operated(&session, pool).await?;
     let now = session.head().await?.timestamp;
@@ -281,7 +281,7 @@ pub async fn commission(context: &Context, pool: Address, bps: u16) -> Result<()
     Ok(())
 }
 
-pub async fn submitter(context: &Context, command: PoolSubmitterCommand) -> Result<()> {
+pub(super) async fn submitter(context: &Context, command: PoolSubmitterCommand) -> Result<()> {
     let (submitter, pool, allowed) = match command {
         PoolSubmitterCommand::Add { address, pool } => (address, pool.pool, true),
         PoolSubmitterCommand::Remove { address, pool } => (address, pool.pool, false),
@@ -305,7 +305,7 @@ pub async fn submitter(context: &Context, command: PoolSubmitterCommand) -> Resu
     Ok(())
 }
 
-pub async fn uri(context: &Context, pool: Address, uri: &str) -> Result<()> {
+pub(super) async fn uri(context: &Context, pool: Address, uri: &str) -> Result<()> {
     let session = context.signer().await?;
     operated(&session, pool).await?;
     let mined = session.send(session.calls().pool(pool).set_uri(uri)).await?;
@@ -315,7 +315,7 @@ pub async fn uri(context: &Context, pool: Address, uri: &str) -> Result<()> {
     Ok(())
 }
 
-pub async fn withdraw(context: &Context, pool: Address, to: Option<Address>) -> Result<()> {
+pub(super) async fn withdraw(context: &Context, pool: Address, to: Option<Address>) -> Result<()> {
     let session = context.signer().await?;
     let record = operated(&session, pool).await?;
     if record.owed_to_operator == U256::ZERO {

@@ -22,7 +22,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct AnnounceArgs {
+pub(crate) struct AnnounceArgs {
     #[command(flatten)]
     pool: PoolArg,
     /// The market: its id, or its rollup's name
@@ -38,7 +38,7 @@ pub struct AnnounceArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct NarrowArgs {
+pub(crate) struct NarrowArgs {
     #[command(flatten)]
     pool: PoolArg,
     /// The market: its id, or its rollup's name
@@ -53,7 +53,7 @@ pub struct NarrowArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct PoolAllocateArgs {
+pub(crate) struct PoolAllocateArgs {
     #[command(flatten)]
     pool: PoolArg,
     /// The market: its id, or its rollup's name
@@ -67,7 +67,7 @@ pub struct PoolAllocateArgs {
     exposure: Option<u64>,
 }
 
-pub fn policy_json(policy: &PoolPolicy) -> Value {
+pub(super) fn policy_json(policy: &PoolPolicy) -> Value {
     json!({
         "exposure": policy.exposure,
         "from_version": policy.versions.start(),
@@ -75,7 +75,7 @@ pub fn policy_json(policy: &PoolPolicy) -> Value {
     })
 }
 
-pub fn policy_text(policy: &PoolPolicy) -> String {
+pub(super) fn policy_text(policy: &PoolPolicy) -> String {
     format!("{} units, versions {}", policy.exposure, text(&policy.versions))
 }
 
@@ -83,7 +83,7 @@ fn text(versions: &RangeInclusive<u32>) -> String {
     format!("{}..{}", versions.start(), versions.end())
 }
 
-pub async fn announce(context: &Context, args: AnnounceArgs) -> Result<()> {
+pub(super) async fn announce(context: &Context, args: AnnounceArgs) -> Result<()> {
     let session = context.signer().await?;
     let pool = args.pool.pool;
     operated(&session, pool).await?;
@@ -139,7 +139,7 @@ pub async fn announce(context: &Context, args: AnnounceArgs) -> Result<()> {
     Ok(())
 }
 
-pub async fn narrow(context: &Context, args: NarrowArgs) -> Result<()> {
+pub(super) async fn narrow(context: &Context, args: NarrowArgs) -> Result<()> {
     let session = context.signer().await?;
     let pool = args.pool.pool;
     operated(&session, pool).await?;
@@ -221,7 +221,7 @@ pub async fn narrow(context: &Context, args: NarrowArgs) -> Result<()> {
     Ok(())
 }
 
-pub async fn allocate(context: &Context, args: PoolAllocateArgs) -> Result<()> {
+pub(super) async fn allocate(context: &Context, args: PoolAllocateArgs) -> Result<()> {
     let session = context.signer().await?;
     let PoolAllocateArgs { pool: PoolArg { pool }, market, units, .. } = args;
     operated(&session, pool).await?;

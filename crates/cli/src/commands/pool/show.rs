@@ -33,7 +33,7 @@ struct Holding {
     exits: Vec<Exit>,
 }
 
-pub async fn list(context: &Context) -> Result<()> {
+pub(super) async fn list(context: &Context) -> Result<()> {
     let session = context.reader().await?;
     let mut rows = Vec::new();
     for found in session.chain.pools().await? {
@@ -75,7 +75,7 @@ pub async fn list(context: &Context) -> Result<()> {
     Ok(())
 }
 
-pub async fn show(context: &Context, address: Address, delegator: Option<Address>) -> Result<()> {
+pub(super) async fn show(context: &Context, address: Address, delegator: Option<Address>) -> Result<()> {
     let session = context.reader().await?;
     let record = find(&session, address).await?;
     let prover = session.chain.prover(address).await?;
@@ -275,7 +275,7 @@ pub async fn show(context: &Context, address: Address, delegator: Option<Address
 }
 
 /// What a pool's operator announced and may not do yet, in sentences.
-pub fn announced(record: &PoolRecord, asset: &Currency) -> Vec<String> {
+pub(super) fn announced(record: &PoolRecord, asset: &Currency) -> Vec<String> {
     let mut told = Vec::new();
     if let Some((bps, from)) = record.next_commission {
         told.push(format!(

@@ -22,7 +22,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct AllocateArgs {
+pub(crate) struct AllocateArgs {
     /// The market: its id, or its rollup's name
     #[arg(long, value_name = "MARKET")]
     market: MarketRef,
@@ -41,7 +41,7 @@ pub struct AllocateArgs {
 
 /// `2..4`, or `2`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Versions(pub RangeInclusive<u32>);
+pub(crate) struct Versions(pub RangeInclusive<u32>);
 
 impl FromStr for Versions {
     type Err = String;
@@ -68,7 +68,7 @@ fn measured(session: &Session, market: U256) -> Option<u64> {
     Calibration::load(&file).ok()?.seconds_of(&rollup.circuit)
 }
 
-pub async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
+pub(crate) async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
     let AllocateArgs { market, units, .. } = args;
     let session = context.signer().await?;
     let me = require_registered(&session).await?;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct DepositArgs {
+pub(crate) struct DepositArgs {
     #[arg(long, value_name = "NAME", help = mechanism_help())]
     mechanism: String,
     /// Whole units of the asset, such as 2.5; without it the deposit is shown
@@ -36,7 +36,7 @@ fn mechanism_help() -> String {
     format!("Which mechanism's escrow, of those that keep bonds of their own: {}", keepers())
 }
 
-pub async fn run(context: &Context, args: DepositArgs) -> Result<()> {
+pub(super) async fn run(context: &Context, args: DepositArgs) -> Result<()> {
     let session = context.signer().await?;
     let (mechanism, escrow) = terms::mechanism(session.deployment(), &args.mechanism)?;
     if !mechanism.wants_deposit() {

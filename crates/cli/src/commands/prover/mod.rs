@@ -1,9 +1,9 @@
 //! `provery prover`: this account as a prover.
 
-pub mod allocate;
+pub(crate) mod allocate;
 mod deposit;
 mod earnings;
-pub mod offer;
+pub(crate) mod offer;
 mod registered;
 mod status;
 mod submitter;
@@ -28,7 +28,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub enum ProverCommand {
+pub(crate) enum ProverCommand {
     /// Become a prover; no permission is needed
     #[command(
         after_help = "Example: provery prover register --uri https://prover.example --keystore prover.json"
@@ -101,7 +101,7 @@ pub enum ProverCommand {
 }
 
 #[derive(Debug, Args)]
-pub struct ExitArgs {
+pub(crate) struct ExitArgs {
     /// Leave only these markets [default: all]
     #[arg(long, value_name = "MARKET")]
     market: Vec<MarketRef>,
@@ -113,7 +113,7 @@ pub struct ExitArgs {
     to: Option<Address>,
 }
 
-pub async fn run(context: &Context, command: ProverCommand) -> Result<()> {
+pub(crate) async fn run(context: &Context, command: ProverCommand) -> Result<()> {
     match command {
         ProverCommand::Register { uri } => register(context, uri).await,
         ProverCommand::Uri { uri } => {

@@ -30,7 +30,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub enum OfferCommand {
+pub(crate) enum OfferCommand {
     /// Sign an offer to prove the slots of one market; the requester opens slots with the file
     #[command(after_help = "Example: provery prover offer sign --market 1 --price 1 --capacity 4 --days 30 \
          --out offer.json --keystore prover.json")]
@@ -51,7 +51,7 @@ pub enum OfferCommand {
 }
 
 #[derive(Debug, Args)]
-pub struct SignArgs {
+pub(crate) struct SignArgs {
     /// The market: its id, or its rollup's name; its mechanism must be the agreement
     #[arg(long, value_name = "MARKET")]
     market: MarketRef,
@@ -78,13 +78,13 @@ pub struct SignArgs {
 /// An offer and its signature, as the file has them.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SignedOffer {
+pub(crate) struct SignedOffer {
     pub offer: Offer,
     pub signature: Bytes,
 }
 
 impl SignedOffer {
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| {
             fail(Code::Io, format!("the offer {} cannot be read: {error}", path.display()))
         })?;
@@ -100,7 +100,7 @@ impl SignedOffer {
     }
 }
 
-pub async fn run(context: &Context, command: OfferCommand) -> Result<()> {
+pub(crate) async fn run(context: &Context, command: OfferCommand) -> Result<()> {
     match command {
         OfferCommand::Sign(args) => sign(context, args).await,
         OfferCommand::Revoke { nonce, all_below, prover } => revoke(context, nonce, all_below, prover).await,

@@ -8,7 +8,7 @@ use crate::{
     session::Session,
 };
 
-pub async fn require_registered(session: &Session) -> Result<Address> {
+pub(super) async fn require_registered(session: &Session) -> Result<Address> {
     let me = session.me()?;
     if session.chain.prover(me).await?.id == 0 {
         return Err(fail(

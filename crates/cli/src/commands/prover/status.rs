@@ -81,7 +81,7 @@ impl Row {
     }
 }
 
-pub async fn run(context: &Context, address: Option<Address>) -> Result<()> {
+pub(super) async fn run(context: &Context, address: Option<Address>) -> Result<()> {
     let session = context.reader().await?;
     let prover = session.account(address)?;
     let record = session.chain.prover(prover).await?;

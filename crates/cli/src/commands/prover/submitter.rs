@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub enum SubmitterCommand {
+pub(crate) enum SubmitterCommand {
     /// Nominate a key, which acts for this prover once it accepts
     #[command(
         after_help = "Example: provery prover submitter add 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \
@@ -46,7 +46,7 @@ pub enum SubmitterCommand {
     },
 }
 
-pub async fn run(context: &Context, command: SubmitterCommand) -> Result<()> {
+pub(super) async fn run(context: &Context, command: SubmitterCommand) -> Result<()> {
     match command {
         SubmitterCommand::Add { address } => set(context, address, true).await,
         SubmitterCommand::Remove { address } => set(context, address, false).await,

@@ -5,7 +5,7 @@ use provery_circuits::Traffic;
 
 /// Which accounts a rollup starts with; `rollup sequence` needs the same.
 #[derive(Debug, Clone, Args)]
-pub struct AccountsArgs {
+pub(crate) struct AccountsArgs {
     /// Accounts at genesis, with keys derived from --seed
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(2..=65_536))]
     pub accounts: u64,
@@ -15,7 +15,7 @@ pub struct AccountsArgs {
 }
 
 impl AccountsArgs {
-    pub fn traffic(&self) -> Traffic {
+    pub(crate) fn traffic(&self) -> Traffic {
         Traffic::new(self.seed, usize::try_from(self.accounts).unwrap_or(usize::MAX))
     }
 }

@@ -14,18 +14,18 @@ use provery_txmgr::Journal;
 use super::plan::{Plan, ROLLUP};
 use crate::{output::Steps, session::Session};
 
-pub const VERIFIER: &str = "verifier";
-pub const CIRCUIT: &str = "circuit";
+pub(super) const VERIFIER: &str = "verifier";
+pub(super) const CIRCUIT: &str = "circuit";
 
 /// A registered circuit and its verifier.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Circuit {
+pub(super) struct Circuit {
     pub id: B256,
     pub verifier: Address,
 }
 
 /// The circuit of another rollup of the deployment, if it is this one: its verifier must have the code that this one's would have.
-pub async fn existing(session: &Session, plan: &Plan) -> Result<Option<Circuit>> {
+pub(super) async fn existing(session: &Session, plan: &Plan) -> Result<Option<Circuit>> {
     let same = |rollup: &&provery_types::RollupRecord| rollup.key_hash == plan.key_hash;
     for rollup in session.deployment().rollups.iter().filter(same) {
         let found = session.chain.circuit(rollup.circuit_id).await?;
@@ -41,7 +41,11 @@ pub async fn existing(session: &Session, plan: &Plan) -> Result<Option<Circuit>>
 
 /// The circuit that an earlier run of the same command began with, whatever came since: its own, which is [`provide`]d, or that of
 /// the rollup it has sent. Else one that is there.
-pub async fn settled(session: &Session, plan: &Plan, journal: &dyn Journal) -> Result<Option<Circuit>> {
+pub(super) async fn settled(
+    session: &Session,
+    plan: &Plan,
+    journal: &dyn Journal,
+) -> Result<Option<Circuit>> {
     let sender = session.sender()?;
     if sender.live(VERIFIER) {
         return Ok(None);
@@ -71,12 +75,12 @@ async fn code_hash(session: &Session, plan: &Plan) -> Option<B256> {
 }
 
 /// The verifier's creation code.
-pub fn creation(plan: &Plan) -> Bytes {
+pub(super) fn creation(plan: &Plan) -> Bytes {
     [&BlockVerifier::BYTECODE[..], &plan.verifier_arguments].concat().into()
 }
 
 /// The circuit, deployed and registered unless it is.
-pub async fn provide(
+pub(super) async fn provide(
     session: &Session,
     plan: &Plan,
     existing: Option<Circuit>,

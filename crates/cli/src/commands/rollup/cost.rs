@@ -28,7 +28,7 @@ const MARKET_GAS: u64 = 800_000;
 const FUND_GAS: u64 = 250_000;
 
 /// Refuse a genesis that no transaction has room for, and a key that cannot pay for all that is still to be sent.
-pub async fn require(
+pub(super) async fn require(
     session: &Session,
     plan: &Plan,
     existing: Option<Circuit>,

@@ -18,11 +18,11 @@ use provery_workloads::{
 };
 use serde_json::json;
 
-pub mod accounts;
+pub(crate) mod accounts;
 mod circuit;
 mod cost;
 mod plan;
-pub mod sequence;
+pub(crate) mod sequence;
 
 use circuit::Circuit;
 use plan::{CreateArgs, FUND, Plan, ROLLUP};
@@ -42,7 +42,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub enum RollupCommand {
+pub(crate) enum RollupCommand {
     /// Deploy a rollup with its verifier, circuit and market
     #[command(
         after_help = "Example: provery rollup create --name demo --block-txs 8 --keystore sequencer.json"
@@ -71,7 +71,7 @@ pub enum RollupCommand {
     },
 }
 
-pub async fn run(context: &Context, command: RollupCommand) -> Result<()> {
+pub(crate) async fn run(context: &Context, command: RollupCommand) -> Result<()> {
     match command {
         RollupCommand::Create(args) => create(context, *args).await,
         RollupCommand::Fund { name, amount } => {

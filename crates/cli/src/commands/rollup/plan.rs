@@ -15,11 +15,11 @@ use crate::{
 };
 
 /// What the transactions are called in the journal.
-pub const ROLLUP: &str = "rollup";
-pub const FUND: &str = "fund";
+pub(super) const ROLLUP: &str = "rollup";
+pub(super) const FUND: &str = "fund";
 
 #[derive(Debug, Args)]
-pub struct CreateArgs {
+pub(crate) struct CreateArgs {
     /// What the deployment will call it: letters, digits, '-', '_' and '.', not a number
     #[arg(long, value_parser = name)]
     pub name: String,
@@ -47,7 +47,7 @@ pub struct CreateArgs {
 }
 
 /// What is deployed, decided and checked before anything is paid for.
-pub struct Plan {
+pub(super) struct Plan {
     pub params: Params,
     pub circuit: Arc<dyn provery_workloads::Circuit>,
     pub key_hash: B256,
@@ -60,7 +60,7 @@ pub struct Plan {
 }
 
 /// A name that can be said, stands for itself in a file's name, and is not taken for a market's id.
-pub fn name(text: &str) -> Result<String, String> {
+pub(super) fn name(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || !text.chars().all(plain) || text.len() > 64 {
         return Err("a name is 1 to 64 letters, digits, '-', '_' and '.', and begins with a letter or digit"

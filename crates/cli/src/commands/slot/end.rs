@@ -15,14 +15,14 @@ use crate::{
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     Expire,
     Cancel,
     Drop,
     Resolve,
 }
 
-pub async fn run(context: &Context, arg: SlotArg, end: End) -> Result<()> {
+pub(super) async fn run(context: &Context, arg: SlotArg, end: End) -> Result<()> {
     let session = context.signer().await?;
     let id = arg.slot.get();
     let market = session.market_or_only(arg.market.as_ref())?;

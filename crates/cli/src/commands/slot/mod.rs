@@ -30,7 +30,7 @@ mod told;
 mod transfer;
 
 #[derive(Debug, Subcommand)]
-pub enum SlotCommand {
+pub(crate) enum SlotCommand {
     /// A market's slots, newest last
     #[command(after_help = "Example: provery slot list --market 1 --last 10")]
     List {
@@ -70,7 +70,7 @@ pub enum SlotCommand {
     Resolve(SlotArg),
 }
 
-pub async fn run(context: &Context, command: SlotCommand) -> Result<()> {
+pub(crate) async fn run(context: &Context, command: SlotCommand) -> Result<()> {
     match command {
         SlotCommand::List { market, last } => list(context, market, last).await,
         SlotCommand::Show { market, slot } => show(context, market, slot.get()).await,

@@ -18,7 +18,7 @@ use toml::de::DeValue;
 
 mod shown;
 
-pub use shown::{Origin, Row};
+pub(crate) use shown::{Origin, Row};
 
 use super::{
     document::{FromToml, Reader, parsed},
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Keys that a running node takes over from the file.
-pub const RELOADED: [&str; 12] = [
+pub(crate) const RELOADED: [&str; 12] = [
     "accept_max_bond",
     "accept_max_expiry",
     "accept_max_rescuer_bps",
@@ -49,7 +49,7 @@ pub const RELOADED: [&str; 12] = [
 
 /// Settings as a flag or the file gives them: what is not given is decided elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
-pub struct NodeValues {
+pub(crate) struct NodeValues {
     /// Where the node keeps its database; one node a directory
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -160,11 +160,11 @@ pub struct NodeValues {
 const HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Wei of the chain's currency that a whole unit of the asset is taken to be worth on development chains.
-pub const DEVELOPMENT_RATE: u64 = 1_000_000_000_000_000_000;
+pub(crate) const DEVELOPMENT_RATE: u64 = 1_000_000_000_000_000_000;
 
 /// Where the status page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Http {
+pub(crate) enum Http {
     Off,
     At(SocketAddr),
 }
@@ -225,20 +225,20 @@ macro_rules! keys {
     ($($key:ident),* $(,)?) => {
         impl NodeValues {
             /// Every key, in the order of the example.
-            pub const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
+            pub(crate) const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
 
             /// Read the `[node]` table.
-            pub fn read(reader: &mut Reader<'_>) -> Self {
+            pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
                 Self { $($key: reader.take(stringify!($key)),)* }
             }
 
             /// These, and where they say nothing, the others.
-            pub fn or(&self, other: &Self) -> Self {
+            pub(crate) fn or(&self, other: &Self) -> Self {
                 Self { $($key: self.$key.clone().or_else(|| other.$key.clone()),)* }
             }
 
             /// The keys in which these differ from others.
-            pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+            pub(crate) fn differences(&self, other: &Self) -> Vec<&'static str> {
                 let mut keys = Vec::new();
                 $(if self.$key != other.$key {
                     keys.push(stringify!($key));
@@ -292,14 +292,14 @@ keys!(
 
 impl NodeValues {
     /// A file's paths are relative to the file.
-    pub fn relative_to(&mut self, folder: &Path) {
+    pub(crate) fn relative_to(&mut self, folder: &Path) {
         for path in [&mut self.data_dir, &mut self.keys, &mut self.cost_from].into_iter().flatten() {
             *path = folder.join(&path);
         }
     }
 
     /// What is wrong with these, whatever the chain says: one sentence each.
-    pub fn problems(&self) -> Vec<String> {
+    pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut range = |key: &str, value: Option<u64>, least: u64, most: u64| {
             if value.is_some_and(|value| !(least..=most).contains(&value)) {
@@ -361,14 +361,14 @@ impl NodeValues {
     }
 
     /// These, unless something is wrong with them.
-    pub fn checked(self) -> Result<Self> {
+    pub(crate) fn checked(self) -> Result<Self> {
         let problems = self.problems();
         if problems.is_empty() { Ok(self) } else { Err(fail(Code::Config, problems.join("; "))) }
     }
 
     /// Wei of the chain's currency that a whole unit of the asset is worth. Elsewhere than on a development chain a made-up rate
     /// would make proofs too dear to send, or cost more than they earn.
-    pub fn rate(&self, chain: u64, symbol: &str) -> Result<U256> {
+    pub(crate) fn rate(&self, chain: u64, symbol: &str) -> Result<U256> {
         match &self.gas_wei_per_asset {
             Some(given) => Ok(given.0),
             None if is_development_chain(chain) => Ok(U256::from(DEVELOPMENT_RATE)),
@@ -385,7 +385,7 @@ impl NodeValues {
 
     /// What a running node may be told anew. `cost`: base units of the asset that a slot costs, as measured; `rate`: see
     /// [`Self::rate`].
-    pub fn tunables(&self, asset: &Currency, cost: Option<U256>, rate: U256) -> Result<Tunables> {
+    pub(crate) fn tunables(&self, asset: &Currency, cost: Option<U256>, rate: U256) -> Result<Tunables> {
         let problem = |key: &str, error: &dyn fmt::Display| fail(Code::Config, format!("{key}: {error}"));
         // As contracts store rewards and bonds.
         let u96 = |key: &str, written: &Option<Written>| {
@@ -421,7 +421,7 @@ impl NodeValues {
     }
 
     /// The NATS server, if one is used.
-    pub fn nats(&self) -> Option<NatsSettings> {
+    pub(crate) fn nats(&self) -> Option<NatsSettings> {
         Some(NatsSettings {
             url: HiddenUrl::new(self.nats_url.clone()?),
             prefix: self.nats_prefix.clone().unwrap_or_else(|| "provery".to_owned()),
@@ -430,7 +430,7 @@ impl NodeValues {
     }
 
     /// The address of the status page, if there is one.
-    pub fn http_address(&self) -> Option<SocketAddr> {
+    pub(crate) fn http_address(&self) -> Option<SocketAddr> {
         match self.http {
             Some(Http::Off) => None,
             Some(Http::At(address)) => Some(address),

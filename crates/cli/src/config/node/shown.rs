@@ -15,7 +15,7 @@ use crate::{
 
 /// Where a setting comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     Flag,
     Env(&'static str),
     File,
@@ -35,13 +35,13 @@ impl fmt::Display for Origin {
 
 /// A setting as `config check` shows it, without what may be secret.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub(crate) struct Row {
     pub key: &'static str,
     pub value: Value,
     pub from: Origin,
 }
 
-pub trait Shown {
+pub(super) trait Shown {
     fn shown(&self) -> Value;
 }
 
@@ -77,7 +77,7 @@ impl Shown for String {
 
 impl NodeValues {
     /// Every setting, and where it comes from.
-    pub fn rows(flags: &Self, env: &[(&'static str, &'static str)], file: &Self) -> Vec<Row> {
+    pub(crate) fn rows(flags: &Self, env: &[(&'static str, &'static str)], file: &Self) -> Vec<Row> {
         let merged = flags.or(file);
         let given = merged.given().into_iter().zip(flags.given()).zip(file.given());
         given

@@ -59,23 +59,23 @@ impl Needs {
     }
 
     /// Whether something would follow from such prices, so that they are not to be believed of one endpoint.
-    pub fn doubts(&self, balance: U256, prices: &Prices) -> bool {
+    pub(crate) fn doubts(&self, balance: U256, prices: &Prices) -> bool {
         balance < self.enough(prices) || !self.pays.is_zero() && self.proof(prices) > self.pays
     }
 
     /// Of what several say, that by which a proof costs least.
-    pub fn cheapest(&self, all: impl IntoIterator<Item = Prices>) -> Option<Prices> {
+    pub(crate) fn cheapest(&self, all: impl IntoIterator<Item = Prices>) -> Option<Prices> {
         all.into_iter().min_by_key(|prices| self.proof(prices))
     }
 
     /// Wei below which a warning is due.
-    pub fn enough(&self, prices: &Prices) -> U256 {
+    pub(crate) fn enough(&self, prices: &Prices) -> U256 {
         self.proof(prices).saturating_mul(U256::from(self.low_below))
     }
 }
 
 impl Funds {
-    pub fn new(low_below: u64) -> Self {
+    pub(crate) fn new(low_below: u64) -> Self {
         Self {
             low_below,
             balance: None,
@@ -88,28 +88,28 @@ impl Funds {
     }
 
     /// `pays`: wei that the best slot pays.
-    pub fn needs(&self, pays: U256) -> Needs {
+    pub(crate) fn needs(&self, pays: U256) -> Needs {
         let Self { low_below, proof_gas, .. } = *self;
         Needs { low_below, proof_gas, pays, calldata: self.calldata.clone() }
     }
 
     /// A proof with this calldata is sent.
-    pub fn sends_proof(&mut self, calldata: &Bytes) {
+    pub(crate) fn sends_proof(&mut self, calldata: &Bytes) {
         self.calldata = calldata.clone();
     }
 
     /// A proof was mined and took so much gas.
-    pub fn proof_mined(&mut self, gas: u64) {
+    pub(crate) fn proof_mined(&mut self, gas: u64) {
         self.proof_gas = gas.max(PROOF_GAS);
     }
 
     /// Wei that a proof may cost now.
-    pub fn proof_cost(&self) -> U256 {
+    pub(crate) fn proof_cost(&self) -> U256 {
         fee_budget::cost(self.proof_gas, self.prices.max_fee, self.prices.proof_surcharge)
     }
 
     /// The balance is this, in wei. Whether a warning is due.
-    pub fn know(&mut self, balance: U256, prices: Prices) -> bool {
+    pub(crate) fn know(&mut self, balance: U256, prices: Prices) -> bool {
         (self.balance, self.prices) = (Some(balance), prices);
         let least = if self.too_low { WELL_FROM } else { TOO_LOW_BELOW };
         self.too_low = self.proofs_left() < least.min(self.low_below);
@@ -125,28 +125,28 @@ impl Funds {
         due
     }
 
-    pub fn balance(&self) -> Option<U256> {
+    pub(crate) fn balance(&self) -> Option<U256> {
         self.balance
     }
 
     /// Proofs that the balance pays for at today's fees; all there could be, if it is not known.
-    pub fn proofs_left(&self) -> u64 {
+    pub(crate) fn proofs_left(&self) -> u64 {
         let Some(balance) = self.balance else { return u64::MAX };
         (balance / self.proof_cost()).saturating_to()
     }
 
     /// Whether an operator should send more.
-    pub fn low(&self) -> bool {
+    pub(crate) fn low(&self) -> bool {
         self.proofs_left() < self.low_below
     }
 
     /// Whether to hold no more than what can still be delivered.
-    pub fn too_low(&self) -> bool {
+    pub(crate) fn too_low(&self) -> bool {
         self.too_low
     }
 
     /// Wei that are left for a pause of the prover, whatever else is sent.
-    pub fn kept_back(&self) -> U256 {
+    pub(crate) fn kept_back(&self) -> U256 {
         match self.prices.max_fee {
             0 => U256::ZERO,
             fee => fee_budget::cost(PAUSE_GAS, fee, self.prices.pause_surcharge),

@@ -22,7 +22,7 @@ impl Default for Margin {
 
 impl Margin {
     /// What a proof costs now, and the most that a slot pays, in wei of the chain's currency; zero if there is none to be had.
-    pub fn know(&mut self, cost: U256, pays: U256) {
+    pub(crate) fn know(&mut self, cost: U256, pays: U256) {
         // To come back it must be a quarter less than what it pays.
         let bound = if self.dear { pays - pays / U256::from(4) } else { pays };
         let dear = !pays.is_zero() && cost > bound;
@@ -33,7 +33,7 @@ impl Margin {
     }
 
     /// A proof costs more than any slot pays.
-    pub fn dear(&self) -> bool {
+    pub(crate) fn dear(&self) -> bool {
         self.dear
     }
 }

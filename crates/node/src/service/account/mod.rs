@@ -51,7 +51,7 @@ pub(super) struct Reading(Result<Seen, ChainError>);
 
 impl Account {
     /// `low_below`: proofs below which a warning is due.
-    pub fn new(low_below: u64) -> Self {
+    pub(super) fn new(low_below: u64) -> Self {
         Self {
             funds: Funds::new(low_below),
             margin: Margin::default(),
@@ -62,7 +62,7 @@ impl Account {
     }
 
     /// A reading, if one is due. `best_pay`: wei that the best slot pays.
-    pub fn read(
+    pub(super) fn read(
         &mut self,
         handles: &Handles,
         best_pay: impl FnOnce() -> U256,
@@ -78,7 +78,7 @@ impl Account {
     }
 
     /// A reading is back.
-    pub fn know(&mut self, reading: Reading, handles: &Handles, best_pay: impl FnOnce() -> U256) {
+    pub(super) fn know(&mut self, reading: Reading, handles: &Handles, best_pay: impl FnOnce() -> U256) {
         self.is_reading = false;
         let seen = match reading.0 {
             Ok(seen) => seen,
@@ -100,17 +100,17 @@ impl Account {
     }
 
     /// What the last reading saw, unless it is known to have changed.
-    pub fn seen(&self) -> Option<Seen> {
+    pub(super) fn seen(&self) -> Option<Seen> {
         self.seen
     }
 
     /// What was seen is no longer so.
-    pub fn changed(&mut self) {
+    pub(super) fn changed(&mut self) {
         self.seen = None;
     }
 
     /// A reading that was under way is not waited for.
-    pub fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.is_reading = false;
     }
 }

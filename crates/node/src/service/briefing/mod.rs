@@ -35,14 +35,14 @@ pub(super) struct Briefing {
 }
 
 impl Briefing {
-    pub fn new(deposits: watch::Receiver<Deposits>, is_pool: bool) -> Self {
+    pub(super) fn new(deposits: watch::Receiver<Deposits>, is_pool: bool) -> Self {
         let started_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let (concerns, shortfalls) = Default::default();
         Self { started_at, published: None, concerns, shortfalls, deposits, is_pool }
     }
 
     /// Whether there is to be a status again.
-    pub fn is_due(&mut self) -> bool {
+    pub(super) fn is_due(&mut self) -> bool {
         let due = self.published.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY);
         if due {
             self.published = Some(Instant::now());
@@ -52,7 +52,7 @@ impl Briefing {
 
     /// Say what is new, and publish what is so. `of_book`: what the operator should know of slots and markets; nothing while blocks
     /// are told again, for what was so before them is still so.
-    pub fn publish(&mut self, scene: &Scene<'_>, of_book: Option<Vec<Concern>>) {
+    pub(super) fn publish(&mut self, scene: &Scene<'_>, of_book: Option<Vec<Concern>>) {
         let situation = shortfalls::situation(scene, &self.deposits.borrow(), self.is_pool);
         if let Some(of_book) = of_book {
             self.mind_concerns(scene, of_book);

@@ -35,7 +35,7 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// What the end means here; nothing if this node had nothing to do with the slot. `worked`: some of a proof was made.
-    pub fn of(step: &Moved, how: &Ending, worked: bool, me: Address, book: &Book) -> Option<Self> {
+    pub(super) fn of(step: &Moved, how: &Ending, worked: bool, me: Address, book: &Book) -> Option<Self> {
         let mine = book.record(step.key).is_some_and(|record| record.slot.prover == me);
         let engaged = step.before.is_some_and(|before| before.engaged());
         match how {
@@ -49,7 +49,7 @@ impl Outcome {
         }
     }
 
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Proven => "proven",
             Self::Rescued => "rescued",

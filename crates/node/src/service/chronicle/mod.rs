@@ -36,7 +36,7 @@ pub(super) struct Chronicle {
 
 impl Chronicle {
     /// A slot was decided about.
-    pub fn decided(&mut self, step: &Moved, decision: Decision, book: &mut Book) {
+    pub(super) fn decided(&mut self, step: &Moved, decision: Decision, book: &mut Book) {
         let (key, reason) = (step.key, decision.reason());
         if self.said.is_news(key, step.after, reason.name()) {
             say_decision(key, step.after, reason, book);
@@ -50,7 +50,7 @@ impl Chronicle {
     }
 
     /// A slot's work moved.
-    pub fn moved(&mut self, step: &Moved, handles: &Handles, book: &Book) {
+    pub(super) fn moved(&mut self, step: &Moved, handles: &Handles, book: &Book) {
         if step.after.ended() {
             self.said.over(step.key);
         }
@@ -97,41 +97,41 @@ impl Chronicle {
     }
 
     /// A bond that was held was paid out, or is free again.
-    pub fn resolved(&mut self, logged: &LoggedEvent, handles: &Handles, book: &Book) {
+    pub(super) fn resolved(&mut self, logged: &LoggedEvent, handles: &Handles, book: &Book) {
         endings::report_resolved(logged, &mut self.news, handles, book);
     }
 
     /// Blocks were taken back, and whatever was said may come again.
-    pub fn taken_back(&mut self) {
+    pub(super) fn taken_back(&mut self) {
         self.news.taken_back();
     }
 
     /// Slots that a reorg took back may never return.
-    pub fn forget_gone(&mut self, book: &Book) {
+    pub(super) fn forget_gone(&mut self, book: &Book) {
         self.timings.retain(|key, _| book.record(*key).is_some());
         self.reasons.retain(|key, _| book.record(*key).is_some());
         self.said.forget(|key| book.record(key).is_none());
     }
 
     /// A slot whose transaction is through has nothing more to tell once it is over.
-    pub fn delivered(&mut self, key: SlotKey, book: &Book) {
+    pub(super) fn delivered(&mut self, key: SlotKey, book: &Book) {
         if book.is_over(key) {
             self.timings.remove(&key);
         }
     }
 
     /// Why a slot is proven.
-    pub fn reason(&self, key: SlotKey) -> Reason {
+    pub(super) fn reason(&self, key: SlotKey) -> Reason {
         self.reasons.get(&key).copied().unwrap_or(Reason::Allocated)
     }
 
     /// A slot's timings, which begin now if they have not.
-    pub fn timings_of(&mut self, key: SlotKey) -> &mut SlotTimings {
+    pub(super) fn timings_of(&mut self, key: SlotKey) -> &mut SlotTimings {
         self.timings.entry(key).or_insert_with(|| SlotTimings::begin(unix_millis()))
     }
 
     /// The timings of a slot, if it is not over.
-    pub fn timings(&mut self, key: SlotKey) -> Option<&mut SlotTimings> {
+    pub(super) fn timings(&mut self, key: SlotKey) -> Option<&mut SlotTimings> {
         self.timings.get_mut(&key)
     }
 }

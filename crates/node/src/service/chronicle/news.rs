@@ -23,12 +23,12 @@ pub(in crate::service) struct News {
 
 impl News {
     /// Blocks were taken back, and whatever was said may come again.
-    pub fn taken_back(&mut self) {
+    pub(super) fn taken_back(&mut self) {
         self.again.extend(self.told.iter().copied());
     }
 
     /// Whether this is news; from now on it is not.
-    pub fn is_news(&mut self, key: SlotKey, what: &'static str, by: B256) -> bool {
+    pub(super) fn is_news(&mut self, key: SlotKey, what: &'static str, by: B256) -> bool {
         let item = (key, what, by);
         if self.again.remove(&item) {
             return false;

@@ -12,17 +12,17 @@ pub(in crate::service) struct Said(HashMap<SlotKey, (&'static str, &'static str)
 
 impl Said {
     /// Whether this is another decision than the last one about the slot.
-    pub fn is_news(&mut self, key: SlotKey, stage: SlotStage, reason: &'static str) -> bool {
+    pub(super) fn is_news(&mut self, key: SlotKey, stage: SlotStage, reason: &'static str) -> bool {
         let said = (stage.name(), reason);
         self.0.insert(key, said) != Some(said)
     }
 
     /// A slot is over, or was never there.
-    pub fn forget(&mut self, gone: impl Fn(SlotKey) -> bool) {
+    pub(super) fn forget(&mut self, gone: impl Fn(SlotKey) -> bool) {
         self.0.retain(|key, _| !gone(*key));
     }
 
-    pub fn over(&mut self, key: SlotKey) {
+    pub(super) fn over(&mut self, key: SlotKey) {
         self.0.remove(&key);
     }
 }

@@ -24,7 +24,7 @@ pub(in crate::service) struct SlotTimings {
 }
 
 impl SlotTimings {
-    pub fn begin(seen_ms: u64) -> Self {
+    pub(crate) fn begin(seen_ms: u64) -> Self {
         Self {
             seen_ms,
             seen: Instant::now(),
@@ -39,44 +39,44 @@ impl SlotTimings {
     }
 
     /// To be proven.
-    pub fn decided(&mut self) {
+    pub(crate) fn decided(&mut self) {
         self.decided.get_or_insert_with(Instant::now);
     }
 
     /// Handed to a worker, after `prepare` spent on the witness's inputs.
-    pub fn started(&mut self, prepare: Duration) {
+    pub(crate) fn started(&mut self, prepare: Duration) {
         self.prepare = prepare;
         self.started = Some(Instant::now());
         self.proved = None;
     }
 
     /// A proof is back.
-    pub fn proved(&mut self, took: Duration) {
+    pub(crate) fn proved(&mut self, took: Duration) {
         self.proved = Some((Instant::now(), took));
     }
 
     /// And on disk.
-    pub fn stored(&mut self) {
+    pub(crate) fn stored(&mut self) {
         if let Some((at, _)) = self.proved {
             self.store = at.elapsed();
         }
     }
 
-    pub fn sending(&mut self) {
+    pub(crate) fn sending(&mut self) {
         self.sending = Some(Instant::now());
     }
 
-    pub fn sent(&mut self, timings: SendTimings) {
+    pub(crate) fn sent(&mut self, timings: SendTimings) {
         self.send = Some(timings);
     }
 
     /// Whether its transaction is under way.
-    pub fn under_way(&self) -> bool {
+    pub(crate) fn under_way(&self) -> bool {
         self.sending.is_some() && self.send.is_none()
     }
 
     /// Time spent on a proof, whether or not it came back.
-    pub fn effort(&self) -> Option<Duration> {
+    pub(crate) fn effort(&self) -> Option<Duration> {
         match (self.proved, self.started) {
             (Some((_, took)), _) => Some(took),
             (None, Some(started)) => Some(started.elapsed()),
@@ -85,7 +85,7 @@ impl SlotTimings {
     }
 
     /// The phases there were, in order.
-    pub fn phases(&self) -> Vec<(&'static str, Duration)> {
+    pub(crate) fn phases(&self) -> Vec<(&'static str, Duration)> {
         let mut phases = Vec::new();
         let Some(decided) = self.decided else { return phases };
         phases.push(("decide", decided - self.seen));

@@ -19,7 +19,7 @@ pub(in crate::service) struct ChainClock {
 impl ChainClock {
     /// This is the chain's last block, perhaps still. Whether time went back: after a reorg, when a chain that stood still goes
     /// on where it was, or when the block before was not what it seemed.
-    pub fn block(&mut self, block: &BlockRef, is_development: bool) -> bool {
+    pub(super) fn block(&mut self, block: &BlockRef, is_development: bool) -> bool {
         if self.block.is_some_and(|(hash, ..)| hash == block.hash) {
             return false;
         }
@@ -30,7 +30,7 @@ impl ChainClock {
     }
 
     /// Chain time, in unix seconds: the last block's, and what has passed since.
-    pub fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         self.block.map_or(0, |(_, timestamp, seen)| timestamp.saturating_add(seen.elapsed().as_secs()))
     }
 }

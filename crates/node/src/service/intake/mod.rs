@@ -28,23 +28,23 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub fn new(feed: Feed, served: watch::Sender<Chain>) -> Self {
+    pub(super) fn new(feed: Feed, served: watch::Sender<Chain>) -> Self {
         let (clock, rereads) = Default::default();
         Self { feed, served, clock, rereads, reorgs: 0 }
     }
 
     /// Chain time in unix seconds.
-    pub fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         self.clock.now()
     }
 
     /// The deployment has grown.
-    pub fn grew(&self, chain: Chain) {
+    pub(super) fn grew(&self, chain: Chain) {
         self.served.send_replace(chain);
     }
 
     /// Whether the facts are recent enough to act on.
-    pub fn caught_up(&self, book: &Book) -> bool {
+    pub(super) fn caught_up(&self, book: &Book) -> bool {
         if self.is_retold(book) {
             return false;
         }
@@ -56,13 +56,13 @@ impl Intake {
     }
 
     /// Whether blocks that have not changed are told again, and not all that was known of them is known now.
-    pub fn is_retold(&self, book: &Book) -> bool {
+    pub(super) fn is_retold(&self, book: &Book) -> bool {
         self.rereads.are_under_way(book.head(), Instant::now())
     }
 
     /// Blocks after `to` are taken back, and the head was `head`: how many a reorganisation took; nothing if the chain has not
     /// changed and they are only read again.
-    pub fn taken_back(&mut self, to: BlockRef, head: u64) -> Option<u64> {
+    pub(super) fn taken_back(&mut self, to: BlockRef, head: u64) -> Option<u64> {
         let reorgs = self.feed.health.borrow().reorgs;
         let is_same_chain = std::mem::replace(&mut self.reorgs, reorgs) == reorgs;
         self.rereads.taken_back(head, is_same_chain, Instant::now());
@@ -74,7 +74,7 @@ impl Intake {
 
     /// Time is that of the last block taken in, which hangs from all before it: a head alone may be made up. Whether it went back,
     /// so that what was decided by a later time is to be decided anew.
-    pub fn time_went_back(&mut self, book: &Book, is_development: bool) -> bool {
+    pub(super) fn time_went_back(&mut self, book: &Book, is_development: bool) -> bool {
         let Some(head) = book.head() else { return false };
         if !self.clock.block(&head, is_development) {
             return false;
@@ -84,7 +84,7 @@ impl Intake {
     }
 
     /// Look whether all was told, and have read again what seems to be missing. A slot stays open for `longest` seconds at most.
-    pub fn mind_untold(&mut self, book: &mut Book, longest: u64) {
+    pub(super) fn mind_untold(&mut self, book: &mut Book, longest: u64) {
         let standing = book.untold(longest);
         let Some(after) = self.rereads.due(standing, Instant::now()) else { return };
         info!(after, "events are missing, and their blocks are read again");
@@ -92,7 +92,7 @@ impl Intake {
     }
 
     /// What came after a block is read again, or cannot be.
-    pub fn reread_answered(&mut self, after: u64, is_read: bool) {
+    pub(super) fn reread_answered(&mut self, after: u64, is_read: bool) {
         if !is_read {
             warn!(after, "blocks of which events are missing lie too far back to be read again");
             self.rereads.forgotten(after);
@@ -100,7 +100,7 @@ impl Intake {
     }
 
     /// What the operator should know of what was withheld.
-    pub fn concerns(&self) -> impl Iterator<Item = Concern> {
+    pub(super) fn concerns(&self) -> impl Iterator<Item = Concern> {
         self.rereads.concerns()
     }
 }

@@ -44,13 +44,13 @@ struct Back {
 
 impl Rereads {
     /// Whether blocks are told again, and not all that was known of them is known now.
-    pub fn are_under_way(&self, head: Option<BlockRef>, now: Instant) -> bool {
+    pub(super) fn are_under_way(&self, head: Option<BlockRef>, now: Instant) -> bool {
         let lies_ahead = |number| head.is_none_or(|head| head.number < number);
         self.back.is_some_and(|back| now < back.until && lies_ahead(back.to))
     }
 
     /// These gaps stand, now that all is read. The answer is the block after which is to be read again, if that is due.
-    pub fn due(&mut self, standing: Vec<Untold>, now: Instant) -> Option<u64> {
+    pub(super) fn due(&mut self, standing: Vec<Untold>, now: Instant) -> Option<u64> {
         self.back = None;
         let key = |gap: &Untold| (gap.counted, gap.missing.after);
         self.tries.retain(|it, _| standing.iter().any(|gap| key(gap) == *it));
@@ -73,13 +73,13 @@ impl Rereads {
     }
 
     /// The follower remembers nothing of what came after that block.
-    pub fn forgotten(&mut self, after: u64) {
+    pub(super) fn forgotten(&mut self, after: u64) {
         let beyond = self.tries.iter_mut().filter(|((_, told_in), _)| told_in.saturating_sub(1) <= after);
         beyond.for_each(|(_, tries)| tries.made = PAUSES.len());
     }
 
     /// Blocks were taken back, up to the head that was `head`; if the chain has not changed, they come again as they are.
-    pub fn taken_back(&mut self, head: u64, is_same_chain: bool, now: Instant) {
+    pub(super) fn taken_back(&mut self, head: u64, is_same_chain: bool, now: Instant) {
         if is_same_chain {
             let to = self.back.map_or(head, |back| back.to.max(head));
             self.back = Some(Back { to, until: now + WAIT });
@@ -87,7 +87,7 @@ impl Rereads {
     }
 
     /// What the operator should know of it.
-    pub fn concerns(&self) -> impl Iterator<Item = Concern> {
+    pub(super) fn concerns(&self) -> impl Iterator<Item = Concern> {
         self.standing.iter().map(|gap| {
             let made = self.tries.get(&(gap.counted, gap.missing.after)).map_or(0, |tries| tries.made);
             gap.concern(match made < PAUSES.len() {

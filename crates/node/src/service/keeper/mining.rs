@@ -60,7 +60,7 @@ pub(in crate::service) struct Work {
 impl Mining {
     /// Work on the puzzle that is worth working on, and on no other; hand its solution in until the round is over. Another seed
     /// makes it another puzzle.
-    pub fn work(&mut self, handles: &Handles, book: &mut Book, policy: &Policy) -> Work {
+    pub(crate) fn work(&mut self, handles: &Handles, book: &mut Book, policy: &Policy) -> Work {
         let mut work = Work::default();
         let Some(prover) = handles.config.puzzle.clone() else { return work };
         work.tasks = self.read_rounds(handles, book, policy);
@@ -121,7 +121,7 @@ impl Mining {
     }
 
     /// One of its tasks has ended.
-    pub fn found(&mut self, found: Found) {
+    pub(crate) fn found(&mut self, found: Found) {
         match found {
             Found::Round(reading) => self.rounds.know(reading, Instant::now()),
             Found::Block(result) => {
@@ -139,14 +139,14 @@ impl Mining {
     }
 
     /// Stop working on a puzzle.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mine) = self.mine.take() {
             mine.cancel.store(true, Ordering::Relaxed);
         }
     }
 
     /// Another node mines from now on.
-    pub fn abandon(&mut self) {
+    pub(crate) fn abandon(&mut self) {
         self.stop();
         self.rounds = Rounds::default();
     }

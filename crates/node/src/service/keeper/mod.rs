@@ -50,7 +50,7 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Send whatever mechanisms call for.
-    pub fn start_actions(
+    pub(super) fn start_actions(
         &mut self,
         handles: &Handles,
         book: &mut Book,
@@ -71,7 +71,12 @@ impl Keeper {
     }
 
     /// Send what a mechanism calls for, unless it is under way or rests.
-    pub fn act(&mut self, key: SlotKey, action: MechanismAction, context: Context<'_>) -> Option<Task> {
+    pub(super) fn act(
+        &mut self,
+        key: SlotKey,
+        action: MechanismAction,
+        context: Context<'_>,
+    ) -> Option<Task> {
         let task = KeeperTask::MechanismAction(key, action.kind);
         if !self.outstanding.may(&task) {
             return None;
@@ -88,7 +93,7 @@ impl Keeper {
     }
 
     /// Send whatever upkeep is due. `pause_reason`: what speaks against being in the draws.
-    pub fn start_upkeep(
+    pub(super) fn start_upkeep(
         &mut self,
         handles: &Handles,
         book: &mut Book,
@@ -114,7 +119,7 @@ impl Keeper {
     }
 
     /// Send something for what it is worth.
-    pub fn send(
+    pub(super) fn send(
         &mut self,
         task: KeeperTask,
         call: Call,
@@ -145,7 +150,7 @@ impl Keeper {
     }
 
     /// A keeper task is over.
-    pub fn returned(
+    pub(super) fn returned(
         &mut self,
         Returned { task, result }: Returned,
         handles: &Handles,
@@ -192,32 +197,32 @@ impl Keeper {
     }
 
     /// Whether a keeper task is neither under way nor at rest.
-    pub fn may(&mut self, task: &KeeperTask) -> bool {
+    pub(super) fn may(&mut self, task: &KeeperTask) -> bool {
         self.outstanding.may(task)
     }
 
     /// Whether a keeper task's transaction is under way.
-    pub fn runs(&self, task: &KeeperTask) -> bool {
+    pub(super) fn runs(&self, task: &KeeperTask) -> bool {
         self.outstanding.runs(task)
     }
 
     /// Transactions that may have bound this prover to a slot, as far as the facts do not tell yet.
-    pub fn binding(&self) -> usize {
+    pub(super) fn binding(&self) -> usize {
         self.outstanding.binding()
     }
 
     /// Keeper whose transactions are under way, the tags of their orders, and for how long they are.
-    pub fn under_way(&self) -> impl Iterator<Item = (&KeeperTask, &str, Duration)> {
+    pub(super) fn under_way(&self) -> impl Iterator<Item = (&KeeperTask, &str, Duration)> {
         self.outstanding.under_way()
     }
 
     /// Bids whose bond is lost soon, and what is to be sent for them.
-    pub fn late_bids(&self) -> &[(SlotKey, &'static str)] {
+    pub(super) fn late_bids(&self) -> &[(SlotKey, &'static str)] {
         &self.late_bids
     }
 
     /// What was under way is no longer this node's.
-    pub fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.outstanding.abandon();
         self.upkeep.abandon();
         self.mining.abandon();

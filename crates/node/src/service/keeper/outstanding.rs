@@ -42,24 +42,24 @@ pub(super) struct Outstanding {
 
 impl Outstanding {
     /// Whether a keeper task is neither under way nor at rest.
-    pub fn may(&mut self, task: &KeeperTask) -> bool {
+    pub(super) fn may(&mut self, task: &KeeperTask) -> bool {
         let now = Instant::now();
         self.resting.retain(|_, rest| rest.until > now);
         !self.running.contains_key(task) && !self.resting.contains_key(task)
     }
 
     /// Keeper whose transactions are under way, the tags of their orders, and for how long they are.
-    pub fn under_way(&self) -> impl Iterator<Item = (&KeeperTask, &str, Duration)> {
+    pub(super) fn under_way(&self) -> impl Iterator<Item = (&KeeperTask, &str, Duration)> {
         self.running.iter().map(|(task, it)| (task, it.tag.as_str(), it.since.elapsed()))
     }
 
     /// Whether a keeper task's transaction is under way.
-    pub fn runs(&self, task: &KeeperTask) -> bool {
+    pub(super) fn runs(&self, task: &KeeperTask) -> bool {
         self.running.contains_key(task)
     }
 
     /// Transactions that may have bound this prover to a slot, as far as the facts do not tell yet.
-    pub fn binding(&self) -> usize {
+    pub(super) fn binding(&self) -> usize {
         let now = Instant::now();
         let binds = |task: &KeeperTask| {
             matches!(task, KeeperTask::MechanismAction(_, "commit" | "ticket" | "lock" | "accept_transfer"))
@@ -70,7 +70,7 @@ impl Outstanding {
     }
 
     /// A keeper task's transaction is under way, as an order with this tag.
-    pub fn began(&mut self, task: &KeeperTask, tag: String) {
+    pub(super) fn began(&mut self, task: &KeeperTask, tag: String) {
         let now = Instant::now();
         let since = match task {
             KeeperTask::Resume | KeeperTask::Reinstate(_) | KeeperTask::Sync(_) | KeeperTask::Accept(_) => {
@@ -82,12 +82,12 @@ impl Outstanding {
     }
 
     /// For how long a keeper task that brings the prover back into draws was tried in vain.
-    pub fn waited(&self, task: &KeeperTask) -> Duration {
+    pub(super) fn waited(&self, task: &KeeperTask) -> Duration {
         self.wanted.get(task).map(Instant::elapsed).unwrap_or_default()
     }
 
     /// A keeper task's transaction is through, or failed in this way.
-    pub fn ended(&mut self, task: &KeeperTask, failure: Option<Class>) {
+    pub(super) fn ended(&mut self, task: &KeeperTask, failure: Option<Class>) {
         self.running.remove(task);
         if failure.is_none() {
             self.wanted.remove(task);
@@ -112,7 +112,7 @@ impl Outstanding {
     }
 
     /// What was under way is no longer this node's.
-    pub fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.running.clear();
         self.wanted.clear();
     }

@@ -53,7 +53,12 @@ pub(super) struct Rounds {
 
 impl Rounds {
     /// These are the rounds that are on; the answer is those to read.
-    pub fn due(&mut self, on: &[(Address, SlotKey)], head: B256, now: Instant) -> Vec<(Address, SlotKey)> {
+    pub(super) fn due(
+        &mut self,
+        on: &[(Address, SlotKey)],
+        head: B256,
+        now: Instant,
+    ) -> Vec<(Address, SlotKey)> {
         self.watched.retain(|key, _| on.iter().any(|(_, other)| other == key));
         if self.idle.is_none_or(|(block, _)| block != head) {
             self.idle = Some((head, now));
@@ -71,7 +76,7 @@ impl Rounds {
     }
 
     /// A round was read.
-    pub fn know(&mut self, reading: Reading, now: Instant) {
+    pub(super) fn know(&mut self, reading: Reading, now: Instant) {
         let Some(watched) = self.watched.get_mut(&reading.key) else { return };
         watched.is_read = false;
         match reading.found {
@@ -86,7 +91,7 @@ impl Rounds {
     }
 
     /// Whether a round waits for a block on a chain that has made none for long.
-    pub fn stuck(&self, now: Instant) -> bool {
+    pub(super) fn stuck(&self, now: Instant) -> bool {
         let waits =
             |it: &Watched| !it.found.ready && it.at.is_some() && it.at == self.idle.map(|(block, _)| block);
         let idle = self.idle.is_some_and(|(_, since)| now.duration_since(since) >= IDLE);
@@ -94,23 +99,23 @@ impl Rounds {
     }
 
     /// A development chain is asked for a block.
-    pub fn making(&mut self) {
+    pub(super) fn making(&mut self) {
         self.is_making = true;
     }
 
     /// It made one, or refused.
-    pub fn made(&mut self) {
+    pub(super) fn made(&mut self) {
         self.is_making = false;
         self.idle = self.idle.map(|(block, _)| (block, Instant::now()));
     }
 
     /// The seeds that are known.
-    pub fn seed(&self, key: SlotKey) -> Option<B256> {
+    pub(super) fn seed(&self, key: SlotKey) -> Option<B256> {
         self.watched.get(&key)?.found.seed
     }
 
     /// Whether a ticket can be handed in.
-    pub fn ready(&self, key: SlotKey) -> bool {
+    pub(super) fn ready(&self, key: SlotKey) -> bool {
         self.watched.get(&key).is_some_and(|it| it.found.ready)
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Upkeep {
 
 impl Upkeep {
     /// What is due. `is_fit`: nothing speaks against being in the draws.
-    pub fn due(
+    pub(super) fn due(
         &mut self,
         handles: &Handles,
         book: &mut Book,
@@ -82,7 +82,7 @@ impl Upkeep {
     }
 
     /// A keeper task is about to be sent.
-    pub fn sends(&mut self, task: &KeeperTask, handles: &Handles, book: &Book) {
+    pub(super) fn sends(&mut self, task: &KeeperTask, handles: &Handles, book: &Book) {
         let KeeperTask::Sync(market) = task else { return };
         let (me, facts) = (handles.me(), book.facts());
         if let Some((_, leaf)) = facts.leaves(me).into_iter().find(|(it, _)| it == market) {
@@ -91,14 +91,14 @@ impl Upkeep {
     }
 
     /// A keeper task failed, so what it was about is as it was.
-    pub fn failed(&mut self, task: &KeeperTask) {
+    pub(super) fn failed(&mut self, task: &KeeperTask) {
         if let KeeperTask::Sync(market) = task {
             self.synced.remove(market);
         }
     }
 
     /// Another node acts from now on.
-    pub fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.synced.clear();
     }
 }

@@ -21,7 +21,7 @@ pub(in crate::service) struct Breaker {
 
 impl Breaker {
     /// Something failed, for a reason with this code.
-    pub fn failed(&mut self, code: &'static str) {
+    pub(crate) fn failed(&mut self, code: &'static str) {
         self.failed_at(Instant::now(), code);
     }
 
@@ -30,22 +30,22 @@ impl Breaker {
         self.last = Some((now, code));
     }
 
-    pub fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         *self = Self::default();
     }
 
     /// Failures since the last success.
-    pub fn failures(&self) -> u32 {
+    pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 
     /// Why nothing is taken on, while that is so.
-    pub fn reason(&self) -> Option<&'static str> {
+    pub(crate) fn reason(&self) -> Option<&'static str> {
         self.last.map(|(_, code)| code)
     }
 
     /// Whether to be in the draws: not while the breaker is open.
-    pub fn well(&self) -> bool {
+    pub(crate) fn well(&self) -> bool {
         self.well_at(Instant::now())
     }
 
@@ -54,7 +54,7 @@ impl Breaker {
     }
 
     /// Whether to take on another slot: not while one is failing (`failing`), nor soon after.
-    pub fn taking(&self, failing: bool) -> bool {
+    pub(crate) fn taking(&self, failing: bool) -> bool {
         self.taking_at(Instant::now(), failing)
     }
 

@@ -57,7 +57,12 @@ pub(super) struct Presence {
 
 impl Presence {
     /// Why the prover should be paused now, if it should.
-    pub fn reason(&self, handles: &Handles, account: &Account, tenure: &Tenure) -> Option<PauseReason> {
+    pub(super) fn reason(
+        &self,
+        handles: &Handles,
+        account: &Account,
+        tenure: &Tenure,
+    ) -> Option<PauseReason> {
         if tenure.is_draining() {
             return handles.config.pauses_when_stopping().then_some(PauseReason::Stopping);
         }
@@ -77,14 +82,14 @@ impl Presence {
     }
 
     /// Whether new slots are taken on.
-    pub fn taking(&self, handles: &Handles, book: &Book, account: &Account, tenure: &Tenure) -> bool {
+    pub(super) fn taking(&self, handles: &Handles, book: &Book, account: &Account, tenure: &Tenure) -> bool {
         !tenure.is_draining()
             && self.reason(handles, account, tenure).is_none()
             && self.breaker.taking(book.failing())
     }
 
     /// Look whether a pause or a resumption is due. `binding`: transactions that may have bound this prover to a slot.
-    pub fn mind(
+    pub(super) fn mind(
         &mut self,
         context: Context<'_>,
         tenure: &Tenure,
@@ -120,7 +125,7 @@ impl Presence {
     }
 
     /// A keeper task is over: if it was a pause, whether it could be had.
-    pub fn returned(&mut self, Returned { task, result }: &Returned) {
+    pub(super) fn returned(&mut self, Returned { task, result }: &Returned) {
         if *task != KeeperTask::Pause {
             return;
         }
@@ -137,32 +142,32 @@ impl Presence {
     }
 
     /// Ask whose a pause on the chain is, if that is not known.
-    pub fn ask_whose(&mut self, handles: &Handles, book: &Book) -> Option<BoxFuture<'static, Answer>> {
+    pub(super) fn ask_whose(&mut self, handles: &Handles, book: &Book) -> Option<BoxFuture<'static, Answer>> {
         self.whose.ask(handles, book)
     }
 
     /// Whose a pause is was answered: the pause, if it is to be taken for this node's own.
-    pub fn told_whose(&mut self, answer: Answer, handles: &Handles) -> Option<B256> {
+    pub(super) fn told_whose(&mut self, answer: Answer, handles: &Handles) -> Option<B256> {
         self.whose.told(answer, handles.role().may_act())
     }
 
     /// Whether a pause is of another node that runs with this key.
-    pub fn is_rivals(&self, pause: B256) -> bool {
+    pub(super) fn is_rivals(&self, pause: B256) -> bool {
         self.whose.is_rivals(pause)
     }
 
     /// Why nothing is taken on, as last said.
-    pub fn said(&self) -> Option<PauseReason> {
+    pub(super) fn said(&self) -> Option<PauseReason> {
         self.said
     }
 
     /// Why the last pause that was tried could not be had.
-    pub fn trouble(&self) -> Option<&PauseTrouble> {
+    pub(super) fn trouble(&self) -> Option<&PauseTrouble> {
         self.trouble.as_ref()
     }
 
     /// Another node acts from now on.
-    pub fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.whose = Whose::default();
     }
 }

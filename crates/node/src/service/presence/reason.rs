@@ -21,7 +21,7 @@ pub(in crate::service) enum PauseReason {
 
 impl PauseReason {
     /// A stable word for logs and reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Stopping => "stopping",
             Self::BreakerOpen => "breaker_open",

@@ -31,7 +31,7 @@ pub(in crate::service) struct Whose {
 
 impl Whose {
     /// Ask whose the pause is, if that is not known.
-    pub fn ask(&mut self, handles: &Handles, book: &Book) -> Option<BoxFuture<'static, Answer>> {
+    pub(crate) fn ask(&mut self, handles: &Handles, book: &Book) -> Option<BoxFuture<'static, Answer>> {
         let facts = book.facts();
         let paused = facts.prover_status(handles.me()).paused;
         let hash = facts.held_out_by(handles.me()).filter(|_| paused)?;
@@ -51,7 +51,7 @@ impl Whose {
     }
 
     /// An answer is here: the pause, if it is to be taken for this node's own.
-    pub fn told(&mut self, Answer { pause, own }: Answer, may_act: bool) -> Option<B256> {
+    pub(crate) fn told(&mut self, Answer { pause, own }: Answer, may_act: bool) -> Option<B256> {
         self.asking = false;
         match own {
             // A standby only follows, and its leader may pause as often as it has reason to.
@@ -88,7 +88,7 @@ impl Whose {
     }
 
     /// Whether a pause is of another node that runs with this key.
-    pub fn is_rivals(&self, pause: B256) -> bool {
+    pub(crate) fn is_rivals(&self, pause: B256) -> bool {
         self.rivals.is_some_and(|(it, _)| it == pause)
     }
 }

@@ -30,7 +30,7 @@ use crate::{
 const CONCURRENT: usize = 8;
 
 #[derive(Debug, Args)]
-pub struct EarningsArgs {
+pub(crate) struct EarningsArgs {
     /// Whose [default: the signing account]
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     prover: Option<Address>,
@@ -74,7 +74,7 @@ fn cells(row: &Row, asset: &Currency) -> [String; 7] {
     ]
 }
 
-pub async fn run(context: &Context, args: EarningsArgs) -> Result<()> {
+pub(super) async fn run(context: &Context, args: EarningsArgs) -> Result<()> {
     let session = context.reader().await?;
     let prover = session.account(args.prover)?;
     let today = session.head().await?.timestamp / DAY;

@@ -41,7 +41,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct SequenceArgs {
+pub(crate) struct SequenceArgs {
     /// The rollup's name in the deployment
     #[arg(long)]
     name: String,
@@ -62,7 +62,7 @@ pub struct SequenceArgs {
     accounts: AccountsArgs,
 }
 
-pub async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
+pub(crate) async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
     let session = context.signer().await?;
     let record = session.deployment().rollup(&args.name)?.clone();
     let Parameters { sequencer } = Parameters::of(&record)?;

@@ -6,13 +6,13 @@ use crate::amount::Currency;
 
 /// What is short, in one word, and what mends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shortage {
+pub(super) struct Shortage {
     pub of: &'static str,
     pub advice: String,
 }
 
 /// What `error` lacks, if that is what is wrong with it.
-pub fn of(error: &SendError, rollup: &str) -> Option<Shortage> {
+pub(super) fn of(error: &SendError, rollup: &str) -> Option<Shortage> {
     let (of, advice) = match (error.revert_name(), error) {
         (Some("InsufficientFunds"), SendError::Reverted { detail, .. }) => (
             "funds",

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{Sequencer, event};
 
 /// How long others are given.
-pub const AFTER: Duration = Duration::from_secs(60);
+pub(super) const AFTER: Duration = Duration::from_secs(60);
 /// Slots ended at one time.
 const MOST: usize = 16;
 

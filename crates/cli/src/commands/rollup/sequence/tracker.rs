@@ -12,7 +12,7 @@ use crate::error::{Code, fail};
 
 /// A block that may be built on.
 #[derive(Clone)]
-pub struct Known {
+pub(super) struct Known {
     /// The state it claims to lead to.
     pub state: State,
     /// Whether it does. What is built on a wrong claim is dropped with it.
@@ -20,7 +20,7 @@ pub struct Known {
 }
 
 /// The states after blocks, by number; 0 is genesis.
-pub struct Tracker {
+pub(super) struct Tracker {
     rollup: Address,
     market: U256,
     pub context: BlockContext,
@@ -28,7 +28,7 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    pub fn new(record: &RollupRecord, domain: U256, events: &[LoggedEvent]) -> Result<Self> {
+    pub(super) fn new(record: &RollupRecord, domain: U256, events: &[LoggedEvent]) -> Result<Self> {
         let params = params_of(record)?;
         let domain = word::reduce(&domain.to_be_bytes::<32>());
         let mut tracker = Self {
@@ -43,7 +43,7 @@ impl Tracker {
         Ok(tracker)
     }
 
-    pub fn apply(&mut self, logged: &LoggedEvent) -> Result<()> {
+    pub(super) fn apply(&mut self, logged: &LoggedEvent) -> Result<()> {
         if logged.address == self.rollup
             && let Some(said) = Said::of(logged)
         {
@@ -74,7 +74,7 @@ impl Tracker {
         Ok(())
     }
 
-    pub fn posted(
+    pub(super) fn posted(
         &mut self,
         number: u64,
         parent: u64,
@@ -90,11 +90,11 @@ impl Tracker {
     }
 }
 
-pub fn root(state: &State) -> U256 {
+pub(super) fn root(state: &State) -> U256 {
     U256::from_be_bytes(state.root_word())
 }
 
-pub fn after(state: &State, data: &[u8], context: &BlockContext) -> Result<State> {
+pub(super) fn after(state: &State, data: &[u8], context: &BlockContext) -> Result<State> {
     let mut state = state.clone();
     state.apply_block(data, context).map_err(|error| {
         fail(Code::Internal, format!("a block cannot be applied to the rollup's state: {error}"))

@@ -37,7 +37,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub enum TransferCommand {
+pub(crate) enum TransferCommand {
     /// Offer a slot that this prover holds to others
     #[command(
         after_help = "Example: provery slot transfer offer 3 --market 1 --price 1 --keystore prover.json"
@@ -54,7 +54,7 @@ pub enum TransferCommand {
     Revoke(RevokeArgs),
 }
 
-pub async fn run(context: &Context, command: TransferCommand) -> Result<()> {
+pub(super) async fn run(context: &Context, command: TransferCommand) -> Result<()> {
     match command {
         TransferCommand::Offer(args) => offer(context, args).await,
         TransferCommand::Accept(args) => accept(context, args).await,
@@ -63,7 +63,7 @@ pub async fn run(context: &Context, command: TransferCommand) -> Result<()> {
 }
 
 #[derive(Debug, Args)]
-pub struct OfferArgs {
+pub(crate) struct OfferArgs {
     #[command(flatten)]
     slot: SlotArg,
     /// The only prover that may take it [default: any]
@@ -81,7 +81,7 @@ pub struct OfferArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct AcceptArgs {
+pub(crate) struct AcceptArgs {
     #[command(flatten)]
     slot: SlotArg,
     /// An offer that the holder signed [default: the cheapest one on the chain]
@@ -93,7 +93,7 @@ pub struct AcceptArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct RevokeArgs {
+pub(crate) struct RevokeArgs {
     #[command(flatten)]
     slot: SlotArg,
     /// An offer that was signed [default: every one of the slot's on the chain]

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What the contract would refuse, said with what to do about it.
-pub async fn check_taker(
+pub(super) async fn check_taker(
     session: &Session,
     held: &Held,
     offer: TransferOffer,
