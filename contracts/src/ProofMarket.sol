@@ -72,6 +72,7 @@ contract ProofMarket is IProofMarketSlots, MarketState {
         Fallen
     }
 
+    /// @dev Not an interface: each call that is passed on would pay 18 gas for that.
     address private immutable EXTENSION;
 
     /// @param contracts Created before this one, for the address that it has now.
