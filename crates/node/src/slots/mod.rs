@@ -193,7 +193,7 @@ pub enum Input {
     Dropped,
     /// A reorg took the slot's end back.
     Reopened {
-        /// A proof of its statement is stored.
+        /// A proof of the slot is stored.
         has_proof: bool,
     },
     /// The slot's allocation changed: decide anew.
@@ -204,7 +204,7 @@ pub enum Input {
     TimeWentBack,
     /// The node has just started, and nothing it was doing goes on.
     Restarted {
-        /// A proof of its statement is stored.
+        /// A proof of the slot is stored.
         has_proof: bool,
     },
 }
