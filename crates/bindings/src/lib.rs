@@ -67,6 +67,7 @@ pub mod epoch_seeds {
 /// Each contract has a module of its own, since `sol!` puts types that contracts share next to the contract.
 macro_rules! contract {
     ($module:ident, $name:ident, $json:literal) => {
+        /// A contract as Rust types: its calls, structs, events and errors, and its ABI.
         #[allow(clippy::too_many_arguments, missing_debug_implementations, unreachable_pub)]
         pub mod $module {
             alloy::sol!(

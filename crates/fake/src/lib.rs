@@ -19,7 +19,9 @@ use tokio::{
 /// What is said to one request.
 #[derive(Clone, Debug)]
 pub enum Say {
+    /// This result.
     Result(Value),
+    /// A JSON-RPC error: its code, its message, and its data; without data if that is null.
     Error(i64, &'static str, Value),
     /// An HTTP status, and for how long not to ask again.
     Later(u16, &'static str),
@@ -28,6 +30,7 @@ pub enum Say {
 }
 
 impl Say {
+    /// A JSON-RPC error without data.
     pub fn refuse(code: i64, message: &'static str) -> Self {
         Self::Error(code, message, Value::Null)
     }
@@ -35,6 +38,7 @@ impl Say {
 
 type Script = dyn Fn(&str, &Value, usize) -> Say + Send + Sync;
 
+/// An endpoint on a free port of this machine, until it is dropped.
 #[derive(Debug)]
 pub struct Fake {
     port: u16,
@@ -70,14 +74,17 @@ impl Fake {
         Self::new(|method, params, _| sound(method, params)).await
     }
 
+    /// Where it listens, over plain HTTP.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// How many requests for this method have come, each of a batch counted.
     pub fn asked(&self, method: &str) -> u64 {
         self.asked.lock().expect("no panic").get(method).copied().unwrap_or_default()
     }
 
+    /// How many requests have come, each of a batch counted.
     pub fn asked_in_all(&self) -> u64 {
         self.asked.lock().expect("no panic").values().sum()
     }
@@ -139,6 +146,7 @@ pub fn silent() -> Deployment {
     }
 }
 
+/// The hash of the block with this number, as hex: the number in 32 bytes.
 pub fn hash(number: u64) -> String {
     format!("0x{number:064x}")
 }

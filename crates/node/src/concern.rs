@@ -7,7 +7,9 @@ use alloy::primitives::U256;
 pub struct Concern {
     /// A stable word.
     pub code: &'static str,
+    /// 0 if it is the node's own.
     pub market: U256,
+    /// Nothing if it is about the whole market, or the node.
     pub slot: Option<u64>,
     /// A sentence.
     pub message: String,
@@ -40,7 +42,9 @@ impl Concern {
     pub const KEY_SHARED: &'static str = "key_shared";
     /// The prover is out of the draws, and not by this node.
     pub const PAUSED_BY_OPERATOR: &'static str = "paused_by_operator";
+    /// A version of the terms is not accepted, so no slot under it is given to this prover.
     pub const TERMS_NOT_ACCEPTED: &'static str = "terms_not_accepted";
+    /// More may be bonded at once in a market than this machine can answer for.
     pub const EXPOSURE_TOO_LARGE: &'static str = "exposure_too_large";
 
     /// Of the node, and of no market.
@@ -80,6 +84,7 @@ impl Concern {
         Self::EXPOSURE_TOO_LARGE,
     ];
 
+    /// Whether stake is lost if nothing is done about it.
     pub fn is_alarm(&self) -> bool {
         Self::ALARMS.contains(&self.code)
     }

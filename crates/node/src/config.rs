@@ -61,6 +61,7 @@ pub struct NodeConfig {
 /// A NATS server, and what it is used for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NatsSettings {
+    /// `nats://host:port`, `tls://…`; several servers of a cluster with commas between them.
     pub url: HiddenUrl,
     /// First part of every subject, stream and bucket.
     pub prefix: String,
@@ -73,6 +74,7 @@ pub struct NatsSettings {
 pub struct HiddenUrl(String);
 
 impl HiddenUrl {
+    /// Of any text: what is no URL is not shown at all.
     pub fn new(url: String) -> Self {
         Self(url)
     }

@@ -24,10 +24,13 @@ use crate::{
 /// A slot that was proven by hand.
 #[derive(Clone, Debug)]
 pub struct Delivered {
+    /// The transaction that delivered it.
     pub mined: Mined,
+    /// How long each phase of the proof took.
     pub timings: Vec<(Phase, Duration)>,
-    /// Asset wei from the escrow and, where this was a rescue, from the bond.
+    /// Asset wei from the escrow.
     pub reward: U256,
+    /// Asset wei from the bond that was slashed; 0 if this was no rescue.
     pub premium: U256,
     /// Whose bond was slashed.
     pub missed_by: Option<Address>,

@@ -10,6 +10,7 @@ use provery_rpc::Call;
 
 /// Kinds of the calls that turn the pause, as [`provery_rpc::Call::kind`] has them.
 pub const PAUSE: &str = "pause";
+/// What takes a pause back.
 pub const RESUME: &str = "resume";
 
 /// What a node puts behind the calldata of a pause of its own, where no contract reads it: the node with this key that comes
@@ -29,6 +30,7 @@ pub fn is_of_node(from: Address, input: &[u8], key: Address) -> bool {
 /// What is known of the pause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
+    /// The registry has the prover.
     pub registered: bool,
     /// On the chain, as far as it was read.
     pub paused: bool,
@@ -41,7 +43,9 @@ pub struct Turn {
 /// Whether this node wants its prover in the draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
+    /// In them, unless its operator paused it.
     In,
+    /// Out of them.
     Out,
     /// It does not care any more, such as while it stops and another goes on.
     AsItIs,
@@ -50,8 +54,11 @@ pub enum Wish {
 /// What to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// A pause.
     Pause,
+    /// A resumption.
     Resume,
+    /// Nothing.
     Rest,
 }
 

@@ -23,17 +23,24 @@ use crate::report::Reporter;
 /// A worker is done.
 #[derive(Debug)]
 pub struct Finished {
+    /// The slot that the proof is for.
     pub key: SlotKey,
+    /// What was to be proven.
     pub statement: B256,
+    /// How it went.
     pub outcome: Outcome,
+    /// From its start to its end.
     pub took: Duration,
 }
 
 /// A proof under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Running {
+    /// The slot that the proof is for.
     pub key: SlotKey,
+    /// As its backend calls it; nothing before the first.
     pub phase: Option<&'static str>,
+    /// When it was started.
     pub since: Instant,
 }
 

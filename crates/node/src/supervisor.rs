@@ -28,10 +28,20 @@ const SETTLED_AFTER: Duration = Duration::from_secs(60);
 /// Why the node went down.
 #[derive(Debug, thiserror::Error)]
 pub enum SupervisorError {
+    /// A task ended with an error.
     #[error("{source}")]
-    Failed { task: &'static str, source: TaskError },
+    Failed {
+        /// The task's name.
+        task: &'static str,
+        /// Its error.
+        source: TaskError,
+    },
+    /// A task panicked.
     #[error("the task {task:?} panicked, which is a bug; its message is in the log")]
-    Panicked { task: &'static str },
+    Panicked {
+        /// The task's name.
+        task: &'static str,
+    },
 }
 
 /// See the module.

@@ -15,6 +15,7 @@ pub struct SenderConfig {
     /// A transaction that was not mined in this many blocks in which it could have been, nor in this much of the chain's time, is
     /// replaced with higher fees.
     pub bump_after_blocks: u64,
+    /// The chain's time that must have passed as well: see [`Self::bump_after_blocks`].
     pub bump_after: Duration,
     /// Nobody waits longer than this for a transaction to be mined. It stays in the outbox.
     pub give_up_after: Duration,
@@ -25,6 +26,7 @@ pub struct SenderConfig {
 }
 
 impl SenderConfig {
+    /// The usual bounds, with this time between two looks at the chain.
     pub fn new(poll: Duration) -> Self {
         Self {
             poll,

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 /// What is to be sent, and how much it may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
+    /// What is called, or deployed.
     pub call: Call,
     /// What it is for, such as "prove:1:17": an order with the tag and the calldata of a live pending transaction is that pending transaction.
     pub tag: String,
@@ -57,9 +58,13 @@ pub struct SendTimings {
 /// A transaction that was mined and did what it should.
 #[derive(Clone, Debug)]
 pub struct Mined {
+    /// What the call is, in logs and errors.
     pub kind: &'static str,
+    /// Of the one that was mined: the first, or one that replaced it.
     pub tx_hash: B256,
+    /// The block that it is in.
     pub block: BlockRef,
+    /// Gas that it used.
     pub gas_used: u64,
     /// Wei a unit of gas.
     pub gas_price: u128,
@@ -67,6 +72,7 @@ pub struct Mined {
     pub surcharge: U256,
     /// The contract it deployed.
     pub contract: Option<Address>,
+    /// What contracts logged in it.
     pub logs: Vec<Log>,
     /// Zero if another program placed it.
     pub timings: SendTimings,
@@ -77,10 +83,15 @@ pub struct Mined {
 /// A call that waits to be mined, and what it may spend: see [`Order`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
+    /// What it is for: see [`Order::tag`].
     pub tag: String,
+    /// What the call is, in logs and errors.
     pub kind: String,
+    /// Most wei of the chain's own currency that it may cost in all. None is no bound.
     pub budget: Option<U256>,
+    /// Wei of the key that are left for what is more urgent.
     pub reserve: U256,
+    /// Chain time (unix seconds) before which it should be there; None if that was not said.
     pub due: Option<u64>,
 }
 

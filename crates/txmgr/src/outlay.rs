@@ -12,7 +12,9 @@ const DAY: u64 = 86_400;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Spent {
+    /// How many there were.
     pub transactions: u64,
+    /// Gas that they used in all.
     pub gas: u64,
     /// Of the chain's own currency: for gas, and what a rollup took besides.
     #[serde(with = "decimal")]
@@ -55,6 +57,7 @@ impl Outlay {
         wasted
     }
 
+    /// By outcome, with a stable word for each.
     pub fn parts(&self) -> [(&'static str, &Spent); 3] {
         [("succeeded", &self.succeeded), ("reverted", &self.reverted), ("cancelled", &self.cancelled)]
     }
@@ -66,6 +69,7 @@ impl Outlay {
 pub struct DayOutlay {
     /// Days since 1970.
     pub day: u64,
+    /// What the transactions cost that were mined on it.
     #[serde(flatten)]
     pub outlay: Outlay,
 }

@@ -66,10 +66,12 @@ impl Sender {
         }
     }
 
+    /// The account that signs and pays.
     pub fn address(&self) -> Address {
         self.outbox.signer.address()
     }
 
+    /// The endpoints that it reads from and sends to.
     pub fn rpc(&self) -> &Rpc {
         &self.outbox.rpc
     }
@@ -130,6 +132,7 @@ impl Sender {
         self.outbox.pending_set().nonce_of(tag)
     }
 
+    /// What is pending, and what was done since the program started.
     pub fn status(&self) -> OutboxStatus {
         self.outbox.pending_set().status()
     }

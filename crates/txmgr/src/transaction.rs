@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 /// is too deep for a reorg.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingTransaction {
+    /// The account of the key that signs.
     pub account: Address,
+    /// Of the account: every transaction that is signed for this call has it.
     pub nonce: u64,
     /// What it is for: an order with the same tag and the same calldata is this one.
     pub tag: String,
@@ -16,6 +18,7 @@ pub struct PendingTransaction {
     pub kind: String,
     /// None deploys a contract.
     pub to: Option<Address>,
+    /// Calldata, or the new contract's creation code.
     pub data: Bytes,
     /// Wei of the chain's own currency.
     pub value: U256,
@@ -23,6 +26,7 @@ pub struct PendingTransaction {
     pub gas: u64,
     /// Most wei that it may cost in all, as was last said.
     pub budget: Option<U256>,
+    /// How the budget is spent.
     #[serde(default)]
     pub spend: Spend,
     /// Chain time (unix seconds) from which on it is worthless.
@@ -52,6 +56,7 @@ pub struct Spend {
 /// A signed transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signed {
+    /// By which endpoints know it: what replaces it has another.
     pub hash: B256,
     /// As it is broadcast.
     pub raw: Bytes,
@@ -66,7 +71,9 @@ pub struct Signed {
 /// A receipt's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MinedAt {
+    /// Which of those signed for the nonce it was.
     pub tx_hash: B256,
+    /// The block that it is in.
     pub block: BlockRef,
     /// Whether the transaction did what it should, rather than revert.
     pub success: bool,
@@ -78,6 +85,8 @@ pub struct MinedAt {
 /// What a transaction took of its sender, besides what it sent along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paid {
+    /// Gas used.
     pub gas: u64,
+    /// Wei of the chain's own currency: for gas, and what a rollup took besides.
     pub wei: U256,
 }

@@ -18,7 +18,9 @@ use alloy::primitives::keccak256;
 
 use crate::protocol::Request;
 
+/// The environment variable that says what is to go wrong: see the module.
 pub const ENV_FAULT: &str = "PROVERY_WORKER_FAULT";
+/// The environment variable that says which proofs it hits: a number, 0 if it is not set.
 pub const ENV_FAULT_SEED: &str = "PROVERY_WORKER_FAULT_SEED";
 
 /// What is to go wrong.
@@ -40,8 +42,11 @@ pub struct FaultError(String);
 /// What happens to one job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fate {
+    /// It ends without a proof, as failed.
     pub fail: bool,
+    /// Its process kills itself half-way.
     pub crash: bool,
+    /// How long it waits before it begins.
     pub pause: Duration,
 }
 

@@ -35,7 +35,10 @@ pub enum Role {
     /// There are no others.
     Alone,
     /// It acts, until then, unless the lease is renewed before.
-    Leader { until: Instant },
+    Leader {
+        /// When the lease ends.
+        until: Instant,
+    },
     /// Another acts, or nobody knows.
     Standby,
 }
@@ -68,8 +71,10 @@ impl Role {
 /// Why nobody can ever lead.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaderError {
+    /// NATS cannot be used as it is configured.
     #[error(transparent)]
     Nats(#[from] NatsError),
+    /// The lease that was asked for: it is shorter than a second.
     #[error("a lease of {0:?} is too short: make it a second at least")]
     Lease(Duration),
 }

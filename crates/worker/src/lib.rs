@@ -39,6 +39,7 @@ pub use processes::{Attempt, Processes};
 /// A proof to make.
 #[derive(Clone)]
 pub struct Job {
+    /// The slot that the proof is for.
     pub key: SlotKey,
     /// What the proof will be about.
     pub statement: B256,
@@ -61,8 +62,11 @@ impl fmt::Debug for Job {
 /// How a proof went.
 #[derive(Debug)]
 pub enum Outcome {
+    /// A proof that verifies.
     Proved(ProofOutput),
+    /// It was stopped because it was told to.
     Cancelled,
+    /// There is no proof: why, in a sentence.
     Failed(String),
 }
 
@@ -78,6 +82,7 @@ pub trait ProofRunner: Send + Sync + fmt::Debug {
 /// How a job is watched and stopped.
 #[derive(Clone)]
 pub struct JobWatch {
+    /// Cancelling it stops the job.
     pub cancel: CancellationToken,
     /// Told of each phase as it begins.
     pub phase: Arc<dyn Fn(Phase) + Send + Sync>,

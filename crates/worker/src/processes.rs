@@ -28,9 +28,11 @@ use crate::{
 /// How a job went for a process.
 #[derive(Debug)]
 pub enum Attempt {
+    /// There is a proof.
     Proved(ProofOutput),
     /// There is no such proof, or no key for it: another attempt would go the same way.
     Failed(String),
+    /// It was told to stop.
     Cancelled,
     /// The process was lost; another attempt may go better.
     Died(String),

@@ -23,10 +23,12 @@ use serde::{Deserialize, Serialize};
 pub struct Request {
     /// Repeated in every reply.
     pub id: u64,
+    /// Whose keys it takes.
     pub circuit: String,
     /// Hash of the verifying key that the proof must verify with; any of the circuit's if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_hash: Option<B256>,
+    /// What the circuit's backend is given.
     pub job: Bytes,
 }
 
@@ -35,13 +37,31 @@ pub struct Request {
 #[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reply {
     /// The job was read.
-    Taken { id: u64 },
+    Taken {
+        /// The job's [`Request::id`].
+        id: u64,
+    },
     /// A phase begins.
-    Phase { id: u64, phase: String },
+    Phase {
+        /// The job's [`Request::id`].
+        id: u64,
+        /// Its name, in the backend's words.
+        phase: String,
+    },
     /// The end: a proof that verifies.
-    Proved { id: u64, proof: WireProof },
+    Proved {
+        /// The job's [`Request::id`].
+        id: u64,
+        /// The proof, and what it proves.
+        proof: WireProof,
+    },
     /// The end: there is no proof.
-    Failed { id: u64, message: String },
+    Failed {
+        /// The job's [`Request::id`].
+        id: u64,
+        /// Why there is none, in a sentence.
+        message: String,
+    },
 }
 
 impl Reply {
@@ -60,7 +80,9 @@ impl Reply {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WireProof {
+    /// Public inputs in the verifier's order, big-endian words.
     pub public_inputs: Vec<B256>,
+    /// The proof as the verifier reads it.
     pub proof: Bytes,
     /// Microseconds by phase.
     pub timings_us: Vec<(String, u64)>,

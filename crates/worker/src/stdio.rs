@@ -28,19 +28,23 @@ use crate::{
 /// What a worker process is told.
 #[derive(Clone, Debug)]
 pub struct StdioConfig {
+    /// Where keys are.
     pub keys_dir: PathBuf,
     /// Most MiB of address space it may take, which includes keys mapped from disk.
     pub memory_mib: Option<u64>,
+    /// What is to go wrong with its proofs.
     pub fault: Fault,
 }
 
 /// Why a worker process cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum StdioError {
+    /// The most address space could not be set.
     #[error(
         "the memory limit could not be set ({0}): leave out --memory-mib, or ask for less than the system's own limit"
     )]
     Limit(io::Error),
+    /// The thread that reads the input could not be started.
     #[error("no thread could be started ({0}): allow this user more processes")]
     Thread(io::Error),
 }

@@ -167,17 +167,22 @@ pub trait Circuit: fmt::Debug + Send + Sync {
 /// A log of a contract that a workload reads.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceLog<'a> {
+    /// The contract that emitted it.
     pub address: Address,
+    /// The block that it is in.
     pub block: BlockRef,
     /// Its place in the block.
     pub index: u64,
+    /// Its topics and its data.
     pub data: &'a LogData,
 }
 
 /// A slot, and the inputs that it states. They hash to the slot's statement.
 #[derive(Clone, Copy, Debug)]
 pub struct Statement<'a> {
+    /// The slot as it was opened.
     pub slot: &'a Slot,
+    /// The words that say what it is about, as its requester gave them.
     pub inputs: &'a [U256],
 }
 
@@ -213,6 +218,7 @@ impl fmt::Debug for Job {
 pub enum Numbered {
     /// Logs are numbered from here on, from 1.
     Begins,
+    /// The log has this number, as the slot that it is about.
     Number(u64),
 }
 

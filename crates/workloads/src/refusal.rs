@@ -4,6 +4,7 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
+    /// Which kind of reason it is.
     pub why: Why,
     message: String,
 }
@@ -36,6 +37,7 @@ pub enum Why {
 }
 
 impl Refusal {
+    /// `message` is a sentence for people, in the workload's words.
     pub fn new(why: Why, message: impl Into<String>) -> Self {
         Self { why, message: message.into() }
     }

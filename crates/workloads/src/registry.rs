@@ -29,7 +29,9 @@ impl Default for Workloads {
 /// A circuit as the chain's registry has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registered {
+    /// sha256 of the verifying key's file.
     pub key_hash: B256,
+    /// sha256 of the descriptor: see [`descriptor_hash`].
     pub descriptor_hash: B256,
     /// Its keys are development keys.
     pub development: bool,

@@ -22,6 +22,7 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
+    /// All of these; at 0 the node can end without a loss.
     pub fn count(&self) -> usize {
         self.held + self.deliveries + self.bids
     }

@@ -14,11 +14,13 @@ use crate::{earning::Lack, slots::Input, store::StoreError};
 /// What is not at hand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Gap {
+    /// What all slots of the market need.
     #[error("{0}")]
     Market(Lack),
     /// Nobody who follows the chain can have its inputs.
     #[error("{0}")]
     Hidden(Refusal),
+    /// What this slot needs, as its workload says.
     #[error("{0}")]
     Slot(Refusal),
 }

@@ -72,10 +72,13 @@ const COMPACT_EVERY: u64 = 128;
 /// A slot's work moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
+    /// Which slot.
     pub key: SlotKey,
     /// Nothing if the slot is new.
     pub before: Option<SlotStage>,
+    /// The stage that it is in now.
     pub after: SlotStage,
+    /// What to do at once.
     pub actions: Vec<Action>,
     /// The slot has just become this prover's, and is open.
     pub won: bool,
@@ -86,8 +89,11 @@ pub struct Moved {
 pub struct Policy {
     /// Chain time in unix seconds.
     pub now: u64,
+    /// Seconds that a proof and its delivery are expected to take.
     pub estimated_proving_seconds: u64,
+    /// Whether to prove slots that are open to all and not this prover's.
     pub rescue: bool,
+    /// Asset wei below which a slot that this prover does not hold is not worth a proof.
     pub minimum_reward: u128,
     /// Proofs at a time.
     pub workers: u64,
@@ -181,6 +187,7 @@ impl Book {
         Ok(moved)
     }
 
+    /// What the events up to the head tell.
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -210,6 +217,7 @@ impl Book {
         self.work.iter().map(|(key, record)| (*key, record))
     }
 
+    /// A slot's work; nothing if the slot is not known, or forgotten.
     pub fn record(&self, key: SlotKey) -> Option<&WorkRecord> {
         self.work.get(&key)
     }

@@ -21,8 +21,11 @@ use crate::{
 /// What is coming in a market.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MarketDecision {
+    /// The market's id.
     pub market: U256,
+    /// What this prover said it puts behind the market.
     pub commitment: Commitment,
+    /// Which versions of its terms to accept, and which is refused.
     pub terms: TermsDecision,
 }
 

@@ -11,7 +11,9 @@ use crate::{
 /// Numbers of a market that is served, of which this node was not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Untold {
+    /// Whose numbers they are.
     pub counted: Counted,
+    /// Which numbers, and what shows that they are missing.
     pub missing: Missing,
 }
 

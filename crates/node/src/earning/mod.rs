@@ -14,10 +14,13 @@ mod tests;
 /// A prover and the markets that it serves.
 #[derive(Clone, Debug)]
 pub struct Situation {
+    /// Whom the proofs pay, and whose stake it is.
     pub prover: Address,
     /// Whether it is a delegation pool, whose operator has commands of its own.
     pub pool: bool,
+    /// Whether the registry has it.
     pub registered: bool,
+    /// Nothing if it is not paused.
     pub pause: Option<Pause>,
     /// Whether its operator lets it take slots on.
     pub taking: bool,
@@ -31,12 +34,14 @@ pub struct Situation {
     pub stake_unit: U256,
     /// Proofs that the key's funds pay the gas of; nothing if that is not known.
     pub proofs_left: Option<u64>,
+    /// In the order of the deployment file.
     pub markets: Vec<Served>,
 }
 
 /// Who took the prover out of every draw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pause {
+    /// By its operator.
     Operator,
     /// By its operator, or by a node that stopped.
     Unknown,
@@ -47,6 +52,7 @@ pub enum Pause {
 /// A market that is served.
 #[derive(Clone, Debug)]
 pub struct Served {
+    /// The market's id.
     pub market: U256,
     /// Of its rollup.
     pub name: String,
@@ -60,9 +66,11 @@ pub struct Served {
     pub version: u32,
     /// What the prover puts behind it.
     pub units: u64,
+    /// What of that may be bonded at once, in units.
     pub exposure: u64,
     /// Versions of the terms that it accepted, from and to.
     pub accepted: (u32, u32),
+    /// Whether no slot is given to the prover there until it is reinstated.
     pub suspended: bool,
     /// Asset wei that a bid or a ticket locks of the key's deposit, where there is such a thing.
     pub deposit_needed: U256,
@@ -84,8 +92,12 @@ pub enum Lack {
     /// Its history is being read.
     #[error("its history is still being read")]
     Reading,
+    /// The keys of its circuit are not on this machine.
     #[error("the keys of circuit {circuit} are not here")]
-    Keys { circuit: String },
+    Keys {
+        /// The circuit's name.
+        circuit: String,
+    },
     /// What the chain says about it makes no sense, so that nothing more of it is believed.
     #[error("what the chain says about it makes no sense ({0})")]
     Quarantined(String),

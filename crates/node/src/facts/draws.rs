@@ -30,6 +30,7 @@ impl Draws {
         }
     }
 
+    /// Who is in them now.
     pub fn members(&self) -> &BTreeSet<Address> {
         &self.members
     }

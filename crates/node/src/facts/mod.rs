@@ -33,16 +33,24 @@ pub use told::{Counted, Line, Missing};
 /// How a slot ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
+    /// By a proof that was paid.
     Proven {
+        /// Whom the proof paid.
         payee: Address,
+        /// Asset wei from the slot's escrow.
         reward: U256,
+        /// Asset wei from a slashed bond; 0 if none was slashed.
         premium: U256,
+        /// Whose bond was slashed; nothing if none was.
         missed_by: Option<Address>,
     },
+    /// Its time passed without a proof.
     Expired,
+    /// Its requester took it back.
     Cancelled,
     /// With its premise, or for a fee: its holder is credited `fee` asset wei.
     Dropped {
+        /// Asset wei.
         fee: U256,
     },
 }
@@ -50,7 +58,9 @@ pub enum Ending {
 /// A slot's ending and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
+    /// By a proof, by time, or by whose word.
     pub how: Ending,
+    /// The transaction that ended it.
     pub tx: B256,
     /// The last block that had a part in it: a proof that waited for its premise ends there.
     pub block: u64,
@@ -59,26 +69,35 @@ pub struct Ended {
 /// A proof that was paid while what its slot builds on is open: what settling it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pending {
+    /// Whose proof it is.
     pub payee: Address,
+    /// Whether the proof says that the slot's claim is right.
     pub right: bool,
+    /// What a slot that builds on this one continues.
     pub claim: U256,
 }
 
 /// What became of what a slot builds on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Premise {
+    /// Not settled yet.
     Open,
     /// Proven right, with all that it builds on. So is what the first slot builds on, and what a slot that stands alone does.
     Established,
+    /// Proven wrong or ended unproven, or built on one that was.
     Fallen,
 }
 
 /// A slot as its events tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotFact {
+    /// As the market has it.
     pub slot: Slot,
+    /// Hash of the terms that it was opened under.
     pub terms_hash: B256,
+    /// The words that hash to the slot's statement.
     pub inputs: Vec<U256>,
+    /// Nothing while it is open.
     pub ended: Option<Ended>,
     /// Proven, and not settled: `ended` says how it was proven.
     pub pending: Option<Pending>,
@@ -131,10 +150,13 @@ impl MarketTerms {
 /// What a prover said it puts behind a market, in units, and under which versions of the terms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Commitment {
+    /// Units of its stake; 0 if it is not in the market.
     pub units: u64,
     /// What of it may be bonded at once.
     pub exposure: u64,
+    /// The first version accepted.
     pub from_version: u32,
+    /// The last version accepted.
     pub to_version: u32,
 }
 
@@ -283,6 +305,7 @@ impl Facts {
         self.slots.iter().map(|(key, fact)| (*key, fact))
     }
 
+    /// Nothing if the slot is not known, or forgotten.
     pub fn slot(&self, key: SlotKey) -> Option<&SlotFact> {
         self.slots.get(&key)
     }

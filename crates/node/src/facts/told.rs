@@ -16,19 +16,24 @@ const GAPS_KEPT: usize = 16;
 /// Whose numbers are counted: a market's slots, or the blocks that a rollup posted in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Counted {
+    /// The market's id.
     pub market: U256,
+    /// Whose blocks they are; nothing if they are the market's slots.
     pub rollup: Option<Address>,
 }
 
 /// Numbers that must have been told, and were not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Missing {
+    /// The lowest.
     pub first: u64,
+    /// The highest, which is missing too.
     pub last: u64,
     /// The chain's block in which the last one before them was told.
     pub after: u64,
     /// The chain's block that showed that they are missing, and its time (unix seconds).
     pub shown_in: u64,
+    /// That block's time (unix seconds).
     pub shown_at: u64,
 }
 

@@ -35,6 +35,7 @@ impl Default for Monitor {
 }
 
 impl Monitor {
+    /// Nothing is published yet, and the loop is alive as of now.
     pub fn new() -> Self {
         let status = Arc::new(Mutex::new(None));
         let alive = Arc::new(Alive::since(Instant::now()));

@@ -26,12 +26,20 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Why the status page cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// The address cannot be listened on.
     #[error(
         "the status page cannot listen on {address} ({source}): stop what uses it, or choose another address with --http"
     )]
-    Bind { address: SocketAddr, source: io::Error },
+    Bind {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The page's thread cannot be started, or failed.
     #[error("the status page's thread cannot be started ({0}): check the system's limits")]
     Thread(io::Error),
+    /// Nobody told it to.
     #[error("the status page ended by itself: this is a bug")]
     Ended,
 }
@@ -59,6 +67,7 @@ impl Server {
         Ok(Self { listener, address })
     }
 
+    /// Where it listens: with the port that the system chose, if it was asked for 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -23,18 +23,25 @@ const UNREAD_WITHIN: u64 = 10;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Status {
+    /// The process, and what it takes on.
     pub node: NodeStatus,
+    /// How far the chain is read.
     pub chain: ChainStatus,
     /// How many slots are in each stage, by its name.
     pub slots: BTreeMap<String, u64>,
+    /// Every slot that has not ended, in order.
     pub open: Vec<OpenSlot>,
     /// The newest [`ENDED_KEPT`], newest first.
     pub ended: Vec<EndedSlot>,
+    /// Transactions that are under way, and what all of them cost.
     pub outbox: OutboxStatus,
+    /// What makes proofs.
     pub workers: WorkersStatus,
     /// What the stake is counted in.
     pub asset: Option<AssetUnit>,
+    /// What is staked and earned.
     pub stake: Option<StakeStatus>,
+    /// What the signing key has for gas.
     pub balance: Option<BalanceStatus>,
     /// What the operator should know.
     pub concerns: Vec<ConcernStatus>,
@@ -53,11 +60,13 @@ pub struct ConcernStatus {
     pub alarm: bool,
     /// Decimal; 0 if it is the node's own.
     pub market: String,
+    /// Nothing if it is about the whole market, or the node.
     pub slot: Option<u64>,
     /// What is so, and what to do.
     pub message: String,
 }
 
+/// The process: whom it proves for, and whether it takes on slots.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NodeStatus {
@@ -65,6 +74,7 @@ pub struct NodeStatus {
     pub prover: Address,
     /// The account that signs. Unknown while the node does not run, unless it has something to send.
     pub key: Option<Address>,
+    /// The program's.
     pub version: String,
     /// The process's id.
     pub pid: u32,
@@ -76,6 +86,7 @@ pub struct NodeStatus {
     pub draining: bool,
     /// Whether new slots are taken on, all things considered.
     pub taking: bool,
+    /// Failures that keep it from taking on slots.
     pub breaker: BreakerStatus,
     /// The prover is paused on-chain: no draw picks it.
     pub paused_on_chain: bool,
@@ -99,44 +110,59 @@ pub struct PauseStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BreakerStatus {
+    /// Proofs or sends fail, so nothing new is taken on for now.
     pub open: bool,
+    /// Why it is open, or why else nothing new is taken on.
     pub reason: Option<String>,
     /// Proofs and sends that failed in a row.
     pub failures: u32,
 }
 
+/// How far the chain is read, and how well.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ChainStatus {
+    /// As EIP-155 numbers chains.
     pub chain_id: u64,
     /// The chain's newest block.
     pub head: Option<u64>,
     /// The last block whose effects are stored.
     pub position: Option<u64>,
+    /// Blocks from the position to the head.
     pub lag_blocks: u64,
     /// Seconds since the newest block's time: endpoints that stand still lag behind nobody.
     pub head_age_secs: u64,
     /// For how many seconds it could not be read, and why not.
     pub unread_secs: u64,
+    /// Of the last failure; nothing once it is read again.
     pub last_error: Option<String>,
+    /// Reorganisations followed since the node started.
     pub reorgs: u64,
     /// Blocks that the deepest of them took back.
     pub deepest_reorg: u64,
+    /// Each that is configured, in that order.
     pub endpoints: Vec<EndpointStatus>,
 }
 
+/// An endpoint, as it last answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EndpointStatus {
     /// Scheme, host and port.
     pub name: String,
+    /// Its last request was answered.
     pub up: bool,
+    /// Height of its newest block, when it was last asked.
     pub head: Option<u64>,
+    /// Blocks behind the best endpoint.
     pub lag_blocks: u64,
     /// Failures in a row.
     pub failures: u32,
+    /// Failures since the node started.
     pub total_failures: u64,
+    /// Requests since the node started.
     pub requests: u64,
+    /// Of the last failure.
     pub last_error: Option<String>,
     /// Why it is not asked for now: failing, lagging, empty, contradicting or resting.
     pub left_because: Option<String>,
@@ -147,7 +173,9 @@ pub struct EndpointStatus {
 pub struct OpenSlot {
     /// Decimal.
     pub market: String,
+    /// The slot's id in its market.
     pub slot: u64,
+    /// As [`SlotStage::name`] gives it.
     pub stage: String,
     /// It is allocated to this prover.
     pub mine: bool,
@@ -162,13 +190,17 @@ pub struct OpenSlot {
 pub struct EndedSlot {
     /// Decimal.
     pub market: String,
+    /// The slot's id in its market.
     pub slot: u64,
+    /// As [`SlotStage::name`] gives it.
     pub stage: String,
+    /// Whom its proof paid; nothing if it ended unproven.
     pub payee: Option<Address>,
     /// Of the transaction that ended it.
     pub tx: Option<B256>,
 }
 
+/// What makes proofs, and how much of it is in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WorkersStatus {
@@ -176,6 +208,7 @@ pub struct WorkersStatus {
     pub runner: String,
     /// Proofs at a time.
     pub most: u64,
+    /// Proofs under way.
     pub running: u64,
     /// Slots that wait for a worker.
     pub queue: u64,
@@ -186,6 +219,7 @@ pub struct WorkersStatus {
 pub struct StakeStatus {
     /// Stake that no bond reserves.
     pub free: String,
+    /// Stake that bonds reserve.
     pub bonded: String,
     /// Earned and not withdrawn.
     pub credit: String,
@@ -196,6 +230,7 @@ pub struct StakeStatus {
 pub struct BalanceStatus {
     /// Of the chain's own currency.
     pub wei: String,
+    /// It pays for fewer proofs than the operator asked to be warned at.
     pub low: bool,
     /// How many more proofs it pays for at today's price.
     pub proofs_left: u64,
@@ -207,6 +242,7 @@ impl ChainStatus {
         self.unread_secs < UNREAD_WITHIN && self.endpoints.iter().any(|endpoint| endpoint.up)
     }
 
+    /// Whether the position is recent enough to act on: see [`CAUGHT_UP_WITHIN`].
     pub fn caught_up(&self) -> bool {
         self.head.is_some() && self.position.is_some() && self.lag_blocks <= CAUGHT_UP_WITHIN
     }

@@ -60,6 +60,7 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// `wei` of the chain's currency are what a whole unit is worth, of an asset with so many decimals.
     pub fn new(wei: U256, decimals: u8) -> Self {
         let unit = U256::from(10).checked_pow(U256::from(decimals)).unwrap_or(U256::MAX);
         Self { wei, unit }

@@ -61,6 +61,7 @@ pub struct Parts {
     pub chain: Chain,
     /// The key that sends: the prover itself, a submitter of its, or anyone, since the payee is an input of the proof.
     pub signer: PrivateKeySigner,
+    /// What makes the proofs.
     pub runner: Arc<dyn ProofRunner>,
     /// The circuits that the runner proves.
     pub circuits: Vec<String>,

@@ -34,7 +34,10 @@ pub enum SlotStage {
     /// Known, not yet decided about.
     Seen,
     /// Nothing to do before `until` (unix seconds).
-    Waiting { until: u64 },
+    Waiting {
+        /// Chain time in unix seconds.
+        until: u64,
+    },
     /// Nothing to do unless the slot changes.
     Ignored,
     /// To be proven as soon as a worker is idle.
@@ -42,13 +45,24 @@ pub enum SlotStage {
     /// A worker is at it.
     Proving,
     /// A proof is stored; to be sent once `not_before` (unix seconds) has come.
-    Proved { not_before: u64 },
+    Proved {
+        /// Chain time in unix seconds; 0 is at once.
+        not_before: u64,
+    },
     /// A transaction with the proof is under way.
     Submitting,
     /// Proven on-chain.
-    Settled { by_me: bool, payee: Address },
+    Settled {
+        /// Whether the proof paid this prover.
+        by_me: bool,
+        /// Whom the proof paid.
+        payee: Address,
+    },
     /// Proven on-chain by another while this node had work in it.
-    Lost { payee: Address },
+    Lost {
+        /// Whom its proof paid.
+        payee: Address,
+    },
     /// Ended unproven.
     Expired,
     /// Taken back by its requester.
@@ -113,7 +127,9 @@ impl SlotStage {
 /// A slot's stage and how often a proof of it has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
+    /// Where the slot is.
     pub stage: SlotStage,
+    /// Proofs of it that failed or were refused: see [`MAX_ATTEMPTS`].
     pub attempts: u32,
 }
 
@@ -126,45 +142,58 @@ impl Default for Work {
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// The mechanism's decision. `has_proof`: a proof of this very statement is stored.
+    /// The mechanism's decision.
     Decided {
+        /// To prove the slot, to wait or to ignore it, and why.
         decision: Decision,
+        /// A proof of this very statement is stored.
         has_proof: bool,
     },
     /// The slot's inputs cannot be had, or contradict the chain: no proof can be made.
     Unprovable,
+    /// A worker has begun.
     ProofStarted,
     /// A proof was made and stored.
     ProofDone,
     /// A proof failed; if at all, try again at `retry_at` (unix seconds).
     ProofFailed {
+        /// Chain time in unix seconds.
         retry_at: u64,
     },
     /// The worker stopped because it was told to.
     ProofCancelled,
+    /// The transaction is about to be sent.
     SendStarted,
     /// The transaction is in a block. Whether it settled the slot is for the slot's event to say.
     SendMined,
     /// It could not be sent, or was lost, or came too soon; try again at `retry_at` (unix seconds).
     SendFailed {
+        /// Chain time in unix seconds.
         retry_at: u64,
     },
     /// The slot had ended by the time it was sent: the event that says how is on its way.
     SendRaced,
     /// The chain refuses this proof, so it is worthless; prove again at `retry_at` (unix seconds).
     ProofRefused {
+        /// Chain time in unix seconds.
         retry_at: u64,
     },
     /// The slot was proven, and `payee` paid.
     Proven {
+        /// Whom the proof paid.
         payee: Address,
+        /// Whether that is this prover.
         by_me: bool,
     },
+    /// The slot ended unproven.
     Expired,
+    /// Its requester took the slot back.
     Cancelled,
+    /// The slot ended unproven because what it builds on fell, or its requester paid for that.
     Dropped,
     /// A reorg took the slot's end back.
     Reopened {
+        /// A proof of the slot is stored.
         has_proof: bool,
     },
     /// The slot's allocation changed: decide anew.
@@ -175,6 +204,7 @@ pub enum Input {
     TimeWentBack,
     /// The node has just started, and nothing it was doing goes on.
     Restarted {
+        /// A proof of the slot is stored.
         has_proof: bool,
     },
 }
@@ -191,7 +221,9 @@ pub enum Action {
 /// The work after an input, and what is to be done at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// The slot's stage, and how often a proof of it has failed.
     pub work: Work,
+    /// To be done at once.
     pub actions: Vec<Action>,
 }
 

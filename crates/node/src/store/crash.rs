@@ -14,16 +14,27 @@ pub const ENV_CRASH: &str = "PROVERY_CRASH";
 
 /// What is written, apart from `work:<stage>` for every stage that a slot enters.
 pub mod point {
+    /// Blocks, their events and the work they lead to.
     pub const BLOCK: &str = "block";
+    /// Blocks are taken back.
     pub const REORG: &str = "reorg";
+    /// A finished proof.
     pub const PROOF: &str = "proof";
+    /// What is obsolete is deleted.
     pub const COMPACT: &str = "compact";
+    /// A transaction that is signed for a new nonce.
     pub const PENDING_SIGNED: &str = "pending:signed";
+    /// One that is signed for the same nonce, with other fees or as a cancellation.
     pub const PENDING_REPLACED: &str = "pending:replaced";
+    /// A transaction is mined, or something else about it has changed.
     pub const PENDING_MINED: &str = "pending:mined";
+    /// A reorg took back the block it was mined in.
     pub const PENDING_UNMINED: &str = "pending:unmined";
+    /// A transaction is forgotten.
     pub const PENDING_REMOVED: &str = "pending:removed";
+    /// This node's own pause, signed.
     pub const PAUSED: &str = "meta:paused";
+    /// This node's own resumption, signed.
     pub const RESUMED: &str = "meta:resumed";
 }
 

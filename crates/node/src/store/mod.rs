@@ -70,15 +70,20 @@ const TOLD: &str = "told";
 /// What a file is about. A file about something else is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
+    /// As EIP-155 numbers chains.
     pub chain_id: u64,
+    /// The market contract's address.
     pub market: Address,
+    /// Whom the proofs pay.
     pub prover: Address,
 }
 
 /// A slot's work and what it was about when it was last looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkRecord {
+    /// The stage it was in, and how often a proof had failed.
     pub work: Work,
+    /// As the market had it.
     pub slot: Slot,
     /// Unix milliseconds at which this node first saw the slot.
     pub seen_ms: u64,
@@ -89,17 +94,21 @@ pub struct WorkRecord {
 pub struct StoredProof {
     /// What it proves: it is good for any slot with this statement, and this payee.
     pub statement: B256,
+    /// Whom the proof pays: it is one of its inputs.
     pub payee: Address,
     /// The head when it was made: for as long as a reorg could reach back there, it is kept even if no slot wants it.
     #[serde(default)]
     pub made_at: u64,
+    /// In the verifier's order.
     pub public_inputs: Vec<U256>,
+    /// As the verifier reads it.
     pub proof: Bytes,
 }
 
 /// What is known of a market's past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Past {
+    /// The market's id.
     pub market: U256,
     /// The rollup that posts in it: one that comes later has a past of its own.
     pub rollup: Option<Address>,
@@ -110,8 +119,11 @@ pub struct Past {
 /// Changes that belong to one transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
+    /// To be stored, in the place of what was stored of these slots.
     pub work: Vec<(SlotKey, WorkRecord)>,
+    /// Slots whose work is deleted.
     pub forget: Vec<SlotKey>,
+    /// Slots whose proofs are deleted.
     pub drop_proofs: Vec<SlotKey>,
 }
 
@@ -122,6 +134,7 @@ impl Changes {
         Some(what.to_owned()).filter(|what| !what.is_empty()).into_iter().chain(stages).collect()
     }
 
+    /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.work.is_empty() && self.forget.is_empty() && self.drop_proofs.is_empty()
     }
@@ -136,8 +149,11 @@ pub struct Loaded {
     pub events: Vec<LoggedEvent>,
     /// Of what was said of rollups, by their addresses.
     pub snapshots: Vec<(Address, Vec<u8>)>,
+    /// Of every slot that is not forgotten.
     pub work: Vec<(SlotKey, WorkRecord)>,
+    /// Transactions by which this node paused or resumed its prover, oldest first.
     pub own_turns: Vec<B256>,
+    /// How far numbers were told where folding starts.
     pub told: Vec<(Counted, Line)>,
 }
 

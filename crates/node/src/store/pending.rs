@@ -20,6 +20,7 @@ pub(super) const SPENT: TableDefinition<([u8; 20], u64), &[u8]> = TableDefinitio
 pub struct PendingTable(Arc<Store>);
 
 impl PendingTable {
+    /// Any key's, in this store.
     pub fn new(store: Arc<Store>) -> Self {
         Self(store)
     }

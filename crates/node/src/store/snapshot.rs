@@ -23,12 +23,15 @@ use super::{BLOCKS, EVENTS, Identity, META, SCHEMA, StoreError, WORK, WorkRecord
 /// What the file says.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
+    /// Which chain, market and prover it is about.
     pub identity: Identity,
     /// The last block whose effects are stored.
     pub position: Option<BlockRef>,
+    /// Of every slot that is not forgotten.
     pub work: Vec<(SlotKey, WorkRecord)>,
     /// The transactions that ended slots.
     pub endings: HashMap<SlotKey, B256>,
+    /// Transactions that were signed and are not final yet.
     pub pending: Vec<PendingTransaction>,
     /// What transactions cost whose pending transactions are forgotten.
     pub outlays: Vec<DayOutlay>,

@@ -80,24 +80,53 @@ impl fmt::Debug for NatsConfig {
 /// What goes wrong between here and NATS.
 #[derive(Debug, thiserror::Error)]
 pub enum NatsError {
+    /// The server's URL is none: what of it may be shown.
     #[error("the NATS address cannot be read ({0}): write it like nats://127.0.0.1:4222")]
     Address(String),
+    /// The prefix has characters that names on the server may not have.
     #[error("the NATS prefix {0:?} has characters other than letters, digits, - and _: choose another")]
     Prefix(String),
+    /// The file with the credentials cannot be used.
     #[error(
         "the NATS credentials in {path} could not be read ({reason}): write user:password or a token on the first line"
     )]
-    Credentials { path: PathBuf, reason: String },
+    Credentials {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A server did not do what it was asked, or not in time.
     #[error(
         "NATS at {host} could not {doing} ({reason}): check that nats-server runs there with JetStream (./script/nats starts one)"
     )]
-    Unavailable { host: String, doing: &'static str, reason: String },
+    Unavailable {
+        /// Hosts and ports of the servers, with commas between them.
+        host: String,
+        /// What it was asked to do, to follow "could not".
+        doing: &'static str,
+        /// Why it did not.
+        reason: String,
+    },
+    /// The server holds something that makes no sense.
     #[error("what NATS holds as {what} makes no sense ({reason}): remove it there, or choose another prefix")]
-    Malformed { what: String, reason: String },
+    Malformed {
+        /// What it is of: the name of an object, a job or a circuit.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Keys on this machine cannot be loaded.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A file of keys could not be read or written here.
     #[error("{path} could not be read or written ({source}): check its permissions and the free disk space")]
-    Io { path: PathBuf, source: std::io::Error },
+    Io {
+        /// The file or its folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
 }
 
 /// What is asked for.

@@ -48,6 +48,7 @@ pub type WorkerEvent = Arc<dyn Fn(Value) + Send + Sync>;
 /// What a worker is told.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
+    /// The server that hands out jobs.
     pub nats: NatsConfig,
     /// How this worker is called where people read it.
     pub name: String,

@@ -46,10 +46,12 @@ impl BlockBackend {
         Self::with_engine(keys, fastest())
     }
 
+    /// A backend with this engine, however fast it is.
     pub fn with_engine(keys: Keys, engine: impl Engine + 'static) -> Self {
         Self { groth16: ArkworksBackend::new(keys, engine) }
     }
 
+    /// What the keys are of: the circuit, its parameters and the files' hashes.
     pub fn manifest(&self) -> &Manifest {
         self.groth16.manifest()
     }
@@ -96,6 +98,7 @@ pub struct BlockVerifier {
 }
 
 impl BlockVerifier {
+    /// Checks proofs against this verifying key.
     pub fn new(key: &VerifyingKeyFile) -> Self {
         Self { circuit: key.manifest.circuit.clone(), groth16: Groth16Check::new(key) }
     }

@@ -14,8 +14,26 @@ pub const TOPICS: [B256; 2] = [GenesisSet::SIGNATURE_HASH, BlockPosted::SIGNATUR
 /// A log, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
-    Genesis { root: U256, accounts: Bytes },
-    Posted { number: u64, parent: u64, old_root: U256, new_root: U256, data: Bytes },
+    /// The state that the rollup starts with.
+    Genesis {
+        /// Root of that state.
+        root: U256,
+        /// The accounts in it, encoded as `provery-circuits` documents it.
+        accounts: Bytes,
+    },
+    /// A block was posted.
+    Posted {
+        /// The block's number, which is its slot's id.
+        number: u64,
+        /// The number of the block it builds on; 0 is genesis.
+        parent: u64,
+        /// Root of the state that it starts from.
+        old_root: U256,
+        /// Root of the state after it, as whoever posted it claims.
+        new_root: U256,
+        /// The block's bytes: its transactions.
+        data: Bytes,
+    },
 }
 
 impl Said {
