@@ -9,15 +9,18 @@ use provery_types::{LoggedEvent, Slot};
 /// Where in the chain something was said. Ordered by block, then by log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At {
+    /// Its height.
     pub block: u64,
     /// The log's index in its block.
     pub log: u64,
     /// Unix seconds.
     pub time: u64,
+    /// The transaction's hash.
     pub tx: B256,
 }
 
 impl At {
+    /// Where this was said.
     pub fn of(logged: &LoggedEvent) -> Self {
         Self {
             block: logged.block.number,
@@ -31,8 +34,11 @@ impl At {
 /// How a slot ended, if it has. Amounts are base units of the asset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
+    /// It has not.
     Open,
+    /// A proof was accepted and paid.
     Proven {
+        /// Who was paid.
         payee: Address,
         /// From the slot's price.
         reward: U256,
@@ -42,27 +48,38 @@ pub enum Outcome {
         missed_by: Option<Address>,
         /// Unix seconds.
         at: u64,
+        /// The transaction that proved it.
         tx: B256,
     },
+    /// Nobody proved it in time.
     Expired {
         /// Burned of the slot's price.
         forfeited: U256,
+        /// Unix seconds.
         at: u64,
+        /// The transaction that ended it.
         tx: B256,
     },
+    /// Its requester took it back before anybody held it.
     Cancelled {
+        /// Unix seconds.
         at: u64,
+        /// The transaction that ended it.
         tx: B256,
     },
     /// With its premise, or because its requester paid its holder `fee`.
     Dropped {
+        /// Of the slot's price, for its holder.
         fee: U256,
+        /// Unix seconds.
         at: u64,
+        /// The transaction that ended it.
         tx: B256,
     },
 }
 
 impl Outcome {
+    /// Whether it has not ended.
     pub fn is_open(&self) -> bool {
         *self == Self::Open
     }
@@ -79,8 +96,11 @@ impl Outcome {
 /// A proof that was paid while the slot's premise was open: the words that `resolve` needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pending {
+    /// Whose proof it was.
     pub payee: Address,
+    /// Whether the proof says that the slot's claim is right.
     pub right: bool,
+    /// What a slot that builds on it continues.
     pub claim: U256,
     /// Whether the premise was settled since.
     pub resolved: bool,
@@ -98,6 +118,7 @@ pub enum ChainStatus {
 }
 
 impl ChainStatus {
+    /// A word for reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Established => "established",
@@ -114,13 +135,19 @@ pub struct SlotRecord {
     pub slot: Slot,
     /// Whom the mechanism gave it to, whoever holds it now; zero if nobody.
     pub assigned: Address,
+    /// Of the terms that it is bound to.
     pub terms_hash: B256,
+    /// The fixed public inputs, in order.
     pub statement_inputs: Vec<U256>,
+    /// Where that was said.
     pub opened: At,
     /// Provers drawn and passed over before one fitted.
     pub passed_over: u64,
+    /// How it ended.
     pub outcome: Outcome,
+    /// `None` if its premise was settled when it was proven, or it was not proven.
     pub pending: Option<Pending>,
+    /// Whether it, with what it builds on, is established, open or fallen.
     pub chain_status: ChainStatus,
     /// Whether nothing more will be said of it.
     pub(crate) settled: bool,
@@ -152,10 +179,13 @@ impl SlotRecord {
 /// A market, its slots and its weights.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MarketHistory {
+    /// The only account that may change its terms for slots to come, or take back unused funds.
     pub creator: Address,
+    /// Slots that may be open at once.
     pub capacity: u32,
     /// Of the terms in force, as far as events tell.
     pub terms_hash: B256,
+    /// What its draws draw from, by prover id and epoch.
     pub weights: Weights,
     /// By id; of those that are over, the newest ([`crate::Keep`]).
     pub slots: BTreeMap<u64, SlotRecord>,
@@ -163,8 +193,9 @@ pub struct MarketHistory {
     pub opened: u64,
     /// Base units of the asset that were burned: of slashed bonds, and of the prices of slots that expired.
     pub burned: U256,
-    /// Slashes that were held for a premise, and those of them that were undone.
+    /// Slashes that were held for a premise.
     pub slashes_held: u64,
+    /// Those of them that were undone, because the premise fell.
     pub slashes_undone: u64,
     /// The newest slot that is established, with what it claims.
     pub established: (u64, U256),
@@ -207,14 +238,16 @@ pub struct Stake {
     pub units: u64,
     /// Units that may be bonded at once.
     pub exposure: u64,
-    /// Versions of the terms that it accepts.
+    /// The first version of the terms that it accepts.
     pub from_version: u32,
+    /// The last one.
     pub to_version: u32,
 }
 
 /// A key that may sign for a prover, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signer {
+    /// What signs.
     pub key: Address,
     /// It may in transactions after this one.
     pub since: At,
@@ -222,13 +255,18 @@ pub struct Signer {
     pub until: Option<At>,
 }
 
+/// A prover, as far as its events tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProverHistory {
+    /// Counts from 1 by registration; 0 if that was not told of.
     pub id: u32,
+    /// Where its metadata are, as far as that can be shown.
     pub uri: String,
+    /// By itself, in every market.
     pub paused: bool,
     /// By market.
     pub stakes: BTreeMap<U256, Stake>,
+    /// Keys that act for it now.
     pub submitters: Vec<Address>,
     /// Keys that it nominated and that have not answered.
     pub nominated: Vec<Address>,
@@ -256,10 +294,15 @@ pub enum PayoutKind {
 /// A payment to a prover. What is nothing is not recorded, but for rewards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Payout {
+    /// Where it was paid.
     pub at: At,
+    /// The slot's market.
     pub market: U256,
+    /// The slot's id within the market.
     pub slot: u64,
+    /// Whose credit it is.
     pub to: Address,
+    /// What it was for.
     pub kind: PayoutKind,
     /// Base units of the asset.
     pub amount: I256,
@@ -268,17 +311,22 @@ pub struct Payout {
 /// How a slashed bond was split, in base units of the asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Split {
+    /// For who proved the slot.
     pub to_rescuer: U256,
     /// Into the market's funds.
     pub to_requester: U256,
+    /// For nobody.
     pub burned: U256,
 }
 
 /// A bond that was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slash {
+    /// Where it was lost.
     pub at: At,
+    /// The market whose slot was missed.
     pub market: U256,
+    /// Whose bond it was.
     pub prover: Address,
     /// Base units of the asset.
     pub amount: U256,
@@ -289,7 +337,9 @@ pub struct Slash {
 /// Who paid for a transaction, and how much: what its receipt says, for events do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
+    /// Who sent it.
     pub payer: Address,
+    /// Gas that it used.
     pub gas: u64,
     /// Wei of the chain's own coin: for gas, and what a rollup took for the transaction's bytes.
     pub wei: U256,

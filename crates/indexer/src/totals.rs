@@ -7,9 +7,11 @@ use alloy::primitives::{Address, I256, U256};
 /// Whose totals these are, and where they arose. Ordered by market, mechanism and prover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share {
+    /// The market's id.
     pub market: U256,
     /// The contract under whose rule the slot was opened; zero if the slot's terms are not known.
     pub mechanism: Address,
+    /// Whose work it was.
     pub prover: Address,
 }
 
@@ -26,10 +28,13 @@ pub struct Totals {
     pub missed: u64,
     /// Base units of the asset, as are all below.
     pub rewards: U256,
+    /// For rescues, from the bonds of who missed the slots.
     pub premiums: U256,
+    /// For slots that were dropped while it held them.
     pub drop_fees: U256,
     /// What rights to slots brought when they changed hands, less what they cost.
     pub handed_over: I256,
+    /// Bonds that it lost.
     pub slashed: U256,
 }
 

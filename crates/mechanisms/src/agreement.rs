@@ -11,17 +11,22 @@ use crate::{refusal::{Class, Kind, Refusal}, view::{Decision, SlotView}, Fact, L
 #[derive(Debug)]
 pub struct Agreement;
 
+/// Its entry in [`crate::registry`].
 pub const MECHANISM: Agreement = Agreement;
 
 /// A prover's standing offer to one requester. Amounts are asset wei, times unix seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
+    /// Who offers, signs and is given the slots.
     pub prover: Address,
+    /// The only requester that may use it.
     pub requester: Address,
+    /// The only market it is good for.
     pub market: U256,
     /// Hash of the terms it is for.
     pub terms: B256,
+    /// What a slot pays at most: not above the terms' price.
     pub price: U256,
     /// Exactly the bond of the market's terms.
     pub penalty: U256,
@@ -29,6 +34,7 @@ pub struct Offer {
     pub capacity: u32,
     /// The last second in which it opens a slot.
     pub expiry: u64,
+    /// Names the offer for its revocation: offers with one nonce are revoked together.
     pub nonce: U256,
 }
 

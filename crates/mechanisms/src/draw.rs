@@ -24,13 +24,17 @@ pub fn random(seed: U256, market: U256, slot: u64, attempt: u64) -> U256 {
 /// Why a drawn prover was passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PassedOver {
+    /// It had left the draws of every market by itself.
     Paused,
+    /// It was out of this market's draws, after misses there.
     Suspended,
     /// It had not accepted the version of the terms that the slot was opened under.
     TermsNotAccepted,
     /// Asset wei allocated to the market and not bonded, and the bond it had to cover.
     TooLittleFreeStake {
+        /// What it had exposed to the market, less the bonds reserved there.
         free: u128,
+        /// What the slot's terms ask for.
         bond: u128,
     },
     /// The chain passed it over; what its record was at the time is not known here.
@@ -54,7 +58,9 @@ impl fmt::Display for PassedOver {
 /// A prover's record as it was when the slot opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
+    /// By itself, in every market.
     pub paused: bool,
+    /// In this market, after misses there.
     pub suspended: bool,
     /// Whether it had accepted the version of the terms.
     pub accepts: bool,
@@ -65,12 +71,15 @@ pub struct Record {
 /// What a replay needs to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Draw<'a> {
+    /// The slot's market.
     pub market: U256,
+    /// The slot's id within the market.
     pub slot: u64,
     /// The epoch the slot was opened in.
     pub epoch: u64,
     /// That epoch's seed.
     pub seed: U256,
+    /// The market's, with those frozen for that epoch.
     pub weights: &'a Weights,
     /// The terms' bond in asset wei.
     pub bond: u128,
@@ -83,8 +92,11 @@ pub struct Draw<'a> {
 /// One attempt of a draw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
+    /// Its random number: see [`random`].
     pub random: U256,
+    /// Where that landed among the weights.
     pub drawn: Drawn,
+    /// Whom that is; zero if the prover's address is not known.
     pub prover: Address,
     /// Nothing for the attempt that assigned the slot.
     pub passed_over: Option<PassedOver>,
@@ -93,7 +105,9 @@ pub struct Attempt {
 /// A draw explained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
+    /// The epoch the slot was opened in.
     pub epoch: u64,
+    /// That epoch's seed, of 216 bits.
     pub seed: U256,
     /// All frozen weight of the epoch, in units.
     pub total_weight: u64,

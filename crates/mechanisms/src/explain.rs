@@ -29,6 +29,7 @@ pub struct Past<'a> {
 }
 
 impl Past<'_> {
+    /// Unix seconds of its opening.
     pub fn opened_at(&self) -> u64 {
         self.slot.openedAt.to()
     }
@@ -49,27 +50,33 @@ impl Past<'_> {
 pub enum Fact {
     /// Asset wei.
     Amount(u128),
+    /// A prover or a key.
     Account(Address),
     /// How long.
     Seconds(u64),
     /// When, in unix seconds.
     Time(u64),
+    /// How many.
     Number(u64),
     /// A large number, such as a seed.
     Word(U256),
     /// Parts of ten thousand.
     Bps(u64),
+    /// Words, to be shown as they are.
     Text(&'static str),
 }
 
 /// A sentence. A fact's name in braces stands for the fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
+    /// The sentence, with facts' names in braces.
     pub says: &'static str,
+    /// The facts by name.
     pub facts: Vec<(&'static str, Fact)>,
 }
 
 impl Line {
+    /// A sentence and the facts that its braces name.
     pub fn new(says: &'static str, facts: impl IntoIterator<Item = (&'static str, Fact)>) -> Self {
         Self { says, facts: facts.into_iter().collect() }
     }

@@ -164,7 +164,9 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
 /// What a mechanism's contract is deployed with.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts {
+    /// Who may be given slots, and with which weight.
     pub registry: Address,
+    /// The contract whose slots it gives out.
     pub market: Address,
     /// Verifies mining puzzles.
     pub puzzle: Address,

@@ -11,6 +11,7 @@ use crate::{refusal::{Class, DEPOSIT_TOO_SMALL, HISTORY_MISSING, Kind, Refusal, 
 #[derive(Debug)]
 pub struct Mining;
 
+/// Its entry in [`crate::registry`].
 pub const MECHANISM: Mining = Mining;
 
 /// What the terms' `mechanismParams` hold.
@@ -25,6 +26,7 @@ pub struct Params {
 }
 
 impl Params {
+    /// Those of these terms.
     pub fn of(terms: &Terms) -> Self {
         let word = U256::from_be_bytes(terms.mechanismParams.0);
         Self {
@@ -34,6 +36,7 @@ impl Params {
         }
     }
 
+    /// The terms' `mechanismParams`.
     pub fn pack(self) -> U256 {
         crate::HOOK_ENDED
             | U256::from(self.interval)

@@ -7,7 +7,9 @@ use provery_types::amount::{Currency, Written};
 /// One thing to choose.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionSpec {
+    /// What stands before the `=`.
     pub name: &'static str,
+    /// What it decides, for people: one line.
     pub help: &'static str,
     /// Must be given if there is none.
     pub default: Option<&'static str>,
@@ -16,18 +18,52 @@ pub struct OptionSpec {
 /// Why choices cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
+    /// A choice without a `=`.
     #[error("{text} is not NAME=VALUE")]
-    NotAPair { text: String },
+    NotAPair {
+        /// What was given.
+        text: String,
+    },
+    /// A choice that is there twice.
     #[error("{name} is given twice")]
-    Twice { name: String },
+    Twice {
+        /// The option's name.
+        name: String,
+    },
+    /// A choice that the mechanism does not have.
     #[error("the mechanism has no option {name}; it has: {known}")]
-    Unknown { name: String, known: String },
+    Unknown {
+        /// The name that was given.
+        name: String,
+        /// The names it has, separated by commas; `none` if it has none.
+        known: String,
+    },
+    /// A choice that has no default and was not made.
     #[error("the mechanism needs the option {name}: {help}")]
-    Missing { name: &'static str, help: &'static str },
+    Missing {
+        /// The option's name.
+        name: &'static str,
+        /// What it decides.
+        help: &'static str,
+    },
+    /// A value that is not what the option takes.
     #[error("{name}={value} is not {wanted}")]
-    Invalid { name: &'static str, value: String, wanted: &'static str },
+    Invalid {
+        /// The option's name.
+        name: &'static str,
+        /// The value that was given.
+        value: String,
+        /// What it takes.
+        wanted: &'static str,
+    },
+    /// A value that is no amount of the asset, or too large a one.
     #[error("{name}: {problem}")]
-    Amount { name: &'static str, problem: String },
+    Amount {
+        /// The option's name.
+        name: &'static str,
+        /// What is the matter and what to do about it.
+        problem: String,
+    },
 }
 
 /// A market's choices, defaults included.

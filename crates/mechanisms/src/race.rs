@@ -11,6 +11,7 @@ use crate::{refusal::{Class, Kind, Refusal, Rule}, view::{Decision, Reason, Slot
 #[derive(Debug)]
 pub struct Race;
 
+/// Its entry in [`crate::registry`].
 pub const MECHANISM: Race = Race;
 
 /// What the terms' `mechanismParams` hold; all zero for a race without a handicap.
@@ -23,11 +24,13 @@ pub struct Params {
 }
 
 impl Params {
+    /// Those of these terms.
     pub fn of(terms: &Terms) -> Self {
         let word = U256::from_be_bytes(terms.mechanismParams.0);
         Self { window: word.byte(0), delay: (word >> 8_usize & U256::from(u32::MAX)).to::<u32>() }
     }
 
+    /// The terms' `mechanismParams`.
     pub fn pack(self) -> U256 {
         if self == Self::default() {
             return U256::ZERO;

@@ -27,14 +27,21 @@ pub enum Kind {
     Busy,
     /// Not at this time, whoever asks.
     WrongTime,
+    /// It was done before.
     AlreadyDone,
+    /// The offer's time is over.
     OfferExpired,
+    /// The offer was taken back by who made it.
     OfferRevoked,
+    /// The offer or bid does not fit what it is used for, or nobody made it.
     OfferInvalid,
     /// The right is another's.
     NotHolder,
+    /// The proof does not verify, or proves too little.
     ProofInvalid,
+    /// There is no such open slot.
     SlotNotFound,
+    /// A market's terms break a rule.
     TermsRejected,
     /// A deposit is too small.
     Deposit,
@@ -49,13 +56,16 @@ pub enum Kind {
 pub struct Refusal {
     /// In the contract's ABI.
     pub name: &'static str,
+    /// What becomes of the transaction.
     pub class: Class,
+    /// What is the matter.
     pub kind: Kind,
     /// What is the matter and what to do about it, in one sentence.
     pub advice: &'static str,
 }
 
 impl Refusal {
+    /// The error `name`, in the contract's ABI.
     pub const fn new(name: &'static str, class: Class, kind: Kind, advice: &'static str) -> Self {
         Self { name, class, kind, advice }
     }
@@ -89,11 +99,14 @@ pub const HISTORY_MISSING: Refusal = Refusal::new(
 /// A rule of a mechanism's terms, as its contract names it, and which choice of the command line keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
+    /// As the contract's `MechanismTermsRejected` names it.
     pub name: &'static str,
+    /// What the option must be, in one sentence.
     pub advice: &'static str,
 }
 
 impl Rule {
+    /// The rule `name`, and what keeps it.
     pub const fn new(name: &'static str, advice: &'static str) -> Self {
         Self { name, advice }
     }

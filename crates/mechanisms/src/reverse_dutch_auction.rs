@@ -10,6 +10,7 @@ use crate::{refusal::Rule, view::{Decision, MechanismAction, SlotView}, Choices,
 #[derive(Debug)]
 pub struct ReverseDutchAuction;
 
+/// Its entry in [`crate::registry`].
 pub const MECHANISM: ReverseDutchAuction = ReverseDutchAuction;
 
 /// What the terms' `mechanismParams` hold.
@@ -22,6 +23,7 @@ pub struct Params {
 }
 
 impl Params {
+    /// Those of these terms.
     pub fn of(terms: &Terms) -> Self {
         let word = U256::from_be_bytes(terms.mechanismParams.0);
         Self {
@@ -30,6 +32,7 @@ impl Params {
         }
     }
 
+    /// The terms' `mechanismParams`.
     pub fn pack(self) -> U256 {
         U256::from(self.floor_price) | U256::from(self.rise) << 96
     }

@@ -10,6 +10,7 @@ use crate::split::share_up;
 pub struct Curve {
     /// Asset wei, at most 96 bits.
     pub price: u128,
+    /// Share of the price, in bps, that a proof is paid from the end of the exclusive window on.
     pub floor_bps: u16,
     /// Seconds from the start of the clock.
     pub fast_window: u32,

@@ -14,19 +14,24 @@ use crate::{refusal::{Class, DEPOSIT_TOO_SMALL, Kind, Refusal, Rule}, view::{Dec
 #[derive(Debug)]
 pub struct SealedBidAuction;
 
+/// Its entry in [`crate::registry`].
 pub const MECHANISM: SealedBidAuction = SealedBidAuction;
 
 /// What the terms' `mechanismParams` hold. Windows are seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Params {
+    /// From the opening on, in which bids are sealed.
     pub commit_window: u32,
+    /// After that, in which bids are opened.
     pub reveal_window: u16,
+    /// After that, in which the slot is given to who leads.
     pub settle_window: u16,
     /// Asset wei, at most 80 bits.
     pub bid_bond: u128,
 }
 
 impl Params {
+    /// Those of these terms.
     pub fn of(terms: &Terms) -> Self {
         let word = U256::from_be_bytes(terms.mechanismParams.0);
         Self {
@@ -37,6 +42,7 @@ impl Params {
         }
     }
 
+    /// The terms' `mechanismParams`.
     pub fn pack(self) -> U256 {
         crate::HOOK_ENDED
             | U256::from(self.commit_window)
@@ -49,9 +55,11 @@ impl Params {
 /// A revealed bid, or one sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bid {
+    /// The key that bid.
     pub key: Address,
     /// Asset wei.
     pub price: u128,
+    /// The hash that sealed it, by which equal bids are put in order.
     pub commitment: B256,
 }
 

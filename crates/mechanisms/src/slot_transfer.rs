@@ -22,6 +22,7 @@ use crate::{
 pub struct TransferOffer {
     /// Anyone may take it if not given.
     pub to: Option<Address>,
+    /// Asset wei of credit from taker to holder; below zero, from holder to taker.
     #[serde(with = "decimal")]
     pub price: i128,
     /// Unix seconds of the last block in which it can be taken.

@@ -3,8 +3,11 @@
 /// The three parts of a bond, in asset wei. They sum to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Split {
+    /// For who proved the slot, on top of the floor.
     pub to_rescuer: u128,
+    /// For the market's funds.
     pub to_requester: u128,
+    /// For nobody.
     pub burned: u128,
 }
 

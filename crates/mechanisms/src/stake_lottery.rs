@@ -10,6 +10,7 @@ use crate::{refusal::{Class, HISTORY_MISSING, Kind, Refusal, SEED_MISSING}, view
 #[derive(Debug)]
 pub struct StakeLottery;
 
+/// Its entry in [`crate::registry`].
 pub const MECHANISM: StakeLottery = StakeLottery;
 
 const HEADERS: &str = "the headers that the RPC gave do not lead to the epoch's seed block; run this again, or use another node";

@@ -107,7 +107,9 @@ pub fn should_drop(
 /// A prover's record, as far as upkeep looks at it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProverStatus {
+    /// The registry knows it.
     pub registered: bool,
+    /// It left the draws of every market by itself.
     pub paused: bool,
 }
 

@@ -13,6 +13,7 @@ use crate::reward::Curve;
 /// An open slot as one prover sees it.
 #[derive(Clone, Debug)]
 pub struct SlotView<'a> {
+    /// The slot as last told.
     pub slot: &'a Slot,
     /// The terms the slot was opened under, which need not be the market's current ones.
     pub terms: &'a Terms,
@@ -35,6 +36,7 @@ pub struct SlotView<'a> {
     pub taking: bool,
     /// The key that sends, on behalf of `me`.
     pub key: Address,
+    /// EIP-155 id of the chain.
     pub chain_id: u64,
     /// Known to this prover alone; sealed bids are derived from it, so that they survive the loss of its disk.
     pub secret: B256,
@@ -98,13 +100,17 @@ pub fn expires_at(slot: &Slot, terms: &Terms) -> u64 {
 /// A market between two slots, as one prover sees it.
 #[derive(Clone, Debug)]
 pub struct MarketView<'a> {
+    /// The market's id.
     pub market: U256,
     /// The terms of slots opened from now on.
     pub terms: &'a Terms,
     /// The slot that opens next.
     pub next_slot: u64,
+    /// The prover that the right to the next slot would be for.
     pub me: Address,
+    /// The key that sends, on behalf of `me`.
     pub key: Address,
+    /// Whether this prover takes on slots at all: see [`SlotView::taking`].
     pub taking: bool,
     /// The seed of the round for the next slot, once the chain has it. A reorg may put another in its place.
     pub seed: Option<B256>,
@@ -115,20 +121,26 @@ pub struct MarketView<'a> {
 /// Something to compute for the right to a slot: a nonce whose output is below the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Puzzle {
+    /// The market whose next slot it is about.
     pub market: U256,
     /// The slot that the right is to.
     pub slot: u64,
+    /// The round's, of 128 bits.
     pub seed: B256,
     /// Outputs below this win.
     pub target: U256,
+    /// Whom the right is for: the output depends on it, so that nobody else has use for a solution.
     pub prover: Address,
 }
 
 /// A puzzle's solution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Solution {
+    /// What leads to the output: a number that the prover tried.
     pub nonce: U256,
+    /// Below the puzzle's target.
     pub output: U256,
+    /// That the output is the nonce's, as the puzzle's verifier reads it.
     pub proof: Bytes,
 }
 
@@ -137,13 +149,16 @@ pub struct Solution {
 pub struct MechanismAction {
     /// What it is, in logs, reports and gas tables.
     pub kind: &'static str,
+    /// The contract that is called: the mechanism's, or that with the transfers' offers.
     pub to: Address,
+    /// The call, encoded.
     pub data: Bytes,
     /// The time (unix seconds) from which on and until which it is of use, where that has an end.
     pub within: Option<(u64, u64)>,
 }
 
 impl MechanismAction {
+    /// One that is of use at any time.
     pub fn new(kind: &'static str, to: Address, call: &impl SolCall) -> Self {
         Self { kind, to, data: call.abi_encode().into(), within: None }
     }
@@ -170,14 +185,26 @@ impl MechanismAction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Prove it now.
-    Prove { reason: Reason },
+    Prove {
+        /// Why.
+        reason: Reason,
+    },
     /// Ask again at `until`.
-    Wait { until: u64, reason: Reason },
+    Wait {
+        /// Unix seconds.
+        until: u64,
+        /// Why.
+        reason: Reason,
+    },
     /// Leave it alone for good.
-    Ignore { reason: Reason },
+    Ignore {
+        /// Why.
+        reason: Reason,
+    },
 }
 
 impl Decision {
+    /// Why it was taken, whatever it is.
     pub fn reason(&self) -> Reason {
         match *self {
             Self::Prove { reason } | Self::Wait { reason, .. } | Self::Ignore { reason } => reason,

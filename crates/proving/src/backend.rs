@@ -54,6 +54,7 @@ impl Phase {
     const MOST_NAMED: usize = 64;
     const MOST_BYTES: usize = 32;
 
+    /// The phase of this name: at most 32 letters, digits, `-` and `_`, or [`Self::named`] does not take it.
     pub const fn new(word: &'static str) -> Self {
         Self(word)
     }
@@ -77,6 +78,7 @@ impl Phase {
         Some(Self(word))
     }
 
+    /// Its name.
     pub const fn as_str(self) -> &'static str {
         self.0
     }

@@ -7,101 +7,223 @@ use ark_relations::gr1cs::SynthesisError;
 /// Keys that could not be generated or loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
+    /// One of a circuit's key files is not there.
     #[error(
         "{path} is missing, so there are no keys for circuit {circuit}: run `provery keys generate` or copy it there"
     )]
-    Missing { circuit: String, path: PathBuf },
+    Missing {
+        /// The circuit's name.
+        circuit: String,
+        /// Where the file should be.
+        path: PathBuf,
+    },
 
+    /// Nothing this program proves has such a circuit.
     #[error(
         "no workload of this program is proven with circuit {circuit}: check its name, or get a version that knows it"
     )]
-    UnknownCircuit { circuit: String },
+    UnknownCircuit {
+        /// The name that was asked for.
+        circuit: String,
+    },
 
+    /// A manifest says of a development key that it is none.
     #[error(
         "{path} comes from a development setup, whose secrets are known, though its manifest says otherwise: get the keys of a ceremony, or set the manifest right"
     )]
-    Disguised { path: PathBuf },
+    Disguised {
+        /// The verifying key's file.
+        path: PathBuf,
+    },
 
+    /// A key file is cut short, or longer than it was.
     #[error(
         "{path} has {actual} bytes where {expected} were written: run `provery keys generate` or copy it again"
     )]
-    Length { path: PathBuf, expected: u64, actual: u64 },
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// Its length by the manifest, in bytes.
+        expected: u64,
+        /// Its length, in bytes.
+        actual: u64,
+    },
 
+    /// The file does not begin as proving keys do.
     #[error("{path} is not a Provery proving key: run `provery keys generate` or copy the right file there")]
-    NotAProvingKey { path: PathBuf },
+    NotAProvingKey {
+        /// The file.
+        path: PathBuf,
+    },
 
+    /// The file is in a format of another version of this program.
     #[error("{path} has key format {actual} and this program reads {expected}: run `provery keys generate`")]
-    Version { path: PathBuf, expected: u32, actual: u32 },
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The format that this program reads.
+        expected: u32,
+        /// The format that the file has.
+        actual: u32,
+    },
 
+    /// A key file is not the one that its manifest is about.
     #[error("{path} hashes to {actual} instead of {expected}: run `provery keys generate` or copy it again")]
-    Hash { path: PathBuf, expected: String, actual: String },
+    Hash {
+        /// The file.
+        path: PathBuf,
+        /// sha256 by the manifest, in hex.
+        expected: String,
+        /// sha256 of the file, in hex.
+        actual: String,
+    },
 
+    /// A manifest is another circuit's.
     #[error(
         "{path} holds keys for circuit {actual}, not {expected}: point to the directory that `provery keys generate` wrote for it"
     )]
-    Circuit { path: PathBuf, expected: String, actual: String },
+    Circuit {
+        /// The manifest.
+        path: PathBuf,
+        /// Name of the circuit whose keys were asked for.
+        expected: String,
+        /// Name of the circuit that it is about.
+        actual: String,
+    },
 
+    /// The verifying key is not the one that is registered on chain.
     #[error(
         "{path} has key hash {actual} but the deployment was made with {expected}: run `provery keys generate` with the deployment's seed"
     )]
-    KeyHash { path: PathBuf, expected: String, actual: String },
+    KeyHash {
+        /// The verifying key's file.
+        path: PathBuf,
+        /// sha256 of the registered key's file, in hex.
+        expected: String,
+        /// sha256 of this file, in hex.
+        actual: String,
+    },
 
+    /// A proving key and the verifying key beside it are not of one setup, or the manifest's counts are others.
     #[error("{path} belongs to another verifying key: run `provery keys generate` to write both anew")]
-    Mismatch { path: PathBuf },
+    Mismatch {
+        /// The proving key's file.
+        path: PathBuf,
+    },
 
+    /// A manifest or a key does not decode, or would accept forged proofs.
     #[error("{path} is malformed ({reason}): run `provery keys generate` or copy it again")]
-    Malformed { path: PathBuf, reason: String },
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
 
+    /// New development keys would take the place of others.
     #[error("{directory} holds keys that are not from a development setup: generate into another directory")]
-    NotDevelopment { directory: PathBuf },
+    NotDevelopment {
+        /// Where those are.
+        directory: PathBuf,
+    },
 
+    /// A circuit's name that is no good name for a directory.
     #[error("the name {name:?} cannot be a circuit's: use letters, digits, `-`, `_` and `.`")]
-    Name { name: String },
+    Name {
+        /// The name.
+        name: String,
+    },
 
+    /// The circuit has more constraints than a key file can count.
     #[error(
         "circuit {circuit} has {constraints} constraints, more than a key can hold: use smaller parameters"
     )]
-    TooLarge { circuit: String, constraints: usize },
+    TooLarge {
+        /// The circuit's name.
+        circuit: String,
+        /// How many it has.
+        constraints: usize,
+    },
 
+    /// The circuit's constraints could not be generated.
     #[error(
         "circuit {circuit} could not be synthesised ({source}): this is a bug in the circuit or its parameters"
     )]
-    Synthesis { circuit: String, source: SynthesisError },
+    Synthesis {
+        /// The circuit's name.
+        circuit: String,
+        /// What arkworks said.
+        source: SynthesisError,
+    },
 
+    /// The file system refused.
     #[error("{path} could not be read or written ({source}): check its permissions and the free disk space")]
-    Io { path: PathBuf, source: std::io::Error },
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
 }
 
 /// A proof that was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
+    /// The job's bytes are not one of this circuit's.
     #[error("the job could not be read ({reason}): it must come from the same version of this program")]
-    Job { reason: String },
+    Job {
+        /// What is wrong with them.
+        reason: String,
+    },
 
+    /// The job is another circuit's.
     #[error("the job is for circuit {actual} but the keys are for {expected}: load the keys of its circuit")]
-    Circuit { expected: String, actual: String },
+    Circuit {
+        /// Name of the circuit whose keys are loaded.
+        expected: String,
+        /// Name of the circuit that the job is for.
+        actual: String,
+    },
 
+    /// The circuit has other numbers of variables than the key.
     #[error(
         "the circuit has {actual_inputs} inputs and {actual_witnesses} witnesses where the key has {expected_inputs} and {expected_witnesses}: run `provery keys generate` for this version of the circuit"
     )]
-    Shape { expected_inputs: usize, expected_witnesses: usize, actual_inputs: usize, actual_witnesses: usize },
+    Shape {
+        /// The key's public inputs, without the constant one.
+        expected_inputs: usize,
+        /// The key's witnesses.
+        expected_witnesses: usize,
+        /// The circuit's public inputs, without the constant one.
+        actual_inputs: usize,
+        /// The circuit's witnesses.
+        actual_witnesses: usize,
+    },
 
+    /// The statement does not hold for this witness.
     #[error(
         "the witness does not satisfy constraint {constraint}: the statement is false, or the key is for another version of the circuit"
     )]
-    Unsatisfied { constraint: usize },
+    Unsatisfied {
+        /// The first constraint that is not satisfied, counted from 0.
+        constraint: usize,
+    },
 
+    /// The circuit's variables could not be assigned.
     #[error("the circuit could not be synthesised ({0}): this is a bug in the circuit or in the job")]
     Synthesis(#[from] SynthesisError),
 
+    /// Whoever wanted the proof no longer does.
     #[error("the proof was cancelled")]
     Cancelled,
 
+    /// The proof was made and does not verify.
     #[error(
         "the finished proof does not verify: the proving key does not belong to its verifying key, run `provery keys generate`"
     )]
     Invalid,
 
+    /// A proof from elsewhere is not one of the job's statement under this key.
     #[error(
         "the proof that was handed in is not one of this job: whoever made it has other keys, another version, or ill will"
     )]
@@ -111,19 +233,37 @@ pub enum ProveError {
 /// Bytes that are not a proof.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofFormatError {
+    /// There are too few or too many bytes.
     #[error("a proof has {expected} bytes, not {actual}: pass it as the prover wrote it")]
-    Length { expected: usize, actual: usize },
+    Length {
+        /// How many a proof has.
+        expected: usize,
+        /// How many there are.
+        actual: usize,
+    },
 
+    /// A coordinate is no element of the field in its one encoding.
     #[error(
         "coordinate {index} of the proof is not below the field's modulus: pass the proof as the prover wrote it"
     )]
-    Coordinate { index: usize },
+    Coordinate {
+        /// Which of the eight, from 0, in their order in the bytes.
+        index: usize,
+    },
 
+    /// A point is no point of its curve, or the one at infinity.
     #[error(
         "point {point} of the proof is infinity or not on the curve: pass the proof as the prover wrote it"
     )]
-    NotOnCurve { point: char },
+    NotOnCurve {
+        /// `A`, `B` or `C`.
+        point: char,
+    },
 
+    /// A point of the curve is not in the group that proofs are from.
     #[error("point {point} of the proof is not in the group: pass the proof as the prover wrote it")]
-    NotInGroup { point: char },
+    NotInGroup {
+        /// Always `B`: in G1 every point of the curve is in the group.
+        point: char,
+    },
 }

@@ -35,9 +35,11 @@ pub const PHASES: [Phase; 4] = [WITNESS, FFT, MSM, VERIFY];
 /// A proof that verifies, its public inputs, and how long each phase took.
 #[derive(Debug, Clone)]
 pub struct Proven {
+    /// Its three points; it was verified.
     pub proof: Proof<Bn254>,
     /// Public inputs in the circuit's order, without the constant one.
     pub inputs: Vec<Fr>,
+    /// How long each phase took, in their order.
     pub timings: Vec<(Phase, Duration)>,
 }
 
@@ -50,11 +52,13 @@ pub struct ArkworksBackend {
 }
 
 impl ArkworksBackend {
+    /// A prover of the circuit that these keys are for, with the arithmetic of `engine`.
     pub fn new(keys: Keys, engine: impl Engine + 'static) -> Self {
         let prepared = prepare_verifying_key(&keys.verifying.key);
         Self { keys, prepared, engine: Box::new(engine) }
     }
 
+    /// What its keys say about themselves.
     pub fn manifest(&self) -> &Manifest {
         &self.keys.verifying.manifest
     }
@@ -194,6 +198,7 @@ pub struct Groth16Check {
 }
 
 impl Groth16Check {
+    /// A check against this key.
     pub fn new(key: &VerifyingKeyFile) -> Self {
         Self { hash: key.hash, prepared: prepare_verifying_key(&key.key) }
     }

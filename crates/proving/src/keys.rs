@@ -47,13 +47,19 @@ const MAX_CONSTRAINTS: usize = 1 << 28;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
+    /// The circuit's name, which is the directory's.
     pub circuit: String,
     /// Parameters of the circuit, as its crate writes them.
     pub params: serde_json::Value,
+    /// How many constraints it has.
     pub constraints: usize,
+    /// How many witnesses: variables that are no public input.
     pub witnesses: usize,
+    /// How many public inputs, without the constant one.
     pub public_inputs: usize,
+    /// The file `proving.key`.
     pub proving_key: FileRecord,
+    /// The file `verifying.key`.
     pub verifying_key: FileRecord,
     /// The secrets of the setup are known: worthless outside a development chain.
     pub development: bool,
@@ -65,14 +71,18 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FileRecord {
+    /// Its length.
     pub bytes: u64,
+    /// In hex.
     pub sha256: String,
 }
 
 /// A verifying key as it was loaded.
 #[derive(Debug, Clone)]
 pub struct VerifyingKeyFile {
+    /// What its directory says about it.
     pub manifest: Manifest,
+    /// The key itself.
     pub key: VerifyingKey<Bn254>,
     /// sha256 of the file: the key hash that is registered on chain.
     pub hash: [u8; 32],
@@ -81,7 +91,9 @@ pub struct VerifyingKeyFile {
 /// Both keys, checked against the manifest and each other.
 #[derive(Debug)]
 pub struct Keys {
+    /// The verifying key, and the manifest of both.
     pub verifying: VerifyingKeyFile,
+    /// The proving key, mapped from its file.
     pub proving: ProvingKeyFile,
 }
 

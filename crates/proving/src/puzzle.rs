@@ -56,6 +56,7 @@ impl PuzzleProver {
         Self::with_engine(keys, fastest())
     }
 
+    /// A prover with the arithmetic of `engine`.
     pub fn with_engine(keys: Keys, engine: impl Engine + 'static) -> Self {
         Self { groth16: ArkworksBackend::new(keys, engine) }
     }
@@ -71,6 +72,7 @@ impl PuzzleProver {
         Ok(Self::new(load_keys(directory, expected)?))
     }
 
+    /// What its keys say about themselves.
     pub fn manifest(&self) -> &Manifest {
         self.groth16.manifest()
     }

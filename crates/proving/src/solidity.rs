@@ -25,31 +25,44 @@ pub const PROOF_BYTES: usize = 256;
 /// Why no verifier is generated for a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SolidityError {
+    /// The name that was asked for cannot be a contract's.
     #[error(
         "'{0}' is no contract name: use ASCII letters, digits and underscores, starting with an upper-case letter"
     )]
     ContractName(String),
+    /// Nothing is stated by a proof.
     #[error("the verifying key has no public input: a proof for it would state nothing")]
     NoPublicInputs,
+    /// So many would not fit in a contract.
     #[error(
         "the verifying key has {0} public inputs, more than the {MAX_PUBLIC_INPUTS} that fit in a contract"
     )]
     TooManyPublicInputs(usize),
+    /// The key is another circuit's.
     #[error(
         "the verifying key has {found} public inputs where the circuit has {expected}: it belongs to another circuit"
     )]
-    PublicInputCount { expected: usize, found: usize },
+    PublicInputCount {
+        /// The circuit's, without the constant one.
+        expected: usize,
+        /// The key's, without the constant one.
+        found: usize,
+    },
+    /// The named point of the key is the one at infinity.
     #[error(
         "{0} of the verifying key is the point at infinity: the key is broken and would accept forged proofs"
     )]
     Infinity(String),
+    /// The named point of the key is not on its curve, or not in its group.
     #[error("{0} of the verifying key is not in its group: the key is damaged")]
     NotInGroup(String),
+    /// These two points of the key have one x coordinate, so that their terms can be traded for each other.
     #[error(
         "{0} and {1} of the verifying key are the same up to sign, so it accepts forged proofs: \
          its setup was not finished (no contribution was made to it)"
     )]
     Related(&'static str, &'static str),
+    /// The points of these two inputs, counted from 0, have one x coordinate.
     #[error(
         "public inputs {0} and {1} have the same point in the verifying key up to sign, so a proof binds only \
          their sum or difference"

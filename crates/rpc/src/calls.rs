@@ -18,6 +18,7 @@ use provery_types::{DELEGATION_POOLS, Deployment, Slot, Terms};
 pub struct Call {
     /// None to deploy a contract.
     pub to: Option<Address>,
+    /// The call, encoded; or bytecode and the constructor's arguments.
     pub data: Bytes,
     /// Wei of the chain's own currency.
     pub value: U256,
@@ -63,6 +64,7 @@ pub struct Calls {
 }
 
 impl Calls {
+    /// Of the calls to these contracts.
     pub fn new(deployment: &Deployment) -> Self {
         Self {
             market: deployment.market(),
@@ -94,14 +96,17 @@ impl Calls {
 
     // The registry.
 
+    /// Make the sender a prover, whose metadata are at `uri`.
     pub fn register(&self, uri: &str) -> Call {
         Call::new("register", self.registry, &ProverRegistry::registerCall { uri: uri.to_string() })
     }
 
+    /// The sender's metadata are at `uri` from now on.
     pub fn set_uri(&self, uri: &str) -> Call {
         Call::new("set_uri", self.registry, &ProverRegistry::setUriCall { uri: uri.to_string() })
     }
 
+    /// Nominate a key to act for the sender, or end that; the key answers with [`Self::serve`].
     pub fn set_submitter(&self, submitter: Address, allowed: bool) -> Call {
         Call::new("set_submitter", self.registry, &ProverRegistry::setSubmitterCall { submitter, allowed })
     }
@@ -133,22 +138,27 @@ impl Calls {
         Call::new("reinstate", self.registry, &ProverRegistry::reinstateCall { marketId: market })
     }
 
+    /// Ask back `amount` asset wei of free stake.
     pub fn request_unstake(&self, amount: U256) -> Call {
         Call::new("request_unstake", self.registry, &ProverRegistry::requestUnstakeCall { amount })
     }
 
+    /// Send stake that was asked back to `to`, once its time has come.
     pub fn withdraw_stake(&self, to: Address) -> Call {
         Call::new("withdraw_stake", self.registry, &ProverRegistry::withdrawStakeCall { to })
     }
 
+    /// Leave the draws of every market.
     pub fn pause(&self) -> Call {
         Call::new("pause", self.registry, &ProverRegistry::pauseCall {})
     }
 
+    /// Come back after a pause; weights follow market by market, by [`Self::sync`].
     pub fn resume(&self) -> Call {
         Call::new("resume", self.registry, &ProverRegistry::resumeCall {})
     }
 
+    /// Bring a prover's weight in a market in line with its allocation, its pause or its suspension.
     pub fn sync(&self, market: U256, prover: Address) -> Call {
         Call::new("sync", self.registry, &ProverRegistry::syncCall { marketId: market, prover })
     }
@@ -168,6 +178,7 @@ impl Calls {
         Call::new("deposit", mechanism, &IBondEscrow::depositCall { amount })
     }
 
+    /// Send `amount` asset wei of the sender's deposit to `to`.
     pub fn withdraw_deposit(&self, mechanism: Address, to: Address, amount: U256) -> Call {
         Call::new("withdraw_deposit", mechanism, &IBondEscrow::withdrawCall { to, amount })
     }
@@ -184,6 +195,7 @@ impl Calls {
         Call::new("offer_transfer", self.slot_transfers, &call)
     }
 
+    /// Make void an offer of a slot that the sender holds, made on-chain or signed.
     pub fn revoke_transfer(&self, slot: &Slot, terms: &Terms, offer: TransferOffer) -> Call {
         let call = SlotTransfers::revokeTransferCall {
             slot: slot.clone().into(),
@@ -214,6 +226,7 @@ impl Calls {
 
     // The circuits.
 
+    /// Register a circuit, by sha256 of its verifying key's file and of its descriptor, which can be fetched at `uri`.
     pub fn register_circuit(
         &self,
         verifier: Address,
@@ -243,6 +256,7 @@ impl Calls {
         )
     }
 
+    /// Change the terms of slots to come; `current` are those in force.
     pub fn set_terms(&self, market: U256, current: &Terms, next: &Terms) -> Call {
         let call = ProofMarket::setTermsCall { market, current: current.clone(), next: next.clone() };
         Call::new("set_terms", self.market, &call)
@@ -253,6 +267,7 @@ impl Calls {
         Call::new("fund", self.market, &ProofMarket::fundCall { market, amount })
     }
 
+    /// Turn `amount` asset wei of a market's unused funds into credit of `to`.
     pub fn defund(&self, market: U256, amount: U256, to: Address) -> Call {
         Call::new("defund", self.market, &ProofMarket::defundCall { market, amount, to })
     }
@@ -314,10 +329,12 @@ impl Calls {
         Call::new("resolve", self.market, &ProofMarket::resolveCall { slot, terms, payee, right, claim })
     }
 
+    /// Send `amount` asset wei of the sender's credit to `to`.
     pub fn withdraw(&self, to: Address, amount: U256) -> Call {
         Call::new("withdraw", self.market, &ProofMarket::withdrawCall { to, amount })
     }
 
+    /// Send what is burned in the market to the dead address.
     pub fn sweep_burned(&self) -> Call {
         Call::new("sweep_burned", self.market, &ProofMarket::sweepBurnedCall {})
     }

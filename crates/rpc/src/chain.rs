@@ -82,10 +82,12 @@ impl Chain {
         Ok(())
     }
 
+    /// The connection to the chain.
     pub fn rpc(&self) -> &Rpc {
         &self.rpc
     }
 
+    /// The contracts that it was checked for.
     pub fn deployment(&self) -> &Deployment {
         &self.deployment
     }
@@ -100,22 +102,27 @@ impl Chain {
         Calls::new(&self.deployment)
     }
 
+    /// The market, to be read by way of [`Rpc::provider`]. Likewise below.
     pub fn market_contract(&self) -> ProofMarket::ProofMarketInstance<RootProvider> {
         ProofMarket::new(self.deployment.market(), self.rpc.provider().clone())
     }
 
+    /// The provers' registry.
     pub fn registry_contract(&self) -> ProverRegistry::ProverRegistryInstance<RootProvider> {
         ProverRegistry::new(self.deployment.registry(), self.rpc.provider().clone())
     }
 
+    /// The mechanism that keeps the seeds of epochs.
     pub fn seeds_contract(&self) -> epoch_seeds::Instance<RootProvider> {
         epoch_seeds::new(self.deployment.epoch_seeds(), self.rpc.provider().clone())
     }
 
+    /// The registry of circuits.
     pub fn circuits_contract(&self) -> CircuitRegistry::CircuitRegistryInstance<RootProvider> {
         CircuitRegistry::new(self.deployment.circuits(), self.rpc.provider().clone())
     }
 
+    /// The reference rollup at an address.
     pub fn rollup_contract(&self, rollup: Address) -> TransferRollup::TransferRollupInstance<RootProvider> {
         TransferRollup::new(rollup, self.rpc.provider().clone())
     }

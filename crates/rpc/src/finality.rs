@@ -80,6 +80,7 @@ impl Settled {
         self.tagged
     }
 
+    /// Whether a block of this height is too deep for a reorganisation, by what was told last and the time before.
     pub fn covers(self, height: u64) -> bool {
         self.before.zip(self.now).is_some_and(|(before, now)| height <= before.min(now))
     }

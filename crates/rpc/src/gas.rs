@@ -44,13 +44,16 @@ sol! {
 /// Wei a unit of gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fees {
+    /// The most that is paid, the tip included.
     pub max: u128,
+    /// The most of it that is for who makes the block.
     pub tip: u128,
     /// A transaction of the old kind, whose price is `max`.
     pub legacy: bool,
 }
 
 impl Fees {
+    /// Of a transaction of the kind that has a tip (EIP-1559).
     pub fn new(max: u128, tip: u128) -> Self {
         Self { max, tip, legacy: false }
     }
@@ -61,16 +64,19 @@ impl Fees {
 pub struct Quote {
     /// The higher of the last block's base fee and the next one's; the price, where there is no base fee.
     pub base: u128,
+    /// What transactions of late paid to who makes the block.
     pub tip: u128,
     /// Blocks have no base fee.
     pub legacy: bool,
 }
 
 impl Quote {
+    /// Of a chain whose blocks have a base fee; what no chain asks is cut down to what can be added up.
     pub fn new(base: u128, tip: u128) -> Self {
         Self { base: base.min(HIGHEST), tip: tip.clamp(1, HIGHEST), legacy: false }
     }
 
+    /// Of a chain whose blocks have none, which asks this price.
     pub fn legacy(price: u128) -> Self {
         let price = price.clamp(1, HIGHEST);
         Self { base: price, tip: price, legacy: true }
@@ -159,6 +165,7 @@ const SCROLL_ORACLE: Address = address!("530000000000000000000000000000000000000
 /// A receipt, with what a rollup took besides gas.
 #[derive(Clone, Debug)]
 pub struct Receipt {
+    /// The receipt itself.
     pub inner: TransactionReceipt,
     /// Wei for the transaction's bytes and for the rollup's operator. (What Arbitrum takes for bytes is part of the gas used.)
     pub surcharge: U256,
@@ -332,6 +339,7 @@ impl Rpc {
         Ok(gas.map_err(|error| self.error("eth_estimateGas", error))?.to())
     }
 
+    /// An answer of `method` that makes no sense, for `reason`.
     pub fn senseless(&self, method: &'static str, reason: &str) -> ChainError {
         ChainError::Inconsistent { url: self.name().to_string(), method, reason: reason.to_string() }
     }

@@ -24,6 +24,7 @@ impl Calls {
         Call::new("create_pool", self.pools, &call)
     }
 
+    /// Builders of the calls to the pool at this address.
     pub fn pool(&self, pool: Address) -> PoolCalls {
         PoolCalls { pool }
     }
@@ -38,6 +39,7 @@ impl PoolCalls {
         Call::new("pool_delegate", self.pool, &DelegationPool::delegateCall { amount, seen })
     }
 
+    /// Ask back what so many shares are worth: they become exit shares of the open batch.
     pub fn request_exit(&self, shares: U256) -> Call {
         Call::new("pool_exit", self.pool, &DelegationPool::requestExitCall { shares })
     }
@@ -48,12 +50,14 @@ impl PoolCalls {
         Call::new("pool_take_back", self.pool, &call)
     }
 
+    /// Send the sender's part of a batch to `to`; the batch is settled before, if it is ready.
     pub fn claim(&self, batch: U256, to: Address) -> Call {
         Call::new("pool_claim", self.pool, &DelegationPool::claimCall { batch, to })
     }
 
     // Anyone.
 
+    /// Turn the pool's credit into commission and stake, and take in what was slashed.
     pub fn harvest(&self) -> Call {
         Call::new("pool_harvest", self.pool, &DelegationPool::harvestCall {})
     }
@@ -86,6 +90,7 @@ impl PoolCalls {
         Call::new("pool_operator_exit", self.pool, &DelegationPool::requestOperatorExitCall {})
     }
 
+    /// Send commission and own stake that was settled to `to`.
     pub fn withdraw_operator(&self, to: Address) -> Call {
         Call::new("pool_withdraw", self.pool, &DelegationPool::withdrawOperatorCall { to })
     }
@@ -128,11 +133,13 @@ impl PoolCalls {
         Call::new("pool_allocate", self.pool, &call)
     }
 
+    /// Nominate a key to act for the pool, or end that; the key answers with [`Calls::serve`].
     pub fn set_submitter(&self, submitter: Address, allowed: bool) -> Call {
         let call = DelegationPool::setSubmitterCall { submitter, allowed };
         Call::new("pool_set_submitter", self.pool, &call)
     }
 
+    /// The pool's metadata are at `uri` from now on.
     pub fn set_uri(&self, uri: &str) -> Call {
         Call::new("pool_set_uri", self.pool, &DelegationPool::setUriCall { uri: uri.to_string() })
     }

@@ -101,6 +101,7 @@ impl Rpc {
         self.sound().into_iter().map(alone).collect()
     }
 
+    /// Whether it has more than one endpoint.
     pub fn is_several(&self) -> bool {
         self.pool.len() > 1
     }
@@ -201,6 +202,7 @@ impl Rpc {
         None
     }
 
+    /// EIP-155 id, which every endpoint has to have.
     pub fn chain_id(&self) -> u64 {
         self.chain_id
     }
@@ -211,10 +213,12 @@ impl Rpc {
         &self.name
     }
 
+    /// For requests that are not made here: one endpoint's after [`Self::apart`], else that of whichever answers.
     pub fn provider(&self) -> &RootProvider {
         &self.provider
     }
 
+    /// Whether keys with known secrets may be used here: see [`is_development_chain`].
     pub fn is_development(&self) -> bool {
         is_development_chain(self.chain_id)
     }
@@ -317,6 +321,7 @@ impl Rpc {
         told.await.into_iter().flatten().next()
     }
 
+    /// What an error of `method`, asked of any endpoint, is here.
     pub fn error(&self, method: &'static str, error: alloy::transports::TransportError) -> ChainError {
         ChainError::rpc(&self.name, method, error)
     }

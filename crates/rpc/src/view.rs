@@ -21,6 +21,7 @@ use crate::{
     receipts::{RawReceipt, Receipts},
 };
 
+/// One endpoint of a connection, by itself. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct View {
     pool: Arc<Pool>,
@@ -88,6 +89,7 @@ impl View {
         }
     }
 
+    /// For requests that are not made here: it asks this endpoint and no other.
     pub fn provider(&self) -> &RootProvider {
         &self.provider
     }

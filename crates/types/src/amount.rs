@@ -38,7 +38,9 @@ pub struct Currency {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AssetUnit {
+    /// What whole units are called; the contract's own word, or a plain one if that cannot be shown.
     pub symbol: String,
+    /// Digits after the point: 10 to this power base units are a whole one.
     pub decimals: u8,
 }
 
@@ -73,10 +75,12 @@ impl Currency {
         Self { symbol: "ETH".into(), decimals: 18, gas: true }
     }
 
+    /// What whole units are called.
     pub fn symbol(&self) -> &str {
         &self.symbol
     }
 
+    /// Digits after the point: 10 to this power base units are a whole one.
     pub fn decimals(&self) -> u8 {
         self.decimals
     }
@@ -123,6 +127,7 @@ impl Currency {
 pub struct Amount {
     /// In base units.
     pub base: U256,
+    /// What the base units are of.
     pub currency: Currency,
 }
 
@@ -133,6 +138,7 @@ impl Amount {
             .ok_or_else(|| AmountError(format!("{self} does not fit 96 bits; choose a smaller amount")))
     }
 
+    /// Whether it is nothing.
     pub fn is_zero(&self) -> bool {
         self.base.is_zero()
     }

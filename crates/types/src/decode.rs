@@ -11,11 +11,15 @@ use crate::Event;
 /// The contract a log came from: it decides which events the log may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
+    /// The market and its extension, whose events come from one address.
     Market,
+    /// The contract with the offers to hand slots over.
     SlotTransfers,
+    /// The provers' registry.
     Registry,
     /// The mechanism that keeps the seeds of epochs.
     Seeds,
+    /// The registry of circuits.
     Circuits,
     /// What opens slots in a market, or what its workload reads beside that: logs are kept as they are, for the workload's own
     /// code to read. Anybody may have written such a contract.
@@ -27,12 +31,24 @@ pub enum Source {
 /// A log that does not decode: the deployment file and the chain disagree about what a contract is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
+    /// It has an event's topic, and other topics or data than that event.
     #[error(
         "a log of the {source_name} contract does not decode ({reason}); is the deployment file of another version?"
     )]
-    Malformed { source_name: &'static str, reason: String },
+    Malformed {
+        /// Name of the contract, as in the deployment.
+        source_name: &'static str,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// A number that this client keeps in 64 bits has more.
     #[error("a log carries {field} = {value}, more than this client can count")]
-    TooLarge { field: &'static str, value: U256 },
+    TooLarge {
+        /// The argument's name in the contracts' ABI.
+        field: &'static str,
+        /// What the log has.
+        value: U256,
+    },
 }
 
 impl Source {

@@ -13,6 +13,7 @@ use crate::{Source, amount::AssetUnit};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContractRecord {
+    /// Where it is.
     pub address: Address,
     /// keccak256 of the code at the address.
     pub code_hash: B256,
@@ -27,7 +28,9 @@ pub struct ContractRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RollupRecord {
+    /// What people call it.
     pub name: String,
+    /// The contract that opens the slots.
     pub address: Address,
     /// keccak256 of the code at the address.
     pub code_hash: B256,
@@ -55,6 +58,7 @@ pub struct RollupRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deployment {
+    /// EIP-155 id of the chain that it is on.
     pub chain_id: u64,
     /// Its circuits have development keys, whose secrets are known.
     pub development: bool,
@@ -67,7 +71,9 @@ pub struct Deployment {
     /// What amounts of the asset count in; read from the chain if the file does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asset_unit: Option<AssetUnit>,
+    /// By name in their Solidity source.
     pub contracts: BTreeMap<String, ContractRecord>,
+    /// The rollups whose slots a client may prove: their markets, workloads and keys.
     #[serde(default)]
     pub rollups: Vec<RollupRecord>,
 }
@@ -82,37 +88,63 @@ pub const REQUIRED_CONTRACTS: [&str; 7] = [
     CIRCUIT_REGISTRY,
     EPOCH_SEEDS,
 ];
+/// The market: slots, escrow, settlement.
 pub const PROOF_MARKET: &str = "ProofMarket";
+/// What the market delegates to: terms, funds, credit, held slashes.
 pub const PROOF_MARKET_EXT: &str = "ProofMarketExt";
+/// The offers to hand slots over.
 pub const SLOT_TRANSFERS: &str = "SlotTransfers";
+/// The rules that all terms must keep.
 pub const TERMS_RULES: &str = "TermsRules";
+/// Who proves: identity, stake, bonds, weights.
 pub const PROVER_REGISTRY: &str = "ProverRegistry";
+/// What can be proven.
 pub const CIRCUIT_REGISTRY: &str = "CircuitRegistry";
 /// The mechanism that keeps the seeds of epochs.
 pub const EPOCH_SEEDS: &str = epoch_seeds::NAME;
+/// What pools may do in which markets.
 pub const DELEGATION_POOL_POLICIES: &str = "DelegationPoolPolicies";
 /// The code of all pools; no pool itself.
 pub const DELEGATION_POOL: &str = "DelegationPool";
+/// The factory of pools.
 pub const DELEGATION_POOLS: &str = "DelegationPools";
+/// Verifies proofs of the mining puzzle. Only where there is such a mechanism.
 pub const PUZZLE_VERIFIER: &str = "PuzzleVerifier";
 
 /// Why a deployment file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DeploymentError {
+    /// It is not the JSON of a deployment.
     #[error("the deployment file is not valid ({0}); write it anew with `provery deploy`")]
     Syntax(#[from] serde_json::Error),
+    /// It has no contract of this name, which every deployment has.
     #[error("the deployment file names no {0}; write it anew with `provery deploy`")]
     Missing(&'static str),
+    /// Two of its contracts or rollups are at one address.
     #[error(
         "the deployment file gives {first} and {second} one address, {address}; write it anew with `provery deploy`"
     )]
-    SharedAddress { first: String, second: String, address: Address },
+    SharedAddress {
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
+        /// Where both are.
+        address: Address,
+    },
+    /// Its keys' secrets are known, and the chain with this id is not one for development.
     #[error(
         "the deployment has development keys, whose secrets are known, and chain {0} is not a development chain; deploy with keys from a ceremony"
     )]
     DevelopmentKeys(u64),
+    /// It has no rollup of this name.
     #[error("the deployment has no rollup named {name}; it has: {known}")]
-    UnknownRollup { name: String, known: String },
+    UnknownRollup {
+        /// What was asked for.
+        name: String,
+        /// The names it has, separated by commas.
+        known: String,
+    },
 }
 
 /// Chains on which keys with known secrets may be used.
@@ -158,18 +190,22 @@ impl Deployment {
         self.contracts.get(name).map_or(Address::ZERO, |record| record.address)
     }
 
+    /// Address of the market.
     pub fn market(&self) -> Address {
         self.address(PROOF_MARKET)
     }
 
+    /// Address of the contract with the offers to hand slots over.
     pub fn slot_transfers(&self) -> Address {
         self.address(SLOT_TRANSFERS)
     }
 
+    /// Address of the provers' registry.
     pub fn registry(&self) -> Address {
         self.address(PROVER_REGISTRY)
     }
 
+    /// Address of the registry of circuits.
     pub fn circuits(&self) -> Address {
         self.address(CIRCUIT_REGISTRY)
     }

@@ -10,11 +10,14 @@ use crate::{Slot, Terms};
 /// A slot's place: ids count within a market.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SlotKey {
+    /// The market's id.
     pub market: U256,
+    /// Counts from 1 within the market.
     pub id: u64,
 }
 
 impl SlotKey {
+    /// Where this slot is.
     pub fn of(slot: &Slot) -> Self {
         Self { market: slot.market, id: slot.id }
     }
@@ -30,11 +33,16 @@ impl fmt::Display for SlotKey {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SlotState {
+    /// Not ended, or unknown to the chain.
     #[default]
     None,
+    /// A proof was accepted and paid, and waits for nothing.
     Proven,
+    /// Nobody proved it in time.
     Expired,
+    /// Its requester took it back before anybody held it and before it was open to all.
     Cancelled,
+    /// Its premise fell, or its requester paid its holder to end it.
     Dropped,
 }
 

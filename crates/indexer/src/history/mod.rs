@@ -27,6 +27,7 @@ pub struct Keep {
 }
 
 impl Keep {
+    /// Everything.
     pub const ALL: Self = Self { slots: usize::MAX, records: usize::MAX };
 }
 
@@ -40,7 +41,9 @@ impl Default for Keep {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     keep: Keep,
+    /// By id.
     pub markets: BTreeMap<U256, MarketHistory>,
+    /// By address.
     pub provers: BTreeMap<Address, ProverHistory>,
     /// Seeds of epochs.
     pub seeds: BTreeMap<u64, U256>,
@@ -54,10 +57,12 @@ pub struct History {
 }
 
 impl History {
+    /// Nothing yet, to be told events one by one.
     pub fn new(keep: Keep) -> Self {
         Self { keep, ..Self::default() }
     }
 
+    /// What these come to, with everything kept.
     pub fn replay<'a>(events: impl IntoIterator<Item = &'a LoggedEvent>) -> Self {
         let mut history = Self::default();
         for event in events {
@@ -125,14 +130,17 @@ impl History {
         key == prover || signers.iter().any(may)
     }
 
+    /// The terms with this hash, if a `TermsSet` told of them.
     pub fn terms(&self, hash: B256) -> Option<&Terms> {
         self.terms.get(&hash)
     }
 
+    /// The prover that registered as the `id`th.
     pub fn prover_by_id(&self, id: u32) -> Option<Address> {
         self.ids.get(&id).copied()
     }
 
+    /// A slot; none if it was not opened, or is forgotten ([`Keep::slots`]).
     pub fn slot(&self, market: U256, id: u64) -> Option<&SlotRecord> {
         self.markets.get(&market)?.slots.get(&id)
     }

@@ -20,6 +20,7 @@ pub const DAY: u64 = 86_400;
 /// What counts.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope {
+    /// Whose income, losses and gas.
     pub prover: Address,
     /// What was before this block is left out.
     pub from_block: u64,
@@ -35,17 +36,23 @@ pub type Key = (Option<U256>, u64);
 pub struct Row {
     /// Proofs that were paid.
     pub slots: u64,
+    /// For proofs, from the slots' prices.
     pub income: U256,
+    /// For rescues, from the bonds of who missed the slots.
     pub premium: U256,
     /// For slots that were dropped while it held them.
     pub fees: U256,
     /// What rights to slots brought when they changed hands, less what they cost.
     pub handed_over: I256,
+    /// Bonds that it lost.
     pub slashed: U256,
+    /// Gas of the transactions that it or a key of its paid for.
     pub gas_used: u64,
+    /// What those cost: gas, and what a rollup took for their bytes.
     pub gas_wei: U256,
-    /// Transactions that failed, or took the nonce of another and did nothing, and what part of the gas they cost.
+    /// Transactions that failed, or took the nonce of another and did nothing.
     pub failed: u64,
+    /// Which part of `gas_wei` those cost.
     pub failed_gas_wei: U256,
 }
 

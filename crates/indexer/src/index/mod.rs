@@ -11,7 +11,9 @@ use crate::{History, Keep};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the blocks after {to} cannot be taken back, only those after {floor}")]
 pub struct TooDeep {
+    /// The block to go back to, by its height.
     pub to: u64,
+    /// The newest block that cannot be taken back, by its height.
     pub floor: u64,
 }
 

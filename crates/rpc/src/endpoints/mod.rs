@@ -75,8 +75,11 @@ pub struct EndpointHealth {
     pub lag_blocks: u64,
     /// Failures in a row.
     pub failures: u32,
+    /// Failures since the connection was made.
     pub total_failures: u64,
+    /// Requests that it was sent since then; a batch counts once.
     pub requests: u64,
+    /// What the last failure was; `None` if there was none.
     pub last_error: Option<String>,
     /// Why it is not asked at present: "failing", "lagging", "empty", "contradicting", or "resting" as it asked for that.
     pub left_because: Option<&'static str>,

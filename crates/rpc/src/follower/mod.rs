@@ -71,6 +71,7 @@ pub struct FollowerConfig {
 }
 
 impl FollowerConfig {
+    /// Looks at the head every `poll`; all else is as usual.
     pub fn new(poll: Duration) -> Self {
         Self {
             poll,
@@ -87,14 +88,27 @@ impl FollowerConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {
     /// The next block.
-    Block { block: BlockRef, events: Vec<LoggedEvent> },
+    Block {
+        /// The block.
+        block: BlockRef,
+        /// What it says, in the order of its logs.
+        events: Vec<LoggedEvent>,
+    },
     /// Blocks far behind the head, in one go: those with events, and the last.
     Range(Vec<(BlockRef, Vec<LoggedEvent>)>),
     /// What was said before the deployment grew: see [`Follower::adopt`]. Read up to block `next`, or to where it is known
     /// already.
-    Past { events: Vec<LoggedEvent>, next: Option<u64> },
+    Past {
+        /// In the order of the chain, of all the deployment's contracts: some may be known already.
+        events: Vec<LoggedEvent>,
+        /// The first block that is still to be read so; `None` if there is none.
+        next: Option<u64>,
+    },
     /// Blocks after `to` are no longer part of the chain: undo what they did.
-    Reorg { to: BlockRef },
+    Reorg {
+        /// The last block that still is.
+        to: BlockRef,
+    },
 }
 
 /// How a follower is doing.
@@ -112,8 +126,9 @@ pub struct Health {
     pub last_error: Option<String>,
     /// Reorganisations followed.
     pub reorgs: u64,
-    /// Blocks undone by the deepest and by the last of them.
+    /// Blocks undone by the deepest of them.
     pub deepest_reorg: u64,
+    /// Blocks undone by the last of them.
     pub last_reorg_depth: u64,
     /// A block of which endpoints tell different logs, and nothing says whose are right.
     pub disputed: Option<u64>,

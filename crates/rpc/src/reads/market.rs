@@ -20,7 +20,9 @@ const TERMS_PAUSES: [Duration; 4] =
 /// A market's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MarketRecord {
+    /// The only account that may change its terms for slots to come, or take back unused funds.
     pub creator: Address,
+    /// Of the terms in force.
     pub terms_hash: B256,
     /// How many slots may be open at once.
     pub capacity: u32,
@@ -61,9 +63,13 @@ pub struct TermsRecord {
 /// Where a rollup stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RollupState {
+    /// Number of the last finalised block; 0 for genesis.
     pub finalized: u64,
+    /// The state's root after it.
     pub finalized_root: U256,
+    /// Number of the block that the next one builds on.
     pub head: u64,
+    /// The state's root that it claims.
     pub head_root: U256,
 }
 

@@ -17,20 +17,26 @@ use crate::{Chain, ChainError, reads::read::read};
 /// A pool as its creation tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSummary {
+    /// Its address, by which it is a prover.
     pub pool: Address,
+    /// Who runs it.
     pub operator: Address,
+    /// Share of every loss, in bps, that the operator's own stake bears before anyone else.
     pub first_loss_bps: u16,
+    /// Where its metadata are, as its creation told; its creator's text.
     pub uri: String,
 }
 
 /// A pool's record. Amounts are asset wei, with losses, vested rewards and unharvested credit taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolRecord {
+    /// Who runs it.
     pub operator: Address,
-    /// Share of every loss that the operator's own stake bears before anyone else.
+    /// Share of every loss, in bps, that the operator's own stake bears before anyone else.
     pub first_loss_bps: U256,
+    /// The operator's part of every reward, in bps.
     pub commission_bps: U256,
-    /// The commission announced, and from when it may be set (unix seconds); not once that lapsed.
+    /// The commission announced (bps), and from when it may be set (unix seconds); not once that lapsed.
     pub next_commission: Option<(U256, u64)>,
     /// What the operator may ask back of its own, and from when (unix seconds); not once that lapsed.
     pub operator_exit: Option<(U256, u64)>,
@@ -65,6 +71,7 @@ pub struct PoolRecord {
 /// What a pool may do in a market, as of now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolMarket {
+    /// The market's id.
     pub market: U256,
     /// None: nothing.
     pub policy: Option<PoolPolicy>,
@@ -108,6 +115,7 @@ pub struct PoolBatch {
     pub operator_stake: U256,
     /// Unix seconds; not given while it takes exits.
     pub ready_at: Option<u64>,
+    /// What its delegators hold of it: each is worth an equal part of `assets`.
     pub exit_shares: U256,
     /// Unix seconds of the first exit in it.
     pub asked_at: Option<u64>,

@@ -16,6 +16,7 @@ const WIDTHS: [u64; 7] = [1_000_000, 100_000, 10_000, 2_000, 100, 10, 1];
 /// What one endpoint has of a deployment's first block, and how it answers of the newest.
 #[derive(Debug)]
 pub struct Probe {
+    /// Of the first block: whether it is there.
     pub header: Result<(), ChainError>,
     /// Of the first block, by its height. None if its receipts have logs of these contracts and this answer has not.
     pub logs: Result<Option<usize>, ChainError>,
@@ -25,6 +26,7 @@ pub struct Probe {
     pub logs_by_hash: Result<(), String>,
     /// Of how many of the newest blocks it tells the logs at once, or of all the blocks there are; else what was said.
     pub range: Result<u64, String>,
+    /// How many blocks the chain has.
     pub blocks: u64,
 }
 

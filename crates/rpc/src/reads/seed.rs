@@ -22,13 +22,22 @@ const WINDOW: u64 = 8_191;
 /// What there is to show for an epoch's seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SeedBlock {
-    /// The RLP of its header and of its parent's, one after the other.
-    Ready { number: u64, headers: Bytes },
+    /// The first block at or after the seed's time.
+    Ready {
+        /// Its height.
+        number: u64,
+        /// The RLP of its header and of its parent's, one after the other.
+        headers: Bytes,
+    },
     /// No block is as late as that yet.
     NotYet,
-    /// The history no longer reaches back to it, or the chain began after it. These show that, in the next block: the epoch
+    /// The history no longer reaches back to its seed block, or the chain began after that time: the epoch
     /// has no seed.
-    OutOfReach { headers: Bytes },
+    OutOfReach {
+        /// What shows that, in the next block: the RLP of the oldest header in reach and of its parent's, or of the
+        /// chain's first alone.
+        headers: Bytes,
+    },
 }
 
 /// Looks for the first block at or after a time, from `low` to `high`, of which `high` is known to be one.
@@ -125,12 +134,19 @@ impl View {
 /// Why there are no data to open a slot with that is drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
+    /// The chain could not be asked.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The seed's block is not mined yet.
     #[error(
         "epoch {epoch} has no seed yet: it follows from the first block at or after {time} (unix seconds); try again when there is one"
     )]
-    NotYet { epoch: u64, time: u64 },
+    NotYet {
+        /// The epoch that it is for.
+        epoch: u64,
+        /// Unix seconds: the first block at or after it seeds the epoch.
+        time: u64,
+    },
 }
 
 impl Calls {
