@@ -1,4 +1,4 @@
-//! Constraints by part, density and synthesis times: `cargo run -p provery-circuits --example figures [BLOCK_TXS…]`.
+//! Hashes a second; constraints, density and synthesis times: `cargo run -p provery-circuits --example figures [BLOCK_TXS…]`.
 
 use std::{env, error::Error, time::Instant};
 
@@ -6,14 +6,24 @@ use ark_relations::gr1cs::{
     ConstraintSynthesizer, ConstraintSystem, OptimizationGoal, R1CS_PREDICATE_LABEL, SynthesisMode,
 };
 use provery_circuits::{
-    BlockCircuit, BlockJob, Fr, Params, State, Traffic, gadgets::Builder, payload::JobTerms, word,
+    BlockCircuit, BlockJob, Fr, Params, State, Traffic, gadgets::Builder, payload::JobTerms, poseidon, word,
 };
+
+/// Hashes that are timed.
+const HASHES: u32 = 20_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut sizes = env::args().skip(1).map(|arg| arg.parse()).collect::<Result<Vec<usize>, _>>()?;
     if sizes.is_empty() {
         sizes = vec![1, 2, 8];
     }
+    let started = Instant::now();
+    let mut node = Fr::from(1u8);
+    for _ in 0..HASHES {
+        node = poseidon::hash(&[node, node]);
+    }
+    let rate = f64::from(HASHES) / started.elapsed().as_secs_f64();
+    println!("{rate:.0} hashes of two elements a second ({})", word::from_field(&node)[31]);
     for block_txs in sizes {
         let params = Params::new(block_txs)?;
         let domain = word::from_field(&Fr::from(1u8));
