@@ -2,7 +2,7 @@
 //!
 //! The curve is 168700 x² + y² = 1 + 168696 x² y² over the scalar field of BN254. It has 8 · l points, with l prime. The
 //! generator is circomlib's `Base8`, of order l. `ark-ed-on-bn254` has the same curve with x scaled so that the first
-//! coefficient is 1, and another generator; only its scalar field is used here.
+//! coefficient is 1, and another generator; only what both share is taken from there.
 
 use ark_ec::{
     CurveConfig,
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn facts_the_circuit_relies_on() {
-        assert!(BabyJubjub::COEFF_A.legendre().is_qr(), "with a square a");
+        assert!(<BabyJubjub as TECurveConfig>::COEFF_A.legendre().is_qr(), "with a square a");
         assert!(BabyJubjub::COEFF_D.legendre().is_qnr(), "and a non-square d addition is complete");
         assert!(Affine::generator().is_on_curve());
         assert!(!Affine::generator().is_zero());

@@ -14,12 +14,7 @@ use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, Synthesis
 use crate::{
     Fr, Params,
     block::{CHUNK_BYTES, TRANSFER_BYTES},
-    gadgets::{
-        Bit, Builder, Num, eddsa,
-        edwards::Point,
-        merkle::Forest,
-        poseidon,
-    },
+    gadgets::{Bit, Builder, Num, eddsa, edwards::Point, merkle::Forest, poseidon},
     state::{AccountWitness, BlockTrace, TransferTrace},
     tree::DEPTH,
 };

@@ -68,8 +68,7 @@ fn permute(builder: &Builder, first: First, inputs: &[Num]) -> Result<Num, Synth
         state[0] = boxed(builder, state[0], *constant)?;
         let next = linear(builder, &sparse.row, &state, Fr::zero())?;
         for (i, factor) in sparse.column.iter().enumerate() {
-            state[i + 1] =
-                builder.combine(&[(Fr::one(), state[i + 1]), (*factor, state[0])], Fr::zero())?;
+            state[i + 1] = builder.combine(&[(Fr::one(), state[i + 1]), (*factor, state[0])], Fr::zero())?;
         }
         state[0] = next;
         if (round + 1).is_multiple_of(outline_every(*width)) {
