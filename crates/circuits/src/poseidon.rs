@@ -12,10 +12,10 @@
 //! (the last may be shorter) hᵢ₊₁ = the first element of the permutation on (hᵢ, run…), and the last h is the hash. In
 //! circomlib that is `PoseidonEx` with `initialState`, in circomlibjs `poseidon(run, h)`. It is a sponge whose rate is
 //! overwritten: one element of 254 bits is carried and all others are given anew, so as in any sponge a collision needs
-//! about 2¹²⁷ evaluations of the permutation or its inverse. The start fixes the length, and by that the width of every
-//! permutation, so nothing is padded and inputs of different lengths begin at different places; h₀ is never 0, where
-//! `poseidon(n)` begins. A run of sixteen is the cheapest in the circuit: 38 constraints an input, where runs of two take
-//! 120.
+//! about 2¹²⁷ evaluations of the permutations or their inverses. The start fixes the length, and by that the width of
+//! every permutation: nothing is padded, a longer input is no continuation of a shorter one, and h₀ is never 0, where
+//! `poseidon(n)` begins. (The hash is the carried element itself, so this is no MAC.) A run of sixteen is the cheapest in
+//! the circuit: 38 constraints an input, where runs of two take 120.
 //!
 //! # Speed
 //!
@@ -71,7 +71,7 @@ pub struct Sparse {
     pub column: Vec<Fr>,
 }
 
-/// The permutation that takes `inputs` inputs (1 to 16), generated at first use. Other numbers get the nearest.
+/// The permutation for `inputs` inputs, generated at first use; below 1 and above 16 that for the nearest of them.
 pub fn parameters(inputs: usize) -> &'static Parameters {
     static PARAMETERS: [OnceLock<Parameters>; MAX_INPUTS] = [const { OnceLock::new() }; MAX_INPUTS];
     let inputs = inputs.clamp(1, MAX_INPUTS);
@@ -200,7 +200,7 @@ fn multiply<const T: usize>(matrix: &[[Fr; T]], state: &[Fr; T]) -> [Fr; T] {
     std::array::from_fn(|i| Fr::sum_of_products(&matrix[i], state))
 }
 
-/// The first element of the permutation of (`first`, `inputs`…), for one to sixteen inputs.
+/// The first element of the permutation of (`first`, `inputs`…), for one to sixteen inputs. Without any, `first`.
 fn compress(first: Fr, inputs: &[Fr]) -> Fr {
     fn of<const T: usize>(first: Fr, inputs: &[Fr]) -> Fr {
         let mut state = [Fr::zero(); T];
@@ -209,7 +209,7 @@ fn compress(first: Fr, inputs: &[Fr]) -> Fr {
         permute(state)
     }
     let of = match inputs.len() {
-        0 | 1 => of::<2>,
+        1 => of::<2>,
         2 => of::<3>,
         3 => of::<4>,
         4 => of::<5>,
@@ -224,7 +224,8 @@ fn compress(first: Fr, inputs: &[Fr]) -> Fr {
         13 => of::<14>,
         14 => of::<15>,
         15 => of::<16>,
-        _ => of::<17>,
+        16 => of::<17>,
+        _ => return first,
     };
     of(first, inputs)
 }
@@ -232,7 +233,7 @@ fn compress(first: Fr, inputs: &[Fr]) -> Fr {
 /// The hash of `inputs`: circomlib's `poseidon` for one to sixteen, a chain for more. The hash of nothing is 0.
 pub fn hash(inputs: &[Fr]) -> Fr {
     if inputs.len() <= MAX_INPUTS {
-        return if inputs.is_empty() { Fr::zero() } else { compress(Fr::zero(), inputs) };
+        return compress(Fr::zero(), inputs);
     }
     inputs.chunks(MAX_INPUTS).fold(chain_start(inputs.len()), compress)
 }
