@@ -1,7 +1,6 @@
 // Writes tests/vectors/circomlib.json with circomlibjs, and checks with it a transfer signed by provery-circuits. From the
-// repository's root:
+// repository's root, after npm ci:
 //
-//   npm install --no-save circomlibjs@0.1.7
 //   cargo run -p provery-circuits --example sign | node tests/vectors/circomlib.mjs > tests/vectors/circomlib.json
 //
 // The Rust tests compare with the file and need no JavaScript; run this again when circomlibjs changes.
