@@ -1,19 +1,33 @@
-//! Constraints by part, density and synthesis times: `cargo run -p provery-circuits --example figures [BLOCK_TXS…]`.
+//! Hashes a second; constraints, density and synthesis times: `cargo run -p provery-circuits --example figures [BLOCK_TXS…]`.
 
 use std::{env, error::Error, time::Instant};
 
 use ark_relations::gr1cs::{
-    ConstraintSynthesizer, ConstraintSystem, OptimizationGoal, R1CS_PREDICATE_LABEL, SynthesisMode,
+    ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef, OptimizationGoal, R1CS_PREDICATE_LABEL,
+    SynthesisError, SynthesisMode,
 };
 use provery_circuits::{
-    BlockCircuit, BlockJob, Fr, Params, State, Traffic, gadgets::Builder, payload::JobTerms, word,
+    BlockCircuit, BlockJob, Fr, Params, PuzzleCircuit, State, Traffic, gadgets::Builder, payload::JobTerms,
+    poseidon, puzzle, word,
 };
+
+/// Hashes that are timed.
+const HASHES: u32 = 20_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut sizes = env::args().skip(1).map(|arg| arg.parse()).collect::<Result<Vec<usize>, _>>()?;
     if sizes.is_empty() {
         sizes = vec![1, 2, 8];
     }
+    let started = Instant::now();
+    let mut node = Fr::from(1u8);
+    for _ in 0..HASHES {
+        node = poseidon::hash(&[node, node]);
+    }
+    let rate = f64::from(HASHES) / started.elapsed().as_secs_f64();
+    println!("{rate:.0} hashes of two elements a second ({})", word::from_field(&node)[31]);
+    let puzzle = system(PuzzleCircuit::blank())?.num_constraints();
+    println!("{}: {puzzle} constraints", puzzle::CIRCUIT_NAME);
     for block_txs in sizes {
         let params = Params::new(block_txs)?;
         let domain = word::from_field(&Fr::from(1u8));
@@ -31,12 +45,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         circuit.generate_constraints(cs.clone())?;
         let witness = started.elapsed();
 
-        let cs = ConstraintSystem::<Fr>::new_ref();
-        cs.set_optimization_goal(OptimizationGoal::Constraints);
-        cs.set_mode(SynthesisMode::Setup);
         let started = Instant::now();
-        BlockCircuit::blank(params).generate_constraints(cs.clone())?;
-        cs.finalize();
+        let cs = system(BlockCircuit::blank(params))?;
         let setup = started.elapsed();
         let matrices = &cs.to_matrices()?[R1CS_PREDICATE_LABEL];
         let entries: Vec<usize> = matrices.iter().map(|matrix| matrix.iter().map(Vec::len).sum()).collect();
@@ -55,4 +65,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
     }
     Ok(())
+}
+
+/// A circuit's constraints as key generation sees them.
+fn system(circuit: impl ConstraintSynthesizer<Fr>) -> Result<ConstraintSystemRef<Fr>, SynthesisError> {
+    let cs = ConstraintSystem::new_ref();
+    cs.set_optimization_goal(OptimizationGoal::Constraints);
+    cs.set_mode(SynthesisMode::Setup);
+    circuit.generate_constraints(cs.clone())?;
+    cs.finalize();
+    Ok(cs)
 }

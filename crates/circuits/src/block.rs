@@ -10,15 +10,15 @@
 //! | 8..16 | `amount`, in the rollup's smallest unit |
 //! | 16..20 | `fee`, in the same unit, paid by the sender on top |
 //! | 20..28 | `nonce` of the sender |
-//! | 28..60, 60..92, 92..124 | R.x, R.y and s of the signature |
+//! | 28..60, 60..92, 92..124 | R8.x, R8.y and S of the signature |
 //!
 //! All integers are big-endian. **Any bytes up to the maximum are a block**: what is shorter is read as if followed by
-//! zeros, and a record that is not a valid transfer does nothing. R.x and R.y are reduced by the field's modulus.
+//! zeros, and a record that is not a valid transfer does nothing. R8.x and R8.y are reduced by the field's modulus.
 
 use crate::{
     Fr, Params,
     keys::{KeyPair, SIGNATURE_BYTES, Signature},
-    word,
+    poseidon, word,
 };
 
 /// Bytes of a field element's worth of data: the most that always fits below the modulus.
@@ -27,7 +27,7 @@ pub const CHUNK_BYTES: usize = 31;
 pub const HEADER_BYTES: usize = CHUNK_BYTES;
 /// Bytes of a transfer with its signature.
 pub const RECORD_BYTES: usize = 4 * CHUNK_BYTES;
-/// Bytes of a transfer without its signature, which are also the signed message.
+/// Bytes of a transfer without its signature.
 pub const TRANSFER_BYTES: usize = RECORD_BYTES - SIGNATURE_BYTES;
 
 /// A payment.
@@ -85,14 +85,14 @@ impl Transfer {
         bytes
     }
 
-    /// The signed message: the 28 bytes as an integer.
-    pub fn message(&self) -> Fr {
-        word::reduce(&self.to_bytes())
+    /// The signed message: poseidon(domain, the 28 bytes as an integer).
+    pub fn message(&self, domain: &Fr) -> Fr {
+        poseidon::hash(&[*domain, word::reduce(&self.to_bytes())])
     }
 
     /// Signs the transfer for the rollup with this domain.
     pub fn sign(self, key: &KeyPair, domain: &Fr) -> SignedTransfer {
-        SignedTransfer { transfer: self, signature: key.sign(domain, &self.message()) }
+        SignedTransfer { transfer: self, signature: key.sign(&self.message(domain)) }
     }
 }
 

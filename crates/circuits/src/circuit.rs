@@ -14,12 +14,7 @@ use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, Synthesis
 use crate::{
     Fr, Params,
     block::{CHUNK_BYTES, TRANSFER_BYTES},
-    gadgets::{
-        Bit, Builder, Num, eddsa,
-        edwards::Point,
-        merkle::Forest,
-        poseidon::{self, Sponge},
-    },
+    gadgets::{Bit, Builder, Num, eddsa, edwards::Point, merkle::Forest, poseidon},
     state::{AccountWitness, BlockTrace, TransferTrace},
     tree::DEPTH,
 };
@@ -118,8 +113,9 @@ struct Record {
     amount: Num,
     fee: Num,
     nonce: Num,
-    message: Num,
-    r: Point,
+    /// The first bytes of the record as an integer.
+    unsigned: Num,
+    r8: Point,
     s: Vec<Bit>,
 }
 
@@ -153,8 +149,8 @@ impl Record {
             amount: number(8..16)?,
             fee: number(16..20)?,
             nonce: number(20..28)?,
-            message: number(0..TRANSFER_BYTES)?,
-            r: Point { x: number(28..60)?, y: number(60..92)? },
+            unsigned: number(0..TRANSFER_BYTES)?,
+            r8: Point { x: number(28..60)?, y: number(60..92)? },
             s: bytes(92..124),
         })
     }
@@ -198,13 +194,7 @@ impl AccountWires {
         balance: Num,
         nonce: Num,
     ) -> Result<(), SynthesisError> {
-        let mut key = Sponge::new(4);
-        key.absorb(builder, [self.key.x, self.key.y])?;
-        let leaf = |balance, nonce| {
-            let mut sponge = key;
-            sponge.absorb(builder, [balance, nonce])?;
-            Ok::<_, SynthesisError>(sponge.squeeze(builder))
-        };
+        let leaf = |balance, nonce| poseidon::hash(builder, &[self.key.x, self.key.y, balance, nonce]);
         let leaves = [leaf(self.balance, self.nonce)?, leaf(balance, nonce)?];
         forest.replace(builder, place, &self.siblings, leaves)
     }
@@ -242,10 +232,9 @@ fn transfer(
         &eddsa::Statement {
             key: from.key,
             key_on_curve: sender_exists,
-            r: record.r,
+            r8: record.r8,
             s: &record.s,
-            domain,
-            message: record.message,
+            message: poseidon::hash(builder, &[domain, record.unsigned])?,
         },
     )?;
     let valid = builder.all(&[

@@ -8,7 +8,7 @@
 //! | [`params`] | the size of the circuit, its name and its machine-readable descriptor |
 //! | [`account`] | an account of the rollup |
 //! | [`block`] | the bytes of a block: header, records, and how any bytes at all are read as a block |
-//! | [`keys`] | EdDSA keys and signatures over Baby-Jubjub |
+//! | [`keys`] | EdDSA-Poseidon keys and signatures over Baby Jubjub ([`babyjub`]) |
 //! | [`state`] | accounts in a sparse Merkle tree ([`tree`]), and what a block does to them |
 //! | [`statement`] | the public statement, and its three-element compression for Groth16 |
 //! | [`circuit`] | the constraints, over the gadgets in [`gadgets`] |
@@ -17,9 +17,11 @@
 //!
 //! [`puzzle`] is a circuit of its own: the work that the mining mechanism asks for.
 //!
-//! [`poseidon`] is the one hash of both circuits, [`word`] converts between field elements and EVM words.
+//! [`poseidon`] is the one hash of both circuits, [`word`] converts between field elements and EVM words. Hash, curve and
+//! signatures are circomlib's, so that any wallet, circom circuit or JavaScript library can make them.
 
 pub mod account;
+pub mod babyjub;
 pub mod block;
 pub mod circuit;
 pub mod gadgets;
@@ -35,7 +37,7 @@ pub mod tree;
 pub mod word;
 
 pub use account::Account;
-/// The field of the circuit: scalars of BN254, which are the coordinates of Baby-Jubjub.
+/// The field of the circuit: scalars of BN254, which are the coordinates of Baby Jubjub.
 pub use ark_bn254::Fr;
 pub use block::{Block, SignedTransfer, Transfer};
 pub use circuit::BlockCircuit;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    block::{CHUNK_BYTES, HEADER_BYTES, RECORD_BYTES},
+    block::{CHUNK_BYTES, HEADER_BYTES, RECORD_BYTES, TRANSFER_BYTES},
     poseidon,
     tree::DEPTH,
 };
@@ -95,13 +95,24 @@ impl Params {
                 "chunkBytes": CHUNK_BYTES,
                 "hash": {
                     "name": "poseidon",
-                    "width": poseidon::WIDTH,
+                    "instance": "circomlib",
                     "alpha": 5,
                     "fullRounds": poseidon::FULL_ROUNDS,
                     "partialRounds": poseidon::PARTIAL_ROUNDS,
-                    "capacity": "length * 2^64",
+                    "node": "poseidon(left, right)",
+                    "leaf": "poseidon(key.x, key.y, balance, nonce)",
+                    "chain": format!(
+                        "of more than {0} elements: h = length * 2^64, then for each {0} of them h = PoseidonEx(initialState = h)",
+                        poseidon::MAX_INPUTS
+                    ),
                 },
-                "signature": "EdDSA over Baby-Jubjub, s*B = R + h*A",
+                "signature": {
+                    "name": "EdDSA-Poseidon",
+                    "instance": "circomlib",
+                    "curve": "Baby Jubjub, 168700 x^2 + y^2 = 1 + 168696 x^2 y^2",
+                    "message": format!("poseidon(domain, first {TRANSFER_BYTES} bytes of the record)"),
+                    "valid": "S*B8 = R8 + 8*h*A, h = poseidon(R8.x, R8.y, A.x, A.y, message), S < l, both on the curve, 8*A not neutral",
+                },
             },
             "publicInputs": [
                 {"name": "oldRoot", "meaning": "state root before the block", "source": "statement"},

@@ -13,7 +13,7 @@ use crate::{
 /// Bytes of a Groth16 proof as EIP-197 points: A.x, A.y, B.x₁, B.x₀, B.y₁, B.y₀, C.x, C.y, 32 each.
 pub const GROTH16_PROOF_BYTES: usize = 256;
 
-const MAGIC: &[u8; 8] = b"provery\x01";
+const MAGIC: &[u8; 8] = b"provery\x02";
 
 /// A block to be proven for a payee.
 ///

@@ -1,6 +1,6 @@
 //! The mining puzzle: a chain of hashes whose start is bound to a round and a prover, and the circuit that proves its end.
 //!
-//! output = H_{n−1}(… H₁(H₀(challenge)) …) with n = [`STEPS`] and Hᵢ(x) = Poseidon(x, tagᵢ), where tagᵢ is the integer
+//! output = H_{n−1}(… H₁(H₀(challenge)) …) with n = [`STEPS`] and Hᵢ(x) = poseidon(x, tagᵢ) of circomlib, where tagᵢ is the integer
 //! of the bytes `provery/puzzle/` followed by the byte i. The tags keep the steps distinct, so no stretch of one chain
 //! is a stretch of another at a different place, and keep the puzzle apart from every other use of the hash.
 //!

@@ -278,7 +278,7 @@ fn judge(
         .and_then(|spent| sender.balance.checked_sub(spent))
         .ok_or(RejectReason::InsufficientBalance)?;
     check(receiver.balance.checked_add(transfer.amount).is_some(), RejectReason::BalanceOverflow)?;
-    check(sender.key.verify(domain, &transfer.message(), signature), RejectReason::InvalidSignature)?;
+    check(sender.key.verify(&transfer.message(domain), signature), RejectReason::InvalidSignature)?;
     Ok(Account { balance, nonce, ..*sender })
 }
 

@@ -4,7 +4,7 @@
 //! 6,150 gas an input and hashing in the circuit costs constraints, so the circuit takes neither the words nor a Keccak
 //! hash as inputs, but a fingerprint of m = \[payee, domain, oldRoot, newRoot, correct, chunk₀, …\]:
 //!
-//! - C = Poseidon(m), which the prover supplies;
+//! - C = Poseidon(m) ([`poseidon::hash`]), which the prover supplies;
 //! - r = keccak256(C ‖ m₀ ‖ m₁ ‖ m₂ ‖ m₃ ‖ m₄ ‖ keccak256(data)) >> 8, every part a 32-byte word;
 //! - y = Σ mᵢ rⁱ.
 //!

@@ -30,7 +30,7 @@ impl Traffic {
         let keys = (0..accounts.clamp(2, CAPACITY) as u64)
             .map(|i| {
                 let seed = word::keccak256(&[b"provery/workload/key", &seed.to_be_bytes(), &i.to_be_bytes()]);
-                KeyPair::from_seed(&seed)
+                KeyPair::from_private(&seed)
             })
             .collect();
         Self { seed, drawn: 0, keys }

@@ -1,8 +1,8 @@
 //! The state tree: a sparse binary Merkle tree of [`DEPTH`] levels over accounts.
 //!
 //! Nodes are shared and never change, so a copy costs one reference count, an update makes [`DEPTH`] new nodes, and
-//! the states before several pending blocks can be kept side by side. A leaf is Poseidon(key.x, key.y, balance, nonce),
-//! an inner node is Poseidon(left, right), and an account that was never set counts as all zeros.
+//! the states before several pending blocks can be kept side by side. A leaf is poseidon(key.x, key.y, balance, nonce),
+//! an inner node is poseidon(left, right), and an account that was never set counts as all zeros.
 //!
 //! A tree may be partial: subtrees nobody needs are reduced to their hash ([`Tree::subset`]). It has the same root and
 //! behaves the same, except that touching what it left out is an error.

@@ -40,28 +40,28 @@ contract PuzzleVerifier {
     // The key. alpha, gamma and delta are negated, so that a proof goes into the pairing as it came:
     // e(A, B) * e(C, -delta) * e(-alpha, beta) * e(L, -gamma) = 1, with L = IC0 + input_1 * IC1 + input_2 * IC2 and so on.
     // Points of G2 have the imaginary part (_1) first, as the precompile wants it.
-    uint256 private constant NEG_ALPHA_X = 0x149fa226a1d64cb13cd9ba9e816dbe9eddec15d69249effdf973305d10f1dea4;
-    uint256 private constant NEG_ALPHA_Y = 0x2eb9dbbf16bb6b07ebca396f7bb7457973a9cd916acd7b5d29baaffc1d8a403e;
-    uint256 private constant BETA_X_1 = 0x2222c45df0ba135e48bd3ede8a1a354cdd41d7147744c0f7b0a6f06fcc60b4dd;
-    uint256 private constant BETA_X_0 = 0x26146c01c2faebb6a5e09dc43e50c73434b99f9b0a4636ba921baf558e6efac3;
-    uint256 private constant BETA_Y_1 = 0x19bcb867f38f8e68f02f5bb45c86136ec273bba799536c15f12c50278151e5f1;
-    uint256 private constant BETA_Y_0 = 0x2fdbd5a15d404f1a6d6249e4477c6c68ec152018a08010b77bc93cc70bc54bba;
-    uint256 private constant NEG_GAMMA_X_1 = 0x11d2370a9b1d071c485358ebabb5cba7ae61fa99ffa116cd0766127cfe43e9c7;
-    uint256 private constant NEG_GAMMA_X_0 = 0x0a447c67637e91bf674bf4da15008800683f9b01ea95657e81b6370deb4f552b;
-    uint256 private constant NEG_GAMMA_Y_1 = 0x078fea4a54e5422363fd0892d6c62ef8f1b024aae04914b9986381034a874cce;
-    uint256 private constant NEG_GAMMA_Y_0 = 0x2a09daadbc13d78ccc3b6b856ae4a1cb65bbd5a35ade8833da7adc734fd24865;
-    uint256 private constant NEG_DELTA_X_1 = 0x1eccbf4d5b437d9507cc402b7f382798158f727173a5da9e72e843f274df4df9;
-    uint256 private constant NEG_DELTA_X_0 = 0x21f26b179023326a8ad630498ef38712e9571ca73c078063701d539681779c00;
-    uint256 private constant NEG_DELTA_Y_1 = 0x04cc79a104aaa6bcfc7f7f3b40e2b8e56ff8756d0636c5ecf945f80f9686087a;
-    uint256 private constant NEG_DELTA_Y_0 = 0x2fef29f09b995f4d6a6bea547fdc10f026ba7a4a17b14981de5be22d2a9207e4;
-    uint256 private constant IC0_X = 0x1989f84e112ee4fefab7d1d5c9eb9ca7d4714d2393029518eca38a950589f13d;
-    uint256 private constant IC0_Y = 0x09e11c7cf42271c54c7ca108f54790c480756bd5edab38de47298f79793e54c2;
-    uint256 private constant IC1_X = 0x09d167e459c9a6be3e87aae07b10784d6cc2edd275387cd2ade6d1ba2e6e714e;
-    uint256 private constant IC1_Y = 0x1e755b91ffcd7f44777416bf2151ef4b67c55364a71de5cfc1a9fe8669192659;
-    uint256 private constant IC2_X = 0x05ec9d360d40f5118ed365b79f54d2bba0a846324925854d4514bc24b2ff3a48;
-    uint256 private constant IC2_Y = 0x11a1bfbccc164869fbb5fa49b6ee9432df23c02fe95785d6712078d95f8fb92e;
+    uint256 private constant NEG_ALPHA_X = 0x1c4114797832cb6684584a66ccdf51b15094447ea73b46a4bd14546397a3c8f2;
+    uint256 private constant NEG_ALPHA_Y = 0x2e1740e5d097acf0e7fd5fe9a2429eff927b336466b165eb0fed734efff4edf7;
+    uint256 private constant BETA_X_1 = 0x0e7835e0550fa83d42de53aa859dfe8f81d2d67eeeb51f0842db14917ce83a9f;
+    uint256 private constant BETA_X_0 = 0x125332bfe1c1bb8d91ac217a428ef1b078e88e1a7d9a8f26f4caca1059cb6e39;
+    uint256 private constant BETA_Y_1 = 0x1cb94ee4bbd68d44cbba2cc352133b84e46811b79dbd5641cbb1aef1db072eea;
+    uint256 private constant BETA_Y_0 = 0x12bbffc270c9cc38c78fe000c3346959df43aee4b0c853d41ec67cbeb88e5abb;
+    uint256 private constant NEG_GAMMA_X_1 = 0x2dcc434e6c45af97e8a4b0a104382e5a596faae3d76ebf6dd13df2a6b641c083;
+    uint256 private constant NEG_GAMMA_X_0 = 0x1fb689dba89125fff787f48605aa5dc28720624e66c306665b54cb1e9a12c575;
+    uint256 private constant NEG_GAMMA_Y_1 = 0x3014c32a9fed2477a1aaed6a2a30a108c30e85241d77d0d20e19c812900fbf77;
+    uint256 private constant NEG_GAMMA_Y_0 = 0x27770059047d5f8d153d069cfd7e93cd894be3cb330ddd70dfed0cad64ab858f;
+    uint256 private constant NEG_DELTA_X_1 = 0x15c4d5693712d3557be7f2aaccf28a82c74f978650c63e3243ee1daa77585079;
+    uint256 private constant NEG_DELTA_X_0 = 0x19f415b7446cca505f9026d1846e96930e5b638eadd632e8bca8688bbdcc4990;
+    uint256 private constant NEG_DELTA_Y_1 = 0x19c38d2045bfc16ed36c3a5cfa444e9f5467d2956216842722e904397baf81f2;
+    uint256 private constant NEG_DELTA_Y_0 = 0x05afa4b7a765d5f946c82059492d2cd6f2e8d3c76839d9d269d11fdae71e088d;
+    uint256 private constant IC0_X = 0x0393f23906a5e2989094bff7e9b693c5ac259da4984334e253f6a8431bbed27c;
+    uint256 private constant IC0_Y = 0x2d353af4edeabcabfba7b6beaa50c5a00630e4b024540e76faed39a6cacd4a20;
+    uint256 private constant IC1_X = 0x1e96e421f5563ce5723a0610b84727b6c4a437c772893d2fc28b4d28a14199a6;
+    uint256 private constant IC1_Y = 0x0c8dd34e8a5cd7e6bdface1c61571ce5ddd117144fcd06352affd8b6f11406fa;
+    uint256 private constant IC2_X = 0x241887a3c2e6780d623e64fd3d5b2680565c80913b993e3176a23db84eb0a418;
+    uint256 private constant IC2_Y = 0x0f7464cf6e51477acce1fe09d6132ca46980e2d4f0c77244eea96fb0d5674ae8;
 
-    bytes32 private constant VERIFYING_KEY_HASH = 0x3d3a7160acb08938be598005d29ebf975d8c7ad56023433dd5bea6637c5172b0;
+    bytes32 private constant VERIFYING_KEY_HASH = 0x2f58651b4ea61d066536aa2ba99c134afd052433307207ecbdd7311626a92b37;
 
     fallback() external {
         // Memory is this block's alone: every path through it ends the call.

@@ -1,17 +1,23 @@
-//! Points of Baby-Jubjub in the circuit.
+//! Points of [`crate::babyjub`] in the circuit.
 //!
-//! The curve is x² + y² = 1 + d x² y² over the circuit's field with d a non-square, so the addition law is complete: for
-//! points on the curve no denominator is ever 0, whatever their order, and every formula below has exactly one solution.
+//! The curve is a x² + y² = 1 + d x² y² over the circuit's field with a a square and d none, so the addition law is complete:
+//! for points on the curve no denominator is ever 0, whatever their order, and every formula below has exactly one
+//! solution.
 
 use std::sync::OnceLock;
 
-use ark_ec::{AffineRepr, CurveGroup, twisted_edwards::TECurveConfig};
-use ark_ed_on_bn254::{EdwardsAffine, EdwardsConfig, EdwardsProjective};
+use ark_ec::{CurveGroup, PrimeGroup, twisted_edwards::TECurveConfig};
 use ark_ff::{AdditiveGroup, Field, One, Zero};
 use ark_relations::gr1cs::SynthesisError;
 
 use super::{Bit, Builder, Num};
-use crate::Fr;
+use crate::{
+    Fr,
+    babyjub::{Affine, BabyJubjub, Projective},
+};
+
+const A: Fr = BabyJubjub::COEFF_A;
+const D: Fr = BabyJubjub::COEFF_D;
 
 /// A pair of coordinates. Whether they are on the curve is what the constraints around it say.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +37,7 @@ impl Point {
         let xx = builder.mul(self.x, self.x)?;
         let yy = builder.mul(self.y, self.y)?;
         let xxyy = builder.mul(xx, yy)?;
-        let difference = builder
-            .combine(&[(Fr::one(), xx), (Fr::one(), yy), (-EdwardsConfig::COEFF_D, xxyy)], -Fr::one())?;
+        let difference = builder.combine(&[(A, xx), (Fr::one(), yy), (-D, xxyy)], -Fr::one())?;
         builder.is_zero(difference)
     }
 
@@ -50,17 +55,17 @@ impl Point {
 
     /// The sum of two points of the curve: six constraints.
     pub fn add(&self, builder: &Builder, other: &Self) -> Result<Self, SynthesisError> {
-        let cross = builder.mul(builder.sub(self.y, self.x)?, builder.add(other.x, other.y)?)?;
+        let one = Fr::one();
+        let slanted = builder.combine(&[(one, self.y), (-A, self.x)], Fr::zero())?;
+        let cross = builder.mul(slanted, builder.add(other.x, other.y)?)?;
         let xy = builder.mul(other.y, self.x)?;
         let yx = builder.mul(other.x, self.y)?;
         let product = builder.mul(xy, yx)?;
-        let d = EdwardsConfig::COEFF_D;
-        let one = Fr::one();
         let above_x = builder.add(xy, yx)?;
-        // y₁y₂ - x₁x₂
-        let above_y = builder.combine(&[(one, cross), (one, xy), (-one, yx)], Fr::zero())?;
-        let below_x = builder.combine(&[(d, product)], one)?;
-        let below_y = builder.combine(&[(-d, product)], one)?;
+        // y₁y₂ - a x₁x₂
+        let above_y = builder.combine(&[(one, cross), (A, xy), (-one, yx)], Fr::zero())?;
+        let below_x = builder.combine(&[(D, product)], one)?;
+        let below_y = builder.combine(&[(-D, product)], one)?;
         divide(builder, [above_x, above_y], [below_x, below_y])
     }
 
@@ -71,9 +76,9 @@ impl Point {
         let yy = builder.mul(self.y, self.y)?;
         let one = Fr::one();
         let above_x = builder.add(xy, xy)?;
-        let above_y = builder.sub(yy, xx)?;
-        let below_x = builder.add(xx, yy)?;
-        let below_y = builder.combine(&[(-one, xx), (-one, yy)], one.double())?;
+        let above_y = builder.combine(&[(one, yy), (-A, xx)], Fr::zero())?;
+        let below_x = builder.combine(&[(A, xx), (one, yy)], Fr::zero())?;
+        let below_y = builder.combine(&[(-A, xx), (-one, yy)], one.double())?;
         divide(builder, [above_x, above_y], [below_x, below_y])
     }
 
@@ -158,11 +163,11 @@ struct Table {
 fn generator_tables() -> &'static [Table] {
     static TABLES: OnceLock<Vec<Table>> = OnceLock::new();
     TABLES.get_or_init(|| {
-        let mut base: EdwardsProjective = EdwardsAffine::generator().into();
+        let mut base = Projective::generator();
         (0..252 / WINDOW)
             .map(|_| {
-                let mut multiple = EdwardsProjective::zero();
-                let points: [EdwardsAffine; 8] = std::array::from_fn(|_| {
+                let mut multiple = Projective::zero();
+                let points: [Affine; 8] = std::array::from_fn(|_| {
                     let point = multiple.into_affine();
                     multiple += base;
                     point

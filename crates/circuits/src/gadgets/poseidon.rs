@@ -1,104 +1,118 @@
-//! [`crate::poseidon`] in the circuit: three constraints an S-box, 240 for a first permutation and 243 for later ones,
-//! plus two every [`OUTLINE_EVERY`] partial rounds.
+//! [`crate::poseidon`] in the circuit: three constraints an S-box, of which a first element that is a constant saves one
+//! S-box.
 //!
-//! In partial rounds the second and third element stay linear combinations that grow by one term a round. Left alone
-//! they would make up most of the constraint matrices, so now and then they are given variables of their own.
+//! Constraints of a permutation with n inputs that starts from a constant: 240 for 2, 297 for 4, 321 for 5, 609 for 16, plus
+//! n for each outlining. In partial rounds the elements without an S-box stay linear combinations that grow by one term a
+//! round. Left alone they would make up most of the constraint matrices, so now and then they are given variables of
+//! their own: rarely in a wide state, whose combinations are long from the start.
 
-use ark_ff::Zero;
+use ark_ff::{One, Zero};
 use ark_relations::gr1cs::SynthesisError;
 
 use super::{Builder, Num};
 use crate::{
     Fr,
-    poseidon::{FULL_ROUNDS, Parameters, RATE, WIDTH, initial_capacity, is_full, parameters, sbox},
+    poseidon::{FULL_ROUNDS, HALF, MAX_INPUTS, Parameters, chain_start, parameters, sbox},
 };
 
 /// Partial rounds between two outlinings of the linear elements.
-pub const OUTLINE_EVERY: usize = 15;
-
-/// A sponge for a fixed number of inputs. Copying it forks the hash, so two hashes with equal beginnings share the cost.
-#[derive(Clone, Copy, Debug)]
-pub struct Sponge {
-    capacity: Capacity,
-    rate: Option<[Num; RATE]>,
+const fn outline_every(width: usize) -> usize {
+    8 * (width - 1) - 1
 }
 
+/// The first element of a permutation's state.
 #[derive(Clone, Copy, Debug)]
-enum Capacity {
+enum First {
     Constant(Fr),
     Wire(Num),
 }
 
-impl Sponge {
-    /// A sponge that will absorb `length` elements in all.
-    pub fn new(length: usize) -> Self {
-        Self { capacity: Capacity::Constant(initial_capacity(length)), rate: None }
-    }
-
-    /// Absorbs two elements and permutes.
-    pub fn absorb(&mut self, builder: &Builder, pair: [Num; RATE]) -> Result<(), SynthesisError> {
-        let rate = match self.rate {
-            None => pair,
-            Some([a, b]) => [builder.add(a, pair[0])?, builder.add(b, pair[1])?],
-        };
-        let [capacity, a, b] = permute(builder, self.capacity, rate)?;
-        self.capacity = Capacity::Wire(capacity);
-        self.rate = Some([a, b]);
-        Ok(())
-    }
-
-    /// The hash of what was absorbed.
-    pub fn squeeze(&self, builder: &Builder) -> Num {
-        self.rate.map_or_else(|| builder.zero(), |[first, _]| first)
-    }
-}
-
 /// The hash of `inputs`, as [`crate::poseidon::hash`].
 pub fn hash(builder: &Builder, inputs: &[Num]) -> Result<Num, SynthesisError> {
-    let mut sponge = Sponge::new(inputs.len());
-    for pair in inputs.chunks(RATE) {
-        let second = pair.get(1).copied().unwrap_or_else(|| builder.zero());
-        sponge.absorb(builder, [pair[0], second])?;
+    let start = if inputs.len() > MAX_INPUTS { chain_start(inputs.len()) } else { Fr::zero() };
+    let mut first = First::Constant(start);
+    for run in inputs.chunks(MAX_INPUTS) {
+        first = First::Wire(permute(builder, first, run)?);
     }
-    Ok(sponge.squeeze(builder))
+    match first {
+        First::Constant(value) => builder.constant(value),
+        First::Wire(num) => Ok(num),
+    }
 }
 
-fn permute(builder: &Builder, capacity: Capacity, rate: [Num; RATE]) -> Result<[Num; WIDTH], SynthesisError> {
-    let Parameters { round_constants, matrix } = parameters();
-    let one = Fr::from(1u8);
-    let first = round_constants[0];
-    let mut constant = None;
-    let mut state = [
-        match capacity {
-            Capacity::Constant(value) => {
-                constant = Some(sbox(value + first[0]));
-                builder.zero()
-            }
-            Capacity::Wire(num) => builder.combine(&[(one, num)], first[0])?,
-        },
-        builder.combine(&[(one, rate[0])], first[1])?,
-        builder.combine(&[(one, rate[1])], first[2])?,
-    ];
-    for round in 0..round_constants.len() {
-        let boxed = if is_full(round) { WIDTH } else { 1 };
-        for element in &mut state[constant.map_or(0, |_| 1)..boxed] {
-            let square = builder.mul(*element, *element)?;
-            let cube = builder.mul(*element, square)?;
-            *element = builder.mul(cube, square)?;
+/// The first element of the permutation of (`first`, `inputs`…).
+fn permute(builder: &Builder, first: First, inputs: &[Num]) -> Result<Num, SynthesisError> {
+    let parameters = parameters(inputs.len());
+    let Parameters { width, constants, matrix, partial_constants, sparse, last } = parameters;
+    let rows = |matrix: &'static [Fr]| matrix.chunks(*width);
+
+    let mut state = Vec::with_capacity(*width);
+    // A constant first element is kept apart until the first multiplication.
+    let mut known = Fr::zero();
+    match first {
+        First::Constant(value) => {
+            known = sbox(value + constants[0][0]);
+            state.push(builder.zero());
         }
-        let known = constant.take().unwrap_or_default();
-        let next = round_constants.get(round + 1).copied().unwrap_or([Fr::zero(); WIDTH]);
-        let mut mixed = state;
-        for ((row, added), element) in matrix.iter().zip(next).zip(&mut mixed) {
-            let terms: [(Fr, Num); WIDTH] = std::array::from_fn(|j| (row[j], state[j]));
-            *element = builder.combine(&terms, row[0] * known + added)?;
+        First::Wire(num) => state.push(boxed(builder, num, constants[0][0])?),
+    }
+    for (input, constant) in inputs.iter().zip(&constants[0][1..]) {
+        state.push(boxed(builder, *input, *constant)?);
+    }
+    state = multiply(builder, rows(matrix), &state, known)?;
+    for constants in &constants[1..HALF] {
+        all_boxed(builder, &mut state, constants)?;
+        state = multiply(builder, rows(matrix), &state, Fr::zero())?;
+    }
+    for (round, (sparse, constant)) in sparse.iter().zip(partial_constants).enumerate() {
+        state[0] = boxed(builder, state[0], *constant)?;
+        let next = linear(builder, &sparse.row, &state, Fr::zero())?;
+        for (i, factor) in sparse.column.iter().enumerate() {
+            state[i + 1] = builder.combine(&[(Fr::one(), state[i + 1]), (*factor, state[0])], Fr::zero())?;
         }
-        state = mixed;
-        if !is_full(round) && (round + 1 - FULL_ROUNDS / 2).is_multiple_of(OUTLINE_EVERY) {
+        state[0] = next;
+        if (round + 1).is_multiple_of(outline_every(*width)) {
             for element in &mut state[1..] {
                 *element = builder.outline(*element)?;
             }
         }
     }
-    Ok(state)
+    state[0] = boxed(builder, state[0], partial_constants.last().copied().unwrap_or_default())?;
+    state = multiply(builder, rows(last), &state, Fr::zero())?;
+    for constants in &constants[HALF..FULL_ROUNDS - 1] {
+        all_boxed(builder, &mut state, constants)?;
+        state = multiply(builder, rows(matrix), &state, Fr::zero())?;
+    }
+    all_boxed(builder, &mut state, &constants[FULL_ROUNDS - 1])?;
+    linear(builder, &matrix[..*width], &state, Fr::zero())
+}
+
+/// (`num` + `constant`)⁵.
+fn boxed(builder: &Builder, num: Num, constant: Fr) -> Result<Num, SynthesisError> {
+    let num = builder.combine(&[(Fr::one(), num)], constant)?;
+    let square = builder.mul(num, num)?;
+    let cube = builder.mul(num, square)?;
+    builder.mul(cube, square)
+}
+
+fn all_boxed(builder: &Builder, state: &mut [Num], constants: &[Fr]) -> Result<(), SynthesisError> {
+    for (element, constant) in state.iter_mut().zip(constants) {
+        *element = boxed(builder, *element, *constant)?;
+    }
+    Ok(())
+}
+
+/// `rows` times the state, to whose first element `known` is added.
+fn multiply<'a>(
+    builder: &Builder,
+    rows: impl Iterator<Item = &'a [Fr]>,
+    state: &[Num],
+    known: Fr,
+) -> Result<Vec<Num>, SynthesisError> {
+    rows.map(|row| linear(builder, row, state, known)).collect()
+}
+
+fn linear(builder: &Builder, row: &[Fr], state: &[Num], known: Fr) -> Result<Num, SynthesisError> {
+    let terms: Vec<_> = row.iter().copied().zip(state.iter().copied()).collect();
+    builder.combine(&terms, row[0] * known)
 }

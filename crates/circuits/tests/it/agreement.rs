@@ -54,6 +54,8 @@ fn every_kind_of_record() {
         Applied,
         Absent,
         Rejected(RejectReason::IndexOutOfRange),
+        Rejected(RejectReason::InvalidSignature),
+        Rejected(RejectReason::InvalidSignature),
         Applied,
     ];
     assert_eq!(expected.len(), usize::from(KINDS));
@@ -64,6 +66,34 @@ fn every_kind_of_record() {
         assert!(job.statement().correct);
         assert!(is_satisfied(job.circuit()), "kind {kind}");
         assert!(!is_satisfied(with_opposite_answer(&job)), "kind {kind}");
+    }
+}
+
+/// Whatever S and whichever key, the state machine and the circuit know that nobody signed.
+#[test]
+fn keys_of_low_order_sign_nothing() {
+    let world = World::new();
+    for pick in 0..12 {
+        let data = block(&world, 1, &[(17, pick)]);
+        let job = job(&world.state, &data, params(1), None);
+        let outcome = job.trace().transfers[0].outcome;
+        assert_eq!(outcome, TransferOutcome::Rejected(RejectReason::InvalidSignature), "pick {pick}");
+        assert!(is_satisfied(job.circuit()), "pick {pick}");
+        assert!(!is_satisfied(with_opposite_answer(&job)), "pick {pick}");
+    }
+}
+
+/// The seven points of low order beside the neutral one, added to a valid R8.
+#[test]
+fn r8_has_no_part_of_low_order() {
+    let world = World::new();
+    for pick in 0..7 {
+        let data = block(&world, 1, &[(18, pick)]);
+        let job = job(&world.state, &data, params(1), None);
+        let outcome = job.trace().transfers[0].outcome;
+        assert_eq!(outcome, TransferOutcome::Rejected(RejectReason::InvalidSignature), "pick {pick}");
+        assert!(is_satisfied(job.circuit()), "pick {pick}");
+        assert!(!is_satisfied(with_opposite_answer(&job)), "pick {pick}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The circuits against their native twins, honest and forged; the shared vectors.
 
 mod agreement;
+mod circomlib;
 mod forgery;
 mod puzzle;
 mod support;
