@@ -135,24 +135,23 @@ contract QuorumVerifierTest is ProofFixtures {
         bytes memory proof = _packed(3);
         uint256 before = gasleft();
         assertTrue(both.verify(inputs, proof));
-        _assertRevertsOrAccepts(both, inputs, proof, before - gasleft());
+        _assertFalseNever(both, inputs, proof, before - gasleft());
     }
 
+    /// With every account warm; cold, each verifier's costs 2,500 more, as it does when it is called alone.
     function test_CostsLittleMoreThanItsVerifiers() public {
+        bytes memory proof = _packed(3);
+        assertTrue(both.verify(inputs, proof));
+        assertTrue(both.verify(inputs, proof));
+        uint256 used = vm.lastCallGas().gasTotalUsed;
         uint256 sum;
         for (uint256 i = 0; i < 2; ++i) {
-            vm.cool(address(systems[i]));
             assertTrue(systems[i].verify(inputs, proofs[i]));
             sum += vm.lastCallGas().gasTotalUsed;
         }
-        vm.cool(address(both));
-        vm.cool(address(systems[0]));
-        vm.cool(address(systems[1]));
-        assertTrue(both.verify(inputs, _packed(3)));
-        uint256 used = vm.lastCallGas().gasTotalUsed;
         emit log_named_uint("sum of the verifiers", sum);
         emit log_named_uint("quorum", used);
-        assertLe(used - sum, 30_000);
+        assertLe(used - sum, 6000);
     }
 
     // ------------------------------------------------------------------ the verifiers

@@ -61,9 +61,13 @@ pub enum SolidityError {
          their sum or difference"
     )]
     InputsNotSeparate(usize, usize),
-    #[error("the order of the public inputs does not name each of the circuit's {0} once, as 0 to {0} less one")]
+    #[error(
+        "the order of the public inputs does not name each of the circuit's {0} once, as 0 to {0} less one"
+    )]
     Order(usize),
-    #[error("a circuit with {inputs} public inputs, of which {outputs} are outputs, has no place for a payee")]
+    #[error(
+        "a circuit with {inputs} public inputs, of which {outputs} are outputs, has no place for a payee"
+    )]
     NoPlaceForPayee { inputs: usize, outputs: usize },
 }
 
@@ -109,10 +113,7 @@ pub fn generate_ordered(
     }
     let reordered = order != in_order;
     let ic = std::iter::once(0).chain(order.iter().map(|input| input + 1));
-    let vk = &VerifyingKey {
-        gamma_abc_g1: ic.map(|i| vk.gamma_abc_g1[i]).collect(),
-        ..vk.clone()
-    };
+    let vk = &VerifyingKey { gamma_abc_g1: ic.map(|i| vk.gamma_abc_g1[i]).collect(), ..vk.clone() };
 
     let mut constants = String::new();
     let mut constant = |name: &str, words: &[[u8; 32]]| {
@@ -138,7 +139,10 @@ pub fn generate_ordered(
 
     let order_in_words = if reordered {
         let list: Vec<String> = order.iter().map(usize::to_string).collect();
-        format!("/// @dev The circuit has its public inputs in another order: those of this contract are its {}.\n", list.join(", "))
+        format!(
+            "/// @dev The circuit has its public inputs in another order: those of this contract are its {}.\n",
+            list.join(", ")
+        )
     } else {
         String::new()
     };

@@ -8,7 +8,8 @@ import { IVerifier } from "../../interfaces/IVerifier.sol";
 /// @notice Everything is fixed at deployment: the contract that is asked, how many public inputs it takes, and the gas it needs.
 /// @dev Foreign verifiers revert, or answer false, on a bad proof and on a lack of gas alike. So what is not accepted is refused only
 /// if the inner verifier had `gasNeeded`; with less the call reverts with InsufficientGas. A proof that is accepted needs no
-/// such care. Anything but the answer that its interface promises is a refusal.
+/// such care. Deployed with a `gasNeeded` that is too low, a contract refuses valid proofs that were short of gas. Anything but
+/// the answer that its interface promises is a refusal.
 abstract contract VerifierAdapter is IVerifier, IKeyed {
     /// @notice The account has no code, or delegates it (EIP-7702: 0xef0100 and an address) and could point it elsewhere.
     error VerifierHasNoCode(address verifier);

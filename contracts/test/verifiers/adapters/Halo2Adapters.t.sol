@@ -31,7 +31,7 @@ contract Halo2AdapterTest is AdapterTest {
     }
 
     function test_CostsLittle() public {
-        assertLe(_overhead(abi.encodePacked(fixture.inputs, fixture.proof)), 5000);
+        assertLe(_overhead(abi.encodePacked(fixture.inputs, fixture.proof)), 3500);
     }
 }
 
@@ -66,6 +66,6 @@ contract Halo2AbiAdapterTest is AdapterTest {
     }
 
     function test_CostsLittle() public {
-        assertLe(_overhead(abi.encodeCall(IHalo2Verifier.verifyProof, (fixture.proof, fixture.inputs))), 5000);
+        assertLe(_overhead(abi.encodeCall(IHalo2Verifier.verifyProof, (fixture.proof, fixture.inputs))), 3500);
     }
 }

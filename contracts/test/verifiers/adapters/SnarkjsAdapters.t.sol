@@ -39,7 +39,7 @@ contract SnarkjsGroth16AdapterTest is SnarkjsAdapterTest {
     }
 
     function test_CostsLittle() public {
-        _check("verifyProof(uint256[2],uint256[2][2],uint256[2],uint256[3])", 5000);
+        _check("verifyProof(uint256[2],uint256[2][2],uint256[2],uint256[3])", 3500);
     }
 }
 
@@ -58,7 +58,7 @@ contract SnarkjsPlonkAdapterTest is SnarkjsAdapterTest {
     }
 
     function test_CostsLittle() public {
-        _check("verifyProof(uint256[24],uint256[3])", 5000);
+        _check("verifyProof(uint256[24],uint256[3])", 3500);
     }
 }
 
@@ -77,7 +77,7 @@ contract SnarkjsFflonkAdapterTest is SnarkjsAdapterTest {
     }
 
     function test_CostsLittle() public {
-        _check("verifyProof(bytes32[24],uint256[3])", 5000);
+        _check("verifyProof(bytes32[24],uint256[3])", 3500);
     }
 }
 

@@ -32,7 +32,7 @@ abstract contract Sp1AdapterTest is ZkvmAdapterTest {
 
     function test_CostsLittle() public {
         bytes memory values = abi.encodePacked(fixture.inputs);
-        assertLe(_overhead(abi.encodeCall(ISP1Verifier.verifyProof, (fixture.id, values, fixture.proof))), 5000);
+        assertLe(_overhead(abi.encodeCall(ISP1Verifier.verifyProof, (fixture.id, values, fixture.proof))), 3500);
     }
 }
 
@@ -91,6 +91,6 @@ contract RiscZeroAdapterTest is ZkvmAdapterTest {
 
     function test_CostsLittle() public {
         bytes32 digest = sha256("just a simple receipt");
-        assertLe(_overhead(abi.encodeCall(IRiscZeroVerifier.verify, (fixture.proof, fixture.id, digest))), 5000);
+        assertLe(_overhead(abi.encodeCall(IRiscZeroVerifier.verify, (fixture.proof, fixture.id, digest))), 3500);
     }
 }

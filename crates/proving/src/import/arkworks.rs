@@ -60,9 +60,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<VerifyingKey<Bn254>, ImportError> {
         point("delta", &mut rest, compress)?,
     ];
     rest = rest.get(8..).unwrap_or_default();
-    let gamma_abc_g1 = (0..points)
-        .map(|i| point(&format!("IC_{i}"), &mut rest, compress))
-        .collect::<Result<_, _>>()?;
+    let gamma_abc_g1 =
+        (0..points).map(|i| point(&format!("IC_{i}"), &mut rest, compress)).collect::<Result<_, _>>()?;
     Ok(VerifyingKey { alpha_g1, beta_g2, gamma_g2, delta_g2, gamma_abc_g1 })
 }
 

@@ -50,8 +50,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<VerifyingKey<Bn254>, ImportError> {
     let delta_g2 = rest.g2("delta")?;
     let points = rest.number()?;
     check_count(u64::from(points.saturating_sub(1)))?;
-    let gamma_abc_g1: Vec<_> =
-        (0..points).map(|i| rest.g1(&format!("IC_{i}"))).collect::<Result<_, _>>()?;
+    let gamma_abc_g1: Vec<_> = (0..points).map(|i| rest.g1(&format!("IC_{i}"))).collect::<Result<_, _>>()?;
     rest.no_commitments()?;
 
     // No proof is checked with these, but a key whose halves differ is not the one that it seems.

@@ -14,8 +14,10 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::{
-    proof::{decode, from_word, word},
-    solidity::{SolidityError, circom_order, g1_words, g2_words, generate, generate_ordered, key_hash, key_words},
+    proof::{decode, from_word},
+    solidity::{
+        SolidityError, circom_order, g1_words, g2_words, generate, generate_ordered, key_hash, key_words,
+    },
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -52,7 +54,8 @@ fn sample() -> VerifyingKey<Bn254> {
 
 fn arkworks(key: &VerifyingKey<Bn254>, compressed: bool) -> Vec<u8> {
     let mut out = Vec::new();
-    if compressed { key.serialize_compressed(&mut out) } else { key.serialize_uncompressed(&mut out) }.unwrap();
+    if compressed { key.serialize_compressed(&mut out) } else { key.serialize_uncompressed(&mut out) }
+        .unwrap();
     out
 }
 
@@ -89,7 +92,7 @@ fn gnark(key: &VerifyingKey<Bn254>, beta: &G1Affine, delta: &G1Affine, compresse
     out
 }
 
-/// A key of random points and its halves in G1.
+/// A key with random secrets and its halves in G1.
 fn random_key(public_inputs: usize, rng: &mut StdRng) -> (VerifyingKey<Bn254>, G1Affine, G1Affine) {
     let (beta, delta) = (Fr::rand(rng), Fr::rand(rng));
     let g1 = |scalar: Fr| (G1Affine::generator() * scalar).into_affine();
@@ -387,20 +390,18 @@ fn a_wrong_number_of_inputs_is_refused() {
 #[test]
 fn a_number_has_one_way_to_be_written() {
     let modulus = Fq::MODULUS.to_string();
-    let plus_one = BigIntDecimal(word(&Fq::from(1))).to_string();
-    assert_eq!(plus_one, "1");
-    let huge = "9".repeat(78);
-    let more = (Fq::MODULUS.to_bytes_be(), "115792089237316195423570985008687907853269984665640564039457584007913129639936");
-    for bad in ["", "01", "+1", "-1", "0x1", "1 ", "1e3", "١", &modulus, &huge, more.1] {
+    let huge = "9".repeat(77);
+    let longer = "9".repeat(100_000);
+    for bad in ["", "01", "00", "+1", "-1", "0x1", "1 ", "1e3", "١", &modulus, &huge, &longer] {
         let error = json_error(|json| json["vk_alpha_1"][0] = json!(bad));
-        assert!(error.starts_with("a coordinate of alpha is not the one way"), "{bad}: {error}");
+        assert!(error.starts_with("a coordinate of alpha is not the one way"), "{error}");
         let error = json_error(|json| json["vk_delta_2"][1][0] = json!(bad));
-        assert!(error.starts_with("a coordinate of delta is not the one way"), "{bad}: {error}");
+        assert!(error.starts_with("a coordinate of delta is not the one way"), "{error}");
         let error = json_error(|json| json["IC"][1][1] = json!(bad));
-        assert!(error.starts_with("a coordinate of IC_1 is not the one way"), "{bad}: {error}");
+        assert!(error.starts_with("a coordinate of IC_1 is not the one way"), "{error}");
     }
-    assert_eq!(more.0.len(), 32);
-    for (at, value) in [("/vk_alpha_1/2", json!("2")), ("/vk_beta_2/2/1", json!("1")), ("/IC/0/2", json!(""))] {
+    for (at, value) in [("/vk_alpha_1/2", json!("2")), ("/vk_beta_2/2/1", json!("1")), ("/IC/0/2", json!(""))]
+    {
         let error = json_error(|json| *json.pointer_mut(at).unwrap() = value.clone());
         assert!(error.contains("is not written as a point"), "{error}");
     }
@@ -467,7 +468,8 @@ fn gnarks_commitments_are_refused() {
     let (key, beta, delta) = random_key(2, &mut StdRng::seed_from_u64(6));
     let form = gnark(&key, &beta, &delta, true);
     // One list with one committed input; and none, but a key.
-    for tail in [&[0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1][..], &[0, 0, 0, 0, 0, 0, 0, 1]] {
+    for tail in [&[0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1][..], &[0, 0, 0, 0, 0, 0, 0, 1]]
+    {
         let error = parse_key(&[&form[..], tail].concat()).unwrap_err().to_string();
         assert!(error.starts_with("the key has 1 Pedersen commitments, a gnark extension"), "{error}");
     }
@@ -502,9 +504,9 @@ fn a_key_that_is_cut_or_longer_is_refused() {
 fn what_is_no_key_is_refused() {
     for bytes in [&b""[..], b"\0", b"PK\x03\x04", b"zkey\x01\0\0\0", &[0xff; 4096], &[0; 4096]] {
         let error = parse_key(bytes).unwrap_err();
-        assert!(matches!(error, ImportError::Unrecognised | ImportError::Key(_)), "{error}");
+        assert!(matches!(error, ImportError::Unrecognised | ImportError::Length { .. }), "{error}");
     }
-    for bytes in [&b"{"[..], b"{}", b"{\"protocol\":1}", &b"{\"a\":".repeat(100_000)] {
+    for bytes in [&b"{"[..], b"{}", b"{\"protocol\":1}", &b"{\"a\":".repeat(100_000)[..]] {
         let error = parse_key(bytes).unwrap_err();
         assert!(matches!(error, ImportError::Json { .. }), "{error}");
     }
