@@ -155,6 +155,18 @@ fn vectors_and_generated_verifiers_are_up_to_date() {
     }
 }
 
+/// Of a key of snarkjs, with the public inputs in a market's order.
+#[test]
+fn the_verifier_of_a_snarkjs_key_is_up_to_date() {
+    let path = repository().join("tests/vectors/proofs/groth16_verification_key.json");
+    let (vk, _) = crate::import::read_key(&path).unwrap();
+    let order = circom_order(3, 1, true).unwrap();
+    assert_file(
+        "contracts/test/verifiers/generated/SnarkjsSampleVerifier.sol",
+        &generate_ordered(&vk, "SnarkjsSampleVerifier", &order).unwrap(),
+    );
+}
+
 /// The block verifier's check is the generated one, with the key in variables instead of constants.
 #[test]
 fn the_block_verifier_checks_as_generated_verifiers_do() {

@@ -35,25 +35,10 @@ contract Halo2AdapterTest is AdapterTest {
     }
 }
 
-/// Speaks as halo2-solidity-verifier's contracts do, and asks the one of snark-verifier.
-contract NamedHalo2Verifier is IHalo2Verifier {
-    address private immutable INNER;
-
-    constructor(address inner) {
-        INNER = inner;
-    }
-
-    function verifyProof(bytes calldata proof, uint256[] calldata instances) external view returns (bool) {
-        (bool success,) = INNER.staticcall(abi.encodePacked(instances, proof));
-        require(success);
-        return true;
-    }
-}
-
+/// A verifier and a proof of halo2-solidity-verifier, for the same relation.
 contract Halo2AbiAdapterTest is AdapterTest {
     function setUp() public {
-        fixture = _load("halo2");
-        fixture.inner = address(new NamedHalo2Verifier(fixture.inner));
+        fixture = _load("halo2_abi");
         adapter = _deploy(fixture.inner, _innerGas());
     }
 
@@ -62,7 +47,7 @@ contract Halo2AbiAdapterTest is AdapterTest {
     }
 
     function _innerGas() internal pure override returns (uint256) {
-        return 600_000;
+        return 450_000;
     }
 
     function test_CostsLittle() public {

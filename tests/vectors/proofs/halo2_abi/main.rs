@@ -48,7 +48,6 @@ impl Sample {
 impl Circuit<Fr> for Sample {
     type Config = SampleConfig;
     type FloorPlanner = SimpleFloorPlanner;
-    type Params = ();
 
     fn without_witnesses(&self) -> Self {
         Self::default()
