@@ -72,6 +72,16 @@ pub enum ImportError {
     )]
     Commitments(u64),
 
+    #[error(
+        "IC_{} is the point at infinity, so a proof says nothing of public input {input}: no constraint has it, and any value would be accepted", input + 1
+    )]
+    UnboundInput { input: usize },
+
+    #[error(
+        "IC_0 is the point at infinity: the circuit's constant one is in no constraint, or the key is damaged; a constraint that has it (1 * 1 = 1) gives a key that is taken"
+    )]
+    NoConstant,
+
     #[error(transparent)]
     Key(#[from] SolidityError),
 }

@@ -88,6 +88,11 @@ fn check(key: &VerifyingKey<Bn254>) -> Result<(), ImportError> {
     for (name, point) in [("beta", &key.beta_g2), ("gamma", &key.gamma_g2), ("delta", &key.delta_g2)] {
         check_g2(name, point)?;
     }
+    match key.gamma_abc_g1.iter().position(AffineRepr::is_zero) {
+        Some(0) => return Err(ImportError::NoConstant),
+        Some(i) => return Err(ImportError::UnboundInput { input: i - 1 }),
+        None => {}
+    }
     Ok(solidity::check_key(key, found)?)
 }
 

@@ -11,8 +11,8 @@ use halo2_base::halo2_proofs::{
         ff::PrimeField,
     },
     plonk::{
-        create_proof, keygen_pk, keygen_vk, Advice, Assigned, Circuit, Column, ConstraintSystem, Error, Fixed,
-        Instance,
+        create_proof, keygen_pk, keygen_vk, Advice, Assigned, Circuit, Column, ConstraintSystem, Error,
+        Fixed, Instance,
     },
     poly::{
         commitment::{Params, ParamsProver},

@@ -8,7 +8,9 @@ use halo2_proofs::{
         bn256::{Bn256, Fr},
         ff::PrimeField,
     },
-    plonk::{create_proof, keygen_pk, keygen_vk, Advice, Circuit, Column, ConstraintSystem, Error, Fixed, Instance},
+    plonk::{
+        create_proof, keygen_pk, keygen_vk, Advice, Circuit, Column, ConstraintSystem, Error, Fixed, Instance,
+    },
     poly::{
         commitment::Params,
         kzg::{
@@ -103,7 +105,8 @@ fn main() {
     let instances = circuit.instances();
     MockProver::run(params.k(), &circuit, vec![instances.clone()]).unwrap().assert_satisfied();
     let vk = keygen_vk(&params, &circuit).unwrap();
-    let solidity = SolidityGenerator::new(&params, &vk, BatchOpenScheme::Bdfg21, instances.len()).render().unwrap();
+    let solidity =
+        SolidityGenerator::new(&params, &vk, BatchOpenScheme::Bdfg21, instances.len()).render().unwrap();
     let pk = keygen_pk(&params, vk, &circuit).unwrap();
 
     let mut transcript = Keccak256Transcript::new(Vec::new());
