@@ -11,6 +11,7 @@ import { Groth16K9Verifier } from "./generated/Groth16K9Verifier.sol";
 interface IGenerated is IVerifier {
     function publicInputCount() external pure returns (uint256);
     function verifyingKeyHash() external pure returns (bytes32);
+    function keyHash() external pure returns (bytes32);
 }
 
 /// Behaviour that every generated verifier shares, on a key and a proof made by ark-groth16 (tests/vectors).
@@ -93,6 +94,11 @@ abstract contract Groth16VerifierTest is GasSweep {
         );
         assertEq(words.length, 32 * (2 + 3 * 4 + 2 * (k + 1)));
         assertEq(verifier.verifyingKeyHash(), sha256(words));
+    }
+
+    /// Of the key's file, as the vectors have it: what is registered on chain and what is on disk are compared by it.
+    function test_SaysTheHashOfItsKeysFile() public view {
+        assertEq(verifier.keyHash(), vm.parseJsonBytes32(json, ".key_hash"));
     }
 
     // ------------------------------------------------------------------ calldata

@@ -4,6 +4,7 @@ mod backend;
 mod engine;
 mod error;
 mod groth16;
+pub mod import;
 mod key_file;
 pub mod keys;
 mod matrix;

@@ -6,6 +6,7 @@ use ark_bn254::{Bn254, Fq, Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use ark_ff::{BigInteger, Field, PrimeField};
 use ark_groth16::{Proof, VerifyingKey};
+use ark_serialize::CanonicalSerialize;
 use sha2::{Digest, Sha256};
 
 const TEMPLATE: &str = include_str!("Groth16Verifier.sol.tmpl");
@@ -58,6 +59,11 @@ pub enum SolidityError {
     NotInGroup(String),
     /// These two points of the key have one x coordinate, so that their terms can be traded for each other.
     #[error(
+        "{0} of the verifying key is the generator of its group up to sign, so its secret is known and proofs can be forged \
+         with it: nobody contributed to {1} of its setup"
+    )]
+    Generator(&'static str, &'static str),
+    #[error(
         "{0} and {1} of the verifying key are the same up to sign, so it accepts forged proofs: \
          its setup was not finished (no contribution was made to it)"
     )]
@@ -68,13 +74,59 @@ pub enum SolidityError {
          their sum or difference"
     )]
     InputsNotSeparate(usize, usize),
+    #[error(
+        "the order of the public inputs does not name each of the circuit's {0} once, as 0 to {0} less one"
+    )]
+    Order(usize),
+    #[error(
+        "a circuit with {inputs} public inputs, of which {outputs} are outputs, has no place for a payee"
+    )]
+    NoPlaceForPayee { inputs: usize, outputs: usize },
 }
 
 /// The source of a contract that verifies proofs for `vk`. It implements `IVerifier` and depends on no other file.
 pub fn generate(vk: &VerifyingKey<Bn254>, contract_name: &str) -> Result<String, SolidityError> {
+    let order: Vec<usize> = (0..vk.gamma_abc_g1.len().saturating_sub(1)).collect();
+    generate_ordered(vk, contract_name, &order)
+}
+
+/// The order in which a market has the public inputs of a circom circuit, for [`generate_ordered`]. circom has outputs, statement,
+/// payee, if the payee is the last public input that the circuit declares; a market has statement, outputs, payee. Of a
+/// circuit that does not bind the payee (`binds_payee` is false) the outputs come last.
+pub fn circom_order(
+    public_inputs: usize,
+    outputs: usize,
+    binds_payee: bool,
+) -> Result<Vec<usize>, SolidityError> {
+    let tail = usize::from(binds_payee);
+    let statement = outputs.checked_add(tail).and_then(|taken| public_inputs.checked_sub(taken));
+    let Some(statement) = statement else {
+        return Err(SolidityError::NoPlaceForPayee { inputs: public_inputs, outputs });
+    };
+    let end = statement + outputs;
+    Ok((outputs..end).chain(0..outputs).chain(end..public_inputs).collect())
+}
+
+/// As [`generate`], for a contract that takes the public inputs in another order: its input `i` is the circuit's input `order[i]`.
+/// `keyHash()` is still that of `vk` as it was given, `verifyingKeyHash()` that of the key in the contract's order.
+pub fn generate_ordered(
+    vk: &VerifyingKey<Bn254>,
+    contract_name: &str,
+    order: &[usize],
+) -> Result<String, SolidityError> {
     check_contract_name(contract_name)?;
     let k = vk.gamma_abc_g1.len().saturating_sub(1);
     check_key(vk, k)?;
+    let key_hash = key_hash(vk);
+    let in_order: Vec<usize> = (0..k).collect();
+    let mut sorted = order.to_vec();
+    sorted.sort_unstable();
+    if sorted != in_order {
+        return Err(SolidityError::Order(k));
+    }
+    let reordered = order != in_order;
+    let ic = std::iter::once(0).chain(order.iter().map(|input| input + 1));
+    let vk = &VerifyingKey { gamma_abc_g1: ic.map(|i| vk.gamma_abc_g1[i]).collect(), ..vk.clone() };
 
     let mut constants = String::new();
     let mut constant = |name: &str, words: &[[u8; 32]]| {
@@ -98,12 +150,23 @@ pub fn generate(vk: &VerifyingKey<Bn254>, contract_name: &str) -> Result<String,
         let _ = writeln!(ranges, "            bad := or(bad, gt(mload({input:#05x}), MAX_INPUT))");
     }
 
+    let order_in_words = if reordered {
+        let list: Vec<String> = order.iter().map(usize::to_string).collect();
+        format!(
+            "/// @dev The circuit has its public inputs in another order: those of this contract are its {}.\n",
+            list.join(", ")
+        )
+    } else {
+        String::new()
+    };
     let inputs_in_words = if k == 1 { "1 public input".to_owned() } else { format!("{k} public inputs") };
     Ok(TEMPLATE
         .replace("{{NAME}}", contract_name)
         .replace("{{INPUTS_IN_WORDS}}", &inputs_in_words)
         .replace("{{K}}", &k.to_string())
         .replace("{{MAX_INPUT}}", &to_hex(&(-Fr::ONE).into_bigint().to_bytes_be()))
+        .replace("{{ORDER}}", &order_in_words)
+        .replace("{{FILE_HASH}}", &to_hex(&key_hash))
         .replace("{{KEY_HASH}}", &to_hex(&verifying_key_hash(vk)))
         .replace("{{CONSTANTS}}", &constants)
         .replace("{{INPUTS_AT}}", &format!("{inputs_at:#05x}"))
@@ -182,6 +245,17 @@ pub fn check_key(vk: &VerifyingKey<Bn254>, public_inputs: usize) -> Result<(), S
         check_g1(&format!("IC_{i}"), point)?;
     }
 
+    // Setups begin with all secrets 1, and every contribution multiplies its own in. gamma stays 1 in those of snarkjs: nothing is
+    // hidden by it, as long as delta is another.
+    let is_generator = [
+        ("alpha", "the powers of tau", vk.alpha_g1.x == G1Affine::generator().x),
+        ("beta", "the powers of tau", vk.beta_g2.x == G2Affine::generator().x),
+        ("delta", "the second phase", vk.delta_g2.x == G2Affine::generator().x),
+    ];
+    if let Some((name, phase, _)) = is_generator.into_iter().find(|(_, _, is)| *is) {
+        return Err(SolidityError::Generator(name, phase));
+    }
+
     // Two pairs of the equation with the same point of G2 melt into one, and then its terms can be traded against
     // each other: with gamma = delta, for example, subtracting from C what other inputs add to L.
     for (a, b) in [(0, 1), (0, 2), (1, 2)] {
@@ -195,6 +269,15 @@ pub fn check_key(vk: &VerifyingKey<Bn254>, public_inputs: usize) -> Result<(), S
         }
     }
     Ok(())
+}
+
+/// What the contract's `keyHash()` answers, and the hash by which a key is known: sha256 of the key as arkworks writes it without
+/// compression, which is the file `verifying.key`.
+pub fn key_hash(vk: &VerifyingKey<Bn254>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    // Writing to a hash cannot fail.
+    let _ = vk.serialize_uncompressed(&mut hash);
+    hash.finalize().into()
 }
 
 /// What the contract's `verifyingKeyHash()` answers: sha256 of alpha, beta, gamma, delta, IC_0, IC_1, ... as EIP-197 words.

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// "I know w such that input i is w^(i+2)."
+#[derive(Clone)]
 struct Powers {
     inputs: usize,
     w: Option<Fr>,
@@ -67,6 +68,7 @@ impl Fixture {
             "gamma": words(&g2_words(&self.vk.gamma_g2)),
             "ic": self.vk.gamma_abc_g1.iter().flat_map(|p| words(&g1_words(p))).collect::<Vec<_>>(),
             "inputs": self.inputs.iter().map(|i| hex0x(&i.into_bigint().to_bytes_be())).collect::<Vec<_>>(),
+            "key_hash": hex0x(&key_hash(&self.vk)),
             "outside_subgroup": words(&g2_words(&outside_subgroup())),
             "proof": hex0x(&proof_to_bytes(&self.proof)),
             "rerandomized": hex0x(&proof_to_bytes(&self.rerandomized)),
@@ -153,6 +155,18 @@ fn vectors_and_generated_verifiers_are_up_to_date() {
     }
 }
 
+/// Of a key of snarkjs, with the public inputs in a market's order.
+#[test]
+fn the_verifier_of_a_snarkjs_key_is_up_to_date() {
+    let path = repository().join("tests/vectors/proofs/groth16_verification_key.json");
+    let (vk, _) = crate::import::read_key(&path).unwrap();
+    let order = circom_order(3, 1, true).unwrap();
+    assert_file(
+        "contracts/test/verifiers/generated/SnarkjsSampleVerifier.sol",
+        &generate_ordered(&vk, "SnarkjsSampleVerifier", &order).unwrap(),
+    );
+}
+
 /// The block verifier's check is the generated one, with the key in variables instead of constants.
 #[test]
 fn the_block_verifier_checks_as_generated_verifiers_do() {
@@ -204,6 +218,16 @@ fn the_block_verifier_is_given_its_key_in_the_order_of_the_hash() {
     );
     let forged = VerifyingKey { delta_g2: vk.gamma_g2, ..vk };
     assert_eq!(block_verifier_arguments(&forged), Err(SolidityError::Related("gamma", "delta")));
+}
+
+#[test]
+fn a_key_has_the_hash_of_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let circuit = Powers { inputs: 2, w: None };
+    let manifest = crate::keys::generate(circuit, "powers", json!({}), b"seed", directory.path()).unwrap();
+    let key = crate::keys::load_verifying(directory.path(), "powers", None).unwrap();
+    assert_eq!(key_hash(&key.key), key.hash);
+    assert_eq!(to_hex(&key_hash(&key.key)), manifest.verifying_key.sha256);
 }
 
 #[test]

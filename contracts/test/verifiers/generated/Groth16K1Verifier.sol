@@ -27,6 +27,10 @@ interface IGroth16K1Verifier {
     /// @notice sha256 of the verifying key as 32-byte big-endian words, imaginary parts first: alpha, beta, gamma, delta,
     /// IC_0, IC_1 and so on.
     function verifyingKeyHash() external view returns (bytes32);
+
+    /// @notice sha256 of the verifying key's file, as arkworks writes it without compression: the hash by which the key is known
+    /// wherever it is kept.
+    function keyHash() external view returns (bytes32);
 }
 
 /// @title Groth16 verifier over BN254 with its key in code (1 public input)
@@ -60,6 +64,7 @@ contract Groth16K1Verifier {
     uint256 private constant IC1_Y = 0x0c7084b5a6861b08687c740036e3e1eacf4e82aacefcbd8b9693925a11fdbc7f;
 
     bytes32 private constant VERIFYING_KEY_HASH = 0x615693f7ca4c02b4245a8375251b82198c2831dd131c8cea3855d6c5c78d1f65;
+    bytes32 private constant KEY_HASH = 0x9e7c27e7988228b540f0be56cf1333ce107a58981b973594f773b5b208bf35c8;
 
     fallback() external {
         // Memory is this block's alone: every path through it ends the call.
@@ -72,6 +77,8 @@ contract Groth16K1Verifier {
                 case 0x770cbbc6 { mstore(0x00, 1) }
                 // verifyingKeyHash()
                 case 0x69b5d6d1 { mstore(0x00, VERIFYING_KEY_HASH) }
+                // keyHash()
+                case 0x61728f39 { mstore(0x00, KEY_HASH) }
                 default { revert(0x00, 0x00) }
                 return(0x00, 0x20)
             }

@@ -27,6 +27,10 @@ interface IGroth16K5Verifier {
     /// @notice sha256 of the verifying key as 32-byte big-endian words, imaginary parts first: alpha, beta, gamma, delta,
     /// IC_0, IC_1 and so on.
     function verifyingKeyHash() external view returns (bytes32);
+
+    /// @notice sha256 of the verifying key's file, as arkworks writes it without compression: the hash by which the key is known
+    /// wherever it is kept.
+    function keyHash() external view returns (bytes32);
 }
 
 /// @title Groth16 verifier over BN254 with its key in code (5 public inputs)
@@ -68,6 +72,7 @@ contract Groth16K5Verifier {
     uint256 private constant IC5_Y = 0x2a475f02d383ff3064132e8a1c95e6e0eef05dec350caea0d83caaef05e3eb30;
 
     bytes32 private constant VERIFYING_KEY_HASH = 0xd1fc7c47dce56299fa1fd00e06443cf9d83f64ef4fa4ee9b70d898f294229e9c;
+    bytes32 private constant KEY_HASH = 0x229080bf9a8d5036757d0cc354f181e9f11c48f4670171c452abfe0222a9f66e;
 
     fallback() external {
         // Memory is this block's alone: every path through it ends the call.
@@ -80,6 +85,8 @@ contract Groth16K5Verifier {
                 case 0x770cbbc6 { mstore(0x00, 5) }
                 // verifyingKeyHash()
                 case 0x69b5d6d1 { mstore(0x00, VERIFYING_KEY_HASH) }
+                // keyHash()
+                case 0x61728f39 { mstore(0x00, KEY_HASH) }
                 default { revert(0x00, 0x00) }
                 return(0x00, 0x20)
             }

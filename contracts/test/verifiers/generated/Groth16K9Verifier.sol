@@ -27,6 +27,10 @@ interface IGroth16K9Verifier {
     /// @notice sha256 of the verifying key as 32-byte big-endian words, imaginary parts first: alpha, beta, gamma, delta,
     /// IC_0, IC_1 and so on.
     function verifyingKeyHash() external view returns (bytes32);
+
+    /// @notice sha256 of the verifying key's file, as arkworks writes it without compression: the hash by which the key is known
+    /// wherever it is kept.
+    function keyHash() external view returns (bytes32);
 }
 
 /// @title Groth16 verifier over BN254 with its key in code (9 public inputs)
@@ -76,6 +80,7 @@ contract Groth16K9Verifier {
     uint256 private constant IC9_Y = 0x0a768b4b8f10e6c5986f3bf1fce95faaa3e910d3bb86b76d18b636e708761479;
 
     bytes32 private constant VERIFYING_KEY_HASH = 0xc6906db102786b9208e325dc75ab08809d2e10c7e2b068241043860f6457dea4;
+    bytes32 private constant KEY_HASH = 0x677f1290f084e5db1f5c2a06b2f19e276adba379325808ff2556ffb57f8c4e1d;
 
     fallback() external {
         // Memory is this block's alone: every path through it ends the call.
@@ -88,6 +93,8 @@ contract Groth16K9Verifier {
                 case 0x770cbbc6 { mstore(0x00, 9) }
                 // verifyingKeyHash()
                 case 0x69b5d6d1 { mstore(0x00, VERIFYING_KEY_HASH) }
+                // keyHash()
+                case 0x61728f39 { mstore(0x00, KEY_HASH) }
                 default { revert(0x00, 0x00) }
                 return(0x00, 0x20)
             }
