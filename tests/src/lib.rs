@@ -1,4 +1,6 @@
 //! What end-to-end tests share: a real anvil, a way to break the wire to it, and a deployment on it.
+// What only the tests beside it read.
+#![allow(missing_docs)]
 
 mod anvil;
 pub mod chaos;

@@ -68,7 +68,7 @@ pub mod epoch_seeds {
 macro_rules! contract {
     ($module:ident, $name:ident, $json:literal) => {
         /// A contract as Rust types: its calls, structs, events and errors, and its ABI.
-        #[allow(clippy::too_many_arguments, missing_debug_implementations, unreachable_pub)]
+        #[allow(clippy::too_many_arguments, missing_debug_implementations, missing_docs, unreachable_pub)]
         pub mod $module {
             alloy::sol!(
                 #[sol(rpc, abi, all_derives)]

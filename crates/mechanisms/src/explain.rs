@@ -99,11 +99,13 @@ pub mod testing {
 
     use super::*;
 
+    /// A slot whose proof is not there, with what its mechanism logged.
     pub fn past<'a>(slot: &'a Slot, terms: &'a Terms, log: &'a [(u64, LogData)]) -> Past<'a> {
         let (allocated, now) = (slot.prover, slot.openedAt.to());
         Past { slot, terms, allocated, now, proven: None, log, winners: &[], weight: (0, 0), draw: None }
     }
 
+    /// A log of a mechanism, at a time (unix seconds).
     pub fn at(time: u64, event: &impl SolEvent) -> (u64, LogData) {
         (time, event.encode_log_data())
     }

@@ -57,12 +57,13 @@ pub enum SolidityError {
     /// The named point of the key is not on its curve, or not in its group.
     #[error("{0} of the verifying key is not in its group: the key is damaged")]
     NotInGroup(String),
-    /// These two points of the key have one x coordinate, so that their terms can be traded for each other.
+    /// The named point of the key, which the second word's secret makes, is a generator: the secret is 1.
     #[error(
         "{0} of the verifying key is the generator of its group up to sign, so its secret is known and proofs can be forged \
          with it: nobody contributed to {1} of its setup"
     )]
     Generator(&'static str, &'static str),
+    /// These two points of the key have one x coordinate, so that their terms can be traded for each other.
     #[error(
         "{0} and {1} of the verifying key are the same up to sign, so it accepts forged proofs: \
          its setup was not finished (no contribution was made to it)"
@@ -74,14 +75,21 @@ pub enum SolidityError {
          their sum or difference"
     )]
     InputsNotSeparate(usize, usize),
+    /// The order that was asked for is none of all public inputs, of which there are so many.
     #[error(
         "the order of the public inputs does not name each of the circuit's {0} once, as 0 to {0} less one"
     )]
     Order(usize),
+    /// Every public input is an output.
     #[error(
         "a circuit with {inputs} public inputs, of which {outputs} are outputs, has no place for a payee"
     )]
-    NoPlaceForPayee { inputs: usize, outputs: usize },
+    NoPlaceForPayee {
+        /// Public inputs, outputs among them.
+        inputs: usize,
+        /// Those that the circuit computes.
+        outputs: usize,
+    },
 }
 
 /// The source of a contract that verifies proofs for `vk`. It implements `IVerifier` and depends on no other file.

@@ -6,11 +6,12 @@ use ark_bn254::{Fq2, g2};
 use ark_ec::short_weierstrass::SWCurveConfig;
 use ark_ff::{Field, UniformRand};
 use ark_groth16::Groth16;
-use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, SynthesisError};
-use ark_relations::lc;
+use ark_relations::{
+    gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, SynthesisError},
+    lc,
+};
 use ark_snark::SNARK;
-use ark_std::rand::SeedableRng;
-use ark_std::rand::rngs::StdRng;
+use ark_std::rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
 use super::*;

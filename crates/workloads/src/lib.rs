@@ -51,13 +51,10 @@
 //! - **Inputs that are not on the chain** come with the parameters (an address to fetch from) and make
 //!   [`Tracker::ready`] refuse until they are there.
 
-use std::fmt;
-use std::path::Path;
-use std::sync::Arc;
+use std::{fmt, path::Path, sync::Arc};
 
 use alloy::primitives::{Address, B256, LogData, U256};
-use provery_proving::keys::Manifest;
-use provery_proving::{KeyError, ProofBackend, ProofVerifier};
+use provery_proving::{KeyError, ProofBackend, ProofVerifier, keys::Manifest};
 use provery_types::{BlockRef, RollupRecord, Slot};
 use serde_json::Value;
 

@@ -1,13 +1,10 @@
 //! The workloads that a program knows.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use alloy::primitives::{Address, B256};
 use provery_proving::{KeyError, ProofBackend, ProofVerifier};
-use provery_types::RollupRecord;
-use provery_types::text::plain;
+use provery_types::{RollupRecord, text::plain};
 use sha2::{Digest as _, Sha256};
 
 use crate::{Circuit, KNOWN, Refusal, Tracked, Why, Workload};

@@ -20,37 +20,37 @@ use provery_circuits::{
 };
 
 /// Accounts 0..4 are ordinary.
-pub const ORDINARY: u32 = 4;
+pub(crate) const ORDINARY: u32 = 4;
 /// Has the largest balance there is.
-pub const RICH: u32 = 4;
+pub(crate) const RICH: u32 = 4;
 /// Has used all nonces but the last.
-pub const WORN: u32 = 5;
+pub(crate) const WORN: u32 = 5;
 /// Its key is the neutral element.
-pub const NEUTRAL: u32 = 6;
+pub(crate) const NEUTRAL: u32 = 6;
 /// Keys of the others whose order divides the cofactor: of order 2, 4 and 8.
-pub const TORSION: [u32; 3] = [7, 8, 9];
+pub(crate) const TORSION: [u32; 3] = [7, 8, 9];
 /// Its key is [`MIXED_SECRET`]·B8 plus a point of order 8.
-pub const MIXED: u32 = 10;
+pub(crate) const MIXED: u32 = 10;
 /// Its key is off the curve.
-pub const OFF_CURVE: u32 = 11;
+pub(crate) const OFF_CURVE: u32 = 11;
 /// Never set.
-pub const EMPTY: u32 = 12;
+pub(crate) const EMPTY: u32 = 12;
 /// Accounts in the world.
-pub const ACCOUNTS: u16 = 13;
+pub(crate) const ACCOUNTS: u16 = 13;
 
 /// What signs for the mixed key.
 const MIXED_SECRET: u8 = 3;
 
-pub const DOMAIN: u64 = 31_337;
-pub const PAYEE: [u8; 20] = [0xa5; 20];
+pub(crate) const DOMAIN: u64 = 31_337;
+pub(crate) const PAYEE: [u8; 20] = [0xa5; 20];
 
-pub struct World {
+pub(crate) struct World {
     pub traffic: Traffic,
     pub state: State,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let traffic = Traffic::new(1, 6);
         let mut accounts = traffic.accounts();
         accounts[RICH as usize].balance = u64::MAX;
@@ -70,12 +70,12 @@ impl World {
         Self { traffic, state: State::new(&accounts).expect("a handful of accounts") }
     }
 
-    pub fn transfer(&self, from: u32, to: u32) -> Transfer {
+    pub(crate) fn transfer(&self, from: u32, to: u32) -> Transfer {
         let nonce = self.state.account(from as u16).map_or(0, |account| account.nonce);
         Transfer { from, to, amount: 70, fee: 3, nonce }
     }
 
-    pub fn sign(&self, transfer: Transfer) -> SignedTransfer {
+    pub(crate) fn sign(&self, transfer: Transfer) -> SignedTransfer {
         let key = self.traffic.key(transfer.from as usize % 6).expect("six keys");
         transfer.sign(key, &Fr::from(DOMAIN))
     }
@@ -107,9 +107,9 @@ fn signed_by_nobody(world: &World, from: u32, to: u32, s: u8) -> [u8; RECORD_BYT
 }
 
 /// Kinds of records. `pick` varies the details.
-pub const KINDS: u8 = 20;
+pub(crate) const KINDS: u8 = 20;
 
-pub fn record(world: &World, kind: u8, pick: u8) -> [u8; RECORD_BYTES] {
+pub(crate) fn record(world: &World, kind: u8, pick: u8) -> [u8; RECORD_BYTES] {
     let from = u32::from(pick) % ORDINARY;
     let to = (from + 1 + u32::from(pick / 16) % (ORDINARY - 1)) % ORDINARY;
     let base = world.transfer(from, to);
@@ -182,7 +182,7 @@ pub fn record(world: &World, kind: u8, pick: u8) -> [u8; RECORD_BYTES] {
     }
 }
 
-pub fn job(state: &State, data: &[u8], params: Params, claimed_root: Option<Word>) -> BlockJob {
+pub(crate) fn job(state: &State, data: &[u8], params: Params, claimed_root: Option<Word>) -> BlockJob {
     let mut terms = JobTerms {
         params,
         payee: PAYEE,
@@ -198,7 +198,7 @@ pub fn job(state: &State, data: &[u8], params: Params, claimed_root: Option<Word
 }
 
 /// A, B and C as key generation sees them.
-pub fn setup_matrices(params: Params) -> Vec<Matrix<Fr>> {
+pub(crate) fn setup_matrices(params: Params) -> Vec<Matrix<Fr>> {
     let cs = ConstraintSystem::new_ref();
     cs.set_optimization_goal(OptimizationGoal::Constraints);
     cs.set_mode(SynthesisMode::Setup);
@@ -208,7 +208,7 @@ pub fn setup_matrices(params: Params) -> Vec<Matrix<Fr>> {
 }
 
 /// Whether the circuit's assignment satisfies the constraints of its size, which are made once.
-pub fn is_satisfied(circuit: BlockCircuit) -> bool {
+pub(crate) fn is_satisfied(circuit: BlockCircuit) -> bool {
     static MATRICES: [OnceLock<Vec<Matrix<Fr>>>; 3] = [const { OnceLock::new() }; 3];
     let params = circuit.params;
     let matrices = MATRICES[params.block_txs()].get_or_init(|| setup_matrices(params));
@@ -223,6 +223,6 @@ pub fn is_satisfied(circuit: BlockCircuit) -> bool {
     a.iter().zip(b).zip(c).all(|((a, b), c)| value(a) * value(b) == value(c))
 }
 
-pub fn supply(state: &State) -> Result<u128, MissingAccount> {
+pub(crate) fn supply(state: &State) -> Result<u128, MissingAccount> {
     (0..ACCOUNTS).map(|index| state.account(index).map(|account| u128::from(account.balance))).sum()
 }

@@ -362,6 +362,7 @@ impl Facts {
         self.draws.get(&market)
     }
 
+    /// Who is in a market's draws.
     #[cfg(test)]
     pub fn candidates(&self, market: U256) -> Vec<Address> {
         self.draws(market).map(|draws| draws.members().iter().copied().collect()).unwrap_or_default()

@@ -1,13 +1,14 @@
 //! A made-up rollup for tests: what its contract says, block by block, and what the jobs that prove it are about.
 
-use alloy::primitives::{Address, B256, Bytes, LogData, U256, keccak256};
-use alloy::sol_types::SolEvent as _;
+use alloy::{
+    primitives::{Address, B256, Bytes, LogData, U256, keccak256},
+    sol_types::SolEvent as _,
+};
 use provery_bindings::TransferRollup::BlockPosted;
 use provery_circuits::{BlockContext, BlockJob, Params, State, Traffic, word};
 use provery_types::RollupRecord;
 
-use crate::transfer_rollup::events::Said;
-use crate::transfer_rollup::{NAME, Parameters, domain};
+use crate::transfer_rollup::{NAME, Parameters, domain, events::Said};
 
 pub mod squares;
 
@@ -72,7 +73,9 @@ pub struct Rollup {
 /// A block to post.
 #[derive(Clone, Debug)]
 pub struct Block {
+    /// As it is posted.
     pub data: Bytes,
+    /// What it leads to.
     pub after: State,
     /// What its slot states, if the block is said to lead from one root to another.
     domain: U256,
@@ -114,6 +117,7 @@ impl Block {
     }
 }
 
+/// A state's root, as a slot states it.
 pub fn root(state: &State) -> U256 {
     U256::from_be_bytes(state.root_word())
 }

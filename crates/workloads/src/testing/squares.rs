@@ -1,12 +1,10 @@
 //! A workload of a few lines: a slot states the square of a number that the rollup's contract says before. What is here is all
 //! that a workload takes; tests add it to the list's, and one makes it a word of the list.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use alloy::primitives::{Address, B256, U256};
-use provery_proving::keys::Manifest;
-use provery_proving::{KeyError, ProofBackend, ProofVerifier};
+use provery_proving::{KeyError, ProofBackend, ProofVerifier, keys::Manifest};
 use provery_types::RollupRecord;
 use serde_json::{Value, json};
 

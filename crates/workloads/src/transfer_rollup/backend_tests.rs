@@ -1,11 +1,6 @@
 use ark_bn254::Bn254;
 use ark_groth16::Groth16;
-use provery_circuits::{
-    BlockJob, BlockStatement, Fr, Params, State, Traffic,
-    payload::JobTerms,
-    state::BlockContext,
-    word::{self, Word},
-};
+use provery_circuits::{BlockJob, BlockStatement, Fr, Params, State, Traffic, payload::JobTerms, state::BlockContext, word::{self, Word}};
 
 use provery_proving::{ProofBackend, ProveError, keys, proof};
 

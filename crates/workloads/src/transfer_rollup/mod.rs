@@ -10,17 +10,12 @@ pub mod backend;
 pub mod events;
 pub mod tracker;
 
-use std::path::Path;
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
-use alloy::primitives::{Address, U256, keccak256};
-use alloy::sol_types::SolValue as _;
-use provery_circuits::payload::JobTerms;
-use provery_circuits::{BlockContext, BlockJob, Params, State, Traffic, word};
-use provery_proving::keys::{self, Manifest};
-use provery_proving::{KeyError, ProofBackend, ProofVerifier};
-use provery_types::RollupRecord;
-use provery_types::text::plain;
+use alloy::{primitives::{Address, U256, keccak256}, sol_types::SolValue as _};
+use provery_circuits::{payload::JobTerms, BlockContext, BlockJob, Params, State, Traffic, word};
+use provery_proving::{keys::{self, Manifest}, KeyError, ProofBackend, ProofVerifier};
+use provery_types::{RollupRecord, text::plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
