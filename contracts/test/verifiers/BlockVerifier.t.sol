@@ -379,7 +379,7 @@ contract BlockVerifierTest is GasSweep {
     function test_SaysTheHashOfItsKey() public view {
         assertEq(verifier.verifyingKeyHash(), sha256(abi.encode(key)));
         // As `verifying_key_hash` of crates/proving has it.
-        assertEq(verifier.verifyingKeyHash(), 0x2a87afdbb0f83fa085c0424706b885568a722f2f110485d27f555f416b4936d9);
+        assertEq(verifier.verifyingKeyHash(), 0xe4a68506478f8f2e8ea51ddbacbebfdd66ae3335bd2a2407fbae393a23ff1ba1);
     }
 
     /// Word `i` of the key is `word`: the constructor reverts with `error`.
