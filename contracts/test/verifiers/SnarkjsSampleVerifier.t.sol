@@ -12,9 +12,8 @@ contract SnarkjsSampleVerifierTest is ProofFixtures {
 
     function setUp() public {
         fixture = _load("groth16");
-        verifier = IVerifier(
-            address(SnarkjsSampleVerifier(deployCode("SnarkjsSampleVerifier.sol:SnarkjsSampleVerifier")))
-        );
+        verifier =
+            IVerifier(address(SnarkjsSampleVerifier(deployCode("SnarkjsSampleVerifier.sol:SnarkjsSampleVerifier"))));
     }
 
     function test_AcceptsTheProofOfSnarkjs() public {
