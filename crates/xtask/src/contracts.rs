@@ -132,8 +132,8 @@ fn compile(root: &Path, solc: &Path, only: Option<&str>) -> Result<BTreeMap<Stri
             .and_then(|evm| evm.bytecode.as_ref())
             .and_then(|bytecode| bytecode.object.as_bytes())
             .ok_or_else(|| eyre!("{name} came without linked bytecode"))?;
-        // Abstract: nothing to deploy.
-        if mechanism && bytecode.is_empty() {
+        // Abstract, or the library of a mechanism's packed parameters: nothing to deploy.
+        if mechanism && (bytecode.is_empty() || abi.is_empty()) {
             continue;
         }
         artifacts.insert(name.clone(), json!({ "abi": abi, "bytecode": bytecode }));

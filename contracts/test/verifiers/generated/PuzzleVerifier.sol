@@ -27,6 +27,10 @@ interface IPuzzleVerifier {
     /// @notice sha256 of the verifying key as 32-byte big-endian words, imaginary parts first: alpha, beta, gamma, delta,
     /// IC_0, IC_1 and so on.
     function verifyingKeyHash() external view returns (bytes32);
+
+    /// @notice sha256 of the verifying key's file, as arkworks writes it without compression: the hash by which the key is known
+    /// wherever it is kept.
+    function keyHash() external view returns (bytes32);
 }
 
 /// @title Groth16 verifier over BN254 with its key in code (2 public inputs)
@@ -62,6 +66,7 @@ contract PuzzleVerifier {
     uint256 private constant IC2_Y = 0x0f7464cf6e51477acce1fe09d6132ca46980e2d4f0c77244eea96fb0d5674ae8;
 
     bytes32 private constant VERIFYING_KEY_HASH = 0x2f58651b4ea61d066536aa2ba99c134afd052433307207ecbdd7311626a92b37;
+    bytes32 private constant KEY_HASH = 0x300fdb691015169bd2bf651d4a8215febca348069cc59976b95eb9b21fe18e97;
 
     fallback() external {
         // Memory is this block's alone: every path through it ends the call.
@@ -74,6 +79,8 @@ contract PuzzleVerifier {
                 case 0x770cbbc6 { mstore(0x00, 2) }
                 // verifyingKeyHash()
                 case 0x69b5d6d1 { mstore(0x00, VERIFYING_KEY_HASH) }
+                // keyHash()
+                case 0x61728f39 { mstore(0x00, KEY_HASH) }
                 default { revert(0x00, 0x00) }
                 return(0x00, 0x20)
             }
