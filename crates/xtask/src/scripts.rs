@@ -9,8 +9,8 @@ use std::{
 fn scripts() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../script").canonicalize().expect("is there");
     let all = fs::read_dir(folder).expect("reads it").map(|entry| entry.expect("is there").path());
-    // It is only ever sourced.
-    all.filter(|path| !path.ends_with("common.sh")).collect()
+    // What ends so is only ever sourced.
+    all.filter(|path| path.extension().is_none()).collect()
 }
 
 #[test]

@@ -7,6 +7,7 @@ use eyre::{Result, ensure};
 use provery_rpc::Chain;
 use provery_tests::{Anvil, Provery, Town, program};
 use provery_types::Deployment;
+use serde_json::json;
 
 #[tokio::test]
 async fn bad_input_before_there_is_a_deployment() -> Result<()> {
@@ -324,5 +325,36 @@ async fn keys_that_lack_a_file_say_which() -> Result<()> {
     fs::write(&manifest, text.replace("\"development\": true", "\"development\": false"))?;
     let shown = provery.ok(None, &["keys", "show", "--keys", &keys]).await?;
     ensure!(shown["keys"][0]["valid"] == false, "{shown}");
+    Ok(())
+}
+
+/// Keys from elsewhere become contracts, in a market's order of inputs; those that would accept forgeries do not.
+#[tokio::test]
+async fn a_verifier_is_generated_from_the_key_of_another_tool() -> Result<()> {
+    let provery = Provery::new("http://127.0.0.1:1")?;
+    let file = |name: &str| format!("{}/vectors/proofs/{name}", env!("CARGO_MANIFEST_DIR"));
+    let snarkjs = file("groth16_verification_key.json");
+    let generate = ["verifier", "generate", "--verifying-key", &snarkjs, "--outputs", "1"];
+    let made = provery.ok(None, &generate).await?;
+    ensure!(made["format"] == "snarkjs" && made["public_inputs"] == 3, "{made}");
+    ensure!(made["order"] == json!([1, 0, 2]), "the output comes after the statement: {made}");
+    let source = made["source"].as_str().unwrap_or_default();
+    ensure!(source.contains("contract Verifier") && source.contains("keyHash"), "{made}");
+    let gnark = file("sp1_groth16_vk.bin");
+    let made = provery.ok(None, &["verifier", "generate", "--verifying-key", &gnark, "--no-payee"]).await?;
+    ensure!(made["format"] == "gnark", "{made}");
+
+    for (name, says) in [
+        ("groth16_unfinished_verification_key.json", "contribut"),
+        ("plonk_verification_key.json", "Groth16"),
+        ("sample.circom", "no verifying key"),
+    ] {
+        let key = file(name);
+        let args = ["verifier", "generate", "--verifying-key", &key];
+        let message = provery.fails(None, &args, "key_file_invalid").await?;
+        ensure!(message.contains(says), "{name}: {message}");
+    }
+    provery.fails(None, &["verifier", "generate", "--verifying-key", "nothing.json"], "io").await?;
+    provery.fails(None, &[&generate[..4], &["--outputs", "4"]].concat(), "key_file_invalid").await?;
     Ok(())
 }

@@ -226,7 +226,7 @@ async fn a_pool_earns_and_pays_out() -> Result<()> {
     // A tenth is commission, the rest goes by size: 3 to the operator's stake, 6 to the delegator's.
     let harvested = pool.ok(delegator, &["harvest"]).await?;
     ensure!(
-        wei(&harvested["commission"])? == ETHER && wei(&harvested["to_own"])? == 3 * ETHER,
+        wei(&harvested["commission"])? == ETHER && wei(&harvested["to_operator_stake"])? == 3 * ETHER,
         "{harvested}"
     );
     ensure!(wei(&harvested["to_delegated"])? == 6 * ETHER, "{harvested}");

@@ -159,8 +159,11 @@ async fn a_receipt_counts_only_once_confirmed_on_the_canonical_chain() -> Result
     let reorg = async {
         let first = mined_into(&funded, 0).await?;
         anvil.reorg(1).await?; // The transaction is gone until it is sent again.
-        anvil.mine(1).await?;
-        mined_into(&funded, first.number + 1).await?;
+        // Blocks go on: a transaction that arrives amid the reorganisation is lost, and looked for at the next block.
+        while funded.rpc().balance(to).await?.is_zero() {
+            anvil.mine(1).await?;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         anvil.mine(2).await?;
         Ok::<_, eyre::Report>(first)
     };

@@ -1,11 +1,15 @@
 //! `provery verifier`: a Solidity contract with a verifying key in its code.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use clap::Subcommand;
+use alloy::primitives::hex;
+use clap::{ArgGroup, Args, Subcommand};
 use eyre::Result;
-use provery_proving::{keys, solidity};
-use serde_json::json;
+use provery_proving::{import, keys, solidity};
+use serde_json::{Value, json};
 
 use crate::{
     backends, config,
@@ -15,51 +19,106 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum VerifierCommand {
-    /// Write the Groth16 verifier of a verifying key
+    /// Write the Groth16 verifier of a verifying key: of a circuit's of this program, or of one from snarkjs, arkworks or gnark
     #[command(
-        after_help = "Example: provery verifier generate --circuit transfer-block-d16-n8 --out Verifier.sol"
+        after_help = "Example: provery verifier generate --verifying-key verification_key.json --outputs 1 --out Verifier.sol"
     )]
-    Generate {
-        /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
-        #[arg(long, value_name = "DIR")]
-        keys: Option<PathBuf>,
-        /// Whose key: a circuit's name, such as transfer-block-d16-n8
-        #[arg(long, value_name = "NAME")]
-        circuit: String,
-        /// The contract's name
-        #[arg(long, default_value = "TransferBlockVerifier")]
-        name: String,
-        /// The file to write [default: stdout]
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
+    Generate(GenerateArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("source").required(true).args(["circuit", "verifying_key"])))]
+pub(crate) struct GenerateArgs {
+    /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
+    #[arg(long, value_name = "DIR", conflicts_with = "verifying_key")]
+    keys: Option<PathBuf>,
+    /// Whose key: a circuit's name, such as transfer-block-d16-n8
+    #[arg(long, value_name = "NAME")]
+    circuit: Option<String>,
+    /// A verifying key: snarkjs' verification_key.json, or what arkworks or gnark wrote
+    #[arg(long, value_name = "FILE")]
+    verifying_key: Option<PathBuf>,
+    /// How many public signals circom's circuit computes: circom has them first, the contract takes them as a market does, after the
+    /// statement's and before the payee
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "verifying_key")]
+    outputs: usize,
+    /// The circuit has no payee as its last public input
+    #[arg(long, requires = "verifying_key")]
+    no_payee: bool,
+    /// The contract's name [default: TransferBlockVerifier, or Verifier with --verifying-key]
+    #[arg(long)]
+    name: Option<String>,
+    /// The file to write [default: stdout]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// A contract that was written, and whose key it has.
+struct Written {
+    source: String,
+    key_hash: String,
+    public_inputs: usize,
+    from: Value,
 }
 
 pub(crate) fn run(context: &Context, command: VerifierCommand) -> Result<()> {
-    let VerifierCommand::Generate { keys: dir, circuit, name, out } = command;
-    let dir = config::keys_dir(dir);
-    let circuit = backends::circuit(&circuit)?.name();
-    let verifying = keys::load_verifying(&dir, &circuit, None)?;
-    let source = solidity::generate(&verifying.key, &name)?;
-    let key_hash = format!("0x{}", verifying.manifest.verifying_key.sha256);
-    if let Some(path) = &out {
+    let VerifierCommand::Generate(args) = command;
+    let (name, written) = match &args.verifying_key {
+        Some(path) => {
+            let name = args.name.as_deref().unwrap_or("Verifier");
+            (name, imported(path, name, args.outputs, !args.no_payee)?)
+        }
+        None => {
+            let name = args.name.as_deref().unwrap_or("TransferBlockVerifier");
+            (name, own(args.keys, &args.circuit.unwrap_or_default(), name)?)
+        }
+    };
+    let Written { source, key_hash, public_inputs, from } = written;
+    if let Some(path) = &args.out {
         fs::write(path, &source)
             .map_err(|error| fail(Code::Io, format!("{} cannot be written: {error}", path.display())))?;
     }
     let mut json = json!({
         "contract": name,
-        "circuit": circuit,
         "key_hash": key_hash,
-        "public_inputs": verifying.manifest.public_inputs,
-        "development": verifying.manifest.development,
-        "file": out,
+        "public_inputs": public_inputs,
+        "file": args.out,
     });
-    if out.is_none() {
+    for (key, value) in from.as_object().into_iter().flatten() {
+        json[key] = value.clone();
+    }
+    if args.out.is_none() {
         json["source"] = json!(source);
     }
-    context.out.result(&json, || match &out {
+    context.out.result(&json, || match &args.out {
         Some(path) => format!("wrote {}: contract {name} with the key {key_hash}", path.display()),
         None => source,
     });
     Ok(())
+}
+
+/// Of a circuit of this program.
+fn own(keys: Option<PathBuf>, circuit: &str, name: &str) -> Result<Written> {
+    let dir = config::keys_dir(keys);
+    let circuit = backends::circuit(circuit)?.name();
+    let verifying = keys::load_verifying(&dir, &circuit, None)?;
+    Ok(Written {
+        source: solidity::generate(&verifying.key, name)?,
+        key_hash: format!("0x{}", verifying.manifest.verifying_key.sha256),
+        public_inputs: verifying.manifest.public_inputs,
+        from: json!({ "circuit": circuit, "development": verifying.manifest.development }),
+    })
+}
+
+/// Of a key from elsewhere, whose circuit is circom's or has its order of public signals.
+fn imported(path: &Path, name: &str, outputs: usize, binds_payee: bool) -> Result<Written> {
+    let (key, format) = import::read_key(path)?;
+    let public_inputs = key.gamma_abc_g1.len().saturating_sub(1);
+    let order = solidity::circom_order(public_inputs, outputs, binds_payee)?;
+    Ok(Written {
+        source: solidity::generate_ordered(&key, name, &order)?,
+        key_hash: format!("0x{}", hex::encode(solidity::key_hash(&key))),
+        public_inputs,
+        from: json!({ "key": path, "format": format!("{format:?}").to_lowercase(), "order": order }),
+    })
 }

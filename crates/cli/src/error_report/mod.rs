@@ -2,7 +2,7 @@
 
 use eyre::Report;
 use provery_node::{NodeError, monitor::ServeError, store::StoreError, supervisor::SupervisorError};
-use provery_proving::{KeyError, ProveError, solidity::SolidityError};
+use provery_proving::{KeyError, ProveError, import::ImportError, solidity::SolidityError};
 use provery_rpc::ChainError;
 use provery_txmgr::SendError;
 use provery_types::{DeploymentError, SlotState};
@@ -52,6 +52,8 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Failure> {
         }
     } else if cause.downcast_ref::<StdioError>().is_some() {
         Code::Config
+    } else if let Some(error) = cause.downcast_ref::<ImportError>() {
+        if matches!(error, ImportError::Io { .. }) { Code::Io } else { Code::KeyFileInvalid }
     } else if cause.downcast_ref::<SolidityError>().is_some() {
         Code::KeyFileInvalid
     } else {
