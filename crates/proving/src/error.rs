@@ -97,6 +97,10 @@ pub enum ProveError {
     #[error("the proof was cancelled")]
     Cancelled,
 
+    /// A backend's own reason, in a whole sentence.
+    #[error("{reason}")]
+    Refused { reason: String },
+
     #[error(
         "the finished proof does not verify: the proving key does not belong to its verifying key, run `provery keys generate`"
     )]
