@@ -115,9 +115,8 @@ impl CircomBackend {
         let Some(sym) = &self.sym else { return Ok(Names::default()) };
         let wires = r1cs.wires_of(constraint)?;
         let names = sym.names_of(&wires)?;
-        let name = |(wire, name): (&u32, Option<&str>)| {
-            name.map_or_else(|| format!("wire {wire}"), str::to_owned)
-        };
+        let name =
+            |(wire, name): (&u32, Option<&str>)| name.map_or_else(|| format!("wire {wire}"), str::to_owned);
         Ok(Names(wires.iter().zip(names).map(name).collect()))
     }
 
@@ -142,9 +141,14 @@ fn missing_inputs(r1cs: &R1cs, sym: &Sym, input: &Input) -> Vec<String> {
     for signal in sym.signals().map_while(Result::ok).take_while(|signal| signal.label < end) {
         let name = signal.name.strip_prefix("main.").unwrap_or(signal.name);
         // Of an array only the last indices are of the signal: those before may be of buses.
-        let of = |given: &&str| name.strip_prefix(*given).is_some_and(|rest| rest.is_empty() || rest.starts_with('['));
+        let of = |given: &&str| {
+            name.strip_prefix(*given).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+        };
         let base = name.split('[').next().unwrap_or(name);
-        if signal.label >= first && !given.iter().any(|given| of(&given)) && !missing.iter().any(|it| it == base) {
+        if signal.label >= first
+            && !given.iter().any(|given| of(&given))
+            && !missing.iter().any(|it| it == base)
+        {
             missing.push(base.to_owned());
             if missing.len() == MOST_MISSING {
                 break;

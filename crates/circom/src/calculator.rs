@@ -19,7 +19,7 @@ use ark_bn254::Fr;
 use wasmi::{
     Caller, CompilationMode, Config, Engine, Error, Extern, ExternType, Instance, Linker, Module, Store,
     StoreLimits, StoreLimitsBuilder, TrapCode, TypedFunc, TypedResumableCall, WasmParams, WasmResults,
-    errors::{ErrorKind, HostError},
+    errors::{ErrorKind, FuelError, HostError, InstantiationError, MemoryError, TableError},
 };
 
 use crate::{
@@ -163,8 +163,10 @@ impl<'a> Run<'a> {
             .instances(1)
             .trap_on_grow_failure(true)
             .build();
-        let mut store =
-            Store::new(&calculator.engine, Host { limits: store_limits, messages: Vec::new(), reading: false });
+        let mut store = Store::new(
+            &calculator.engine,
+            Host { limits: store_limits, messages: Vec::new(), reading: false },
+        );
         store.limiter(|host| &mut host.limits);
         let linker = linker(&calculator.engine).map_err(|error| failure(&error, limits, None, &[]))?;
         // Data and tables of the program are set up with fuel, too.
@@ -177,15 +179,7 @@ impl<'a> Run<'a> {
                 WitnessError::Trap { reason, .. } => WitnessError::NotCircom { reason },
                 other => other,
             })?;
-        Ok(Self {
-            store,
-            instance,
-            limits,
-            fuel: limits.steps - first,
-            started,
-            cancelled,
-            signal: None,
-        })
+        Ok(Self { store, instance, limits, fuel: limits.steps - first, started, cancelled, signal: None })
     }
 
     fn witness(mut self, input: &Input) -> Result<Vec<Fr>, WitnessError> {
@@ -230,9 +224,11 @@ impl<'a> Run<'a> {
         // Every name is looked at before the last value starts the computation.
         for (signal, values) in input.signals() {
             let size = self.run(&size_of, split(fnv1a(signal)))?;
-            let Ok(size) = u64::try_from(size) else {
+            // Of a name that it does not know circom says 0 or −1.
+            if size < 1 && !values.is_empty() {
                 return Err(WitnessError::UnknownSignal { signal: signal.to_owned() });
-            };
+            }
+            let size = u64::try_from(size).unwrap_or_default();
             if size != values.len() as u64 {
                 let signal = signal.to_owned();
                 return Err(WitnessError::ValueCount { signal, expected: size, actual: values.len() });
@@ -336,9 +332,20 @@ fn failure(error: &Error, limits: Limits, signal: Option<&String>, messages: &[S
         return WitnessError::Circuit { what, signal, messages };
     }
     match error.kind() {
-        ErrorKind::TrapCode(TrapCode::OutOfFuel) => WitnessError::Steps { fuel: limits.steps },
+        ErrorKind::TrapCode(TrapCode::OutOfFuel)
+        | ErrorKind::ResumableOutOfFuel(_)
+        | ErrorKind::Memory(MemoryError::OutOfFuel { .. })
+        | ErrorKind::Table(TableError::OutOfFuel { .. })
+        | ErrorKind::Fuel(FuelError::OutOfFuel { .. }) => WitnessError::Steps { fuel: limits.steps },
         ErrorKind::TrapCode(TrapCode::GrowthOperationLimited | TrapCode::OutOfSystemMemory)
-        | ErrorKind::Memory(_) => WitnessError::Memory { limit: limits.memory },
+        | ErrorKind::Memory(_)
+        | ErrorKind::Table(_)
+        | ErrorKind::Instantiation(
+            InstantiationError::FailedToInstantiateMemory(_)
+            | InstantiationError::FailedToInstantiateTable(_)
+            | InstantiationError::TooManyMemories
+            | InstantiationError::TooManyTables,
+        ) => WitnessError::Memory { limit: limits.memory },
         _ => WitnessError::Trap { reason: error.to_string(), signal },
     }
 }

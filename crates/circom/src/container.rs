@@ -98,7 +98,10 @@ impl Container {
         debug_assert!(cursor.at >= HEADER_BYTES);
         let rest = bytes.len() - cursor.at;
         if rest != 0 {
-            return Err(FileError::Malformed { path, reason: format!("{rest} bytes follow its last section") });
+            return Err(FileError::Malformed {
+                path,
+                reason: format!("{rest} bytes follow its last section"),
+            });
         }
         Ok(Self { path, map, sections })
     }

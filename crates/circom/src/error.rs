@@ -15,16 +15,22 @@ pub enum FileError {
     #[error("{path} is no {expected} file: it does not begin with {expected:?}")]
     Kind { path: PathBuf, expected: &'static str },
 
-    #[error("{path} has format version {actual} and this program reads {expected}: write it with a circom or snarkjs of today")]
+    #[error(
+        "{path} has format version {actual} and this program reads {expected}: write it with a circom or snarkjs of today"
+    )]
     Version { path: PathBuf, expected: u32, actual: u32 },
 
     #[error("{path} is cut off: its {what} would end at byte {end} of {length}: copy it again")]
     Truncated { path: PathBuf, what: String, end: u64, length: u64 },
 
-    #[error("{path} is for {found}, and Provery proves on bn254: compile the circuit and make its keys for bn254 (circom calls it bn128)")]
+    #[error(
+        "{path} is for {found}, and Provery proves on bn254: compile the circuit and make its keys for bn254 (circom calls it bn128)"
+    )]
     Curve { path: PathBuf, found: String },
 
-    #[error("{path} is a key for {found}, and this reads keys for groth16: make it with `snarkjs groth16 setup`")]
+    #[error(
+        "{path} is a key for {found}, and this reads keys for groth16: make it with `snarkjs groth16 setup`"
+    )]
     Protocol { path: PathBuf, found: String },
 
     #[error("{path} is malformed ({reason}): copy it again or make it anew")]
@@ -46,10 +52,14 @@ pub enum InputError {
     #[error("the input is no JSON object: pass {{\"signal\": value, …}}")]
     NotAnObject,
 
-    #[error("the value of {signal} is {found}: pass a whole number, or one in quotes (decimal, or hexadecimal after 0x)")]
+    #[error(
+        "the value of {signal} is {found}: pass a whole number, or one in quotes (decimal, or hexadecimal after 0x)"
+    )]
     Value { signal: String, found: String },
 
-    #[error("the value of {signal} is a number above 2^53, which JSON does not keep exactly: put it in quotes")]
+    #[error(
+        "the value of {signal} is a number above 2^53, which JSON does not keep exactly: put it in quotes"
+    )]
     Inexact { signal: String },
 
     #[error("the elements of {signal} are objects and numbers at once: pass one kind")]
@@ -80,19 +90,29 @@ pub enum WitnessError {
     #[error("the circuit's program trapped ({reason}){signal}: compile it again with circom 2", signal = while_setting(.signal))]
     Trap { reason: String, signal: Option<String> },
 
-    #[error("the circuit's program needed more than {fuel} steps: it may never end; raise the limit if it is a large circuit")]
+    #[error(
+        "the circuit's program needed more than {fuel} steps: it may never end; raise the limit if it is a large circuit"
+    )]
     Steps { fuel: u64 },
 
-    #[error("the circuit's program ran for more than {limit:?}: it may never end; raise the limit if it is a large circuit")]
+    #[error(
+        "the circuit's program ran for more than {limit:?}: it may never end; raise the limit if it is a large circuit"
+    )]
     Time { limit: Duration },
 
-    #[error("the circuit's program asked for more than {limit} bytes of memory: raise the limit if it is a large circuit")]
+    #[error(
+        "the circuit's program asked for more than {limit} bytes of memory: raise the limit if it is a large circuit"
+    )]
     Memory { limit: usize },
 
-    #[error("the file is no program of a circom 2 circuit ({reason}): pass the .wasm that `circom --wasm` wrote")]
+    #[error(
+        "the file is no program of a circom 2 circuit ({reason}): pass the .wasm that `circom --wasm` wrote"
+    )]
     NotCircom { reason: String },
 
-    #[error("the circuit's program is for {found}, and Provery proves on bn254: compile the circuit for bn254 (circom calls it bn128)")]
+    #[error(
+        "the circuit's program is for {found}, and Provery proves on bn254: compile the circuit for bn254 (circom calls it bn128)"
+    )]
     Curve { found: String },
 
     #[error("the circuit's program was cancelled")]
@@ -120,13 +140,19 @@ pub enum CircomError {
     #[error(transparent)]
     Witness(#[from] WitnessError),
 
-    #[error("the witness does not satisfy constraint {constraint}{names}: the statement is false, or the witness is for another version of the circuit")]
+    #[error(
+        "the witness does not satisfy constraint {constraint}{names}: the statement is false, or the witness is for another version of the circuit"
+    )]
     Unsatisfied { constraint: u64, names: Names },
 
-    #[error("the witness has {actual} values and the key has {expected}: it is for another circuit, or another version of it")]
+    #[error(
+        "the witness has {actual} values and the key has {expected}: it is for another circuit, or another version of it"
+    )]
     WitnessLength { expected: u64, actual: u64 },
 
-    #[error("the job is an input and there is no program to make a witness of it: give the circuit's .wasm, or a .wtns as the job")]
+    #[error(
+        "the job is an input and there is no program to make a witness of it: give the circuit's .wasm, or a .wtns as the job"
+    )]
     NoCalculator,
 
     #[error(
@@ -157,13 +183,17 @@ pub enum JsonError {
     #[error("the {what} is for {found}, and Provery proves with groth16 on bn254 (snarkjs calls it bn128)")]
     System { what: &'static str, found: String },
 
-    #[error("{field} of the {what} is no number below the field's modulus: pass the file as snarkjs wrote it")]
+    #[error(
+        "{field} of the {what} is no number below the field's modulus: pass the file as snarkjs wrote it"
+    )]
     Number { what: &'static str, field: String },
 
     #[error("{field} of the {what} is not in affine form: its last coordinate must be 1")]
     Projective { what: &'static str, field: String },
 
-    #[error("the verification key has {actual} points in IC where nPublic wants {expected}: pass the file as snarkjs wrote it")]
+    #[error(
+        "the verification key has {actual} points in IC where nPublic wants {expected}: pass the file as snarkjs wrote it"
+    )]
     Length { expected: usize, actual: usize },
 
     #[error("the verification key must not be used: {0}")]

@@ -150,7 +150,11 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        if value > MOST_EXACT { Ok(Value::Inexact(value.to_string())) } else { Ok(Value::Number(Fr::from(value))) }
+        if value > MOST_EXACT {
+            Ok(Value::Inexact(value.to_string()))
+        } else {
+            Ok(Value::Number(Fr::from(value)))
+        }
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
@@ -204,6 +208,8 @@ impl<'de> Visitor<'de> for AnyValue {
 
 #[cfg(test)]
 mod tests {
+    use ark_ff::Field;
+
     use super::*;
 
     fn read(json: &str) -> Result<Vec<(String, Vec<Fr>)>, InputError> {
@@ -248,7 +254,10 @@ mod tests {
             (r#"{"leaf": "0x"}"#, "leaf is \"0x\""),
             (r#"{"leaf": "-0x5"}"#, "leaf is \"-0x5\""),
             (r#"{"leaf": 9007199254740993}"#, "leaf is a number above 2^53"),
-            (r#"{"leaf": 21888242871839275222246405745257275088548364400416034343698204186575808495618}"#, "above 2^53"),
+            (
+                r#"{"leaf": 21888242871839275222246405745257275088548364400416034343698204186575808495618}"#,
+                "above 2^53",
+            ),
             (r#"{"leaf": [1, {"x": 2}]}"#, ""),
             (r#"{"leaf": [[1], {"x": [{"y": 1}, 3]}]}"#, ""),
             ("[1]", "no JSON object"),

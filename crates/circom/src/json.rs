@@ -5,7 +5,8 @@ use ark_ec::AffineRepr;
 use ark_ff::PrimeField;
 use ark_groth16::{Proof, VerifyingKey};
 use provery_proving::{proof, solidity};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{error::JsonError, input::digits_of};
 
@@ -116,22 +117,25 @@ pub fn public_to_json(inputs: &[Fr]) -> Vec<String> {
 
 /// Read snarkjs' public.json.
 pub fn public_from_json(json: &[u8]) -> Result<Vec<Fr>, JsonError> {
-    let numbers: Vec<String> = parse(PUBLIC, json)?;
+    let numbers: Vec<String> = serde_json::from_slice(json).map_err(|error| malformed(PUBLIC, error))?;
     let read = |(index, text): (usize, &String)| number(PUBLIC, &format!("input {index}"), text);
     numbers.iter().enumerate().map(read).collect()
 }
 
-fn parse<'a, T: Deserialize<'a>>(what: &'static str, json: &'a [u8]) -> Result<T, JsonError> {
+fn malformed(what: &'static str, reason: impl ToString) -> JsonError {
+    JsonError::Json { what, reason: reason.to_string() }
+}
+
+fn parse<T: DeserializeOwned>(what: &'static str, json: &[u8]) -> Result<T, JsonError> {
+    let document: Value = serde_json::from_slice(json).map_err(|error| malformed(what, error))?;
+    // serde takes lists for structs, too.
+    let members = document.as_object().ok_or_else(|| malformed(what, "it is no object"))?;
     // The system first: documents of others lack what is asked for below.
-    #[derive(Deserialize)]
-    struct System {
-        protocol: Option<String>,
-        curve: Option<String>,
+    if let Some(protocol) = members.get("protocol").and_then(Value::as_str) {
+        let curve = members.get("curve").and_then(Value::as_str);
+        check_system(what, protocol, curve.unwrap_or(BN128))?;
     }
-    if let Ok(System { protocol: Some(protocol), curve }) = serde_json::from_slice(json) {
-        check_system(what, &protocol, curve.as_deref().unwrap_or(BN128))?;
-    }
-    serde_json::from_slice(json).map_err(|error| JsonError::Json { what, reason: error.to_string() })
+    serde_json::from_value(document).map_err(|error| malformed(what, error))
 }
 
 fn check_system(what: &'static str, protocol: &str, curve: &str) -> Result<(), JsonError> {

@@ -61,7 +61,8 @@ impl Prover {
         let (r, s) = (Fr::rand(&mut OsRng), Fr::rand(&mut OsRng));
         let proof = clock.phase(MSM, || self.points(values, &quotient, r, s, progress))?;
         let inputs = values[1..=self.key.public_inputs()].to_vec();
-        clock.phase(VERIFY, || if self.holds(&proof, &inputs) { Ok(()) } else { Err(CircomError::Invalid) })?;
+        clock
+            .phase(VERIFY, || if self.holds(&proof, &inputs) { Ok(()) } else { Err(CircomError::Invalid) })?;
         Ok(Proven { proof, inputs, timings: clock.into_timings() })
     }
 

@@ -104,18 +104,21 @@ impl R1cs {
         }
         let public = u64::from(outputs) + u64::from(public_inputs);
         if public >= wires.into() {
-            return Err(
-                file.malformed(format!("it has {wires} wires, too few for {public} public ones and the constant"))
-            );
+            return Err(file.malformed(format!(
+                "it has {wires} wires, too few for {public} public ones and the constant"
+            )));
         }
-        if CUSTOM_GATES.iter().any(|&section| {
-            file.range(section, "custom gates").is_ok_and(|range| range.len() > 4)
-        }) {
+        if CUSTOM_GATES
+            .iter()
+            .any(|&section| file.range(section, "custom gates").is_ok_and(|range| range.len() > 4))
+        {
             return Err(file.malformed("it uses custom gates, which are for PLONK alone"));
         }
         let bytes = file.range(CONSTRAINTS, "constraints")?.len() as u64;
         if u64::from(constraints) * LEAST_CONSTRAINT_BYTES > bytes {
-            return Err(file.malformed(format!("{constraints} constraints do not fit in its {bytes} bytes of them")));
+            return Err(
+                file.malformed(format!("{constraints} constraints do not fit in its {bytes} bytes of them"))
+            );
         }
         let label_range = file.array(LABELS, "labels of wires", wires.into(), LABEL_BYTES as u64)?;
         let shape = Shape { wires, outputs, public_inputs, private_inputs, constraints, labels };
@@ -187,7 +190,9 @@ impl R1cs {
         let mut wires = Vec::new();
         self.each(|index, terms| {
             if index == constraint {
-                wires.extend(terms.iter().flat_map(Terms::iter).map(|(wire, _)| wire).filter(|&wire| wire != 0));
+                wires.extend(
+                    terms.iter().flat_map(Terms::iter).map(|(wire, _)| wire).filter(|&wire| wire != 0),
+                );
             }
             Ok(index < constraint)
         })?;

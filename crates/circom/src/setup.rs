@@ -43,7 +43,8 @@ impl Columns {
     fn of(r1cs: &R1cs, lagrange: &[Fr]) -> Result<Self, FileError> {
         let shape = *r1cs.shape();
         let zeros = || vec![Fr::ZERO; shape.wires as usize];
-        let mut columns = Self { a: zeros(), b: zeros(), c: zeros(), coefficients: Vec::new(), count: 0, r: field::r() };
+        let mut columns =
+            Self { a: zeros(), b: zeros(), c: zeros(), coefficients: Vec::new(), count: 0, r: field::r() };
         r1cs.check()?;
         r1cs.each(|row, constraint| {
             let weight = lagrange[row as usize];

@@ -7,7 +7,7 @@
 use std::{ops::Range, path::Path};
 
 use ark_bn254::{Bn254, Fr, FrConfig, G1Affine, G2Affine};
-use ark_ec::{AffineRepr, pairing::Pairing};
+use ark_ec::pairing::Pairing;
 use ark_ff::{AdditiveGroup, FftField, Field};
 use ark_groth16::VerifyingKey;
 use provery_proving::{RawG1, RawG2, solidity};
@@ -152,8 +152,7 @@ impl Zkey {
         let private = wires - public - 1;
         let counts = [wires, wires, wires, private, domain];
         let mut queries = std::array::from_fn(|_| 0..0);
-        for (((_, section, what, size), count), range) in
-            Query::ALL.into_iter().zip(counts).zip(&mut queries)
+        for (((_, section, what, size), count), range) in Query::ALL.into_iter().zip(counts).zip(&mut queries)
         {
             *range = file.array(section, what, count.into(), size as u64)?;
         }
@@ -211,17 +210,14 @@ impl Zkey {
         self.delta_g1
     }
 
-    /// Check everything that can be without the transcript: every point is on its curve and in its group, β and δ are the same in both
-    /// groups, and every coefficient has its place. Slow: the checks of groups in G2 take as long as half a proof.
+    /// Check everything that can be without the transcript: every point is on its curve and in its group, the ratio of β and δ is the same
+    /// in both groups, and every coefficient has its place. Slow: the checks of groups in G2 take as long as half a proof.
     pub fn check(&self) -> Result<(), FileError> {
-        let same = |g1: G1Affine, g2: G2Affine, name| {
-            if Bn254::pairing(g1, G2Affine::generator()) == Bn254::pairing(G1Affine::generator(), g2) {
-                return Ok(());
-            }
-            Err(self.file.malformed(format!("its {name} differs between G1 and G2")))
-        };
-        same(self.beta_g1, self.verifying.beta_g2, "beta")?;
-        same(self.delta_g1, self.verifying.delta_g2, "delta")?;
+        // Compared by their ratio, because a key does not say of which generator of G1 its points are multiples.
+        let beta = Bn254::pairing(self.beta_g1, self.verifying.delta_g2);
+        if beta != Bn254::pairing(self.delta_g1, self.verifying.beta_g2) {
+            return Err(self.file.malformed("its beta or its delta differs between G1 and G2"));
+        }
         for query in [Query::A, Query::B1, Query::C, Query::H] {
             let bad = self.g1(query).par_iter().position_first(|bytes| !RawG1::from_bytes(bytes).is_valid());
             bad.map_or(Ok(()), |index| Err(self.bad_point(query, index)))?;
@@ -244,7 +240,10 @@ impl Zkey {
         let shape = *r1cs.shape();
         let other = |row: u32| FileError::Malformed {
             path: r1cs.path().to_owned(),
-            reason: format!("its constraint {row} is not the one that {} was made for", self.path().display()),
+            reason: format!(
+                "its constraint {row} is not the one that {} was made for",
+                self.path().display()
+            ),
         };
         let mut same = |matrix, row, wire, value: Option<Fr>| {
             records.next().map(coefficient).is_some_and(|record| {
@@ -343,10 +342,7 @@ impl Zkey {
     }
 
     fn holds(&self, record: &Coefficient) -> bool {
-        record.matrix < 2
-            && record.row < self.domain
-            && record.wire < self.wires
-            && record.value.is_some()
+        record.matrix < 2 && record.row < self.domain && record.wire < self.wires && record.value.is_some()
     }
 
     /// The rows of A and of B over the whole domain, applied to the values of wires.
@@ -457,11 +453,7 @@ fn coefficient(record: &[u8; COEFFICIENT_BYTES]) -> Coefficient {
 
 fn read_g1(file: &Container, cursor: &mut Cursor<'_>, name: &str) -> Result<G1Affine, FileError> {
     let raw = RawG1::from_bytes(&cursor.take(name)?);
-    if raw.is_valid() {
-        Ok(G1Affine::from(&raw))
-    } else {
-        Err(not_in_group(file, name))
-    }
+    if raw.is_valid() { Ok(G1Affine::from(&raw)) } else { Err(not_in_group(file, name)) }
 }
 
 fn read_g2(file: &Container, cursor: &mut Cursor<'_>, name: &str) -> Result<G2Affine, FileError> {

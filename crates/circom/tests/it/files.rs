@@ -78,7 +78,9 @@ fn fuzz(whole: &[u8], cases: usize, mut read: impl FnMut(&Path, &[u8]) -> Result
         fs::write(&path, &bytes).unwrap();
         if let Err(reason) = read(&path, &bytes) {
             assert!(!reason.is_empty() && reason.len() < 2_000, "{reason}");
-            *refused.entry(reason.chars().filter(|c| c.is_alphabetic()).take(60).collect::<String>()).or_insert(0) += 1;
+            *refused
+                .entry(reason.chars().filter(|c| c.is_alphabetic()).take(60).collect::<String>())
+                .or_insert(0) += 1;
         }
     }
     let total: usize = refused.values().sum();
@@ -173,7 +175,8 @@ fn damaged_programs_are_refused_or_stopped() {
     let whole = fs::read(good.wasm()).unwrap();
     let input = Input::from_json(&good.read("input.json")).unwrap();
     let limits = Limits { steps: 5_000_000, memory: 1 << 24, ..Limits::default() };
-    let expected = WitnessCalculator::from_bytes(&whole, limits).unwrap().calculate(&input, &|| false).unwrap();
+    let expected =
+        WitnessCalculator::from_bytes(&whole, limits).unwrap().calculate(&input, &|| false).unwrap();
     fuzz(&whole, CASES, |_, bytes| {
         let calculator = WitnessCalculator::from_bytes(bytes, limits).map_err(text)?;
         let values = calculator.calculate(&input, &|| false).map_err(text)?;
@@ -202,7 +205,10 @@ fn curves_protocols_versions_and_kinds_are_named() {
         refuse(Zkey::open(&path).unwrap_err(), name);
         fs::remove_file(path).unwrap();
     }
-    refuse(Zkey::open(&patched(good.path("zkey"), 4, &[9], directory.path())).unwrap_err(), "format version 9");
+    refuse(
+        Zkey::open(&patched(good.path("zkey"), 4, &[9], directory.path())).unwrap_err(),
+        "format version 9",
+    );
     refuse(Zkey::open(&good.path("r1cs")).unwrap_err(), "is no zkey file");
     refuse(R1cs::open(&good.path("zkey")).unwrap_err(), "is no r1cs file");
     refuse(Wtns::open(&directory.path().join("none")).unwrap_err(), "could not be read");

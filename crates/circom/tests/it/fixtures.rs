@@ -76,7 +76,10 @@ fn kept() -> PathBuf {
 
 fn modules() -> PathBuf {
     let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../node_modules");
-    assert!(modules.join("snarkjs").exists(), "run `npm ci` first: these tests compile circuits with circom2");
+    assert!(
+        modules.join("snarkjs").exists(),
+        "run `npm ci` first: these tests compile circuits with circom2"
+    );
     modules
 }
 

@@ -98,8 +98,7 @@ fn a_poseidon_chain_is_proven_both_ways() {
 #[test]
 fn the_slower_engine_makes_proofs_of_the_same_key() {
     let fixture = fixture(&SMALL_MERKLE);
-    let backend =
-        CircomBackend::with_engine("m", &fixture.artifacts(), Limits::default(), Arkworks).unwrap();
+    let backend = CircomBackend::with_engine("m", &fixture.artifacts(), Limits::default(), Arkworks).unwrap();
     let proven = backend.prove_job(&fixture.read("wtns"), &()).unwrap();
     assert!(holds(&fixture, &proven.proof, &proven.inputs));
 }
@@ -122,8 +121,11 @@ fn a_description_names_what_the_files_tell() {
 
     let refusals = fixture(&REFUSALS);
     let told = describe(&refusals.artifacts()).unwrap();
-    let inputs: Vec<_> =
-        told.public_inputs.iter().map(|input| (input.name.as_deref().unwrap(), input.bound.unwrap())).collect();
+    let inputs: Vec<_> = told
+        .public_inputs
+        .iter()
+        .map(|input| (input.name.as_deref().unwrap(), input.bound.unwrap()))
+        .collect();
     assert_eq!(inputs, [("c", true), ("payee", true), ("ignored", false)]);
 
     // Constraints of another circuit are not believed.
@@ -217,8 +219,8 @@ fn a_backend_gives_reasons_in_whole_sentences_and_stops_when_told() {
         }
     }
     for phase in ["witness", "fft", "msm"] {
-        let error =
-            ProofBackend::prove(&backend, &fixture.read("input.json"), &Until(phase, false.into())).unwrap_err();
+        let error = ProofBackend::prove(&backend, &fixture.read("input.json"), &Until(phase, false.into()))
+            .unwrap_err();
         assert!(matches!(error, ProveError::Cancelled), "{phase}: {error}");
     }
 }
