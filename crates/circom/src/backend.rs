@@ -145,10 +145,7 @@ fn missing_inputs(r1cs: &R1cs, sym: &Sym, input: &Input) -> Vec<String> {
             name.strip_prefix(*given).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
         };
         let base = name.split('[').next().unwrap_or(name);
-        if signal.label >= first
-            && !given.iter().any(|given| of(&given))
-            && !missing.iter().any(|it| it == base)
-        {
+        if signal.label >= first && !given.iter().any(of) && !missing.iter().any(|it| it == base) {
             missing.push(base.to_owned());
             if missing.len() == MOST_MISSING {
                 break;

@@ -233,7 +233,7 @@ mod tests {
             ("e", vec![]),
         ];
         let expected = expected.map(|(name, values)| (name.to_owned(), values)).to_vec();
-        assert_eq!(read(&json).unwrap(), expected);
+        assert_eq!(read(&json), Ok(expected));
     }
 
     #[test]

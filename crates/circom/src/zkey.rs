@@ -364,7 +364,7 @@ impl Zkey {
 
     /// snarkjs writes coefficients in the order of rows, so that cores can share them; says whether they are.
     fn sum_sorted(&self, values: &[Fr], rows: &mut [Vec<Fr>; 2]) -> Result<bool, FileError> {
-        const TASK: usize = 1 << 14;
+        const TASK: usize = 1 << 11;
         let records = self.records();
         let row_of = |index: usize| coefficient(&records[index]).row;
         // Where tasks begin: at the first record of a row.

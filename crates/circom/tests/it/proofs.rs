@@ -96,6 +96,48 @@ fn a_poseidon_chain_is_proven_both_ways() {
 }
 
 #[test]
+#[ignore = "snarkjs takes minutes for powers of tau of this size"]
+fn circuits_with_snarkjs_keys_of_2_to_the_13_are_proven_both_ways() {
+    agree(&Circuit { setup: Setup::Snarkjs(13), ..MERKLE });
+    agree(&Circuit { setup: Setup::Snarkjs(13), ..EDDSA });
+}
+
+/// The bytes of a key, and where its coefficients begin and end.
+fn coefficients(fixture: &Fixture) -> (Vec<u8>, std::ops::Range<usize>) {
+    let bytes = fixture.read("zkey");
+    let mut at = 12;
+    loop {
+        let number = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        let length = u64::from_le_bytes(bytes[at + 4..at + 12].try_into().unwrap()) as usize;
+        at += 12;
+        if number == 4 {
+            return (bytes, at + 4..at + length);
+        }
+        at += length;
+    }
+}
+
+#[test]
+fn the_order_of_a_keys_coefficients_does_not_matter() {
+    const RECORD: usize = 44;
+    // Enough of them for several cores to share.
+    let fixture = fixture(&CHAIN);
+    let (mut bytes, range) = coefficients(&fixture);
+    let records = &mut bytes[range].as_chunks_mut::<RECORD>().0;
+    assert!(records.len() > 1 << 12, "{}", records.len());
+    records.reverse();
+    let directory = tempfile::tempdir().unwrap();
+    let zkey = directory.path().join("reversed.zkey");
+    std::fs::write(&zkey, &bytes).unwrap();
+    let artifacts = provery_circom::Artifacts { zkey, ..fixture.artifacts() };
+    let backend = CircomBackend::open("reversed", &artifacts, Limits::default()).unwrap();
+    let proven = backend.prove_job(&fixture.read("wtns"), &()).unwrap();
+    assert!(holds(&fixture, &proven.proof, &proven.inputs));
+    // But such a key is not said to be of the constraints.
+    assert!(describe(&artifacts).unwrap_err().to_string().contains("is not the one"));
+}
+
+#[test]
 fn the_slower_engine_makes_proofs_of_the_same_key() {
     let fixture = fixture(&SMALL_MERKLE);
     let backend = CircomBackend::with_engine("m", &fixture.artifacts(), Limits::default(), Arkworks).unwrap();

@@ -2,9 +2,15 @@
 
 use std::{fs, time::Instant};
 
-use provery_circom::{CircomBackend, Limits, R1cs, Wtns, Zkey};
+use provery_circom::{Artifacts, CircomBackend, Limits, R1cs, Zkey};
 
 use crate::fixtures::{Circuit, Setup, fixture, try_node};
+
+/// The most memory that this process had, mapped files included.
+fn most_memory() -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("VmHWM unknown").to_owned()
+}
 
 fn measure(length: u32) {
     let fixture = fixture(&Circuit { name: "chain", length, setup: Setup::Seeded });
@@ -16,22 +22,21 @@ fn measure(length: u32) {
     println!("domain 2^{}: zkey open {zkey:?}, r1cs open {r1cs:?}", key.domain_size().ilog2());
     assert!(zkey.as_millis() < 150, "{zkey:?}");
 
-    let mut artifacts = fixture.artifacts();
-    let input = fixture.read("input.json");
-    for with in ["r1cs, input", "input", "wtns"] {
-        let job = if with == "wtns" { fs::read(fixture.path("wtns")).unwrap() } else { input.clone() };
+    // The least first, so that the most memory so far is that of this one.
+    for (with, r1cs) in [("wtns", None), ("input", None), ("input and r1cs", Some(fixture.path("r1cs")))] {
+        let job = fixture.read(if with == "wtns" { "wtns" } else { "input.json" });
         let started = Instant::now();
+        let artifacts = Artifacts { r1cs, ..fixture.artifacts() };
         let backend = CircomBackend::open("chain", &artifacts, Limits::default()).unwrap();
         let proven = backend.prove_job(&job, &()).unwrap();
-        println!("  ours ({with}): {:?} {:?}", started.elapsed(), proven.timings);
-        artifacts.r1cs = None;
+        println!("  ours ({with}): {:?} {:?}, {}", started.elapsed(), proven.timings, most_memory());
     }
-    Wtns::open(&fixture.path("wtns")).unwrap().values().unwrap();
     let directory = fixture.path("zkey").parent().unwrap().to_owned();
     let started = Instant::now();
     let output = try_node(&["snarkjs", directory.to_str().unwrap(), "chain"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    println!("  snarkjs groth16 prove (wtns), whole process: {:?}", started.elapsed());
+    let memory = String::from_utf8_lossy(&output.stdout);
+    println!("  snarkjs groth16 prove (wtns), whole process: {:?}, {}", started.elapsed(), memory.trim());
 }
 
 #[test]
