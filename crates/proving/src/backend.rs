@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::error::ProveError;
@@ -88,6 +88,50 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
+}
+
+/// Announces, times and, when the proof is no longer wanted, ends phases.
+pub struct Clock<'a> {
+    progress: &'a dyn Progress,
+    timings: Vec<(Phase, Duration)>,
+}
+
+impl fmt::Debug for Clock<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clock").field("timings", &self.timings).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Clock<'a> {
+    pub fn new(progress: &'a dyn Progress) -> Self {
+        Self { progress, timings: Vec::new() }
+    }
+
+    /// Run one phase, unless the proof is no longer wanted: then the error is [`ProveError::Cancelled`], in the caller's type.
+    pub fn phase<T, E: From<ProveError>>(
+        &mut self,
+        phase: Phase,
+        run: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        alive(self.progress)?;
+        self.progress.phase(phase);
+        let started = Instant::now();
+        let result = run()?;
+        let elapsed = started.elapsed();
+        tracing::debug!(phase = phase.as_str(), ?elapsed, "phase finished");
+        self.timings.push((phase, elapsed));
+        Ok(result)
+    }
+
+    /// How long each phase took, in their order.
+    pub fn into_timings(self) -> Vec<(Phase, Duration)> {
+        self.timings
+    }
+}
+
+/// Fails with [`ProveError::Cancelled`] when the proof is no longer wanted.
+pub fn alive(progress: &dyn Progress) -> Result<(), ProveError> {
+    if progress.cancelled() { Err(ProveError::Cancelled) } else { Ok(()) }
 }
 
 /// A proof and what it proves, ready for the market's `prove`.

@@ -217,6 +217,13 @@ pub enum ProveError {
     #[error("the proof was cancelled")]
     Cancelled,
 
+    /// A backend's own reason.
+    #[error("{reason}")]
+    Refused {
+        /// In a whole sentence.
+        reason: String,
+    },
+
     /// The proof was made and does not verify.
     #[error(
         "the finished proof does not verify: the proving key does not belong to its verifying key, run `provery keys generate`"

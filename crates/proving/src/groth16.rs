@@ -1,6 +1,6 @@
 //! The Groth16 prover over mapped keys: ark-groth16's proof in meaning, with its own arithmetic underneath.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective};
 use ark_ec::CurveGroup;
@@ -14,7 +14,7 @@ use ark_std::rand::rngs::OsRng;
 use rayon::prelude::*;
 
 use crate::{
-    backend::{Phase, Progress},
+    backend::{Clock, Phase, Progress, alive},
     engine::{Domain, Engine},
     error::ProveError,
     keys::{Keys, Manifest, VerifyingKeyFile},
@@ -85,7 +85,7 @@ impl ArkworksBackend {
         s: Fr,
         progress: &dyn Progress,
     ) -> Result<Proven, ProveError> {
-        let mut clock = Clock { progress, timings: Vec::with_capacity(PHASES.len()) };
+        let mut clock = Clock::new(progress);
         let assignment = clock.phase(WITNESS, || self.assign(circuit))?;
         let h = clock.phase(FFT, || self.quotient(&assignment, progress))?;
         let proof = clock.phase(MSM, || self.points(&assignment, &h, r, s, progress))?;
@@ -94,7 +94,7 @@ impl ArkworksBackend {
             Ok(true) => Ok(()),
             _ => Err(ProveError::Invalid),
         })?;
-        Ok(Proven { proof, inputs, timings: clock.timings })
+        Ok(Proven { proof, inputs, timings: clock.into_timings() })
     }
 
     /// Values of all variables: one, public inputs, witnesses. The matrices are in the key, so none are built.
@@ -213,32 +213,5 @@ impl Groth16Check {
         proof::decode(points).is_ok_and(|proof| {
             matches!(Groth16::<Bn254>::verify_proof(&self.prepared, &proof, inputs), Ok(true))
         })
-    }
-}
-
-fn alive(progress: &dyn Progress) -> Result<(), ProveError> {
-    if progress.cancelled() { Err(ProveError::Cancelled) } else { Ok(()) }
-}
-
-/// Announces, times and, when the proof is no longer wanted, ends phases.
-struct Clock<'a> {
-    progress: &'a dyn Progress,
-    timings: Vec<(Phase, Duration)>,
-}
-
-impl Clock<'_> {
-    fn phase<T>(
-        &mut self,
-        phase: Phase,
-        run: impl FnOnce() -> Result<T, ProveError>,
-    ) -> Result<T, ProveError> {
-        alive(self.progress)?;
-        self.progress.phase(phase);
-        let started = Instant::now();
-        let result = run()?;
-        let elapsed = started.elapsed();
-        tracing::debug!(phase = phase.as_str(), ?elapsed, "phase finished");
-        self.timings.push((phase, elapsed));
-        Ok(result)
     }
 }

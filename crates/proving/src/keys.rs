@@ -254,11 +254,11 @@ pub fn has_any(directory: &Path, circuit: &str) -> bool {
 /// Whether a key comes from a development setup: its α is a point that only such a setup aims at. It is in the file whose hash is the
 /// key's name, and in the verifier's code, so it cannot be taken away from a key.
 pub fn is_marked(key: &VerifyingKey<Bn254>) -> bool {
-    key.alpha_g1 == mark()
+    key.alpha_g1 == development_mark()
 }
 
-/// The first point of the curve whose x is a hash of these words and a number.
-fn mark() -> G1Affine {
+/// What α is in a development setup: the first point of the curve whose x is a hash of these words and a number.
+pub fn development_mark() -> G1Affine {
     let at = |number: u32| {
         let hash = Sha256::new_with_prefix("provery development setup: alpha")
             .chain_update(number.to_le_bytes())
@@ -393,7 +393,7 @@ pub(crate) fn setup<C: ConstraintSynthesizer<Fr>>(
     let [alpha, beta, gamma, delta] = std::array::from_fn(|_| Fr::rand(rng));
     // So that α in G1 is the mark; everything else is as random as in any setup.
     let inverse: Fr = alpha.inverse().ok_or(SynthesisError::DivisionByZero)?;
-    let g1: G1Projective = mark() * inverse;
+    let g1: G1Projective = development_mark() * inverse;
     let g2 = G2Projective::rand(rng);
     let key =
         Groth16::<Bn254>::generate_parameters_with_qap(capture, alpha, beta, gamma, delta, g1, g2, rng)?;

@@ -13,7 +13,7 @@ pub mod puzzle;
 mod raw;
 pub mod solidity;
 
-pub use backend::{Phase, Progress, ProofBackend, ProofOutput, ProofVerifier};
+pub use backend::{Clock, Phase, Progress, ProofBackend, ProofOutput, ProofVerifier, alive};
 pub use engine::{Arkworks, Domain, Engine, Halo2curves, fastest};
 pub use error::{KeyError, ProofFormatError, ProveError};
 pub use groth16::{ArkworksBackend, Groth16Check, PHASES, Proven};

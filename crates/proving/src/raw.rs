@@ -8,7 +8,7 @@ use std::mem::{align_of, size_of};
 
 use ark_bn254::{Fq, Fq2, Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
-use ark_ff::{AdditiveGroup, BigInt};
+use ark_ff::{AdditiveGroup, BigInt, PrimeField};
 use halo2curves::bn256;
 
 #[cfg(not(target_endian = "little"))]
@@ -30,6 +30,69 @@ pub struct RawG1 {
 pub struct RawG2 {
     x: [Limbs; 2],
     y: [Limbs; 2],
+}
+
+impl RawG1 {
+    /// A point of G1 in bytes.
+    pub const BYTES: usize = size_of::<Self>();
+
+    /// The point that lies in `bytes`, wherever they are. Nothing is checked.
+    pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+        let [x, y] = words(bytes);
+        Self { x, y }
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        as_bytes(std::slice::from_ref(self))
+    }
+
+    /// Whether the coordinates are below the modulus and the point is on the curve, which is its group, or infinity.
+    pub fn is_valid(&self) -> bool {
+        are_fq([&self.x, &self.y]) && G1Affine::from(self).is_on_curve()
+    }
+
+    pub fn is_infinity(&self) -> bool {
+        (self.x, self.y) == ([0; 4], [0; 4])
+    }
+}
+
+impl RawG2 {
+    /// A point of G2 in bytes.
+    pub const BYTES: usize = size_of::<Self>();
+
+    /// The point that lies in `bytes`, wherever they are. Nothing is checked.
+    pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+        let [x0, x1, y0, y1] = words(bytes);
+        Self { x: [x0, x1], y: [y0, y1] }
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        as_bytes(std::slice::from_ref(self))
+    }
+
+    /// Whether the coordinates are below the modulus and the point is on the curve, or infinity. Its group is a part of the curve:
+    /// whether it is in that is not said.
+    pub fn is_on_curve(&self) -> bool {
+        let ([x0, x1], [y0, y1]) = (&self.x, &self.y);
+        are_fq([x0, x1, y0, y1]) && G2Affine::from(self).is_on_curve()
+    }
+
+    pub fn is_infinity(&self) -> bool {
+        (self.x, self.y) == ([[0; 4]; 2], [[0; 4]; 2])
+    }
+}
+
+fn words<const BYTES: usize, const N: usize>(bytes: &[u8; BYTES]) -> [Limbs; N] {
+    const { assert!(BYTES == N * size_of::<Limbs>()) };
+    let mut out = [[0; 4]; N];
+    for (limb, bytes) in out.as_flattened_mut().iter_mut().zip(bytes.as_chunks().0) {
+        *limb = u64::from_le_bytes(*bytes);
+    }
+    out
+}
+
+fn are_fq<const N: usize>(coordinates: [&Limbs; N]) -> bool {
+    coordinates.into_iter().all(|limbs| BigInt(*limbs) < Fq::MODULUS)
 }
 
 impl From<&G1Affine> for RawG1 {

@@ -1,0 +1,204 @@
+//! Every error is one sentence that says what happened and what to do about it.
+
+use std::{path::PathBuf, time::Duration};
+
+use provery_proving::{ProofFormatError, ProveError, solidity::SolidityError};
+
+use crate::sym::Names;
+
+/// A circom artifact that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("{path} could not be read ({source}): check its path and permissions")]
+    Io { path: PathBuf, source: std::io::Error },
+
+    #[error("{path} is no {expected} file: it does not begin with {expected:?}")]
+    Kind { path: PathBuf, expected: &'static str },
+
+    #[error(
+        "{path} has format version {actual} and this program reads {expected}: write it with a circom or snarkjs of today"
+    )]
+    Version { path: PathBuf, expected: u32, actual: u32 },
+
+    #[error("{path} is cut off: its {what} would end at byte {end} of {length}: copy it again")]
+    Truncated { path: PathBuf, what: String, end: u64, length: u64 },
+
+    #[error(
+        "{path} is for {found}, and Provery proves on bn254: compile the circuit and make its keys for bn254 (circom calls it bn128)"
+    )]
+    Curve { path: PathBuf, found: String },
+
+    #[error(
+        "{path} is a key for {found}, and this reads keys for groth16: make it with `snarkjs groth16 setup`"
+    )]
+    Protocol { path: PathBuf, found: String },
+
+    #[error("{path} is malformed ({reason}): copy it again or make it anew")]
+    Malformed { path: PathBuf, reason: String },
+
+    #[error("{path} has a verifying key that must not be used: {source}")]
+    Key { path: PathBuf, source: SolidityError },
+
+    #[error("{path} belongs to another circuit: it has {actual} {what} where the key has {expected}")]
+    Mismatch { path: PathBuf, what: &'static str, expected: u64, actual: u64 },
+}
+
+/// An input that no witness can be made of.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InputError {
+    #[error("the input is no JSON ({reason}): pass what snarkjs takes as input.json")]
+    Json { reason: String },
+
+    #[error("the input is no JSON object: pass {{\"signal\": value, …}}")]
+    NotAnObject,
+
+    #[error(
+        "the value of {signal} is {found}: pass a whole number, or one in quotes (decimal, or hexadecimal after 0x)"
+    )]
+    Value { signal: String, found: String },
+
+    #[error(
+        "the value of {signal} is a number above 2^53, which JSON does not keep exactly: put it in quotes"
+    )]
+    Inexact { signal: String },
+
+    #[error("the elements of {signal} are objects and numbers at once: pass one kind")]
+    Mixed { signal: String },
+}
+
+/// A witness that was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum WitnessError {
+    #[error(transparent)]
+    Input(#[from] InputError),
+
+    #[error("the circuit has no input {signal}: check its spelling against the circuit's `signal input`s")]
+    UnknownSignal { signal: String },
+
+    #[error("{signal} got {actual} values and the circuit takes {expected}: pass as many as its array has")]
+    ValueCount { signal: String, expected: u64, actual: usize },
+
+    #[error("the input sets {set} of the circuit's {expected} input values{missing}: pass them all", missing = not_set(.missing))]
+    Missing { set: u64, expected: u64, missing: Vec<String> },
+
+    #[error("the circuit refuses the input: an assertion failed{at}", at = at(.messages))]
+    Assert { messages: Vec<String> },
+
+    #[error("the circuit's program failed with {what}{signal}{at}", signal = while_setting(.signal), at = at(.messages))]
+    Circuit { what: String, signal: Option<String>, messages: Vec<String> },
+
+    #[error("the circuit's program trapped ({reason}){signal}: compile it again with circom 2", signal = while_setting(.signal))]
+    Trap { reason: String, signal: Option<String> },
+
+    #[error(
+        "the circuit's program needed more than {fuel} steps: it may never end; raise the limit if it is a large circuit"
+    )]
+    Steps { fuel: u64 },
+
+    #[error(
+        "the circuit's program ran for more than {limit:?}: it may never end; raise the limit if it is a large circuit"
+    )]
+    Time { limit: Duration },
+
+    #[error(
+        "the circuit's program asked for more than {limit} bytes of memory: raise the limit if it is a large circuit"
+    )]
+    Memory { limit: usize },
+
+    #[error(
+        "the file is no program of a circom 2 circuit ({reason}): pass the .wasm that `circom --wasm` wrote"
+    )]
+    NotCircom { reason: String },
+
+    #[error(
+        "the circuit's program is for {found}, and Provery proves on bn254: compile the circuit for bn254 (circom calls it bn128)"
+    )]
+    Curve { found: String },
+
+    #[error("the circuit's program was cancelled")]
+    Cancelled,
+}
+
+fn at(messages: &[String]) -> String {
+    if messages.is_empty() { String::new() } else { format!(" ({})", messages.join("; ")) }
+}
+
+fn while_setting(signal: &Option<String>) -> String {
+    signal.as_ref().map_or_else(String::new, |signal| format!(" while {signal} was set"))
+}
+
+fn not_set(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!(", not {}", names.join(", ")) }
+}
+
+/// A proof of a circom circuit that was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum CircomError {
+    #[error(transparent)]
+    File(#[from] FileError),
+
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
+
+    #[error(
+        "the witness does not satisfy constraint {constraint}{names}: the statement is false, or the witness is for another version of the circuit"
+    )]
+    Unsatisfied { constraint: u64, names: Names },
+
+    #[error(
+        "the witness has {actual} values and the key has {expected}: it is for another circuit, or another version of it"
+    )]
+    WitnessLength { expected: u64, actual: u64 },
+
+    #[error(
+        "the job is an input and there is no program to make a witness of it: give the circuit's .wasm, or a .wtns as the job"
+    )]
+    NoCalculator,
+
+    #[error(
+        "the finished proof does not verify: the witness does not satisfy the circuit, or the key is damaged; give the circuit's .r1cs to learn which constraint fails"
+    )]
+    Invalid,
+
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+}
+
+impl From<CircomError> for ProveError {
+    fn from(error: CircomError) -> Self {
+        match error {
+            CircomError::Prove(error) => error,
+            CircomError::Witness(WitnessError::Cancelled) => Self::Cancelled,
+            other => Self::Refused { reason: other.to_string() },
+        }
+    }
+}
+
+/// JSON of snarkjs that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonError {
+    #[error("the {what} is not JSON as snarkjs writes it ({reason}): pass the file as snarkjs wrote it")]
+    Json { what: &'static str, reason: String },
+
+    #[error("the {what} is for {found}, and Provery proves with groth16 on bn254 (snarkjs calls it bn128)")]
+    System { what: &'static str, found: String },
+
+    #[error(
+        "{field} of the {what} is no number below the field's modulus: pass the file as snarkjs wrote it"
+    )]
+    Number { what: &'static str, field: String },
+
+    #[error("{field} of the {what} is not in affine form: its last coordinate must be 1")]
+    Projective { what: &'static str, field: String },
+
+    #[error(
+        "the verification key has {actual} points in IC where nPublic wants {expected}: pass the file as snarkjs wrote it"
+    )]
+    Length { expected: usize, actual: usize },
+
+    #[error("the verification key must not be used: {0}")]
+    Key(#[from] SolidityError),
+
+    #[error(transparent)]
+    Proof(#[from] ProofFormatError),
+}

@@ -1,0 +1,36 @@
+//! Circuits written in circom, from the files that circom and snarkjs write: `.r1cs`, `.zkey`, `.wtns`, `.sym`, `.wasm`, and
+//! snarkjs' JSON. Proves with the engine that proves our own circuits.
+//!
+//! Every file is untrusted: what is wrong with one is an error that says so, and no length in it is believed before that many bytes
+//! were seen. Files are mapped, so they must be replaced by renaming, never be written to in place.
+//!
+//! The graph form of witness programs (`circom-witnesscalc`) is not read: its crate brings arkworks of another version beside ours,
+//! protobuf, and bindgen, which needs libclang where it is built.
+
+mod backend;
+mod calculator;
+mod container;
+mod describe;
+mod error;
+mod field;
+mod input;
+mod json;
+mod prove;
+mod r1cs;
+mod setup;
+mod sym;
+mod wtns;
+mod zkey;
+
+pub use backend::{Artifacts, CircomBackend};
+pub use calculator::{Limits, OpenError, WitnessCalculator};
+pub use describe::{Artifact, Description, PublicInput, describe};
+pub use error::{CircomError, FileError, InputError, JsonError, WitnessError};
+pub use input::Input;
+pub use json::{ProofJson, VerifyingKeyJson, public_from_json, public_to_json};
+pub use prove::Proven;
+pub use r1cs::{R1cs, Shape};
+pub use setup::write_development_key;
+pub use sym::{Names, Signal, Sym};
+pub use wtns::Wtns;
+pub use zkey::Zkey;
