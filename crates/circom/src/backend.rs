@@ -29,6 +29,7 @@ const MOST_MISSING: usize = 8;
 /// The files of a circuit. The key is needed; what else is there makes more possible, or errors clearer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifacts {
+    /// The proving key.
     pub zkey: PathBuf,
     /// To make witnesses of inputs.
     pub wasm: Option<PathBuf>,
@@ -54,6 +55,7 @@ impl CircomBackend {
         Self::with_engine(name, artifacts, limits, fastest())
     }
 
+    /// With an engine other than the fastest.
     pub fn with_engine(
         name: &str,
         artifacts: &Artifacts,
@@ -75,6 +77,7 @@ impl CircomBackend {
         Ok(Self { name: name.to_owned(), prover: Prover::new(key, engine), calculator, r1cs, sym })
     }
 
+    /// The proving key.
     pub fn key(&self) -> &Zkey {
         &self.prover.key
     }

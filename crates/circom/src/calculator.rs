@@ -134,8 +134,10 @@ impl WitnessCalculator {
 /// A file of a program that could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// What it holds is no witness calculator.
     #[error(transparent)]
     Program(#[from] WitnessError),
 }

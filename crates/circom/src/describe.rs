@@ -22,12 +22,15 @@ const PAYEE: &str = "payee";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Description {
+    /// `groth16`.
     pub proof_system: &'static str,
+    /// `bn254`.
     pub curve: &'static str,
     /// Nothing without the circuit's `.r1cs`.
     pub constraints: Option<u32>,
     /// With the constant one.
     pub wires: usize,
+    /// Rows of the evaluation domain, a power of two.
     pub domain_size: usize,
     /// In the order of a proof: outputs first.
     pub public_inputs: Vec<PublicInput>,
@@ -39,6 +42,7 @@ pub struct Description {
     pub contributions: Option<u32>,
     /// Made by this program from a seed: anyone who knows it can forge proofs.
     pub development: bool,
+    /// The files that were looked at.
     pub artifacts: Vec<Artifact>,
 }
 
@@ -58,6 +62,7 @@ pub struct PublicInput {
 pub struct Artifact {
     /// Its usual ending: zkey, wasm, r1cs or sym.
     pub kind: &'static str,
+    /// Size, bytes.
     pub bytes: u64,
     /// Hexadecimal.
     pub sha256: String,

@@ -1,5 +1,8 @@
 //! Every error is one sentence that says what happened and what to do about it.
 
+// Of each variant its message says what it is, with all of its fields.
+#![allow(missing_docs)]
+
 use std::{path::PathBuf, time::Duration};
 
 use provery_proving::{ProofFormatError, ProveError, solidity::SolidityError};

@@ -26,9 +26,11 @@ const VERIFY: Phase = Phase::new("verify");
 /// A proof that verifies, its public inputs, and how long each phase took.
 #[derive(Debug, Clone)]
 pub struct Proven {
+    /// It verifies.
     pub proof: Proof<Bn254>,
     /// Public inputs in the circuit's order, without the constant one: outputs first.
     pub inputs: Vec<Fr>,
+    /// How long each phase took.
     pub timings: Vec<(Phase, Duration)>,
 }
 

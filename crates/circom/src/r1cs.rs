@@ -36,6 +36,7 @@ pub struct Shape {
     pub public_inputs: u32,
     /// Private inputs, of which only those that occur in a constraint have a wire.
     pub private_inputs: u32,
+    /// Rows of the constraint system.
     pub constraints: u32,
     /// Signals before simplification.
     pub labels: u64,
@@ -125,10 +126,12 @@ impl R1cs {
         Ok(Self { file, shape, labels: label_range })
     }
 
+    /// Counts of what it has.
     pub fn shape(&self) -> &Shape {
         &self.shape
     }
 
+    /// The file.
     pub fn path(&self) -> &Path {
         self.file.path()
     }

@@ -22,9 +22,11 @@ pub struct Sym {
 /// A signal as a `.sym` file describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signal<'a> {
+    /// Its number before simplification.
     pub label: u64,
     /// Nothing for a signal that simplification removed.
     pub wire: Option<u32>,
+    /// Its full name, such as `main.root`.
     pub name: &'a str,
 }
 

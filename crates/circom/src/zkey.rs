@@ -160,6 +160,7 @@ impl Zkey {
         Ok(Self { file, wires, public, domain, beta_g1, delta_g1, verifying, coefficients, queries })
     }
 
+    /// The file.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
@@ -184,6 +185,7 @@ impl Zkey {
         self.domain as usize
     }
 
+    /// The verifying key in it, whose points were checked.
     pub fn verifying_key(&self) -> &VerifyingKey<Bn254> {
         &self.verifying
     }

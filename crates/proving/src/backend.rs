@@ -103,6 +103,7 @@ impl fmt::Debug for Clock<'_> {
 }
 
 impl<'a> Clock<'a> {
+    /// Nothing was measured yet.
     pub fn new(progress: &'a dyn Progress) -> Self {
         Self { progress, timings: Vec::new() }
     }

@@ -42,6 +42,7 @@ impl RawG1 {
         Self { x, y }
     }
 
+    /// As they lie in files: both coordinates, Montgomery form, little-endian.
     pub fn as_bytes(&self) -> &[u8] {
         as_bytes(std::slice::from_ref(self))
     }
@@ -51,6 +52,7 @@ impl RawG1 {
         are_fq([&self.x, &self.y]) && G1Affine::from(self).is_on_curve()
     }
 
+    /// Whether it is the point at infinity.
     pub fn is_infinity(&self) -> bool {
         (self.x, self.y) == ([0; 4], [0; 4])
     }
@@ -66,6 +68,7 @@ impl RawG2 {
         Self { x: [x0, x1], y: [y0, y1] }
     }
 
+    /// As they lie in files: both coordinates, Montgomery form, little-endian.
     pub fn as_bytes(&self) -> &[u8] {
         as_bytes(std::slice::from_ref(self))
     }
@@ -77,6 +80,7 @@ impl RawG2 {
         are_fq([x0, x1, y0, y1]) && G2Affine::from(self).is_on_curve()
     }
 
+    /// Whether it is the point at infinity.
     pub fn is_infinity(&self) -> bool {
         (self.x, self.y) == ([[0; 4]; 2], [[0; 4]; 2])
     }

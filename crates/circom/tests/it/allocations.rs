@@ -39,11 +39,11 @@ unsafe impl GlobalAlloc for Watched {
 }
 
 /// Begin anew.
-pub fn forget() {
+pub(crate) fn forget() {
     LARGEST.store(0, Ordering::Relaxed);
 }
 
 /// Bytes asked for at once since then.
-pub fn largest() -> usize {
+pub(crate) fn largest() -> usize {
     LARGEST.load(Ordering::Relaxed)
 }

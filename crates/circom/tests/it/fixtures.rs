@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 /// Where the keys of a circuit come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Setup {
+pub(crate) enum Setup {
     /// snarkjs, with a powers of tau of this size: minutes for each power above eleven.
     Snarkjs(u32),
     /// [`write_development_key`].
@@ -20,41 +20,41 @@ pub enum Setup {
 
 /// A circuit below `circuits`, of a length.
 #[derive(Debug, Clone, Copy)]
-pub struct Circuit {
+pub(crate) struct Circuit {
     pub name: &'static str,
     pub length: u32,
     pub setup: Setup,
 }
 
-pub const SMALL_MERKLE: Circuit = Circuit { name: "merkle", length: 1, setup: Setup::Snarkjs(8) };
-pub const MERKLE: Circuit = Circuit { name: "merkle", length: 10, setup: Setup::Seeded };
-pub const EDDSA: Circuit = Circuit { name: "eddsa", length: 0, setup: Setup::Seeded };
-pub const CHAIN: Circuit = Circuit { name: "chain", length: 8, setup: Setup::Seeded };
-pub const REFUSALS: Circuit = Circuit { name: "refusals", length: 0, setup: Setup::Seeded };
+pub(crate) const SMALL_MERKLE: Circuit = Circuit { name: "merkle", length: 1, setup: Setup::Snarkjs(8) };
+pub(crate) const MERKLE: Circuit = Circuit { name: "merkle", length: 10, setup: Setup::Seeded };
+pub(crate) const EDDSA: Circuit = Circuit { name: "eddsa", length: 0, setup: Setup::Seeded };
+pub(crate) const CHAIN: Circuit = Circuit { name: "chain", length: 8, setup: Setup::Seeded };
+pub(crate) const REFUSALS: Circuit = Circuit { name: "refusals", length: 0, setup: Setup::Seeded };
 
 const SEED: &[u8] = b"tests of circom circuits";
 
 /// The files of a circuit.
 #[derive(Debug)]
-pub struct Fixture {
+pub(crate) struct Fixture {
     directory: PathBuf,
     name: &'static str,
 }
 
 impl Fixture {
-    pub fn path(&self, ending: &str) -> PathBuf {
+    pub(crate) fn path(&self, ending: &str) -> PathBuf {
         self.directory.join(format!("{}.{ending}", self.name))
     }
 
-    pub fn read(&self, ending: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, ending: &str) -> Vec<u8> {
         fs::read(self.path(ending)).unwrap()
     }
 
-    pub fn wasm(&self) -> PathBuf {
+    pub(crate) fn wasm(&self) -> PathBuf {
         self.directory.join(format!("{0}_js/{0}.wasm", self.name))
     }
 
-    pub fn artifacts(&self) -> Artifacts {
+    pub(crate) fn artifacts(&self) -> Artifacts {
         Artifacts {
             zkey: self.path("zkey"),
             wasm: Some(self.wasm()),
@@ -84,18 +84,18 @@ fn modules() -> PathBuf {
 }
 
 /// Run a command of fixtures.cjs.
-pub fn try_node(arguments: &[&str]) -> Output {
+pub(crate) fn try_node(arguments: &[&str]) -> Output {
     Command::new("node").arg(here().join("fixtures.cjs")).arg(modules()).args(arguments).output().unwrap()
 }
 
-pub fn node(arguments: &[&str]) {
+pub(crate) fn node(arguments: &[&str]) {
     let output = try_node(arguments);
     let text = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&text));
 }
 
 /// Whether snarkjs takes a proof.
-pub fn snarkjs_verifies(fixture: &Fixture, public: &str, proof: &str) -> bool {
+pub(crate) fn snarkjs_verifies(fixture: &Fixture, public: &str, proof: &str) -> bool {
     let directory = tempfile::tempdir().unwrap();
     let (public_path, proof_path) = (directory.path().join("public"), directory.path().join("proof"));
     fs::write(&public_path, public).unwrap();
@@ -131,12 +131,12 @@ fn once(label: &str, contents: &[&[u8]], make: impl FnOnce(&Path)) -> PathBuf {
 }
 
 /// The circuit's files, made now if they are not there.
-pub fn fixture(circuit: &Circuit) -> Fixture {
+pub(crate) fn fixture(circuit: &Circuit) -> Fixture {
     compiled(circuit, &[])
 }
 
 /// The same with other flags of the compiler. A circuit for another curve has no keys.
-pub fn compiled(circuit: &Circuit, flags: &[&str]) -> Fixture {
+pub(crate) fn compiled(circuit: &Circuit, flags: &[&str]) -> Fixture {
     let Circuit { name, length, setup } = *circuit;
     let source = fs::read_to_string(here().join(format!("circuits/{name}.circom"))).unwrap();
     let source = source.replace("LENGTH", &length.to_string());
