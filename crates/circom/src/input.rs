@@ -202,7 +202,27 @@ impl<'de> Visitor<'de> for AnyValue {
                 }
             }
         }
+        // With serde_json's feature `arbitrary_precision`, which another crate of a program may turn on, a number comes as this.
+        if let [(name, Value::Text(digits))] = out.as_slice()
+            && name == NUMBER
+        {
+            return Ok(number(digits));
+        }
         Ok(Value::Object(out))
+    }
+}
+
+const NUMBER: &str = "$serde_json::private::Number";
+
+/// A JSON number by its text.
+fn number(text: &str) -> Value {
+    let magnitude = text.strip_prefix('-').unwrap_or(text);
+    match magnitude.parse::<u64>() {
+        Ok(value) if value <= MOST_EXACT => {
+            let value = Fr::from(value);
+            Value::Number(if magnitude == text { value } else { -value })
+        }
+        _ => Value::Inexact(text.to_owned()),
     }
 }
 

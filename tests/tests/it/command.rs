@@ -345,7 +345,7 @@ async fn a_verifier_is_generated_from_the_key_of_another_tool() -> Result<()> {
     ensure!(made["format"] == "gnark", "{made}");
 
     for (name, says) in [
-        ("groth16_unfinished_verification_key.json", "contribut"),
+        ("groth16_unfinished_verification_key.json", "setup"),
         ("plonk_verification_key.json", "Groth16"),
         ("sample.circom", "no verifying key"),
     ] {

@@ -231,8 +231,8 @@ fn curves_protocols_versions_and_kinds_are_named() {
 
 #[test]
 fn a_key_without_a_contribution_is_refused() {
-    // Until somebody contributes, snarkjs' δ is γ, and anyone can forge proofs.
+    // Until somebody contributes, snarkjs' δ is the generator, as γ is, and anyone can forge proofs.
     let small = fixture(&SMALL_MERKLE);
     let error = Zkey::open(&small.path("unfinished.zkey")).unwrap_err().to_string();
-    assert!(error.contains("gamma and delta") && error.contains("no contribution"), "{error}");
+    assert!(error.contains("delta of the verifying key") && error.contains("nobody contributed"), "{error}");
 }

@@ -19,7 +19,7 @@ impl Service {
     pub(super) fn drain(&mut self) {
         let held = self.unfinished().count();
         self.tenure.drain(held, &self.handles);
-        self.keeper.mining.stop();
+        self.keeper.puzzles.stop();
     }
 
     fn unfinished(&self) -> Unfinished {
@@ -66,7 +66,7 @@ impl Service {
     pub(super) async fn wind_down(mut self) -> Result<(), NodeError> {
         info!("node is stopping");
         self.proofs.abandon();
-        self.keeper.mining.stop();
+        self.keeper.puzzles.stop();
         let policy = self.policy();
         self.start_deliveries(&policy)?;
         let bound = self.handles.config.shutdown_bound;

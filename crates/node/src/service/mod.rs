@@ -8,7 +8,7 @@
 //!  a proof of a worker's         proofs, book  --+-> slots that moved are followed up:
 //!  a proof that was sent         deliveries, book+     proofs      stops the proof of what is over
 //!  another transaction           keeper                deliveries  waits for no event of it any more
-//!  a seed, a solved puzzle       keeper::mining        chronicle   tells how it ended
+//!  a seed, a solved puzzle       keeper::puzzles       chronicle   tells how it ended
 //!  record, balance and fees      account
 //!  whose a pause is              presence
 //!
@@ -19,7 +19,7 @@
 //!  budgets     what may each transaction under way cost by now?                                -> outbox
 //!  proofs      which slot next?                                                                -> worker
 //!  deliveries  which proofs are to be sent?                                                    -> outbox
-//!  keeper      what do mechanisms call for? what is worth mining? what upkeep is due?          -> outbox
+//!  keeper      what do mechanisms call for? which puzzle is worth it? what upkeep is due?         -> outbox
 //!
 //!  and always:
 //!  briefing    what is the operator told?                                            -> monitor, log, reports
@@ -251,7 +251,7 @@ impl Service {
             Ok(Done::Account(reading)) => {
                 account.know(reading, handles, || budgets::best_pay(handles, book));
             }
-            Ok(Done::Mining(found)) => self.keeper.mining.found(found),
+            Ok(Done::Puzzles(found)) => self.keeper.puzzles.found(found),
             Ok(Done::Whose(answer)) => {
                 if let Some(own) = presence.told_whose(answer, handles) {
                     book.own_turn(own)?;
@@ -350,10 +350,10 @@ impl Service {
     fn start_keeper_tasks(&mut self, policy: &Policy) {
         let Self { handles, book, account, keeper, presence, tasks, .. } = self;
         tasks.spawn(keeper.start_actions(handles, book, account, policy));
-        let mining = keeper.mining.work(handles, book, policy);
-        tasks.spawn(mining.tasks);
+        let work = keeper.puzzles.work(handles, book, policy);
+        tasks.spawn(work.tasks);
         let context = Context { handles, book, account, policy };
-        if let Some((key, ticket)) = mining.ticket {
+        if let Some((key, ticket)) = work.ticket {
             tasks.spawn(keeper.act(key, ticket, context));
         }
         if handles.config.upkeep {

@@ -4,14 +4,14 @@ use std::future::Future;
 
 use tokio::task::{JoinError, JoinSet};
 
-use super::{account, deliveries, keeper::mining, keeper_task, presence::whose};
+use super::{account, deliveries, keeper::puzzles, keeper_task, presence::whose};
 
 /// A task that has ended, by the component that wanted it.
 pub(super) enum Done {
     Delivery(deliveries::Sent),
     KeeperTask(keeper_task::Returned),
     Account(account::Reading),
-    Mining(mining::Found),
+    Puzzles(puzzles::Found),
     Whose(whose::Answer),
 }
 
@@ -33,9 +33,9 @@ impl From<account::Reading> for Done {
     }
 }
 
-impl From<mining::Found> for Done {
-    fn from(found: mining::Found) -> Self {
-        Self::Mining(found)
+impl From<puzzles::Found> for Done {
+    fn from(found: puzzles::Found) -> Self {
+        Self::Puzzles(found)
     }
 }
 

@@ -2,8 +2,8 @@
 //! that change hands), and the prover's pause. Each is sent once and then rests until its event is in the facts.
 
 mod acceptance;
-pub(super) mod mining;
 mod outstanding;
+pub(super) mod puzzles;
 mod rounds;
 mod seeds;
 mod upkeep;
@@ -32,8 +32,8 @@ use crate::{
     error::NodeError,
     outcome::{Class, classify},
 };
-use mining::Mining;
 use outstanding::Outstanding;
+use puzzles::Puzzles;
 use upkeep::Upkeep;
 
 type Task = BoxFuture<'static, Returned>;
@@ -43,7 +43,7 @@ type Task = BoxFuture<'static, Returned>;
 pub(super) struct Keeper {
     outstanding: Outstanding,
     upkeep: Upkeep,
-    pub mining: Mining,
+    pub puzzles: Puzzles,
     /// Bids whose bond is lost soon unless this is sent.
     late_bids: Vec<(SlotKey, &'static str)>,
 }
@@ -225,7 +225,7 @@ impl Keeper {
     pub(super) fn abandon(&mut self) {
         self.outstanding.abandon();
         self.upkeep.abandon();
-        self.mining.abandon();
+        self.puzzles.abandon();
     }
 }
 

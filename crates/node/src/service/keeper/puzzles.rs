@@ -44,7 +44,7 @@ struct Mine {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in crate::service) struct Mining {
+pub(in crate::service) struct Puzzles {
     mine: Option<Mine>,
     rounds: Rounds,
 }
@@ -57,7 +57,7 @@ pub(in crate::service) struct Work {
     pub ticket: Option<(SlotKey, MechanismAction)>,
 }
 
-impl Mining {
+impl Puzzles {
     /// Work on the puzzle that is worth working on, and on no other; hand its solution in until the round is over. Another seed
     /// makes it another puzzle.
     pub(crate) fn work(&mut self, handles: &Handles, book: &mut Book, policy: &Policy) -> Work {
