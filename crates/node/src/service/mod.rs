@@ -19,7 +19,7 @@
 //!  budgets     what may each transaction under way cost by now?                                -> outbox
 //!  proofs      which slot next?                                                                -> worker
 //!  deliveries  which proofs are to be sent?                                                    -> outbox
-//!  keeper      what do mechanisms call for? which puzzle is worth it? what upkeep is due?         -> outbox
+//!  keeper      what do mechanisms call for? which puzzle is worth it? what upkeep is due?      -> outbox
 //!
 //!  and always:
 //!  briefing    what is the operator told?                                            -> monitor, log, reports
