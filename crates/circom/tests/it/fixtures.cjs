@@ -93,10 +93,6 @@ const commands = {
   setup,
   prove,
   input: async (name, length) => write(name + '.input.json', await inputs[name](Number(length))),
-  snarkjs: async (name) => {
-    await load('snarkjs').groth16.prove(at(name + '.zkey'), at(name + '.wtns'))
-    console.log(`most memory ${process.resourceUsage().maxRSS} kB`)
-  },
   verify: (pub, proof) => verify(out, pub, proof),
 }
 

@@ -7,4 +7,3 @@ mod files;
 mod fixtures;
 mod programs;
 mod proofs;
-mod speed;

@@ -95,8 +95,8 @@ fn a_poseidon_chain_is_proven_both_ways() {
     agree(&CHAIN);
 }
 
+// Minutes of snarkjs for powers of tau of this size: for ./script/assure.
 #[test]
-#[ignore = "snarkjs takes minutes for powers of tau of this size"]
 fn circuits_with_snarkjs_keys_of_2_to_the_13_are_proven_both_ways() {
     agree(&Circuit { setup: Setup::Snarkjs(13), ..MERKLE });
     agree(&Circuit { setup: Setup::Snarkjs(13), ..EDDSA });
