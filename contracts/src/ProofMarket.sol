@@ -10,6 +10,7 @@ import { SlotChain } from "./libraries/SlotChain.sol";
 import { SlotRing } from "./libraries/SlotRing.sol";
 import { MarketState } from "./market/MarketState.sol";
 import { ChainTerms } from "./types/ChainTerms.sol";
+import { CircuitTerms } from "./types/CircuitTerms.sol";
 import { MarketWord } from "./types/MarketWord.sol";
 import { Slot, SlotState } from "./types/Slot.sol";
 import { SlotLink, SlotLinkLib } from "./types/SlotLink.sol";
@@ -39,8 +40,8 @@ import { Terms } from "./types/Terms.sol";
 /// - It may refuse accounts, or stop. Then who is refused cannot withdraw, and as long as the market or the registry is refused
 ///   nobody can, nor is any missed slot rescued, since a slash moves the bond. Proofs by holders and expiries move nothing.
 ///
-/// **Verifiers.** A market's terms name one. It answers true for valid proofs alone, today and later; and its circuit binds the
-/// last public input, the payee, or anyone could copy a proof and be paid. Of a verifier that lies, the markets that name it lose
+/// **Verifiers.** A market's terms name one. It answers true for valid proofs alone, today and later; and a circuit that is registered as
+/// one that binds the last public input, the payee, does, or anyone could copy a proof and be paid. Of a verifier that lies, the markets that name it lose
 /// their funds and their provers the bonds reserved there; no other market does. One that cannot be called expires its slots.
 ///
 /// **Mechanisms.** A market's terms name one. It decides whom a slot is assigned to, at no more than the terms' price, among provers
@@ -198,7 +199,11 @@ contract ProofMarket is IProofMarketSlots, MarketState {
         if (block.timestamp < slot.exclusiveUntil && payee != slot.prover) {
             revert NotAssignedProver(slot.prover, slot.exclusiveUntil);
         }
-        if (!_verify(terms.verifier, publicInputs, proof)) revert ProofInvalid();
+        (uint256[] calldata inputs, bytes calldata bare) = (publicInputs, proof);
+        if (CircuitTerms.wrap(terms.circuitTerms).revealDelay() != 0) {
+            (inputs, bare) = _unbound(slot, terms, publicInputs, proof, payee);
+        }
+        if (!_verify(terms.verifier, inputs, bare)) revert ProofInvalid();
 
         if (terms.chain == 0) {
             place.word = SlotWordLib.ended(slot.id, SlotState.Proven);
@@ -322,6 +327,19 @@ contract ProofMarket is IProofMarketSlots, MarketState {
             // Parts of a price and of a bond, of 96 bits each.
             earned = reward + premium;
         }
+        if (terms.circuitTerms != 0) {
+            uint256 royalty = _royaltyOf(terms, reward);
+            if (royalty != 0) {
+                address author = CircuitTerms.wrap(terms.circuitTerms).author();
+                credits[author] += royalty;
+                emit RoyaltyPaid(slot.market, slot.id, author, royalty);
+                unchecked {
+                    // A tenth of the reward at most.
+                    reward -= royalty;
+                    earned -= royalty;
+                }
+            }
+        }
         credits[payee] += earned;
         if (returned != 0) _returnFunds(slot.market, returned);
         emit SlotProven(slot.market, slot.id, payee, reward, premium, missedBy);
@@ -343,6 +361,30 @@ contract ProofMarket is IProofMarketSlots, MarketState {
     }
 
     // ---------------------------------------------------------------- proofs
+
+    /// @dev What the verifier is given of a proof that says nothing of its payee. In the exclusive window it comes from whoever the
+    /// payee is, and after that it was committed to, so that who sees it in a pending transaction is too late.
+    /// @param proof A salt of 32 bytes, then the verifier's proof.
+    function _unbound(
+        Slot calldata slot,
+        Terms calldata terms,
+        uint256[] calldata publicInputs,
+        bytes calldata proof,
+        address payee
+    ) private view returns (uint256[] calldata inputs, bytes calldata bare) {
+        if (proof.length < 32) revert ProofInvalid();
+        bare = proof[32:];
+        inputs = publicInputs[:publicInputs.length - 1];
+        if (block.timestamp < slot.exclusiveUntil) {
+            if (msg.sender != payee && !REGISTRY.isSubmitterFor(msg.sender, payee)) revert NotPayee(payee);
+        } else {
+            bytes32 commitment =
+                keccak256(abi.encode(keccak256(bare), payee, slot.market, slot.id, bytes32(proof[:32])));
+            uint256 at = committedAt[commitment];
+            uint256 from = at == 0 ? 0 : at + CircuitTerms.wrap(terms.circuitTerms).revealDelay();
+            if (at == 0 || block.number < from) revert ProofNotCommitted(commitment, from);
+        }
+    }
 
     /// @dev Asks the verifier: `IVerifier.verify(publicInputs, proof)`, encoded by hand because this is on the path of every
     /// proof. One that reverts, answers nothing, or anything but true, has not accepted the proof.

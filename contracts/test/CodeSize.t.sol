@@ -19,6 +19,7 @@ import { DelegationPoolPolicies } from "../src/pools/DelegationPoolPolicies.sol"
 import { DelegationPools } from "../src/pools/DelegationPools.sol";
 import { Terms } from "../src/types/Terms.sol";
 import { BlockVerifier } from "../src/verifiers/BlockVerifier.sol";
+import { CircuitSamples } from "./CircuitSamples.sol";
 import { HeaderFixture } from "./HeaderFixture.sol";
 import { MarketDeployer } from "./MarketDeployer.sol";
 import { BlockKey } from "./verifiers/BlockKey.sol";
@@ -102,7 +103,7 @@ contract CodeSizeTest is MarketDeployer, HeaderFixture {
             requester: address(this),
             mechanism: address(new StakeLottery(registry, address(market), IRandomness(address(0)))),
             mechanismParams: 0,
-            circuit: circuits.register(address(verifier), "key", "descriptor", true, "uri"),
+            circuit: CircuitSamples.registerBlocks(circuits, verifier),
             verifier: address(verifier),
             price: 0.1 ether,
             bond: 0.2 ether,
@@ -117,7 +118,8 @@ contract CodeSizeTest is MarketDeployer, HeaderFixture {
             callbackGas: 0,
             version: 1,
             leastRescue: 0.1 ether,
-            chain: 0
+            chain: 0,
+            circuitTerms: 0
         });
         TransferRollup rollup = new TransferRollup(market, terms, 64, address(this), 0, "", 100_000);
         _check("TransferRollup", address(rollup));

@@ -7,6 +7,7 @@ import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
 import { ISlotTransfers } from "../src/interfaces/ISlotTransfers.sol";
 import { Slot, SlotState } from "../src/types/Slot.sol";
 import { Terms } from "../src/types/Terms.sol";
+import { CircuitSamples } from "./CircuitSamples.sol";
 import { MarketDeployer } from "./MarketDeployer.sol";
 import { MockMechanism } from "./mocks/MockMechanism.sol";
 import { MockProof, MockVerifier } from "./mocks/MockVerifier.sol";
@@ -60,7 +61,7 @@ abstract contract MarketFixture is MarketDeployer {
         slotTransfers = ISlotTransfers(market.slotTransfers());
         mechanism = new MockMechanism();
         verifier = new MockVerifier();
-        circuit = circuits.register(address(verifier), "key", "descriptor", true, "uri");
+        circuit = CircuitSamples.register(circuits, address(verifier));
         terms = _defaultTerms();
         vm.prank(creator);
         id = market.createMarket(terms, CAPACITY, 0);
@@ -103,7 +104,8 @@ abstract contract MarketFixture is MarketDeployer {
             callbackGas: 0,
             version: 1,
             leastRescue: 1 ether,
-            chain: 0
+            chain: 0,
+            circuitTerms: 0
         });
     }
 
@@ -191,6 +193,11 @@ abstract contract MarketFixture is MarketDeployer {
         (, bytes32 inForce,,,) = market.markets(id);
         if (inForce != keccak256(abi.encode(_inForce))) _inForce = _announced;
         return _inForce;
+    }
+
+    /// @dev `id` is another market now, which has begun with these terms.
+    function _began(Terms memory with_) internal {
+        (_inForce, _announced) = (with_, with_);
     }
 
     /// @dev Announces `terms`, with their market's next version. They may be used after TERMS_NOTICE.

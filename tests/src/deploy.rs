@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use alloy::{
-    primitives::{Address, B256, U256, aliases::U96, hex},
+    primitives::{Address, B256, U256, aliases::U96, hex, keccak256},
     providers::Provider,
     sol_types::{SolEvent, SolValue},
 };
 use eyre::{Result, ensure, eyre};
 use provery_bindings::{
     CircuitRegistry, DevelopmentToken, MarketContracts, ProofMarket, ProofMarketExt, ProverRegistry,
-    RegistryConfig, SlotTransfers, StakeLottery, TermsRules,
+    Registration, RegistryConfig, Sample, SlotTransfers, StakeLottery, TermsRules,
 };
 use provery_mechanisms::Parts;
 use provery_rpc::Chain;
@@ -99,14 +99,22 @@ pub async fn deploy_core_for(sender: &Sender, asset: Address) -> Result<Chain> {
     Ok(Chain::connect(rpc, deployment).await?)
 }
 
-/// Terms that the market accepts, with `sender` as requester and a circuit whose verifier is the token (a contract that
-/// verifies nothing).
+/// Terms that the market accepts, with `sender` as requester and a circuit whose proofs are hashes.
 pub async fn terms(chain: &Chain, sender: &Sender) -> Result<Terms> {
-    let verifier = chain.deployment().asset;
-    let key_hash = B256::repeat_byte(1);
-    let mined = sender
-        .send(chain.calls().register_circuit(verifier, key_hash, B256::repeat_byte(2), true, ""))
-        .await?;
+    const CODE: &str = include_str!("../../contracts/test/mocks/HashVerifier.hex");
+    let (verifier, _) = sender.deploy(&hex::decode(CODE.trim())?, &[]).await?;
+    let registration = Registration {
+        verifier,
+        keyHash: B256::repeat_byte(1),
+        descriptorHash: B256::repeat_byte(2),
+        development: true,
+        payeeBound: true,
+        ..Registration::default()
+    };
+    let inputs = vec![U256::from(7), U256::from(0xa11ce)];
+    let proof = keccak256(inputs.abi_encode_packed()).to_vec().into();
+    let sample = Sample { publicInputs: inputs, proof };
+    let mined = sender.send(chain.calls().register_circuit(registration, sample)).await?;
     let log = mined.logs.first().ok_or_else(|| eyre!("registering a circuit logged nothing"))?;
     let circuit = CircuitRegistry::CircuitRegistered::decode_log(&log.inner)?.circuit;
     Ok(Terms {
@@ -129,5 +137,6 @@ pub async fn terms(chain: &Chain, sender: &Sender) -> Result<Terms> {
         version: 1,
         leastRescue: U96::from(25_000),
         chain: 0,
+        circuitTerms: U256::ZERO,
     })
 }

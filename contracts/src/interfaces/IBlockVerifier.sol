@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
+import { IKeyed } from "./IKeyed.sol";
 import { IVerifier } from "./IVerifier.sol";
 
 /// @notice A Groth16 key over BN254 for three public inputs, in the words of EIP-196 and EIP-197: a point of G1 is x, y; a point
@@ -32,7 +33,9 @@ struct VerifyingKey {
 /// two different polynomials agree in no more points than their degree. Chunks of zeros at the end add nothing to y, so
 /// the circuit's data is this data with zeros up to its maximum; no block longer than that has a proof, unless only
 /// zeros are beyond.
-interface IBlockVerifier is IVerifier {
+///
+/// The key's hash is that of its file, computed from the key that is given at deployment (see `KeyFileHash`).
+interface IBlockVerifier is IVerifier, IKeyed {
     /// @notice A coordinate of the key is not below the base field's order, or a point is off its curve or subgroup.
     error KeyPointNotInGroup();
 
@@ -42,8 +45,4 @@ interface IBlockVerifier is IVerifier {
     /// @notice Two of beta, gamma and delta, or the points of two inputs, are the same up to sign: the key would accept forged
     /// proofs, or proofs that bind only the sum of two inputs.
     error KeyPointsRelated();
-
-    /// @notice sha256 of the block circuit's verifying key, given at deployment, as 32-byte big-endian words: alpha, beta, gamma,
-    /// delta, IC_0 to IC_3.
-    function verifyingKeyHash() external view returns (bytes32);
 }

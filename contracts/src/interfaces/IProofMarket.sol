@@ -72,6 +72,12 @@ interface IProofMarketEvents {
     /// `fee` asset wei of the price are its holder's credit, the rest returned to the market's funds.
     event SlotDropped(uint256 indexed market, uint64 indexed id, uint256 fee);
 
+    /// @notice The circuit's author was credited its part of a reward, in asset wei. `SlotProven` tells what is left of the reward.
+    event RoyaltyPaid(uint256 indexed market, uint64 indexed id, address indexed author, uint256 amount);
+
+    /// @notice A proof was committed to, for the first time.
+    event ProofCommitted(bytes32 indexed commitment, address indexed sender);
+
     /// @notice A proof was paid while what its slot builds on is not settled; `resolve` needs these words.
     /// @param payee Whose proof it was. If that is not the slot's holder, the slash of the holder's bond is held.
     /// @param right Whether the proof says that the slot's claim is right.
@@ -160,6 +166,11 @@ interface IProofMarketEvents {
     error PayeeInvalid();
     /// @notice Until `exclusiveUntil` only a proof that pays the assigned prover is accepted.
     error NotAssignedProver(address prover, uint256 exclusiveUntil);
+    /// @notice The circuit does not bind the payee: in the exclusive window only the payee and its submitters send a proof.
+    error NotPayee(address payee);
+    /// @notice The circuit does not bind the payee: a proof for a slot that is open to all takes a commitment (`commitProof`) that
+    /// is old enough. It is from block `from` on; 0 if there is none.
+    error ProofNotCommitted(bytes32 commitment, uint256 from);
     /// @notice The verifier does not accept the proof, or cannot be called.
     error ProofInvalid();
     /// @notice Not enough gas is left to give the requester's callback what the terms promise it.
@@ -201,7 +212,12 @@ interface IProofMarketSlots is IProofMarketEvents {
     function assign(Slot calldata slot, Terms calldata terms, address prover, uint96 price) external;
 
     /// @notice Prove a slot and pay the payee named by the last public input. Anyone may send it.
+    ///
+    /// Where the terms have a reveal delay, since the circuit does not bind the payee, the payee is no input of the verifier, and a
+    /// proof seen could be sent for another. So in the exclusive window the sender is the payee or its submitter, and after it
+    /// the proof was committed to (`commitProof`) at least that many blocks before.
     /// @param publicInputs Statement inputs, then the circuit's outputs, then the payee.
+    /// @param proof As the verifier takes it; with a reveal delay, a salt of 32 bytes before it.
     function prove(Slot calldata slot, Terms calldata terms, uint256[] calldata publicInputs, bytes calldata proof)
         external;
 
@@ -216,6 +232,9 @@ interface IProofMarketSlots is IProofMarketEvents {
 interface IProofMarketState is IProofMarketEvents {
     /// @notice Credit of `account` in asset wei.
     function credits(address account) external view returns (uint256);
+
+    /// @notice The block in which a proof was first committed to; 0 if it was not.
+    function committedAt(bytes32 commitment) external view returns (uint256);
 
     /// @notice The number of markets; ids are 1 to this.
     function marketCount() external view returns (uint256);
@@ -284,6 +303,11 @@ interface IProofMarketExt is IProofMarketEvents {
     /// established itself if it was proven right, and a slash that was held is paid or undone. Anyone.
     /// @param payee These three as in `SlotPending`.
     function resolve(Slot calldata slot, Terms calldata terms, address payee, bool right, uint256 claim) external;
+
+    /// @notice Commit to a proof that does not bind its payee, before showing it. Anyone; it reserves nothing, and repeating one changes
+    /// nothing.
+    /// @param commitment keccak256(abi.encode(keccak256(proof), payee, market, slot id, salt)), the proof without the salt.
+    function commitProof(bytes32 commitment) external;
 
     /// @notice Give a held slot to `taker`, whose bond is reserved before the holder's is free again, and move `price` asset wei of
     /// credit from taker to holder, or the other way below zero. The contract with the offers only.

@@ -22,7 +22,10 @@ import { IProofMarketEvents } from "./IProofMarket.sol";
 /// - `outputs`: at most 16;
 /// - `callback`: at most 1,000,000 gas, so that settling always fits a block;
 /// - `chain`: a word that `ChainTerms` knows, within the outputs;
-/// - `circuit`: the verifier is the circuit's.
+/// - `circuit`: the verifier is the circuit's;
+/// - `circuitCode`: it has the code with which the circuit was registered;
+/// - `revealDelay`: zero for a circuit that binds the payee, at least two blocks for any other;
+/// - `royalty`: the circuit's royalty and author, and no other bit in `circuitTerms`.
 interface ITermsRules {
     /// @notice Revert with the first rule that `terms` break.
     /// @param circuits The registry of circuits.

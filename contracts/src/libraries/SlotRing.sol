@@ -12,7 +12,7 @@ import { Terms } from "../types/Terms.sol";
 ///
 /// Calldata is hashed as it came. Bits that the ABI wants to be zero but are not give a hash that no word holds.
 library SlotRing {
-    uint256 private constant TERMS_SIZE = 19 * 32;
+    uint256 private constant TERMS_SIZE = 20 * 32;
     uint256 private constant SLOT_SIZE = 10 * 32;
 
     /// @notice keccak256(abi.encode(terms)).

@@ -12,6 +12,7 @@ import { RewardCurve } from "../libraries/RewardCurve.sol";
 import { SlashSplit } from "../libraries/SlashSplit.sol";
 import { SlotChain } from "../libraries/SlotChain.sol";
 import { SlotRing } from "../libraries/SlotRing.sol";
+import { CircuitTerms } from "../types/CircuitTerms.sol";
 import { MarketWord } from "../types/MarketWord.sol";
 import { Slot } from "../types/Slot.sol";
 import { SlotWord } from "../types/SlotWord.sol";
@@ -67,6 +68,8 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
     uint256 public burned;
     /// @inheritdoc IProofMarketState
     mapping(address account => uint256) public credits;
+    /// @inheritdoc IProofMarketState
+    mapping(bytes32 commitment => uint256) public committedAt;
 
     mapping(uint256 market => Market) internal _markets;
     /// @dev Only the first word of each ring has a name: the others follow it, up to the market's capacity.
@@ -162,6 +165,11 @@ abstract contract MarketState is IProofMarketState, ReentrancyGuardTransient {
                 slot.price, terms.floorBps, terms.fastWindow, terms.exclusiveWindow, block.timestamp - slot.startedAt
             );
         }
+    }
+
+    /// @dev The part of a reward that is the circuit's author's, in asset wei.
+    function _royaltyOf(Terms calldata terms, uint256 reward) internal pure returns (uint256) {
+        return CircuitTerms.wrap(terms.circuitTerms).royaltyOf(reward);
     }
 
     /// @dev Whether a proof is somebody else's than that of the holder, who has a bond at stake.

@@ -187,6 +187,7 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
             fee = SlashSplit.forfeit(slot.price, terms.forfeitBps);
             if (stood) {
                 uint256 reward = _rewardOf(slot, terms);
+                reward -= _royaltyOf(terms, reward);
                 if (fee < reward) fee = reward;
             }
             credits[slot.prover] += fee;
@@ -194,6 +195,16 @@ contract ProofMarketExt is IProofMarketExt, MarketState {
         _endUnproven(place, slot, terms, SlotState.Dropped, slot.price - fee);
         emit SlotDropped(slot.market, slot.id, fee);
         _tell(slot, terms, SlotState.Dropped);
+    }
+
+    // ---------------------------------------------------------------- proofs that do not bind their payee
+
+    /// @inheritdoc IProofMarketExt
+    function commitProof(bytes32 commitment) external {
+        // The first time counts: whoever repeats a commitment does not put it off.
+        if (committedAt[commitment] != 0) return;
+        committedAt[commitment] = block.number;
+        emit ProofCommitted(commitment, msg.sender);
     }
 
     // ---------------------------------------------------------------- slots that change hands

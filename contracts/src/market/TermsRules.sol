@@ -7,6 +7,7 @@ import { ITermsRules } from "../interfaces/ITermsRules.sol";
 import { Bps } from "../libraries/Bps.sol";
 import { RewardCurve } from "../libraries/RewardCurve.sol";
 import { ChainTerms } from "../types/ChainTerms.sol";
+import { CircuitTerms, CircuitTermsLib } from "../types/CircuitTerms.sol";
 import { Terms } from "../types/Terms.sol";
 
 /// @title The rules every market's terms must keep
@@ -38,7 +39,7 @@ contract TermsRules is ITermsRules {
         _require(terms.outputs <= MAX_OUTPUTS, "outputs");
         _require(terms.callbackGas <= MAX_CALLBACK_GAS, "callback");
         _require(ChainTerms.wrap(terms.chain).isValid(terms.outputs), "chain");
-        _require(ICircuitRegistry(circuits).circuitOf(terms.circuit).verifier == terms.verifier, "circuit");
+        _checkCircuit(terms, ICircuitRegistry(circuits).circuitOf(terms.circuit));
     }
 
     /// @inheritdoc ITermsRules
@@ -46,6 +47,19 @@ contract TermsRules is ITermsRules {
         return next.price >= current.price && next.bond <= current.bond && next.floorBps >= current.floorBps
             && next.fastWindow >= current.fastWindow && next.exclusiveWindow >= current.exclusiveWindow
             && next.callbackGas <= current.callbackGas && _sameRest(current, next);
+    }
+
+    /// @dev The terms say what the registry does, so that settling reads no registry.
+    function _checkCircuit(Terms calldata terms, ICircuitRegistry.Circuit memory circuit) private view {
+        _require(circuit.verifier == terms.verifier, "circuit");
+        _require(circuit.codeHash == terms.verifier.codehash, "circuitCode");
+        CircuitTerms word = CircuitTerms.wrap(terms.circuitTerms);
+        uint256 delay = word.revealDelay();
+        _require(circuit.payeeBound ? delay == 0 : delay >= CircuitTermsLib.MIN_REVEAL_DELAY, "revealDelay");
+        // Every other bit of the word is decided; a delay that is too long for its bits is too.
+        address author = circuit.royaltyBps == 0 ? address(0) : circuit.author;
+        CircuitTerms right = CircuitTermsLib.create(uint16(delay), circuit.royaltyBps, author);
+        _require(terms.circuitTerms == CircuitTerms.unwrap(right), "royalty");
     }
 
     /// @dev Compares what is not compared one by one, as words: the callers' ABI has no dirty bits that a hash would not show.

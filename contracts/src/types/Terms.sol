@@ -24,6 +24,8 @@ pragma solidity ^0.8.20;
 /// better for provers keep their version.
 /// @param leastRescue What a rescue pays out of the bond at least, in asset wei, whatever the slot's price; above 0 with a bond.
 /// @param chain How a slot continues the one before it; 0 if slots stand alone. See `ChainTerms`.
+/// @param circuitTerms What the circuit adds: its author's royalty, and how long proofs are committed to before they are shown if
+/// it does not bind the payee; 0 for neither. See `CircuitTerms`.
 struct Terms {
     address requester;
     address mechanism;
@@ -44,4 +46,5 @@ struct Terms {
     uint32 version;
     uint96 leastRescue;
     uint32 chain;
+    uint256 circuitTerms;
 }

@@ -2,7 +2,9 @@
 pragma solidity 0.8.30;
 
 import { IBlockVerifier, VerifyingKey } from "../interfaces/IBlockVerifier.sol";
+import { IKeyed } from "../interfaces/IKeyed.sol";
 import { IVerifier } from "../interfaces/IVerifier.sol";
+import { KeyFileHash } from "../libraries/KeyFileHash.sol";
 import { Groth16Check } from "./Groth16Check.sol";
 
 /// @title Verifier of the reference rollup's blocks
@@ -15,15 +17,15 @@ contract BlockVerifier is IBlockVerifier, Groth16Check {
     /// Where the data starts in the proof.
     uint256 private constant DATA = 288;
 
-    bytes32 private immutable VERIFYING_KEY_HASH;
+    bytes32 private immutable KEY_HASH;
 
     constructor(VerifyingKey memory key) Groth16Check(key) {
-        VERIFYING_KEY_HASH = sha256(abi.encode(key));
+        KEY_HASH = KeyFileHash.hash(key);
     }
 
-    /// @inheritdoc IBlockVerifier
-    function verifyingKeyHash() external view returns (bytes32) {
-        return VERIFYING_KEY_HASH;
+    /// @inheritdoc IKeyed
+    function keyHash() external view returns (bytes32) {
+        return KEY_HASH;
     }
 
     /// @inheritdoc IVerifier

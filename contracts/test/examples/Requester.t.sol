@@ -3,10 +3,12 @@ pragma solidity 0.8.30;
 
 import { AttestedVerifier } from "../../../examples/requester/AttestedVerifier.sol";
 import { MinimalRequester } from "../../../examples/requester/MinimalRequester.sol";
+import { ICircuitRegistry } from "../../src/interfaces/ICircuitRegistry.sol";
 import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
 import { IVerifier } from "../../src/interfaces/IVerifier.sol";
 import { Slot, SlotState } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
+import { CircuitSamples } from "../CircuitSamples.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 import { VmSafe } from "forge-std/Vm.sol";
 
@@ -23,7 +25,10 @@ contract RequesterExampleTest is MarketFixture {
     function setUp() public override {
         super.setUp();
         Terms memory template = terms;
-        template.circuit = circuits.register(address(attested), "example", "example", true, "");
+        ICircuitRegistry.Sample memory sample;
+        sample.publicInputs = _answer(alice);
+        sample.proof = _sign(sample.publicInputs);
+        template.circuit = circuits.register(CircuitSamples.registration(address(attested)), sample);
         template.verifier = address(attested);
         vm.recordLogs();
         example = new MinimalRequester(market, template, CAPACITY);

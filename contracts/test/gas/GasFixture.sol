@@ -10,6 +10,7 @@ import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
 import { BlockVerifier } from "../../src/verifiers/BlockVerifier.sol";
+import { CircuitSamples } from "../CircuitSamples.sol";
 import { HeaderFixture } from "../HeaderFixture.sol";
 import { MarketDeployer } from "../MarketDeployer.sol";
 import { TestToken } from "../mocks/TestToken.sol";
@@ -70,7 +71,7 @@ abstract contract GasFixture is MarketDeployer, HeaderFixture {
         slotTransfers = ISlotTransfers(market.slotTransfers());
         lottery = new StakeLottery(registry, address(market), IRandomness(address(0)));
         verifier = new BlockVerifier(BlockKey.read());
-        circuit = circuits.register(address(verifier), "key", "descriptor", true, "uri");
+        circuit = CircuitSamples.registerBlocks(circuits, verifier);
         terms = _terms(address(this));
         id = market.createMarket(terms, CAPACITY, 0);
         token.mint(address(this), 1_000_000 ether);
@@ -104,7 +105,8 @@ abstract contract GasFixture is MarketDeployer, HeaderFixture {
             callbackGas: 0,
             version: 1,
             leastRescue: 0.1 ether,
-            chain: 0
+            chain: 0,
+            circuitTerms: 0
         });
     }
 

@@ -37,6 +37,7 @@ macro_rules! same_terms {
             version,
             leastRescue,
             chain,
+            circuitTerms,
         );
     };
 }

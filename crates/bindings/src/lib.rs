@@ -13,8 +13,8 @@ pub use market::{
     ProofMarket::{self, Slot, Terms},
 };
 pub use mechanisms::*;
-/// A registered circuit.
-pub use others::circuits::ICircuitRegistry::Circuit;
+/// A registered circuit, and what registers one.
+pub use others::circuits::ICircuitRegistry::{Circuit, Registration, Sample};
 /// What a pool may do in a market.
 pub use others::policies::IDelegationPoolPolicies::Policy;
 /// A prover as the registry stores it.
@@ -31,6 +31,7 @@ pub use others::{
     },
     rollup::TransferRollup,
     rules::TermsRules,
+    slot_inputs::SlotInputs,
     slot_transfers::SlotTransfers,
     token::DevelopmentToken,
     verifier::IVerifier,
@@ -111,6 +112,7 @@ mod others {
     contract!(block_verifier, BlockVerifier, "abi/BlockVerifier.json");
     contract!(circuits, CircuitRegistry, "abi/CircuitRegistry.json");
     contract!(extension, ProofMarketExt, "abi/ProofMarketExt.json");
+    contract!(slot_inputs, SlotInputs, "abi/SlotInputs.json");
     contract!(slot_transfers, SlotTransfers, "abi/SlotTransfers.json");
     contract!(policies, DelegationPoolPolicies, "abi/DelegationPoolPolicies.json");
     contract!(pool, DelegationPool, "abi/DelegationPool.json");

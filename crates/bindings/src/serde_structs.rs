@@ -108,6 +108,8 @@ struct TermsRecord {
     #[serde(with = "wei")]
     least_rescue: U96,
     chain: u32,
+    #[serde(default)]
+    circuit_terms: U256,
 }
 
 impl Serialize for Terms {
@@ -132,6 +134,7 @@ impl Serialize for Terms {
             version: self.version,
             least_rescue: self.leastRescue,
             chain: self.chain,
+            circuit_terms: self.circuitTerms,
         }
         .serialize(serializer)
     }
@@ -160,6 +163,7 @@ impl<'de> Deserialize<'de> for Terms {
             version: record.version,
             leastRescue: record.least_rescue,
             chain: record.chain,
+            circuitTerms: record.circuit_terms,
         })
     }
 }

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ark_bn254::Fr;
+use ark_bn254::{Bn254, Fr};
+use ark_groth16::Proof;
 use provery_proving::{
     Clock, Engine, Phase, Progress, ProofBackend, ProofOutput, ProveError, alive, fastest, proof,
 };
@@ -37,6 +38,29 @@ pub struct Artifacts {
     pub r1cs: Option<PathBuf>,
     /// To tell which signals that is about.
     pub sym: Option<PathBuf>,
+}
+
+/// What a proof is made from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobInput {
+    /// Values of the circuit's inputs.
+    Signals(Input),
+    /// Values of all wires, as circom's programs write them: a `.wtns` file's bytes.
+    Witness(Vec<u8>),
+}
+
+impl JobInput {
+    /// snarkjs' input.json, or a `.wtns` file's bytes; nothing is an input without signals. `set` are signals that have these values,
+    /// whatever the document says of them.
+    pub fn read(bytes: &[u8], set: Vec<(String, Vec<Fr>)>) -> Result<Self, CircomError> {
+        if Wtns::is_one(bytes) {
+            return Ok(Self::Witness(bytes.to_vec()));
+        }
+        let json = if bytes.is_empty() { b"{}" } else { bytes };
+        let mut input = Input::from_json(json).map_err(WitnessError::from)?;
+        input.set(set);
+        Ok(Self::Signals(input))
+    }
 }
 
 /// Proves one circom circuit. A job is snarkjs' input.json, or a `.wtns` file's bytes.
@@ -82,16 +106,16 @@ impl CircomBackend {
         &self.prover.key
     }
 
-    /// The values of all wires for a job.
-    pub fn witness(&self, job: &[u8], progress: &dyn Progress) -> Result<Vec<Fr>, CircomError> {
-        let values = if Wtns::is_one(job) {
-            Wtns::from_bytes(job.to_vec())?.values()?
-        } else {
-            let calculator = self.calculator.as_ref().ok_or(CircomError::NoCalculator)?;
-            let input = Input::from_json(job).map_err(WitnessError::from)?;
-            calculator
-                .calculate(&input, &|| progress.cancelled())
-                .map_err(|error| self.name_missing(error, &input))?
+    /// The values of all wires.
+    pub fn witness(&self, input: &JobInput, progress: &dyn Progress) -> Result<Vec<Fr>, CircomError> {
+        let values = match input {
+            JobInput::Witness(bytes) => Wtns::from_bytes(bytes.clone())?.values()?,
+            JobInput::Signals(input) => {
+                let calculator = self.calculator.as_ref().ok_or(CircomError::NoCalculator)?;
+                calculator
+                    .calculate(input, &|| progress.cancelled())
+                    .map_err(|error| self.name_missing(error, input))?
+            }
         };
         if values.len() != self.prover.key.wires() {
             let (expected, actual) = (self.prover.key.wires() as u64, values.len() as u64);
@@ -109,9 +133,19 @@ impl CircomBackend {
 
     /// Prove one job. The proof was verified when this returns.
     pub fn prove_job(&self, job: &[u8], progress: &dyn Progress) -> Result<Proven, CircomError> {
+        self.prove_input(&JobInput::read(job, Vec::new())?, progress)
+    }
+
+    /// Prove from signals or from a witness. The proof was verified when this returns.
+    pub fn prove_input(&self, input: &JobInput, progress: &dyn Progress) -> Result<Proven, CircomError> {
         let mut clock = Clock::new(progress);
-        let values = clock.phase(WITNESS, || self.witness(job, progress))?;
+        let values = clock.phase(WITNESS, || self.witness(input, progress))?;
         self.prover.prove(&values, clock, progress)
+    }
+
+    /// Whether `proof` is one of the circuit's public signals `inputs`.
+    pub fn holds(&self, proof: &Proof<Bn254>, inputs: &[Fr]) -> bool {
+        self.prover.holds(proof, inputs)
     }
 
     fn names_in(&self, r1cs: &R1cs, constraint: u32) -> Result<Names, FileError> {

@@ -32,6 +32,12 @@ impl Input {
         Ok(Self(signals))
     }
 
+    /// Give signals these values, whatever they had.
+    pub fn set(&mut self, signals: Vec<(String, Vec<Fr>)>) {
+        self.0.retain(|(name, _)| !signals.iter().any(|(set, _)| set == name));
+        self.0.extend(signals);
+    }
+
     /// Signals and their values.
     pub fn signals(&self) -> impl Iterator<Item = (&str, &[Fr])> {
         self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))

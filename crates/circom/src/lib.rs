@@ -22,7 +22,7 @@ mod sym;
 mod wtns;
 mod zkey;
 
-pub use backend::{Artifacts, CircomBackend};
+pub use backend::{Artifacts, CircomBackend, JobInput};
 pub use calculator::{Limits, OpenError, WitnessCalculator};
 pub use describe::{Artifact, Description, PublicInput, describe};
 pub use error::{CircomError, FileError, InputError, JsonError, WitnessError};

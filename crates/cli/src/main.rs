@@ -18,6 +18,7 @@ mod journal;
 mod logs;
 mod market_ref;
 mod output;
+mod samples;
 mod session;
 mod signals;
 mod signer;

@@ -100,7 +100,7 @@ fn silent(rpc: &Rpc, what: &str, error: &dyn std::fmt::Display) -> Report {
     )
 }
 
-async fn deployed(rpc: &Rpc, mined: &Mined) -> Result<Deployed> {
+pub(crate) async fn deployed(rpc: &Rpc, mined: &Mined) -> Result<Deployed> {
     let address = mined
         .contract
         .ok_or_else(|| fail(Code::Internal, "a deployment's receipt names no contract; run this again"))?;

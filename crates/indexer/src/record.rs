@@ -287,6 +287,8 @@ pub enum PayoutKind {
     Premium,
     /// The end of a slot that was held and dropped.
     DropFee,
+    /// A part of somebody's reward, for the author of the circuit.
+    Royalty,
     /// A right that changed hands; below zero for who paid.
     TransferOffer,
 }

@@ -5,7 +5,7 @@
 //! that are announced may be accepted ahead, so that no draw passes the prover over on the day they come into force.
 
 use alloy::primitives::U256;
-use provery_types::Terms;
+use provery_types::{CircuitTerms, Terms};
 
 use crate::reward::Curve;
 
@@ -75,6 +75,7 @@ impl Bounds {
             version: _,
             leastRescue,
             chain,
+            circuitTerms,
         } = next;
         let unchanged = [
             ("requester", accepted.requester == *requester),
@@ -84,6 +85,8 @@ impl Bounds {
             // Bonds of bids and tickets, and the time there is for them.
             ("mechanism's parameters", accepted.mechanismParams == *mechanismParams),
             ("chain", accepted.chain == *chain),
+            // The royalty, and how proofs are taken.
+            ("circuit's terms", accepted.circuitTerms == *circuitTerms),
             ("outputs", accepted.outputs == *outputs),
             // With the rescuer's share it says what of a bond is burned, and so whom a miss pays.
             ("requester's share", accepted.requesterBps == *requesterBps),
@@ -110,8 +113,9 @@ impl Bounds {
             floor_bps: *floor_bps,
             fast_window: *fast_window,
             exclusive_window: *exclusive_window,
+            royalty_bps: CircuitTerms::read(next).royalty_bps,
         };
-        if curve.floor() < minimum_reward { Err(Refusal::PaysTooLittle) } else { Ok(()) }
+        if curve.after_royalty(curve.floor()) < minimum_reward { Err(Refusal::PaysTooLittle) } else { Ok(()) }
     }
 }
 

@@ -84,7 +84,7 @@ pub fn turn_at(view: &SlotView<'_>) -> u64 {
 pub fn expected_reward(view: &SlotView<'_>) -> u128 {
     let delivered = view.now.saturating_add(view.estimated_proving_seconds);
     let reward =
-        Curve::of(view.slot, view.terms).reward(delivered.saturating_sub(view.slot.startedAt.to::<u64>()));
+        Curve::of(view.slot, view.terms).earned(delivered.saturating_sub(view.slot.startedAt.to::<u64>()));
     if view.slot.prover.is_zero() || !view.bond_at_stake {
         return reward;
     }

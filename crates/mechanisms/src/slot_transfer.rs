@@ -137,7 +137,7 @@ pub fn take(
         return None;
     }
     let elapsed = delivered.saturating_sub(view.slot.startedAt.to::<u64>());
-    let reward = i128::try_from(Curve::of(view.slot, view.terms).reward(elapsed)).ok()?;
+    let reward = i128::try_from(Curve::of(view.slot, view.terms).earned(elapsed)).ok()?;
     let wanted = i128::try_from(view.minimum_reward).ok()?;
     if reward.checked_sub(offer.price)? < wanted {
         return None;

@@ -55,6 +55,7 @@ pub(crate) fn terms() -> Terms {
         version: 1,
         leastRescue: U96::from(300),
         chain: 0,
+        circuitTerms: U256::ZERO,
     }
 }
 

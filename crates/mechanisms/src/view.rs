@@ -60,7 +60,7 @@ impl SlotView<'_> {
     pub fn worth_taking(&self, price: u128) -> bool {
         self.taking
             && self.delivery_seconds() < u64::from(self.terms.exclusiveWindow)
-            && self.curve(price).reward(self.delivery_seconds()) >= self.minimum_reward
+            && self.curve(price).earned(self.delivery_seconds()) >= self.minimum_reward
     }
 
     /// The least price (asset wei, at most the terms') at which [`SlotView::worth_taking`] holds.

@@ -46,7 +46,7 @@ fn classify_revert(name: &str) -> Class {
         "SlotAlreadyAssigned" | "SlotOpenToAll" | "SlotNotHeld" | "TermsNotAccepted" => Class::Raced,
         "TransferNotOffered" | "TransferExpired" => Class::Raced,
         // Stake that is in other slots' bonds comes back.
-        "NotAssignedProver" | "SlotNotExpired" | "InsufficientStake" => Class::NotYet,
+        "NotAssignedProver" | "SlotNotExpired" | "InsufficientStake" | "ProofNotCommitted" => Class::NotYet,
         "ProofInvalid" | "StatementMismatch" | "PayeeInvalid" => Class::Refused,
         _ => match refusal(name).map(|refusal| refusal.class) {
             Some(refusal::Class::Raced) => Class::Raced,

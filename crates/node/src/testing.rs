@@ -76,6 +76,7 @@ pub(crate) fn terms() -> Terms {
         leastRescue: U96::from(300),
         // The first input continues what the second claims; the first output says whether that is right.
         chain: 1 << 24 | 1 << 8,
+        circuitTerms: U256::ZERO,
     }
 }
 

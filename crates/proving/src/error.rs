@@ -18,6 +18,31 @@ pub enum KeyError {
         path: PathBuf,
     },
 
+    /// The circuit's files come from elsewhere, and are not here.
+    #[error("the {what} of circuit {circuit} is not here: run `provery circuit fetch`")]
+    NotFetched {
+        /// The circuit's name.
+        circuit: String,
+        /// What is missing.
+        what: String,
+    },
+
+    /// The circuit's keys come from elsewhere.
+    #[error("the keys of circuit {circuit} come with its descriptor, so none are made here: run `provery circuit fetch`")]
+    Foreign {
+        /// The circuit's name.
+        circuit: String,
+    },
+
+    /// A descriptor, or what it names, cannot be used.
+    #[error("circuit {circuit} cannot be proven here: {reason}")]
+    Described {
+        /// The circuit's name.
+        circuit: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
     /// Nothing this program proves has such a circuit.
     #[error(
         "no workload of this program is proven with circuit {circuit}: check its name, or get a version that knows it"

@@ -8,7 +8,7 @@ use alloy::{
 };
 use provery_bindings::{
     CircuitRegistry, DevelopmentToken, IBondEscrow, IMechanism, ProofMarket, ProverRegistry,
-    SlotTransfers::{self, TransferOffer},
+    Registration, Sample, SlotInputs, SlotTransfers::{self, TransferOffer},
     TransferRollup,
 };
 use provery_types::{DELEGATION_POOLS, Deployment, Slot, Terms};
@@ -226,23 +226,33 @@ impl Calls {
 
     // The circuits.
 
-    /// Register a circuit, by sha256 of its verifying key's file and of its descriptor, which can be fetched at `uri`.
-    pub fn register_circuit(
+    /// Register a circuit, with a sample that its verifier accepts.
+    pub fn register_circuit(&self, registration: Registration, sample: Sample) -> Call {
+        Call::new("register_circuit", self.circuits, &CircuitRegistry::registerCall { registration, sample })
+    }
+
+    /// Commit to a proof that does not bind its payee, before it is shown.
+    pub fn commit_proof(&self, commitment: B256) -> Call {
+        Call::new("commit_proof", self.market, &ProofMarket::commitProofCall { commitment })
+    }
+
+    /// Say what slots with a statement are proven from, by the contract that tells the market's inputs.
+    pub fn post_input(&self, inputs: Address, market: U256, statement: B256, input: Bytes) -> Call {
+        Call::new("post_input", inputs, &SlotInputs::postCall { market, statement, input })
+    }
+
+    /// The same for an input that is fetched from elsewhere.
+    pub fn link_input(
         &self,
-        verifier: Address,
-        key_hash: B256,
-        descriptor_hash: B256,
-        development: bool,
-        uri: &str,
+        inputs: Address,
+        market: U256,
+        statement: B256,
+        url: &str,
+        digest: B256,
+        size: u64,
     ) -> Call {
-        let call = CircuitRegistry::registerCall {
-            verifier,
-            keyHash: key_hash,
-            descriptorHash: descriptor_hash,
-            development,
-            uri: uri.to_string(),
-        };
-        Call::new("register_circuit", self.circuits, &call)
+        let call = SlotInputs::linkCall { market, statement, url: url.to_owned(), digest, size };
+        Call::new("link_input", inputs, &call)
     }
 
     // The market.

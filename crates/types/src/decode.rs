@@ -172,6 +172,10 @@ fn market(event: ProofMarket::ProofMarketEvents) -> Result<Event, DecodeError> {
             Event::SlotPending { market: e.market, id: e.id, payee: e.payee, right: e.right, claim: e.claim }
         }
         E::SlotResolved(e) => Event::SlotResolved { market: e.market, id: e.id, premium: e.premium },
+        E::RoyaltyPaid(e) => {
+            Event::RoyaltyPaid { market: e.market, id: e.id, author: e.author, amount: e.amount }
+        }
+        E::ProofCommitted(e) => Event::ProofCommitted { commitment: e.commitment, sender: e.sender },
         E::SlotEstablished(e) => Event::SlotEstablished { market: e.market, id: e.id, claim: e.claim },
         E::ChainCut(e) => Event::ChainCut { market: e.market, id: e.id, head: e.head, claim: e.claim },
         E::CallbackFailed(e) => Event::CallbackFailed { market: e.market, id: e.id },
@@ -255,9 +259,10 @@ fn circuits(event: CircuitRegistry::CircuitRegistryEvents) -> Event {
         E::CircuitRegistered(e) => Event::CircuitRegistered {
             circuit: e.circuit,
             verifier: e.verifier,
-            key_hash: e.keyHash,
-            descriptor_hash: e.descriptorHash,
-            development: e.development,
+            author: e.author,
+            key_hash: e.registered.keyHash,
+            descriptor_hash: e.registered.descriptorHash,
+            development: e.registered.development,
             uri: e.uri,
         },
     }

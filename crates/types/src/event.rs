@@ -153,6 +153,24 @@ pub enum Event {
         /// Asset wei of the slashed bond for the rescuer; 0 if nothing was held, or the premise fell.
         premium: U256,
     },
+    /// A circuit's author was credited its part of a reward; the slot's event tells what is left of the reward.
+    RoyaltyPaid {
+        /// The slot's market.
+        market: U256,
+        /// The slot's id within the market.
+        id: u64,
+        /// The circuit's author.
+        author: Address,
+        /// Asset wei.
+        amount: U256,
+    },
+    /// A proof that does not bind its payee was committed to, for the first time.
+    ProofCommitted {
+        /// The commitment.
+        commitment: B256,
+        /// Who sent it.
+        sender: Address,
+    },
     /// A slot was proven right, and everything it builds on.
     SlotEstablished {
         /// The slot's market.
@@ -382,6 +400,8 @@ pub enum Event {
         circuit: B256,
         /// The contract that verifies its proofs.
         verifier: Address,
+        /// Who registered it, whose the royalty is if there is one.
+        author: Address,
         /// sha256 of the verifying key's file.
         key_hash: B256,
         /// sha256 of the descriptor, which says where every input comes from.
@@ -455,6 +475,8 @@ impl Event {
             Self::SlotDropped { .. } => "slot_dropped",
             Self::SlotPending { .. } => "slot_pending",
             Self::SlotResolved { .. } => "slot_resolved",
+            Self::RoyaltyPaid { .. } => "royalty_paid",
+            Self::ProofCommitted { .. } => "proof_committed",
             Self::SlotEstablished { .. } => "slot_established",
             Self::ChainCut { .. } => "chain_cut",
             Self::CallbackFailed { .. } => "callback_failed",

@@ -1,6 +1,7 @@
 //! Domain values that every other crate speaks in. No I/O.
 
 pub mod amount;
+mod circuit_terms;
 mod decode;
 mod deployment;
 mod event;
@@ -10,6 +11,7 @@ pub mod text;
 
 pub use alloy::primitives::{Address, B256, U256};
 pub use amount::{AssetUnit, Currency};
+pub use circuit_terms::{CircuitTerms, circuit_id, proof_commitment};
 pub use decode::{DecodeError, Source};
 pub use deployment::{
     CIRCUIT_REGISTRY, ContractRecord, DELEGATION_POOL, DELEGATION_POOL_POLICIES, DELEGATION_POOLS,

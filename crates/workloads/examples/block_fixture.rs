@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let keys = backend::load_keys(&params, Path::new(&keys), None)?;
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let key = solidity::key_words(&keys.verifying.key);
+    let key_hash = solidity::key_hash(&keys.verifying.key);
 
     let mut chain_id = [0; 32];
     chain_id[24..].copy_from_slice(&CHAIN_ID.to_be_bytes());
@@ -51,6 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "about": "a proven block of the reference rollup; written by the example block_fixture of provery-workloads",
         "chainId": CHAIN_ID,
         "rollup": hex(&ROLLUP),
+        "keyHash": hex(&key_hash),
         "payee": hex(&PAYEE),
         "genesis": hex(&genesis),
         "data": hex(&data),

@@ -42,7 +42,7 @@
 //!
 //! # Room
 //!
-//! - **Witnesses from elsewhere** (circom: JSON and a program that computes the witness): a [`Job`]'s bytes are between the
+//! - **Witnesses from elsewhere** ([`circom`]: JSON and a program that computes the witness): a [`Job`]'s bytes are between the
 //!   tracker and its circuit's [`ProofBackend`], which may run whatever it needs.
 //! - **Segments of a block, and their aggregation.** A slot has one job, and a job one output. A backend may cut its job into
 //!   segments, prove them one after the other or elsewhere, and aggregate: phases are its own words, so what it is
@@ -65,7 +65,7 @@ pub mod testing;
 mod tracked;
 
 pub use refusal::{Refusal, Why};
-pub use registry::{Registered, Workloads, descriptor_hash};
+pub use registry::{Registered, Workloads};
 pub use tracked::Tracked;
 
 /// A kind of work. See the module.
@@ -78,6 +78,16 @@ pub trait Workload: fmt::Debug + Send + Sync {
 
     /// The name of one of its circuits, to show how they look.
     fn example(&self) -> String;
+
+    /// The circuit whose descriptor has this sha256, if this workload proves whatever is described.
+    fn described(&self, _descriptor: B256) -> Option<Arc<dyn Circuit>> {
+        None
+    }
+
+    /// The parameters of a market for which nobody says others.
+    fn default_parameters(&self) -> Value {
+        Value::Null
+    }
 
     /// Begin with a market, of which nothing was said yet. `record` is what the deployment file says of it; its circuit is one
     /// of this workload's.
@@ -110,7 +120,7 @@ pub trait Tracker: fmt::Debug + Send + Sync {
 
     /// Forget what can matter no more: the market's `slots` are known, and those settled up to block `deep`, which no
     /// reorganisation takes back, are over.
-    fn forget(&mut self, slots: &[u64], deep: u64);
+    fn forget(&mut self, slots: &[Statement<'_>], deep: u64);
 
     /// Whether a log must stay on disk: what it said is neither forgotten nor in the snapshot.
     fn keeps(&self, log: &SourceLog<'_>) -> bool;
@@ -141,9 +151,9 @@ pub trait Circuit: fmt::Debug + Send + Sync {
     /// By which deployment files, jobs and directories of keys name it.
     fn name(&self) -> String;
 
-    /// The machine-readable description, whose sha256 is registered on the chain: what each input means and where it comes
+    /// sha256 of the machine-readable description, which is registered on the chain: what each input means and where it comes
     /// from.
-    fn descriptor(&self) -> Value;
+    fn descriptor_hash(&self) -> B256;
 
     /// Its size, in a unit of its own: what the time of a proof goes by.
     fn size(&self) -> u64;
@@ -156,6 +166,12 @@ pub trait Circuit: fmt::Debug + Send + Sync {
 
     /// What checks proofs made elsewhere.
     fn verifier(&self, keys: &Path, hash: Option<&[u8; 32]>) -> Result<Arc<dyn ProofVerifier>, KeyError>;
+
+    /// A proof's public inputs, of which the payee is one only if the circuit binds it, as a market has them: statement, outputs, payee.
+    /// They come in the circuit's own order.
+    fn in_market_order(&self, _keys: &Path, signals: Vec<U256>) -> Result<Vec<U256>, KeyError> {
+        Ok(signals)
+    }
 
     /// A job of full size, to measure a machine with.
     fn sample(&self) -> Result<Vec<u8>, Refusal>;
@@ -233,5 +249,6 @@ macro_rules! workloads {
 
 // The one list of workloads.
 workloads! {
+    circom,
     transfer_rollup,
 }

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use alloy::primitives::{Address, B256};
 use provery_proving::{KeyError, ProofBackend, ProofVerifier};
 use provery_types::{RollupRecord, text::plain};
-use sha2::{Digest as _, Sha256};
 
 use crate::{Circuit, KNOWN, Refusal, Tracked, Why, Workload};
 
@@ -28,15 +27,10 @@ impl Default for Workloads {
 pub struct Registered {
     /// sha256 of the verifying key's file.
     pub key_hash: B256,
-    /// sha256 of the descriptor: see [`descriptor_hash`].
+    /// sha256 of the descriptor: see [`Circuit::descriptor_hash`].
     pub descriptor_hash: B256,
     /// Its keys are development keys.
     pub development: bool,
-}
-
-/// sha256 of a circuit's descriptor, as it is registered.
-pub fn descriptor_hash(circuit: &dyn Circuit) -> B256 {
-    B256::from_slice(&Sha256::digest(circuit.descriptor().to_string()))
 }
 
 impl Workloads {
@@ -55,6 +49,11 @@ impl Workloads {
     /// The circuit of this name, whichever workload it is of.
     pub fn circuit(&self, name: &str) -> Option<Arc<dyn Circuit>> {
         self.known.iter().find_map(|workload| workload.circuit(name))
+    }
+
+    /// The workload that proves whatever is described, and the circuit whose descriptor has this sha256.
+    pub fn described(&self, descriptor: B256) -> Option<(&'static dyn Workload, Arc<dyn Circuit>)> {
+        self.known.iter().find_map(|workload| Some((*workload, workload.described(descriptor)?)))
     }
 
     /// A circuit's name, to show how they look.
@@ -121,7 +120,7 @@ impl Workloads {
                 "the chain has another key of its circuit than the deployment file; write the file anew";
             return refuse(Why::Circuit, what);
         }
-        if registered.descriptor_hash != descriptor_hash(&*circuit) {
+        if registered.descriptor_hash != circuit.descriptor_hash() {
             let what = format!(
                 "what is registered as its circuit describes something else than this program's {name}: get the version of \
                  this program that it was made with"
@@ -191,7 +190,7 @@ mod tests {
         let circuit = workloads.circuit(&record.circuit).expect("known");
         let good = Registered {
             key_hash: record.key_hash,
-            descriptor_hash: descriptor_hash(&*circuit),
+            descriptor_hash: circuit.descriptor_hash(),
             development: true,
         };
         let why = |registered: Registered, development| {

@@ -146,7 +146,7 @@ impl Tracked {
     }
 
     /// Forget what can matter no more: see [`Tracker::forget`].
-    pub fn forget(&mut self, slots: &[u64], deep: u64) {
+    pub fn forget(&mut self, slots: &[Statement<'_>], deep: u64) {
         match &self.nonsense {
             None => {
                 if let Some(tracker) = &mut self.tracker {

@@ -31,6 +31,7 @@ const EXPORTED: &[&str] = &[
     "ProofMarket",
     "ProofMarketExt",
     "ProverRegistry",
+    "SlotInputs",
     "SlotTransfers",
     "TermsRules",
     "TransferRollup",

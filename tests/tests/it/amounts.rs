@@ -135,13 +135,15 @@ async fn an_asset_that_is_not_what_the_file_says_is_refused() -> Result<()> {
 }
 
 #[test]
-fn the_strict_tokens_code_is_what_its_source_compiles_to() -> Result<()> {
+fn the_code_of_mocks_is_what_their_sources_compile_to() -> Result<()> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../contracts/test/mocks");
-    let source = fs::read_to_string(format!("{folder}/StrictToken.sol"))?;
-    let code = provery_tests::compiled(&source, "StrictToken")?;
-    ensure!(
-        code == fs::read_to_string(format!("{folder}/StrictToken.hex"))?.trim(),
-        "StrictToken.hex is out of date: {code}"
-    );
+    for name in ["StrictToken", "HashVerifier"] {
+        let source = fs::read_to_string(format!("{folder}/{name}.sol"))?;
+        let code = provery_tests::compiled(&source, name)?;
+        ensure!(
+            code == fs::read_to_string(format!("{folder}/{name}.hex"))?.trim(),
+            "{name}.hex is out of date: {code}"
+        );
+    }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use ark_bn254::{Bn254, Fr};
 use ark_groth16::{Groth16, prepare_verifying_key};
 use provery_circom::{
-    CircomBackend, CircomError, Input, Limits, ProofJson, R1cs, VerifyingKeyJson, WitnessCalculator,
+    CircomBackend, CircomError, Input, JobInput, Limits, ProofJson, R1cs, VerifyingKeyJson, WitnessCalculator,
     WitnessError, Wtns, Zkey, describe, public_from_json, public_to_json,
 };
 use provery_proving::{Arkworks, Phase, Progress, ProofBackend, ProveError, proof, solidity};
@@ -31,7 +31,7 @@ fn agree(circuit: &Circuit) {
     // snarkjs' witness is ours.
     let wtns = Wtns::open(&fixture.path("wtns")).unwrap().values().unwrap();
     let input = fixture.read("input.json");
-    assert_eq!(backend.witness(&input, &()).unwrap(), wtns);
+    assert_eq!(backend.witness(&JobInput::read(&input, Vec::new()).unwrap(), &()).unwrap(), wtns);
     assert_eq!(Wtns::from_bytes(Wtns::encode(&wtns)).unwrap().values().unwrap(), wtns);
 
     // Our proof verifies in snarkjs, and not for another payee.

@@ -237,6 +237,8 @@ pub(crate) struct Parties {
     pub mechanism_params: B256,
     pub circuit: B256,
     pub verifier: Address,
+    /// See `Terms.circuitTerms`.
+    pub circuit_terms: U256,
 }
 
 impl TermsArgs {
@@ -273,6 +275,7 @@ impl TermsArgs {
             version: 1,
             leastRescue: least_rescue,
             chain: 0,
+            circuitTerms: parties.circuit_terms,
         })
     }
 }
@@ -315,6 +318,7 @@ mod tests {
             mechanism_params: B256::ZERO,
             circuit: B256::repeat_byte(3),
             verifier: Address::repeat_byte(4),
+            circuit_terms: U256::ZERO,
         }
     }
 

@@ -234,6 +234,9 @@ impl History {
                     self.tally(*market, *id, missed_by, |totals| totals.missed += 1);
                 }
             }
+            Event::RoyaltyPaid { market, id, author, amount } => {
+                self.pay(here, *market, *id, *author, PayoutKind::Royalty, signed(*amount));
+            }
             Event::SlotExpired { market, id, forfeited } => {
                 self.end(*market, *id, Outcome::Expired { forfeited: *forfeited, at, tx });
                 let market = self.markets.entry(*market).or_default();
@@ -401,6 +404,7 @@ impl History {
             PayoutKind::Reward => totals.rewards += amount.unsigned_abs(),
             PayoutKind::Premium => totals.premiums += amount.unsigned_abs(),
             PayoutKind::DropFee => totals.drop_fees += amount.unsigned_abs(),
+            PayoutKind::Royalty => totals.royalties += amount.unsigned_abs(),
             PayoutKind::TransferOffer => totals.handed_over += amount,
         });
         self.payouts.push_back(Payout { at, market, slot, to, kind, amount });

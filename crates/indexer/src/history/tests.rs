@@ -32,6 +32,7 @@ fn terms() -> Terms {
         version: 1,
         leastRescue: U96::ZERO,
         chain: 0,
+        circuitTerms: U256::ZERO,
     }
 }
 

@@ -103,6 +103,7 @@ impl Scope {
         match event {
             Event::SlotProven { payee, .. } => me(payee),
             Event::SlotAssigned { slot } | Event::SlotTransferred { slot, .. } => me(&slot.prover),
+            Event::RoyaltyPaid { author, .. } => me(author),
             Event::Withdrawn { account, .. } => me(account),
             Event::ProverRegistered { prover, .. }
             | Event::UriSet { prover, .. }
@@ -138,7 +139,7 @@ impl Scope {
             let row = match payout.kind {
                 PayoutKind::Reward => Row { slots: 1, income: amount, ..none },
                 PayoutKind::Premium => Row { premium: amount, ..none },
-                PayoutKind::DropFee => Row { fees: amount, ..none },
+                PayoutKind::DropFee | PayoutKind::Royalty => Row { fees: amount, ..none },
                 PayoutKind::TransferOffer => Row { handed_over: payout.amount, ..none },
             };
             *rows.entry((Some(payout.market), payout.at.time / DAY)).or_default() += row;
@@ -168,6 +169,7 @@ fn market_of(event: &Event) -> Option<U256> {
         | Event::SlotCancelled { market, .. }
         | Event::SlotDropped { market, .. }
         | Event::SlotResolved { market, .. }
+        | Event::RoyaltyPaid { market, .. }
         | Event::TransferOffered { market, .. }
         | Event::AllocationSet { market, .. }
         | Event::WeightSet { market, .. }

@@ -462,7 +462,7 @@ impl Facts {
         for tracked in self.tracked.values_mut() {
             let market = tracked.id();
             let known = self.slots.range(SlotKey { market, id: 0 }..=SlotKey { market, id: u64::MAX });
-            tracked.forget(&known.map(|(key, _)| key.id).collect::<Vec<_>>(), deep);
+            tracked.forget(&known.map(|(_, fact)| fact.stated()).collect::<Vec<_>>(), deep);
         }
         gone
     }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy::primitives::B256;
 use futures::FutureExt as _;
 use provery_mechanisms::view::expires_at;
 use provery_rpc::Call;
@@ -17,6 +18,7 @@ use super::{
     account::Account,
     budgets::{self, Spending, proof_tag},
     chronicle::{Chronicle, slot_timings::in_millis},
+    commitment::{self, COMMITMENT_GAS, Gate},
     context::Context,
     effects::Effects,
     fee_budget,
@@ -33,17 +35,26 @@ use crate::{
 /// Blocks in which the event of a mined proof must appear before the proof is sent again.
 const CONFIRM_WITHIN: u64 = 3;
 
-/// A proof's transaction is through, or failed.
+/// A proof's transaction is through, or failed; or the commitment before it.
 pub(super) struct Sent {
     key: SlotKey,
     took: Duration,
-    result: Result<Mined, SendError>,
+    result: Result<Arrived, SendError>,
+}
+
+enum Arrived {
+    Proof(Mined),
+    /// The proof is committed to since a block.
+    Commitment(B256, u64),
 }
 
 impl Sent {
-    /// Gas that it used, if it is mined.
+    /// Gas that a proof used, if it is mined.
     pub(super) fn gas_used(&self) -> Option<u64> {
-        self.result.as_ref().ok().map(|mined| mined.gas_used)
+        match &self.result {
+            Ok(Arrived::Proof(mined)) => Some(mined.gas_used),
+            _ => None,
+        }
     }
 }
 
@@ -52,6 +63,8 @@ impl Sent {
 pub(super) struct Deliveries {
     /// Proofs that were mined, or refused because the slot had ended, and the block by which an event must have said so.
     unconfirmed: HashMap<SlotKey, u64>,
+    /// Commitments to proofs that do not bind their payee, and the block of each.
+    committed: HashMap<SlotKey, (B256, u64)>,
 }
 
 impl Deliveries {
@@ -82,6 +95,23 @@ impl Deliveries {
                 effects.moved.extend(book.input(key, &Input::Restarted { has_proof: false })?);
                 continue;
             };
+            let known = self.committed.get(&key).copied();
+            let head = book.head().map_or(0, |head| head.number);
+            match commitment::gate(&slot, &terms, handles.me(), &proof, known, now, head) {
+                Gate::Open => {}
+                Gate::Closed => continue,
+                Gate::Commit(commitment) => {
+                    let call = handles.chain.calls().commit_proof(commitment);
+                    let order = Order {
+                        tag: format!("commitment {commitment}"),
+                        fallback_gas: Some(COMMITMENT_GAS),
+                        ..order(Context { handles, book, account, policy }, &slot, &terms, call)
+                    };
+                    effects.moved.extend(book.input(key, &Input::SendStarted)?);
+                    effects.tasks.push(commit(handles, key, commitment, order).boxed());
+                    continue;
+                }
+            }
             let call = handles.chain.calls().prove(&slot, &terms, proof.public_inputs, proof.proof);
             account.funds.sends_proof(&call.data);
             let order = order(Context { handles, book, account, policy }, &slot, &terms, call);
@@ -93,7 +123,7 @@ impl Deliveries {
             let sender = handles.sender.clone();
             let task = async move {
                 let started = Instant::now();
-                let result = sender.deliver(order).await;
+                let result = sender.deliver(order).await.map(Arrived::Proof);
                 Sent { key, took: started.elapsed(), result }
             };
             effects.tasks.push(task.boxed());
@@ -112,7 +142,12 @@ impl Deliveries {
         breaker: &mut Breaker,
     ) -> Result<Option<Moved>, NodeError> {
         let input = match result {
-            Ok(mined) => {
+            Ok(Arrived::Commitment(commitment, block)) => {
+                debug!(market = %key.market, slot = key.id, %commitment, block, "proof committed");
+                self.committed.insert(key, (commitment, block));
+                Input::SendFailed { retry_at: now }
+            }
+            Ok(Arrived::Proof(mined)) => {
                 breaker.succeeded();
                 handles.monitor.phase("send", took);
                 self.unconfirmed.insert(key, mined.block.number + CONFIRM_WITHIN);
@@ -137,6 +172,10 @@ impl Deliveries {
         breaker: &mut Breaker,
     ) -> Class {
         let class = classify(error);
+        // A reorganisation took the commitment.
+        if error.revert_name() == Some("ProofNotCommitted") {
+            self.committed.remove(&key);
+        }
         match class {
             Class::Raced => {
                 debug!(market = %key.market, slot = key.id, "slot had ended before the proof arrived");
@@ -164,6 +203,7 @@ impl Deliveries {
     pub(super) fn moved(&mut self, step: &Moved) {
         if step.after.ended() || step.after == SlotStage::Seen {
             self.unconfirmed.remove(&step.key);
+            self.committed.remove(&step.key);
         }
     }
 
@@ -194,6 +234,28 @@ impl Deliveries {
     /// Another node sends from now on.
     pub(super) fn abandon(&mut self) {
         self.unconfirmed.clear();
+        self.committed.clear();
+    }
+}
+
+/// Sends a commitment, unless the chain has it.
+fn commit(
+    handles: &Handles,
+    key: SlotKey,
+    commitment: B256,
+    order: Order,
+) -> impl Future<Output = Sent> + Send + use<> {
+    let (sender, chain) = (handles.sender.clone(), handles.chain.clone());
+    async move {
+        let started = Instant::now();
+        // Whether it is there already, a restart may have forgotten. Not knowing costs a transaction that changes nothing.
+        let there = chain.committed_at(commitment).await.ok().flatten();
+        let result = match there {
+            Some(block) => Ok(block),
+            None => sender.deliver(order).await.map(|mined| mined.block.number),
+        };
+        let result = result.map(|block| Arrived::Commitment(commitment, block));
+        Sent { key, took: started.elapsed(), result }
     }
 }
 
@@ -260,7 +322,7 @@ mod tests {
         let stage = |book: &Book| book.record(key).expect("a record").work.stage;
         book.input(key, &Input::SendStarted).expect("stored");
         assert_eq!(stage(&book), SlotStage::Submitting);
-        let mut deliveries = Deliveries { unconfirmed: [(key, 3)].into() };
+        let mut deliveries = Deliveries { unconfirmed: [(key, 3)].into(), ..Deliveries::default() };
         assert_eq!(deliveries.retry_unconfirmed(&mut book, 1_003).expect("stored"), [], "it may still come");
         book.block(block(4), &[]).expect("stored");
         let again = deliveries.retry_unconfirmed(&mut book, 1_004).expect("stored");

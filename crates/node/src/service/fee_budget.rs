@@ -16,7 +16,7 @@ const PROOF_BYTES: u64 = 4_000;
 /// Asset wei that a proof delivered at `now` (unix seconds) earns or saves: its reward and, if that is at stake, its bond.
 pub(super) fn of_proof(slot: &Slot, terms: &Terms, at_stake: bool, now: u64) -> U256 {
     let elapsed = now.saturating_sub(slot.startedAt.to::<u64>());
-    let reward = U256::from(Curve::of(slot, terms).reward(elapsed));
+    let reward = U256::from(Curve::of(slot, terms).earned(elapsed));
     reward.saturating_add(if at_stake { terms.bond.to::<U256>() } else { U256::ZERO })
 }
 

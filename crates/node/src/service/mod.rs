@@ -49,6 +49,7 @@ pub(crate) mod account;
 mod briefing;
 mod budgets;
 mod chronicle;
+mod commitment;
 mod context;
 mod deliveries;
 mod effects;

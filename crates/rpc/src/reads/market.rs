@@ -301,6 +301,17 @@ impl Chain {
         read!(self, self.circuits_contract(), circuitOf(circuit))
     }
 
+    /// The slot that a market's next one builds on; 0 is the chain's origin.
+    pub async fn chain_head(&self, market: U256) -> Result<u64, ChainError> {
+        Ok(read!(self, self.market_contract(), chainOf(market))?.head)
+    }
+
+    /// The block in which a proof that does not bind its payee was committed to, if it was.
+    pub async fn committed_at(&self, commitment: B256) -> Result<Option<u64>, ChainError> {
+        let block = read!(self, self.market_contract(), committedAt(commitment))?;
+        Ok((!block.is_zero()).then(|| block.saturating_to()))
+    }
+
     /// Where a rollup stands.
     pub async fn rollup_state(&self, rollup: Address) -> Result<RollupState, ChainError> {
         let state = read!(self, self.rollup_contract(rollup), state())?;

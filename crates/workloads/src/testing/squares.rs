@@ -6,7 +6,6 @@ use std::{path::Path, sync::Arc};
 use alloy::primitives::{Address, B256, U256};
 use provery_proving::{KeyError, ProofBackend, ProofVerifier, keys::Manifest};
 use provery_types::RollupRecord;
-use serde_json::{Value, json};
 
 use crate::{Circuit, Job, Refusal, SourceLog, Statement, Tracker, Why, Workload};
 
@@ -77,7 +76,7 @@ impl Tracker for Numbers {
         Ok(Job { circuit: "square".to_owned(), bytes, size: 1, deadline, claim_correct: true })
     }
 
-    fn forget(&mut self, slots: &[u64], deep: u64) {
+    fn forget(&mut self, slots: &[Statement<'_>], deep: u64) {
         if slots.is_empty() {
             self.said.retain(|(block, _)| *block > deep);
         }
@@ -97,8 +96,8 @@ impl Circuit for Square {
         "square".to_owned()
     }
 
-    fn descriptor(&self) -> Value {
-        json!({ "name": "square", "witness": [{ "name": "root", "source": "event of the rollup on-chain" }] })
+    fn descriptor_hash(&self) -> B256 {
+        B256::repeat_byte(0x5d)
     }
 
     fn size(&self) -> u64 {

@@ -12,12 +12,13 @@ pub mod tracker;
 
 use std::{path::Path, sync::Arc};
 
-use alloy::{primitives::{Address, U256, keccak256}, sol_types::SolValue as _};
+use alloy::{primitives::{Address, B256, U256, keccak256}, sol_types::SolValue as _};
 use provery_circuits::{payload::JobTerms, BlockContext, BlockJob, Params, State, Traffic, word};
 use provery_proving::{keys::{self, Manifest}, KeyError, ProofBackend, ProofVerifier};
 use provery_types::{RollupRecord, text::plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::{Circuit, Refusal, Tracker, Why, Workload};
 use backend::{BlockBackend, BlockVerifier};
@@ -118,8 +119,8 @@ impl Circuit for BlockSize {
         self.0.circuit_name()
     }
 
-    fn descriptor(&self) -> Value {
-        self.0.descriptor()
+    fn descriptor_hash(&self) -> B256 {
+        B256::from_slice(&Sha256::digest(self.0.descriptor().to_string()))
     }
 
     /// Transfers.

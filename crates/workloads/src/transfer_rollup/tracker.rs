@@ -383,8 +383,8 @@ impl Tracker for Rollup {
         })
     }
 
-    fn forget(&mut self, slots: &[u64], _deep: u64) {
-        self.advance_base(slots);
+    fn forget(&mut self, slots: &[Statement<'_>], _deep: u64) {
+        self.advance_base(&slots.iter().map(|stated| stated.slot.id).collect::<Vec<_>>());
     }
 
     fn keeps(&self, log: &SourceLog<'_>) -> bool {

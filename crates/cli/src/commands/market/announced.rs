@@ -33,6 +33,7 @@ pub(super) fn changes(
         ("outputs", now.outputs.to_string(), then.outputs.to_string()),
         ("callback gas", now.callbackGas.to_string(), then.callbackGas.to_string()),
         ("chain", now.chain.to_string(), then.chain.to_string()),
+        ("circuit terms", format!("{:#x}", now.circuitTerms), format!("{:#x}", then.circuitTerms)),
     ];
     rows.into_iter().filter(|(_, now, then)| now != then).collect()
 }

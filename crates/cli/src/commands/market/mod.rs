@@ -28,6 +28,7 @@ use crate::{
 
 mod announced;
 mod circuit;
+mod named;
 mod set_terms;
 
 #[derive(Debug, Subcommand)]
@@ -71,6 +72,15 @@ pub(crate) struct CreateArgs {
     /// What is proven: a circuit's id in the CircuitRegistry
     #[arg(long, value_name = "ID")]
     pub circuit: Option<B256>,
+    /// Put the market into the deployment file under this name, so that provers can serve it
+    #[arg(long, value_name = "NAME", value_parser = crate::commands::rollup::name)]
+    pub name: Option<String>,
+    /// The contract that tells what slots are proven from, if the requester has one [default: a new SlotInputs]
+    #[arg(long, value_name = "ADDRESS", requires = "name", value_parser = address::parse)]
+    pub inputs: Option<Address>,
+    /// What the workload has to know of the market, as JSON [default: slots are proven from what is posted]
+    #[arg(long, value_name = "JSON", requires = "name")]
+    pub parameters: Option<serde_json::Value>,
     /// Who opens slots and pays [default: the signing account]
     #[arg(long, value_name = "ADDRESS", conflicts_with = "terms", value_parser = address::parse)]
     pub requester: Option<Address>,
@@ -82,6 +92,10 @@ pub(crate) struct CreateArgs {
     /// What the first slot of a chain continues: a number, decimal or 0x…
     #[arg(long, value_name = "N", default_value = "0")]
     pub origin: U256,
+    /// Blocks that a proof is committed to before it is shown, where a slot is open to all; of circuits that do not bind the payee
+    /// [default there: 10]
+    #[arg(long, value_name = "N", conflicts_with = "terms")]
+    pub reveal_delay: Option<u16>,
     /// Public inputs that the prover supplies
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "terms")]
     pub outputs: u8,
@@ -134,6 +148,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
                 mechanism_params,
                 circuit,
                 verifier: registered.verifier,
+                circuit_terms: circuit::terms_of(&registered, args.reveal_delay)?,
             };
             let chain = args.chain.map(ChainSpec::word).unwrap_or_default();
             Terms {
@@ -152,6 +167,10 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
     let terms = Terms { version: 1, ..terms };
     refuse_development_circuit(&session, &terms).await?;
     terms::check(&session, &terms, true).await?;
+    let named = match &args.name {
+        Some(name) => Some(named::plan(&session, name, &terms, &args).await?),
+        None => None,
+    };
     let mined = session.send(session.calls().create_market(&terms, args.capacity, args.origin)).await?;
     let market = mined
         .logs
@@ -164,8 +183,18 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
                 "the market was created but its receipt does not say which it is; see `provery market list`",
             )
         })?;
+    let record = match named {
+        Some(named) => Some(named.record(&session, market, &terms, &mined).await?),
+        None => None,
+    };
     context.out.result(
-        &json!({ "market": market.to_string(), "capacity": args.capacity, "terms": terms, "tx": mined.tx_hash }),
+        &json!({
+            "market": market.to_string(),
+            "capacity": args.capacity,
+            "terms": terms,
+            "tx": mined.tx_hash,
+            "record": record,
+        }),
         || format!("market {market} was created; fund it with `provery market fund --market {market} \
          --amount …`"),
     );

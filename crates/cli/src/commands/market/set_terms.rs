@@ -14,7 +14,7 @@ use provery_bindings::{ProofMarket, TermsRules};
 use provery_types::{TERMS_RULES, Terms, terms_hash};
 use serde_json::json;
 
-use super::circuit::refuse_development_circuit;
+use super::circuit::{self, refuse_development_circuit};
 use crate::{
     amount::{Currency, Written},
     context::Context,
@@ -80,6 +80,9 @@ struct Changes {
     /// What is proven: a circuit's id in the CircuitRegistry
     #[arg(long, value_name = "ID")]
     circuit: Option<B256>,
+    /// Blocks that a proof is committed to before it is shown, where a slot is open to all; of circuits that do not bind the payee
+    #[arg(long, value_name = "N")]
+    reveal_delay: Option<u16>,
     #[arg(long, value_name = "NAME", help = terms::mechanism_help())]
     mechanism: Option<String>,
     /// A choice about the mechanism given with --mechanism
@@ -204,8 +207,13 @@ async fn next(session: &Session, args: &SetTermsArgs, current: &Terms) -> Result
     }
     let mut next = args.changes.apply(current, session.asset())?;
     if let Some(circuit) = args.changes.circuit {
+        let registered = session.chain.circuit(circuit).await?;
         next.circuit = circuit;
-        next.verifier = session.chain.circuit(circuit).await?.verifier;
+        next.verifier = registered.verifier;
+        next.circuitTerms = circuit::terms_of(&registered, args.changes.reveal_delay)?;
+    } else if let Some(delay) = args.changes.reveal_delay {
+        let registered = session.chain.circuit(current.circuit).await?;
+        next.circuitTerms = circuit::terms_of(&registered, Some(delay))?;
     }
     if let Some(mechanism) = &args.changes.mechanism {
         let chosen = MechanismArgs { mechanism: mechanism.clone(), options: args.changes.options.clone() };

@@ -1,5 +1,7 @@
 //! A rollup's circuit: its verifier and its registration, those of another rollup where there is one of the same circuit.
 
+use std::path::PathBuf;
+
 use alloy::{
     network::TransactionBuilder,
     primitives::{Address, B256, Bytes, U256, keccak256},
@@ -8,11 +10,12 @@ use alloy::{
     sol_types::SolValue,
 };
 use eyre::Result;
-use provery_bindings::{BlockVerifier, TransferRollup};
+use provery_bindings::{BlockVerifier, Registration, Sample, TransferRollup};
 use provery_txmgr::Journal;
+use provery_types::circuit_id;
 
 use super::plan::{Plan, ROLLUP};
-use crate::{output::Steps, session::Session};
+use crate::{output::Steps, samples, session::Session};
 
 pub(super) const VERIFIER: &str = "verifier";
 pub(super) const CIRCUIT: &str = "circuit";
@@ -74,6 +77,26 @@ async fn code_hash(session: &Session, plan: &Plan) -> Option<B256> {
     session.chain.rpc().provider().call(request).await.ok().map(keccak256)
 }
 
+/// A short string in a word.
+fn short(text: &str) -> B256 {
+    B256::right_padding_from(text.as_bytes())
+}
+
+/// A sample and its proof, which are made now if they are not beside the circuit's keys. Not of a circuit that is registered, or
+/// whose registration is under way.
+pub(super) async fn sample(
+    session: &Session,
+    plan: &Plan,
+    existing: Option<Circuit>,
+    keys: PathBuf,
+) -> Result<Sample> {
+    if existing.is_some() || session.sender()?.live(CIRCUIT) {
+        return Ok(Sample::default());
+    }
+    let (circuit, hash) = (plan.circuit.clone(), plan.key_hash);
+    tokio::task::spawn_blocking(move || samples::prove(&*circuit, &keys, &hash.0)).await?
+}
+
 /// The verifier's creation code.
 pub(super) fn creation(plan: &Plan) -> Bytes {
     [&BlockVerifier::BYTECODE[..], &plan.verifier_arguments].concat().into()
@@ -84,6 +107,7 @@ pub(super) async fn provide(
     session: &Session,
     plan: &Plan,
     existing: Option<Circuit>,
+    sample: Sample,
     steps: &mut Steps,
 ) -> Result<Circuit> {
     let step = steps.start("BlockVerifier");
@@ -97,10 +121,19 @@ pub(super) async fn provide(
     step.finish(&verifier.to_string());
 
     let step = steps.start(CIRCUIT);
-    let call =
-        session.calls().register_circuit(verifier, plan.key_hash, plan.descriptor_hash, plan.development, "");
-    session.send_once(CIRCUIT, call).await?;
-    let id = keccak256((verifier, plan.key_hash, plan.descriptor_hash, plan.development).abi_encode());
+    let registration = Registration {
+        verifier,
+        proofSystem: short("groth16"),
+        verifierInterface: short("IBlockVerifier"),
+        keyHash: plan.key_hash,
+        descriptorHash: plan.descriptor_hash,
+        development: plan.development,
+        payeeBound: true,
+        royaltyBps: 0,
+        uri: String::new(),
+    };
+    let id = circuit_id(session.me()?, &registration);
+    session.send_once(CIRCUIT, session.calls().register_circuit(registration, sample)).await?;
     session.chain.circuit(id).await?;
     step.finish(&id.to_string());
     Ok(Circuit { id, verifier })

@@ -12,10 +12,7 @@ use provery_bindings::{BlockVerifier, TransferRollup};
 use provery_circuits::{Params, State};
 use provery_proving::{keys, solidity};
 use provery_types::{RollupRecord, Terms, terms_hash};
-use provery_workloads::{
-    descriptor_hash,
-    transfer_rollup::{self, Parameters},
-};
+use provery_workloads::transfer_rollup::{self, Parameters};
 use serde_json::json;
 
 pub(crate) mod accounts;
@@ -25,6 +22,7 @@ mod plan;
 pub(crate) mod sequence;
 
 use circuit::Circuit;
+pub(crate) use plan::name;
 use plan::{CreateArgs, FUND, Plan, ROLLUP};
 
 use crate::{
@@ -112,6 +110,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
             mechanism_params,
             circuit: known.id,
             verifier: known.verifier,
+            circuit_terms: U256::ZERO,
         };
         // The contract itself fills in the requester, the outputs, the callback's gas, and how blocks continue one another.
         let template = TransferRollup::Terms::from(args.terms.to_terms(parties, 1, 0, &asset)?);
@@ -134,6 +133,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
             mechanism_params,
             circuit: known.unwrap_or_default().id,
             verifier: known.map_or(circuits, |known| known.verifier),
+            circuit_terms: U256::ZERO,
         };
         args.terms.to_terms(parties, 1, 0, &asset)
     };
@@ -170,11 +170,12 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
             ));
         }
     }
+    let sample = circuit::sample(&session, &plan, existing, config::keys_dir(args.keys.clone())).await?;
     let code = [&TransferRollup::BYTECODE[..], &arguments(existing)?].concat();
     cost::require(&session, &plan, existing, code.into(), &args).await?;
 
     let mut steps = context.out.steps(3 + usize::from(args.fund.is_some()));
-    let known = circuit::provide(&session, &plan, existing, &mut steps).await?;
+    let known = circuit::provide(&session, &plan, existing, sample, &mut steps).await?;
     let step = steps.start("TransferRollup");
     let rollup = session.deploy_once(ROLLUP, &TransferRollup::BYTECODE, &arguments(Some(known))?).await?;
     let id = market_of(&session, rollup.address).await?;
@@ -308,7 +309,7 @@ fn plan(session: &Session, args: &CreateArgs) -> Result<Plan> {
     Ok(Plan {
         params,
         key_hash: B256::from(verifying.hash),
-        descriptor_hash: descriptor_hash(&*circuit),
+        descriptor_hash: circuit.descriptor_hash(),
         circuit,
         development,
         verifier_arguments,

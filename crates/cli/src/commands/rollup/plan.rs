@@ -60,7 +60,7 @@ pub(super) struct Plan {
 }
 
 /// A name that can be said, stands for itself in a file's name, and is not taken for a market's id.
-pub(super) fn name(text: &str) -> Result<String, String> {
+pub(crate) fn name(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || !text.chars().all(plain) || text.len() > 64 {
         return Err("a name is 1 to 64 letters, digits, '-', '_' and '.', and begins with a letter or digit"

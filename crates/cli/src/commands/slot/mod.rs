@@ -26,6 +26,9 @@ use crate::{
 
 mod chosen;
 mod end;
+mod open;
+mod public;
+mod submit;
 mod told;
 mod transfer;
 
@@ -56,6 +59,10 @@ pub(crate) enum SlotCommand {
         after_help = "Example: provery slot transfer offer 3 --market 1 --price 1 --keystore prover.json"
     )]
     Transfer(TransferCommand),
+    /// Open a slot (the market's requester), and say what it is proven from
+    Open(Box<open::OpenArgs>),
+    /// Send a proof that was made elsewhere, by snarkjs or any other prover
+    Submit(Box<submit::SubmitArgs>),
     /// End a slot that nobody proved in time
     #[command(after_help = "Example: provery slot expire 3 --market 1 --keystore anyone.json")]
     Expire(SlotArg),
@@ -75,6 +82,8 @@ pub(crate) async fn run(context: &Context, command: SlotCommand) -> Result<()> {
         SlotCommand::List { market, last } => list(context, market, last).await,
         SlotCommand::Show { market, slot } => show(context, market, slot.get()).await,
         SlotCommand::Transfer(command) => transfer::run(context, command).await,
+        SlotCommand::Open(args) => open::run(context, *args).await,
+        SlotCommand::Submit(args) => submit::run(context, *args).await,
         SlotCommand::Expire(slot) => end::run(context, slot, End::Expire).await,
         SlotCommand::Cancel(slot) => end::run(context, slot, End::Cancel).await,
         SlotCommand::Drop(slot) => end::run(context, slot, End::Drop).await,

@@ -1,0 +1,183 @@
+//! `provery slot open`: a slot for a requester that is an account.
+
+use std::path::PathBuf;
+
+use alloy::{
+    primitives::{B256, Bytes, U256},
+    sol_types::SolEvent as _,
+};
+use clap::{ArgGroup, Args};
+use eyre::Result;
+use provery_bindings::ProofMarket::SlotOpened;
+use provery_types::{RollupRecord, SlotExt as _, Terms, statement_hash};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::public;
+use crate::{
+    config,
+    context::Context,
+    error::{Code, fail},
+    market_ref::MarketRef,
+    output::fields,
+    session::Session,
+    time::when,
+};
+
+/// A larger input does not fit a transaction, bytes.
+const MOST_POSTED: usize = 100_000;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: provery slot open --market merkle --public public.json --input input.json --keystore requester.json",
+    group(ArgGroup::new("what").required(true).args(["statement", "public"]))
+)]
+pub(crate) struct OpenArgs {
+    /// The market: its id, or its rollup's name [default: the market of the deployment's only rollup]
+    #[arg(long, value_name = "MARKET")]
+    pub market: Option<MarketRef>,
+    /// The statement inputs, in order: numbers, decimal or 0x…, separated by commas
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub statement: Vec<U256>,
+    /// The statement out of a proof's public inputs: snarkjs' public.json
+    #[arg(long, value_name = "FILE")]
+    pub public: Option<PathBuf>,
+    /// What the slot is proven from, in the circuit's own format, such as circom's input.json; it is posted for all to see
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// Where provers fetch that input instead; --input is still read, for its hash and size
+    #[arg(long, value_name = "URL", requires = "input")]
+    pub input_url: Option<String>,
+    /// What the mechanism is told, in hexadecimal digits
+    #[arg(long, value_name = "HEX", default_value = "0x")]
+    pub data: Bytes,
+    /// The slot that it builds on [default: the head of the market's chain]
+    #[arg(long, value_name = "N")]
+    pub premise: Option<u64>,
+    /// Where the circuits' files are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
+    #[arg(long, value_name = "DIR")]
+    pub keys: Option<PathBuf>,
+}
+
+pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<()> {
+    let session = context.signer().await?;
+    let market = session.market_or_only(args.market.as_ref())?;
+    let terms = session.chain.terms(market).await?;
+    let me = session.me()?;
+    if terms.requester != me {
+        return Err(fail(
+            Code::BadKey,
+            format!("only {}, its requester, opens slots of market {market}; sign with its key", terms.requester),
+        ));
+    }
+    let record = session.deployment().rollup_of_market(market).cloned();
+    let statement = statement(&args, record.as_ref(), &terms)?;
+    let funds = session.chain.market(market).await?.funds;
+    if funds < U256::from(terms.price) {
+        return Err(fail(
+            Code::InsufficientFunds,
+            format!(
+                "market {market} has {} and a slot costs up to {}; add to it with `provery market fund`",
+                session.show(funds),
+                session.show(terms.price.to())
+            ),
+        ));
+    }
+    let posted = match &args.input {
+        Some(path) => post(&session, market, record.as_ref(), &statement, public::read(path)?, &args).await?,
+        None => None,
+    };
+    let premise = match args.premise {
+        Some(premise) => premise,
+        None if terms.chain != 0 => session.chain.chain_head(market).await?,
+        None => 0,
+    };
+    let call = session.calls().open_slot(market, &terms, premise, statement.clone(), args.data);
+    let mined = session.send(call).await?;
+    let opened = mined.logs.iter().find_map(|log| SlotOpened::decode_log(&log.inner).ok());
+    let slot = opened.map(|event| event.data.slot).ok_or_else(|| {
+        fail(
+            Code::Internal,
+            "the slot was opened but its receipt does not say which it is; see `provery slot list`",
+        )
+    })?;
+    let json = json!({
+        "market": market.to_string(),
+        "slot": slot.id,
+        "statement": slot.statement,
+        "statement_inputs": statement,
+        "prover": slot.prover,
+        "price": slot.price.to_string(),
+        "expires_at": slot.expires_at(&terms),
+        "input_tx": posted,
+        "tx": mined.tx_hash,
+    });
+    context.out.result(&json, || {
+        let holder = if slot.prover.is_zero() { "nobody yet".to_owned() } else { slot.prover.to_string() };
+        fields(&[
+            ("slot", format!("{} of market {market}", slot.id)),
+            ("held by", holder),
+            ("price", session.show(slot.price.to())),
+            ("to be proven until", when(slot.expires_at(&terms))),
+        ])
+    });
+    Ok(())
+}
+
+/// The statement's inputs: as given, or out of a proof's.
+fn statement(args: &OpenArgs, record: Option<&RollupRecord>, terms: &Terms) -> Result<Vec<U256>> {
+    let Some(path) = &args.public else { return Ok(args.statement.clone()) };
+    let mut inputs = public::inputs(path, record, &config::keys_dir(args.keys.clone()))?;
+    let payee = usize::from(provery_types::CircuitTerms::read(terms).payee_bound());
+    let stated = inputs.len().checked_sub(usize::from(terms.outputs) + payee).ok_or_else(|| {
+        fail(
+            Code::Usage,
+            format!(
+                "{} has {} numbers, fewer than the market's outputs and the payee; pass the public.json of a proof",
+                path.display(),
+                inputs.len()
+            ),
+        )
+    })?;
+    inputs.truncate(stated);
+    Ok(inputs)
+}
+
+/// Says what the slot is proven from.
+async fn post(
+    session: &Session,
+    market: U256,
+    record: Option<&RollupRecord>,
+    statement: &[U256],
+    input: Vec<u8>,
+    args: &OpenArgs,
+) -> Result<Option<B256>> {
+    let record = record.ok_or_else(|| {
+        fail(
+            Code::RollupNotFound,
+            format!(
+                "the deployment file does not say which contract tells the inputs of market {market}; create the market with \
+                 --name, or leave out --input"
+            ),
+        )
+    })?;
+    let hash = statement_hash(statement);
+    let calls = session.calls();
+    let call = match &args.input_url {
+        Some(url) => {
+            let digest = B256::from_slice(&Sha256::digest(&input));
+            calls.link_input(record.address, market, hash, url, digest, input.len() as u64)
+        }
+        None if input.len() > MOST_POSTED => {
+            return Err(fail(
+                Code::Usage,
+                format!(
+                    "the input has {} bytes, more than the {MOST_POSTED} that are posted; put it on a web server and give --input-url",
+                    input.len()
+                ),
+            ));
+        }
+        None => calls.post_input(record.address, market, hash, input.into()),
+    };
+    Ok(Some(session.send(call).await?.tx_hash))
+}

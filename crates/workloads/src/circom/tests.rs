@@ -1,0 +1,200 @@
+use alloy::{
+    primitives::{Address, Bytes, U256},
+    sol_types::SolEvent as _,
+};
+use ark_bn254::Fr;
+use provery_bindings::SlotInputs::{InputLinked, InputPosted};
+use provery_descriptor::Descriptor;
+use provery_proving::proof;
+use provery_types::{BlockRef, Slot, statement_hash};
+use serde_json::json;
+
+use super::{job::CircuitJob, layout::Layout, *};
+use crate::{SourceLog, Statement, Workloads};
+
+const MARKET: U256 = U256::from_limbs([5, 0, 0, 0]);
+const INPUTS: Address = Address::repeat_byte(0x1b);
+const PAYEE: Address = Address::repeat_byte(0x44);
+
+/// circom's order: out, root, path[0], path[1], payee.
+fn descriptor(payee_bound: bool) -> Descriptor {
+    let input = |name: &str, kind: &str, role: &str, signal: u32| json!({ "name": name, "type": kind, "role": role, "signal": signal });
+    let mut inputs = vec![
+        input("root", "field", "statement", 1),
+        input("path[0]", "field", "statement", 2),
+        input("path[1]", "field", "statement", 3),
+        input("out", "field", "output", 0),
+    ];
+    if payee_bound {
+        inputs.push(input("payee", "address", "payee", 4));
+    }
+    serde_json::from_value(json!({
+        "version": 1,
+        "name": "merkle",
+        "proofSystem": "groth16",
+        "curve": "bn254",
+        "publicInputs": inputs,
+        "payeeBound": payee_bound,
+        "verifier": { "interface": "IVerifier" },
+        "setup": { "kind": "development" },
+        "witness": { "kind": "external" },
+        "input": { "sources": ["posted"] },
+    }))
+    .expect("a descriptor")
+}
+
+fn record(parameters: Value) -> RollupRecord {
+    RollupRecord {
+        name: "merkle".to_owned(),
+        address: INPUTS,
+        code_hash: B256::ZERO,
+        block: 1,
+        market: MARKET,
+        workload: NAME.to_owned(),
+        circuit: circuit_name(&Digest::of(b"descriptor")),
+        circuit_id: B256::ZERO,
+        key_hash: B256::ZERO,
+        sources: Vec::new(),
+        parameters,
+    }
+}
+
+fn job() -> CircuitJob {
+    CircuitJob { statement: [7, 8, 9].map(U256::from).to_vec(), payee: PAYEE, input: Bytes::new() }
+}
+
+#[test]
+fn a_circuit_is_named_by_its_descriptor() {
+    let digest = Digest::of(b"descriptor");
+    let name = circuit_name(&digest);
+    let circuit = Workloads::default().circuit(&name).expect("it is known");
+    assert_eq!((circuit.name(), circuit.descriptor_hash()), (name.clone(), B256::from(digest.0)));
+    for bad in ["circom-", "circom-0123", &name.to_uppercase(), &name[1..], &format!("{name}0")] {
+        assert!(WORKLOAD.circuit(bad).is_none(), "{bad}");
+    }
+}
+
+#[test]
+fn parameters_are_two_words() {
+    for (parameters, right) in [
+        (json!({ "input": "posted" }), true),
+        (json!({ "input": "statement" }), true),
+        (json!({ "input": "elsewhere" }), false),
+        (json!({ "input": "posted", "more": 1 }), false),
+        (Value::Null, false),
+    ] {
+        let read = WORKLOAD.track(1, &record(parameters.clone()));
+        assert_eq!(read.is_ok(), right, "{parameters}");
+    }
+}
+
+#[test]
+fn public_inputs_come_in_the_markets_order_and_go_back() {
+    for bound in [true, false] {
+        let layout = Layout::of(&descriptor(bound)).expect("a layout");
+        assert_eq!((layout.stated(), layout.outputs()), (3, 1));
+        let payee = U256::from_be_slice(PAYEE.as_slice());
+        let signals: Vec<Fr> = [3u64, 7, 8, 9].map(Fr::from).into_iter().collect();
+        let signals = if bound {
+            [signals, vec![proof::from_word(&payee.to_be_bytes()).expect("below the order")]].concat()
+        } else {
+            signals
+        };
+        let words = layout.public_inputs(&job(), &signals).expect("the job's");
+        let expected = [U256::from(7), U256::from(8), U256::from(9), U256::from(3), payee];
+        assert_eq!(words, expected.map(|word| word.to_be_bytes()));
+        assert_eq!(layout.signals_of(&words).as_deref(), Some(&signals[..]));
+        let other = CircuitJob { payee: INPUTS, ..job() };
+        assert_eq!(layout.public_inputs(&other, &signals).is_none(), bound, "another payee");
+        let other = CircuitJob { statement: [7, 8, 8].map(U256::from).to_vec(), ..job() };
+        assert!(layout.public_inputs(&other, &signals).is_none(), "another statement");
+    }
+}
+
+#[test]
+fn the_job_decides_the_public_signals() {
+    let layout = Layout::of(&descriptor(true)).expect("a layout");
+    let signals = layout.signals(&job()).expect("they fit");
+    let payee = proof::from_word(&U256::from_be_slice(PAYEE.as_slice()).to_be_bytes()).expect("below the order");
+    let expected = [
+        ("root", vec![Fr::from(7)]),
+        ("path", vec![Fr::from(8), Fr::from(9)]),
+        ("payee", vec![payee]),
+    ];
+    assert_eq!(signals, expected.map(|(name, values)| (name.to_owned(), values)));
+    let short = CircuitJob { statement: vec![U256::from(7)], ..job() };
+    assert!(layout.signals(&short).is_err());
+    let large = CircuitJob { statement: vec![U256::MAX; 3], ..job() };
+    assert!(layout.signals(&large).expect_err("no field element").to_string().contains("root"));
+}
+
+/// A market of which one slot states 7, 8, 9.
+struct Scene {
+    tracker: Box<dyn Tracker>,
+    slot: Slot,
+    inputs: Vec<U256>,
+}
+
+impl Scene {
+    fn new(parameters: Value) -> Self {
+        let inputs = job().statement;
+        let slot = Slot { market: MARKET, id: 1, statement: statement_hash(&inputs), ..Slot::default() };
+        Self { tracker: WORKLOAD.track(1, &record(parameters)).expect("parameters"), slot, inputs }
+    }
+
+    fn says(&mut self, block: u64, market: U256, text: &'static [u8]) {
+        let event = InputPosted { market, statement: self.slot.statement, input: text.into() };
+        self.log(block, INPUTS, &event.encode_log_data()).expect("it decodes");
+    }
+
+    fn log(&mut self, block: u64, address: Address, data: &alloy::primitives::LogData) -> Result<(), String> {
+        let block = BlockRef { number: block, ..BlockRef::default() };
+        self.tracker.apply(&SourceLog { address, block, index: 0, data })
+    }
+
+    fn job(&mut self) -> Result<CircuitJob, Why> {
+        let stated = Statement { slot: &self.slot, inputs: &self.inputs };
+        let job = self.tracker.job(&stated, PAYEE).map_err(|refusal| refusal.why)?;
+        Ok(CircuitJob::from_bytes(&job.bytes).expect("a job"))
+    }
+}
+
+#[test]
+fn a_slot_is_proven_from_what_its_requester_posted_last() {
+    let mut scene = Scene::new(json!({ "input": "posted" }));
+    assert_eq!(scene.job(), Err(Why::NotPosted));
+    scene.says(3, MARKET + U256::ONE, b"another market's");
+    assert_eq!(scene.job(), Err(Why::NotPosted));
+    scene.says(4, MARKET, b"first");
+    scene.says(5, MARKET, b"last");
+    assert_eq!(scene.job().map(|job| job.input), Ok(Bytes::from_static(b"last")));
+    let link = InputLinked {
+        market: MARKET,
+        statement: scene.slot.statement,
+        url: "https://example.org".to_owned(),
+        digest: B256::ZERO,
+        size: 1,
+    };
+    scene.log(6, INPUTS, &link.encode_log_data()).expect("it decodes");
+    assert_eq!(scene.job(), Err(Why::Hidden));
+}
+
+#[test]
+fn a_market_whose_statements_say_everything_needs_nothing_posted() {
+    let mut scene = Scene::new(json!({ "input": "statement" }));
+    assert_eq!(scene.job(), Ok(job()));
+}
+
+#[test]
+fn inputs_of_slots_that_are_over_are_forgotten() {
+    let mut scene = Scene::new(json!({ "input": "posted" }));
+    scene.says(4, MARKET, b"input");
+    let (slot, inputs) = (scene.slot.clone(), scene.inputs.clone());
+    let stated = [Statement { slot: &slot, inputs: &inputs }];
+    scene.tracker.forget(&stated, 10_000);
+    assert!(scene.job().is_ok(), "its slot is open");
+    scene.tracker.forget(&[], 1_003);
+    assert!(scene.job().is_ok(), "its slot may be still to come");
+    scene.tracker.forget(&[], 1_004);
+    assert_eq!(scene.job(), Err(Why::NotPosted));
+}
