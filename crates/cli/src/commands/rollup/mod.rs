@@ -170,7 +170,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
             ));
         }
     }
-    let sample = circuit::sample(&session, &plan, existing, config::keys_dir(args.keys.clone())).await?;
+    let sample = circuit::sample(&plan, existing, config::keys_dir(args.keys.clone())).await?;
     let code = [&TransferRollup::BYTECODE[..], &arguments(existing)?].concat();
     cost::require(&session, &plan, existing, code.into(), &args).await?;
 
