@@ -32,8 +32,8 @@ pub struct Totals {
     pub premiums: U256,
     /// For slots that were dropped while it held them.
     pub drop_fees: U256,
-    /// What rights to slots brought when they changed hands, less what they cost.
-    pub handed_over: I256,
+    /// What slots brought when they were transferred, less what they cost.
+    pub transfers: I256,
     /// Bonds that it lost.
     pub slashed: U256,
 }
@@ -41,7 +41,7 @@ pub struct Totals {
 impl Totals {
     /// What it earned, less what it lost; gas is not in it.
     pub fn net(&self) -> I256 {
-        signed(self.rewards) + signed(self.premiums) + signed(self.drop_fees) + self.handed_over
+        signed(self.rewards) + signed(self.premiums) + signed(self.drop_fees) + self.transfers
             - signed(self.slashed)
     }
 }
@@ -55,7 +55,7 @@ impl AddAssign for Totals {
         self.rewards += other.rewards;
         self.premiums += other.premiums;
         self.drop_fees += other.drop_fees;
-        self.handed_over += other.handed_over;
+        self.transfers += other.transfers;
         self.slashed += other.slashed;
     }
 }

@@ -92,7 +92,7 @@ pub const REQUIRED_CONTRACTS: [&str; 7] = [
 pub const PROOF_MARKET: &str = "ProofMarket";
 /// What the market delegates to: terms, funds, credit, held slashes.
 pub const PROOF_MARKET_EXT: &str = "ProofMarketExt";
-/// The offers to hand slots over.
+/// The offers of slot transfers.
 pub const SLOT_TRANSFERS: &str = "SlotTransfers";
 /// The rules that all terms must keep.
 pub const TERMS_RULES: &str = "TermsRules";
@@ -195,7 +195,7 @@ impl Deployment {
         self.address(PROOF_MARKET)
     }
 
-    /// Address of the contract with the offers to hand slots over.
+    /// Address of the contract with the offers of slot transfers.
     pub fn slot_transfers(&self) -> Address {
         self.address(SLOT_TRANSFERS)
     }

@@ -401,7 +401,7 @@ impl History {
             PayoutKind::Reward => totals.rewards += amount.unsigned_abs(),
             PayoutKind::Premium => totals.premiums += amount.unsigned_abs(),
             PayoutKind::DropFee => totals.drop_fees += amount.unsigned_abs(),
-            PayoutKind::TransferOffer => totals.handed_over += amount,
+            PayoutKind::TransferOffer => totals.transfers += amount,
         });
         self.payouts.push_back(Payout { at, market, slot, to, kind, amount });
         while self.payouts.len() > self.keep.records {

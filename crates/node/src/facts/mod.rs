@@ -203,7 +203,7 @@ pub struct Facts {
     logs: BTreeMap<(SlotKey, Address), Vec<LogData>>,
     /// The newest slot of each market.
     newest: BTreeMap<U256, u64>,
-    /// ProverStatus offers to hand a slot over, by digest.
+    /// Open offers to transfer a slot, by digest.
     offers: BTreeMap<SlotKey, BTreeMap<B256, TransferOffer>>,
     /// How far the numbers of slots and of posted blocks were told.
     told: told::Told,
@@ -347,7 +347,7 @@ impl Facts {
         newest.unwrap_or_default().saturating_add(1)
     }
 
-    /// ProverStatus offers to hand a slot over.
+    /// The open offers to transfer a slot.
     pub fn offers(&self, key: SlotKey) -> impl Iterator<Item = &TransferOffer> {
         self.offers.get(&key).into_iter().flat_map(BTreeMap::values)
     }

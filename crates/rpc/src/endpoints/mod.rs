@@ -287,8 +287,8 @@ impl Pool {
 
     /// It was caught.
     pub(crate) fn blame(&self, at: usize, because: Because) {
-        let news = self.states().get_mut(at).is_some_and(|state| state.leave(Instant::now(), because));
-        if news {
+        let is_new = self.states().get_mut(at).is_some_and(|state| state.leave(Instant::now(), because));
+        if is_new {
             self.tell(at);
         }
     }

@@ -281,7 +281,7 @@ async fn check_stake(
     for (rollup, terms) in rollups.iter().zip(join_all(terms).await) {
         let terms = terms?;
         let deployed = |name: &str| session.deployment().address(name) == terms.mechanism;
-        if provery_mechanisms::registry().iter().any(|known| deployed(known.name()) && !known.allocates()) {
+        if provery_mechanisms::registry().iter().any(|known| deployed(known.name()) && !known.assigns()) {
             drawable = true;
             continue;
         }
@@ -309,7 +309,7 @@ async fn check_stake(
         } else {
             problems.push(format!(
                 "{prover} has {} allocated to market {}, below the bond of {}, so no slot there can be \
-                 allocated to it; run `{allocate} --market {} --units {}`",
+                 assigned to it; run `{allocate} --market {} --units {}`",
                 session.show(staked),
                 rollup.market,
                 session.show(bond),

@@ -102,7 +102,7 @@ pub(crate) async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
         None => Bytes::new(),
     };
     let stop = signals::stop_token()?;
-    // What was sent is tended whoever waits for it.
+    // What was sent is looked after whoever waits for it.
     let keeper = session.sender()?.clone();
     let kept = stop.child_token();
     let until = kept.clone();
