@@ -303,6 +303,23 @@ mod tests {
         assert!(error.contains("block_txs") && error.contains("provery deploy"), "{error}");
     }
 
+    #[test]
+    fn the_record_in_the_guide_has_every_field() {
+        let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guides/add-a-workload.md");
+        let guide = std::fs::read_to_string(guide).expect("is there");
+        let shown =
+            guide.split("```json").nth(1).and_then(|rest| rest.split("```").next()).expect("a record");
+        let record: RollupRecord = serde_json::from_str(shown).expect("a record");
+        // Fields that may be left out are there as well.
+        let shown: Value = serde_json::from_str(shown).expect("JSON");
+        let full = RollupRecord { sources: vec![Address::ZERO], parameters: Value::Bool(true), ..record };
+        let full = serde_json::to_value(full).expect("JSON");
+        let names = |value: &Value| {
+            value.as_object().expect("an object").keys().cloned().collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(names(&shown), names(&full));
+    }
+
     fn rollup(address: Address) -> RollupRecord {
         RollupRecord {
             name: "r".to_string(),
