@@ -15,9 +15,7 @@
 //! | [`payload`] | everything a prover needs for one block, as bytes |
 //! | [`traffic`] | deterministic accounts and transfers for demos and tests |
 //!
-//! [`puzzle`] is a circuit of its own: the work that the mining mechanism asks for.
-//!
-//! [`poseidon`] is the one hash of both circuits, [`word`] converts between field elements and EVM words. Hash, curve and
+//! [`poseidon`] is the one hash, also of the mining puzzle (`provery-puzzle`); [`word`] converts between field elements and EVM words. Hash, curve and
 //! signatures are circomlib's, so that any wallet, circom circuit or JavaScript library can make them.
 
 pub mod account;
@@ -29,7 +27,6 @@ pub mod keys;
 pub mod params;
 pub mod payload;
 pub mod poseidon;
-pub mod puzzle;
 pub mod state;
 pub mod statement;
 pub mod traffic;
@@ -44,7 +41,6 @@ pub use circuit::BlockCircuit;
 pub use keys::{KeyPair, PublicKey, Signature};
 pub use params::Params;
 pub use payload::BlockJob;
-pub use puzzle::PuzzleCircuit;
 pub use state::{BlockContext, BlockTrace, RejectReason, State, TransferOutcome};
 pub use statement::BlockStatement;
 pub use traffic::Traffic;

@@ -9,7 +9,8 @@ use alloy::{
 use eyre::Result;
 use futures::future::join_all;
 use provery_node::{HiddenUrl, NodeConfig, Parts};
-use provery_proving::{ProofBackend, puzzle::PuzzleProver};
+use provery_proving::ProofBackend;
+use provery_puzzle::PuzzleProver;
 use provery_types::RollupRecord;
 use provery_worker::{InProcess, Jetstream, NatsConfig, Processes, ProofRunner};
 use provery_workloads::{Refusal, Workloads};
