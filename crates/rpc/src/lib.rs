@@ -48,7 +48,7 @@ pub use new_heads::new_heads;
 pub use pool_calls::PoolCalls;
 pub use reads::{
     MarketRecord, PoolBatch, PoolMarket, PoolPolicy, PoolRecord, PoolSummary, Probe, RegistryParams,
-    RollupState, SeedBlock, SeedError, TermsRecord, asset, history,
+    SeedBlock, SeedError, TermsRecord, asset, history,
 };
 pub use rpc::Rpc;
 pub use view::View;

@@ -2,11 +2,13 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`contract`] | what its operator sends to its contract, and asks it |
 //! | [`events`] | what its contract says, decoded |
 //! | [`tracker`] | its states, and the jobs that prove its blocks |
 //! | [`backend`] | the keys of its circuit, and what turns jobs into proofs for the market |
 
 pub mod backend;
+pub mod contract;
 pub mod events;
 pub mod tracker;
 
