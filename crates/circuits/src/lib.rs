@@ -5,6 +5,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`layout`] | how long the parts of a block are |
 //! | [`params`] | the size of the circuit, its name and its machine-readable descriptor |
 //! | [`account`] | an account of the rollup |
 //! | [`block`] | the bytes of a block: header, records, and how any bytes at all are read as a block |
@@ -24,6 +25,7 @@ pub mod block;
 pub mod circuit;
 pub mod gadgets;
 pub mod keys;
+pub mod layout;
 pub mod params;
 pub mod payload;
 pub mod poseidon;

@@ -18,9 +18,9 @@ use tokio::{sync::OnceCell, time::timeout};
 use crate::{
     ChainError, EndpointHealth,
     clock::believable,
+    data_fees::DataFees,
     endpoints::{Because, Pool, Route, Verdict},
     finality::Finality,
-    gas::DataFees,
     headers::Header,
     view::View,
 };

@@ -1,6 +1,5 @@
 //! What the contracts say now, and what they said.
 
-pub mod asset;
 mod history;
 mod market;
 mod pool;
