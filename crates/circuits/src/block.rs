@@ -17,7 +17,7 @@
 
 use crate::{
     Fr, Params,
-    keys::{KeyPair, Signature},
+    keys::{KeyPair, SIGNATURE_BYTES, Signature},
     layout::{CHUNK_BYTES, HEADER_BYTES, RECORD_BYTES, TRANSFER_BYTES},
     poseidon, word,
 };
