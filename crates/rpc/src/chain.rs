@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use provery_bindings::{CircuitRegistry, ProofMarket, ProverRegistry, epoch_seeds};
-use provery_types::{Address, Currency, Deployment, is_development_chain};
+use provery_types::{Currency, Deployment, is_development_chain};
 
 use alloy::providers::RootProvider;
 
