@@ -35,6 +35,16 @@ lint() {
   return $found
 }
 
+# cargo fmt follows `mod`, and sees no file that a macro declares: each mechanism and workload is one.
+rust_format() {
+  git ls-files -z '*.rs' | xargs -0 rustfmt --edition 2024 --check
+}
+
+# Links that lead nowhere, and what else rustdoc warns of.
+rust_docs() {
+  RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --document-private-items --locked
+}
+
 # A runner whose own counts are added: `count NAME SED-FOR-PASSED SED-FOR-FAILED COMMAND...`
 count() {
   local name=$1 pass_pattern=$2 fail_pattern=$3 status=0 p f

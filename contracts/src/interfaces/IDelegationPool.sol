@@ -35,7 +35,7 @@ import { IProverRegistry } from "./IProverRegistry.sol";
 ///
 /// **Trust.** An operator cannot take the stake, but by missing slots on purpose it can burn it, and with a second address
 /// rescue a part of what is not burned; its own stake at first loss is what it puts against that, and markets and terms that were
-/// announced are where it can happen. It can also give away rewards to come: hand slots over for nothing, or agree on a low
+/// announced are where it can happen. It can also give away rewards to come: transfer slots for nothing, or agree on a low
 /// price. Not what the pool has: neither stake, nor credit.
 interface IDelegationPool {
     /// @notice What a pool's stake consists of, in asset wei, with losses, vested rewards and unharvested credit taken in.
@@ -208,8 +208,8 @@ interface IDelegationPool {
     function setUri(string calldata uri) external;
 
     /// @notice ERC-1271: the operator signs for the pool (agreements). Never towards a contract that would move what is the pool's
-    /// by it: the offers to hand slots over, which may have the pool pay for that, the market, the registry, and the asset, which
-    /// may know permits by signature. A slot is handed over by a submitter, at no price below zero.
+    /// by it: the offers of slot transfers, which may have the pool pay for that, the market, the registry, and the asset, which
+    /// may know permits by signature. A slot is transferred by a submitter, at no price below zero.
     function isValidSignature(bytes32 hash, bytes calldata signature) external view returns (bytes4);
 
     /// @notice The pool's stake as of now.

@@ -55,7 +55,7 @@ import { IVerifier } from "./IVerifier.sol";
 /// The ticket bond is what taking a right and not using it costs, besides the slash of the slot's own bond: it is
 /// burned, exactly, if the prover is not eligible when its slot opens, or somebody else than its holder proves the slot. It
 /// goes back to the key it came from if the slot's holder proves it, nobody does before it expires, it is dropped, or
-/// the market gave it to nobody. Handing the slot over does not hand over the ticket: its bond stands for the slot
+/// the market gave it to nobody. A transfer of the slot leaves the ticket where it is: its bond stands for the slot
 /// until that ends.
 interface IMining is IMechanism, IBondEscrow {
     /// @notice The round for a market's next slot.

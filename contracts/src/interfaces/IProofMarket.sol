@@ -139,7 +139,7 @@ interface IProofMarketEvents {
     error SlotOpenToAll(uint256 since);
     /// @notice Somebody holds the slot, or it is open to all.
     error SlotNotCancellable();
-    /// @notice Nobody holds the slot, or its exclusive window is over: there is nothing left to hand over.
+    /// @notice Nobody holds the slot, or its exclusive window is over: there is nothing left to transfer.
     error SlotNotHeld();
     /// @notice Only the contract with the offers reassigns slots.
     error NotSlotTransfers();
@@ -173,7 +173,8 @@ interface IProofMarketEvents {
     error ProofNotCommitted(bytes32 commitment, uint256 from);
     /// @notice The verifier does not accept the proof, or cannot be called.
     error ProofInvalid();
-    /// @notice Not enough gas is left to give the requester's callback what the terms promise it.
+    /// @notice Not enough gas is left to give the requester's callback what the terms promise it, or the mechanism's `onEnded`
+    /// what the market does.
     error InsufficientCallbackGas();
     /// @notice The account's credit does not cover this, in asset wei.
     error InsufficientCredit(uint256 available, uint256 needed);
@@ -254,7 +255,7 @@ interface IProofMarketState is IProofMarketEvents {
     /// @notice The rules for terms.
     function rules() external view returns (address);
 
-    /// @notice The offers to hand slots over.
+    /// @notice The contract with the offers of slot transfers.
     function slotTransfers() external view returns (address);
 
     /// @notice Seconds between the announcement of terms and their first use: two epochs, in which whoever minds has left the draws.

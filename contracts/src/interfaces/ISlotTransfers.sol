@@ -4,7 +4,7 @@ pragma solidity ^0.8.20;
 import { Slot } from "../types/Slot.sol";
 import { Terms } from "../types/Terms.sol";
 
-/// @notice An offer to hand a slot over, made by the prover that holds it: on-chain, or by its EIP-712 signature (EOA or
+/// @notice An offer to transfer a slot, made by the prover that holds it: on-chain, or by its EIP-712 signature (EOA or
 /// ERC-1271) over `TransferOffer(bytes32 slot,address to,int96 price,uint40 validUntil)` with the slot's word for `slot`. It is
 /// void while another holds the slot, and used up when it is taken; but a signed one with a price of zero or more stands
 /// again if the slot comes back, until `validUntil` or its revocation.
@@ -17,7 +17,7 @@ struct TransferOffer {
     uint40 validUntil;
 }
 
-/// @title Offers to hand a slot over to another prover
+/// @title Offers to transfer a slot to another prover
 /// @notice Right, bond and duty move together, by `IProofMarket.reassign`. EIP-712: domain name "Provery", version "1", this chain,
 /// this contract.
 interface ISlotTransfers {
@@ -31,7 +31,7 @@ interface ISlotTransfers {
 
     /// @notice Only the prover that holds a slot, or, where it costs that prover nothing, one of its submitters.
     error NotHolder();
-    /// @notice No such open slot, nobody holds it, or its exclusive window is over: there is nothing left to hand over.
+    /// @notice No such open slot, nobody holds it, or its exclusive window is over: there is nothing left to transfer.
     error SlotNotHeld();
     /// @notice The offer is for another taker, or the sender may not act for (or spend the credit of) this one.
     error NotTaker();
@@ -63,7 +63,7 @@ interface ISlotTransfers {
         bytes calldata signature
     ) external;
 
-    /// @notice The one market whose slots are handed over.
+    /// @notice The one market whose slots are transferred.
     function market() external view returns (address);
 
     /// @notice That market's registry, which says who may act for whom.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import { IBlockHeader } from "../interfaces/IBlockHeader.sol";
+
 /// @title What a block's header says, read from its RLP
 /// @notice A header is a list whose first items are
 ///
@@ -24,9 +26,6 @@ library BlockHeader {
         bytes32 mixHash;
     }
 
-    /// @notice The bytes are not the RLP of a header, or are cut off.
-    error HeaderMalformed();
-
     uint256 private constant NUMBER = 8;
     uint256 private constant TIMESTAMP = 11;
     uint256 private constant MIX_HASH = 13;
@@ -38,9 +37,9 @@ library BlockHeader {
     /// @return rest What of `data` comes after it.
     function read(bytes calldata data) internal pure returns (Header memory header, bytes calldata rest) {
         // A list of 256 to 65,535 bytes: the bloom alone has 256.
-        if (data.length < 3 || data[0] != 0xf9) revert HeaderMalformed();
+        if (data.length < 3 || data[0] != 0xf9) revert IBlockHeader.HeaderMalformed();
         uint256 size = uint256(uint8(data[1])) << 8 | uint8(data[2]);
-        if (size < 256 || data.length < 3 + size) revert HeaderMalformed();
+        if (size < 256 || data.length < 3 + size) revert IBlockHeader.HeaderMalformed();
         bytes calldata list = data[:3 + size];
         rest = data[3 + size:];
         header.hash = keccak256(list);
@@ -71,23 +70,23 @@ library BlockHeader {
             } else if (prefix <= 0xb7) {
                 (start, length) = (at + 1, prefix - 0x80);
                 // A single byte below 0x80 stands for itself.
-                if (length == 1 && next < 0x80) revert HeaderMalformed();
+                if (length == 1 && next < 0x80) revert IBlockHeader.HeaderMalformed();
             } else if (prefix == 0xb8) {
                 (start, length) = (at + 2, next);
-                if (length < 56) revert HeaderMalformed();
+                if (length < 56) revert IBlockHeader.HeaderMalformed();
             } else if (prefix == 0xb9) {
                 (start, length) = (at + 3, (word >> 232) & 0xffff);
-                if (length < 256) revert HeaderMalformed();
+                if (length < 256) revert IBlockHeader.HeaderMalformed();
             } else {
                 // A list, or longer than a header.
-                revert HeaderMalformed();
+                revert IBlockHeader.HeaderMalformed();
             }
-            if (start + length > list.length) revert HeaderMalformed();
+            if (start + length > list.length) revert IBlockHeader.HeaderMalformed();
         }
     }
 
     function _bytes32(bytes calldata list, uint256 at, uint256 length) private pure returns (bytes32) {
-        if (length != 32) revert HeaderMalformed();
+        if (length != 32) revert IBlockHeader.HeaderMalformed();
         return bytes32(_word(list, at));
     }
 
@@ -95,7 +94,7 @@ library BlockHeader {
     function _integer(bytes calldata list, uint256 at, uint256 length) private pure returns (uint256) {
         if (length == 0) return 0;
         uint256 word = _word(list, at);
-        if (length > 8 || word >> 248 == 0) revert HeaderMalformed();
+        if (length > 8 || word >> 248 == 0) revert IBlockHeader.HeaderMalformed();
         unchecked {
             return word >> (256 - 8 * length);
         }

@@ -12,7 +12,7 @@ import { Slot } from "../types/Slot.sol";
 import { SlotWord } from "../types/SlotWord.sol";
 import { Terms } from "../types/Terms.sol";
 
-/// @title Which offers to hand a slot over stand
+/// @title Which offers to transfer a slot stand
 /// @dev An offer is of a slot as its holder has it, and void while another does. Should the slot come back, an offer that was
 /// taken before must not cost the holder again what it paid then: see `_take`.
 contract SlotTransfers is ISlotTransfers, EIP712 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import { IBlockHeader } from "../interfaces/IBlockHeader.sol";
 import { Assignment, IMechanism } from "../interfaces/IMechanism.sol";
 import { IProofMarket } from "../interfaces/IProofMarket.sol";
 import { IProverRegistry } from "../interfaces/IProverRegistry.sol";
@@ -196,7 +197,7 @@ contract StakeLottery is IStakeLottery {
             if (!found && number + BlockHistory.WINDOW != block.number) revert NotSeedBlock(number);
         }
         // A chain's first block was known to whoever started it: it seeds nothing.
-        if (rest.length != 0) revert BlockHeader.HeaderMalformed();
+        if (rest.length != 0) revert IBlockHeader.HeaderMalformed();
         value = header.mixHash;
     }
 

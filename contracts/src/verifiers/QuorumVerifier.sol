@@ -2,35 +2,19 @@
 pragma solidity 0.8.30;
 
 import { IKeyed } from "../interfaces/IKeyed.sol";
+import { IQuorumVerifier } from "../interfaces/IQuorumVerifier.sol";
 import { IVerifier } from "../interfaces/IVerifier.sol";
 
 /// @title k of n verifiers, each of another proof system, for one statement
-/// @notice A proof is accepted if k of the verifiers accept a proof of their own for the same public inputs: a flaw in one system, one
-/// circuit or one setup is not enough to have a false statement accepted, and n - k of the verifiers may fail for good.
-///
-/// Proof: one byte with a bit for each verifier that has a proof, bit i for verifier i; then for each of them, in their order, the length of
-/// its proof (3 bytes, big-endian) and the proof. There are exactly k of them and nothing follows.
 /// @dev The verifiers are fixed in code. That they are of different systems is for whoever deploys this to see to; only
 /// what is plainly the same is refused: one address, or one code, twice.
-contract QuorumVerifier is IVerifier, IKeyed {
-    /// @notice The list is empty or longer than MOST, or the threshold is 0 or above its length.
-    error QuorumInvalid(uint256 threshold, uint256 verifiers);
-
-    /// @notice The account has no code, or delegates it (EIP-7702) and could point it elsewhere.
-    error VerifierHasNoCode(address verifier);
-
-    /// @notice Two of the verifiers are the same, by address or by code.
-    error VerifierRepeated(uint256 first, uint256 second);
-
-    /// @notice A verifier no longer has the code it had when this contract was deployed.
-    error VerifierChanged(address verifier);
-
-    /// @notice The most verifiers in a quorum.
+contract QuorumVerifier is IQuorumVerifier {
+    /// @inheritdoc IQuorumVerifier
     uint256 public constant MOST = 8;
 
-    /// @notice How many proofs it takes.
+    /// @inheritdoc IQuorumVerifier
     uint256 public immutable THRESHOLD;
-    /// @notice How many verifiers there are.
+    /// @inheritdoc IQuorumVerifier
     uint256 public immutable COUNT;
 
     address private immutable V0;
@@ -76,7 +60,7 @@ contract QuorumVerifier is IVerifier, IKeyed {
         if (i < verifiers.length) (verifier, codeHash) = (verifiers[i], verifiers[i].codehash);
     }
 
-    /// @notice Verifier `i` and its code hash at deployment; zeros if there is none.
+    /// @inheritdoc IQuorumVerifier
     function verifierAt(uint256 i) public view returns (address verifier, bytes32 codeHash) {
         if (i == 0) return (V0, C0);
         if (i == 1) return (V1, C1);

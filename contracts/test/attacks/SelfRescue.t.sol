@@ -8,7 +8,7 @@ import { Slot } from "../../src/types/Slot.sol";
 import { MarketFixture } from "../MarketFixture.sol";
 
 /// @notice Missing one's own slot and rescuing it through a second address, under every setting that the rules for terms
-/// accept: a loss alone, with the requester and the market's creator, and by way of a hand-over.
+/// accept: a loss alone, with the requester and the market's creator, and by way of a slot transfer.
 contract SelfRescueTest is MarketFixture {
     struct Seeds {
         uint96 price;

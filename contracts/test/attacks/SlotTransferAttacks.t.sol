@@ -7,7 +7,7 @@ import { ISlotTransfers, TransferOffer } from "../../src/interfaces/ISlotTransfe
 import { Slot } from "../../src/types/Slot.sol";
 import { SlotTransferFixture } from "../market/SlotTransferFixture.sol";
 
-/// @notice What handing a slot over cannot be used for. Mallory has two addresses with stake: alice and carol.
+/// @notice What a slot transfer cannot be used for. Mallory has two addresses with stake: alice and carol.
 contract SlotTransferAttacksTest is SlotTransferFixture {
     function _coalition() private view returns (uint256) {
         return _worth(alice) + _worth(carol);

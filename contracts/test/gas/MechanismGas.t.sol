@@ -289,7 +289,7 @@ contract MechanismGasTest is MechanismGasFixture {
         _record("agreement_slot", gas + _record("agreement_prove"));
     }
 
-    // ------------------------------------------------------------------ handing over
+    // ------------------------------------------------------------------ slot transfers
 
     /// @dev From bob to the payee, for a price: credit moves as well as the bond.
     /// forge-config: default.isolate = true

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import { IBlockHeader } from "../../src/interfaces/IBlockHeader.sol";
 import { BlockHeader } from "../../src/libraries/BlockHeader.sol";
 import { HeaderFixture } from "../HeaderFixture.sol";
 
@@ -15,7 +16,7 @@ contract BlockHeaderTest is HeaderFixture {
     BlockHeaderReader private reader = new BlockHeaderReader();
 
     function _refused(bytes memory data) private {
-        vm.expectRevert(BlockHeader.HeaderMalformed.selector);
+        vm.expectRevert(IBlockHeader.HeaderMalformed.selector);
         reader.read(data);
     }
 
@@ -179,7 +180,7 @@ contract BlockHeaderTest is HeaderFixture {
         try reader.read(rlp) returns (BlockHeader.Header memory header, bytes memory) {
             assertEq(header.hash, keccak256(rlp));
         } catch (bytes memory error) {
-            assertEq(error, abi.encodePacked(BlockHeader.HeaderMalformed.selector));
+            assertEq(error, abi.encodePacked(IBlockHeader.HeaderMalformed.selector));
         }
     }
 }

@@ -46,7 +46,7 @@ contract SlotTransferTest is SlotTransferFixture {
         registry.requestUnstake(200 ether);
     }
 
-    /// @dev Handing a slot over is not proving one.
+    /// @dev Transferring a slot is not proving one.
     function test_MissesStayAsTheyAre() public {
         Slot memory slot = _open(alice);
         vm.warp(slot.exclusiveUntil);

@@ -118,7 +118,7 @@ abstract contract SlotTransferFixture is MarketFixture {
         slotTransfers.acceptTransfer(slot, terms, offer, taker, signature);
     }
 
-    /// @dev The slot is handed over on-chain at no price.
+    /// @dev The slot is transferred on-chain at no price.
     function _pass(Slot memory slot, address from, address to) internal returns (Slot memory) {
         TransferOffer memory offer = TransferOffer({ to: to, price: 0, validUntil: type(uint40).max });
         _offerTransfer(from, slot, offer);

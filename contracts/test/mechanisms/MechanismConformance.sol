@@ -369,7 +369,7 @@ abstract contract MechanismConformance is ConformanceHooks {
         _assertAccounted(0);
     }
 
-    // ---------------------------------------------------------------- hand-over
+    // ---------------------------------------------------------------- slot transfer
 
     function _offerTransfer(Slot memory slot, address taker) private returns (Slot memory transferred) {
         TransferOffer memory offer = TransferOffer({ to: taker, price: 0, validUntil: type(uint40).max });

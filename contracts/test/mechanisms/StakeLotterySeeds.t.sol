@@ -2,11 +2,11 @@
 pragma solidity 0.8.30;
 
 import { ProverRegistry } from "../../src/ProverRegistry.sol";
+import { IBlockHeader } from "../../src/interfaces/IBlockHeader.sol";
 import { Assignment } from "../../src/interfaces/IMechanism.sol";
 import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
 import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { IStakeLottery } from "../../src/interfaces/IStakeLottery.sol";
-import { BlockHeader } from "../../src/libraries/BlockHeader.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
 import { RegistryFixture } from "../RegistryFixture.sol";
 import { MockRandomness } from "../mocks/MockRandomness.sol";
@@ -222,7 +222,7 @@ contract StakeLotterySeedsTest is RegistryFixture {
 
     function test_RevertWhen_HeadersAreMalformed() public {
         bytes[] memory blocks = _chain(2, time - 6, 12);
-        bytes memory error = abi.encodePacked(BlockHeader.HeaderMalformed.selector);
+        bytes memory error = abi.encodePacked(IBlockHeader.HeaderMalformed.selector);
         bytes memory headers = _pair(blocks, 1);
         _bringFails(bytes.concat(headers, hex"00"), error);
         _bringFails(blocks[1], error);
@@ -325,7 +325,7 @@ contract StakeLotterySeedsTest is RegistryFixture {
         bytes[] memory blocks = _chain(2, time + 100, 12);
         _bringFails(_pair(blocks, 1), abi.encodeWithSelector(IStakeLottery.NotSeedBlock.selector, 1));
         _bringFails(_pair(blocks, 1), abi.encodeWithSelector(IStakeLottery.NotSeedBlock.selector, 1));
-        _bringFails(bytes.concat(blocks[0], blocks[1]), abi.encodePacked(BlockHeader.HeaderMalformed.selector));
+        _bringFails(bytes.concat(blocks[0], blocks[1]), abi.encodePacked(IBlockHeader.HeaderMalformed.selector));
         vm.expectEmit(address(lottery));
         emit IStakeLottery.EpochSeedless(next);
         lottery.bringSeed(next, blocks[0]);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import { IInnerVerifiers } from "../../src/interfaces/IInnerVerifiers.sol";
+import { IQuorumVerifier } from "../../src/interfaces/IQuorumVerifier.sol";
 import { IVerifier } from "../../src/interfaces/IVerifier.sol";
 import { QuorumVerifier } from "../../src/verifiers/QuorumVerifier.sol";
 import { SnarkjsFflonkAdapter } from "../../src/verifiers/adapters/SnarkjsFflonkAdapter.sol";
@@ -202,23 +204,23 @@ contract QuorumVerifierTest is ProofFixtures {
     function test_RevertVerify_WhenAVerifiersCodeChanges() public {
         bytes memory proof = _packed(3);
         vm.etch(address(systems[1]), "");
-        vm.expectRevert(abi.encodeWithSelector(QuorumVerifier.VerifierChanged.selector, systems[1]));
+        vm.expectRevert(abi.encodeWithSelector(IInnerVerifiers.VerifierChanged.selector, systems[1]));
         both.verify(inputs, proof);
     }
 
     function test_RevertConstructor_WhenTheNumbersDoNotFit() public {
         uint256[3] memory thresholds = [uint256(0), 3, type(uint256).max];
         for (uint256 i = 0; i < 3; ++i) {
-            vm.expectRevert(abi.encodeWithSelector(QuorumVerifier.QuorumInvalid.selector, thresholds[i], 2));
+            vm.expectRevert(abi.encodeWithSelector(IQuorumVerifier.QuorumInvalid.selector, thresholds[i], 2));
             new QuorumVerifier(_list(2), thresholds[i]);
         }
-        vm.expectRevert(abi.encodeWithSelector(QuorumVerifier.QuorumInvalid.selector, 0, 0));
+        vm.expectRevert(abi.encodeWithSelector(IQuorumVerifier.QuorumInvalid.selector, 0, 0));
         new QuorumVerifier(new address[](0), 0);
         address[] memory nine = new address[](9);
         for (uint256 i = 0; i < 9; ++i) {
             nine[i] = address(new OddVerifier(OddVerifier.Mode.AnswerWord, i));
         }
-        vm.expectRevert(abi.encodeWithSelector(QuorumVerifier.QuorumInvalid.selector, 2, 9));
+        vm.expectRevert(abi.encodeWithSelector(IQuorumVerifier.QuorumInvalid.selector, 2, 9));
         new QuorumVerifier(nine, 2);
         assembly {
             mstore(nine, 8)
@@ -231,22 +233,22 @@ contract QuorumVerifierTest is ProofFixtures {
     function test_RevertConstructor_WhenAVerifierIsThereTwice() public {
         address[] memory list = _list(3);
         list[2] = list[0];
-        vm.expectRevert(abi.encodeWithSelector(QuorumVerifier.VerifierRepeated.selector, 0, 2));
+        vm.expectRevert(abi.encodeWithSelector(IQuorumVerifier.VerifierRepeated.selector, 0, 2));
         new QuorumVerifier(list, 2);
         // The same code at another address.
         list[2] = makeAddr("another");
         vm.etch(list[2], list[1].code);
-        vm.expectRevert(abi.encodeWithSelector(QuorumVerifier.VerifierRepeated.selector, 1, 2));
+        vm.expectRevert(abi.encodeWithSelector(IQuorumVerifier.VerifierRepeated.selector, 1, 2));
         new QuorumVerifier(list, 2);
     }
 
     function test_RevertConstructor_WhenAVerifierHasNoCode() public {
         address[] memory list = _list(2);
         list[1] = makeAddr("nobody");
-        vm.expectRevert(abi.encodeWithSelector(QuorumVerifier.VerifierHasNoCode.selector, list[1]));
+        vm.expectRevert(abi.encodeWithSelector(IInnerVerifiers.VerifierHasNoCode.selector, list[1]));
         new QuorumVerifier(list, 1);
         vm.etch(list[1], abi.encodePacked(hex"ef0100", list[0]));
-        vm.expectRevert(abi.encodeWithSelector(QuorumVerifier.VerifierHasNoCode.selector, list[1]));
+        vm.expectRevert(abi.encodeWithSelector(IInnerVerifiers.VerifierHasNoCode.selector, list[1]));
         new QuorumVerifier(list, 1);
     }
 }

@@ -3,11 +3,12 @@
 // Of each variant its message says what it is, with all of its fields.
 #![allow(missing_docs)]
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use provery_proving::{ProofFormatError, ProveError, solidity::SolidityError};
 
-use crate::sym::Names;
+/// More names than this do not help anyone in a sentence.
+const MOST_NAMED: usize = 8;
 
 /// A circom artifact that could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +133,24 @@ fn while_setting(signal: &Option<String>) -> String {
 
 fn not_set(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!(", not {}", names.join(", ")) }
+}
+
+/// Names of the signals that a sentence is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names(pub Vec<String>);
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let shown = self.0.len().min(MOST_NAMED);
+        write!(f, ", of signals {}", self.0[..shown].join(", "))?;
+        match self.0.len() - shown {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
 }
 
 /// A proof of a circom circuit that was not made.

@@ -1,16 +1,10 @@
 //! `.sym`: the names of signals, a line each: `label,wire,component,name`. A signal without a wire has wire −1.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
 use crate::{container, error::FileError};
-
-/// More names than this do not help anyone in a sentence.
-const MOST_NAMED: usize = 8;
 
 /// A circuit's names in a mapped file.
 #[derive(Debug)]
@@ -75,22 +69,4 @@ fn parse(line: &[u8]) -> Option<Signal<'_>> {
     let name = fields.next().filter(|name| !name.is_empty())?;
     let wire = if wire == -1 { None } else { Some(u32::try_from(wire).ok()?) };
     Some(Signal { label, wire, name })
-}
-
-/// Names of the signals that a sentence is about.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names(pub Vec<String>);
-
-impl fmt::Display for Names {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        let shown = self.0.len().min(MOST_NAMED);
-        write!(f, ", of signals {}", self.0[..shown].join(", "))?;
-        match self.0.len() - shown {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
-    }
 }

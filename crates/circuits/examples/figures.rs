@@ -7,8 +7,7 @@ use ark_relations::gr1cs::{
     SynthesisError, SynthesisMode,
 };
 use provery_circuits::{
-    BlockCircuit, BlockJob, Fr, Params, PuzzleCircuit, State, Traffic, gadgets::Builder, payload::JobTerms,
-    poseidon, puzzle, word,
+    BlockCircuit, BlockJob, Fr, Params, State, Traffic, gadgets::Builder, payload::JobTerms, poseidon, word,
 };
 
 /// Hashes that are timed.
@@ -26,8 +25,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let rate = f64::from(HASHES) / started.elapsed().as_secs_f64();
     println!("{rate:.0} hashes of two elements a second ({})", word::from_field(&node)[31]);
-    let puzzle = system(PuzzleCircuit::blank())?.num_constraints();
-    println!("{}: {puzzle} constraints", puzzle::CIRCUIT_NAME);
     for block_txs in sizes {
         let params = Params::new(block_txs)?;
         let domain = word::from_field(&Fr::from(1u8));

@@ -13,8 +13,8 @@ use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, Synthesis
 
 use crate::{
     Fr, Params,
-    block::{CHUNK_BYTES, TRANSFER_BYTES},
     gadgets::{Bit, Builder, Num, eddsa, edwards::Point, merkle::Forest, poseidon},
+    layout::{CHUNK_BYTES, TRANSFER_BYTES},
     state::{AccountWitness, BlockTrace, TransferTrace},
     tree::DEPTH,
 };

@@ -5,6 +5,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`layout`] | how long the parts of a block are |
 //! | [`params`] | the size of the circuit, its name and its machine-readable descriptor |
 //! | [`account`] | an account of the rollup |
 //! | [`block`] | the bytes of a block: header, records, and how any bytes at all are read as a block |
@@ -15,9 +16,7 @@
 //! | [`payload`] | everything a prover needs for one block, as bytes |
 //! | [`traffic`] | deterministic accounts and transfers for demos and tests |
 //!
-//! [`puzzle`] is a circuit of its own: the work that the mining mechanism asks for.
-//!
-//! [`poseidon`] is the one hash of both circuits, [`word`] converts between field elements and EVM words. Hash, curve and
+//! [`poseidon`] is the one hash, also of the mining puzzle (`provery-puzzle`); [`word`] converts between field elements and EVM words. Hash, curve and
 //! signatures are circomlib's, so that any wallet, circom circuit or JavaScript library can make them.
 
 pub mod account;
@@ -26,10 +25,10 @@ pub mod block;
 pub mod circuit;
 pub mod gadgets;
 pub mod keys;
+pub mod layout;
 pub mod params;
 pub mod payload;
 pub mod poseidon;
-pub mod puzzle;
 pub mod state;
 pub mod statement;
 pub mod traffic;
@@ -44,7 +43,6 @@ pub use circuit::BlockCircuit;
 pub use keys::{KeyPair, PublicKey, Signature};
 pub use params::Params;
 pub use payload::BlockJob;
-pub use puzzle::PuzzleCircuit;
 pub use state::{BlockContext, BlockTrace, RejectReason, State, TransferOutcome};
 pub use statement::BlockStatement;
 pub use traffic::Traffic;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    block::{CHUNK_BYTES, HEADER_BYTES, RECORD_BYTES, TRANSFER_BYTES},
+    layout::{CHUNK_BYTES, HEADER_BYTES, RECORD_BYTES, TRANSFER_BYTES},
     poseidon,
     tree::DEPTH,
 };

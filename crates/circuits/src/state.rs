@@ -3,8 +3,9 @@
 use crate::{
     Fr, Params,
     account::Account,
-    block::{Block, BlockTooLong, RECORD_BYTES, SignedTransfer, chunks},
+    block::{Block, BlockTooLong, SignedTransfer, chunks},
     keys::PublicKey,
+    layout::RECORD_BYTES,
     tree::{CAPACITY, MissingAccount, Siblings, Tree, TreeError},
     word::{self, Word},
 };

@@ -16,10 +16,13 @@ use provery_bindings::ProofMarket;
 use provery_circuits::{BlockContext, BlockJob, Params, State, Traffic, payload::JobTerms, word};
 use provery_indexer::{ChainStatus, Outcome};
 use provery_mechanisms::draw;
-use provery_rpc::Rpc;
+use provery_rpc::{Call, Rpc};
 use provery_txmgr::{Sender, SenderConfig};
 use provery_types::{Currency, Slot, SlotExt, Terms};
-use provery_workloads::transfer_rollup::backend::{self, BlockBackend};
+use provery_workloads::transfer_rollup::{
+    backend::{self, BlockBackend},
+    contract,
+};
 use serde::Serialize;
 use serde_json::json;
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -233,7 +236,7 @@ impl Sequencer {
         let keys_dir = stage.provery.keys_dir.clone();
         let keys =
             tokio::task::spawn_blocking(move || backend::load_keys(&params, &keys_dir, None)).await??;
-        let domain: [u8; 32] = chain.rollup_domain(stage.rollup.address).await?.to_be_bytes();
+        let domain: [u8; 32] = chain.ask(stage.rollup.address, &contract::DOMAINCall {}).await?.to_be_bytes();
         Ok(Self {
             rollup: stage.rollup.address,
             market: stage.rollup.market,
@@ -290,8 +293,8 @@ impl Sequencer {
 
     /// The chain's head and the root it claims.
     async fn head(&self) -> Result<(u64, U256)> {
-        let state = self.chain.rollup_state(self.rollup).await?;
-        Ok((state.head, state.head_root))
+        let state = self.chain.ask(self.rollup, &contract::stateCall {}).await?;
+        Ok((state.head, state.headRoot))
     }
 
     /// Post a block on the true state; the state after it.
@@ -400,7 +403,8 @@ impl Sequencer {
         let parent = self.head().await?;
         // What brings the epoch's seed in; nothing if it is there.
         let opening = self.chain.drawn_opening_data().await.unwrap_or_default();
-        let call = self.chain.calls().post_block(self.rollup, parent, data, claimed, &self.terms, opening);
+        let call = contract::post_block(parent, data, claimed, &self.terms, opening);
+        let call = Call::new("post_block", self.rollup, &call);
         let mined = match self.sender.send(call).await {
             Err(error) if matches!(error.revert_name(), Some("HeadMoved" | "PremiseMismatch")) => {
                 return Ok(None);

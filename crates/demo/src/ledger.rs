@@ -166,7 +166,7 @@ impl Ledger {
                 self.with_row(slot.id, |row| row.why = why);
             }
             Event::SlotTransferred { slot, from, .. } => {
-                let why = format!("handed over by {}", self.name(*from));
+                let why = format!("transferred by {}", self.name(*from));
                 self.with_row(slot.id, |row| row.why = why);
             }
             Event::SlotProven { id, payee, .. } => {
@@ -198,7 +198,7 @@ impl Ledger {
         match event {
             "proving" => {
                 self.begun.insert((slot, prover.to_string()));
-                if line["reason"] == "allocated" {
+                if line["reason"] == "assigned" {
                     self.held.insert((slot, prover.to_string()));
                 }
             }
@@ -231,7 +231,7 @@ impl Ledger {
         if self.mechanism.is_some_and(|mechanism| mechanism.draws()) {
             return self.why(slot.market, slot.id, slot.opened_at(), slot.prover);
         }
-        match slot.allocated_to() {
+        match slot.holder() {
             Some(_) => self.by_mechanism(slot),
             None if slot.exclusive_until() > slot.opened_at() => "not yet decided".into(),
             None => "open to all".into(),

@@ -241,7 +241,7 @@ impl Show {
         self.ledger.report(&line.from, &line.value);
         // A bidder may have begun before the slot was its own.
         let proving = line.value["event"] == "slot_won" && args.mechanism.begins_early()
-            || line.value["event"] == "proving" && line.value["reason"] == "allocated";
+            || line.value["event"] == "proving" && line.value["reason"] == "assigned";
         let slot = line.value["slot"].as_u64().unwrap_or(0);
         let may_kill = !args.no_kill && self.killed.is_none() && self.nodes.len() > 1;
         let time_has_come = self.ledger.proven() > 0 || slot >= args.slots;

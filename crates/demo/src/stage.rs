@@ -74,7 +74,7 @@ impl Stage {
     }
 }
 
-/// Seconds an allocated prover has, alone: several blocks of this size may have to share the machine's cores; under a hostile
+/// Seconds a holder has, alone: several blocks of this size may have to share the machine's cores; under a hostile
 /// sequencer, which posts many, twice as many.
 pub(crate) fn exclusive_window(args: &Args) -> u64 {
     let window = 20 + 3 * args.block_txs;

@@ -34,8 +34,8 @@ pub struct Totals {
     pub drop_fees: U256,
     /// As the author of a circuit that others proved.
     pub royalties: U256,
-    /// What rights to slots brought when they changed hands, less what they cost.
-    pub handed_over: I256,
+    /// What slots brought when they were transferred, less what they cost.
+    pub transfers: I256,
     /// Bonds that it lost.
     pub slashed: U256,
 }
@@ -43,7 +43,7 @@ pub struct Totals {
 impl Totals {
     /// What it earned, less what it lost; gas is not in it.
     pub fn net(&self) -> I256 {
-        signed(self.rewards) + signed(self.premiums) + signed(self.drop_fees) + signed(self.royalties) + self.handed_over
+        signed(self.rewards) + signed(self.premiums) + signed(self.drop_fees) + signed(self.royalties) + self.transfers
             - signed(self.slashed)
     }
 }
@@ -58,7 +58,7 @@ impl AddAssign for Totals {
         self.premiums += other.premiums;
         self.drop_fees += other.drop_fees;
         self.royalties += other.royalties;
-        self.handed_over += other.handed_over;
+        self.transfers += other.transfers;
         self.slashed += other.slashed;
     }
 }

@@ -1,11 +1,18 @@
 //! Agreements: the requester opens its slots for a prover that signed an offer to it. What is left to the prover is to prove
 //! what it is given; the offer itself is signed beforehand ([`Offer::digest`]).
 
-use alloy::{primitives::{aliases::U96, Address, B256, Bytes, U256}, sol_types::{Eip712Domain, SolEvent, SolStruct, SolValue, eip712_domain}};
+use alloy::{
+    primitives::{Address, B256, Bytes, U256, aliases::U96},
+    sol_types::{Eip712Domain, SolEvent, SolStruct, SolValue, eip712_domain},
+};
 use provery_bindings::{Agreement as Contract, Agreement::Offer as SignedOffer};
 use serde::{Deserialize, Serialize};
 
-use crate::{refusal::{Class, Kind, Refusal}, view::{Decision, SlotView}, Fact, Line, Mechanism, Past, phase};
+use crate::{
+    Fact, Line, Mechanism, Past, phase,
+    refusal::{Class, Kind, Refusal},
+    view::{Decision, SlotView},
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -83,7 +90,8 @@ fn domain(chain_id: u64, contract: Address) -> Eip712Domain {
 }
 
 const ANOTHERS: &str = "the offer is for another requester or market; ask the prover for one";
-const UNFIT: &str = "the offer does not fit the market's terms; ask the prover for one with this price and bond";
+const UNFIT: &str =
+    "the offer does not fit the market's terms; ask the prover for one with this price and bond";
 
 const REFUSALS: [Refusal; 10] = [
     Refusal::new(
@@ -152,29 +160,35 @@ impl Mechanism for Agreement {
         for (_, log) in past.log {
             if let Ok(used) = Contract::AgreementUsed::decode_log_data(log) {
                 return vec![
-                    Line::new("its requester opened it under the offer with nonce {nonce} that {prover} had signed, at {price}", [
-                        ("nonce", Fact::Word(used.nonce)),
-                        ("prover", Fact::Account(used.prover)),
-                        ("price", Fact::Amount(past.slot.price.to())),
-                    ]),
-                    Line::new("the offer's penalty for a miss is the market's bond, {bond}", [(
-                        "bond",
-                        Fact::Amount(past.terms.bond.to()),
-                    )]),
+                    Line::new(
+                        "its requester opened it under the offer with nonce {nonce} that {prover} had signed, at {price}",
+                        [
+                            ("nonce", Fact::Word(used.nonce)),
+                            ("prover", Fact::Account(used.prover)),
+                            ("price", Fact::Amount(past.slot.price.to())),
+                        ],
+                    ),
+                    Line::new(
+                        "the offer's penalty for a miss is the market's bond, {bond}",
+                        [("bond", Fact::Amount(past.terms.bond.to()))],
+                    ),
                 ];
             }
             if let Ok(refused) = Contract::ProverNotEligible::decode_log_data(log) {
                 return vec![Line::new(
                     "its requester had an offer that {prover} had signed, but that prover could not back the bond (paused, \
                      suspended, or its stake in use), so it was open to all at {price}",
-                    [("prover", Fact::Account(refused.prover)), ("price", Fact::Amount(past.slot.price.to()))],
+                    [
+                        ("prover", Fact::Account(refused.prover)),
+                        ("price", Fact::Amount(past.slot.price.to())),
+                    ],
                 )];
             }
         }
-        vec![Line::new("its requester opened it without an offer, so it was open to all at {price}", [(
-            "price",
-            Fact::Amount(past.slot.price.to()),
-        )])]
+        vec![Line::new(
+            "its requester opened it without an offer, so it was open to all at {price}",
+            [("price", Fact::Amount(past.slot.price.to()))],
+        )]
     }
 }
 
@@ -202,13 +216,19 @@ mod tests {
         let prover = Address::repeat_byte(0x11);
         let (slot, terms) = (crate::testing::slot(prover), crate::testing::terms());
         let used = Contract::AgreementUsed { market: slot.market, slot: 1, prover, nonce: U256::from(7) };
-        assert_eq!(told(&MECHANISM.explain(&past(&slot, &terms, &[at(1_000, &used)]))), [
-            "its requester opened it under the offer with nonce 7 that 0x11 had signed, at 1000 wei",
-            "the offer's penalty for a miss is the market's bond, 2000 wei",
-        ]);
+        assert_eq!(
+            told(&MECHANISM.explain(&past(&slot, &terms, &[at(1_000, &used)]))),
+            [
+                "its requester opened it under the offer with nonce 7 that 0x11 had signed, at 1000 wei",
+                "the offer's penalty for a miss is the market's bond, 2000 wei",
+            ]
+        );
         let refused = Contract::ProverNotEligible { market: slot.market, slot: 1, prover };
         let told_so = told(&MECHANISM.explain(&past(&slot, &terms, &[at(1_000, &refused)])));
-        assert!(told_so[0].contains("0x11") && told_so[0].ends_with("open to all at 1000 wei"), "{told_so:?}");
+        assert!(
+            told_so[0].contains("0x11") && told_so[0].ends_with("open to all at 1000 wei"),
+            "{told_so:?}"
+        );
         assert!(told(&MECHANISM.explain(&past(&slot, &terms, &[])))[0].contains("without an offer"));
     }
 

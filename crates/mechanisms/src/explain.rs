@@ -13,7 +13,7 @@ pub struct Past<'a> {
     /// The terms it was opened under.
     pub terms: &'a Terms,
     /// Whom its mechanism gave it to, whoever holds it now; zero if nobody.
-    pub allocated: Address,
+    pub assigned: Address,
     /// Unix seconds of the newest block.
     pub now: u64,
     /// Who proved it, and when.
@@ -41,7 +41,7 @@ impl Past<'_> {
 
     /// Nobody holds it, and its mechanism may still give it to somebody.
     pub fn is_undecided(&self) -> bool {
-        self.allocated.is_zero() && self.proven.is_none() && self.now < self.exclusive_until()
+        self.assigned.is_zero() && self.proven.is_none() && self.now < self.exclusive_until()
     }
 }
 
@@ -101,8 +101,8 @@ pub mod testing {
 
     /// A slot whose proof is not there, with what its mechanism logged.
     pub fn past<'a>(slot: &'a Slot, terms: &'a Terms, log: &'a [(u64, LogData)]) -> Past<'a> {
-        let (allocated, now) = (slot.prover, slot.openedAt.to());
-        Past { slot, terms, allocated, now, proven: None, log, winners: &[], weight: (0, 0), draw: None }
+        let (assigned, now) = (slot.prover, slot.openedAt.to());
+        Past { slot, terms, assigned, now, proven: None, log, winners: &[], weight: (0, 0), draw: None }
     }
 
     /// A log of a mechanism, at a time (unix seconds).

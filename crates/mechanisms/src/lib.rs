@@ -82,7 +82,7 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
     }
 
     /// Slots are ever assigned, so that a prover without stake for the bond is left out.
-    fn allocates(&self) -> bool {
+    fn assigns(&self) -> bool {
         true
     }
 

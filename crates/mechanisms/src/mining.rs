@@ -1,11 +1,19 @@
 //! Mining: while one slot is open, find a nonce whose puzzle output is below the target, and hand it in for the right to the
 //! next.
 
-use alloy::{primitives::{Address, B256, Bytes, LogData, U256, keccak256, uint}, sol_types::{SolCall, SolEvent, SolValue}};
+use alloy::{
+    primitives::{Address, B256, Bytes, LogData, U256, keccak256, uint},
+    sol_types::{SolCall, SolEvent, SolValue},
+};
 use provery_bindings::Mining as Contract;
 use provery_types::Terms;
 
-use crate::{refusal::{Class, DEPOSIT_TOO_SMALL, HISTORY_MISSING, Kind, Refusal, Rule, SEED_MISSING}, rounds::{Round, Rounds}, view::{Decision, MechanismAction, MarketView, Puzzle, SlotView, Solution}, Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Parts, Past, phase};
+use crate::{
+    Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Parts, Past, phase,
+    refusal::{Class, DEPOSIT_TOO_SMALL, HISTORY_MISSING, Kind, Refusal, Rule, SEED_MISSING},
+    rounds::{Round, Rounds},
+    view::{Decision, MarketView, MechanismAction, Puzzle, SlotView, Solution},
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -250,29 +258,41 @@ impl Mechanism for Mining {
                 ));
             } else if let Ok(ticket) = Contract::TicketTaken::decode_log_data(log) {
                 taken = true;
-                lines.push(Line::new("{prover} had the first ticket, {after} later, handed in by {key}", [
-                    ("prover", Fact::Account(ticket.prover)),
-                    ("after", Fact::Seconds(at.saturating_sub(began.unwrap_or(*at)))),
-                    ("key", Fact::Account(ticket.key)),
-                ]));
+                lines.push(Line::new(
+                    "{prover} had the first ticket, {after} later, handed in by {key}",
+                    [
+                        ("prover", Fact::Account(ticket.prover)),
+                        ("after", Fact::Seconds(at.saturating_sub(began.unwrap_or(*at)))),
+                        ("key", Fact::Account(ticket.key)),
+                    ],
+                ));
             } else if let Ok(ticket) = Contract::TicketReturned::decode_log_data(log) {
-                lines.push(Line::new("the ticket's bond of {bond} went back to {key}", [
-                    ("bond", Fact::Amount(ticket.amount.saturating_to())),
-                    ("key", Fact::Account(ticket.key)),
-                ]));
+                lines.push(Line::new(
+                    "the ticket's bond of {bond} went back to {key}",
+                    [
+                        ("bond", Fact::Amount(ticket.amount.saturating_to())),
+                        ("key", Fact::Account(ticket.key)),
+                    ],
+                ));
             } else if let Ok(ticket) = Contract::TicketForfeited::decode_log_data(log) {
-                lines.push(Line::new("the ticket's bond of {bond}, of {key}, was burned", [
-                    ("bond", Fact::Amount(ticket.amount.saturating_to())),
-                    ("key", Fact::Account(ticket.key)),
-                ]));
+                lines.push(Line::new(
+                    "the ticket's bond of {bond}, of {key}, was burned",
+                    [
+                        ("bond", Fact::Amount(ticket.amount.saturating_to())),
+                        ("key", Fact::Account(ticket.key)),
+                    ],
+                ));
             }
         }
         if began.is_none() {
-            lines.push(Line::new("no round was run for it: it is the market's first slot, or the terms were others", []));
+            lines.push(Line::new(
+                "no round was run for it: it is the market's first slot, or the terms were others",
+                [],
+            ));
         }
-        lines.push(match (past.allocated.is_zero(), taken) {
+        lines.push(match (past.assigned.is_zero(), taken) {
             (false, _) => {
-                Line::new("so it was {prover}'s when it opened", [("prover", Fact::Account(past.allocated))])
+                Line::new("so it was {prover}'s when it opened", [("prover", Fact::Account(past.assigned))])
             }
             (true, true) => Line::new(
                 "when the slot opened its prover could not back the bond, or the terms had changed, so it was open to all",
@@ -380,18 +400,28 @@ mod tests {
         use crate::explain::testing::{at, past, told};
         let (slot, terms) = (crate::testing::slot(ME), terms());
         let (key, market) = (Address::repeat_byte(0x33), slot.market);
-        let started =
-            Contract::RoundStarted { market, slot: 1, target: MODULUS / U256::from(256), ticketBond: U96::from(3) };
+        let started = Contract::RoundStarted {
+            market,
+            slot: 1,
+            target: MODULUS / U256::from(256),
+            ticketBond: U96::from(3),
+        };
         let taken = Contract::TicketTaken { market, slot: 1, prover: ME, key };
         let returned = Contract::TicketReturned { market, slot: 1, key, amount: U256::from(3) };
         let log = [at(900, &started), at(912, &taken), at(1_050, &returned)];
         let lines = told(&MECHANISM.explain(&past(&slot, &terms, &log)));
-        assert!(lines[0].starts_with("the round for this slot began at @900: a try in 256 was below"), "{lines:?}");
-        assert_eq!(lines[1..], [
-            "0x11 had the first ticket, 12 s later, handed in by 0x33",
-            "the ticket's bond of 3 wei went back to 0x33",
-            "so it was 0x11's when it opened",
-        ]);
+        assert!(
+            lines[0].starts_with("the round for this slot began at @900: a try in 256 was below"),
+            "{lines:?}"
+        );
+        assert_eq!(
+            lines[1..],
+            [
+                "0x11 had the first ticket, 12 s later, handed in by 0x33",
+                "the ticket's bond of 3 wei went back to 0x33",
+                "so it was 0x11's when it opened",
+            ]
+        );
         let nobody = crate::testing::slot(Address::ZERO);
         let of = |log: &[(u64, LogData)]| told(&MECHANISM.explain(&past(&nobody, &terms, log)));
         assert!(of(&log[..1])[1].starts_with("nobody had a ticket"));

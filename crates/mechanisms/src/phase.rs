@@ -1,4 +1,4 @@
-//! The phases every slot goes through, whatever its mechanism: exclusive to the allocated prover, then open to all,
+//! The phases every slot goes through, whatever its mechanism: exclusive to its holder, then open to all,
 //! then expired.
 //!
 //! Once a slot is open to all, every idle prover could start the same proof and all but one would waste it. So provers
@@ -24,14 +24,14 @@ pub const LAST_CALL: u64 = 2;
 /// Seconds after which a prover that takes nothing on looks at an open slot again.
 const LOOK_AGAIN: u64 = 5;
 
-/// The decision for a slot that its mechanism has nothing more to say about: allocated, or open to all.
+/// The decision for a slot that its mechanism has nothing more to say about: held, or open to all.
 pub fn decide(view: &SlotView<'_>) -> Decision {
     let mine = view.slot.prover == view.me;
     if view.now >= view.expires_at() {
         return Decision::Ignore { reason: Reason::Expired };
     }
     if mine && view.now < view.exclusive_until() {
-        return Decision::Prove { reason: Reason::Allocated };
+        return Decision::Prove { reason: Reason::Assigned };
     }
     if view.now < view.exclusive_until() {
         let reason = if view.slot.prover.is_zero() { Reason::Undecided } else { Reason::HeldByAnother };
@@ -39,7 +39,7 @@ pub fn decide(view: &SlotView<'_>) -> Decision {
     }
     if mine {
         // Late, and the bond is still whole: a proof saves it, and a slot proven by nobody costs nothing either.
-        return in_time(view, Reason::AllocatedLate);
+        return in_time(view, Reason::AssignedLate);
     }
     open_to_all(view)
 }
@@ -121,8 +121,8 @@ mod tests {
             let slot = slot(prover);
             decide(&SlotView { taking: false, ..view(&slot, &terms, ME, now, &[]) })
         };
-        assert_eq!(at(ME, 1_000), Decision::Prove { reason: Reason::Allocated });
-        assert_eq!(at(ME, 1_100), Decision::Prove { reason: Reason::AllocatedLate });
+        assert_eq!(at(ME, 1_000), Decision::Prove { reason: Reason::Assigned });
+        assert_eq!(at(ME, 1_100), Decision::Prove { reason: Reason::AssignedLate });
         for open in [at(OTHER, 1_100), at(Address::ZERO, 1_100)] {
             assert_eq!(open, Decision::Wait { until: 1_105, reason: Reason::NotTaking });
         }
@@ -162,10 +162,10 @@ mod tests {
         let wait = |until, reason| Wait { until, reason };
         for (prover, now, rank, minimum, expected) in [
             // Mine: at once, also when late, but never for nothing.
-            (ME, 1_000, 5, u128::MAX, Prove { reason: Reason::Allocated }),
-            (ME, 1_099, 5, 0, Prove { reason: Reason::Allocated }),
-            (ME, 1_100, 5, 0, Prove { reason: Reason::AllocatedLate }),
-            (ME, 1_369, 0, 0, Prove { reason: Reason::AllocatedLate }),
+            (ME, 1_000, 5, u128::MAX, Prove { reason: Reason::Assigned }),
+            (ME, 1_099, 5, 0, Prove { reason: Reason::Assigned }),
+            (ME, 1_100, 5, 0, Prove { reason: Reason::AssignedLate }),
+            (ME, 1_369, 0, 0, Prove { reason: Reason::AssignedLate }),
             (ME, 1_370, 0, 0, Ignore { reason: Reason::TooLate }),
             (ME, 1_400, 0, 0, Ignore { reason: Reason::Expired }),
             // Another's: when its window is over and my turn has come.

@@ -5,7 +5,11 @@ use alloy::primitives::{B256, Bytes, U256};
 use provery_bindings::Race as Contract;
 use provery_types::Terms;
 
-use crate::{refusal::{Class, Kind, Refusal, Rule}, view::{Decision, Reason, SlotView}, Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
+use crate::{
+    Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase,
+    refusal::{Class, Kind, Refusal, Rule},
+    view::{Decision, Reason, SlotView},
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -73,7 +77,7 @@ impl Mechanism for Race {
         &Contract::BYTECODE
     }
 
-    fn allocates(&self) -> bool {
+    fn assigns(&self) -> bool {
         false
     }
 
@@ -84,7 +88,11 @@ impl Mechanism for Race {
                 help: "slots over which wins are counted for the handicap; 0 for none",
                 default: Some("0"),
             },
-            OptionSpec { name: "delay", help: "seconds that a payee over its share waits", default: Some("0") },
+            OptionSpec {
+                name: "delay",
+                help: "seconds that a payee over its share waits",
+                default: Some("0"),
+            },
         ]
     }
 
@@ -130,7 +138,10 @@ impl Mechanism for Race {
             return lines;
         };
         let after = ("after", Fact::Seconds(at.saturating_sub(past.opened_at())));
-        lines.push(Line::new("{payee} was first, {after} after the opening", [("payee", Fact::Account(payee)), after]));
+        lines.push(Line::new(
+            "{payee} was first, {after} after the opening",
+            [("payee", Fact::Account(payee)), after],
+        ));
         if params == Params::default() {
             return lines;
         }
@@ -156,7 +167,10 @@ impl Mechanism for Race {
             ("counted", Fact::Number(counted as u64)),
             ("heard", Fact::Time(past.slot.startedAt.to::<u64>().saturating_add(params.delay.into()))),
         ];
-        lines.push(Line::new(says, facts.into_iter().filter(|(name, _)| says.contains(&format!("{{{name}}}")))));
+        lines.push(Line::new(
+            says,
+            facts.into_iter().filter(|(name, _)| says.contains(&format!("{{{name}}}"))),
+        ));
         lines
     }
 }
@@ -166,7 +180,10 @@ mod tests {
     use alloy::primitives::Address;
 
     use super::*;
-    use crate::{explain::testing::{past, told}, testing::{cases_of, number, slot, terms, view}};
+    use crate::{
+        explain::testing::{past, told},
+        testing::{cases_of, number, slot, terms, view},
+    };
 
     #[test]
     fn shared_vectors() {
@@ -193,7 +210,8 @@ mod tests {
         let past = Past { proven: Some((me, 1_007)), ..past(&slot, &plain, &[]) };
         assert_eq!(told(&MECHANISM.explain(&past))[1..], ["0x11 was first, 7 s after the opening"]);
 
-        let handicap = Terms { mechanismParams: B256::from(Params { window: 4, delay: 9 }.pack()), ..terms() };
+        let handicap =
+            Terms { mechanismParams: B256::from(Params { window: 4, delay: 9 }.pack()), ..terms() };
         let past = Past { terms: &handicap, winners: &[me, me, other, me], weight: (50, 100), ..past };
         let says = |past: &Past<'_>| told(&MECHANISM.explain(past)).pop().expect("a last line");
         assert_eq!(

@@ -1,10 +1,17 @@
 //! The reverse Dutch auction: wait until the price pays, then lock before the others do.
 
-use alloy::{primitives::{B256, Bytes, U256}, sol_types::{SolCall, SolValue}};
+use alloy::{
+    primitives::{B256, Bytes, U256},
+    sol_types::{SolCall, SolValue},
+};
 use provery_bindings::ReverseDutchAuction as Contract;
 use provery_types::{Slot, Terms};
 
-use crate::{refusal::Rule, view::{Decision, MechanismAction, SlotView}, Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
+use crate::{
+    Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase,
+    refusal::Rule,
+    view::{Decision, MechanismAction, SlotView},
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -112,13 +119,16 @@ impl Mechanism for ReverseDutchAuction {
                 ("rise", Fact::Seconds(params.rise.into())),
             ],
         )];
-        lines.push(if !past.allocated.is_zero() {
+        lines.push(if !past.assigned.is_zero() {
             let locked = past.slot.startedAt.to::<u64>().saturating_sub(past.opened_at());
-            Line::new("{prover} locked it {after} after the opening, at {price}", [
-                ("prover", Fact::Account(past.allocated)),
-                ("after", Fact::Seconds(locked)),
-                ("price", Fact::Amount(past.slot.price.to())),
-            ])
+            Line::new(
+                "{prover} locked it {after} after the opening, at {price}",
+                [
+                    ("prover", Fact::Account(past.assigned)),
+                    ("after", Fact::Seconds(locked)),
+                    ("price", Fact::Amount(past.slot.price.to())),
+                ],
+            )
         } else if past.is_undecided() {
             let now = price_at(past.slot, past.terms, past.now);
             Line::new("nobody has locked it; who does it now gets {price}", [("price", Fact::Amount(now))])
@@ -130,7 +140,7 @@ impl Mechanism for ReverseDutchAuction {
 
     fn action(&self, view: &SlotView<'_>) -> Option<MechanismAction> {
         let undecided = view.slot.prover.is_zero() && view.now < view.exclusive_until();
-        if !undecided || !view.worth_taking(price_at(view.slot, view.terms, view.now)) {
+        if !undecided || !view.accepts_price(price_at(view.slot, view.terms, view.now)) {
             return None;
         }
         let arguments = (view.slot.clone(), view.terms.clone(), view.me).abi_encode_params();
@@ -140,7 +150,10 @@ impl Mechanism for ReverseDutchAuction {
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::{Address, aliases::{U40, U96}};
+    use alloy::primitives::{
+        Address,
+        aliases::{U40, U96},
+    };
 
     use super::*;
     use crate::testing::{cases_of, number, slot, terms, view};

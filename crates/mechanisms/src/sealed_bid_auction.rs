@@ -4,11 +4,18 @@
 //! Price and salt of a bid are not stored: the salt is derived from the node's secret, and the price travels with the
 //! commitment as a memo that only the secret opens. So a node that lost its disk can still reveal.
 
-use alloy::{primitives::{aliases::U96, Address, B256, Bytes, LogData, U256, keccak256}, sol_types::{SolCall, SolEvent, SolValue}};
+use alloy::{
+    primitives::{Address, B256, Bytes, LogData, U256, aliases::U96, keccak256},
+    sol_types::{SolCall, SolEvent, SolValue},
+};
 use provery_bindings::SealedBidAuction as Contract;
 use provery_types::Terms;
 
-use crate::{refusal::{Class, DEPOSIT_TOO_SMALL, Kind, Refusal, Rule}, view::{Decision, MechanismAction, Reason, SlotView}, Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase};
+use crate::{
+    Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase,
+    refusal::{Class, DEPOSIT_TOO_SMALL, Kind, Refusal, Rule},
+    view::{Decision, MechanismAction, Reason, SlotView},
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -242,7 +249,11 @@ impl Mechanism for SealedBidAuction {
     fn options(&self) -> &'static [OptionSpec] {
         &[
             OptionSpec { name: "commit", help: "seconds in which bids are sealed", default: Some("20") },
-            OptionSpec { name: "reveal", help: "seconds after that in which bids are opened", default: Some("20") },
+            OptionSpec {
+                name: "reveal",
+                help: "seconds after that in which bids are opened",
+                default: Some("20"),
+            },
             OptionSpec { name: "settle", help: "seconds after that to settle in", default: Some("20") },
             OptionSpec { name: "bid-bond", help: "asset that an unrevealed bid loses", default: Some("1") },
         ]
@@ -286,10 +297,10 @@ impl Mechanism for SealedBidAuction {
             let after = ("after", Fact::Seconds(at.saturating_sub(past.opened_at())));
             if let Ok(bid) = Contract::BidCommitted::decode_log_data(log) {
                 sealed.push(bid.key);
-                lines.push(Line::new("{key} sealed a bid, {after} after the opening", [
-                    ("key", Fact::Account(bid.key)),
-                    after,
-                ]));
+                lines.push(Line::new(
+                    "{key} sealed a bid, {after} after the opening",
+                    [("key", Fact::Account(bid.key)), after],
+                ));
             } else if let Ok(bid) = Contract::BidRevealed::decode_log_data(log) {
                 sealed.retain(|key| *key != bid.key);
                 let says = if bid.leads {
@@ -297,22 +308,25 @@ impl Mechanism for SealedBidAuction {
                 } else {
                     "{key} had bid {price}, and did not lead: its bond went back"
                 };
-                lines.push(Line::new(says, [
-                    ("key", Fact::Account(bid.key)),
-                    ("price", Fact::Amount(bid.price.to())),
-                ]));
+                lines.push(Line::new(
+                    says,
+                    [("key", Fact::Account(bid.key)), ("price", Fact::Amount(bid.price.to()))],
+                ));
             } else if let Ok(settled) = Contract::AuctionSettled::decode_log_data(log) {
-                end = Some(Line::new("{prover}, whose key {leader} led, got the slot for {price}: the second-lowest bid, or the most", [
-                    ("prover", Fact::Account(settled.prover)),
-                    ("leader", Fact::Account(settled.leader)),
-                    ("price", Fact::Amount(settled.price.to())),
-                ]));
+                end = Some(Line::new(
+                    "{prover}, whose key {leader} led, got the slot for {price}: the second-lowest bid, or the most",
+                    [
+                        ("prover", Fact::Account(settled.prover)),
+                        ("leader", Fact::Account(settled.leader)),
+                        ("price", Fact::Amount(settled.price.to())),
+                    ],
+                ));
             } else if let Ok(lapsed) = Contract::AuctionLapsed::decode_log_data(log) {
                 end = Some(if lapsed.leader.is_zero() {
-                    Line::new("no bid led, so nobody got the slot; {burned} of bonds were burned", [(
-                        "burned",
-                        Fact::Amount(lapsed.burned.saturating_to()),
-                    )])
+                    Line::new(
+                        "no bid led, so nobody got the slot; {burned} of bonds were burned",
+                        [("burned", Fact::Amount(lapsed.burned.saturating_to()))],
+                    )
                 } else {
                     Line::new(
                         "{leader} led and was not able, or nobody settled: nobody got the slot, and {burned} of bonds were burned",
@@ -326,10 +340,10 @@ impl Mechanism for SealedBidAuction {
         }
         let over = end.is_some() || past.now >= opened_until;
         for key in sealed.into_iter().filter(|_| over) {
-            lines.push(Line::new("{key} never opened its bid, which costs it the bond of {bond}", [
-                ("key", Fact::Account(key)),
-                ("bond", Fact::Amount(params.bid_bond)),
-            ]));
+            lines.push(Line::new(
+                "{key} never opened its bid, which costs it the bond of {bond}",
+                [("key", Fact::Account(key)), ("bond", Fact::Amount(params.bid_bond))],
+            ));
         }
         lines.push(match end {
             Some(end) => end,
@@ -443,16 +457,19 @@ mod tests {
             at(1_060, &settled),
         ];
         let lines = told(&MECHANISM.explain(&past(&slot, &terms, &log)));
-        assert_eq!(lines, [
-            "bids of at most 1000 wei were sealed until @1020, opened until @1050 and settled until @1090; a bid locks 5 wei",
-            "0x11 sealed a bid, 3 s after the opening",
-            "0x22 sealed a bid, 4 s after the opening",
-            "0x33 sealed a bid, 5 s after the opening",
-            "0x11 had bid 600 wei, and led",
-            "0x22 had bid 700 wei, and did not lead: its bond went back",
-            "0x33 never opened its bid, which costs it the bond of 5 wei",
-            "0x11, whose key 0x11 led, got the slot for 700 wei: the second-lowest bid, or the most",
-        ]);
+        assert_eq!(
+            lines,
+            [
+                "bids of at most 1000 wei were sealed until @1020, opened until @1050 and settled until @1090; a bid locks 5 wei",
+                "0x11 sealed a bid, 3 s after the opening",
+                "0x22 sealed a bid, 4 s after the opening",
+                "0x33 sealed a bid, 5 s after the opening",
+                "0x11 had bid 600 wei, and led",
+                "0x22 had bid 700 wei, and did not lead: its bond went back",
+                "0x33 never opened its bid, which costs it the bond of 5 wei",
+                "0x11, whose key 0x11 led, got the slot for 700 wei: the second-lowest bid, or the most",
+            ]
+        );
         let undecided = Slot { prover: Address::ZERO, exclusiveUntil: U40::from(1_090), ..slot.clone() };
         let says = |now| told(&MECHANISM.explain(&Past { now, ..past(&undecided, &terms, &log[..3]) }));
         assert_eq!(says(1_030).pop().expect("a line"), "it is not settled yet");
@@ -496,7 +513,8 @@ mod tests {
     }
 
     fn revealed(key: Address, leads: bool) -> LogData {
-        Contract::BidRevealed { market: U256::ONE, slot: 1, key, price: U96::from(5), leads }.encode_log_data()
+        Contract::BidRevealed { market: U256::ONE, slot: 1, key, price: U96::from(5), leads }
+            .encode_log_data()
     }
 
     #[test]
@@ -535,8 +553,12 @@ mod tests {
     #[test]
     fn whoever_is_outbid_stops() {
         let (slot, terms) = auction();
-        let log =
-            [committed(ME, B256::ZERO), committed(OTHER, B256::ZERO), revealed(ME, true), revealed(OTHER, true)];
+        let log = [
+            committed(ME, B256::ZERO),
+            committed(OTHER, B256::ZERO),
+            revealed(ME, true),
+            revealed(OTHER, true),
+        ];
         let stands = |log: &[LogData]| MECHANISM.open_bid(&terms, ME, ME, log);
         assert_eq!(stands(&[]), None);
         assert_eq!(stands(&log[1..2]), None, "another's");

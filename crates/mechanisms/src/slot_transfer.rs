@@ -94,7 +94,7 @@ impl Ground {
 }
 
 /// Offer a slot of this prover's that it cannot deliver in time, at `price`, to anyone, for as long as somebody else could
-/// still be allocated it. `unable` is that no proof of it can be made here at all. Nobody is paid for taking a slot whose
+/// still be assigned it. `unable` is that no proof of it can be made here at all. Nobody is paid for taking a slot whose
 /// bond is not at stake: whoever hides what it starts from would be the one to take it.
 pub fn offer(
     view: &SlotView<'_>,

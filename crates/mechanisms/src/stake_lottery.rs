@@ -4,7 +4,13 @@
 use alloy::{primitives::Bytes, sol_types::SolValue};
 use provery_bindings::StakeLottery as Contract;
 
-use crate::{refusal::{Class, HISTORY_MISSING, Kind, Refusal, SEED_MISSING}, view::{Decision, SlotView}, Fact, Line, Mechanism, Parts, Past, draw::PassedOver, phase};
+use crate::{
+    Fact, Line, Mechanism, Parts, Past,
+    draw::PassedOver,
+    phase,
+    refusal::{Class, HISTORY_MISSING, Kind, Refusal, SEED_MISSING},
+    view::{Decision, SlotView},
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -18,7 +24,12 @@ const HEADERS: &str = "the headers that the RPC gave do not lead to the epoch's 
 const REFUSALS: [Refusal; 8] = [
     SEED_MISSING,
     HISTORY_MISSING,
-    Refusal::new("BondZero", Class::Failing, Kind::TermsRejected, "--bond must be above 0 under this mechanism"),
+    Refusal::new(
+        "BondZero",
+        Class::Failing,
+        Kind::TermsRejected,
+        "--bond must be above 0 under this mechanism",
+    ),
     // The epoch is over, or a reorg took the seed's block.
     Refusal::new(
         "EpochOutOfReach",
@@ -65,13 +76,19 @@ impl Mechanism for StakeLottery {
         let Some(draw) = past.draw else {
             return vec![Line::new("its epoch had no seed, so it was open to all from the start", [])];
         };
-        let mut lines = vec![Line::new("epoch {epoch} had the seed {seed} and {total} units of frozen weight", [
-            ("epoch", Fact::Number(draw.epoch)),
-            ("seed", Fact::Word(draw.seed)),
-            ("total", Fact::Number(draw.total_weight)),
-        ])];
+        let mut lines = vec![Line::new(
+            "epoch {epoch} had the seed {seed} and {total} units of frozen weight",
+            [
+                ("epoch", Fact::Number(draw.epoch)),
+                ("seed", Fact::Word(draw.seed)),
+                ("total", Fact::Number(draw.total_weight)),
+            ],
+        )];
         if draw.attempts.is_empty() {
-            lines.push(Line::new("nobody had weight in this epoch, so the slot was open to all from the start", []));
+            lines.push(Line::new(
+                "nobody had weight in this epoch, so the slot was open to all from the start",
+                [],
+            ));
         }
         for attempt in &draw.attempts {
             let (why, money) = match &attempt.passed_over {
@@ -82,23 +99,27 @@ impl Mechanism for StakeLottery {
                     ("passed over, because it had not accepted these terms", None)
                 }
                 Some(PassedOver::NotAble) => ("passed over, because it was not able to back the bond", None),
-                Some(PassedOver::TooLittleFreeStake { free, bond }) => {
-                    ("passed over, because too little of its stake in the market was free", Some((*free, *bond)))
-                }
+                Some(PassedOver::TooLittleFreeStake { free, bond }) => (
+                    "passed over, because too little of its stake in the market was free",
+                    Some((*free, *bond)),
+                ),
             };
-            lines.push(Line::new("{point} of {of} fell to prover {id} ({prover}), which held {weight} units: {why}", [
-                ("point", Fact::Number(attempt.drawn.point)),
-                ("of", Fact::Number(attempt.drawn.total)),
-                ("id", Fact::Number(attempt.drawn.id.into())),
-                ("prover", Fact::Account(attempt.prover)),
-                ("weight", Fact::Number(attempt.drawn.weight)),
-                ("why", Fact::Text(why)),
-            ]));
+            lines.push(Line::new(
+                "{point} of {of} fell to prover {id} ({prover}), which held {weight} units: {why}",
+                [
+                    ("point", Fact::Number(attempt.drawn.point)),
+                    ("of", Fact::Number(attempt.drawn.total)),
+                    ("id", Fact::Number(attempt.drawn.id.into())),
+                    ("prover", Fact::Account(attempt.prover)),
+                    ("weight", Fact::Number(attempt.drawn.weight)),
+                    ("why", Fact::Text(why)),
+                ],
+            ));
             if let Some((free, bond)) = money {
-                lines.push(Line::new("{free} of it was free, and the bond is {bond}", [
-                    ("free", Fact::Amount(free)),
-                    ("bond", Fact::Amount(bond)),
-                ]));
+                lines.push(Line::new(
+                    "{free} of it was free, and the bond is {bond}",
+                    [("free", Fact::Amount(free)), ("bond", Fact::Amount(bond))],
+                ));
             }
         }
         match draw.winner {

@@ -57,23 +57,23 @@ impl SlotView<'_> {
 
     /// Whether to take the slot on at `price` (asset wei) if that starts its clock now: only what pays, and what is
     /// finished within the exclusive window, the queue included.
-    pub fn worth_taking(&self, price: u128) -> bool {
+    pub fn accepts_price(&self, price: u128) -> bool {
         self.taking
             && self.delivery_seconds() < u64::from(self.terms.exclusiveWindow)
             && self.curve(price).earned(self.delivery_seconds()) >= self.minimum_reward
     }
 
-    /// The least price (asset wei, at most the terms') at which [`SlotView::worth_taking`] holds.
+    /// The least price (asset wei, at most the terms') at which [`SlotView::accepts_price`] holds.
     pub fn least_price(&self) -> Option<u128> {
         let most = self.terms.price.to::<u128>();
-        if !self.worth_taking(most) {
+        if !self.accepts_price(most) {
             return None;
         }
         // The reward never falls as the price rises, so halving finds the least.
         let (mut low, mut high) = (0, most);
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.worth_taking(middle) {
+            if self.accepts_price(middle) {
                 high = middle;
             } else {
                 low = middle + 1;
@@ -216,16 +216,16 @@ impl Decision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// The slot is assigned to this prover.
-    Allocated,
+    Assigned,
     /// It was, the window is over, and nobody has rescued it: the bond can still be kept.
-    AllocatedLate,
+    AssignedLate,
     /// Another prover missed it, and it is this prover's turn to rescue it.
     Rescue,
     /// Nobody holds it and it is open to all.
     OpenToAll,
     /// Another prover holds it and has time left.
     HeldByAnother,
-    /// Its mechanism may still allocate it.
+    /// Its mechanism may still assign it.
     Undecided,
     /// This prover leads its auction: the proof is begun before the slot is settled.
     Leading,
@@ -245,8 +245,8 @@ impl Reason {
     /// A short word for logs and reports.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Allocated => "allocated",
-            Self::AllocatedLate => "allocated_late",
+            Self::Assigned => "assigned",
+            Self::AssignedLate => "assigned_late",
             Self::Rescue => "rescue",
             Self::OpenToAll => "open_to_all",
             Self::HeldByAnother => "held_by_another",

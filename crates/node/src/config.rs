@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::acceptance::Bounds;
-use provery_proving::puzzle::PuzzleProver;
+use provery_puzzle::PuzzleProver;
 use tokio::sync::watch;
 
 /// A node's settings. Keys are not among them: they live in the sender.

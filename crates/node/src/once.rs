@@ -1,4 +1,4 @@
-//! One slot, by hand: proven and delivered whatever allocated it.
+//! One slot, by hand: proven and delivered whatever assigned it.
 
 use std::{
     sync::{

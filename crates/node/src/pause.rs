@@ -226,15 +226,15 @@ mod tests {
 
         fn turn(&self) -> Turn {
             let facts = self.facts();
-            let standing = facts.prover_status(ME);
+            let status = facts.prover_status(ME);
             let last = self.signed.last().copied();
             let coming = last.filter(|tx| {
                 let seen = self.receipts.iter().find(|(hash, _)| *hash == tx.hash);
                 seen.is_none_or(|(_, at)| *at >= self.position)
             });
             Turn {
-                registered: standing.registered,
-                paused: standing.paused,
+                registered: status.registered,
+                paused: status.paused,
                 coming: coming.map(|tx| tx.pause),
                 held: facts.held_out(ME),
             }

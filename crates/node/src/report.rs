@@ -15,7 +15,7 @@
 //! |---|---|---|
 //! | `started` | `block`, `resumed` (slots with work left from before) | |
 //! | `slot_won` | `exclusive_until` (unix seconds) | |
-//! | `proving` | `reason`: allocated, allocated_late, rescue, open_to_all, leading, requested | since the slot was seen |
+//! | `proving` | `reason`: assigned, assigned_late, rescue, open_to_all, leading, requested | since the slot was seen |
 //! | `phase` | `phase`: witness, fft, msm, verify | since the proof was started |
 //! | `proved` | `statement`: its hash; `phases`: object of milliseconds by phase | the proof |
 //! | `submitted` | `tx`, `gas` (used), `block`; `seen_ms`, `broadcast_ms`: unix milliseconds at which the slot was seen and the transaction taken by an endpoint; `phases`: milliseconds in between, of decide, queue, prepare, prove, store, wait, estimate, sign, broadcast | from the sending to the receipt |

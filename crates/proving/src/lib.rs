@@ -9,7 +9,6 @@ mod key_file;
 pub mod keys;
 mod matrix;
 pub mod proof;
-pub mod puzzle;
 mod raw;
 pub mod solidity;
 
@@ -18,7 +17,6 @@ pub use engine::{Arkworks, Domain, Engine, Halo2curves, fastest};
 pub use error::{KeyError, ProofFormatError, ProveError};
 pub use groth16::{ArkworksBackend, Groth16Check, PHASES, Proven};
 pub use key_file::ProvingKeyFile;
-pub use puzzle::{PuzzleProof, PuzzleProver};
 pub use raw::{RawG1, RawG2};
 
 #[cfg(test)]

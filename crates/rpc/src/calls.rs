@@ -8,8 +8,8 @@ use alloy::{
 };
 use provery_bindings::{
     CircuitRegistry, DevelopmentToken, IBondEscrow, IMechanism, ProofMarket, ProverRegistry,
-    Registration, Sample, SlotInputs, SlotTransfers::{self, TransferOffer},
-    TransferRollup,
+    Registration, Sample, SlotInputs,
+    SlotTransfers::{self, TransferOffer},
 };
 use provery_types::{DELEGATION_POOLS, Deployment, Slot, Terms};
 
@@ -350,28 +350,6 @@ impl Calls {
     }
 
     // A rollup.
-
-    /// `parent` is the block it builds on and the root that claims. `mechanism_data` is what the market's mechanism wants to
-    /// know of a slot as it opens: nothing, a prover's offer, or what brings the epoch's seed in.
-    pub fn post_block(
-        &self,
-        rollup: Address,
-        parent: (u64, U256),
-        data: Bytes,
-        new_root: U256,
-        terms: &Terms,
-        mechanism_data: Bytes,
-    ) -> Call {
-        let call = TransferRollup::postBlockCall {
-            parent: parent.0,
-            parentRoot: parent.1,
-            data,
-            newRoot: new_root,
-            terms: terms.clone().into(),
-            mechanismData: mechanism_data,
-        };
-        Call::new("post_block", rollup, &call)
-    }
 }
 
 /// Nobody asks for the inputs of a slot that stands alone.
@@ -382,28 +360,6 @@ fn linked(terms: &Terms, inputs: &[U256]) -> Vec<U256> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_rollups_terms_encode_as_the_markets() {
-        let terms = Terms {
-            requester: Address::repeat_byte(1),
-            mechanism: Address::repeat_byte(2),
-            mechanismParams: B256::repeat_byte(3),
-            circuit: B256::repeat_byte(4),
-            verifier: Address::repeat_byte(5),
-            fastWindow: 6,
-            exclusiveWindow: 7,
-            expiryWindow: 8,
-            floorBps: 9,
-            rescuerBps: 10,
-            requesterBps: 11,
-            forfeitBps: 12,
-            outputs: 13,
-            callbackGas: 14,
-            ..Default::default()
-        };
-        assert_eq!(TransferRollup::Terms::from(terms.clone()).abi_encode(), terms.abi_encode());
-    }
 
     #[test]
     fn a_deployment_appends_its_arguments() {

@@ -2,8 +2,8 @@
 
 use std::{path::Path, sync::Arc};
 
-use provery_bindings::{CircuitRegistry, ProofMarket, ProverRegistry, TransferRollup, epoch_seeds};
-use provery_types::{Address, Currency, Deployment, is_development_chain};
+use provery_bindings::{CircuitRegistry, ProofMarket, ProverRegistry, epoch_seeds};
+use provery_types::{Currency, Deployment, is_development_chain};
 
 use alloy::providers::RootProvider;
 
@@ -120,10 +120,5 @@ impl Chain {
     /// The registry of circuits.
     pub fn circuits_contract(&self) -> CircuitRegistry::CircuitRegistryInstance<RootProvider> {
         CircuitRegistry::new(self.deployment.circuits(), self.rpc.provider().clone())
-    }
-
-    /// The reference rollup at an address.
-    pub fn rollup_contract(&self, rollup: Address) -> TransferRollup::TransferRollupInstance<RootProvider> {
-        TransferRollup::new(rollup, self.rpc.provider().clone())
     }
 }

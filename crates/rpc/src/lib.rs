@@ -10,14 +10,16 @@
 //! | `headers`, `receipts`, `finality`, `fork` | what is believed of blocks |
 //! | `logs`, `follower` | events in order, and what to take back |
 //! | `new_heads` | a websocket that says when to look |
-//! | `gas` | what a chain asks for a transaction |
-//! | `chain`, `reads`, `calls` | a deployment's contracts |
+//! | `gas`, `data_fees` | what a chain asks for a transaction |
+//! | `chain`, `asset`, `reads`, `calls` | a deployment's contracts |
 
+pub mod asset;
 mod calls;
 mod cause;
 mod chain;
 mod clock;
 mod crowd;
+mod data_fees;
 mod endpoints;
 mod error;
 mod finality;
@@ -39,16 +41,17 @@ pub use calls::{Call, Calls};
 pub use cause::reason;
 pub use chain::{Chain, load_deployment};
 pub use clock::believable;
+pub use data_fees::DataFees;
 pub use endpoints::EndpointHealth;
 pub use error::ChainError;
 pub use finality::{Settled, is_settled};
 pub use follower::{Follower, FollowerConfig, Health, Update};
-pub use gas::{DataFees, Fees, Quote, Receipt, Surcharge};
+pub use gas::{Fees, Quote, Receipt, Surcharge};
 pub use new_heads::new_heads;
 pub use pool_calls::PoolCalls;
 pub use reads::{
     MarketRecord, PoolBatch, PoolMarket, PoolPolicy, PoolRecord, PoolSummary, Probe, RegistryParams,
-    RollupState, SeedBlock, SeedError, TermsRecord, asset, history,
+    SeedBlock, SeedError, TermsRecord, history,
 };
 pub use rpc::Rpc;
 pub use view::View;

@@ -18,9 +18,9 @@ use tokio::{sync::OnceCell, time::timeout};
 use crate::{
     ChainError, EndpointHealth,
     clock::believable,
+    data_fees::DataFees,
     endpoints::{Because, Pool, Route, Verdict},
     finality::Finality,
-    gas::DataFees,
     headers::Header,
     view::View,
 };
@@ -223,7 +223,7 @@ impl Rpc {
         is_development_chain(self.chain_id)
     }
 
-    /// How often to ask for news unless told otherwise.
+    /// How often to ask for new blocks unless told otherwise.
     pub fn poll_interval(&self) -> Duration {
         Duration::from_millis(if self.is_development() { 200 } else { 1000 })
     }

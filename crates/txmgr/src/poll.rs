@@ -57,16 +57,16 @@ impl Outbox {
         let outcome = self.snapshot(watch).await;
         watch.looked = Some(Instant::now());
         match outcome {
-            Ok(news) => {
+            Ok(acted) => {
                 let mut set = self.pending_set();
                 set.senseless = 0;
-                if news {
+                if acted {
                     set.last_error = None;
                 }
             }
             Err(error) => {
                 watch.again = true;
-                tracing::warn!(%error, "tending what is being sent failed, trying again");
+                tracing::warn!(%error, "looking after the pending transactions failed, trying again");
                 let senseless = matches!(&error, SendError::Rpc(ChainError::Inconsistent { .. }));
                 let mut set = self.pending_set();
                 set.senseless = if senseless { set.senseless.saturating_add(1) } else { 0 };

@@ -137,7 +137,7 @@ impl Sender {
         self.outbox.pending_set().status()
     }
 
-    /// Tend the pending transactions until told to stop. Whatever goes wrong is tried again, and said in [`Sender::status`].
+    /// Look after the pending transactions until told to stop. Whatever goes wrong is tried again, and said in [`Sender::status`].
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), SendError> {
         let _keeper = Keeper::new(&self.outbox.keepers);
         self.outbox.pending_set().begin();

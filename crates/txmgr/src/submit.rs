@@ -82,7 +82,7 @@ impl Outbox {
                     SendTimings { estimate: price.took, sign: started.elapsed(), broadcast: Duration::ZERO };
                 (Waiter { id: entry.id, ended: entry.ended.subscribe() }, pending)
             };
-            // Whatever happens from here on, also if nobody waits any more, the pending transaction is tended.
+            // Whatever happens from here on, also if nobody waits any more, the pending transaction is looked after.
             let _first = FirstTry { outbox: self, id: waiter.id };
             match self.first_broadcast(order, &pending, waiter.id).await? {
                 First::UnderWay => return Ok(waiter),
@@ -342,7 +342,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Wait for a pending transaction's end, tending the pending transactions if nobody else does; None if it was withdrawn.
+    /// Wait for a pending transaction's end, looking after them all if nobody else does; None if it was withdrawn.
     pub(crate) async fn wait(
         &self,
         kind: &'static str,

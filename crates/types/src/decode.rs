@@ -13,7 +13,7 @@ use crate::Event;
 pub enum Source {
     /// The market and its extension, whose events come from one address.
     Market,
-    /// The contract with the offers to hand slots over.
+    /// The contract with the offers of slot transfers.
     SlotTransfers,
     /// The provers' registry.
     Registry,

@@ -92,7 +92,7 @@ pub const REQUIRED_CONTRACTS: [&str; 7] = [
 pub const PROOF_MARKET: &str = "ProofMarket";
 /// What the market delegates to: terms, funds, credit, held slashes.
 pub const PROOF_MARKET_EXT: &str = "ProofMarketExt";
-/// The offers to hand slots over.
+/// The offers of slot transfers.
 pub const SLOT_TRANSFERS: &str = "SlotTransfers";
 /// The rules that all terms must keep.
 pub const TERMS_RULES: &str = "TermsRules";
@@ -195,7 +195,7 @@ impl Deployment {
         self.address(PROOF_MARKET)
     }
 
-    /// Address of the contract with the offers to hand slots over.
+    /// Address of the contract with the offers of slot transfers.
     pub fn slot_transfers(&self) -> Address {
         self.address(SLOT_TRANSFERS)
     }
@@ -301,6 +301,23 @@ mod tests {
         let text = deployment.to_json().replace("\"workload\": \"w\"", "\"block_txs\": 8");
         let error = Deployment::from_json(&text).expect_err("of an older program").to_string();
         assert!(error.contains("block_txs") && error.contains("provery deploy"), "{error}");
+    }
+
+    #[test]
+    fn the_record_in_the_guide_has_every_field() {
+        let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guides/add-a-workload.md");
+        let guide = std::fs::read_to_string(guide).expect("is there");
+        let shown =
+            guide.split("```json").nth(1).and_then(|rest| rest.split("```").next()).expect("a record");
+        let record: RollupRecord = serde_json::from_str(shown).expect("a record");
+        // Fields that may be left out are there as well.
+        let shown: Value = serde_json::from_str(shown).expect("JSON");
+        let full = RollupRecord { sources: vec![Address::ZERO], parameters: Value::Bool(true), ..record };
+        let full = serde_json::to_value(full).expect("JSON");
+        let names = |value: &Value| {
+            value.as_object().expect("an object").keys().cloned().collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(names(&shown), names(&full));
     }
 
     fn rollup(address: Address) -> RollupRecord {

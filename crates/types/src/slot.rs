@@ -79,8 +79,8 @@ pub trait SlotExt {
     fn exclusive_until(&self) -> u64;
     /// Unix seconds from which the slot may be expired and no longer proven.
     fn expires_at(&self, terms: &Terms) -> u64;
-    /// Who holds the allocation.
-    fn allocated_to(&self) -> Option<Address>;
+    /// The prover that holds it.
+    fn holder(&self) -> Option<Address>;
     /// The slot it builds on; 0 is the chain's origin, and what every slot without a chain has.
     fn premise(&self) -> u64;
 }
@@ -106,7 +106,7 @@ impl SlotExt for Slot {
         self.opened_at() + u64::from(terms.expiryWindow)
     }
 
-    fn allocated_to(&self) -> Option<Address> {
+    fn holder(&self) -> Option<Address> {
         (!self.prover.is_zero()).then_some(self.prover)
     }
 
@@ -120,7 +120,7 @@ impl SlotExt for Slot {
 pub trait TermsExt {
     /// Highest reward for one slot, in asset wei.
     fn price_wei(&self) -> U256;
-    /// Stake reserved from the allocated prover, in asset wei.
+    /// Stake reserved from the holder, in asset wei.
     fn bond_wei(&self) -> U256;
 }
 
@@ -179,7 +179,7 @@ mod tests {
     fn plain_numbers_are_the_packed_ones() {
         let slot = Slot { openedAt: U40::from(100), ..Default::default() };
         let terms = Terms { expiryWindow: 40, ..Default::default() };
-        assert_eq!((slot.expires_at(&terms), slot.allocated_to()), (140, None));
+        assert_eq!((slot.expires_at(&terms), slot.holder()), (140, None));
         assert_eq!(SlotState::from_u8(2), Some(SlotState::Expired));
         assert_eq!(SlotState::from_u8(4), Some(SlotState::Dropped));
         assert_eq!(SlotState::from_u8(5), None);

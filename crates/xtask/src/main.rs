@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 use eyre::Result;
 
+#[cfg(test)]
+mod circles;
 mod contracts;
 mod docs;
+#[cfg(test)]
+mod layout;
 #[cfg(test)]
 mod scripts;
 

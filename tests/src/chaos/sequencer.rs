@@ -4,6 +4,7 @@ use alloy::primitives::{Address, Bytes, U256};
 use eyre::Result;
 use provery_rpc::{Call, Chain};
 use provery_types::{RollupRecord, Slot, Terms};
+use provery_workloads::transfer_rollup::contract;
 use serde_json::json;
 
 use super::{dice::Dice, direct::Direct};
@@ -38,18 +39,17 @@ impl Sequencer {
     /// Post a block of noise. No transfer in it is valid, so it leads from a state to that same state, and the claim is
     /// right whatever came before.
     pub(super) async fn post(&self, dice: &mut Dice) -> Result<()> {
-        let state = self.chain.rollup_state(self.record.address).await?;
+        let state = self.chain.ask(self.record.address, &contract::stateCall {}).await?;
         let data = Bytes::from(dice.bytes(BLOCK_BYTES));
-        let root: U256 = state.head_root;
+        let root: U256 = state.headRoot;
         let parent = (state.head, root);
         let opening = if self.terms.mechanism == self.chain.deployment().epoch_seeds() {
             self.chain.drawn_opening_data().await.unwrap_or_default()
         } else {
             Bytes::new()
         };
-        let call =
-            self.chain.calls().post_block(self.record.address, parent, data, root, &self.terms, opening);
-        self.send(call).await
+        let call = contract::post_block(parent, data, root, &self.terms, opening);
+        self.send(Call::new("post_block", self.record.address, &call)).await
     }
 
     async fn send(&self, call: Call) -> Result<()> {

@@ -413,7 +413,7 @@ async fn a_slot_changes_hands() -> Result<()> {
     let shown = provery.ok(None, &slot("1", &["show"])).await?;
     let (old, new) = (key(2).address().to_string(), key(3).address().to_string());
     let is = |value: &Value, address: &str| value.as_str().is_some_and(|it| it.eq_ignore_ascii_case(address));
-    ensure!(is(&shown["prover"], &new) && is(&shown["handed_over_by"], &old), "{shown}");
+    ensure!(is(&shown["prover"], &new) && is(&shown["transferred_from"], &old), "{shown}");
     ensure!(shown["draw"]["agrees"] == true && is(&shown["draw"]["winner"], &old), "{shown}");
     let status = provery.ok(taker, &["prover", "status"]).await?;
     ensure!(wei(&status["bonded"])? == 12 * ETHER, "{status}");

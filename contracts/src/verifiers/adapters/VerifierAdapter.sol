@@ -1,28 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IKeyed } from "../../interfaces/IKeyed.sol";
-import { IVerifier } from "../../interfaces/IVerifier.sol";
+import { IVerifierAdapter } from "../../interfaces/IVerifierAdapter.sol";
 
 /// @title Another system's verifier contract behind IVerifier
-/// @notice Everything is fixed at deployment: the contract that is asked, how many public inputs it takes, and the gas it needs.
 /// @dev Foreign verifiers revert, or answer false, on a bad proof and on a lack of gas alike. So what is not accepted is refused only
 /// if the inner verifier had `gasNeeded`; with less the call reverts with InsufficientGas. A proof that is accepted needs no
 /// such care. Deployed with a `gasNeeded` that is too low, a contract refuses valid proofs that were short of gas. Anything but
 /// the answer that its interface promises is a refusal.
-abstract contract VerifierAdapter is IVerifier, IKeyed {
-    /// @notice The account has no code, or delegates it (EIP-7702: 0xef0100 and an address) and could point it elsewhere.
-    error VerifierHasNoCode(address verifier);
-
-    /// @notice A pairing alone costs more: with so little gas the inner verifier could refuse a valid proof.
-    error GasNeededTooLow(uint256 gasNeeded);
-
-    /// @notice The number of inputs is 0, or smaller than that of the outputs and the payee.
-    error InputCountInvalid(uint256 inputs);
-
-    /// @notice The inner verifier no longer has the code it had when this contract was deployed.
-    error VerifierChanged();
-
+abstract contract VerifierAdapter is IVerifierAdapter {
     /// Order of BN254's scalar field.
     uint256 internal constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
     /// A pairing of two pairs, which no verifier of a succinct proof over BN254 does without.
@@ -46,22 +32,22 @@ abstract contract VerifierAdapter is IVerifier, IKeyed {
         INPUTS = inputs;
     }
 
-    /// @notice The contract that is asked.
+    /// @inheritdoc IVerifierAdapter
     function inner() public view returns (address) {
         return INNER;
     }
 
-    /// @notice Its code hash at deployment, which is checked at every call: an account may lose its code.
+    /// @inheritdoc IVerifierAdapter
     function innerCodeHash() public view returns (bytes32) {
         return CODE_HASH;
     }
 
-    /// @notice Gas with which a call of the inner verifier is answered for any proof: with less, nothing is refused.
+    /// @inheritdoc IVerifierAdapter
     function gasNeeded() external view returns (uint256) {
         return GAS_NEEDED;
     }
 
-    /// @notice How many public inputs a proof has.
+    /// @inheritdoc IVerifierAdapter
     function publicInputCount() external view returns (uint256) {
         return INPUTS;
     }
@@ -91,7 +77,7 @@ abstract contract VerifierAdapter is IVerifier, IKeyed {
         returns (bool success, uint256 size, uint256 answer, uint256 given)
     {
         address to = INNER;
-        if (to.codehash != CODE_HASH) revert VerifierChanged();
+        if (to.codehash != CODE_HASH) revert VerifierChanged(to);
         // No more than a word of the answer is copied: its length is the inner verifier's choice.
         assembly ("memory-safe") {
             mstore(0, 0)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import { IInnerVerifiers } from "../../../src/interfaces/IInnerVerifiers.sol";
 import { IVerifier } from "../../../src/interfaces/IVerifier.sol";
+import { IVerifierAdapter } from "../../../src/interfaces/IVerifierAdapter.sol";
 import { VerifierAdapter } from "../../../src/verifiers/adapters/VerifierAdapter.sol";
 import { GasSweep } from "../GasSweep.sol";
 
@@ -198,24 +200,24 @@ abstract contract AdapterTest is ProofFixtures {
 
     function test_RevertConstructor_WhenTheVerifierHasNoCode() public {
         address nobody = makeAddr("nobody");
-        vm.expectRevert(abi.encodeWithSelector(VerifierAdapter.VerifierHasNoCode.selector, nobody));
+        vm.expectRevert(abi.encodeWithSelector(IInnerVerifiers.VerifierHasNoCode.selector, nobody));
         _deploy(nobody, _innerGas());
         vm.etch(nobody, abi.encodePacked(hex"ef0100", fixture.inner));
-        vm.expectRevert(abi.encodeWithSelector(VerifierAdapter.VerifierHasNoCode.selector, nobody));
+        vm.expectRevert(abi.encodeWithSelector(IInnerVerifiers.VerifierHasNoCode.selector, nobody));
         _deploy(nobody, _innerGas());
     }
 
     function test_RevertConstructor_WhenTheGasIsTooLittle() public {
-        vm.expectRevert(abi.encodeWithSelector(VerifierAdapter.GasNeededTooLow.selector, 112_999));
+        vm.expectRevert(abi.encodeWithSelector(IVerifierAdapter.GasNeededTooLow.selector, 112_999));
         _deploy(fixture.inner, 112_999);
     }
 
     function test_RevertVerify_WhenTheVerifiersCodeChanges() public {
         vm.etch(fixture.inner, hex"00");
-        vm.expectRevert(VerifierAdapter.VerifierChanged.selector);
+        vm.expectRevert(abi.encodeWithSelector(IInnerVerifiers.VerifierChanged.selector, fixture.inner));
         adapter.verify(fixture.inputs, fixture.proof);
         vm.etch(fixture.inner, "");
-        vm.expectRevert(VerifierAdapter.VerifierChanged.selector);
+        vm.expectRevert(abi.encodeWithSelector(IInnerVerifiers.VerifierChanged.selector, fixture.inner));
         adapter.verify(fixture.inputs, fixture.proof);
     }
 

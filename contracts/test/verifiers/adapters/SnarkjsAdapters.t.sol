@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import { IVerifierAdapter } from "../../../src/interfaces/IVerifierAdapter.sol";
 import { SnarkjsAdapter } from "../../../src/verifiers/adapters/SnarkjsAdapter.sol";
 import { SnarkjsFflonkAdapter } from "../../../src/verifiers/adapters/SnarkjsFflonkAdapter.sol";
 import { SnarkjsGroth16Adapter } from "../../../src/verifiers/adapters/SnarkjsGroth16Adapter.sol";
@@ -162,11 +163,11 @@ contract SnarkjsMessageTest is Test {
 
     function test_RevertConstructor_WhenTheNumbersDoNotFit() public {
         address inner = address(new OneMessage(""));
-        vm.expectRevert(abi.encodeWithSelector(VerifierAdapter.InputCountInvalid.selector, 0));
+        vm.expectRevert(abi.encodeWithSelector(IVerifierAdapter.InputCountInvalid.selector, 0));
         new SnarkjsPlonkAdapter(inner, 0, 0, false, GAS);
-        vm.expectRevert(abi.encodeWithSelector(VerifierAdapter.InputCountInvalid.selector, 3));
+        vm.expectRevert(abi.encodeWithSelector(IVerifierAdapter.InputCountInvalid.selector, 3));
         new SnarkjsPlonkAdapter(inner, 3, 3, true, GAS);
-        vm.expectRevert(abi.encodeWithSelector(VerifierAdapter.InputCountInvalid.selector, 3));
+        vm.expectRevert(abi.encodeWithSelector(IVerifierAdapter.InputCountInvalid.selector, 3));
         new SnarkjsPlonkAdapter(inner, 3, type(uint256).max, true, GAS);
         assertEq(SnarkjsAdapter(new SnarkjsPlonkAdapter(inner, 3, 3, false, GAS)).OUTPUTS(), 3);
     }

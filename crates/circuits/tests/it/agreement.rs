@@ -3,8 +3,8 @@
 use ark_ff::{AdditiveGroup, PrimeField};
 use proptest::prelude::*;
 use provery_circuits::{
-    BlockContext, BlockJob, BlockStatement, Fr, Params, RejectReason, TransferOutcome, block::HEADER_BYTES,
-    circuit::BlockWitness, word,
+    BlockContext, BlockJob, BlockStatement, Fr, Params, RejectReason, TransferOutcome, circuit::BlockWitness,
+    layout::HEADER_BYTES, word,
 };
 
 use crate::support::*;

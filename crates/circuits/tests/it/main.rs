@@ -3,6 +3,5 @@
 mod agreement;
 mod circomlib;
 mod forgery;
-mod puzzle;
 mod support;
 mod vectors;

@@ -87,7 +87,7 @@ pub(crate) enum Command {
     /// Slots, and why they went to whom
     #[command(subcommand, after_help = "Example: provery slot show 3 --market 1")]
     Slot(SlotCommand),
-    /// Prove one slot by hand, whatever allocated it
+    /// Prove one slot by hand, whatever assigned it
     Prove(ProveArgs),
     /// What this account has earned
     #[command(subcommand, after_help = "Example: provery credit withdraw --keystore prover.json")]

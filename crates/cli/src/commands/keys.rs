@@ -8,11 +8,8 @@ use std::{
 
 use clap::{ArgGroup, Subcommand};
 use eyre::Result;
-use provery_circuits::puzzle::CIRCUIT_NAME;
-use provery_proving::{
-    keys::{self, Manifest},
-    puzzle,
-};
+use provery_proving::keys::{self, Manifest};
+use provery_puzzle::CIRCUIT_NAME;
 use serde_json::json;
 
 use crate::{
@@ -72,7 +69,7 @@ fn generate(context: &Context, circuit: Option<&str>, seed: u64, dir: &Path) -> 
     let seed = seed.to_be_bytes();
     let manifest = match &circuit {
         Some(circuit) => circuit.setup(&seed, dir),
-        None => puzzle::generate_keys(&seed, dir),
+        None => provery_puzzle::generate_keys(&seed, dir),
     };
     if let Some(waiting) = waiting {
         waiting.finish_and_clear();

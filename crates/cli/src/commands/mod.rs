@@ -1,4 +1,4 @@
-//! One file per command group. Each parses its arguments, does its effects through [`Session`], and prints one result.
+//! One file per command group. Each parses its arguments, does its effects through [`Session`](crate::session::Session), and prints one result.
 
 pub(crate) mod calibrate;
 pub(crate) mod credit;

@@ -162,7 +162,7 @@ fn circuits_in(dir: &Path) -> Vec<String> {
     let with_keys = entries.filter(|entry| entry.path().join("manifest.json").is_file());
     let mut circuits: Vec<String> = with_keys
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name != provery_circuits::puzzle::CIRCUIT_NAME)
+        .filter(|name| name != provery_puzzle::CIRCUIT_NAME)
         .collect();
     circuits.sort();
     circuits

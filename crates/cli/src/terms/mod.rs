@@ -25,13 +25,13 @@ pub(crate) struct TermsArgs {
     /// Highest reward for one slot, in whole units of the asset
     #[arg(long, value_name = "AMOUNT", default_value = "1")]
     pub price: Written,
-    /// Stake reserved from the allocated prover, slashed if another proves what it missed
+    /// Stake reserved from the assigned prover, slashed if another proves what it missed
     #[arg(long, value_name = "AMOUNT", default_value = "2")]
     pub bond: Written,
     /// Seconds in which the whole price is paid
     #[arg(long, value_name = "S", default_value_t = 30)]
     pub fast: u32,
-    /// Seconds in which only the allocated prover may prove
+    /// Seconds in which only the assigned prover may prove
     #[arg(long, value_name = "S", default_value_t = 120)]
     pub exclusive: u32,
     /// Seconds after which a slot expires; at least twice --exclusive

@@ -405,7 +405,7 @@ impl History {
             PayoutKind::Premium => totals.premiums += amount.unsigned_abs(),
             PayoutKind::DropFee => totals.drop_fees += amount.unsigned_abs(),
             PayoutKind::Royalty => totals.royalties += amount.unsigned_abs(),
-            PayoutKind::TransferOffer => totals.handed_over += amount,
+            PayoutKind::TransferOffer => totals.transfers += amount,
         });
         self.payouts.push_back(Payout { at, market, slot, to, kind, amount });
         while self.payouts.len() > self.keep.records {

@@ -122,8 +122,9 @@ fn a_slot_transfer_moves_the_bond_and_not_the_draw() {
     let taker = Address::repeat_byte(8);
     let mut events = events();
     events.truncate(8);
-    let handed = Event::SlotTransferred { slot: Slot { prover: taker, ..slot(2) }, from: PROVER, price: 0 };
-    events.extend(log(vec![handed]));
+    let transferred =
+        Event::SlotTransferred { slot: Slot { prover: taker, ..slot(2) }, from: PROVER, price: 0 };
+    events.extend(log(vec![transferred]));
     let history = History::replay(&events);
     let bond = U256::from(30);
     assert_eq!((history.bonded(PROVER, MARKET), history.bonded(taker, MARKET)), (bond, bond));

@@ -42,8 +42,8 @@ pub struct Row {
     pub premium: U256,
     /// For slots that were dropped while it held them.
     pub fees: U256,
-    /// What rights to slots brought when they changed hands, less what they cost.
-    pub handed_over: I256,
+    /// What slots brought when they were transferred, less what they cost.
+    pub transfers: I256,
     /// Bonds that it lost.
     pub slashed: U256,
     /// Gas of the transactions that it or a key of its paid for.
@@ -62,7 +62,7 @@ impl AddAssign for Row {
         self.income += other.income;
         self.premium += other.premium;
         self.fees += other.fees;
-        self.handed_over += other.handed_over;
+        self.transfers += other.transfers;
         self.slashed += other.slashed;
         self.gas_used += other.gas_used;
         self.gas_wei += other.gas_wei;
@@ -74,8 +74,7 @@ impl AddAssign for Row {
 impl Row {
     /// In the asset, so without the gas.
     pub fn net(&self) -> I256 {
-        signed(self.income) + signed(self.premium) + signed(self.fees) + self.handed_over
-            - signed(self.slashed)
+        signed(self.income) + signed(self.premium) + signed(self.fees) + self.transfers - signed(self.slashed)
     }
 }
 
@@ -140,7 +139,7 @@ impl Scope {
                 PayoutKind::Reward => Row { slots: 1, income: amount, ..none },
                 PayoutKind::Premium => Row { premium: amount, ..none },
                 PayoutKind::DropFee | PayoutKind::Royalty => Row { fees: amount, ..none },
-                PayoutKind::TransferOffer => Row { handed_over: payout.amount, ..none },
+                PayoutKind::TransferOffer => Row { transfers: payout.amount, ..none },
             };
             *rows.entry((Some(payout.market), payout.at.time / DAY)).or_default() += row;
         }

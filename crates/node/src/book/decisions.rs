@@ -198,7 +198,7 @@ impl Book {
             if leaf.suspended || !self.facts.commitment(market, self.me).accepts(terms.version) {
                 return None;
             }
-            self.mechanism(terms.mechanism)?.allocates().then_some(u64::from(terms.exclusiveWindow))
+            self.mechanism(terms.mechanism)?.assigns().then_some(u64::from(terms.exclusiveWindow))
         });
         let room = |window: u64| if already { window / 2 } else { window };
         windows.into_iter().any(|window| needed >= room(window))

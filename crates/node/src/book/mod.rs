@@ -107,7 +107,7 @@ pub struct Policy {
     pub accept_transfers: bool,
     /// The key that sends.
     pub key: Address,
-    /// Known to this node alone: see [`SlotView::secret`].
+    /// Known to this node alone: see [`secret`](provery_mechanisms::SlotView::secret).
     pub secret: B256,
 }
 

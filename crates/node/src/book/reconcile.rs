@@ -84,8 +84,8 @@ impl Book {
             }
             self.work.insert(key, record);
         }
-        let news = before != Some(after) || !actions.is_empty() || won;
-        Ok(news.then_some(Moved { key, before, after, actions, won }))
+        let changed = before != Some(after) || !actions.is_empty() || won;
+        Ok(changed.then_some(Moved { key, before, after, actions, won }))
     }
 
     fn ending_input(&self, ending: &Ending) -> Input {

@@ -78,7 +78,7 @@ impl Book {
             if let Some((version, reason)) = why {
                 let message = format!(
                     "terms version {version} of market {market} is not accepted ({reason}), so no slot under it can be \
-                     allocated to this prover; read it and accept it with `provery prover allocate --accept-versions`, or `provery pool announce` for a pool"
+                     assigned to this prover; read it and accept it with `provery prover allocate --accept-versions`, or `provery pool announce` for a pool"
                 );
                 concerns.push(Concern { code: Concern::TERMS_NOT_ACCEPTED, market, slot: None, message });
             }
@@ -114,7 +114,7 @@ impl Book {
     ) -> Option<Concern> {
         let terms = self.facts.market_terms(market)?;
         let bond = terms.bond.to::<U256>();
-        if bond.is_zero() || stake_unit.is_zero() || !self.mechanism(terms.mechanism)?.allocates() {
+        if bond.is_zero() || stake_unit.is_zero() || !self.mechanism(terms.mechanism)?.assigns() {
             return None;
         }
         let window = u64::from(terms.exclusiveWindow);

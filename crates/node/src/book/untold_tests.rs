@@ -118,7 +118,7 @@ fn what_compaction_forgets_is_not_missed_and_a_gap_is_not_forgotten() {
             book.block(block(4 + id), &world.prove(4 + id, id, OTHER, None)).expect("stored");
         }
         let gap = withheld.map(|_| (false, 2, 2, 2));
-        let standing = |book: &mut Book| {
+        let open_gaps = |book: &mut Book| {
             let mut gaps = untold(book);
             gaps.retain(|it| !it.0);
             gaps
@@ -136,10 +136,10 @@ fn what_compaction_forgets_is_not_missed_and_a_gap_is_not_forgotten() {
             drop(book);
             (book, _) = open(directory.path());
         }
-        assert_eq!(standing(&mut book), [], "its slot's time is over");
+        assert_eq!(open_gaps(&mut book), [], "its slot's time is over");
         // What is missing later is known by what was told before.
         let next = [world.post(far + 2, ME, None), world.post(far + 3, ME, None)];
         book.block(block(far + 3), &next[1]).expect("stored");
-        assert_eq!(standing(&mut book), [(false, 6, 6, far + 1)], "{withheld:?}");
+        assert_eq!(open_gaps(&mut book), [(false, 6, 6, far + 1)], "{withheld:?}");
     }
 }

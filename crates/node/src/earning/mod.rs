@@ -195,7 +195,7 @@ impl Served {
 
     /// Whether whoever is given a slot here loses its bond without a proof.
     pub fn at_stake(&self) -> bool {
-        self.mechanism.is_some_and(|mechanism| mechanism.allocates())
+        self.mechanism.is_some_and(|mechanism| mechanism.assigns())
     }
 
     /// For people.
@@ -229,7 +229,7 @@ fn earns_nothing_in(it: &Situation, served: &Served) -> bool {
     let ticket = !mechanism.wants_puzzle() || it.mine;
     let deposit = served.deposit.is_none_or(|deposit| deposit >= served.deposit_needed);
     let staked = it.registered && stake(it, served, "", &|_| String::new()).is_none();
-    let given = mechanism.allocates() && staked && ticket && deposit;
+    let given = mechanism.assigns() && staked && ticket && deposit;
     !(open || given)
 }
 
@@ -246,7 +246,7 @@ fn everywhere(it: &Situation) -> Vec<Shortfall> {
         let message = "no market is served, so there is nothing to prove".to_owned();
         found.push(say("no_market", message, "provery rollup create --help".to_owned()));
     }
-    let staking = |served: &Served| served.mechanism.is_none_or(|mechanism| mechanism.allocates());
+    let staking = |served: &Served| served.mechanism.is_none_or(|mechanism| mechanism.assigns());
     if !it.registered && it.markets.iter().any(staking) {
         let message = format!("{prover} is no registered prover, so no slot is ever given to it");
         found.push(say("not_registered", message, "provery prover register".to_owned()));
@@ -311,7 +311,7 @@ fn in_market(it: &Situation, served: &Served, show: &impl Fn(U256) -> String) ->
         found.push(say("mechanism_unknown", message, format!("provery market show --market {market}")));
         return found;
     };
-    if mechanism.allocates() {
+    if mechanism.assigns() {
         found.extend(stake(it, served, &called, show).map(|(code, message, next)| say(code, message, next)));
     } else if !it.rescue {
         let message = format!("slots of {called} are open to all, and `rescue = false` leaves those alone");

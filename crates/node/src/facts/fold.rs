@@ -221,7 +221,7 @@ impl Facts {
     fn resolve(&mut self, key: SlotKey, settled: U256, in_block: u64) {
         let Some(fact) = self.slots.get_mut(&key) else { return };
         fact.pending = None;
-        let holder = fact.slot.allocated_to();
+        let holder = fact.slot.holder();
         if let Some(Ended { how: Ending::Proven { premium, missed_by, .. }, block, .. }) = &mut fact.ended {
             *block = in_block;
             if !settled.is_zero() {

@@ -177,7 +177,7 @@ pub struct OpenSlot {
     pub slot: u64,
     /// As [`SlotStage::name`] gives it.
     pub stage: String,
-    /// It is allocated to this prover.
+    /// This prover holds it.
     pub mine: bool,
     /// Unix seconds.
     pub exclusive_until: u64,

@@ -316,7 +316,7 @@ mod tests {
             public_inputs: vec![U256::ONE],
             proof: vec![1].into(),
         };
-        let decision = Decision::Prove { reason: Reason::Allocated };
+        let decision = Decision::Prove { reason: Reason::Assigned };
         book.input(key, &Input::Decided { decision, has_proof: false }).expect("stored");
         book.proved(key, &proof).expect("stored");
         let stage = |book: &Book| book.record(key).expect("a record").work.stage;

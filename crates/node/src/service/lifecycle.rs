@@ -270,7 +270,7 @@ fn compete(
     roles
 }
 
-/// Tend the outbox while this node is the one that acts.
+/// Look after the outbox while this node is the one that acts.
 async fn keep(
     sender: Sender,
     mut roles: watch::Receiver<Role>,

@@ -196,7 +196,7 @@ pub enum Input {
         /// A proof of the slot is stored.
         has_proof: bool,
     },
-    /// The slot's allocation changed: decide anew.
+    /// The slot was assigned or transferred: decide anew.
     Changed,
     /// A reorg took the slot itself back, or put another in its place.
     Replaced,

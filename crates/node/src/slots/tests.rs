@@ -28,8 +28,8 @@ fn inputs() -> Vec<(&'static str, Input)> {
     use Decision::{Ignore, Prove, Wait};
     let decided = |decision| Input::Decided { decision, has_proof: false };
     vec![
-        ("prove", decided(Prove { reason: Reason::Allocated })),
-        ("prove+", Input::Decided { decision: Prove { reason: Reason::Allocated }, has_proof: true }),
+        ("prove", decided(Prove { reason: Reason::Assigned })),
+        ("prove+", Input::Decided { decision: Prove { reason: Reason::Assigned }, has_proof: true }),
         ("held", decided(Wait { until: 90, reason: Reason::HeldByAnother })),
         ("turn", decided(Wait { until: 90, reason: Reason::OthersFirst })),
         ("over", decided(Ignore { reason: Reason::Expired })),

@@ -1,6 +1,5 @@
 mod key_files;
 mod proofs;
-mod puzzles;
 
 use std::path::Path;
 

@@ -114,9 +114,9 @@ impl State {
         }
         let wait = FIRST.saturating_mul(1 << self.level.min(16)).min(LONGEST);
         self.level = (self.level + 1).min(16);
-        let news = self.left.is_none_or(|left| left.because != because);
+        let is_new = self.left.is_none_or(|left| left.because != because);
         self.left = Some(Left { because, until: now + wait });
-        news
+        is_new
     }
 
     /// What it was left for is over.
@@ -155,9 +155,9 @@ impl State {
 
     /// It asked to be left alone for so long. True if it did not rest already.
     pub(crate) fn rests(&mut self, now: Instant, wait: Duration) -> bool {
-        let news = self.rest(now).is_none();
+        let is_new = self.rest(now).is_none();
         self.rests_until = self.rests_until.max(Some(now + wait.min(LONGEST)));
-        news
+        is_new
     }
 
     /// For how much longer it is not to be asked.

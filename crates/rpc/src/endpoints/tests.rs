@@ -1,15 +1,18 @@
 //! Endpoints that refuse, hang and talk nonsense.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+};
 
 use alloy::{
-    primitives::{Address, Bytes},
+    primitives::{Address, B256, Bytes},
     providers::Provider,
     rpc::types::{Filter, TransactionRequest},
 };
 use tokio::time::{sleep, timeout};
 
-use super::*;
+use super::{votes::anchor, *};
 use crate::{
     Rpc,
     reads::each_range,

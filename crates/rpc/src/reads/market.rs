@@ -60,19 +60,6 @@ pub struct TermsRecord {
     pub misses: u8,
 }
 
-/// Where a rollup stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RollupState {
-    /// Number of the last finalised block; 0 for genesis.
-    pub finalized: u64,
-    /// The state's root after it.
-    pub finalized_root: U256,
-    /// Number of the block that the next one builds on.
-    pub head: u64,
-    /// The state's root that it claims.
-    pub head_root: U256,
-}
-
 /// Ranges that together are all blocks from `first` to `head`, the likely ones first: around `begins`, then ever larger ones from
 /// the head down.
 fn terms_ranges(first: u64, begins: Option<u64>, head: u64) -> Vec<RangeInclusive<u64>> {
@@ -310,22 +297,6 @@ impl Chain {
     pub async fn committed_at(&self, commitment: B256) -> Result<Option<u64>, ChainError> {
         let block = read!(self, self.market_contract(), committedAt(commitment))?;
         Ok((!block.is_zero()).then(|| block.saturating_to()))
-    }
-
-    /// Where a rollup stands.
-    pub async fn rollup_state(&self, rollup: Address) -> Result<RollupState, ChainError> {
-        let state = read!(self, self.rollup_contract(rollup), state())?;
-        Ok(RollupState {
-            finalized: state.finalized,
-            finalized_root: state.finalizedRoot,
-            head: state.head,
-            head_root: state.headRoot,
-        })
-    }
-
-    /// What binds signatures and proofs to a rollup.
-    pub async fn rollup_domain(&self, rollup: Address) -> Result<U256, ChainError> {
-        read!(self, self.rollup_contract(rollup), DOMAIN())
     }
 
     fn asset_contract(&self) -> DevelopmentToken::DevelopmentTokenInstance<alloy::providers::RootProvider> {

@@ -1,6 +1,5 @@
 //! What the contracts say now, and what they said.
 
-pub mod asset;
 mod history;
 mod market;
 mod pool;
@@ -12,7 +11,7 @@ mod seed;
 #[cfg(test)]
 pub(crate) use history::each_range;
 pub use history::history;
-pub use market::{MarketRecord, RegistryParams, RollupState, TermsRecord};
+pub use market::{MarketRecord, RegistryParams, TermsRecord};
 pub use pool::{PoolBatch, PoolMarket, PoolPolicy, PoolRecord, PoolSummary};
 pub use probe::Probe;
 pub use seed::{SeedBlock, SeedError};

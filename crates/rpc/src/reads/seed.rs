@@ -161,7 +161,7 @@ impl Chain {
     /// What a slot that is drawn is opened with in the next block: nothing if the seed of its epoch is there, or a beacon seeds the
     /// epochs; else what brings it in. A requester sends it along whenever it opens a slot, and asks again if the opening
     /// fails with `SeedMissing` or `NotSeedBlock`: the epoch may have changed in between. On [`SeedError::NotYet`] the seed's
-    /// block is not mined yet; where nothing moves by itself, see [`make_block`].
+    /// block is not mined yet; where nothing moves by itself, see `make_block` of `provery-txmgr`.
     pub async fn drawn_opening_data(&self) -> Result<Bytes, SeedError> {
         let length = self.registry_params().await?.epoch_length;
         let epoch = self.next_timestamp().await?.checked_div(length).unwrap_or_default();

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    NatsConfig, NatsError, News, Ticket, Verdict,
+    NatsConfig, NatsError, Ticket, Verdict, WorkerEvent,
     bus::{Bus, Places},
     job_id, keys as pushed,
 };
@@ -256,12 +256,12 @@ impl Inner {
                     }
                     return;
                 }
-                Some(news) = progress.next() => match serde_json::from_slice(&news.payload) {
-                    Ok(News::Taken { worker }) => {
+                Some(told) = progress.next() => match serde_json::from_slice(&told.payload) {
+                    Ok(WorkerEvent::Taken { worker }) => {
                         asked.lonely = None;
                         info!(worker, "a worker has taken the job");
                     }
-                    Ok(News::Phase { phase }) => {
+                    Ok(WorkerEvent::Phase { phase }) => {
                         asked.lonely = None;
                         if let Some(phase) = Phase::named(&phase) {
                             (watch.phase)(phase);

@@ -5,7 +5,12 @@ use std::path::Path;
 use provery_circuits::{BlockCircuit, BlockJob, Params, payload};
 use serde_json::json;
 
-use provery_proving::{ArkworksBackend, Engine, Groth16Check, KeyError, Progress, ProofBackend, ProofOutput, fastest, ProofVerifier, ProveError, keys::{self, Keys, Manifest, VerifyingKeyFile}, proof};
+use provery_proving::{
+    ArkworksBackend, Engine, Groth16Check, KeyError, Progress, ProofBackend, ProofOutput, ProofVerifier,
+    ProveError, fastest,
+    keys::{self, Keys, Manifest, VerifyingKeyFile},
+    proof,
+};
 
 /// Parameters as the manifest of a block circuit's keys holds them.
 pub fn manifest_params(params: &Params) -> serde_json::Value {

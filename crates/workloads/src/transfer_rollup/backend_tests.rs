@@ -1,6 +1,11 @@
 use ark_bn254::Bn254;
 use ark_groth16::Groth16;
-use provery_circuits::{BlockJob, BlockStatement, Fr, Params, State, Traffic, payload::JobTerms, state::BlockContext, word::{self, Word}};
+use provery_circuits::{
+    BlockJob, BlockStatement, Fr, Params, State, Traffic,
+    payload::JobTerms,
+    state::BlockContext,
+    word::{self, Word},
+};
 
 use provery_proving::{ProofBackend, ProveError, keys, proof};
 
@@ -29,7 +34,8 @@ fn jobs_become_proofs_for_the_market() {
     backend::generate_keys(&params(1), b"seed", directory.path()).expect("the setup works");
     let verifying =
         keys::load_verifying(directory.path(), "transfer-block-d16-n1", None).expect("they are fresh");
-    let keys = backend::load_keys(&params(1), directory.path(), Some(&verifying.hash)).expect("they are fresh");
+    let keys =
+        backend::load_keys(&params(1), directory.path(), Some(&verifying.hash)).expect("they are fresh");
     let backend = BlockBackend::new(keys);
     assert_eq!(backend.circuit(), "transfer-block-d16-n1");
 

@@ -1,6 +1,9 @@
 //! What a rollup's contract says. Anybody may have written it.
 
-use alloy::{primitives::{B256, Bytes, LogData, U256}, sol_types::{SolEvent as _, SolEventInterface as _}};
+use alloy::{
+    primitives::{B256, Bytes, LogData, U256},
+    sol_types::{SolEvent as _, SolEventInterface as _},
+};
 use provery_bindings::TransferRollup::{BlockPosted, GenesisSet, TransferRollupEvents};
 use provery_types::{Event, LoggedEvent, text};
 

@@ -2,19 +2,27 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`contract`] | what its operator sends to its contract, and asks it |
 //! | [`events`] | what its contract says, decoded |
 //! | [`tracker`] | its states, and the jobs that prove its blocks |
 //! | [`backend`] | the keys of its circuit, and what turns jobs into proofs for the market |
 
 pub mod backend;
+pub mod contract;
 pub mod events;
 pub mod tracker;
 
 use std::{path::Path, sync::Arc};
 
-use alloy::{primitives::{Address, B256, U256, keccak256}, sol_types::SolValue as _};
-use provery_circuits::{payload::JobTerms, BlockContext, BlockJob, Params, State, Traffic, word};
-use provery_proving::{keys::{self, Manifest}, KeyError, ProofBackend, ProofVerifier};
+use alloy::{
+    primitives::{Address, B256, U256, keccak256},
+    sol_types::SolValue as _,
+};
+use provery_circuits::{BlockContext, BlockJob, Params, State, Traffic, payload::JobTerms, word};
+use provery_proving::{
+    KeyError, ProofBackend, ProofVerifier,
+    keys::{self, Manifest},
+};
 use provery_types::{RollupRecord, text::plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -136,7 +144,11 @@ impl Circuit for BlockSize {
         Ok(Arc::new(BlockBackend::new(backend::load_keys(&self.0, directory, hash)?)))
     }
 
-    fn verifier(&self, directory: &Path, hash: Option<&[u8; 32]>) -> Result<Arc<dyn ProofVerifier>, KeyError> {
+    fn verifier(
+        &self,
+        directory: &Path,
+        hash: Option<&[u8; 32]>,
+    ) -> Result<Arc<dyn ProofVerifier>, KeyError> {
         Ok(Arc::new(BlockVerifier::new(&keys::load_verifying(directory, &self.name(), hash)?)))
     }
 
@@ -146,9 +158,7 @@ impl Circuit for BlockSize {
         let mut traffic = Traffic::new(7, SAMPLE_ACCOUNTS);
         let state = State::from_genesis(&traffic.genesis_bytes()).map_err(|error| wrong(&error))?;
         let domain = word::from_field(&word::reduce(b"calibrate"));
-        let data = traffic
-            .next_block(&state, self.0.block_txs(), &domain)
-            .map_err(|error| wrong(&error))?;
+        let data = traffic.next_block(&state, self.0.block_txs(), &domain).map_err(|error| wrong(&error))?;
         let context = BlockContext { params: self.0, domain: word::reduce(&domain) };
         let applied = state.clone().apply_block(&data, &context).map_err(|error| wrong(&error))?;
         let claimed_root = word::from_field(&applied.new_root);

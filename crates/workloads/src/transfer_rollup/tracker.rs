@@ -13,13 +13,23 @@
 //! grow), so that the block behind it falls and no bond of what builds on it is at stake. Only a block that starts from a root
 //! of no known state cannot be proven.
 
-use std::{collections::{BTreeMap, BTreeSet}, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
-use provery_circuits::{payload::{JobError, JobTerms}, BlockContext, BlockJob, Params, State, word};
+use provery_circuits::{
+    BlockContext, BlockJob, Params, State,
+    payload::{JobError, JobTerms},
+    word,
+};
 use provery_types::RollupRecord;
 
-use super::{domain, events::{Said, TOPICS}};
+use super::{
+    domain,
+    events::{Said, TOPICS},
+};
 use crate::{Job, Numbered, Refusal, SourceLog, Statement, Tracker, Why};
 
 /// Why a slot's block cannot be proven.

@@ -79,7 +79,7 @@ impl Step {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, process::Command};
 
     use super::*;
 
@@ -110,6 +110,29 @@ mod tests {
             for (path, before) in changed {
                 let after = read(&scratch.join(path)).expect("is there");
                 assert_eq!(after.lines().count(), before.lines().count() + 1, "{page}");
+            }
+        }
+        fs::remove_dir_all(scratch).expect("removes");
+    }
+
+    /// Whoever follows a guide has nothing to mend before ./script/test.
+    #[test]
+    fn the_rust_of_the_guides_is_formatted() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let scratch = std::env::temp_dir().join(format!("provery-format-{}", std::process::id()));
+        for page in PAGES {
+            for step in of(&read(&root.join(page)).expect("is there")).expect("has steps") {
+                let Step::File { path, .. } = &step else { continue };
+                if path.extension().is_none_or(|extension| extension != "rs") {
+                    continue;
+                }
+                step.follow(&scratch).expect("writes");
+                let mut rustfmt = Command::new("rustfmt");
+                rustfmt
+                    .args(["--edition", "2024", "--check", "--config-path"])
+                    .arg(root.join("rustfmt.toml"));
+                let output = rustfmt.arg(scratch.join(path)).output().expect("starts");
+                assert!(output.status.success(), "{page}: {}", String::from_utf8_lossy(&output.stdout));
             }
         }
         fs::remove_dir_all(scratch).expect("removes");

@@ -82,8 +82,8 @@ pub async fn run(options: &Options, say: &dyn Fn(Value)) -> Result<Summary> {
     let rpc = Direct::new(anvil.port());
     let miner =
         Arc::new(Mutex::new(Miner::new(rpc.clone(), Ledger::new(rpc.clone(), BTreeMap::new()), log.clone())));
-    let (pace, every) = watch::channel(Duration::from_millis(60));
-    let beating = tokio::spawn(beat(miner.clone(), every));
+    let (block_interval, interval) = watch::channel(Duration::from_millis(60));
+    let beating = tokio::spawn(beat(miner.clone(), interval));
     let exclusive = exclusive_window(options);
     let decimals = options.decimals.unwrap_or_else(|| stage::decimals(options.seed));
     say(json!({ "event": "stage", "step": format!("the asset has {decimals} decimals") }));
@@ -100,7 +100,7 @@ pub async fn run(options: &Options, say: &dyn Fn(Value)) -> Result<Summary> {
     let base_fee = dice.pick(&BASE_FEES).copied().unwrap_or(BASE_FEES[0]);
     miner.lock().await.set_calm(base_fee);
     say(json!({ "event": "stage", "step": format!("the base fee is {} gwei", base_fee / 1_000_000_000) }));
-    pace.send_replace(Duration::from_millis(options.block_ms));
+    block_interval.send_replace(Duration::from_millis(options.block_ms));
     let features = Features::of(&stage.cli).await?;
     say(json!({ "event": "features", "features": format!("{features:?}") }));
     let run = Run::new(options.clone(), dir, log, rpc, miner, stage, features).await?;

@@ -11,7 +11,7 @@ use eyre::{Result, ensure};
 use provery_mechanisms::registry;
 use provery_tests::program;
 
-use super::scratch::{changed, check, done, files, follow, repository, scratch, sources};
+use super::scratch::{changed, check, done, files, follow, repository, scratch, sources, without_tests};
 
 const LIST: &str = "crates/bindings/src/lib.rs";
 
@@ -60,17 +60,6 @@ const HOMES: [(&str, &str); 3] = [
         "`provery prover offer` signs and revokes offers of one mechanism alone",
     ),
 ];
-
-/// What of a source is no test's.
-fn without_tests(path: &str, text: &str) -> String {
-    let test = ["tests.rs", "testing.rs", "_tests.rs"].iter().any(|end| path.ends_with(end));
-    if test || path.contains("/tests/") {
-        return String::new();
-    }
-    // Examples may name one: they are what a person types.
-    let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]");
-    lines.filter(|line| !line.contains("Example:")).collect::<Vec<_>>().join("\n")
-}
 
 /// The words of a source: names, and texts that are one word.
 fn mentions(text: &str, word: &str, alone: bool) -> bool {

@@ -40,6 +40,28 @@ pub(super) fn sources(root: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     Ok(found)
 }
 
+/// What of a source is no test's.
+pub(super) fn without_tests(path: &str, text: &str) -> String {
+    let test = ["tests.rs", "testing.rs", "_tests.rs"].iter().any(|end| path.ends_with(end));
+    if test || path.contains("/tests/") {
+        return String::new();
+    }
+    // Examples may name one: they are what a person types.
+    let mut kept = Vec::new();
+    let mut lines = text.lines().filter(|line| !line.contains("Example:"));
+    while let Some(line) = lines.next() {
+        if line != "#[cfg(test)]" {
+            kept.push(line);
+            continue;
+        }
+        // A file of tests is declared anywhere; those in the file itself are its end.
+        if lines.next().is_some_and(|item| item.starts_with("mod ") && item.ends_with('{')) {
+            break;
+        }
+    }
+    kept.join("\n")
+}
+
 /// Run a command to its end; what it said is the error if it fails.
 pub(super) fn done(command: &mut Command) -> Result<()> {
     let output = command.output()?;

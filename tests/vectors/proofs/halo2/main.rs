@@ -11,24 +11,24 @@ use halo2_base::halo2_proofs::{
         ff::PrimeField,
     },
     plonk::{
-        create_proof, keygen_pk, keygen_vk, Advice, Assigned, Circuit, Column, ConstraintSystem, Error,
-        Fixed, Instance,
+        Advice, Assigned, Circuit, Column, ConstraintSystem, Error, Fixed, Instance, create_proof, keygen_pk,
+        keygen_vk,
     },
     poly::{
+        Rotation,
         commitment::{Params, ParamsProver},
         kzg::{
             commitment::{KZGCommitmentScheme, ParamsKZG},
             multiopen::ProverGWC,
         },
-        Rotation,
     },
     transcript::TranscriptWriterBuffer,
 };
-use rand_chacha::{rand_core::SeedableRng, ChaCha20Rng};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use snark_verifier::{
     loader::evm::EvmLoader,
     pcs::kzg::{Gwc19, KzgAs},
-    system::halo2::{compile, transcript::evm::EvmTranscript, Config},
+    system::halo2::{Config, compile, transcript::evm::EvmTranscript},
     verifier::{self, SnarkVerifier},
 };
 

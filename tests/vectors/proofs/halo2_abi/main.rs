@@ -9,20 +9,20 @@ use halo2_proofs::{
         ff::PrimeField,
     },
     plonk::{
-        create_proof, keygen_pk, keygen_vk, Advice, Circuit, Column, ConstraintSystem, Error, Fixed, Instance,
+        Advice, Circuit, Column, ConstraintSystem, Error, Fixed, Instance, create_proof, keygen_pk, keygen_vk,
     },
     poly::{
+        Rotation,
         commitment::Params,
         kzg::{
             commitment::{KZGCommitmentScheme, ParamsKZG},
             multiopen::ProverSHPLONK,
         },
-        Rotation,
     },
     transcript::TranscriptWriterBuffer,
 };
 use halo2_solidity_verifier::{BatchOpenScheme, Keccak256Transcript, SolidityGenerator};
-use rand_chacha::{rand_core::SeedableRng, ChaCha20Rng};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 #[derive(Clone, Copy)]
 struct SampleConfig {

@@ -10,7 +10,7 @@ use clap::Args;
 use eyre::Result;
 use provery_bindings::RegistryConfig;
 use provery_mechanisms::Mechanism;
-use provery_proving::{KeyError, keys::VerifyingKeyFile, puzzle, solidity};
+use provery_proving::{KeyError, keys::VerifyingKeyFile, solidity};
 use provery_types::{ContractRecord, Deployment, PROOF_MARKET, PUZZLE_VERIFIER, is_development_chain};
 use serde_json::json;
 
@@ -323,7 +323,7 @@ fn record(name: &str, deployed: &Deployed) -> ContractRecord {
 }
 
 fn puzzle_keys(args: &DeployArgs) -> Result<VerifyingKeyFile, KeyError> {
-    puzzle::load_verifying(&config::keys_dir(args.keys.clone()), None)
+    provery_puzzle::load_verifying(&config::keys_dir(args.keys.clone()), None)
 }
 
 /// The creation code of the mining puzzle's verifier; nothing where there are no keys for it that may be used: then mechanisms
@@ -332,7 +332,7 @@ fn puzzle_code(context: &Context, args: &DeployArgs, development: bool) -> Resul
     let dir = config::keys_dir(args.keys.clone());
     if development && puzzle_keys(args).is_err() {
         context.out.note("making a development key for the mining puzzle");
-        puzzle::generate_keys(&PUZZLE_SEED.to_be_bytes(), &dir)?;
+        provery_puzzle::generate_keys(&PUZZLE_SEED.to_be_bytes(), &dir)?;
     }
     let verifying = match puzzle_keys(args) {
         Ok(verifying) if development || !verifying.manifest.development => verifying,

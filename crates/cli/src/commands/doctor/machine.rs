@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::{B256, U256};
-use provery_circuits::puzzle::CIRCUIT_NAME;
 use provery_node::earning::Lack;
 use provery_proving::keys;
+use provery_puzzle::CIRCUIT_NAME;
 
 use super::{Findings, served::Served};
 use crate::{

@@ -47,13 +47,13 @@ struct Changes {
     /// Highest reward for one slot
     #[arg(long, value_name = "AMOUNT")]
     price: Option<Written>,
-    /// Stake reserved from the allocated prover
+    /// Stake reserved from the assigned prover
     #[arg(long, value_name = "AMOUNT")]
     bond: Option<Written>,
     /// Seconds in which the whole price is paid
     #[arg(long, value_name = "S")]
     fast: Option<u32>,
-    /// Seconds in which only the allocated prover may prove
+    /// Seconds in which only the assigned prover may prove
     #[arg(long, value_name = "S")]
     exclusive: Option<u32>,
     /// Seconds after which a slot expires

@@ -9,7 +9,8 @@ use alloy::{
 use eyre::Result;
 use futures::future::join_all;
 use provery_node::{HiddenUrl, NodeConfig, Parts};
-use provery_proving::{ProofBackend, puzzle::PuzzleProver};
+use provery_proving::ProofBackend;
+use provery_puzzle::PuzzleProver;
 use provery_types::RollupRecord;
 use provery_worker::{InProcess, Jetstream, NatsConfig, Processes, ProofRunner};
 use provery_workloads::{Refusal, Workloads};
@@ -281,7 +282,7 @@ async fn check_stake(
     for (rollup, terms) in rollups.iter().zip(join_all(terms).await) {
         let terms = terms?;
         let deployed = |name: &str| session.deployment().address(name) == terms.mechanism;
-        if provery_mechanisms::registry().iter().any(|known| deployed(known.name()) && !known.allocates()) {
+        if provery_mechanisms::registry().iter().any(|known| deployed(known.name()) && !known.assigns()) {
             drawable = true;
             continue;
         }
@@ -309,7 +310,7 @@ async fn check_stake(
         } else {
             problems.push(format!(
                 "{prover} has {} allocated to market {}, below the bond of {}, so no slot there can be \
-                 allocated to it; run `{allocate} --market {} --units {}`",
+                 assigned to it; run `{allocate} --market {} --units {}`",
                 session.show(staked),
                 rollup.market,
                 session.show(bond),

@@ -122,7 +122,7 @@ pub(super) async fn run(context: &Context, address: Option<Address>) -> Result<(
     }
     let bonded = allocations.iter().fold(U256::ZERO, |sum, row| sum + row.position.bonded.to::<U256>());
     let warnings: Vec<String> = allocations.iter().flat_map(Row::warnings).collect();
-    let standing = match (record.id, record.paused) {
+    let state = match (record.id, record.paused) {
         (0, _) => "not registered",
         (_, true) => {
             "paused by its own key; its node resumes it if it paused it, else `provery prover resume`"
@@ -154,7 +154,7 @@ pub(super) async fn run(context: &Context, address: Option<Address>) -> Result<(
     context.out.result(&json, || {
         let mut text = fields(&[
             ("prover", prover.to_string()),
-            ("standing", standing.to_string()),
+            ("state", state.to_string()),
             ("id", record.id.to_string()),
             ("uri", known.uri.clone()),
             ("stake", session.show(record.stake.to())),

@@ -12,7 +12,7 @@ use provery_bindings::{BlockVerifier, TransferRollup};
 use provery_circuits::{Params, State};
 use provery_proving::{keys, solidity};
 use provery_types::{RollupRecord, Terms, terms_hash};
-use provery_workloads::transfer_rollup::{self, Parameters};
+use provery_workloads::transfer_rollup::{self, Parameters, contract};
 use serde_json::json;
 
 pub(crate) mod accounts;
@@ -319,7 +319,7 @@ fn plan(session: &Session, args: &CreateArgs) -> Result<Plan> {
 }
 
 async fn market_of(session: &Session, rollup: Address) -> Result<U256> {
-    let answer = session.chain.rollup_contract(rollup).market().call().await;
+    let answer = session.chain.ask(rollup, &contract::marketCall {}).await;
     Ok(answer
         .map_err(|error| fail(Code::Internal, format!("the new rollup does not tell its market: {error}")))?
         .id)
@@ -329,7 +329,7 @@ async fn status(context: &Context, name: &str) -> Result<()> {
     let session = context.reader().await?;
     let record = session.deployment().rollup(name)?.clone();
     let Parameters { sequencer } = Parameters::of(&record)?;
-    let state = session.chain.rollup_state(record.address).await?;
+    let state = session.chain.ask(record.address, &contract::stateCall {}).await?;
     let funds = session.chain.market(record.market).await?.funds;
     let json = json!({
         "name": record.name,
@@ -339,9 +339,9 @@ async fn status(context: &Context, name: &str) -> Result<()> {
         "block_txs": transfer_rollup::params_of(&record)?.block_txs(),
         "sequencer": sequencer,
         "finalized": state.finalized,
-        "finalized_root": format!("{:#066x}", state.finalized_root),
+        "finalized_root": format!("{:#066x}", state.finalizedRoot),
         "head": state.head,
-        "head_root": format!("{:#066x}", state.head_root),
+        "head_root": format!("{:#066x}", state.headRoot),
         "funds": funds.to_string(),
     });
     context.out.result(&json, || {
@@ -349,8 +349,8 @@ async fn status(context: &Context, name: &str) -> Result<()> {
             ("rollup", format!("{} at {}", record.name, record.address)),
             ("market", format!("{}, with {}", record.market, session.show(funds))),
             ("sequencer", sequencer.to_string()),
-            ("finalised", format!("block {}, root {:#066x}", state.finalized, state.finalized_root)),
-            ("head", format!("block {}, root {:#066x}", state.head, state.head_root)),
+            ("finalised", format!("block {}, root {:#066x}", state.finalized, state.finalizedRoot)),
+            ("head", format!("block {}, root {:#066x}", state.head, state.headRoot)),
         ])
     });
     Ok(())

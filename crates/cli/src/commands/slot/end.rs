@@ -109,7 +109,7 @@ fn check(
         End::Cancel if !slot.prover.is_zero() || now >= slot.exclusive_until() => Err(fail(
             Code::SlotNotAssigned,
             format!(
-                "{name} is allocated, or open to all, and cannot be taken back; `provery slot drop` ends a held one"
+                "{name} is assigned, or open to all, and cannot be taken back; `provery slot drop` ends a held one"
             ),
         )),
         End::Drop if record.chain_status == ChainStatus::Fallen => Ok(()),

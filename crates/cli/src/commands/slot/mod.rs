@@ -160,8 +160,8 @@ fn describe(record: &SlotRecord, market: &MarketHistory, terms: Option<&Terms>, 
         "slot": slot.id,
         "market": slot.market.to_string(),
         "phase": phase(record, terms, now),
-        "prover": slot.allocated_to(),
-        "handed_over_by": (record.assigned != slot.prover).then_some(record.assigned),
+        "prover": slot.holder(),
+        "transferred_from": (record.assigned != slot.prover).then_some(record.assigned),
         "price": slot.price_wei().to_string(),
         "statement": slot.statement,
         "statement_inputs": record.statement_inputs.iter().map(|input| format!("{input:#066x}")).collect::<Vec<_>>(),
@@ -176,7 +176,7 @@ fn describe(record: &SlotRecord, market: &MarketHistory, terms: Option<&Terms>, 
     if terms.is_some_and(|terms| terms.chain != 0) {
         json["builds_on"] = json!(slot.premise());
         json["premise"] = json!(market.premise(slot).name());
-        json["standing"] = json!(record.chain_status.name());
+        json["chain_status"] = json!(record.chain_status.name());
     }
     if let Some(pending) = record.pending {
         json["pending"] = json!({
@@ -252,7 +252,7 @@ async fn show(context: &Context, market: Option<MarketRef>, id: u64) -> Result<(
         let past = Past {
             slot: &record.slot,
             terms,
-            allocated: record.assigned,
+            assigned: record.assigned,
             now,
             proven: told::proven(&record),
             log: &log,
@@ -348,13 +348,13 @@ fn summary(
     let mut rows = vec![
         ("slot", format!("{} of market {}", slot.id, slot.market)),
         ("phase", phase(record, terms, now).to_string()),
-        ("allocated to", shown(record.assigned)),
+        ("assigned to", shown(record.assigned)),
         ("price", asset.show(slot.price_wei())),
         ("opened", format!("{}, block {}", since(slot.opened_at()), record.opened.block)),
         ("exclusive until", since(slot.exclusive_until())),
     ];
     if record.assigned != slot.prover {
-        rows.insert(3, ("handed over to", shown(slot.prover)));
+        rows.insert(3, ("transferred to", shown(slot.prover)));
     }
     if let Some(terms) = terms {
         rows.push(("expires", since(slot.expires_at(terms))));

@@ -69,7 +69,7 @@ pub(crate) struct NodeValues {
     /// Proofs at a time; one already uses every core [default: 1]
     #[arg(long, value_name = "N")]
     pub workers: Option<u64>,
-    /// Prove slots that are open to all, too; without it only what is allocated to this prover [default: true]
+    /// Prove slots that are open to all, too; without it only what is assigned to this prover [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub rescue: Option<bool>,
     /// Bring seeds in, end and settle slots, come back after a suspension, accept new terms within the bounds [default: true]

@@ -6,7 +6,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::{
-    news::News,
+    reported::Reported,
     slot_timings::{SlotTimings, in_millis},
 };
 use crate::{
@@ -68,18 +68,18 @@ fn missed_by(key: SlotKey, book: &Book) -> Option<Address> {
     let Some(Ended { how: Ending::Proven { payee, missed_by, .. }, .. }) = &fact.ended else {
         return None;
     };
-    let held = fact.pending.is_some().then(|| fact.slot.allocated_to()).flatten();
+    let held = fact.pending.is_some().then(|| fact.slot.holder()).flatten();
     missed_by.or(held.filter(|holder| holder != payee))
 }
 
 /// Say what became of a bond that was held.
-pub(super) fn report_resolved(logged: &LoggedEvent, news: &mut News, handles: &Handles, book: &Book) {
+pub(super) fn report_resolved(logged: &LoggedEvent, reported: &mut Reported, handles: &Handles, book: &Book) {
     let Event::SlotResolved { market, id, premium } = logged.event else { return };
     let key = SlotKey { market, id };
     let Some(fact) = book.facts().slot(key) else { return };
     let Some(Ended { how: Ending::Proven { payee, .. }, .. }) = &fact.ended else { return };
     let (me, payee, holder) = (handles.me(), *payee, fact.slot.prover);
-    if payee != me && holder != me || !news.is_news(key, "resolved", logged.tx_hash) {
+    if payee != me && holder != me || !reported.is_new(key, "resolved", logged.tx_hash) {
         return;
     }
     let slashed = !premium.is_zero() && holder == me;

@@ -1,7 +1,7 @@
-//! What is told of slots, in the log and to whoever watches: decisions that are news, ends, and where the time went.
+//! What is told of slots, in the log and to whoever watches: decisions that are new, ends, and where the time went.
 
 mod endings;
-mod news;
+mod reported;
 mod said;
 pub(super) mod slot_timings;
 
@@ -19,7 +19,7 @@ use crate::{
     slots::SlotStage,
 };
 use endings::Outcome;
-use news::News;
+use reported::Reported;
 use said::Said;
 use slot_timings::SlotTimings;
 
@@ -27,7 +27,7 @@ use slot_timings::SlotTimings;
 #[derive(Debug, Default)]
 pub(super) struct Chronicle {
     said: Said,
-    news: News,
+    reported: Reported,
     /// Why slots are proven.
     reasons: HashMap<SlotKey, Reason>,
     /// Where the time goes, of slots that are not over.
@@ -38,7 +38,7 @@ impl Chronicle {
     /// A slot was decided about.
     pub(super) fn decided(&mut self, step: &Moved, decision: Decision, book: &mut Book) {
         let (key, reason) = (step.key, decision.reason());
-        if self.said.is_news(key, step.after, reason.name()) {
+        if self.said.is_new(key, step.after, reason.name()) {
             say_decision(key, step.after, reason, book);
         }
         if let Decision::Prove { reason } = decision
@@ -74,7 +74,7 @@ impl Chronicle {
             return;
         }
         let until = book.record(key).map(|record| record.slot.exclusiveUntil.to::<u64>());
-        if self.news.is_news(key, "won", U256::from(until.unwrap_or_default()).into()) {
+        if self.reported.is_new(key, "won", U256::from(until.unwrap_or_default()).into()) {
             info!(market = %key.market, slot = key.id, exclusive_until = until, "slot won");
             handles.reporter.slot("slot_won", key, None, json!({ "exclusive_until": until }));
         }
@@ -90,7 +90,7 @@ impl Chronicle {
         let timings = self.timings.get(&key);
         let worked = timings.and_then(SlotTimings::effort).is_some();
         if let Some(outcome) = Outcome::of(step, &ended.how, worked, handles.me(), book)
-            && self.news.is_news(key, outcome.name(), ended.tx)
+            && self.reported.is_new(key, outcome.name(), ended.tx)
         {
             endings::say(key, outcome, &ended, timings, handles, book);
         }
@@ -98,12 +98,12 @@ impl Chronicle {
 
     /// A bond that was held was paid out, or is free again.
     pub(super) fn resolved(&mut self, logged: &LoggedEvent, handles: &Handles, book: &Book) {
-        endings::report_resolved(logged, &mut self.news, handles, book);
+        endings::report_resolved(logged, &mut self.reported, handles, book);
     }
 
     /// Blocks were taken back, and whatever was said may come again.
     pub(super) fn taken_back(&mut self) {
-        self.news.taken_back();
+        self.reported.taken_back();
     }
 
     /// Slots that a reorg took back may never return.
@@ -122,7 +122,7 @@ impl Chronicle {
 
     /// Why a slot is proven.
     pub(super) fn reason(&self, key: SlotKey) -> Reason {
-        self.reasons.get(&key).copied().unwrap_or(Reason::Allocated)
+        self.reasons.get(&key).copied().unwrap_or(Reason::Assigned)
     }
 
     /// A slot's timings, which begin now if they have not.

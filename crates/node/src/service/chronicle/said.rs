@@ -1,4 +1,4 @@
-//! What was said of each slot's decision last: only another is news.
+//! What was said of each slot's decision last: only another one is new.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ pub(in crate::service) struct Said(HashMap<SlotKey, (&'static str, &'static str)
 
 impl Said {
     /// Whether this is another decision than the last one about the slot.
-    pub(super) fn is_news(&mut self, key: SlotKey, stage: SlotStage, reason: &'static str) -> bool {
+    pub(super) fn is_new(&mut self, key: SlotKey, stage: SlotStage, reason: &'static str) -> bool {
         let said = (stage.name(), reason);
         self.0.insert(key, said) != Some(said)
     }
@@ -36,15 +36,15 @@ mod tests {
     fn a_decision_is_said_once_however_often_it_is_taken() {
         let (mut said, key) = (Said::default(), SlotKey { market: MARKET, id: 1 });
         let wait = |until| SlotStage::Waiting { until };
-        assert!(said.is_news(key, wait(5), "not_taking"));
+        assert!(said.is_new(key, wait(5), "not_taking"));
         for until in [10, 15, 20] {
-            assert!(!said.is_news(key, wait(until), "not_taking"), "the same wait goes on");
+            assert!(!said.is_new(key, wait(until), "not_taking"), "the same wait goes on");
         }
-        assert!(said.is_news(key, wait(30), "too_late"), "for another reason");
-        assert!(said.is_news(key, SlotStage::Queued, "open_to_all"));
-        assert!(!said.is_news(key, SlotStage::Queued, "open_to_all"), "after a proof that failed");
-        assert!(said.is_news(SlotKey { id: 2, ..key }, SlotStage::Queued, "open_to_all"));
+        assert!(said.is_new(key, wait(30), "too_late"), "for another reason");
+        assert!(said.is_new(key, SlotStage::Queued, "open_to_all"));
+        assert!(!said.is_new(key, SlotStage::Queued, "open_to_all"), "after a proof that failed");
+        assert!(said.is_new(SlotKey { id: 2, ..key }, SlotStage::Queued, "open_to_all"));
         said.over(key);
-        assert!(said.is_news(key, SlotStage::Queued, "open_to_all"), "a reorg brought it back");
+        assert!(said.is_new(key, SlotStage::Queued, "open_to_all"), "a reorg brought it back");
     }
 }

@@ -85,8 +85,8 @@ impl Intake {
 
     /// Look whether all was told, and have read again what seems to be missing. A slot stays open for `longest` seconds at most.
     pub(super) fn mind_untold(&mut self, book: &mut Book, longest: u64) {
-        let standing = book.untold(longest);
-        let Some(after) = self.rereads.due(standing, Instant::now()) else { return };
+        let gaps = book.untold(longest);
+        let Some(after) = self.rereads.due(gaps, Instant::now()) else { return };
         info!(after, "events are missing, and their blocks are read again");
         self.feed.reread(after);
     }

@@ -27,7 +27,7 @@ struct Tries {
 /// See the module.
 #[derive(Debug, Default)]
 pub(in crate::service) struct Rereads {
-    standing: Vec<Untold>,
+    gaps: Vec<Untold>,
     /// By what was counted, and the block after which something is missing: what is found of it makes no new gap.
     tries: HashMap<(Counted, u64), Tries>,
     back: Option<Back>,
@@ -50,13 +50,13 @@ impl Rereads {
     }
 
     /// These gaps stand, now that all is read. The answer is the block after which is to be read again, if that is due.
-    pub(super) fn due(&mut self, standing: Vec<Untold>, now: Instant) -> Option<u64> {
+    pub(super) fn due(&mut self, gaps: Vec<Untold>, now: Instant) -> Option<u64> {
         self.back = None;
         let key = |gap: &Untold| (gap.counted, gap.missing.after);
-        self.tries.retain(|it, _| standing.iter().any(|gap| key(gap) == *it));
-        self.standing = standing;
+        self.tries.retain(|it, _| gaps.iter().any(|gap| key(gap) == *it));
+        self.gaps = gaps;
         let mut after: Option<u64> = None;
-        for gap in &self.standing {
+        for gap in &self.gaps {
             let first = Tries { made: 0, next: now + PAUSES[0] };
             let tries = self.tries.entry(key(gap)).or_insert(first);
             if tries.made < PAUSES.len() && tries.next <= now {
@@ -88,7 +88,7 @@ impl Rereads {
 
     /// What the operator should know of it.
     pub(super) fn concerns(&self) -> impl Iterator<Item = Concern> {
-        self.standing.iter().map(|gap| {
+        self.gaps.iter().map(|gap| {
             let made = self.tries.get(&(gap.counted, gap.missing.after)).map_or(0, |tries| tries.made);
             gap.concern(match made < PAUSES.len() {
                 true => "these blocks are read again, a few times",

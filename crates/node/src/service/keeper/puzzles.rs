@@ -11,9 +11,9 @@ use std::{
 
 use alloy::primitives::U256;
 use futures::{FutureExt as _, future::BoxFuture};
-use provery_circuits::puzzle::Miner;
 use provery_mechanisms::{MechanismAction, Puzzle, Solution};
-use provery_proving::{Phase, Progress, puzzle::PuzzleProver};
+use provery_proving::{Phase, Progress};
+use provery_puzzle::{Miner, PuzzleProver};
 use provery_txmgr::{SendError, make_block};
 use provery_types::SlotKey;
 use tracing::{info, warn};

@@ -52,7 +52,7 @@ fn row_json(row: &Row) -> Value {
         "income_wei": row.income.to_string(),
         "premium_wei": row.premium.to_string(),
         "drop_fees_wei": row.fees.to_string(),
-        "handed_over_wei": row.handed_over.to_string(),
+        "transfers_wei": row.transfers.to_string(),
         "gas_used": row.gas_used,
         "gas_wei": row.gas_wei.to_string(),
         "failed": row.failed,
@@ -220,10 +220,10 @@ fn show(context: &Context, asset: &Currency, scope: &Scope, rows: &BTreeMap<Key,
         if total.fees != U256::ZERO {
             text.push_str(&format!("Net holds {} for slots that were dropped while held.\n", asset.show(total.fees)));
         }
-        if total.handed_over != I256::ZERO {
+        if total.transfers != I256::ZERO {
             text.push_str(&format!(
-                "Net holds {} from rights that changed hands.\n",
-                shown(asset, total.handed_over)
+                "Net holds {} from slot transfers.\n",
+                shown(asset, total.transfers)
             ));
         }
         text

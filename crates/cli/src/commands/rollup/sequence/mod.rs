@@ -16,10 +16,10 @@ use eyre::Result;
 use provery_bindings::{ProofMarket, TransferRollup};
 use provery_circuits::Traffic;
 use provery_mechanisms::refusal::{Kind, refusal};
-use provery_rpc::{ChainError, SeedError};
+use provery_rpc::{Call, ChainError, SeedError};
 use provery_txmgr::{Mined, SendError, make_block};
 use provery_types::{RollupRecord, Terms};
-use provery_workloads::transfer_rollup::Parameters;
+use provery_workloads::transfer_rollup::{Parameters, contract};
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -76,7 +76,7 @@ pub(crate) async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
             ),
         ));
     }
-    let domain = session.chain.rollup_domain(record.address).await?;
+    let domain = session.chain.ask(record.address, &contract::DOMAINCall {}).await?;
     let tracker = Tracker::new(&record, domain, &session.events().await?)?;
     let transfers = args.block_txs.unwrap_or(tracker.context.params.block_txs());
     if transfers > tracker.context.params.block_txs() {
@@ -102,7 +102,7 @@ pub(crate) async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
         None => Bytes::new(),
     };
     let stop = signals::stop_token()?;
-    // What was sent is tended whoever waits for it.
+    // What was sent is looked after whoever waits for it.
     let keeper = session.sender()?.clone();
     let kept = stop.child_token();
     let until = kept.clone();
@@ -310,7 +310,7 @@ impl Sequencer<'_> {
         if self.is_unsettled().await? {
             return Ok(false);
         }
-        let state = self.session.chain.rollup_state(self.record.address).await?;
+        let state = self.session.chain.ask(self.record.address, &contract::stateCall {}).await?;
         if state.head < self.last {
             self.context.out.line(&event(
                 "dropped",
@@ -321,7 +321,7 @@ impl Sequencer<'_> {
             self.tidy_at.get_or_insert_with(|| Instant::now() + tidy::AFTER);
         }
         let fits = |tracker: &Tracker| {
-            tracker.known.get(&state.head).is_some_and(|parent| root(&parent.state) == state.head_root)
+            tracker.known.get(&state.head).is_some_and(|parent| root(&parent.state) == state.headRoot)
         };
         if !fits(&self.tracker) {
             // Another process posts with this key, or the chain was reorganised: read what happened.
@@ -332,7 +332,7 @@ impl Sequencer<'_> {
             self.waiting("head", "the state after the newest block is not known yet");
             return Ok(false);
         };
-        if !parent.sound || root(&parent.state) != state.head_root {
+        if !parent.sound || root(&parent.state) != state.headRoot {
             self.waiting(
                 "head",
                 "the newest block claims a wrong root, and will be dropped once that is proven",
@@ -343,14 +343,14 @@ impl Sequencer<'_> {
             fail(Code::Internal, format!("no block can be built on the rollup's state: {error}"))
         })?;
         let claimed = after(&parent.state, &data, &self.tracker.context)?;
-        let call = self.session.calls().post_block(
-            self.record.address,
-            (state.head, state.head_root),
+        let call = contract::post_block(
+            (state.head, state.headRoot),
             Bytes::from(data.clone()),
             root(&claimed),
             &self.terms,
             self.opening_data().await?,
         );
+        let call = Call::new("post_block", self.record.address, &call);
         let mined = self.session.send(call).await?;
         self.said = None;
         self.posted(&mined, &data)

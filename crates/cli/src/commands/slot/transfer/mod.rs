@@ -205,13 +205,13 @@ async fn find(session: &Session, arg: SlotArg) -> Result<Held> {
             ),
         ));
     }
-    let offers = standing(&events, &record.slot);
+    let offers = open_offers(&events, &record.slot);
     Ok(Held { slot: record.slot, terms, terms_hash: record.terms_hash, offers, now })
 }
 
 /// The offers of a slot on the chain that its holder made, and nobody took or revoked. Those of another are void; should the
 /// slot come back to it, they stand again.
-fn standing(events: &[LoggedEvent], slot: &Slot) -> BTreeMap<B256, TransferOffer> {
+fn open_offers(events: &[LoggedEvent], slot: &Slot) -> BTreeMap<B256, TransferOffer> {
     let mut offers = BTreeMap::new();
     for logged in events {
         match &logged.event {
@@ -224,11 +224,11 @@ fn standing(events: &[LoggedEvent], slot: &Slot) -> BTreeMap<B256, TransferOffer
                 offers.remove(digest);
             }
             // The event does not say which offer was taken, only what all that it can have been have in common.
-            Event::SlotTransferred { slot: handed, from, price }
-                if (handed.market, handed.id) == (slot.market, slot.id) && *from == slot.prover =>
+            Event::SlotTransferred { slot: moved, from, price }
+                if (moved.market, moved.id) == (slot.market, slot.id) && *from == slot.prover =>
             {
                 offers.retain(|_, offer| {
-                    offer.price != *price || offer.to.is_some_and(|to| to != handed.prover)
+                    offer.price != *price || offer.to.is_some_and(|to| to != moved.prover)
                 });
             }
             _ => {}

@@ -40,7 +40,7 @@ fn prices(holder: Address, events: Vec<Event>) -> Vec<i128> {
             log_index: 0,
         })
         .collect();
-    standing(&logged, &slot(holder)).values().map(|offer| offer.price).collect()
+    open_offers(&logged, &slot(holder)).values().map(|offer| offer.price).collect()
 }
 
 #[test]

@@ -1,14 +1,11 @@
 //! Writes the mined ticket that the Solidity tests use: tests/vectors/puzzle_proof.json and the verifier of its key.
 //!
-//! Example: cargo run -p provery-proving --example puzzle_fixture -- .provery/keys
+//! Example: cargo run -p provery-puzzle --example puzzle_fixture -- .provery/keys
 
 use std::{error::Error, fs, num::NonZeroUsize, path::Path, sync::atomic::AtomicBool};
 
-use provery_circuits::puzzle::Miner;
-use provery_proving::{
-    puzzle::{self, PuzzleProver},
-    solidity,
-};
+use provery_proving::solidity;
+use provery_puzzle::{Miner, PuzzleProver};
 use serde_json::json;
 
 /// A round of a market's in the tests: its seed has 128 bits, as the mechanism's.
@@ -24,9 +21,9 @@ const KEY_SEED: u64 = 1;
 fn main() -> Result<(), Box<dyn Error>> {
     let keys = std::env::args().nth(1).ok_or("pass a directory for keys")?;
     let keys = Path::new(&keys);
-    puzzle::generate_keys(&KEY_SEED.to_be_bytes(), keys)?;
+    provery_puzzle::generate_keys(&KEY_SEED.to_be_bytes(), keys)?;
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let source = solidity::generate(&puzzle::load_verifying(keys, None)?.key, "PuzzleVerifier")?;
+    let source = solidity::generate(&provery_puzzle::load_verifying(keys, None)?.key, "PuzzleVerifier")?;
     fs::write(root.join("contracts/test/verifiers/generated/PuzzleVerifier.sol"), source)?;
 
     let (mut seed, mut market, mut target) = ([0; 32], [0; 32], [0; 32]);
@@ -44,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let hex = |bytes: &[u8]| format!("0x{}", hex::encode(bytes));
     let fixture = json!({
-        "about": "a mined ticket; written by the example puzzle_fixture of provery-proving",
+        "about": "a mined ticket; written by the example puzzle_fixture of provery-puzzle",
         "seed": hex(&seed),
         "market": hex(&market),
         "prover": hex(&PROVER),

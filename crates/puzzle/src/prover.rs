@@ -1,22 +1,16 @@
-//! The mining puzzle: its keys, and the prover of its tickets.
+//! The keys, and the prover of tickets.
 
 use std::path::Path;
 
-use provery_circuits::{
-    Word,
-    puzzle::{self, CIRCUIT_NAME, PuzzleCircuit},
-    word,
-};
-use serde_json::json;
-
-use crate::{
-    backend::Progress,
-    engine::{Engine, fastest},
-    error::{KeyError, ProveError},
-    groth16::ArkworksBackend,
+use provery_circuits::{Word, word};
+use provery_proving::{
+    ArkworksBackend, Engine, KeyError, Progress, ProveError, fastest,
     keys::{self, Keys, Manifest, VerifyingKeyFile},
     proof::{self, PROOF_BYTES},
 };
+use serde_json::json;
+
+use crate::chain::{CIRCUIT_NAME, PuzzleCircuit, STEPS};
 
 /// A proof that the chain of hashes from a challenge ends at `output`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +23,7 @@ pub struct PuzzleProof {
 
 /// Run a development setup of the puzzle: see [`keys::generate`]. Takes a few seconds.
 pub fn generate_keys(seed: &[u8], directory: &Path) -> Result<Manifest, KeyError> {
-    let params = json!({ "steps": puzzle::STEPS });
+    let params = json!({ "steps": STEPS });
     keys::generate(PuzzleCircuit::blank(), CIRCUIT_NAME, params, seed, directory)
 }
 
@@ -38,13 +32,13 @@ pub fn load_keys(directory: &Path, expected: Option<&[u8; 32]>) -> Result<Keys, 
     keys::load(directory, CIRCUIT_NAME, expected)
 }
 
-/// Load the puzzle's verifying key alone, of which [`crate::solidity::generate`] makes the verifier.
+/// Load the puzzle's verifying key alone, of which [`provery_proving::solidity::generate`] makes the verifier.
 pub fn load_verifying(directory: &Path, expected: Option<&[u8; 32]>) -> Result<VerifyingKeyFile, KeyError> {
     keys::load_verifying(directory, CIRCUIT_NAME, expected)
 }
 
 /// Proves the outputs of challenges. The nonce whose output wins is found before, with
-/// [`provery_circuits::puzzle::Miner::search`].
+/// [`crate::Miner::search`].
 #[derive(Debug)]
 pub struct PuzzleProver {
     groth16: ArkworksBackend,

@@ -3,11 +3,11 @@ pragma solidity 0.8.30;
 
 import { Test } from "forge-std/Test.sol";
 
-import { ProverRegistry } from "../src/ProverRegistry.sol";
-import { IProverRegistry } from "../src/interfaces/IProverRegistry.sol";
-import { RegistryFixture } from "./RegistryFixture.sol";
-import { RegistryHarness } from "./mocks/RegistryHarness.sol";
-import { TestToken } from "./mocks/TestToken.sol";
+import { ProverRegistry } from "../../src/ProverRegistry.sol";
+import { IProverRegistry } from "../../src/interfaces/IProverRegistry.sol";
+import { RegistryFixture } from "../RegistryFixture.sol";
+import { RegistryHarness } from "../mocks/RegistryHarness.sol";
+import { TestToken } from "../mocks/TestToken.sol";
 
 /// @notice Provers, submitters and the market doing whatever they may, in any order.
 contract RegistryActor is Test {

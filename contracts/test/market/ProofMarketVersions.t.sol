@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
-import { ITermsRules } from "../src/interfaces/ITermsRules.sol";
-import { ChainTermsLib } from "../src/types/ChainTerms.sol";
-import { Slot } from "../src/types/Slot.sol";
-import { Terms } from "../src/types/Terms.sol";
-import { MarketFixture } from "./MarketFixture.sol";
+import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { ITermsRules } from "../../src/interfaces/ITermsRules.sol";
+import { ChainTermsLib } from "../../src/types/ChainTerms.sol";
+import { Slot } from "../../src/types/Slot.sol";
+import { Terms } from "../../src/types/Terms.sol";
+import { MarketFixture } from "../MarketFixture.sol";
 
 /// @notice How terms change: what counts at once, what only after notice, and that a version stands for the same terms
 /// forever, but for what makes them better for provers.

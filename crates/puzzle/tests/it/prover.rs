@@ -1,12 +1,11 @@
+//! Keys and proofs of tickets.
+
 use ark_bn254::{Bn254, Fr};
 use ark_groth16::{Groth16, Proof};
 use ark_std::rand::{SeedableRng, rngs::StdRng};
-use provery_circuits::{
-    puzzle::{CIRCUIT_NAME, Miner, PuzzleCircuit},
-    word::{self, Word},
-};
-
-use crate::{ProveError, PuzzleProver, proof, puzzle, solidity};
+use provery_circuits::word::{self, Word};
+use provery_proving::{ArkworksBackend, Halo2curves, ProveError, proof, solidity};
+use provery_puzzle::{CIRCUIT_NAME, Miner, PuzzleCircuit, PuzzleProver, load_keys, load_verifying};
 
 const MINER: Miner = Miner { seed: [1; 32], market: [0; 32], prover: [0x11; 20] };
 
@@ -17,8 +16,7 @@ fn tickets_are_proven_as_the_verifier_reads_them() {
     assert_eq!(prover.manifest().circuit, CIRCUIT_NAME);
     assert_eq!(prover.manifest().public_inputs, 2);
     assert!(prover.manifest().development);
-    let verifying =
-        puzzle::load_verifying(directory.path(), Some(prover.key_hash())).expect("they are fresh");
+    let verifying = load_verifying(directory.path(), Some(prover.key_hash())).expect("they are fresh");
     let source = solidity::generate(&verifying.key, "PuzzleVerifier").expect("both inputs are bound");
     assert!(source.contains("contract PuzzleVerifier"));
 
@@ -46,8 +44,8 @@ fn tickets_are_proven_as_the_verifier_reads_them() {
 
     // A prover that lies in the circuit gets no proof at all.
     let lie = [&ticket.challenge, &wrong].map(|input| word::to_field(input).expect("it is canonical"));
-    let keys = puzzle::load_keys(directory.path(), None).expect("they are fresh");
-    let error = crate::ArkworksBackend::new(keys, crate::Halo2curves)
+    let keys = load_keys(directory.path(), None).expect("they are fresh");
+    let error = ArkworksBackend::new(keys, Halo2curves)
         .prove_circuit(PuzzleCircuit { inputs: Some(lie) }, &())
         .expect_err("it is false");
     assert!(matches!(error, ProveError::Unsatisfied { .. }), "{error}");

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { ICircuitRegistry } from "../src/interfaces/ICircuitRegistry.sol";
-import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
-import { ChainTermsLib } from "../src/types/ChainTerms.sol";
-import { Terms } from "../src/types/Terms.sol";
-import { MarketFixture } from "./MarketFixture.sol";
-import { MockMechanism } from "./mocks/MockMechanism.sol";
-import { MockVerifier } from "./mocks/MockVerifier.sol";
+import { ICircuitRegistry } from "../../src/interfaces/ICircuitRegistry.sol";
+import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { ChainTermsLib } from "../../src/types/ChainTerms.sol";
+import { Terms } from "../../src/types/Terms.sol";
+import { MarketFixture } from "../MarketFixture.sol";
+import { MockMechanism } from "../mocks/MockMechanism.sol";
+import { MockVerifier } from "../mocks/MockVerifier.sol";
 
 /// @notice Creating markets, the rules for their terms, their funds. How terms change: ProofMarketVersions.
 contract ProofMarketTermsTest is MarketFixture {

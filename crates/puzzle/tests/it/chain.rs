@@ -12,11 +12,8 @@ use std::{
 
 use ark_ff::{BigInteger, Field, PrimeField};
 use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystem, OptimizationGoal};
-use provery_circuits::{
-    Fr, Word,
-    puzzle::{self, Miner, PuzzleCircuit},
-    word,
-};
+use provery_circuits::{Fr, Word, word};
+use provery_puzzle::{Miner, PuzzleCircuit, STEPS, output};
 use serde_json::{Value, json};
 
 const MINER: Miner = Miner { seed: [0x5e; 32], market: [0; 32], prover: [0xa5; 20] };
@@ -43,12 +40,12 @@ fn target(bits: u32) -> Word {
 #[test]
 fn the_circuit_accepts_the_chain_and_nothing_else() {
     for challenge in [-Fr::ONE, word::reduce(&MINER.challenge(3))] {
-        let output = puzzle::output(&challenge);
-        assert!(is_satisfied([challenge, output]));
-        assert_eq!(PuzzleCircuit::of(&challenge).inputs, Some([challenge, output]));
-        assert!(!is_satisfied([challenge, output + Fr::ONE]), "the output is bound");
-        assert!(!is_satisfied([challenge + Fr::ONE, output]), "the challenge is bound");
-        assert!(!is_satisfied([output, challenge]), "the order is bound");
+        let end = output(&challenge);
+        assert!(is_satisfied([challenge, end]));
+        assert_eq!(PuzzleCircuit::of(&challenge).inputs, Some([challenge, end]));
+        assert!(!is_satisfied([challenge, end + Fr::ONE]), "the output is bound");
+        assert!(!is_satisfied([challenge + Fr::ONE, end]), "the challenge is bound");
+        assert!(!is_satisfied([end, challenge]), "the order is bound");
     }
 }
 
@@ -139,7 +136,7 @@ fn puzzle_vectors() {
         .collect();
     let vectors = json!({
         "about": "challenge = uint256(keccak256(abi.encode(seed, market, prover, nonce))) >> 8; output = end of the chain of hashes from it",
-        "steps": puzzle::STEPS,
+        "steps": STEPS,
         "cases": cases,
     });
     let text = serde_json::to_string_pretty(&vectors).expect("plain values") + "\n";

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import { IProofMarketEvents } from "../src/interfaces/IProofMarket.sol";
-import { SlashSplit } from "../src/libraries/SlashSplit.sol";
-import { Slot, SlotState } from "../src/types/Slot.sol";
-import { MarketFixture } from "./MarketFixture.sol";
+import { IProofMarketEvents } from "../../src/interfaces/IProofMarket.sol";
+import { SlashSplit } from "../../src/libraries/SlashSplit.sol";
+import { Slot, SlotState } from "../../src/types/Slot.sol";
+import { MarketFixture } from "../MarketFixture.sol";
 
 /// @notice A requester that no longer wants a proof lets its prover go, and pays it as if it had proven: slots without a chain. Those
-/// that fall with what they build on: contracts/test/chain.
+/// that fall with what they build on: contracts/test/market/Chain.t.sol.
 contract ProofMarketDropTest is MarketFixture {
     function _drop(address sender, Slot memory slot) private {
         vm.prank(sender);
