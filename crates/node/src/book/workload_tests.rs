@@ -150,3 +150,22 @@ fn nonsense_and_workloads_that_nobody_knows_are_refused_by_name() {
     let error = open_with(directory.path(), deployment()).map(|_| ()).expect_err("of squares");
     assert!(matches!(&error, NodeError::Snapshot(why) if why.contains("squares")), "{error}");
 }
+
+#[test]
+fn a_record_that_is_refused_keeps_no_other_of_its_market_from_being_served() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut both = of_squares();
+    // Of the same market, and before or after it in the file.
+    both.rollups[1].market = MARKET;
+    for rollups in [both.rollups.clone(), both.rollups.iter().rev().cloned().collect()] {
+        let deployment = Deployment { rollups, ..both.clone() };
+        let mut book = open_with(directory.path(), deployment).expect("a book");
+        if book.head().is_none() {
+            book.block(block(1), &World::new().beginning()).expect("stored");
+            book.block(block(2), &[said(2, 1, U256::from(7))]).expect("stored");
+            book.block(block(3), &[square(3, 1, 7)]).expect("stored");
+        }
+        assert_eq!((book.lack(MARKET), book.at_hand(key(1))), (None, Ok(())));
+        assert!(book.job(key(1)).is_ok());
+    }
+}

@@ -42,9 +42,9 @@ impl Facts {
         self.tracked.values().find(|tracked| tracked.id() == market)
     }
 
-    /// Why a market of the deployment file is not served.
+    /// Why a market of the deployment file is not served: a record that is refused keeps no other of the same market from it.
     pub fn refusal(&self, market: U256) -> Option<&Refusal> {
-        self.refused.get(&market)
+        self.refused.get(&market).filter(|_| self.tracked(market).is_none())
     }
 
     /// The market whose workload reads a contract, and whose contract it is.
@@ -65,7 +65,7 @@ impl Facts {
     }
 
     fn asked(&mut self, key: SlotKey) -> Result<(&mut Tracked, &SlotFact), Refusal> {
-        if let Some(refusal) = self.refused.get(&key.market) {
+        if let Some(refusal) = self.refusal(key.market) {
             return Err(refusal.clone());
         }
         let unknown = |message: String| Refusal::new(Why::Untracked, message);
