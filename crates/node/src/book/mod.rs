@@ -258,6 +258,11 @@ impl Book {
         self.facts.is_served(market)
     }
 
+    /// Whether this node is to serve a market, even if it cannot.
+    pub fn is_to_serve(&self, market: U256) -> bool {
+        self.serves(market) || self.facts.refusal(market).is_some()
+    }
+
     /// The client's side of the mechanism whose contract is at `address`.
     pub fn mechanism(&self, address: Address) -> Option<&'static dyn Mechanism> {
         self.mechanisms.get(&address).copied()

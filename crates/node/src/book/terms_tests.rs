@@ -5,6 +5,7 @@ use std::path::Path;
 use alloy::primitives::U256;
 use provery_mechanisms::acceptance::{Bounds, Refusal};
 use provery_types::{Event, Terms, terms_hash};
+use provery_workloads::{Refusal as Unfit, Why, Workloads};
 
 use super::{
     tests::{key, open, policy},
@@ -12,7 +13,9 @@ use super::{
 };
 use crate::{
     concern::Concern,
-    testing::{MARKET, ME, OTHER, World, block},
+    earning::Lack,
+    store::{DataDir, Identity},
+    testing::{MARKET, ME, OTHER, ROLLUP, World, block, deployment},
 };
 
 const BOUNDS: Bounds = Bounds {
@@ -241,4 +244,33 @@ fn a_held_slot_that_is_late_is_an_alarm_before_its_bond_is_lost() {
     assert!(late.message.contains("provery slot transfer offer"), "{}", late.message);
     book.block(block(4), &world.prove(4, 1, ME, None)).expect("stored");
     assert_eq!((codes(&mut book, &at(1_095), true), book.at_stake()), (vec![], 0));
+}
+
+/// A book whose only market was found not fit to be staked on.
+fn refusing(path: &Path) -> Book {
+    let deployment = deployment();
+    let identity = Identity { chain_id: deployment.chain_id, market: deployment.market(), prover: ME };
+    let store = Arc::new(Store::open(DataDir::open(path).expect("free"), &identity).expect("a store"));
+    let workloads = Workloads::default().refusing(ROLLUP, Unfit::new(Why::Circuit, "another descriptor"));
+    Book::open(store, deployment, ME, None, workloads).expect("a book").0
+}
+
+#[test]
+fn stake_behind_a_market_that_is_refused_is_an_alarm_and_keeps_the_prover_out_of_the_draws() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (book, _) = begun(directory.path());
+    assert_eq!(book.refused_with_stake(), None);
+    drop(book);
+    let mut book = refusing(directory.path());
+    assert!(!book.serves(MARKET) && book.is_to_serve(MARKET));
+    let concern = book.concerns(&BOUNDS, &fast(), true, U256::from(UNIT)).remove(0);
+    assert_eq!((concern.code, concern.market, concern.is_alarm()), (Concern::MARKET_UNPROVABLE, MARKET, true));
+    assert!(concern.message.contains("another descriptor") && concern.message.contains("--units 0"));
+    assert_eq!(book.refused_with_stake(), Some(MARKET));
+    assert!(matches!(book.lack(MARKET), Some(Lack::Refused(_))));
+    // The stake is taken back, and no draw of an epoch to come picks it.
+    let leave = crate::testing::allocated(ME, 0);
+    let weight = Event::WeightSet { market: MARKET, id: 1, weight: 0, epoch: 3 };
+    book.block(block(2), &[World::at(2, 0, leave), World::at(2, 1, weight)]).expect("stored");
+    assert_eq!((codes(&mut book, &fast(), true), book.refused_with_stake()), (vec![], None));
 }

@@ -296,6 +296,10 @@ fn in_market(it: &Situation, served: &Served, show: &impl Fn(U256) -> String) ->
     if let Some(lack) = &served.lack {
         let message = format!("nothing of {called} is taken on, because {lack}");
         found.push(say(lack.code(), message, lack.next().to_owned()));
+        // Nothing is read of it, so there is nothing else to say.
+        if matches!(lack, Lack::Refused(_)) {
+            return found;
+        }
     }
     if served.price < it.cost {
         let message = format!(

@@ -93,6 +93,12 @@ fn every_reason_is_one_sentence_with_a_command() {
     for (lack, code) in lacks {
         assert_eq!(with(lack), [code]);
     }
+    // Of a market that is refused no terms are read.
+    let unread = |it: &mut Situation| {
+        it.markets[0] = Served::new(&deployment(), &deployment().rollups[0], &Terms::default());
+        it.markets[0].lack = Some(Lack::Refused("another descriptor".to_owned()));
+    };
+    assert_eq!(with(unread), ["refused"]);
 }
 
 #[test]

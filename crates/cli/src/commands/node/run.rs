@@ -50,7 +50,14 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let session = context.signer().await?;
     let prover = prove::payee(&session, values.prover).await?;
     let (rollups, refused) = served(&session, values.market.as_deref().unwrap_or_default()).await?;
-    refused.iter().for_each(|(_, refusal)| context.out.warn(&format!("{refusal}; its market is not served")));
+    for (rollup, refusal) in &refused {
+        context.out.warn(&format!("{refusal}; it is not served"));
+        let record = session.deployment().rollups.iter().find(|record| record.address == *rollup);
+        // Another record may be of the same market.
+        if let Some(record) = record.filter(|it| rollups.iter().all(|served| served.market != it.market)) {
+            check_refused(context, &session, prover, record.market).await?;
+        }
+    }
     check_funds(&session).await?;
     check_key(&session, prover).await?;
     check_stake(context, &session, prover, &rollups, values.rescue.unwrap_or(true)).await?;
@@ -248,6 +255,20 @@ async fn check_funds(session: &Session) -> Result<()> {
         return Err(fail(
             Code::InsufficientGasFunds,
             format!("{me} has nothing to pay for transactions with; send it some of the chain's currency"),
+        ));
+    }
+    Ok(())
+}
+
+/// Stake behind a market that is not served is lost slot by slot: the node stays out of all draws for as long as it is there.
+async fn check_refused(context: &Context, session: &Session, prover: Address, market: U256) -> Result<()> {
+    let units = patiently(|| session.chain.position(market, prover)).await?.units;
+    if units > 0 {
+        context.out.warn(&format!(
+            "{prover} has {units} units of stake behind market {market}, whose slots cannot be proven here, so this node keeps it \
+             out of all draws: take the stake back with `provery prover allocate --market {market} --units 0` (for a pool: \
+             `provery pool narrow --pool {prover} --market {market} --exposure 0`), or name the markets that it is to serve with \
+             --market"
         ));
     }
     Ok(())
