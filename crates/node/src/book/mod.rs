@@ -142,11 +142,13 @@ impl Book {
         markets: Option<Vec<U256>>,
         workloads: Workloads,
     ) -> Result<(Self, Vec<BlockRef>), NodeError> {
-        let loaded = store.load()?;
+        let mut loaded = store.load()?;
         let head = loaded.blocks.last().copied();
-        let wanted = past::wanted(&deployment, markets.as_deref());
-        let past = past::at_start(&wanted, &store.pasts()?, head);
-        store.set_pasts(&past)?;
+        let (wanted, stored) = (past::wanted(&deployment, markets.as_deref(), &workloads), store.pasts()?);
+        let past = past::at_start(&wanted, &stored, head);
+        let kept_on = past::kept_on(&past, &stored);
+        store.begin_pasts(&past, &kept_on)?;
+        loaded.snapshots.retain(|(rollup, _)| kept_on.contains(rollup));
         let facts = fold(&deployment, me, markets.as_deref(), &workloads, &loaded, &past)?;
         let Loaded { blocks, work, .. } = loaded;
         let work = work.into_iter().collect();

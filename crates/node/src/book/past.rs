@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use alloy::primitives::{Address, U256};
-use provery_types::{BlockRef, Deployment, LoggedEvent};
+use provery_types::{BlockRef, Deployment, LoggedEvent, RollupRecord};
+use provery_workloads::Workloads;
 
 use super::{Book, Moved};
 use crate::{
@@ -22,10 +23,18 @@ pub(super) struct Wanted {
     block: u64,
 }
 
-/// The markets to keep.
-pub(super) fn wanted(deployment: &Deployment, markets: Option<&[U256]>) -> Vec<Wanted> {
-    let served = |market: &U256| markets.is_none_or(|markets| markets.contains(market));
-    let rollups = deployment.rollups.iter().filter(|record| served(&record.market));
+/// The markets to keep. What is refused is not among them: nothing is read of it, so once it is served its past is still to be read,
+/// even if it was served before.
+pub(super) fn wanted(
+    deployment: &Deployment,
+    markets: Option<&[U256]>,
+    workloads: &Workloads,
+) -> Vec<Wanted> {
+    let is_kept = |record: &&RollupRecord| {
+        markets.is_none_or(|markets| markets.contains(&record.market))
+            && workloads.track(deployment.chain_id, record).is_ok()
+    };
+    let rollups = deployment.rollups.iter().filter(is_kept);
     let of_rollups = rollups.map(|record| Wanted {
         market: record.market,
         rollup: Some(record.address),
@@ -55,6 +64,13 @@ pub(super) fn at_start(wanted: &[Wanted], stored: &[Past], head: Option<BlockRef
     wanted.iter().map(past).collect()
 }
 
+/// The rollups of these of which something was kept all along. Where folding starts for any other is of no use: all that was said
+/// of it is read anew, and would be folded twice.
+pub(super) fn kept_on(past: &[Past], stored: &[Past]) -> Vec<Address> {
+    let was_kept = |it: &&Past| stored.iter().any(|was| (was.market, was.rollup) == (it.market, it.rollup));
+    past.iter().filter(was_kept).filter_map(|it| it.rollup).collect()
+}
+
 pub(super) fn incomplete(past: &[Past]) -> BTreeSet<U256> {
     past.iter().filter(|past| past.next.is_some()).map(|past| past.market).collect()
 }
@@ -78,9 +94,9 @@ impl Book {
 
     /// The deployment has grown. The answer is the block from which on the past is to be read.
     pub fn adopt(&mut self, deployment: Deployment) -> Result<Option<u64>, NodeError> {
-        let wanted = wanted(&deployment, self.markets.as_deref());
+        let wanted = wanted(&deployment, self.markets.as_deref(), &self.workloads);
         let past = at_start(&wanted, &self.past, self.head);
-        self.store.set_pasts(&past)?;
+        self.store.begin_pasts(&past, &kept_on(&past, &self.past))?;
         (self.past, self.deployment) = (past, deployment);
         let loaded = self.store.load()?;
         self.refold(&loaded, self.head.map_or(0, |head| head.timestamp))?;

@@ -302,6 +302,17 @@ impl Store {
         self.commit_past(&[], pasts)
     }
 
+    /// Note what is known of the past, and forget where folding starts for all rollups but those of which something was kept all
+    /// along.
+    pub fn begin_pasts(&self, pasts: &[Past], kept_on: &[Address]) -> Result<(), StoreError> {
+        self.write(&[], |transaction| {
+            let is_kept = |rollup: [u8; 20], _: &[u8]| kept_on.contains(&Address::from(rollup));
+            transaction.open_table(SNAPSHOTS)?.retain(is_kept)?;
+            transaction.open_table(META)?.insert(PASTS, encode(&pasts)?.as_slice())?;
+            Ok(())
+        })
+    }
+
     /// Store events of the past, and how far it is known now.
     pub fn commit_past(&self, events: &[LoggedEvent], pasts: &[Past]) -> Result<(), StoreError> {
         self.write(&[], |transaction| {
