@@ -37,8 +37,9 @@
 //!
 //! [`Workloads::track`]: the workload and the circuit are known, and the workload's own `parameters` can be read.
 //! [`Workloads::vet`]: the circuit that is registered on the chain has the descriptor that this program proves by, the key
-//! that the deployment file names, and no development keys where these are worthless. [`Tracked::ready`]: the inputs of a slot
-//! are at hand. A market that any of these refuses is not served, by a name that logs and status show; the others are.
+//! that the deployment file names, and no development keys where these are worthless. [`Workloads::vet_code`]: the record's
+//! contract is the one that is there. [`Workloads::vet_terms`]: the market's terms name that circuit. [`Tracked::ready`]: the
+//! inputs of a slot are at hand. A market that any of these refuses is not served, by a name that logs and status show; the others are.
 //!
 //! # Room
 //!

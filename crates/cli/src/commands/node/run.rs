@@ -179,44 +179,44 @@ pub(crate) async fn served(
     session: &Session,
     markets: &[MarketRef],
 ) -> Result<(Vec<RollupRecord>, Vec<(Address, Refusal)>)> {
-    if markets.is_empty() {
-        let (mut known, mut refused) = (Vec::new(), Vec::new());
-        for rollup in &session.deployment().rollups {
-            match backends::vet(session, rollup).await? {
-                Ok(()) => known.push(rollup.clone()),
-                Err(refusal) => refused.push((rollup.address, refusal)),
-            }
-        }
-        return match (known.is_empty(), refused.pop()) {
-            (true, Some((_, refusal))) => Err(refusal.into()),
-            (true, None) => Err(fail(
-                Code::RollupNotFound,
-                "the deployment has no rollup yet, so there is nothing to prove; make one with `provery \
-                 rollup create`",
-            )),
-            (false, last) => {
-                refused.extend(last);
-                Ok((known, refused))
-            }
-        };
-    }
-    let mut chosen = Vec::new();
+    let mut named = Vec::new();
     for market in markets {
         let market = session.market(market)?;
         patiently(|| session.chain.market(market)).await?;
-        let rollup = session.deployment().rollup_of_market(market).ok_or_else(|| {
-            fail(
+        named.push(market);
+    }
+    let is_meant = |rollup: &&RollupRecord| named.is_empty() || named.contains(&rollup.market);
+    let (mut known, mut refused) = (Vec::<RollupRecord>::new(), Vec::new());
+    for rollup in session.deployment().rollups.iter().filter(is_meant) {
+        match backends::vet(session, rollup).await? {
+            Ok(()) => known.push(rollup.clone()),
+            Err(refusal) => refused.push((rollup, refusal)),
+        }
+    }
+    let serves = |market: U256| known.iter().any(|rollup| rollup.market == market);
+    if let Some(market) = named.iter().copied().find(|market| !serves(*market)) {
+        let refusal = refused.into_iter().find(|(rollup, _)| rollup.market == market);
+        return Err(match refusal {
+            Some((_, refusal)) => refusal.into(),
+            None => fail(
                 Code::RollupNotFound,
                 format!(
                     "the deployment file has no rollup that posts blocks in market {market}, so what \
                  its slots mean is not known; add it to the file"
                 ),
-            )
-        })?;
-        backends::vet(session, rollup).await??;
-        chosen.push(rollup.clone());
+            ),
+        });
     }
-    Ok((chosen, Vec::new()))
+    let refused: Vec<_> = refused.into_iter().map(|(rollup, refusal)| (rollup.address, refusal)).collect();
+    match (known.is_empty(), refused.last()) {
+        (true, Some((_, refusal))) => Err(refusal.clone().into()),
+        (true, None) => Err(fail(
+            Code::RollupNotFound,
+            "the deployment has no rollup yet, so there is nothing to prove; make one with `provery \
+                 rollup create`",
+        )),
+        (false, _) => Ok((known, refused)),
+    }
 }
 
 /// One backend a circuit: rollups may share one.
