@@ -218,6 +218,11 @@ impl Book {
         let leaves = self.facts.leaves(self.me).into_iter();
         let staked = leaves.filter(|(market, leaf)| self.is_to_serve(*market) && leaf.allocation > 0);
         let lacking = staked.filter_map(|(market, _)| Some((market, self.lack(market)?)));
+        // Under a version that was not accepted no slot is given to this prover.
+        let lacking = lacking.filter(|(market, lack)| match lack {
+            Lack::OtherCircuit { version } => self.facts.commitment(*market, self.me).accepts(*version),
+            _ => true,
+        });
         let concern = |(market, lack): (U256, Lack)| Concern {
             code: if lack == Lack::Reading { Concern::READING_HISTORY } else { Concern::MARKET_UNPROVABLE },
             market,

@@ -264,7 +264,10 @@ fn stake_behind_a_market_that_is_refused_is_an_alarm_and_keeps_the_prover_out_of
     let mut book = refusing(directory.path());
     assert!(!book.serves(MARKET) && book.is_to_serve(MARKET));
     let concern = book.concerns(&BOUNDS, &fast(), true, U256::from(UNIT)).remove(0);
-    assert_eq!((concern.code, concern.market, concern.is_alarm()), (Concern::MARKET_UNPROVABLE, MARKET, true));
+    assert_eq!(
+        (concern.code, concern.market, concern.is_alarm()),
+        (Concern::MARKET_UNPROVABLE, MARKET, true)
+    );
     assert!(concern.message.contains("another descriptor") && concern.message.contains("--units 0"));
     assert_eq!(book.refused_with_stake(), Some(MARKET));
     assert!(matches!(book.lack(MARKET), Some(Lack::Refused(_))));
@@ -273,4 +276,42 @@ fn stake_behind_a_market_that_is_refused_is_an_alarm_and_keeps_the_prover_out_of
     let weight = Event::WeightSet { market: MARKET, id: 1, weight: 0, epoch: 3 };
     book.block(block(2), &[World::at(2, 0, leave), World::at(2, 1, weight)]).expect("stored");
     assert_eq!((codes(&mut book, &fast(), true), book.refused_with_stake()), (vec![], None));
+}
+
+#[test]
+fn terms_that_name_another_circuit_are_said_before_they_bind_and_open_slots_are_proven_all_the_same() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, mut world) = begun(directory.path());
+    book.block(block(2), &world.post(2, ME, None)).expect("stored");
+    let other = Terms { version: 2, circuit: B256::repeat_byte(7), ..world.terms.clone() };
+    book.block(block(3), &[announce(3, 1_050, &other)]).expect("stored");
+    assert_eq!(book.lack(MARKET), None, "nobody answers under them yet");
+    assert_eq!(codes(&mut book, &fast(), true), [Concern::TERMS_NOT_ACCEPTED]);
+    assert_eq!(book.decisions(&BOUNDS, 0)[0].versions(), None);
+    let accepted = |number, from_version, to_version| {
+        let (prover, market, units, exposure) = (ME, MARKET, 5, 5);
+        World::at(
+            number,
+            0,
+            Event::AllocationSet { prover, market, units, exposure, from_version, to_version },
+        )
+    };
+    book.block(block(4), &[accepted(4, 1, 2)]).expect("stored");
+    assert_eq!(book.lack(MARKET), Some(Lack::OtherCircuit { version: 2 }));
+    let concern = book.concerns(&BOUNDS, &fast(), true, U256::from(UNIT)).remove(0);
+    assert_eq!((concern.code, concern.is_alarm()), (Concern::MARKET_UNPROVABLE, true));
+    // What opened before is proven, and what opens under them is not.
+    book.block(block(60), &[]).expect("stored");
+    world.terms = other;
+    book.block(block(61), &world.post(61, ME, None)).expect("stored");
+    assert_eq!(book.at_hand(key(1)), Ok(()));
+    assert!(book.job(key(1)).is_ok());
+    assert_eq!(book.job(key(2)).map_err(|refusal| refusal.why), Err(Why::Circuit));
+    let now = Policy { now: 1_061, ..fast() };
+    assert_eq!(codes(&mut book, &now, true), [Concern::HELD_UNPROVABLE, Concern::MARKET_UNPROVABLE]);
+    // Whoever does not answer under them is given none.
+    book.block(block(62), &[accepted(62, 1, 1)]).expect("stored");
+    assert!(
+        book.lack(MARKET).is_some() && !codes(&mut book, &now, true).contains(&Concern::MARKET_UNPROVABLE)
+    );
 }

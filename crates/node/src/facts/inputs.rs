@@ -77,6 +77,9 @@ impl Facts {
                 key.market
             ))
         })?;
+        if let Some(terms) = self.terms.get(&fact.terms_hash) {
+            tracked.proves_under(terms)?;
+        }
         Ok((tracked, fact))
     }
 
