@@ -1,11 +1,12 @@
 //! Proving keys of a deployment's rollups, as backends.
 
-use std::{path::Path, sync::Arc};
+use std::{ops::RangeInclusive, path::Path, sync::Arc};
 
+use alloy::primitives::U256;
 use eyre::Result;
 use provery_proving::ProofBackend;
-use provery_types::RollupRecord;
-use provery_workloads::{Circuit, Refusal, Registered, Workloads};
+use provery_types::{RollupRecord, Terms};
+use provery_workloads::{Circuit, Refusal, Workloads};
 
 use crate::{
     error::{Code, fail},
@@ -19,19 +20,44 @@ pub(crate) fn load(rollup: &RollupRecord, dir: &Path) -> Result<Arc<dyn ProofBac
     Ok(workloads.prover(&rollup.circuit, dir, Some(&rollup.key_hash.0))?)
 }
 
-/// Whether a rollup's market may be staked on: the circuit that the chain has registered is what this program proves.
+/// Whether a rollup is what this program proves: see [`provery_node::vet`].
 pub(crate) async fn vet(session: &Session, rollup: &RollupRecord) -> Result<Result<(), Refusal>> {
     let workloads = Workloads::default();
-    if let Err(refusal) = workloads.knows(rollup) {
-        return Ok(Err(refusal));
+    Ok(patiently(|| provery_node::vet(&session.chain, &workloads, rollup)).await?)
+}
+
+/// The record of a market whose slots this program proves under each of these terms. If all that there are of the market are
+/// refused, why the first is; nothing if there is none.
+pub(crate) async fn fit<'a>(
+    session: &'a Session,
+    market: U256,
+    terms: &[Terms],
+) -> Result<Option<&'a RollupRecord>> {
+    let workloads = Workloads::default();
+    let mut refused = None;
+    for record in session.deployment().rollups.iter().filter(|record| record.market == market) {
+        let vetted = vet(session, record).await?;
+        match vetted.and_then(|()| terms.iter().try_for_each(|terms| workloads.vet_terms(record, terms))) {
+            Ok(()) => return Ok(Some(record)),
+            Err(refusal) => refused = refused.or(Some(refusal)),
+        }
     }
-    let found = patiently(|| session.chain.circuit(rollup.circuit_id)).await?;
-    let registered = Registered {
-        key_hash: found.keyHash,
-        descriptor_hash: found.descriptorHash,
-        development: found.development,
-    };
-    Ok(workloads.vet(rollup, &registered, session.chain.rpc().is_development()))
+    refused.map_or(Ok(None), |refusal| Err(refusal.into()))
+}
+
+/// Before stake answers for slots of a market under these versions of its terms: refuse what cannot be proven here. Of a market that
+/// the deployment file knows nothing of, nothing is refused.
+pub(crate) async fn require(session: &Session, market: U256, versions: &RangeInclusive<u32>) -> Result<()> {
+    if session.deployment().rollup_of_market(market).is_none() {
+        return Ok(());
+    }
+    let told = patiently(|| session.chain.terms_record(market)).await?;
+    let mut terms = vec![patiently(|| session.chain.terms(market)).await?];
+    if let Some((announced, _)) = told.announced {
+        terms.push(patiently(|| session.chain.terms_of(market, announced)).await?);
+    }
+    terms.retain(|terms| versions.contains(&terms.version));
+    fit(session, market, &terms).await.map(|_| ())
 }
 
 /// The circuit that is called so on the command line.

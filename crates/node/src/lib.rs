@@ -17,6 +17,7 @@
 //! | [`once`] | one slot, by hand |
 //! | [`stop`] | the two ways to end |
 //! | [`supervisor`] | named tasks that live and die together |
+//! | [`vetting`] | whether a rollup is what this program proves |
 //! | [`report`] | one JSON object a line for whoever watches |
 //!
 //! Decisions are [`provery_mechanisms`]' and pure; effects are the service's.
@@ -38,6 +39,7 @@ pub mod slots;
 pub mod stop;
 pub mod store;
 pub mod supervisor;
+pub mod vetting;
 
 #[cfg(test)]
 mod testing;
@@ -47,3 +49,4 @@ pub use error::NodeError;
 pub use once::{Delivered, prove_one};
 pub use service::lifecycle::{Parts, run};
 pub use stop::Stop;
+pub use vetting::vet;

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use provery_bindings::{CircuitRegistry, ProofMarket, ProverRegistry, epoch_seeds};
-use provery_types::{Currency, Deployment, is_development_chain};
+use provery_types::{Currency, Deployment};
 
 use alloy::providers::RootProvider;
 
@@ -27,8 +27,8 @@ pub fn load_deployment(path: &Path) -> Result<Deployment, ChainError> {
 }
 
 impl Chain {
-    /// Check that the chain is the deployment's, that its contracts are where and what the file says, and that no
-    /// development key is used outside a development chain.
+    /// Check that the chain is the deployment's, and that its contracts are where and what the file says. Rollups are not checked:
+    /// one whose record is wrong is for whoever stakes on it or sends for it to refuse, and keeps nobody from anything else.
     pub async fn connect(rpc: Rpc, deployment: Deployment) -> Result<Self, ChainError> {
         if deployment.chain_id != rpc.chain_id() {
             return Err(ChainError::WrongChain {
@@ -38,7 +38,8 @@ impl Chain {
             });
         }
         deployment.validate()?;
-        for (contract, (address, expected)) in deployment.code_hashes() {
+        for (name, record) in &deployment.contracts {
+            let (contract, address, expected) = (name.clone(), record.address, record.code_hash);
             match rpc.code_hash(address).await? {
                 Some(found) if found == expected => {}
                 Some(found) => return Err(ChainError::CodeDiffers { contract, address, found, expected }),
@@ -52,34 +53,12 @@ impl Chain {
         {
             return Err(ChainError::DecimalsDiffer { file: unit.decimals, chain: asset.decimals() });
         }
-        let chain = Self { rpc, deployment: Arc::new(deployment), asset };
-        chain.check_keys().await?;
-        Ok(chain)
+        Ok(Self { rpc, deployment: Arc::new(deployment), asset })
     }
 
     /// A deployment that is taken on trust, with its asset's currency: nothing is asked.
     pub fn unchecked(rpc: Rpc, deployment: Deployment, asset: Currency) -> Self {
         Self { rpc, deployment: Arc::new(deployment), asset }
-    }
-
-    async fn check_keys(&self) -> Result<(), ChainError> {
-        for rollup in &self.deployment.rollups {
-            let circuit = self.circuit(rollup.circuit_id).await?;
-            if circuit.development && !is_development_chain(self.rpc.chain_id()) {
-                return Err(ChainError::DevelopmentKey {
-                    rollup: rollup.name.clone(),
-                    chain: self.rpc.chain_id(),
-                });
-            }
-            if circuit.keyHash != rollup.key_hash {
-                return Err(ChainError::KeyHashDiffers {
-                    rollup: rollup.name.clone(),
-                    file: rollup.key_hash,
-                    chain: circuit.keyHash,
-                });
-            }
-        }
-        Ok(())
     }
 
     /// The connection to the chain.

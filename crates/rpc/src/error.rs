@@ -113,28 +113,6 @@ pub enum ChainError {
         /// keccak256 of the code by the file.
         expected: B256,
     },
-    /// A rollup's key has known secrets, and the chain is not one for development.
-    #[error(
-        "rollup {rollup} is proven with a development key, whose secrets are known, and chain {chain} is not a development chain; use a circuit with a key from a ceremony"
-    )]
-    DevelopmentKey {
-        /// The rollup's name.
-        rollup: String,
-        /// The chain's id.
-        chain: u64,
-    },
-    /// A rollup's circuit on the chain has another key than the deployment file says.
-    #[error(
-        "rollup {rollup} has key hash {file} in the deployment file and {chain} on the chain; deploy again, or use the file of this chain"
-    )]
-    KeyHashDiffers {
-        /// The rollup's name.
-        rollup: String,
-        /// sha256 of the verifying key's file, by the deployment file.
-        file: B256,
-        /// The same, as it is registered.
-        chain: B256,
-    },
     /// The asset is no ERC-20 token whose amounts can be counted.
     #[error("the asset at {asset} cannot be used: {reason}; give the address of an ERC-20 token")]
     AssetUnusable {

@@ -30,15 +30,17 @@
 //!   needs neither is dropped, from memory there and from disk once `keeps` says no. A snapshot may hold only what
 //!   was told up to that block.
 //! - **Malice.** Anybody may deploy a contract, name it in a file and have it emit anything. A log that makes no sense is an
-//!   `Err` of [`Tracker::apply`]: nothing of that market is believed from there on, and no other market is touched.
+//!   `Err` of [`Tracker::apply`]: once every endpoint that answers tells it, nothing of that market is believed from there on,
+//!   and no other market is touched.
 //! - **Several markets** of one workload are several trackers, which know nothing of one another.
 //!
 //! # What is checked before anything is staked
 //!
 //! [`Workloads::track`]: the workload and the circuit are known, and the workload's own `parameters` can be read.
 //! [`Workloads::vet`]: the circuit that is registered on the chain has the descriptor that this program proves by, the key
-//! that the deployment file names, and no development keys where these are worthless. [`Tracked::ready`]: the inputs of a slot
-//! are at hand. A market that any of these refuses is not served, by a name that logs and status show; the others are.
+//! that the deployment file names, and no development keys where these are worthless. [`Workloads::vet_code`]: the record's
+//! contract is the one that is there. [`Workloads::vet_terms`]: the market's terms name that circuit. [`Tracked::ready`]: the
+//! inputs of a slot are at hand. A market that any of these refuses is not served, by a name that logs and status show; the others are.
 //!
 //! # Room
 //!

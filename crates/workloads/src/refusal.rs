@@ -16,8 +16,11 @@ pub enum Why {
     Untracked,
     /// This program does not know the workload that the deployment file names.
     UnknownWorkload,
-    /// The workload is proven with no circuit of the name that the file gives, or what is registered is another one.
+    /// The workload is proven with no circuit of the name that the file gives, or what is registered is another one, or what the
+    /// market's terms name.
     Circuit,
+    /// At the address that the file gives is another contract than it says, or none.
+    Contract,
     /// The keys' secrets are known, and the chain is no development chain.
     DevelopmentKeys,
     /// The workload's own parameters in the deployment file cannot be read.
@@ -50,6 +53,7 @@ impl Why {
             Self::Untracked => "no_rollup",
             Self::UnknownWorkload => "unknown_workload",
             Self::Circuit => "other_circuit",
+            Self::Contract => "other_contract",
             Self::DevelopmentKeys => "development_keys",
             Self::Parameters => "bad_parameters",
             Self::NotBegun => "no_state",

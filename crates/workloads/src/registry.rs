@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use alloy::primitives::{Address, B256};
 use provery_proving::{KeyError, ProofBackend, ProofVerifier};
-use provery_types::{RollupRecord, text::plain};
+use provery_types::{RollupRecord, Terms, text::plain};
 
 use crate::{Circuit, KNOWN, Refusal, Tracked, Why, Workload};
 
@@ -31,6 +31,18 @@ pub struct Registered {
     pub descriptor_hash: B256,
     /// Its keys are development keys.
     pub development: bool,
+}
+
+/// Whether slots under these terms are proven by the circuit that is registered as `circuit`.
+pub(crate) fn refuse_other_circuit(circuit: B256, terms: &Terms) -> Result<(), Refusal> {
+    if terms.circuit == circuit {
+        return Ok(());
+    }
+    let message = format!(
+        "version {} of the market's terms names circuit {}, and the deployment file {circuit}: its slots cannot be proven here",
+        terms.version, terms.circuit
+    );
+    Err(Refusal::new(Why::Circuit, message))
 }
 
 impl Workloads {
@@ -130,6 +142,34 @@ impl Workloads {
         Ok(())
     }
 
+    /// Whether the code at a rollup's address, of which `found` is the hash, is what the deployment file says.
+    pub fn vet_code(&self, record: &RollupRecord, found: Option<B256>) -> Result<(), Refusal> {
+        let what = match found {
+            Some(found) if found == record.code_hash => return Ok(()),
+            Some(_) => "another contract than the deployment file says",
+            None => "no contract",
+        };
+        let (rollup, address) = (plain(&record.name), record.address);
+        let message = format!("rollup {rollup}: there is {what} at {address}; use the file of this chain");
+        Err(Refusal::new(Why::Contract, message))
+    }
+
+    /// Whether a rollup's slots are proven here under these terms of its market.
+    pub fn vet_terms(&self, record: &RollupRecord, terms: &Terms) -> Result<(), Refusal> {
+        refuse_other_circuit(record.circuit_id, terms).map_err(|refusal| {
+            Refusal::new(refusal.why, format!("rollup {}: {refusal}", plain(&record.name)))
+        })
+    }
+
+    /// That the chain has no circuit under the id that the deployment file gives.
+    pub fn unregistered(&self, record: &RollupRecord) -> Refusal {
+        let (rollup, circuit) = (plain(&record.name), record.circuit_id);
+        let message = format!(
+            "rollup {rollup}: no circuit {circuit} is registered on the chain; use the file of this chain, or write it anew"
+        );
+        Refusal::new(Why::Circuit, message)
+    }
+
     fn of(&self, record: &RollupRecord) -> Result<(&'static dyn Workload, Arc<dyn Circuit>), Refusal> {
         let (rollup, name) = (plain(&record.name), plain(&record.workload));
         let workload = self.known.iter().copied().find(|workload| workload.name() == record.workload);
@@ -202,5 +242,19 @@ mod tests {
         let other = B256::repeat_byte(7);
         assert_eq!(why(Registered { key_hash: other, ..good }, true), Some(Why::Circuit));
         assert_eq!(why(Registered { descriptor_hash: other, ..good }, true), Some(Why::Circuit));
+    }
+
+    #[test]
+    fn nothing_is_staked_on_terms_that_name_another_circuit_or_on_another_contract() {
+        let (workloads, record) = (Workloads::default(), record(Address::ZERO, U256::ONE, 2));
+        let terms = |circuit| Terms { circuit, version: 3, ..Terms::default() };
+        assert_eq!(workloads.vet_terms(&record, &terms(record.circuit_id)), Ok(()));
+        let refused = workloads.vet_terms(&record, &terms(B256::repeat_byte(7))).expect_err("another");
+        assert!(refused.why == Why::Circuit && refused.to_string().contains("version 3"), "{refused}");
+        assert_eq!(workloads.vet_code(&record, Some(record.code_hash)), Ok(()));
+        for found in [None, Some(B256::repeat_byte(7))] {
+            let refused = workloads.vet_code(&record, found).expect_err("another");
+            assert!(refused.why == Why::Contract && refused.to_string().contains("payments"), "{refused}");
+        }
     }
 }

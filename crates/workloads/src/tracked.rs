@@ -1,10 +1,10 @@
 //! One market that is tracked, whatever its workload: what is checked and kept for all of them alike.
 
 use alloy::primitives::{Address, B256, LogData, U256};
-use provery_types::{RollupRecord, statement_hash};
+use provery_types::{RollupRecord, Terms, statement_hash};
 use serde::{Deserialize, Serialize};
 
-use crate::{Job, Numbered, Refusal, SourceLog, Statement, Tracker, Why};
+use crate::{Job, Numbered, Refusal, SourceLog, Statement, Tracker, Why, registry::refuse_other_circuit};
 
 /// A market and its tracker.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub struct Tracked {
     sources: Vec<Address>,
     workload: String,
     circuit: String,
+    circuit_id: B256,
     topics: Vec<B256>,
     numbers_slots: bool,
     /// Nothing once it is for good that what was said makes no sense.
@@ -50,6 +51,7 @@ impl Tracked {
             sources: record.sources.clone(),
             workload: record.workload.clone(),
             circuit: record.circuit.clone(),
+            circuit_id: record.circuit_id,
             topics: tracker.topics(),
             numbers_slots: tracker.numbers_slots(),
             tracker: Some(tracker),
@@ -73,6 +75,11 @@ impl Tracked {
         &self.circuit
     }
 
+    /// Whether that circuit proves slots under these terms.
+    pub fn proves_under(&self, terms: &Terms) -> Result<(), Refusal> {
+        refuse_other_circuit(self.circuit_id, terms)
+    }
+
     /// Rises whenever something is learnt.
     pub fn edition(&self) -> u64 {
         self.edition
@@ -81,6 +88,11 @@ impl Tracked {
     /// Whether it reads the logs of a contract.
     pub fn watches(&self, address: Address) -> bool {
         self.address == address || self.sources.contains(&address)
+    }
+
+    /// Whether it reads the logs of a contract that another reads, too.
+    pub fn reads_with(&self, other: &Self) -> bool {
+        self.watches(other.address) || other.sources.iter().any(|address| self.watches(*address))
     }
 
     /// Whether a log is one that it takes in.

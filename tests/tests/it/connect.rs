@@ -2,9 +2,11 @@
 
 use alloy::primitives::{B256, U256};
 use eyre::Result;
+use provery_node::vet;
 use provery_rpc::{Chain, ChainError, Rpc, load_deployment};
 use provery_tests::{Anvil, Wire, deploy_core, terms};
-use provery_types::{DeploymentError, PROOF_MARKET, RollupRecord, SlotState};
+use provery_types::{Deployment, DeploymentError, PROOF_MARKET, RollupRecord, SlotState};
+use provery_workloads::{Why, Workloads};
 
 #[tokio::test]
 async fn an_rpc_that_is_down_is_named() -> Result<()> {
@@ -88,7 +90,7 @@ async fn development_keys_are_refused_elsewhere() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_rollup_is_checked_against_its_circuit() -> Result<()> {
+async fn a_rollup_that_is_not_what_its_record_says_is_refused_and_ends_no_connection() -> Result<()> {
     let anvil = Anvil::start().await?;
     let sender = anvil.sender(0).await?;
     let chain = deploy_core(&sender).await?;
@@ -107,8 +109,19 @@ async fn a_rollup_is_checked_against_its_circuit() -> Result<()> {
         sources: Vec::new(),
         parameters: Default::default(),
     });
-    let error = Chain::connect(anvil.rpc().await?, deployment).await.expect_err("another key");
-    assert!(matches!(error, ChainError::KeyHashDiffers { .. }), "{error:?}");
+    let key = deployment.rollups[0].clone();
+    let circuit = RollupRecord { circuit_id: B256::repeat_byte(7), ..key.clone() };
+    let code = RollupRecord { code_hash: B256::repeat_byte(7), ..key.clone() };
+    for (record, why, word) in [
+        (key, Why::Circuit, "another key"),
+        (circuit, Why::Circuit, "no circuit"),
+        (code, Why::Contract, "another contract"),
+    ] {
+        let deployment = Deployment { rollups: vec![record.clone()], ..deployment.clone() };
+        let chain = Chain::connect(anvil.rpc().await?, deployment).await?;
+        let refused = vet(&chain, &Workloads::default(), &record).await?.expect_err(word);
+        assert!(refused.why == why && refused.to_string().contains(word), "{refused}");
+    }
     Ok(())
 }
 

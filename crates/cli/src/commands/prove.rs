@@ -41,7 +41,7 @@ pub(crate) async fn run(context: &Context, args: ProveArgs) -> Result<()> {
     let slot = args.slot.get();
     let market = session.market_or_only(args.market.as_ref())?;
     session.chain.market(market).await?;
-    let rollup = session.deployment().rollup_of_market(market).ok_or_else(|| {
+    let rollup = backends::fit(&session, market, &[]).await?.ok_or_else(|| {
         fail(
             Code::RollupNotFound,
             format!(

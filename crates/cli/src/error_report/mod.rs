@@ -75,8 +75,6 @@ fn of_chain(error: &ChainError) -> Failure {
         | ChainError::CodeDiffers { .. }
         | ChainError::AssetUnusable { .. }
         | ChainError::DecimalsDiffer { .. } => Code::WrongContract,
-        ChainError::DevelopmentKey { .. } => Code::DevelopmentKey,
-        ChainError::KeyHashDiffers { .. } => Code::KeyHashMismatch,
         ChainError::DeploymentUnreadable { .. } => Code::DeploymentNotFound,
         ChainError::Deployment(error) => of_deployment(error),
         ChainError::Reverted { error, .. } => return of_revert("the request", &error.name, &error.detail()),
@@ -97,6 +95,7 @@ fn of_refusal(refusal: &Refusal) -> Code {
     match refusal.why {
         Why::Untracked => Code::RollupNotFound,
         Why::UnknownWorkload | Why::Circuit | Why::Parameters => Code::DeploymentInvalid,
+        Why::Contract => Code::WrongContract,
         Why::DevelopmentKeys => Code::DevelopmentKey,
         Why::Mismatch | Why::NotPosted => Code::ProofForAnother,
         Why::NotBegun | Why::Hidden | Why::Nonsense | Why::Unusable => Code::Internal,

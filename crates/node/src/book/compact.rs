@@ -36,6 +36,7 @@ impl Book {
             self.turns.get_mut().forget(*key);
         }
         let mut events = self.store.events_until(deep)?;
+        let shown = self.facts.shown_until(deep, &events);
         events.retain(|logged| !self.facts.may_matter_later(logged));
         let then = self.facts_then(&events, deep)?;
         let gone = obsolete(&events, &then, &self.facts);
@@ -43,7 +44,9 @@ impl Book {
         let served = |market: U256| self.serves(market) && self.facts.is_complete(market);
         let told: Vec<_> = then.counted_until(deep).filter(|(counted, _)| served(counted.market)).collect();
         let snapshots: Vec<_> = self.facts.snapshots().collect();
-        self.store.compact(deep, &gone, &snapshots, &told, &Changes { forget, ..Changes::default() })?;
+        let changes = Changes { forget, ..Changes::default() };
+        self.store.compact(deep, &gone, &snapshots, (&told, &shown), &changes)?;
+        self.facts.show_only(shown);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy::primitives::U256;
-use provery_types::SlotKey;
+use provery_types::{SlotKey, Terms};
 use provery_workloads::{Refusal, Why};
 
 use super::{Book, Moved};
@@ -68,8 +68,29 @@ impl Book {
         self.duty.circuits = Some(circuits.into_iter().collect());
     }
 
-    /// What is missing of what proves a market's slots, as far as that is the same for all of them.
+    /// What is missing of what proves the slots that open next in a market, as far as that is the same for all of them.
     pub fn lack(&self, market: U256) -> Option<Lack> {
+        self.lack_under_any_terms(market).or_else(|| self.other_circuit(market))
+    }
+
+    /// Terms in force that name another circuit than the one that is proven here, or coming ones that this prover answers under. Slots
+    /// that are open may have others.
+    fn other_circuit(&self, market: U256) -> Option<Lack> {
+        let in_force = self.facts.market_terms(market).filter(|terms| !self.proves_under(market, terms));
+        let announced = || {
+            let (terms, _) = self.facts.announced_terms(market)?;
+            let accepts = self.facts.commitment(market, self.me).accepts(terms.version);
+            (accepts && !self.proves_under(market, terms)).then_some(terms)
+        };
+        in_force.or_else(announced).map(|terms| Lack::OtherCircuit { version: terms.version })
+    }
+
+    fn proves_under(&self, market: U256, terms: &Terms) -> bool {
+        self.facts.tracked(market).is_some_and(|tracked| tracked.proves_under(terms).is_ok())
+    }
+
+    /// What is missing for all of a market's slots, whichever terms they opened under.
+    fn lack_under_any_terms(&self, market: U256) -> Option<Lack> {
         if let Some(refusal) = self.facts.refusal(market) {
             return Some(Lack::Refused(refusal.to_string()));
         }
@@ -90,7 +111,7 @@ impl Book {
 
     /// Whether all is at hand that proves a slot.
     pub fn at_hand(&mut self, key: SlotKey) -> Result<(), Gap> {
-        if let Some(lack) = self.lack(key.market) {
+        if let Some(lack) = self.lack_under_any_terms(key.market) {
             return Err(Gap::Market(lack));
         }
         let edition = self.facts.tracked(key.market).map_or(0, |tracked| tracked.edition());
@@ -143,6 +164,12 @@ impl Book {
     /// The markets of whose next slot all is at hand, as far as can be known: the last that opened is what it builds on.
     pub(super) fn markets_at_hand(&mut self) -> BTreeSet<U256> {
         let markets: Vec<U256> = self.facts.markets().filter(|market| self.serves(*market)).collect();
+        // What is bid for now may open under what is coming.
+        let coming = |market: &U256| {
+            let announced = self.facts.announced_terms(*market);
+            announced.is_none_or(|(terms, _)| self.proves_under(*market, terms))
+        };
+        let markets: Vec<U256> = markets.into_iter().filter(coming).collect();
         let ready = |market: &U256| {
             let last = SlotKey { market: *market, id: self.facts.next_slot(*market).saturating_sub(1) };
             self.lack(*market).is_none() && (self.facts.slot(last).is_none() || self.at_hand(last).is_ok())

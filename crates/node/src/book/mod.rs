@@ -58,6 +58,8 @@ mod reread_tests;
 #[cfg(test)]
 mod restart_tests;
 #[cfg(test)]
+mod shared_tests;
+#[cfg(test)]
 mod terms_tests;
 #[cfg(test)]
 mod tests;
@@ -142,11 +144,10 @@ impl Book {
         markets: Option<Vec<U256>>,
         workloads: Workloads,
     ) -> Result<(Self, Vec<BlockRef>), NodeError> {
-        let loaded = store.load()?;
+        let mut loaded = store.load()?;
         let head = loaded.blocks.last().copied();
-        let wanted = past::wanted(&deployment, markets.as_deref());
-        let past = past::at_start(&wanted, &store.pasts()?, head);
-        store.set_pasts(&past)?;
+        let wanted = past::wanted(&deployment, markets.as_deref(), &workloads);
+        let past = past::begin(&store, &deployment, &wanted, &store.pasts()?, &mut loaded)?;
         let facts = fold(&deployment, me, markets.as_deref(), &workloads, &loaded, &past)?;
         let Loaded { blocks, work, .. } = loaded;
         let work = work.into_iter().collect();
@@ -258,6 +259,11 @@ impl Book {
         self.facts.is_served(market)
     }
 
+    /// Whether this node is to serve a market, even if it cannot.
+    pub fn is_to_serve(&self, market: U256) -> bool {
+        self.serves(market) || self.facts.refusal(market).is_some()
+    }
+
     /// The client's side of the mechanism whose contract is at `address`.
     pub fn mechanism(&self, address: Address) -> Option<&'static dyn Mechanism> {
         self.mechanisms.get(&address).copied()
@@ -281,7 +287,19 @@ impl Book {
         blocks: &[(BlockRef, Vec<LoggedEvent>)],
         floor: u64,
     ) -> Result<Vec<Moved>, NodeError> {
-        let Some((last, _)) = blocks.last() else { return Ok(Vec::new()) };
+        Ok(self.take_in(blocks, floor, true)?.unwrap_or_default())
+    }
+
+    /// The same; but unless it `is_sure` that they are the chain's, nothing of them is taken in, and nothing is the answer, if what is
+    /// said of a market in them makes no sense: from then on none of it would be believed.
+    pub fn take_in(
+        &mut self,
+        blocks: &[(BlockRef, Vec<LoggedEvent>)],
+        floor: u64,
+        is_sure: bool,
+    ) -> Result<Option<Vec<Moved>>, NodeError> {
+        let Some((last, _)) = blocks.last() else { return Ok(Some(Vec::new())) };
+        let senseless = self.facts.senseless();
         let mut kept = Vec::with_capacity(blocks.len());
         let mut touched = BTreeSet::new();
         for (block, events) in blocks {
@@ -300,6 +318,11 @@ impl Book {
             }
             kept.push((*block, wanted));
         }
+        if !is_sure && self.facts.senseless() > senseless {
+            let loaded = self.store.load()?;
+            self.refold(&loaded, self.head.map_or(0, |head| head.timestamp))?;
+            return Ok(None);
+        }
         self.facts.pass(last.timestamp);
         let mut changes = Changes::default();
         let moved = self.reconcile(touched, &mut changes)?;
@@ -308,7 +331,7 @@ impl Book {
         if last.number / COMPACT_EVERY > before / COMPACT_EVERY {
             self.compact(floor.min(last.number.saturating_sub(KEEP_BLOCKS)))?;
         }
-        Ok(moved)
+        Ok(Some(moved))
     }
 
     /// One block, of a chain of which [`KEEP_BLOCKS`] may be taken back.
@@ -335,6 +358,9 @@ impl Book {
         // Before the events are gone: what is read twice does no harm.
         if past::cut(&mut self.past, to.number) {
             self.store.set_pasts(&self.past)?;
+        }
+        if past::cut_shown(&mut loaded.shown, to.number) {
+            self.store.set_shown(&loaded.shown)?;
         }
         self.refold(&loaded, to.timestamp)?;
         let mut changes = Changes::default();
@@ -446,6 +472,7 @@ fn fold(
     let mut facts = Facts::of(deployment, me, markets, workloads).awaiting(past::incomplete(past));
     facts.own_turns(loaded.own_turns.iter().copied());
     facts.counted_so_far(loaded.told.iter().cloned());
+    facts.show_only(loaded.shown.iter().cloned());
     for (rollup, snapshot) in &loaded.snapshots {
         facts.restore(*rollup, snapshot).map_err(NodeError::Snapshot)?;
     }

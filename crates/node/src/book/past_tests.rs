@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::tests::{key, open, policy, stage};
-use provery_workloads::Workloads;
+use provery_workloads::{Refusal, Why, Workloads};
 
 use super::*;
 use crate::{
@@ -200,5 +200,65 @@ fn a_rollup_that_comes_to_a_market_that_was_served_has_a_past_of_its_own() {
         book.block(*block, events).expect("stored");
     }
     book.past(&events(&history[..4]), None).expect("stored");
+    knows_all(&mut book);
+}
+
+/// As a program does that cannot prove the market.
+fn open_refusing(path: &Path) -> Book {
+    let identity = Identity { chain_id: 31337, market: deployment().market(), prover: ME };
+    let store = Store::open(DataDir::open(path).expect("free"), &identity).expect("a store");
+    let workloads = Workloads::default().refusing(ROLLUP, Refusal::new(Why::Circuit, "another descriptor"));
+    Book::open(Arc::new(store), deployment(), ME, None, workloads).expect("a book").0
+}
+
+#[test]
+fn a_market_that_was_refused_for_a_while_is_read_again_as_a_whole() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let history = history();
+    let far = |times: u64| block(times * (COMPACT_EVERY + 2 * KEEP_BLOCKS));
+    // What is kept of it before is a state and the blocks after that; at once, and after blocks in which nothing was read of it.
+    for (kept, is_forgotten) in [(false, false), (true, false), (true, true)] {
+        let path = directory.path().join(format!("{kept}-{is_forgotten}"));
+        let (mut book, _) = open(&path);
+        let (before, meanwhile) = history.split_at(if kept { 6 } else { 4 });
+        book.blocks(before, 0).expect("stored");
+        if kept {
+            book.block(far(1), &[]).expect("stored and compacted");
+        }
+        drop(book);
+        let mut book = open_refusing(&path);
+        assert_eq!((book.serves(MARKET), book.past_from()), (false, None));
+        book.blocks(meanwhile, 0).expect("stored");
+        if is_forgotten {
+            book.block(far(2), &[]).expect("stored and compacted");
+        }
+        drop(book);
+        let (mut book, _) = open(&path);
+        assert_eq!((book.past_from(), book.facts().is_complete(MARKET)), (Some(1), false));
+        book.past(&events(&history), None).expect("stored");
+        assert_eq!((book.past_from(), book.lack(MARKET)), (None, None));
+        for id in 2..=4 {
+            assert!(book.job(key(id)).is_ok(), "slot {id}");
+        }
+        drop(book);
+        let (mut book, _) = open(&path);
+        assert!(
+            book.past_from().is_none() && book.job(key(4)).is_ok(),
+            "and all of it is at hand from then on"
+        );
+    }
+}
+
+#[test]
+fn a_refused_market_of_a_new_directory_is_not_taken_for_known() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let history = history();
+    let mut book = open_refusing(directory.path());
+    book.blocks(&history, 0).expect("stored");
+    assert!(book.adopt(deployment()).expect("stored").is_none(), "it is refused still");
+    drop(book);
+    let (mut book, _) = open(directory.path());
+    assert_eq!(book.past_from(), Some(1));
+    book.past(&events(&history), None).expect("stored");
     knows_all(&mut book);
 }

@@ -205,11 +205,24 @@ impl Book {
         self.facts.slot(key).is_some_and(|fact| self.facts.premise(fact) == Premise::Established)
     }
 
+    /// The first market that this node was to serve, that is refused, and that this prover's stake is behind: it may be given slots
+    /// there of which nothing is read.
+    pub fn refused_with_stake(&self) -> Option<U256> {
+        let leaves = self.facts.leaves(self.me).into_iter();
+        let mut drawn = leaves.filter(|(_, leaf)| leaf.allocation > 0 || leaf.weight > 0);
+        drawn.find(|(market, _)| self.facts.refusal(*market).is_some()).map(|(market, _)| market)
+    }
+
     /// Markets that this prover's stake is behind and whose slots cannot be proven here.
     fn unprovable_markets(&self) -> Vec<Concern> {
         let leaves = self.facts.leaves(self.me).into_iter();
-        let staked = leaves.filter(|(market, leaf)| self.serves(*market) && leaf.allocation > 0);
+        let staked = leaves.filter(|(market, leaf)| self.is_to_serve(*market) && leaf.allocation > 0);
         let lacking = staked.filter_map(|(market, _)| Some((market, self.lack(market)?)));
+        // Under a version that was not accepted no slot is given to this prover.
+        let lacking = lacking.filter(|(market, lack)| match lack {
+            Lack::OtherCircuit { version } => self.facts.commitment(*market, self.me).accepts(*version),
+            _ => true,
+        });
         let concern = |(market, lack): (U256, Lack)| Concern {
             code: if lack == Lack::Reading { Concern::READING_HISTORY } else { Concern::MARKET_UNPROVABLE },
             market,

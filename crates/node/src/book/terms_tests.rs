@@ -5,6 +5,7 @@ use std::path::Path;
 use alloy::primitives::U256;
 use provery_mechanisms::acceptance::{Bounds, Refusal};
 use provery_types::{Event, Terms, terms_hash};
+use provery_workloads::{Refusal as Unfit, Why, Workloads};
 
 use super::{
     tests::{key, open, policy},
@@ -12,7 +13,9 @@ use super::{
 };
 use crate::{
     concern::Concern,
-    testing::{MARKET, ME, OTHER, World, block},
+    earning::Lack,
+    store::{DataDir, Identity},
+    testing::{MARKET, ME, OTHER, ROLLUP, World, block, deployment},
 };
 
 const BOUNDS: Bounds = Bounds {
@@ -241,4 +244,74 @@ fn a_held_slot_that_is_late_is_an_alarm_before_its_bond_is_lost() {
     assert!(late.message.contains("provery slot transfer offer"), "{}", late.message);
     book.block(block(4), &world.prove(4, 1, ME, None)).expect("stored");
     assert_eq!((codes(&mut book, &at(1_095), true), book.at_stake()), (vec![], 0));
+}
+
+/// A book whose only market was found not fit to be staked on.
+fn refusing(path: &Path) -> Book {
+    let deployment = deployment();
+    let identity = Identity { chain_id: deployment.chain_id, market: deployment.market(), prover: ME };
+    let store = Arc::new(Store::open(DataDir::open(path).expect("free"), &identity).expect("a store"));
+    let workloads = Workloads::default().refusing(ROLLUP, Unfit::new(Why::Circuit, "another descriptor"));
+    Book::open(store, deployment, ME, None, workloads).expect("a book").0
+}
+
+#[test]
+fn stake_behind_a_market_that_is_refused_is_an_alarm_and_keeps_the_prover_out_of_the_draws() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (book, _) = begun(directory.path());
+    assert_eq!(book.refused_with_stake(), None);
+    drop(book);
+    let mut book = refusing(directory.path());
+    assert!(!book.serves(MARKET) && book.is_to_serve(MARKET));
+    let concern = book.concerns(&BOUNDS, &fast(), true, U256::from(UNIT)).remove(0);
+    assert_eq!(
+        (concern.code, concern.market, concern.is_alarm()),
+        (Concern::MARKET_UNPROVABLE, MARKET, true)
+    );
+    assert!(concern.message.contains("another descriptor") && concern.message.contains("--units 0"));
+    assert_eq!(book.refused_with_stake(), Some(MARKET));
+    assert!(matches!(book.lack(MARKET), Some(Lack::Refused(_))));
+    // The stake is taken back, and no draw of an epoch to come picks it.
+    let leave = crate::testing::allocated(ME, 0);
+    let weight = Event::WeightSet { market: MARKET, id: 1, weight: 0, epoch: 3 };
+    book.block(block(2), &[World::at(2, 0, leave), World::at(2, 1, weight)]).expect("stored");
+    assert_eq!((codes(&mut book, &fast(), true), book.refused_with_stake()), (vec![], None));
+}
+
+#[test]
+fn terms_that_name_another_circuit_are_said_before_they_bind_and_open_slots_are_proven_all_the_same() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, mut world) = begun(directory.path());
+    book.block(block(2), &world.post(2, ME, None)).expect("stored");
+    let other = Terms { version: 2, circuit: B256::repeat_byte(7), ..world.terms.clone() };
+    book.block(block(3), &[announce(3, 1_050, &other)]).expect("stored");
+    assert_eq!(book.lack(MARKET), None, "nobody answers under them yet");
+    assert_eq!(codes(&mut book, &fast(), true), [Concern::TERMS_NOT_ACCEPTED]);
+    assert_eq!(book.decisions(&BOUNDS, 0)[0].versions(), None);
+    let accepted = |number, from_version, to_version| {
+        let (prover, market, units, exposure) = (ME, MARKET, 5, 5);
+        World::at(
+            number,
+            0,
+            Event::AllocationSet { prover, market, units, exposure, from_version, to_version },
+        )
+    };
+    book.block(block(4), &[accepted(4, 1, 2)]).expect("stored");
+    assert_eq!(book.lack(MARKET), Some(Lack::OtherCircuit { version: 2 }));
+    let concern = book.concerns(&BOUNDS, &fast(), true, U256::from(UNIT)).remove(0);
+    assert_eq!((concern.code, concern.is_alarm()), (Concern::MARKET_UNPROVABLE, true));
+    // What opened before is proven, and what opens under them is not.
+    book.block(block(60), &[]).expect("stored");
+    world.terms = other;
+    book.block(block(61), &world.post(61, ME, None)).expect("stored");
+    assert_eq!(book.at_hand(key(1)), Ok(()));
+    assert!(book.job(key(1)).is_ok());
+    assert_eq!(book.job(key(2)).map_err(|refusal| refusal.why), Err(Why::Circuit));
+    let now = Policy { now: 1_061, ..fast() };
+    assert_eq!(codes(&mut book, &now, true), [Concern::HELD_UNPROVABLE, Concern::MARKET_UNPROVABLE]);
+    // Whoever does not answer under them is given none.
+    book.block(block(62), &[accepted(62, 1, 1)]).expect("stored");
+    assert!(
+        book.lack(MARKET).is_some() && !codes(&mut book, &now, true).contains(&Concern::MARKET_UNPROVABLE)
+    );
 }

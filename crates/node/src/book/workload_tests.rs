@@ -23,7 +23,7 @@ use crate::{
 const LIMIT: u64 = 1_000;
 
 /// The market of [`MARKET`]'s rollup proves squares; a second one has a workload that nobody knows.
-fn of_squares() -> Deployment {
+pub(super) fn of_squares() -> Deployment {
     let mut deployment = deployment();
     let rollup = &mut deployment.rollups[0];
     (rollup.workload, rollup.circuit) = ("squares".to_owned(), "square".to_owned());
@@ -39,7 +39,7 @@ fn of_squares() -> Deployment {
     deployment
 }
 
-fn open_with(path: &Path, deployment: Deployment) -> Result<Book, NodeError> {
+pub(super) fn open_with(path: &Path, deployment: Deployment) -> Result<Book, NodeError> {
     let identity = Identity { chain_id: deployment.chain_id, market: deployment.market(), prover: ME };
     let store = Store::open(DataDir::open(path).expect("free"), &identity).expect("a store");
     let workloads = Workloads::default().and(&squares::WORKLOAD);
@@ -52,12 +52,12 @@ fn open(path: &Path) -> Book {
     open_with(path, of_squares()).expect("a book")
 }
 
-fn said(number: u64, index: u64, value: U256) -> LoggedEvent {
+pub(super) fn said(number: u64, index: u64, value: U256) -> LoggedEvent {
     let log = LogData::new_unchecked(vec![SAID], value.to_be_bytes_vec().into());
     LoggedEvent { address: ROLLUP, ..World::at(number, index, Event::WorkloadLog { log }) }
 }
 
-fn square(number: u64, id: u64, of: u64) -> LoggedEvent {
+pub(super) fn square(number: u64, id: u64, of: u64) -> LoggedEvent {
     let inputs = vec![U256::from(of * of)];
     let slot = match World::new().post(number, ME, None).remove(0).event {
         Event::SlotOpened { slot, .. } => Slot { id, statement: statement_hash(&inputs), ..slot },
@@ -149,4 +149,47 @@ fn nonsense_and_workloads_that_nobody_knows_are_refused_by_name() {
     // A directory that holds another workload's state is not misread.
     let error = open_with(directory.path(), deployment()).map(|_| ()).expect_err("of squares");
     assert!(matches!(&error, NodeError::Snapshot(why) if why.contains("squares")), "{error}");
+}
+
+#[test]
+fn a_record_that_is_refused_keeps_no_other_of_its_market_from_being_served() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut both = of_squares();
+    // Of the same market, and before or after it in the file.
+    both.rollups[1].market = MARKET;
+    for rollups in [both.rollups.clone(), both.rollups.iter().rev().cloned().collect()] {
+        let deployment = Deployment { rollups, ..both.clone() };
+        let mut book = open_with(directory.path(), deployment).expect("a book");
+        if book.head().is_none() {
+            book.block(block(1), &World::new().beginning()).expect("stored");
+            book.block(block(2), &[said(2, 1, U256::from(7))]).expect("stored");
+            book.block(block(3), &[square(3, 1, 7)]).expect("stored");
+        }
+        assert_eq!((book.lack(MARKET), book.at_hand(key(1))), (None, Ok(())));
+        assert!(book.job(key(1)).is_ok());
+    }
+}
+
+#[test]
+fn nonsense_that_one_endpoint_tells_is_not_acted_on_before_another_is_asked() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut book = begun(directory.path());
+    let nonsense = vec![(block(4), vec![said(4, 1, U256::from(LIMIT + 1)), square(4, 2, 9)])];
+    let before = (book.facts().slots().count(), book.store().events_until(u64::MAX).expect("read"));
+    assert_eq!(book.take_in(&nonsense, 0, false).expect("read"), None);
+    assert_eq!((book.head(), book.lack(MARKET)), (Some(block(3)), None), "nothing of it is taken in");
+    let after = (book.facts().slots().count(), book.store().events_until(u64::MAX).expect("read"));
+    assert_eq!(before, after);
+    assert!(book.job(key(1)).is_ok());
+    // Another tells it as it is.
+    let truth = vec![(block(4), vec![said(4, 1, U256::from(9)), square(4, 2, 9)])];
+    assert!(book.take_in(&truth, 0, false).expect("stored").is_some());
+    assert!(book.job(key(2)).is_ok());
+    // All of them tell it.
+    let nonsense = vec![(block(5), vec![said(5, 1, U256::from(LIMIT + 1))])];
+    assert_eq!(book.take_in(&nonsense, 0, false).expect("read"), None);
+    assert!(book.take_in(&nonsense, 0, true).expect("stored").is_some());
+    assert!(matches!(book.lack(MARKET), Some(Lack::Quarantined(_))));
+    // Said once: what comes after it is taken in.
+    assert!(book.take_in(&[(block(6), Vec::new())], 0, false).expect("stored").is_some());
 }

@@ -98,6 +98,12 @@ pub enum Lack {
         /// The circuit's name.
         circuit: String,
     },
+    /// Terms of its that are in force, or coming and accepted, are about another circuit.
+    #[error("version {version} of its terms names another circuit than the deployment file")]
+    OtherCircuit {
+        /// Of the terms.
+        version: u32,
+    },
     /// What the chain says about it makes no sense, so that nothing more of it is believed.
     #[error("what the chain says about it makes no sense ({0})")]
     Quarantined(String),
@@ -114,6 +120,7 @@ impl Lack {
             Self::History => "no_state",
             Self::Reading => "reading_history",
             Self::Keys { .. } => "no_keys",
+            Self::OtherCircuit { .. } => "other_circuit",
             Self::Quarantined(_) => "quarantined",
             Self::Refused(_) => "refused",
         }
@@ -125,7 +132,7 @@ impl Lack {
             Self::Rollup | Self::Refused(_) => "provery status",
             Self::History | Self::Reading => "provery node status",
             Self::Keys { .. } => "provery keys show",
-            Self::Quarantined(_) => "provery market list",
+            Self::OtherCircuit { .. } | Self::Quarantined(_) => "provery market list",
         }
     }
 }
@@ -296,6 +303,10 @@ fn in_market(it: &Situation, served: &Served, show: &impl Fn(U256) -> String) ->
     if let Some(lack) = &served.lack {
         let message = format!("nothing of {called} is taken on, because {lack}");
         found.push(say(lack.code(), message, lack.next().to_owned()));
+        // Nothing is read of it, so there is nothing else to say.
+        if matches!(lack, Lack::Refused(_)) {
+            return found;
+        }
     }
     if served.price < it.cost {
         let message = format!(

@@ -83,16 +83,23 @@ fn every_reason_is_one_sentence_with_a_command() {
     assert_eq!(with(|it| it.markets[0].suspended = true), ["suspended"]);
     assert_eq!(with(|it| it.markets[0].mechanism = None), ["mechanism_unknown"]);
     type Change = fn(&mut Situation);
-    let lacks: [(Change, &str); 5] = [
+    let lacks: [(Change, &str); 6] = [
         (|it| it.markets[0].lack = Some(Lack::Rollup), "no_rollup"),
         (|it| it.markets[0].lack = Some(Lack::History), "no_state"),
         (|it| it.markets[0].lack = Some(Lack::Reading), "reading_history"),
         (|it| it.markets[0].lack = Some(Lack::Keys { circuit: "block-2".to_owned() }), "no_keys"),
+        (|it| it.markets[0].lack = Some(Lack::OtherCircuit { version: 2 }), "other_circuit"),
         (|it| it.markets[0].lack = Some(Lack::Quarantined("its parent is later".to_owned())), "quarantined"),
     ];
     for (lack, code) in lacks {
         assert_eq!(with(lack), [code]);
     }
+    // Of a market that is refused no terms are read.
+    let unread = |it: &mut Situation| {
+        it.markets[0] = Served::new(&deployment(), &deployment().rollups[0], &Terms::default());
+        it.markets[0].lack = Some(Lack::Refused("another descriptor".to_owned()));
+    };
+    assert_eq!(with(unread), ["refused"]);
 }
 
 #[test]

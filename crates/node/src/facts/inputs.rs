@@ -42,14 +42,19 @@ impl Facts {
         self.tracked.values().find(|tracked| tracked.id() == market)
     }
 
-    /// Why a market of the deployment file is not served.
+    /// Why a market of the deployment file is not served: a record that is refused keeps no other of the same market from it.
     pub fn refusal(&self, market: U256) -> Option<&Refusal> {
-        self.refused.get(&market)
+        self.refused.get(&market).filter(|_| self.tracked(market).is_none())
     }
 
     /// The market whose workload reads a contract, and whose contract it is.
     pub(super) fn watchers(&self, address: Address) -> impl Iterator<Item = &Tracked> {
         self.tracked.values().filter(move |tracked| tracked.watches(address))
+    }
+
+    /// Of how many markets nothing more is believed, since what was said of them makes no sense.
+    pub(crate) fn senseless(&self) -> usize {
+        self.tracked.values().filter(|tracked| tracked.nonsense().is_some()).count()
     }
 
     /// Whether all is at hand that a proof of a slot takes.
@@ -65,7 +70,7 @@ impl Facts {
     }
 
     fn asked(&mut self, key: SlotKey) -> Result<(&mut Tracked, &SlotFact), Refusal> {
-        if let Some(refusal) = self.refused.get(&key.market) {
+        if let Some(refusal) = self.refusal(key.market) {
             return Err(refusal.clone());
         }
         let unknown = |message: String| Refusal::new(Why::Untracked, message);
@@ -77,14 +82,20 @@ impl Facts {
                 key.market
             ))
         })?;
+        if let Some(terms) = self.terms.get(&fact.terms_hash) {
+            tracked.proves_under(terms)?;
+        }
         Ok((tracked, fact))
     }
 
     /// Show a log to whichever market's workload reads it. Where not all of the past is at hand, it is shown later.
     pub(super) fn take_in(&mut self, log: &SourceLog<'_>) {
-        let Self { tracked, incomplete, .. } = self;
+        let Self { tracked, incomplete, shown, .. } = self;
         for tracked in tracked.values_mut().filter(|tracked| !incomplete.contains(&tracked.id())) {
-            tracked.apply(log);
+            let shown = shown.get(&tracked.address());
+            if shown.is_none_or(|shown| shown.has(log.block.number, log.index)) {
+                tracked.apply(log);
+            }
         }
     }
 

@@ -102,7 +102,7 @@ pub struct NodeStatus {
 pub struct PauseStatus {
     /// node or operator.
     pub by: String,
-    /// What the node waits for: stopping, breaker_open, low_balance, fees, overloaded, not_taking, or coming_back.
+    /// What the node waits for: stopping, breaker_open, low_balance, fees, overloaded, not_taking, market_refused, or coming_back.
     pub why: Option<String>,
 }
 
@@ -292,6 +292,7 @@ fn paused(pause: &PauseStatus) -> &'static str {
         (_, "fees") => "paused_by_node: fees",
         (_, "overloaded") => "paused_by_node: overloaded",
         (_, "not_taking") => "paused_by_node: not_taking",
+        (_, "market_refused") => "paused_by_node: market_refused",
         _ => "paused_by_node: coming_back",
     }
 }
@@ -334,6 +335,7 @@ pub(super) mod tests {
         assert_eq!(paused("operator", None), ["paused_by_operator"]);
         assert_eq!(paused("node", Some("overloaded")), ["paused_by_node: overloaded"]);
         assert_eq!(paused("node", Some("fees")), ["paused_by_node: fees"]);
+        assert_eq!(paused("node", Some("market_refused")), ["paused_by_node: market_refused"]);
         assert_eq!(paused("node", Some("coming_back")), ["paused_by_node: coming_back"]);
         assert_eq!(worse(|status| status.node.earns_nothing = true), ["earns_nothing"]);
         let concern = |code: &str| ConcernStatus { code: code.to_owned(), ..ConcernStatus::default() };

@@ -7,9 +7,11 @@ use std::{
 
 use provery_rpc::{Chain, ChainError, load_deployment};
 use provery_types::Deployment;
-use provery_workloads::{Registered, Workloads};
+use provery_workloads::Workloads;
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tracing::{debug, info, warn};
+
+use crate::vetting;
 
 /// How often the file is read.
 const READ_EVERY: Duration = Duration::from_secs(1);
@@ -36,7 +38,7 @@ pub(super) async fn watch(
             seen = Some(file);
             continue;
         };
-        let grown = match vet(&chain, grown, &workloads).await {
+        let grown = match fit(&chain, grown, &workloads).await {
             Ok(Some(grown)) => grown,
             Ok(None) => {
                 seen = Some(file);
@@ -44,12 +46,12 @@ pub(super) async fn watch(
             }
             // Read again in a moment.
             Err(error) if error.is_transient() => {
-                debug!(%error, "the new rollups' circuits cannot be read yet");
+                debug!(%error, "the new rollups cannot be checked yet");
                 continue;
             }
             Err(error) => {
                 seen = Some(file);
-                warn!(file = %path.display(), %error, "the deployment file names circuits that the chain has not");
+                warn!(file = %path.display(), %error, "the deployment file names what the chain has not");
                 continue;
             }
         };
@@ -74,20 +76,14 @@ pub(super) async fn watch(
 }
 
 /// Without the new rollups that nothing may be staked on; nothing if there are no others.
-async fn vet(
+async fn fit(
     chain: &Chain,
     mut grown: Deployment,
     workloads: &Workloads,
 ) -> Result<Option<Deployment>, ChainError> {
     let before = chain.deployment().rollups.len();
     for rollup in grown.rollups.split_off(before) {
-        let found = chain.circuit(rollup.circuit_id).await?;
-        let registered = Registered {
-            key_hash: found.keyHash,
-            descriptor_hash: found.descriptorHash,
-            development: found.development,
-        };
-        match workloads.vet(&rollup, &registered, chain.rpc().is_development()) {
+        match vetting::vet(chain, workloads, &rollup).await? {
             Ok(()) => grown.rollups.push(rollup),
             Err(refusal) => {
                 warn!(market = %rollup.market, code = refusal.why.code(), %refusal, "a new rollup is not served");

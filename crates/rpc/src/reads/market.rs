@@ -217,7 +217,11 @@ impl Chain {
 
     /// A market's current terms, from its last `TermsSet` event and checked against the chain's hash.
     pub async fn terms(&self, market: U256) -> Result<Terms, ChainError> {
-        let wanted = self.market(market).await?.terms_hash;
+        self.terms_of(market, self.market(market).await?.terms_hash).await
+    }
+
+    /// A market's terms that have the hash `wanted`, in force or announced.
+    pub async fn terms_of(&self, market: U256, wanted: B256) -> Result<Terms, ChainError> {
         let filter = Filter::new()
             .address(self.deployment().market())
             .event_signature(ProofMarket::TermsSet::SIGNATURE_HASH)

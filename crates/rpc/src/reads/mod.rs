@@ -7,6 +7,7 @@ mod probe;
 mod raw;
 mod read;
 mod seed;
+mod sure;
 
 #[cfg(test)]
 pub(crate) use history::each_range;

@@ -99,12 +99,13 @@ pub(super) fn keys(session: &Session, served: &mut [Served], dir: &Path, mine: b
         let rollup = &served.rollup;
         let (circuit, hash) = (rollup.circuit.clone(), rollup.key_hash);
         if let Some((.., lack)) = seen.iter().find(|(a, b, _)| (a, *b) == (&circuit, hash)) {
-            served.lack = lack.clone();
+            served.lack = served.lack.take().or_else(|| lack.clone());
             continue;
         }
-        match backends::load(rollup, dir) {
+        let lack = match backends::load(rollup, dir) {
             Ok(_) => {
                 found.ok("keys", format!("those of {circuit} are here, as the chain knows them"));
+                None
             }
             Err(report) => {
                 let next = if development {
@@ -113,10 +114,11 @@ pub(super) fn keys(session: &Session, served: &mut [Served], dir: &Path, mine: b
                     "provery keys show; fetch them from whoever created the rollup".to_owned()
                 };
                 found.fail("keys", error_report::explain(&report).message, next);
-                served.lack = Some(Lack::Keys { circuit: circuit.clone() });
+                Some(Lack::Keys { circuit: circuit.clone() })
             }
-        }
-        seen.push((circuit, hash, served.lack.clone()));
+        };
+        served.lack = served.lack.take().or_else(|| lack.clone());
+        seen.push((circuit, hash, lack));
     }
     if mine {
         match keys::load(dir, CIRCUIT_NAME, None) {

@@ -7,10 +7,11 @@ use alloy::{
 use eyre::Result;
 use provery_bindings::Prover;
 use provery_node::{
-    earning::{self, Pause, Shortfall, Situation},
+    earning::{self, Lack, Pause, Shortfall, Situation},
     service::fee_budget::{self, PROOF_GAS, Rate},
 };
 use provery_types::Terms;
+use provery_workloads::Workloads;
 
 use super::{
     Findings,
@@ -43,7 +44,9 @@ pub(super) async fn served(
     let mut served = Vec::new();
     for rollup in rollups {
         let terms = session.chain.terms(rollup.market).await?;
-        served.push(Served { rollup, terms, lack: None });
+        let other = Workloads::default().vet_terms(&rollup, &terms).is_err();
+        let lack = other.then_some(Lack::OtherCircuit { version: terms.version });
+        served.push(Served { rollup, terms, lack });
     }
     Ok(served)
 }

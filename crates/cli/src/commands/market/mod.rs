@@ -17,6 +17,7 @@ use self::{circuit::refuse_development_circuit, set_terms::SetTermsArgs};
 use crate::{
     address,
     amount::{self, Written},
+    backends,
     context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
@@ -204,6 +205,7 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
 /// Fund a market from the signing account's balance.
 pub(crate) async fn fund(context: &Context, session: &Session, market: U256, amount: &Written) -> Result<()> {
     let amount = amount::required("--amount", amount, session.asset())?;
+    backends::fit(session, market, &[]).await?;
     let mined = session.sender()?.fund(&session.chain, market, amount.base).await?;
     let funds = session.chain.market(market).await?.funds;
     context.out.result(

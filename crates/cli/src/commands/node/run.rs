@@ -51,7 +51,14 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let session = context.signer().await?;
     let prover = prove::payee(&session, values.prover).await?;
     let (rollups, refused) = served(&session, values.market.as_deref().unwrap_or_default()).await?;
-    refused.iter().for_each(|(_, refusal)| context.out.warn(&format!("{refusal}; its market is not served")));
+    for (rollup, refusal) in &refused {
+        context.out.warn(&format!("{refusal}; it is not served"));
+        let record = session.deployment().rollups.iter().find(|record| record.address == *rollup);
+        // Another record may be of the same market.
+        if let Some(record) = record.filter(|it| rollups.iter().all(|served| served.market != it.market)) {
+            check_refused(context, &session, prover, record.market).await?;
+        }
+    }
     check_funds(&session).await?;
     check_key(&session, prover).await?;
     check_stake(context, &session, prover, &rollups, values.rescue.unwrap_or(true)).await?;
@@ -173,44 +180,44 @@ pub(crate) async fn served(
     session: &Session,
     markets: &[MarketRef],
 ) -> Result<(Vec<RollupRecord>, Vec<(Address, Refusal)>)> {
-    if markets.is_empty() {
-        let (mut known, mut refused) = (Vec::new(), Vec::new());
-        for rollup in &session.deployment().rollups {
-            match backends::vet(session, rollup).await? {
-                Ok(()) => known.push(rollup.clone()),
-                Err(refusal) => refused.push((rollup.address, refusal)),
-            }
-        }
-        return match (known.is_empty(), refused.pop()) {
-            (true, Some((_, refusal))) => Err(refusal.into()),
-            (true, None) => Err(fail(
-                Code::RollupNotFound,
-                "the deployment has no rollup yet, so there is nothing to prove; make one with `provery \
-                 rollup create`",
-            )),
-            (false, last) => {
-                refused.extend(last);
-                Ok((known, refused))
-            }
-        };
-    }
-    let mut chosen = Vec::new();
+    let mut named = Vec::new();
     for market in markets {
         let market = session.market(market)?;
         patiently(|| session.chain.market(market)).await?;
-        let rollup = session.deployment().rollup_of_market(market).ok_or_else(|| {
-            fail(
+        named.push(market);
+    }
+    let is_meant = |rollup: &&RollupRecord| named.is_empty() || named.contains(&rollup.market);
+    let (mut known, mut refused) = (Vec::<RollupRecord>::new(), Vec::new());
+    for rollup in session.deployment().rollups.iter().filter(is_meant) {
+        match backends::vet(session, rollup).await? {
+            Ok(()) => known.push(rollup.clone()),
+            Err(refusal) => refused.push((rollup, refusal)),
+        }
+    }
+    let serves = |market: U256| known.iter().any(|rollup| rollup.market == market);
+    if let Some(market) = named.iter().copied().find(|market| !serves(*market)) {
+        let refusal = refused.into_iter().find(|(rollup, _)| rollup.market == market);
+        return Err(match refusal {
+            Some((_, refusal)) => refusal.into(),
+            None => fail(
                 Code::RollupNotFound,
                 format!(
                     "the deployment file has no rollup that posts blocks in market {market}, so what \
                  its slots mean is not known; add it to the file"
                 ),
-            )
-        })?;
-        backends::vet(session, rollup).await??;
-        chosen.push(rollup.clone());
+            ),
+        });
     }
-    Ok((chosen, Vec::new()))
+    let refused: Vec<_> = refused.into_iter().map(|(rollup, refusal)| (rollup.address, refusal)).collect();
+    match (known.is_empty(), refused.last()) {
+        (true, Some((_, refusal))) => Err(refusal.clone().into()),
+        (true, None) => Err(fail(
+            Code::RollupNotFound,
+            "the deployment has no rollup yet, so there is nothing to prove; make one with `provery \
+                 rollup create`",
+        )),
+        (false, _) => Ok((known, refused)),
+    }
 }
 
 /// One backend a circuit: rollups may share one.
@@ -249,6 +256,20 @@ async fn check_funds(session: &Session) -> Result<()> {
         return Err(fail(
             Code::InsufficientGasFunds,
             format!("{me} has nothing to pay for transactions with; send it some of the chain's currency"),
+        ));
+    }
+    Ok(())
+}
+
+/// Stake behind a market that is not served is lost slot by slot: the node stays out of all draws for as long as it is there.
+async fn check_refused(context: &Context, session: &Session, prover: Address, market: U256) -> Result<()> {
+    let units = patiently(|| session.chain.position(market, prover)).await?.units;
+    if units > 0 {
+        context.out.warn(&format!(
+            "{prover} has {units} units of stake behind market {market}, whose slots cannot be proven here, so this node keeps it \
+             out of all draws: take the stake back with `provery prover allocate --market {market} --units 0` (for a pool: \
+             `provery pool narrow --pool {prover} --market {market} --exposure 0`), or name the markets that it is to serve with \
+             --market"
         ));
     }
     Ok(())

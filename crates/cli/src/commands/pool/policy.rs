@@ -13,6 +13,7 @@ use super::{
     operator::operated,
 };
 use crate::{
+    backends,
     commands::prover::allocate::Versions,
     context::Context,
     error::{Code, fail},
@@ -104,6 +105,7 @@ pub(super) async fn announce(context: &Context, args: AnnounceArgs) -> Result<()
             ),
         ));
     }
+    backends::require(&session, id, &versions).await?;
     let mined = session.send(session.calls().pool(pool).announce_market(id, args.exposure, versions)).await?;
     let found = session.chain.pool_market(pool, id).await?;
     let (policy, from) = match (found.next, found.policy) {
@@ -232,6 +234,9 @@ pub(super) async fn allocate(context: &Context, args: PoolAllocateArgs) -> Resul
     let Some(policy) = found.policy else {
         return Err(nothing_allowed(&session, pool, id, next).await?);
     };
+    if units > 0 {
+        backends::require(&session, id, &policy.versions).await?;
+    }
     let most = u64::from(policy.exposure);
     let exposure = args.exposure.unwrap_or(most.min(units));
     if exposure > units {

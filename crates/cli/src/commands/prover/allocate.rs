@@ -73,10 +73,8 @@ pub(crate) async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
     let session = context.signer().await?;
     let me = require_registered(&session).await?;
     let id = session.market(&market)?;
-    if units > 0
-        && let Some(rollup) = session.deployment().rollup_of_market(id)
-    {
-        backends::vet(&session, rollup).await??;
+    if units > 0 {
+        backends::fit(&session, id, &[]).await?;
     }
     let terms = session.chain.terms(id).await?;
     let unit = session.chain.registry_params().await?.stake_unit;
@@ -156,6 +154,9 @@ pub(crate) async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
             "the terms in force have version {}, which is not among those accepted, so this prover is drawn for nothing yet",
             terms.version
         ));
+    }
+    if units > 0 {
+        backends::require(&session, id, &versions).await?;
     }
     warnings.iter().for_each(|warning| context.out.warn(warning));
     let call = session.calls().allocate(id, U256::from(units), U256::from(exposure), versions.clone());

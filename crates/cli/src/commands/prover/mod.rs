@@ -20,6 +20,7 @@ use self::{
 use crate::{
     address,
     amount::{self, Written},
+    backends,
     context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
@@ -225,6 +226,7 @@ async fn reinstate(context: &Context, market: MarketRef) -> Result<()> {
             ),
         ));
     }
+    backends::require(&session, id, &(position.fromVersion..=position.toVersion)).await?;
     let mined = session.send(session.calls().reinstate(id)).await?;
     context.out.result(
         &json!({ "prover": prover, "market": id.to_string(), "misses": position.misses, "tx": mined.tx_hash }),

@@ -22,6 +22,7 @@ use serde_json::json;
 use crate::{
     address,
     amount::{self, Written},
+    backends,
     commands::prove,
     context::Context,
     error::{Code, fail},
@@ -118,6 +119,7 @@ async fn sign(context: &Context, args: SignArgs) -> Result<()> {
             format!("market {market} has another mechanism, so nobody can open a slot of it by agreement"),
         ));
     }
+    backends::fit(&session, market, std::slice::from_ref(&terms)).await?;
     let price = amount::given("--price", &args.price, session.asset())?;
     if price.base > terms.price.to::<U256>() {
         return Err(fail(

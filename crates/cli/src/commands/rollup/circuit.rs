@@ -31,7 +31,8 @@ pub(super) struct Circuit {
 pub(super) async fn existing(session: &Session, plan: &Plan) -> Result<Option<Circuit>> {
     let same = |rollup: &&provery_types::RollupRecord| rollup.key_hash == plan.key_hash;
     for rollup in session.deployment().rollups.iter().filter(same) {
-        let found = session.chain.circuit(rollup.circuit_id).await?;
+        // One whose record is wrong is passed over.
+        let Some(found) = session.chain.surest_circuit(rollup.circuit_id).await? else { continue };
         let registered = found.keyHash == plan.key_hash
             && found.descriptorHash == plan.descriptor_hash
             && found.development == plan.development;

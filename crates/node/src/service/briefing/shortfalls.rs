@@ -14,7 +14,7 @@ pub(super) fn situation(scene: &Scene<'_>, deposits: &Deposits, is_pool: bool) -
     let Scene { handles, book, account, .. } = *scene;
     let tunables = handles.tunables();
     let prover_status = book.facts().prover_status(handles.me());
-    let is_served = |rollup: &&RollupRecord| book.serves(rollup.market);
+    let is_served = |rollup: &&RollupRecord| book.is_to_serve(rollup.market);
     let rollups = handles.chain.deployment().rollups.iter();
     Situation {
         prover: handles.me(),

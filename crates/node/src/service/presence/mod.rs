@@ -50,6 +50,8 @@ pub(super) struct Presence {
     said: Option<PauseReason>,
     /// A slot won now could not be proven in its window.
     overloaded: bool,
+    /// There is stake behind a market that is refused.
+    refused: bool,
     /// Why the last pause that was tried could not be had.
     trouble: Option<PauseTrouble>,
     whose: Whose,
@@ -68,6 +70,9 @@ impl Presence {
         }
         if !handles.tunables().taking {
             return Some(PauseReason::NotTaking);
+        }
+        if self.refused {
+            return Some(PauseReason::MarketRefused);
         }
         if handles.config.pause_when_breaker_open && !self.breaker.well() {
             return Some(PauseReason::BreakerOpen);
@@ -97,6 +102,7 @@ impl Presence {
     ) -> Option<(KeeperTask, Call)> {
         let Context { handles, book, account, policy } = context;
         self.overloaded = book.overload(policy, self.overloaded);
+        self.refused = book.refused_with_stake().is_some();
         let reason = self.reason(handles, account, tenure);
         if reason != self.said {
             if let Some(reason) = reason {

@@ -17,6 +17,8 @@ pub(in crate::service) enum PauseReason {
     Overloaded,
     /// The operator said so, in the configuration.
     NotTaking,
+    /// There is stake behind a market that is refused, so of the slots that it is given there nothing is known.
+    MarketRefused,
 }
 
 impl PauseReason {
@@ -29,6 +31,7 @@ impl PauseReason {
             Self::Dear => "fees",
             Self::Overloaded => "overloaded",
             Self::NotTaking => "not_taking",
+            Self::MarketRefused => "market_refused",
         }
     }
 }
@@ -38,7 +41,9 @@ impl PauseReason {
 pub(super) fn waits(pause_reason: PauseReason, bids: usize, bound_reached: bool) -> bool {
     let patient = match pause_reason {
         PauseReason::Stopping => !bound_reached,
-        PauseReason::Dear | PauseReason::Overloaded | PauseReason::NotTaking => true,
+        PauseReason::Dear | PauseReason::Overloaded | PauseReason::NotTaking | PauseReason::MarketRefused => {
+            true
+        }
         PauseReason::BreakerOpen | PauseReason::LowBalance => false,
     };
     patient && bids > 0
@@ -70,10 +75,22 @@ mod tests {
     }
 
     #[test]
+    fn nobody_comes_back_to_draws_of_a_market_of_which_nothing_is_read() {
+        let refused = wish(Some(PauseReason::MarketRefused), false, true);
+        let paused = Turn { registered: true, paused: true, ..Turn::default() };
+        assert_eq!(pause::step(&paused, refused), Step::Rest, "its own pause stays");
+        assert_eq!(pause::step(&Turn { paused: false, ..paused }, refused), Step::Pause);
+    }
+
+    #[test]
     fn a_pause_waits_for_bids_unless_they_could_not_be_used() {
-        for pause_reason in
-            [PauseReason::Stopping, PauseReason::Dear, PauseReason::Overloaded, PauseReason::NotTaking]
-        {
+        for pause_reason in [
+            PauseReason::Stopping,
+            PauseReason::Dear,
+            PauseReason::Overloaded,
+            PauseReason::NotTaking,
+            PauseReason::MarketRefused,
+        ] {
             assert!(waits(pause_reason, 1, false), "{pause_reason:?}");
             assert!(!waits(pause_reason, 0, false), "nothing is out");
         }

@@ -32,6 +32,7 @@ use shortage::Shortage;
 use tracker::{Tracker, after, root};
 
 use crate::{
+    backends,
     commands::{prover::offer::SignedOffer, rollup::accounts::AccountsArgs},
     context::Context,
     error::{Code, fail},
@@ -76,6 +77,7 @@ pub(crate) async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
             ),
         ));
     }
+    backends::vet(&session, &record).await??;
     let domain = session.chain.ask(record.address, &contract::DOMAINCall {}).await?;
     let tracker = Tracker::new(&record, domain, &session.events().await?)?;
     let transfers = args.block_txs.unwrap_or(tracker.context.params.block_txs());

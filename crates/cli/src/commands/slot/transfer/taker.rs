@@ -7,6 +7,7 @@ use provery_types::SlotExt;
 
 use super::{Held, acts_for};
 use crate::{
+    backends,
     error::{Code, fail},
     session::Session,
     time::when,
@@ -38,6 +39,7 @@ pub(super) async fn check_taker(
             format!("{taker} is not a prover, so it cannot take a slot; run `provery prover register` first"),
         ));
     }
+    backends::fit(session, held.slot.market, std::slice::from_ref(&held.terms)).await?;
     let left = held.slot.exclusive_until().saturating_sub(held.now);
     let late = left < u64::from(held.terms.exclusiveWindow / 2);
     if me != taker && (offer.price > 0 || late || !acts_for(session, me, taker).await?) {
