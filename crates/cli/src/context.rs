@@ -1,6 +1,7 @@
 //! What every command has.
 
 use eyre::Result;
+use provery_node::config::shown_url;
 
 use crate::{
     config::{ENV_PRIVATE_KEY, Key, Settings},
@@ -18,11 +19,13 @@ pub(crate) struct Context {
 impl Context {
     /// Where two keys are named, which of them signs.
     pub(crate) fn say_which_key(&self) {
-        if let (true, Key::Keystore { path, .. }) = (self.settings.passed_over, &self.settings.key) {
-            self.out.warn(&format!(
-                "the keystore {} signs, not {ENV_PRIVATE_KEY}, which is set, too",
-                path.display()
-            ));
+        let signs = match &self.settings.key {
+            Key::Keystore { path, .. } => format!("the keystore {}", path.display()),
+            Key::Remote { url, .. } => format!("the remote signer {}", shown_url(url.expose())),
+            Key::Private(_) | Key::None => return,
+        };
+        if self.settings.passed_over {
+            self.out.warn(&format!("{signs} signs, not {ENV_PRIVATE_KEY}, which is set, too"));
         }
     }
 

@@ -9,12 +9,11 @@ use std::{
 use alloy::{
     primitives::{Address, B256, Bytes, U256},
     providers::Provider,
-    signers::local::PrivateKeySigner,
 };
 use eyre::{Report, Result};
 use provery_indexer::History;
 use provery_rpc::{Call, Calls, Chain, ChainError, Rpc, reason};
-use provery_txmgr::{Journal, Mined, Order, SendError, Sender, SenderConfig};
+use provery_txmgr::{Journal, Mined, Order, SendError, Sender, SenderConfig, Signer};
 use provery_types::{BlockRef, Deployment, LoggedEvent};
 
 use crate::{
@@ -40,13 +39,13 @@ pub(crate) struct Deployed {
 pub(crate) struct Wire {
     pub rpc: Rpc,
     pub sender: Sender,
-    signer: PrivateKeySigner,
+    signer: Signer,
 }
 
 impl Wire {
-    /// The key is read first: a wrong password should not need a chain to be noticed.
+    /// The key first: a wrong password, or a signer that is away, should not need a chain to be noticed.
     pub(crate) async fn connect(settings: &Settings) -> Result<Self> {
-        let signer = signer::load(settings)?;
+        let signer = signer::ready(settings).await?;
         let rpc = Rpc::connect_all(&settings.rpc_urls).await?;
         let sender = Sender::new(rpc.clone(), signer.clone(), SenderConfig::new(rpc.poll_interval()));
         Ok(Self { rpc, sender, signer })
@@ -78,7 +77,7 @@ pub(crate) async fn max_fee(rpc: &Rpc) -> Result<u128> {
 }
 
 /// A sender that forgets nothing before its journal is gone.
-fn journaled(rpc: &Rpc, signer: &PrivateKeySigner, journal: Arc<dyn Journal>) -> Result<Sender, SendError> {
+fn journaled(rpc: &Rpc, signer: &Signer, journal: Arc<dyn Journal>) -> Result<Sender, SendError> {
     let config = SenderConfig { keep: u64::MAX, ..SenderConfig::new(rpc.poll_interval()) };
     Sender::open(rpc.clone(), signer.clone(), config, journal)
 }
@@ -154,13 +153,13 @@ pub(crate) struct Session {
     pub path: PathBuf,
     settings: Settings,
     sender: Option<Sender>,
-    signer: Option<PrivateKeySigner>,
+    signer: Option<Signer>,
 }
 
 impl Session {
     pub(crate) async fn open(settings: &Settings, signing: bool) -> Result<Self> {
-        // The key is read first: a wrong password should not need a chain to be noticed.
-        let signer = if signing { Some(signer::load(settings)?) } else { None };
+        // The key first: a wrong password, or a signer that is away, should not need a chain to be noticed.
+        let signer = if signing { Some(signer::ready(settings).await?) } else { None };
         let rpc = Rpc::connect_all(&settings.rpc_urls).await?;
         let path = settings.deployment.clone().unwrap_or_else(|| files::default_deployment(rpc.chain_id()));
         let deployment = files::read_deployment(&path)?;
@@ -228,8 +227,8 @@ impl Session {
             .ok_or_else(|| fail(Code::NoKey, "this command was given no key; pass --keystore FILE"))
     }
 
-    /// The key itself, for signatures that are no transactions.
-    pub(crate) fn signer(&self) -> Result<&PrivateKeySigner> {
+    /// What signs, for signatures that are no transactions.
+    pub(crate) fn signer(&self) -> Result<&Signer> {
         self.signer
             .as_ref()
             .ok_or_else(|| fail(Code::NoKey, "this command was given no key; pass --keystore FILE"))

@@ -1,4 +1,5 @@
-//! The signing key: an encrypted keystore, or the environment. It never leaves this process and is never printed.
+//! What signs: an encrypted keystore's key, or one of the environment, which never leaves this process and is never printed; or a signer
+//! elsewhere.
 
 use std::{
     fs,
@@ -15,7 +16,7 @@ use alloy::{
 };
 use eth_keystore::KeystoreError;
 use eyre::Result;
-
+use provery_txmgr::{RemoteSigner, Signer};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -24,30 +25,39 @@ use crate::{
     files, hardening,
 };
 
-/// The key these settings name, or an error that says how to name one.
-pub(crate) fn load(settings: &Settings) -> Result<PrivateKeySigner> {
+/// What these settings say signs, or an error that says how to name it. A signer elsewhere is not asked yet.
+pub(crate) fn load(settings: &Settings) -> Result<Signer> {
     load_optional(settings)?.ok_or_else(|| {
         fail(
             Code::NoKey,
             format!(
                 "this command signs a transaction and was given no key; pass --keystore FILE (`provery keystore new` \
-                 makes one) or set {ENV_PRIVATE_KEY}"
+                 makes one) or --remote-signer URL, or set {ENV_PRIVATE_KEY}"
             ),
         )
     })
 }
 
-/// The key, if the settings name one.
-pub(crate) fn load_optional(settings: &Settings) -> Result<Option<PrivateKeySigner>> {
-    if settings.key != Key::None {
+/// It, and that it has the key: before anything is done that is to be signed.
+pub(crate) async fn ready(settings: &Settings) -> Result<Signer> {
+    let signer = load(settings)?;
+    signer.ready().await?;
+    Ok(signer)
+}
+
+/// What signs, if the settings name it.
+pub(crate) fn load_optional(settings: &Settings) -> Result<Option<Signer>> {
+    if matches!(settings.key, Key::Private(_) | Key::Keystore { .. }) {
         hardening::harden();
     }
     match &settings.key {
         Key::None => Ok(None),
-        Key::Private(key) => from_hex(key).map(Some),
+        Key::Private(key) => from_hex(key).map(|key| Some(key.into())),
+        Key::Remote { url, sender } => Ok(Some(RemoteSigner::new(url.expose(), *sender)?.into())),
         Key::Keystore { path, password } => {
             check_there(path)?;
-            decrypt(path, &read_password(password, "Keystore password: ")?).map(Some)
+            let key = decrypt(path, &read_password(password, "Keystore password: ")?)?;
+            Ok(Some(key.into()))
         }
     }
 }

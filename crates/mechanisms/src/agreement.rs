@@ -3,10 +3,12 @@
 
 use alloy::{
     primitives::{Address, B256, Bytes, U256, aliases::U96},
-    sol_types::{Eip712Domain, SolEvent, SolStruct, SolValue, eip712_domain},
+    sol_types::{Eip712Domain, SolEvent, SolValue, eip712_domain},
 };
 use provery_bindings::{Agreement as Contract, Agreement::Offer as SignedOffer};
+use provery_types::TypedData;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{
     Fact, Line, Mechanism, Past, phase,
@@ -66,8 +68,25 @@ impl Offer {
     }
 
     /// What the prover signs, for the Agreement contract at `contract`.
+    pub fn typed_data(&self, chain_id: u64, contract: Address) -> Result<TypedData, OfferTooLarge> {
+        let signed = self.signed()?;
+        let message = json!({
+            "prover": self.prover,
+            "requester": self.requester,
+            "market": self.market.to_string(),
+            "terms": self.terms,
+            "price": self.price.to_string(),
+            "penalty": self.penalty.to_string(),
+            "capacity": self.capacity.to_string(),
+            "expiry": self.expiry.to_string(),
+            "nonce": self.nonce.to_string(),
+        });
+        Ok(TypedData::new(&signed, &domain(chain_id, contract), message))
+    }
+
+    /// Its hash.
     pub fn digest(&self, chain_id: u64, contract: Address) -> Result<B256, OfferTooLarge> {
-        Ok(self.signed()?.eip712_signing_hash(&domain(chain_id, contract)))
+        self.typed_data(chain_id, contract).map(|data| data.digest)
     }
 
     /// The mechanism's data for opening a slot under the offer.

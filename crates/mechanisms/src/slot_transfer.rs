@@ -6,10 +6,12 @@ use alloy::{
         Address, B256,
         aliases::{I96, U40},
     },
-    sol_types::{SolStruct, eip712_domain},
+    sol_types::eip712_domain,
 };
 use provery_bindings::SlotTransfers;
+use provery_types::TypedData;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde_json::json;
 
 use crate::{
     reward::Curve,
@@ -51,9 +53,9 @@ impl TransferOffer {
         })
     }
 
-    /// The offer's EIP-712 hash for the contract with the offers at `slot_transfers`: what its slot's holder signs. `word` is the slot's hash
-    /// under its terms, so an offer is void once the slot changed in any way. Nothing if a number has no room.
-    pub fn digest(self, word: B256, chain_id: u64, slot_transfers: Address) -> Option<B256> {
+    /// What its slot's holder signs, for the contract with the offers at `slot_transfers`. `word` is the slot's hash under its terms, so an
+    /// offer is void once the slot changed in any way. Nothing if a number has no room.
+    pub fn typed_data(self, word: B256, chain_id: u64, slot_transfers: Address) -> Option<TypedData> {
         let SlotTransfers::TransferOffer { to, price, validUntil } = self.sol()?;
         let domain = eip712_domain! {
             name: "Provery",
@@ -61,7 +63,18 @@ impl TransferOffer {
             chain_id: chain_id,
             verifying_contract: slot_transfers,
         };
-        Some(signed::TransferOffer { slot: word, to, price, validUntil }.eip712_signing_hash(&domain))
+        let message = json!({
+            "slot": word,
+            "to": to,
+            "price": self.price.to_string(),
+            "validUntil": self.valid_until.to_string(),
+        });
+        Some(TypedData::new(&signed::TransferOffer { slot: word, to, price, validUntil }, &domain, message))
+    }
+
+    /// Its EIP-712 hash.
+    pub fn digest(self, word: B256, chain_id: u64, slot_transfers: Address) -> Option<B256> {
+        self.typed_data(word, chain_id, slot_transfers).map(|data| data.digest)
     }
 }
 
@@ -198,7 +211,7 @@ mod tests {
     #[test]
     fn the_type_is_the_contracts() {
         assert_eq!(
-            signed::TransferOffer::eip712_root_type(),
+            <signed::TransferOffer as alloy::sol_types::SolStruct>::eip712_root_type(),
             "TransferOffer(bytes32 slot,address to,int96 price,uint40 validUntil)"
         );
     }

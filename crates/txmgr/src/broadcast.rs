@@ -11,7 +11,7 @@ use crate::{
 };
 use alloy::{
     eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718},
-    network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder, TransactionResponse},
+    network::{NetworkTransactionBuilder, TransactionBuilder, TransactionResponse},
     primitives::{Address, B256, Bytes, U256},
     providers::Provider,
     rpc::types::{Transaction, TransactionRequest},
@@ -248,17 +248,19 @@ impl Outbox {
         gas: u64,
         fees: Fees,
     ) -> Result<Signed, SendError> {
-        let wallet = EthereumWallet::from(self.signer.clone());
         let request =
             self.request(payload).with_chain_id(self.rpc.chain_id()).with_nonce(nonce).with_gas_limit(gas);
         let request = match fees.legacy {
             true => request.with_gas_price(fees.max),
             false => request.with_max_fee_per_gas(fees.max).with_max_priority_fee_per_gas(fees.tip),
         };
-        let envelope = request.build(&wallet).await.map_err(|error| SendError::Signing {
+        let unsigned = request.build_unsigned().map_err(|error| SendError::Incomplete {
             kind: payload.kind.to_owned(),
             reason: error.to_string(),
         })?;
+        let signed = self.signer.sign_transaction(unsigned).await;
+        let envelope =
+            signed.map_err(|error| SendError::Signing { kind: payload.kind.to_owned(), error })?;
         Ok(Signed {
             hash: *envelope.tx_hash(),
             raw: envelope.encoded_2718().into(),

@@ -1,6 +1,6 @@
 //! Why a transaction did not do what it was sent for.
 
-use crate::journal::JournalError;
+use crate::{journal::JournalError, signer::SignerError};
 use alloy::primitives::{Address, B256, U256};
 use provery_bindings::DecodedError;
 use provery_rpc::ChainError;
@@ -105,12 +105,20 @@ pub enum SendError {
         /// What last went wrong in looking for it.
         reason: String,
     },
-    /// The key did not sign.
-    #[error("{kind} could not be signed ({reason})")]
+    /// There is no signature.
+    #[error("{kind} was not sent: {error}")]
     Signing {
         /// What the call is, in logs and errors.
         kind: String,
-        /// What the signer says.
+        /// Why not.
+        error: SignerError,
+    },
+    /// Something is missing of it that a transaction has.
+    #[error("{kind} cannot be made a transaction ({reason}); report this")]
+    Incomplete {
+        /// What the call is, in logs and errors.
+        kind: String,
+        /// What is missing.
         reason: String,
     },
     /// Gas costs more than may be spent.
@@ -169,6 +177,7 @@ impl SendError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Rpc(error) => error.is_transient(),
+            Self::Signing { error, .. } => error.is_transient(),
             Self::TimedOut { .. }
             | Self::Unseen { .. }
             | Self::NonceTaken { .. }

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `order` | what is to be sent, what it may cost, and what became of it |
 //! | `fees`, `decide` | which fees to offer, and what to do about a transaction: pure |
+//! | `signer` | who signs: a key in this process, or a program elsewhere |
 //! | `submit` | a nonce, a signature, the journal, the first broadcast |
 //! | `poll` | a snapshot of the chain, and for each transaction what is to be done |
 //! | `resubmit` | again, with higher fees, as a cancellation; gaps between nonces |
@@ -30,6 +31,7 @@ mod pending;
 mod poll;
 mod resubmit;
 mod sender;
+mod signer;
 mod snapshot;
 mod status;
 mod submit;
@@ -45,5 +47,6 @@ pub use make_block::make_block;
 pub use order::{Landing, Mined, Order, SendTimings, Waiting};
 pub use outlay::{DayOutlay, Outlay, Spent};
 pub use sender::Sender;
+pub use signer::{RemoteSigner, Signer, SignerError};
 pub use status::OutboxStatus;
 pub use transaction::{MinedAt, Paid, PendingTransaction, Signed, Spend};

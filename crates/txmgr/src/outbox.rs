@@ -5,14 +5,13 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use crate::{config::SenderConfig, journal::Journal, pending::PendingSet, watch::Watch};
-use alloy::signers::local::PrivateKeySigner;
+use crate::{config::SenderConfig, journal::Journal, pending::PendingSet, signer::Signer, watch::Watch};
 use provery_rpc::Rpc;
 
 #[derive(Debug)]
 pub(crate) struct Outbox {
     pub(crate) rpc: Rpc,
-    pub(crate) signer: PrivateKeySigner,
+    pub(crate) signer: Signer,
     pub(crate) config: SenderConfig,
     pub(crate) journal: Arc<dyn Journal>,
     /// Never held across a request.

@@ -2,10 +2,7 @@
 
 use std::sync::{Arc, Mutex, atomic::AtomicUsize};
 
-use alloy::{
-    primitives::{Address, U256},
-    signers::local::PrivateKeySigner,
-};
+use alloy::primitives::{Address, U256};
 use provery_rpc::{Call, Rpc};
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +13,7 @@ use crate::{
     order::{Landing, Mined, Order, Waiting},
     outbox::{Keeper, Outbox},
     pending::PendingSet,
+    signer::Signer,
     status::OutboxStatus,
 };
 
@@ -27,17 +25,18 @@ pub struct Sender {
 
 impl Sender {
     /// A sender that remembers nothing after it is gone, for commands.
-    pub fn new(rpc: Rpc, signer: PrivateKeySigner, config: SenderConfig) -> Self {
-        Self::with(rpc, signer, config, Arc::new(Memory::default()), PendingSet::default())
+    pub fn new(rpc: Rpc, signer: impl Into<Signer>, config: SenderConfig) -> Self {
+        Self::with(rpc, signer.into(), config, Arc::new(Memory::default()), PendingSet::default())
     }
 
     /// A sender that goes on with what its journal holds.
     pub fn open(
         rpc: Rpc,
-        signer: PrivateKeySigner,
+        signer: impl Into<Signer>,
         config: SenderConfig,
         journal: Arc<dyn Journal>,
     ) -> Result<Self, SendError> {
+        let signer = signer.into();
         let set = PendingSet::load(journal.load(signer.address())?, journal.outlays(signer.address())?);
         if !set.entries.is_empty() {
             tracing::info!(account = %signer.address(), pending = set.entries.len(), "going on with what was sent");
@@ -47,7 +46,7 @@ impl Sender {
 
     fn with(
         rpc: Rpc,
-        signer: PrivateKeySigner,
+        signer: Signer,
         config: SenderConfig,
         journal: Arc<dyn Journal>,
         set: PendingSet,

@@ -8,6 +8,7 @@ mod event;
 mod hash;
 mod slot;
 pub mod text;
+mod typed_data;
 
 pub use alloy::primitives::{Address, B256, U256};
 pub use amount::{AssetUnit, Currency};
@@ -22,3 +23,4 @@ pub use event::{BlockRef, Event, LoggedEvent};
 pub use hash::{slot_hash, statement_hash, terms_hash};
 pub use provery_bindings::{Slot, Terms};
 pub use slot::{SlotExt, SlotKey, SlotState, TermsExt};
+pub use typed_data::TypedData;

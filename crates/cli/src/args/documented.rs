@@ -48,6 +48,57 @@ fn is_markdown(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "md")
 }
 
+/// The words after this at the start of a line, where lines that end with a backslash go on.
+fn lines_of(text: &str, start: &str) -> Vec<String> {
+    let joined = text.replace("\\\n", " ");
+    joined.lines().filter_map(|line| line.trim().strip_prefix(start)).map(|rest| rest.trim().to_owned()).collect()
+}
+
+/// What a container runs: a list of words as JSON.
+fn words(list: &str) -> Vec<String> {
+    let list = &list[list.find('[').expect("a list")..];
+    serde_json::from_str(list).expect("is JSON")
+}
+
+#[test]
+fn the_unit_and_the_container_run_commands_that_exist() {
+    const UNIT: &str = include_str!("../../../../docs/provery.service");
+    const CONTAINER: &str = include_str!("../../../../Containerfile");
+    let parses = |words: &[String]| {
+        let parsed = Cli::try_parse_from(words);
+        assert!(parsed.is_ok(), "{words:?}: {}", parsed.expect_err("fails"));
+    };
+    let mut seen = 0;
+    for line in lines_of(UNIT, "ExecStart=") {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        assert!(words[0].ends_with("/provery"), "{words:?}");
+        parses(&words);
+        seen += 1;
+    }
+    let entry = lines_of(CONTAINER, "ENTRYPOINT").iter().map(|list| words(list)).next().expect("has one");
+    assert_eq!(entry, ["provery"]);
+    for list in lines_of(CONTAINER, "CMD") {
+        parses(&[entry.clone(), words(&list)].concat());
+        seen += 1;
+    }
+    for list in lines_of(CONTAINER, "HEALTHCHECK") {
+        parses(&words(&list));
+        seen += 1;
+    }
+    assert_eq!(seen, 3, "the unit's command, the container's, and its check");
+}
+
+#[test]
+fn the_container_is_nobodys_root_and_is_built_by_the_pinned_compiler() {
+    const CONTAINER: &str = include_str!("../../../../Containerfile");
+    let user = lines_of(CONTAINER, "USER ").pop().expect("names one");
+    assert!(!user.starts_with("root") && !user.starts_with('0'), "{user}");
+    let toolchain = include_str!("../../../../rust-toolchain.toml");
+    let channel = toolchain.lines().find_map(|line| line.strip_prefix("channel = ")).expect("names one");
+    let build = lines_of(CONTAINER, "FROM ").into_iter().next().expect("builds");
+    assert!(build.starts_with(&format!("rust:{}-", channel.trim_matches('"'))), "{build}: {channel}");
+}
+
 #[test]
 fn every_command_and_flag_that_the_documents_name_exists() {
     let documents = documents();

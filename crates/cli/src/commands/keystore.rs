@@ -1,7 +1,8 @@
 //! `provery keystore`: encrypted files for signing keys.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use alloy::primitives::Address;
 use clap::Subcommand;
 use eyre::Result;
 use serde_json::json;
@@ -34,11 +35,11 @@ pub(crate) enum KeystoreCommand {
 }
 
 pub(crate) fn run(context: &Context, command: KeystoreCommand) -> Result<()> {
-    let (file, signer) = match command {
+    let (file, made) = match command {
         KeystoreCommand::New { file } => {
             signer::check_free(&file)?;
             let made = signer::create(&file, None, &new_password(context)?)?;
-            (Some(file), made)
+            (file, made)
         }
         KeystoreCommand::Import { file } => {
             let key =
@@ -51,15 +52,19 @@ pub(crate) fn run(context: &Context, command: KeystoreCommand) -> Result<()> {
             let key = signer::from_hex(&Secret::new(key))?;
             signer::check_free(&file)?;
             let made = signer::create(&file, Some(&key), &new_password(context)?)?;
-            (Some(file), made)
+            (file, made)
         }
         KeystoreCommand::Address => {
             context.say_which_key();
-            (None, signer::load(&context.settings)?)
+            let signer = signer::load(&context.settings)?;
+            return tell(context, signer.address(), None);
         }
     };
-    let address = signer.address();
-    context.out.result(&json!({ "address": address, "keystore": file }), || match &file {
+    tell(context, made.address(), Some(&file))
+}
+
+fn tell(context: &Context, address: Address, file: Option<&Path>) -> Result<()> {
+    context.out.result(&json!({ "address": address, "keystore": file }), || match file {
         Some(file) => fields(&[("address", address.to_string()), ("keystore", file.display().to_string())]),
         None => address.to_string(),
     });

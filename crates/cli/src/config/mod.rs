@@ -2,6 +2,7 @@
 
 mod document;
 pub(crate) mod node;
+mod signing;
 #[cfg(test)]
 mod tests;
 pub(crate) mod urls;
@@ -11,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use alloy::primitives::Address;
 use eyre::Result;
 use provery_node::config::shown_url;
 use serde_json::{Value, json};
@@ -30,6 +32,8 @@ pub(crate) const ENV_RPC_URL: &str = "PROVERY_RPC_URL";
 pub(crate) const ENV_DEPLOYMENT: &str = "PROVERY_DEPLOYMENT";
 pub(crate) const ENV_CONFIG: &str = "PROVERY_CONFIG";
 pub(crate) const ENV_KEYSTORE: &str = "PROVERY_KEYSTORE";
+pub(crate) const ENV_REMOTE_SIGNER: &str = "PROVERY_REMOTE_SIGNER";
+pub(crate) const ENV_SENDER: &str = "PROVERY_SENDER";
 pub(crate) const ENV_KEYSTORE_PASSWORD: &str = "PROVERY_KEYSTORE_PASSWORD";
 pub(crate) const ENV_PASSWORD_FILE: &str = "PROVERY_PASSWORD_FILE";
 pub(crate) const ENV_PRIVATE_KEY: &str = "PROVERY_PRIVATE_KEY";
@@ -75,6 +79,8 @@ pub(crate) enum Password {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Key {
     Keystore { path: PathBuf, password: Password },
+    /// A program that has the key of `sender`; its URL may hold a password.
+    Remote { url: Secret, sender: Address },
     Private(Secret),
     None,
 }
@@ -87,7 +93,7 @@ pub(crate) struct Settings {
     /// `deployments/<chainid>.json` unless given.
     pub deployment: Option<PathBuf>,
     pub key: Key,
-    /// A bare key in the environment is not used, as a keystore is named.
+    /// A bare key in the environment is not used, as a keystore or a remote signer is named.
     pub passed_over: bool,
     /// Where a password for a new keystore comes from.
     pub password: Password,
@@ -113,6 +119,8 @@ pub(crate) struct File {
     pub deployment: Option<PathBuf>,
     pub keystore: Option<PathBuf>,
     pub password_file: Option<PathBuf>,
+    pub remote_signer: Option<String>,
+    pub sender: Option<Address>,
     pub node: NodeValues,
 }
 
@@ -131,7 +139,11 @@ impl Settings {
     /// Every URL that may carry a secret.
     pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
         let node = [&self.node.ws_url, &self.node.nats_url].into_iter().flatten();
-        self.rpc_urls.iter().chain(node).map(String::as_str)
+        let signer = match &self.key {
+            Key::Remote { url, .. } => Some(url.expose()),
+            _ => None,
+        };
+        self.rpc_urls.iter().chain(node).map(String::as_str).chain(signer)
     }
 
     fn resolve(global: &Global, env: impl Fn(&str) -> Option<String>) -> Result<Self> {
@@ -189,24 +201,26 @@ impl Settings {
             Password::Given(_) => json!("(secret)"),
             Password::Prompt => Value::Null,
         };
-        let keystore = |path| Key::Keystore { path, password: password.clone() };
-        let (key, key_from) = match (&global.keystore, env(ENV_KEYSTORE), env(ENV_PRIVATE_KEY), file.keystore)
-        {
-            (Some(path), ..) => (keystore(path.clone()), Origin::Flag),
-            (None, Some(path), ..) => (keystore(path.into()), Origin::Env(ENV_KEYSTORE)),
-            (None, None, _, Some(path)) => (keystore(path), Origin::File),
-            (None, None, Some(key), None) => (Key::Private(Secret::new(key)), Origin::Env(ENV_PRIVATE_KEY)),
-            (None, None, None, None) => (Key::None, Origin::Default),
+        let given = signing::Given {
+            keystore: file.keystore,
+            remote_signer: file.remote_signer,
+            sender: file.sender,
         };
+        let (key, key_from) = signing::key(global, &env, given, &password)?;
         // Somebody who set both may take the other for the one that signs.
-        let passed_over = env(ENV_PRIVATE_KEY).is_some() && matches!(key, Key::Keystore { .. });
+        let passed_over =
+            env(ENV_PRIVATE_KEY).is_some() && matches!(key, Key::Keystore { .. } | Key::Remote { .. });
         let shown_key = match &key {
             Key::Keystore { path, .. } => json!(path.display().to_string()),
             Key::Private(_) => json!("(secret)"),
-            Key::None => Value::Null,
+            Key::Remote { .. } | Key::None => Value::Null,
         };
-        row("keystore", shown_key, key_from);
+        row("keystore", shown_key, if matches!(key, Key::Remote { .. }) { Origin::Default } else { key_from });
         row("password_file", shown_password, from);
+        if let Key::Remote { url, sender } = &key {
+            row("remote_signer", json!(shown_url(url.expose())), key_from);
+            row("sender", json!(sender), key_from);
+        }
         Ok(Self { rpc_urls, deployment, key, passed_over, password, file: path, node: file.node, rows })
     }
 }
@@ -244,7 +258,8 @@ pub(crate) fn parse(path: &Path, text: String) -> Result<File> {
     Ok(file)
 }
 
-const GLOBAL_KEYS: [&str; 6] = ["rpc_url", "rpc_urls", "deployment", "keystore", "password_file", "node"];
+const GLOBAL_KEYS: [&str; 8] =
+    ["rpc_url", "rpc_urls", "deployment", "keystore", "password_file", "remote_signer", "sender", "node"];
 
 fn read_tables(path: &Path, mut reader: Reader<'_>) -> (File, Vec<String>) {
     let mut file = File {
@@ -252,6 +267,8 @@ fn read_tables(path: &Path, mut reader: Reader<'_>) -> (File, Vec<String>) {
         deployment: reader.take("deployment"),
         keystore: reader.take("keystore"),
         password_file: reader.take("password_file"),
+        remote_signer: reader.take("remote_signer"),
+        sender: reader.take("sender"),
         node: NodeValues::default(),
     };
     let one: Option<String> = reader.take("rpc_url");
@@ -265,6 +282,9 @@ fn read_tables(path: &Path, mut reader: Reader<'_>) -> (File, Vec<String>) {
     file.rpc_urls = file.rpc_urls.or(one.map(|url| vec![url]));
     for wrong in file.rpc_urls.iter().flatten().filter_map(|url| urls::problem(url, Kind::Rpc)) {
         problem(format!("a URL in rpc_urls {wrong}"));
+    }
+    if let Some(wrong) = file.remote_signer.as_deref().and_then(|url| urls::problem(url, Kind::Signer)) {
+        problem(format!("the URL in remote_signer {wrong}"));
     }
     if let Some(mut table) = reader.table("node") {
         file.node = NodeValues::read(&mut table);

@@ -84,6 +84,39 @@ fn keys_follow_the_same_order() {
 }
 
 #[test]
+fn a_remote_signer_takes_the_place_of_a_keystore_and_never_stands_beside_one() {
+    const SENDER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+    let folder = tempfile::tempdir().expect("makes a folder");
+    let remote = |url: &str| Key::Remote {
+        url: Secret::new(url.to_owned()),
+        sender: SENDER.parse().expect("an address"),
+    };
+    let text = format!("remote_signer = 'http://file:9000'\nsender = '{SENDER}'\n");
+    let mut case = Case::with_file(folder.path(), &text);
+    case.env = vec![(ENV_PRIVATE_KEY, "0xabc")];
+    let settings = case.resolve().expect("resolves");
+    assert_eq!(settings.key, remote("http://file:9000"));
+    assert!(settings.passed_over && settings.urls().any(|url| url == "http://file:9000"), "hidden in logs");
+    case.env.push((ENV_REMOTE_SIGNER, "https://me:hunter2@env:9000"));
+    let settings = case.resolve().expect("resolves");
+    assert_eq!(settings.key, remote("https://me:hunter2@env:9000"));
+    assert!(!format!("{:?} {:?}", settings.key, settings.rows).contains("hunter2"));
+    // A nearer place names another kind.
+    case.global.keystore = Some("flag.json".into());
+    assert!(matches!(case.resolve().expect("resolves").key, Key::Keystore { .. }));
+
+    for (text, said) in [
+        ("remote_signer = 'http://s'\n", "--sender"),
+        ("remote_signer = 'hunter2'\n", "is not a URL"),
+        ("remote_signer = 'http://s'\nkeystore = 'k'\n", "keep one"),
+        ("remote_signer = 'http://s'\nsender = '0x12'\n", "sender is not right"),
+    ] {
+        let error = Case::with_file(folder.path(), text).resolve().expect_err(text).to_string();
+        assert!(error.contains(said) && !error.contains("hunter2"), "{text}: {error}");
+    }
+}
+
+#[test]
 fn a_file_with_a_private_key_or_a_typo_is_refused() {
     let folder = tempfile::tempdir().expect("makes a folder");
     for text in ["private_key = \"0x1\"", "rpcurl = \"x\"", "rpc_url = 5", "rpc_url"] {

@@ -4,7 +4,7 @@ use eyre::Report;
 use provery_node::{NodeError, monitor::ServeError, store::StoreError, supervisor::SupervisorError};
 use provery_proving::{KeyError, ProveError, import::ImportError, solidity::SolidityError};
 use provery_rpc::ChainError;
-use provery_txmgr::SendError;
+use provery_txmgr::{SendError, SignerError};
 use provery_types::{DeploymentError, SlotState};
 use provery_worker::{NatsError, lease::LeaderError, stdio::StdioError};
 use provery_workloads::{Refusal, Why};
@@ -35,6 +35,8 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Failure> {
         return Some(of_chain(error));
     } else if let Some(error) = cause.downcast_ref::<NodeError>() {
         return Some(of_node(error));
+    } else if let Some(error) = cause.downcast_ref::<SignerError>() {
+        of_signer(error)
     } else if let Some(error) = cause.downcast_ref::<DeploymentError>() {
         of_deployment(error)
     } else if let Some(refusal) = cause.downcast_ref::<Refusal>() {
@@ -155,9 +157,26 @@ fn of_send(error: &SendError) -> Failure {
         | SendError::TooDear { .. }
         | SendError::Abandoned { .. } => Code::Unsent,
         SendError::Journal(_) => Code::Io,
-        SendError::Signing { .. } => Code::BadKey,
+        SendError::Signing { error, .. } => of_signer(error),
+        SendError::Incomplete { .. } => Code::Internal,
     };
     Failure::new(code, one_line(&error.to_string()))
+}
+
+fn of_signer(error: &SignerError) -> Code {
+    match error {
+        SignerError::Key(_) => Code::BadKey,
+        SignerError::Url(_) => Code::Config,
+        SignerError::Unreachable { .. }
+        | SignerError::Timeout { .. }
+        | SignerError::Status { .. }
+        | SignerError::Senseless { .. } => Code::SignerUnavailable,
+        SignerError::Refused { .. }
+        | SignerError::MessageRefused { .. }
+        | SignerError::AccountMissing { .. }
+        | SignerError::Altered { .. }
+        | SignerError::WrongKey { .. } => Code::SignerRefused,
+    }
 }
 
 fn of_deployment(error: &DeploymentError) -> Code {

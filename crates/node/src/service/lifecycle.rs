@@ -7,9 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::signers::local::PrivateKeySigner;
 use provery_rpc::{Chain, new_heads};
-use provery_txmgr::{JournalError, SendError, Sender, SenderConfig};
+use provery_txmgr::{JournalError, SendError, Sender, SenderConfig, Signer};
 use provery_workloads::Workloads;
 use serde_json::json;
 use tokio::sync::{Notify, mpsc, watch};
@@ -59,8 +58,8 @@ const STORE_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::fro
 pub struct Parts {
     /// With the deployment as it is at the start.
     pub chain: Chain,
-    /// The key that sends: the prover itself, a submitter of its, or anyone, since the payee is an input of the proof.
-    pub signer: PrivateKeySigner,
+    /// What signs for the account that sends: the prover itself, a submitter of its, or anyone, since the payee is an input of the proof.
+    pub signer: Signer,
     /// What makes the proofs.
     pub runner: Arc<dyn ProofRunner>,
     /// The circuits that the runner proves.

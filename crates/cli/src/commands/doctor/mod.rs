@@ -3,6 +3,7 @@
 
 use clap::Args;
 use eyre::Result;
+use provery_txmgr::Signer;
 use provery_types::text::plain;
 use serde::Serialize;
 use serde_json::json;
@@ -123,10 +124,9 @@ async fn look(context: &Context, args: &DoctorArgs, found: &mut Findings) {
     }
     let dir = keys_dir_or(flags.keys.clone(), settings.node.keys.clone());
     let running = machine::data_dir(&values, found);
-    let key = found.note("key", signer::load_optional(settings), "provery keystore new prover.json");
-    let key = key.flatten();
+    let key = found.note("key", signer::load_optional(settings), "provery keystore new prover.json").flatten();
     match &key {
-        Some(key) => found.ok("key", format!("{} signs", key.address())),
+        Some(key) => signs(key, found).await,
         None if settings.key == crate::config::Key::None => found.fail(
             "key",
             "no key is named, so nothing can be sent",
@@ -162,8 +162,23 @@ async fn look(context: &Context, args: &DoctorArgs, found: &mut Findings) {
     machine::keys(&session, &mut served, &dir, values.mine == Some(true), found);
     let measured = machine::measured(&values, &dir, found);
     if let Some(key) = key {
-        let result = stake::look(&session, &key, (&values, running), &served, measured.as_ref(), found).await;
+        let me = key.address();
+        let result = stake::look(&session, me, (&values, running), &served, measured.as_ref(), found).await;
         found.note("prover", result, "provery prover status");
+    }
+}
+
+/// Whether what signs can be asked for signatures.
+async fn signs(signer: &Signer, found: &mut Findings) {
+    let account = signer.address();
+    match (signer, signer.ready().await) {
+        (Signer::Local(_), _) => found.ok("key", format!("{account} signs")),
+        (Signer::Remote(remote), Ok(())) => {
+            found.ok("key", format!("the remote signer at {} signs for {account}", remote.name()))
+        }
+        (Signer::Remote(_), Err(error)) => {
+            found.fail("key", error.to_string(), "provery doctor --remote-signer URL --sender ADDRESS")
+        }
     }
 }
 

@@ -1,9 +1,6 @@
 //! The prover: who signs for it, what its key has for gas, and every reason for which nothing would be earned.
 
-use alloy::{
-    primitives::{Address, U256},
-    signers::local::PrivateKeySigner,
-};
+use alloy::primitives::{Address, U256};
 use eyre::Result;
 use provery_bindings::Prover;
 use provery_node::{
@@ -53,14 +50,13 @@ pub(super) async fn served(
 
 pub(super) async fn look(
     session: &Session,
-    key: &PrivateKeySigner,
+    me: Address,
     (values, running): (&NodeValues, bool),
     served: &[Served],
     measured: Option<&Measured>,
     found: &mut Findings,
 ) -> Result<()> {
     let chain = &session.chain;
-    let me = key.address();
     let prover = prove::payee(session, values.prover).await?;
     let record = chain.prover(prover).await?;
     if record.id != 0 {

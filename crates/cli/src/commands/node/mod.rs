@@ -1,8 +1,10 @@
 //! `provery node`: a prover, unattended; and how it is looked at and configured.
 
 pub(crate) mod config;
+mod probe;
 mod reload;
 pub(crate) mod run;
+mod secret;
 pub(crate) mod status;
 
 use clap::{Args, Subcommand};

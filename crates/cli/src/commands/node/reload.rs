@@ -128,6 +128,8 @@ impl Reload {
             ("deployment", file.deployment != before.deployment),
             ("keystore", file.keystore != before.keystore),
             ("password_file", file.password_file != before.password_file),
+            ("remote_signer", file.remote_signer != before.remote_signer),
+            ("sender", file.sender != before.sender),
         ];
         keys.extend(global.iter().filter(|(_, changed)| *changed).map(|(key, _)| *key));
         keys
@@ -136,7 +138,7 @@ impl Reload {
 
 /// URLs that a file names.
 fn urls(file: &File) -> impl Iterator<Item = &str> {
-    let node = [&file.node.ws_url, &file.node.nats_url].into_iter().flatten();
+    let node = [&file.node.ws_url, &file.node.nats_url, &file.remote_signer].into_iter().flatten();
     file.rpc_urls.iter().flatten().chain(node).map(String::as_str)
 }
 

@@ -2,10 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use alloy::{
-    primitives::{Address, B256, U256, keccak256},
-    signers::local::PrivateKeySigner,
-};
+use alloy::primitives::{Address, U256};
 use eyre::Result;
 use futures::future::join_all;
 use provery_node::{HiddenUrl, NodeConfig, Parts};
@@ -16,9 +13,11 @@ use provery_worker::{InProcess, Jetstream, NatsConfig, Processes, ProofRunner};
 use provery_workloads::{Refusal, Workloads};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
-use super::reload::{Hangups, Reload};
+use super::{
+    reload::{Hangups, Reload},
+    secret,
+};
 use crate::{
     backends,
     commands::{
@@ -90,7 +89,7 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     if let Some(seconds) = first_estimate {
         node.first_estimate = Duration::from_secs(seconds);
     }
-    node.secret = secret(session.signer()?);
+    node.secret = secret::of(session.signer()?, &node.data_dir)?;
     if values.mine == Some(true) {
         node.puzzle = Some(puzzle(&dir).await?);
     }
@@ -159,13 +158,6 @@ fn apply(values: &NodeValues, node: &mut NodeConfig) {
     node.http = values.http_address();
     node.ws_url = values.ws_url.clone().map(HiddenUrl::new);
     node.nats = values.nats();
-}
-
-/// What sealed bids are derived from: the same at every start, and known to nobody who has not the key.
-fn secret(signer: &PrivateKeySigner) -> B256 {
-    let key = Zeroizing::new(signer.to_bytes().0);
-    let seed = Zeroizing::new([key.as_slice(), b"provery sealed bids"].concat());
-    keccak256(seed.as_slice())
 }
 
 async fn puzzle(dir: &Path) -> Result<Arc<PuzzleProver>> {

@@ -14,6 +14,7 @@ use provery_node::{
 };
 use serde_json::{Value, json};
 
+use super::probe::Probe;
 use crate::{
     amount::Currency,
     context::Context,
@@ -33,12 +34,18 @@ pub(crate) struct StatusArgs {
     /// The directory of the node [default: data_dir of the configuration]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Ask for nothing but whether it is alive (/healthz) or can be relied on (/readyz); fails if not
+    #[arg(long, value_enum, value_name = "WHAT")]
+    probe: Option<Probe>,
 }
 
 pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<()> {
     if let Some(url) = args.url {
         crate::logs::hide([url.as_str()]);
         let url = if url.contains("://") { url } else { format!("http://{url}") };
+        if let Some(probe) = args.probe {
+            return probe.run(context, &url).await;
+        }
         let status = ask(&url).await.map_err(|why| {
             let message = format!(
                 "no node answers at {} ({why}); check the address, and that the node runs with --http",
@@ -55,6 +62,14 @@ pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<()> {
             "which node is not clear; give --data-dir or --url, or set data_dir under [node] in the configuration",
         )
     })?;
+    if let Some(probe) = args.probe {
+        let (address, _) = read_address_file(&dir).ok_or_else(|| {
+            let message =
+                format!("no node with a status page runs in {}; start one without --http off", dir.display());
+            fail(Code::NodeUnavailable, message)
+        })?;
+        return probe.run(context, &format!("http://{address}")).await;
+    }
     let (status, running) = look(&dir).await?;
     show(context, &status, running);
     Ok(())
@@ -101,13 +116,17 @@ fn silent(dir: &Path, holder: &str) -> eyre::Report {
 }
 
 async fn ask(base: &str) -> Result<Status, String> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(cause)?;
-    let answer = client.get(format!("{}/status", base.trim_end_matches('/'))).send().await.map_err(cause)?;
+    let answer = get(base, "status").await?;
     if !answer.status().is_success() {
         return Err(format!("HTTP {}", answer.status().as_u16()));
     }
     answer.json().await.map_err(|_| "the answer is no status of a node".to_owned())
+}
+
+pub(super) async fn get(base: &str, page: &str) -> Result<reqwest::Response, String> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(cause)?;
+    client.get(format!("{}/{page}", base.trim_end_matches('/'))).send().await.map_err(cause)
 }
 
 /// The innermost error: the outer ones quote the URL.

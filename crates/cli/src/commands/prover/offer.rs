@@ -8,7 +8,6 @@ use std::{
 
 use alloy::{
     primitives::{Address, Bytes, U256},
-    signers::SignerSync,
 };
 use clap::{Args, Subcommand};
 use eyre::Result;
@@ -145,18 +144,15 @@ async fn sign(context: &Context, args: SignArgs) -> Result<()> {
         expiry: now + u64::from(args.days) * 86_400,
         nonce: U256::from(args.nonce),
     };
-    let digest = offer
-        .digest(session.deployment().chain_id, contract)
+    let typed = offer
+        .typed_data(session.deployment().chain_id, contract)
         .map_err(|error| fail(Code::Usage, error.to_string()))?;
-    let signature = session
-        .signer()?
-        .sign_hash_sync(&digest)
-        .map_err(|error| fail(Code::BadKey, format!("the key does not sign: {error}")))?;
+    let signature = session.signer()?.sign_typed(&typed).await?;
     let signed = SignedOffer { offer, signature: signature.as_bytes().to_vec().into() };
     let text = serde_json::to_string_pretty(&signed)? + "\n";
     fs::write(&args.out, text)
         .map_err(|error| fail(Code::Io, format!("{} cannot be written: {error}", args.out.display())))?;
-    context.out.result(&json!({ "offer": signed.offer, "digest": digest, "file": args.out }), || {
+    context.out.result(&json!({ "offer": signed.offer, "digest": typed.digest, "file": args.out }), || {
         format!(
             "{} offers to prove market {market} for {price} a slot; give {} to its requester",
             signed.offer.prover,

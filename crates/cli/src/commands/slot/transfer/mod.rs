@@ -9,14 +9,13 @@ use std::{
 
 use alloy::{
     primitives::{Address, B256, Bytes, U256},
-    signers::SignerSync,
 };
 use clap::{Args, Subcommand};
 use eyre::Result;
 use provery_bindings::SlotTransfers;
 use provery_indexer::{History, Outcome};
 use provery_mechanisms::slot_transfer::TransferOffer;
-use provery_types::{Event, LoggedEvent, Slot, SlotExt, Terms, slot_hash};
+use provery_types::{Event, LoggedEvent, Slot, SlotExt, Terms, TypedData, slot_hash};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -149,10 +148,11 @@ impl Held {
         format!("slot {} of market {}", self.slot.id, self.slot.market)
     }
 
-    fn digest(&self, session: &Session, offer: TransferOffer) -> Result<B256> {
+    /// What is signed of an offer of it.
+    fn typed_data(&self, session: &Session, offer: TransferOffer) -> Result<TypedData> {
         let deployment = session.deployment();
         let word = slot_hash(&self.slot, self.terms_hash);
-        offer.digest(word, deployment.chain_id, deployment.slot_transfers()).ok_or_else(too_large)
+        offer.typed_data(word, deployment.chain_id, deployment.slot_transfers()).ok_or_else(too_large)
     }
 }
 
@@ -263,7 +263,7 @@ async fn offer(context: &Context, args: OfferArgs) -> Result<()> {
     let last = held.slot.exclusive_until() - 1;
     let valid_until = args.valid_for.map_or(last, |seconds| held.now.saturating_add(seconds).min(last));
     let offer = TransferOffer { to: args.to, price, valid_until };
-    let digest = held.digest(&session, offer)?;
+    let typed = held.typed_data(&session, offer)?;
     let (me, holder) = (session.me()?, held.holder());
     if offer.price < 0 {
         let (credit, pays) = (session.chain.credits(holder).await?, U256::from(offer.price.unsigned_abs()));
@@ -277,7 +277,7 @@ async fn offer(context: &Context, args: OfferArgs) -> Result<()> {
     }
     let (tx, file) = match &args.sign {
         Some(path) => {
-            sign(&session, &held, offer, digest, path).await?;
+            sign(&session, &held, offer, &typed, path).await?;
             (None, Some(path))
         }
         None => {
@@ -304,7 +304,7 @@ async fn offer(context: &Context, args: OfferArgs) -> Result<()> {
             "to": offer.to,
             "price": offer.price.to_string(),
             "valid_until": valid_until,
-            "digest": digest,
+            "digest": typed.digest,
             "tx": tx,
             "file": file,
         }),
@@ -331,7 +331,13 @@ async fn offer(context: &Context, args: OfferArgs) -> Result<()> {
 }
 
 /// Sign an offer as the holder, and write it down.
-async fn sign(session: &Session, held: &Held, offer: TransferOffer, digest: B256, path: &Path) -> Result<()> {
+async fn sign(
+    session: &Session,
+    held: &Held,
+    offer: TransferOffer,
+    typed: &TypedData,
+    path: &Path,
+) -> Result<()> {
     let (me, holder) = (session.me()?, held.holder());
     if session.chain.is_pool(holder).await? {
         return Err(not_holder(
@@ -348,10 +354,7 @@ async fn sign(session: &Session, held: &Held, offer: TransferOffer, digest: B256
             "sign with the holder's key, or offer it on the chain without --sign, as a submitter of it may for 0 or more",
         ));
     }
-    let signature = session
-        .signer()?
-        .sign_hash_sync(&digest)
-        .map_err(|error| fail(Code::BadKey, format!("the key does not sign: {error}")))?;
+    let signature = session.signer()?.sign_typed(typed).await?;
     let signed = SignedTransferOffer {
         slot: held.slot.clone(),
         terms_hash: held.terms_hash,
@@ -448,7 +451,7 @@ async fn revoke(context: &Context, args: RevokeArgs) -> Result<()> {
     }
     let mut revoked = Vec::new();
     for offer in offers {
-        let digest = held.digest(&session, offer)?;
+        let digest = held.typed_data(&session, offer)?.digest;
         let call = session.calls().revoke_transfer(&held.slot, &held.terms, for_contract(offer)?);
         revoked.push((digest, session.send(call).await?.tx_hash));
     }
