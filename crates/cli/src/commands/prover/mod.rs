@@ -1,6 +1,7 @@
 //! `provery prover`: this account as a prover.
 
 pub(crate) mod allocate;
+pub(crate) mod ask;
 mod deposit;
 mod earnings;
 pub(crate) mod offer;
@@ -14,7 +15,7 @@ use eyre::Result;
 use serde_json::json;
 
 use self::{
-    allocate::AllocateArgs, deposit::DepositArgs, earnings::EarningsArgs, offer::OfferCommand,
+    allocate::AllocateArgs, ask::AskCommand, deposit::DepositArgs, earnings::EarningsArgs, offer::OfferCommand,
     registered::require_registered, submitter::SubmitterCommand,
 };
 use crate::{
@@ -95,6 +96,9 @@ pub(crate) enum ProverCommand {
         after_help = "Example: provery prover offer revoke --nonce 1 --keystore prover.json"
     )]
     Offer(OfferCommand),
+    /// What a prover takes for slots to come, in the book of a market with standing asks
+    #[command(subcommand, after_help = "Example: provery prover ask show --market 1 --keystore prover.json")]
+    Ask(AskCommand),
     /// What a prover earned, lost and paid for gas, by market and day, from the chain's data alone
     #[command(after_help = "Example: provery prover earnings --days 7 --keystore prover.json")]
     Earnings(EarningsArgs),
@@ -127,6 +131,7 @@ pub(crate) async fn run(context: &Context, command: ProverCommand) -> Result<()>
         }
         ProverCommand::Deposit(args) => deposit::run(context, args).await,
         ProverCommand::Offer(command) => offer::run(context, command).await,
+        ProverCommand::Ask(command) => ask::run(context, command).await,
         ProverCommand::Stake { amount } => stake(context, amount).await,
         ProverCommand::Allocate(args) => allocate::run(context, args).await,
         ProverCommand::Pause => {
