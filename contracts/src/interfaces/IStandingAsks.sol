@@ -96,9 +96,7 @@ interface IStandingAsks is IMechanism, IBondEscrow {
     event SignedAskUnused(uint256 indexed market, uint64 indexed slot, address indexed prover, bytes32 reason);
 
     /// @notice A slot was proven `late` seconds after what `key` had promised, which burned `toBurn` asset wei.
-    event PromiseBroken(
-        uint256 indexed market, uint64 indexed slot, address indexed key, uint256 late, uint256 toBurn
-    );
+    event PromiseBroken(uint256 indexed market, uint64 indexed slot, address indexed key, uint256 late, uint256 toBurn);
 
     /// @notice Asks that a prover signed with this nonce are used no more.
     event SignedAskCancelled(address indexed prover, uint256 nonce);

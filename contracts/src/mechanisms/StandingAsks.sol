@@ -337,7 +337,7 @@ contract StandingAsks is IStandingAsks, BondEscrow, EIP712 {
         private
         returns (uint32 id, address prover, bool isOver)
     {
-        for (uint256 removed; ; ++removed) {
+        for (uint256 removed;; ++removed) {
             (bool found, uint256 score) = record.book.best();
             if (!found || score > most) return (0, address(0), true);
             if (removed == MOST_REMOVED) return (0, address(0), false);
@@ -350,14 +350,10 @@ contract StandingAsks is IStandingAsks, BondEscrow, EIP712 {
     }
 
     /// @dev Gives a slot to an able ask, for the price that is returned (asset wei).
-    function _take(
-        Record storage record,
-        uint256 market,
-        uint64 slot,
-        Terms calldata terms,
-        uint32 id,
-        address prover
-    ) private returns (uint96 price) {
+    function _take(Record storage record, uint256 market, uint64 slot, Terms calldata terms, uint32 id, address prover)
+        private
+        returns (uint96 price)
+    {
         AskBook.Ask memory ask = record.book.asks[id];
         uint32 left;
         unchecked {

@@ -5,57 +5,10 @@ import { IBondEscrow } from "../../src/interfaces/IBondEscrow.sol";
 import { IMechanism } from "../../src/interfaces/IMechanism.sol";
 import { IStandingAsks, SignedAsk, StandingAsk } from "../../src/interfaces/IStandingAsks.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
-import { StandingAsks } from "../../src/mechanisms/StandingAsks.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { Terms } from "../../src/types/Terms.sol";
 import { ContractProver } from "../mocks/ContractProver.sol";
-import { MechanismConformance } from "./MechanismConformance.sol";
 import { StandingAsksFixture } from "./StandingAsksFixture.sol";
-
-contract StandingAsksConformanceTest is MechanismConformance {
-    function _deployMechanism() internal override returns (IMechanism) {
-        return new StandingAsks(registry, address(market));
-    }
-
-    /// @dev Odd ticks, two of which a promised second counts.
-    function _mechanismParams() internal pure override returns (bytes32) {
-        return bytes32(SlotHooks.ENDED | uint256(60) << 112 | uint256(2) << 96 | 0.003 ether + 1);
-    }
-
-    /// @dev For one slot, so that none is left for the next.
-    function _beforeOpen(address prover) internal override {
-        if (prover == address(0)) return;
-        IStandingAsks asks = IStandingAsks(address(tested));
-        uint256 bond = asks.promiseBondOf(terms, 100);
-        token.mint(prover, bond);
-        vm.startPrank(prover);
-        token.approve(address(asks), bond);
-        asks.deposit(bond);
-        asks.post(id, terms, prover, 1000 * (0.003 ether + 1), 100, 1, type(uint40).max);
-        vm.stopPrank();
-    }
-
-    function _take(Slot memory slot, address prover) internal override returns (bool) {
-        if (slot.prover == prover) return true;
-        _beforeOpen(prover);
-        IStandingAsks(address(tested)).matchSlot(slot, terms);
-        return true;
-    }
-
-    function _takeCall(Slot memory slot, address) internal view override returns (bytes memory) {
-        return abi.encodeCall(IStandingAsks.matchSlot, (slot, terms));
-    }
-
-    function _mechanismHolds() internal view override returns (uint256 amount) {
-        IStandingAsks asks = IStandingAsks(address(tested));
-        amount = asks.balanceOf(alice) + asks.balanceOf(bob) + asks.balanceOf(carol) + asks.burned();
-        (,,, uint64 opened,) = market.markets(id);
-        for (uint64 slot = 1; slot <= opened; ++slot) {
-            (address key, uint32 promised) = asks.promiseOf(id, slot);
-            if (key != address(0)) amount += asks.promiseBondOf(terms, promised);
-        }
-    }
-}
 
 contract StandingAsksTest is StandingAsksFixture {
     // ---------------------------------------------------------------- the book
@@ -263,14 +216,10 @@ contract StandingAsksTest is StandingAsksFixture {
         bytes4 notAuthorised = IStandingAsks.NotAuthorised.selector;
         _postFails(stranger, terms, 5 ether, 100, abi.encodeWithSelector(notAuthorised));
         _postFails(bob, terms, 5 ether, 100, abi.encodeWithSelector(notAuthorised));
-        _postFails(
-            alice, terms, 5 ether + 1, 100, abi.encodeWithSelector(IStandingAsks.PriceOffTick.selector, TICK)
-        );
-        bytes memory tooHigh =
-            abi.encodeWithSelector(IStandingAsks.PriceTooHigh.selector, PRICE + TICK, uint256(PRICE));
+        _postFails(alice, terms, 5 ether + 1, 100, abi.encodeWithSelector(IStandingAsks.PriceOffTick.selector, TICK));
+        bytes memory tooHigh = abi.encodeWithSelector(IStandingAsks.PriceTooHigh.selector, PRICE + TICK, uint256(PRICE));
         _postFails(alice, terms, uint96(PRICE + TICK), 100, tooHigh);
-        bytes memory invalid =
-            abi.encodeWithSelector(IStandingAsks.PromiseInvalid.selector, uint256(EXCLUSIVE));
+        bytes memory invalid = abi.encodeWithSelector(IStandingAsks.PromiseInvalid.selector, uint256(EXCLUSIVE));
         _postFails(alice, terms, 5 ether, 0, invalid);
         _postFails(alice, terms, 5 ether, EXCLUSIVE + 1, invalid);
         Terms memory others = abi.decode(abi.encode(terms), (Terms));
@@ -429,10 +378,11 @@ contract StandingAsksTest is StandingAsksFixture {
         for (uint256 i; i < 3; ++i) {
             _post(alice, 5 ether);
             Slot memory slot = _openNext();
-            vm.warp(slot.exclusiveUntil);
             if (i == 0) {
+                vm.warp(slot.exclusiveUntil);
                 _prove(slot, stranger);
             } else if (i == 1) {
+                vm.warp(slot.exclusiveUntil - 1);
                 vm.prank(requester);
                 market.drop(slot, terms, _noInputs());
             } else {
@@ -523,9 +473,7 @@ contract StandingAsksTest is StandingAsksFixture {
         token.mint(address(wallet), 200 ether);
         wallet.execute(address(token), abi.encodeCall(token.approve, (address(registry), 100 ether)));
         wallet.execute(address(registry), abi.encodeCall(registry.stake, (100 ether)));
-        wallet.execute(
-            address(registry), abi.encodeCall(registry.allocate, (id, 100, MAX_UNITS, 1, type(uint32).max))
-        );
+        wallet.execute(address(registry), abi.encodeCall(registry.allocate, (id, 100, MAX_UNITS, 1, type(uint32).max)));
         wallet.execute(address(token), abi.encodeCall(token.approve, (address(asks), 100 ether)));
         wallet.execute(address(asks), abi.encodeCall(asks.deposit, (100 ether)));
         SignedAsk memory ask = _signedAsk(4 ether, PROMISED, 1);

@@ -4,8 +4,8 @@ pragma solidity 0.8.30;
 import { StandingAsk } from "../../src/interfaces/IStandingAsks.sol";
 import { AskBook } from "../../src/libraries/AskBook.sol";
 import { Slot } from "../../src/types/Slot.sol";
-import { Test } from "forge-std/Test.sol";
 import { StandingAsksFixture } from "./StandingAsksFixture.sol";
+import { Test } from "forge-std/Test.sol";
 
 /// @notice The contract against a list that is searched from one end to the other, over orders of calls drawn by a seed.
 contract StandingAsksModelTest is StandingAsksFixture {

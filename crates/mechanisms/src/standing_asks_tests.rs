@@ -1,6 +1,5 @@
 //! Twins against the shared vectors, and what a node does about its ask.
 
-use alloy::sol_types::SolEvent as _;
 use provery_types::Slot;
 
 use super::*;

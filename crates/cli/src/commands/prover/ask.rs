@@ -9,9 +9,10 @@ use std::{
 use alloy::{
     primitives::{Address, Bytes, U256},
     signers::SignerSync,
+    sol_types::SolCall,
 };
 use clap::{Args, Subcommand};
-use eyre::Result;
+use eyre::{Report, Result};
 use provery_bindings::StandingAsks;
 use provery_mechanisms::standing_asks::{
     Ask, Params, SignedAsk, Standing, ask_answer, ask_request, post_call, promise_bond,
@@ -121,7 +122,10 @@ impl AskFile {
             .map_err(|error| fail(Code::Io, format!("the ask {} cannot be read: {error}", path.display())))?;
         let Self { ask, signature } = serde_json::from_str(&text).map_err(|error| {
             let path = path.display();
-            fail(Code::Usage, format!("{path} is not an ask ({error}); make one with `provery prover ask sign`"))
+            fail(
+                Code::Usage,
+                format!("{path} is not an ask ({error}); make one with `provery prover ask sign`"),
+            )
         })?;
         ask.open_data(&signature).map_err(|error| fail(Code::Usage, format!("--ask: {error}")))
     }
@@ -152,7 +156,9 @@ async fn found(session: &Session, which: &WhichArgs, prover: Address) -> Result<
     if terms.mechanism != contract {
         return Err(fail(
             Code::Usage,
-            format!("market {id} has another mechanism, so nobody can ask for its slots; see `provery market list`"),
+            format!(
+                "market {id} has another mechanism, so nobody can ask for its slots; see `provery market list`"
+            ),
         ));
     }
     Ok(Found { id, terms, prover })
@@ -161,9 +167,14 @@ async fn found(session: &Session, which: &WhichArgs, prover: Address) -> Result<
 async fn standing(session: &Session, found: &Found) -> Result<Standing> {
     let request = ask_request(found.id, &found.terms, found.prover);
     let answer = session.chain.raw_call(found.terms.mechanism, request, None, "askOf").await?;
-    ask_answer(&answer).ok_or_else(|| {
-        fail(Code::DeploymentInvalid, "the contract of standing asks answers something else; check the deployment")
-    })
+    ask_answer(&answer).ok_or_else(senseless)
+}
+
+fn senseless() -> Report {
+    fail(
+        Code::DeploymentInvalid,
+        "the contract of standing asks answers something else; check the deployment file",
+    )
 }
 
 /// An ask in order, and when it ends.
@@ -172,7 +183,11 @@ fn checked(session: &Session, found: &Found, args: &AskArgs) -> Result<(Ask, u64
     let price = amount::given("--price", &args.price, session.asset())?.base;
     let (params, most) = (Params::of(&found.terms), found.terms.price.to::<U256>());
     if price > most {
-        return usage(format!("--price is above what market {} pays at most ({})", found.id, session.show(most)));
+        return usage(format!(
+            "--price is above what market {} pays at most ({})",
+            found.id,
+            session.show(most)
+        ));
     }
     let tick = U256::from(params.tick);
     if price.checked_rem(tick).is_none_or(|rest| !rest.is_zero()) {
@@ -187,7 +202,9 @@ fn checked(session: &Session, found: &Found, args: &AskArgs) -> Result<(Ask, u64
     }
     let ask = Ask { price: price.saturating_to(), promised: args.seconds, capacity: args.slots };
     if params.score(ask.price, ask.promised.into()).is_none() {
-        return usage("this price and these seconds score more than a book has room for; ask less".to_owned());
+        return usage(
+            "this price and these seconds score more than a book has room for; ask less".to_owned(),
+        );
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     Ok((ask, now.saturating_add(u64::from(args.days) * DAY)))
@@ -196,13 +213,16 @@ fn checked(session: &Session, found: &Found, args: &AskArgs) -> Result<(Ask, u64
 async fn show(context: &Context, session: &Session, args: WhichArgs) -> Result<()> {
     let found = found(session, &args, prove::payee(session, args.prover).await?).await?;
     let stands = standing(session, &found).await?;
-    let call = StandingAsks::asksOfCall { market: found.id, version: found.terms.version, most: U256::from(1_000) };
-    let request = alloy::sol_types::SolCall::abi_encode(&call).into();
+    let call =
+        StandingAsks::asksOfCall { market: found.id, version: found.terms.version, most: U256::from(1_000) };
+    let request = call.abi_encode().into();
     let answer = session.chain.raw_call(found.terms.mechanism, request, None, "asksOf").await?;
-    let order = <StandingAsks::asksOfCall as alloy::sol_types::SolCall>::abi_decode_returns(&answer)?;
+    let order = StandingAsks::asksOfCall::abi_decode_returns(&answer).map_err(|_| senseless())?;
     let before = order.iter().position(|it| *it == found.prover);
     context.out.result(&told(&found, &stands, before), || match before {
-        None => format!("{} asks for no slots of market {}; {} others do", found.prover, found.id, order.len()),
+        None => {
+            format!("{} asks for no slots of market {}; {} others do", found.prover, found.id, order.len())
+        }
         Some(before) => format!(
             "{} asks {} and promises {} s for {} slots of market {} until {}; {before} asks are before it",
             found.prover,
@@ -269,7 +289,8 @@ async fn post(context: &Context, session: &Session, args: AskArgs) -> Result<()>
 
 async fn cancel(context: &Context, session: &Session, args: WhichArgs) -> Result<()> {
     let found = found(session, &args, prove::payee(session, args.prover).await?).await?;
-    let call = StandingAsks::cancelCall { market: found.id, version: found.terms.version, prover: found.prover };
+    let call =
+        StandingAsks::cancelCall { market: found.id, version: found.terms.version, prover: found.prover };
     let mined = session.send(Call::new("cancel_ask", found.terms.mechanism, &call)).await?;
     context.out.result(
         &json!({ "market": found.id.to_string(), "prover": found.prover, "tx": mined.tx_hash }),

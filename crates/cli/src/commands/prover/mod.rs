@@ -15,8 +15,8 @@ use eyre::Result;
 use serde_json::json;
 
 use self::{
-    allocate::AllocateArgs, ask::AskCommand, deposit::DepositArgs, earnings::EarningsArgs, offer::OfferCommand,
-    registered::require_registered, submitter::SubmitterCommand,
+    allocate::AllocateArgs, ask::AskCommand, deposit::DepositArgs, earnings::EarningsArgs,
+    offer::OfferCommand, registered::require_registered, submitter::SubmitterCommand,
 };
 use crate::{
     address,
@@ -85,7 +85,7 @@ pub(crate) enum ProverCommand {
         #[arg(value_parser = address::parse)]
         address: Option<Address>,
     },
-    /// What bonds of bids and tickets are taken from
+    /// What bonds of bids, tickets and promises are taken from
     #[command(
         after_help = "Example: provery prover deposit --mechanism vickrey --amount 5 --keystore prover.json"
     )]

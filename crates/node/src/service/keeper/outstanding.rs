@@ -69,8 +69,14 @@ impl Outstanding {
     pub(super) fn binding(&self) -> usize {
         let now = Instant::now();
         let binds = |task: &KeeperTask| {
-            matches!(task, KeeperTask::MechanismAction(_, "commit" | "ticket" | "lock" | "match" | "accept_transfer"))
-                || matches!(task, KeeperTask::Standing(..))
+            matches!(
+                task,
+                KeeperTask::Standing(..)
+                    | KeeperTask::MechanismAction(
+                        _,
+                        "commit" | "ticket" | "lock" | "match" | "accept_transfer"
+                    )
+            )
         };
         let landed = self.resting.iter().filter(|(_, rest)| rest.landed && rest.until > now);
         let running = self.running.keys().filter(|task| binds(task)).count();
@@ -85,9 +91,7 @@ impl Outstanding {
             | KeeperTask::Reinstate(_)
             | KeeperTask::Sync(_)
             | KeeperTask::Accept(_)
-            | KeeperTask::Standing(..) => {
-                *self.wanted.entry(task.clone()).or_insert(now)
-            }
+            | KeeperTask::Standing(..) => *self.wanted.entry(task.clone()).or_insert(now),
             _ => now,
         };
         self.running.insert(task.clone(), Running { tag, since });
@@ -109,9 +113,7 @@ impl Outstanding {
             (
                 KeeperTask::MechanismAction(..) | KeeperTask::Standing(..),
                 Some(Class::Raced | Class::NotYet | Class::Unanswered),
-            ) => {
-                ACTION_REST
-            }
+            ) => ACTION_REST,
             // A reorg gave the round another seed; a ticket of that one must not be late.
             (KeeperTask::MechanismAction(_, "ticket"), Some(Class::Refused)) => ACTION_REST,
             // What another was faster at is seen in an event.
