@@ -14,6 +14,7 @@ import { Race } from "../src/mechanisms/Race.sol";
 import { ReverseDutchAuction } from "../src/mechanisms/ReverseDutchAuction.sol";
 import { SealedBidAuction } from "../src/mechanisms/SealedBidAuction.sol";
 import { StakeLottery } from "../src/mechanisms/StakeLottery.sol";
+import { StandingAsks } from "../src/mechanisms/StandingAsks.sol";
 import { DelegationPool } from "../src/pools/DelegationPool.sol";
 import { DelegationPoolPolicies } from "../src/pools/DelegationPoolPolicies.sol";
 import { DelegationPools } from "../src/pools/DelegationPools.sol";
@@ -82,6 +83,7 @@ contract CodeSizeTest is MarketDeployer, HeaderFixture {
         _check("ReverseDutchAuction", address(new ReverseDutchAuction(registry, address(market))));
         _check("SealedBidAuction", address(new SealedBidAuction(registry, address(market))));
         _check("Agreement", address(new Agreement(registry, address(market))));
+        _check("StandingAsks", address(new StandingAsks(registry, address(market))));
         IVerifier puzzle = IVerifier(address(PuzzleVerifier(deployCode("PuzzleVerifier.sol:PuzzleVerifier"))));
         _check("PuzzleVerifier", address(puzzle));
         _check("Mining", address(new Mining(registry, address(market), puzzle, IRandomness(address(0)))));

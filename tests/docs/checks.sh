@@ -26,12 +26,12 @@ active() { provery prover status "$PROVER" --json | json '!it.paused'; }
 check_ready() { until_so 300 ready && until_so 300 active; }
 check_all_proven() {
   local name
-  for name in steady fast mined cheap bidding; do until_so 600 finalized $name 2; done
+  for name in steady fast mined cheap bidding asked; do until_so 600 finalized $name 2; done
   provery slot list --market 6 --json | json "it.slots.every(s => s.prover.toLowerCase() === '$PROVER'.toLowerCase())"
 }
 check_explained() {
   local market
-  for market in 1 2 3 4 5 6; do
+  for market in 1 2 3 4 5 6 7; do
     provery slot show 2 --market $market --json | json 'it.why.length > 1 && it.mechanism !== null'
   done
 }

@@ -8,6 +8,7 @@ import { IRandomness } from "../../src/interfaces/IRandomness.sol";
 import { IReverseDutchAuction } from "../../src/interfaces/IReverseDutchAuction.sol";
 import { ISealedBidAuction } from "../../src/interfaces/ISealedBidAuction.sol";
 import { IStakeLottery } from "../../src/interfaces/IStakeLottery.sol";
+import { IStandingAsks } from "../../src/interfaces/IStandingAsks.sol";
 import { SlotHooks } from "../../src/libraries/SlotHooks.sol";
 import { Agreement } from "../../src/mechanisms/Agreement.sol";
 import { Mining } from "../../src/mechanisms/Mining.sol";
@@ -15,6 +16,7 @@ import { Race } from "../../src/mechanisms/Race.sol";
 import { ReverseDutchAuction } from "../../src/mechanisms/ReverseDutchAuction.sol";
 import { SealedBidAuction } from "../../src/mechanisms/SealedBidAuction.sol";
 import { StakeLottery } from "../../src/mechanisms/StakeLottery.sol";
+import { StandingAsks } from "../../src/mechanisms/StandingAsks.sol";
 import { Slot } from "../../src/types/Slot.sol";
 import { HeaderFixture } from "../HeaderFixture.sol";
 import { MockProof } from "../mocks/MockVerifier.sol";
@@ -202,6 +204,51 @@ contract MiningConformanceTest is MechanismConformance, HeaderFixture {
         for (uint64 slot = 1; slot <= opened + 1; ++slot) {
             (, uint96 bond) = mining.ticketOf(id, slot);
             amount += bond;
+        }
+    }
+}
+
+contract StandingAsksConformanceTest is MechanismConformance {
+    function _deployMechanism() internal override returns (IMechanism) {
+        return new StandingAsks(registry, address(market));
+    }
+
+    /// @dev Odd ticks, two of which a promised second counts.
+    function _mechanismParams() internal pure override returns (bytes32) {
+        return bytes32(SlotHooks.ENDED | uint256(60) << 112 | uint256(2) << 96 | 0.003 ether + 1);
+    }
+
+    /// @dev For one slot, so that none is left for the next.
+    function _beforeOpen(address prover) internal override {
+        if (prover == address(0)) return;
+        IStandingAsks asks = IStandingAsks(address(tested));
+        uint256 bond = asks.promiseBondOf(terms, 100);
+        token.mint(prover, bond);
+        vm.startPrank(prover);
+        token.approve(address(asks), bond);
+        asks.deposit(bond);
+        asks.post(id, terms, prover, 1000 * (0.003 ether + 1), 100, 1, type(uint40).max);
+        vm.stopPrank();
+    }
+
+    function _take(Slot memory slot, address prover) internal override returns (bool) {
+        if (slot.prover == prover) return true;
+        _beforeOpen(prover);
+        IStandingAsks(address(tested)).matchSlot(slot, terms);
+        return true;
+    }
+
+    function _takeCall(Slot memory slot, address) internal view override returns (bytes memory) {
+        return abi.encodeCall(IStandingAsks.matchSlot, (slot, terms));
+    }
+
+    function _mechanismHolds() internal view override returns (uint256 amount) {
+        IStandingAsks asks = IStandingAsks(address(tested));
+        amount = asks.balanceOf(alice) + asks.balanceOf(bob) + asks.balanceOf(carol) + asks.burned();
+        (,,, uint64 opened,) = market.markets(id);
+        for (uint64 slot = 1; slot <= opened; ++slot) {
+            (address key, uint32 promised) = asks.promiseOf(id, slot);
+            if (key != address(0)) amount += asks.promiseBondOf(terms, promised);
         }
     }
 }

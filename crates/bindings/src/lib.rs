@@ -51,6 +51,7 @@ macro_rules! for_each_mechanism {
             reverse_dutch_auction: ReverseDutchAuction = "abi/ReverseDutchAuction.json",
             sealed_bid_auction: SealedBidAuction = "abi/SealedBidAuction.json",
             agreement: Agreement = "abi/Agreement.json",
+            standing_asks: StandingAsks = "abi/StandingAsks.json",
         }
     };
 }

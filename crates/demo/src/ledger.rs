@@ -188,8 +188,13 @@ impl Ledger {
 
     /// Take in a line a node reported: phases for the table, the time of a proof for its row.
     pub(crate) fn report(&mut self, prover: &str, line: &serde_json::Value) {
-        let Some(slot) = line["slot"].as_u64() else { return };
         let event = line["event"].as_str().unwrap_or_default();
+        if event == "upkeep"
+            && let (Some(action), Some(gas)) = (line["action"].as_str(), line["gas"].as_u64())
+        {
+            self.actions.push((action.to_string(), gas));
+        }
+        let Some(slot) = line["slot"].as_u64() else { return };
         if event == "proved"
             && let Some(ms) = line["ms"].as_u64()
         {
@@ -208,11 +213,6 @@ impl Ledger {
                 }
             }
             "lost" => self.wasted_ms += line["wasted_ms"].as_u64().unwrap_or(0),
-            "upkeep" => {
-                if let (Some(action), Some(gas)) = (line["action"].as_str(), line["gas"].as_u64()) {
-                    self.actions.push((action.to_string(), gas));
-                }
-            }
             _ => {}
         }
         if self.slot(slot).is_none_or(|slot| !slot.outcome.is_open()) {

@@ -18,6 +18,7 @@ pub mod reward;
 mod rounds;
 pub mod slot_transfer;
 pub mod split;
+mod standing;
 pub mod upkeep;
 pub mod view;
 pub mod weights;
@@ -29,6 +30,7 @@ pub use explain::{Fact, Line, Past};
 pub use options::{Choices, OptionError, OptionSpec};
 pub use refusal::{Refusal, Rule};
 pub use rounds::{Round, Rounds};
+pub use standing::Standing;
 pub use view::{Decision, MarketView, MechanismAction, Puzzle, Reason, SlotView, Solution};
 
 use alloy::{
@@ -142,6 +144,11 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
 
     /// How its rounds are read, if it has any: see [`Mechanism::has_round`].
     fn rounds(&self) -> Option<&'static dyn Rounds> {
+        None
+    }
+
+    /// How what it keeps of a prover between slots is read and kept, if it keeps anything.
+    fn standing(&self) -> Option<&'static dyn Standing> {
         None
     }
 

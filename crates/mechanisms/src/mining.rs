@@ -449,6 +449,12 @@ mod tests {
             taking,
             seed: seed.map(|seed| B256::from(U256::from(seed))),
             log,
+            now: 1_000,
+            estimated_proving_seconds: 30,
+            minimum_reward: 0,
+            workers: 1,
+            held: 0,
+            room: U256::MAX,
         })
     }
 

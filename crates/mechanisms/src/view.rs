@@ -116,6 +116,18 @@ pub struct MarketView<'a> {
     pub seed: Option<B256>,
     /// What the mechanism has said about the next slot.
     pub log: &'a [LogData],
+    /// Chain time in unix seconds.
+    pub now: u64,
+    /// What this prover expects a proof and its delivery to take.
+    pub estimated_proving_seconds: u64,
+    /// Asset wei below which a slot is not worth a proof: see [`SlotView::minimum_reward`].
+    pub minimum_reward: u128,
+    /// Proofs that this prover makes at a time.
+    pub workers: u64,
+    /// Slots that this prover holds, in any market, and has not proven.
+    pub held: u64,
+    /// Asset wei that may be bonded in this market on top of what is.
+    pub room: U256,
 }
 
 /// Something to compute for the right to a slot: a nonce whose output is below the target.

@@ -99,6 +99,15 @@ async fn agreement_goes_to_whoever_signed() -> Result<()> {
 }
 
 #[tokio::test]
+async fn asks_are_posted_before_slots_and_given_them() -> Result<()> {
+    let summary = demo("asks", 4, 1500).await?;
+    ensure!(summary["gas"]["ask"].as_u64() > Some(0), "{summary}");
+    let won = summary["provers"].as_array().into_iter().flatten();
+    ensure!(won.filter_map(|prover| prover["won"].as_u64()).sum::<u64>() >= 1, "{summary}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_hostile_sequencer_takes_nothing_from_honest_provers() -> Result<()> {
     let summary = run("hostile", 3, 1000, &["--hostile-sequencer"]).await?;
     ensure!(summary["honest_stake_lost_wei"] == 0 && summary["conserved"] == true, "{summary}");

@@ -19,6 +19,8 @@ async fn bad_choices_about_a_mechanism_cost_nothing() -> Result<()> {
         (&["--mechanism", "race", "--mechanism-option", "delay=5"], "terms_rejected", "window"),
         (&["--mechanism", "mining", "--mechanism-option", "interval=0"], "terms_rejected", "interval"),
         (&["--mechanism", "vickrey", "--mechanism-option", "bid-bond=0"], "terms_rejected", "bidBond"),
+        (&["--mechanism", "asks", "--mechanism-option", "weight=0.0015"], "usage", "weight"),
+        (&["--mechanism", "asks", "--mechanism-option", "match=0"], "terms_rejected", "matchWindow"),
     ] {
         let message = provery.fails(key, &[&create[..], choices].concat(), code).await?;
         ensure!(message.contains(said), "{choices:?}: {message}");

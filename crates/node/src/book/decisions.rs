@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use provery_mechanisms::{Decision, MarketView, Mechanism, MechanismAction, Puzzle, Reason, SlotView};
 
 use provery_types::{Slot, SlotKey};
@@ -108,6 +108,28 @@ impl Book {
         ready.iter().copied().filter_map(round).collect()
     }
 
+    /// What mechanisms keep of this prover between slots: the market, whom to ask for it, and with what call.
+    pub fn standing(&mut self, policy: &Policy) -> Vec<(U256, Address, Bytes)> {
+        let open_bids = self.open_bids(policy);
+        let ready = self.markets_at_hand();
+        let asked = |market: U256| {
+            let (mechanism, view) = self.market_view(market, &open_bids, policy)?;
+            Some((market, view.terms.mechanism, mechanism.standing()?.request(&view)))
+        };
+        ready.iter().copied().filter_map(asked).collect()
+    }
+
+    /// The transaction that what stands in a market calls for, `answer` being what its mechanism's contract said. None in a market of which
+    /// not all is at hand.
+    pub fn stands(&mut self, market: U256, answer: &[u8], policy: &Policy) -> Option<MechanismAction> {
+        let open_bids = self.open_bids(policy);
+        if !self.markets_at_hand().contains(&market) {
+            return None;
+        }
+        let (mechanism, view) = self.market_view(market, &open_bids, policy)?;
+        mechanism.standing()?.action(&view, answer)
+    }
+
     /// A market as its mechanism is shown it, without its round's seed; nothing if this prover does not serve it, did not accept
     /// its terms, or could not bond another slot of it: a right that it cannot use costs a bond. Ask only for one of those of which
     /// all is at hand.
@@ -120,8 +142,8 @@ impl Book {
         let terms = self.facts.market_terms(market)?;
         let mechanism = self.mechanism(terms.mechanism)?;
         let accepts = self.facts.commitment(market, self.me).accepts(terms.version);
-        if !self.serves(market) || !accepts || self.room(market, open_bids, policy)? < terms.bond.to::<U256>()
-        {
+        let room = self.room(market, open_bids, policy)?;
+        if !self.serves(market) || !accepts || room < terms.bond.to::<U256>() {
             return None;
         }
         let next_slot = self.facts.next_slot(market);
@@ -134,6 +156,12 @@ impl Book {
             taking: policy.taking,
             seed: None,
             log: self.facts.log(SlotKey { market, id: next_slot }, terms.mechanism),
+            now: policy.now,
+            estimated_proving_seconds: policy.estimated_proving_seconds,
+            minimum_reward: policy.minimum_reward,
+            workers: policy.workers,
+            held: self.held(),
+            room,
         };
         Some((mechanism, view))
     }
@@ -178,11 +206,7 @@ impl Book {
     /// What binds nobody makes way for what does, so it does not count. Once that was so (`already`), it is over when half the window
     /// would do.
     pub fn overload(&self, policy: &Policy, already: bool) -> bool {
-        let held = |record: &&WorkRecord| {
-            record.slot.prover == self.me
-                && matches!(record.work.stage, SlotStage::Queued | SlotStage::Proving)
-        };
-        let held = self.work.values().filter(held).count() as u64;
+        let held = self.held();
         if held == 0 {
             return false;
         }
@@ -202,6 +226,15 @@ impl Book {
         });
         let room = |window: u64| if already { window / 2 } else { window };
         windows.into_iter().any(|window| needed >= room(window))
+    }
+
+    /// Slots that this prover holds and has yet to prove.
+    fn held(&self) -> u64 {
+        let held = |record: &&WorkRecord| {
+            record.slot.prover == self.me
+                && matches!(record.work.stage, SlotStage::Queued | SlotStage::Proving)
+        };
+        self.work.values().filter(held).count() as u64
     }
 
     /// A proof that is being made, binds nobody, and makes way for a slot of this prover's that waits and would be late otherwise.

@@ -96,7 +96,11 @@ pub(super) fn of_upkeep(
     let Context { handles, book, account, policy } = context;
     let worth = match task {
         KeeperTask::Pause => exposed(handles, book),
-        KeeperTask::Resume | KeeperTask::Reinstate(_) | KeeperTask::Sync(_) | KeeperTask::Accept(_) => {
+        KeeperTask::Resume
+        | KeeperTask::Reinstate(_)
+        | KeeperTask::Sync(_)
+        | KeeperTask::Accept(_)
+        | KeeperTask::Standing(..) => {
             fee_budget::of_being_drawn(best_price(handles, book), waited, handles.params.epoch_length)
         }
         KeeperTask::Expire(key) | KeeperTask::Resolve(key) | KeeperTask::Drop(key) => {

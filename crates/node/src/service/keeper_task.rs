@@ -25,6 +25,8 @@ pub(super) enum KeeperTask {
     /// New terms of a market, within the operator's bounds.
     Accept(U256),
     Withdraw,
+    /// What a mechanism keeps of this prover in a market, by what is done about it.
+    Standing(U256, &'static str),
     /// A mechanism's or the secondary market's, by name.
     MechanismAction(SlotKey, &'static str),
 }
@@ -42,7 +44,7 @@ impl KeeperTask {
             Self::Sync(_) => "sync",
             Self::Accept(_) => "accept",
             Self::Withdraw => "withdraw",
-            Self::MechanismAction(_, kind) => kind,
+            Self::Standing(_, kind) | Self::MechanismAction(_, kind) => kind,
         }
     }
 

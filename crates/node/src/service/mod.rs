@@ -259,6 +259,7 @@ impl Service {
                 account.know(reading, handles, || budgets::best_pay(handles, book));
             }
             Ok(Done::Puzzles(found)) => self.keeper.puzzles.found(found),
+            Ok(Done::Standing(reading)) => self.keeper.stands(reading),
             Ok(Done::Whose(answer)) => {
                 if let Some(own) = presence.told_whose(answer, handles) {
                     book.own_turn(own)?;
@@ -359,6 +360,9 @@ impl Service {
         tasks.spawn(keeper.start_actions(handles, book, account, policy));
         let work = keeper.puzzles.work(handles, book, policy);
         tasks.spawn(work.tasks);
+        let (readings, sent) = keeper.start_standing(handles, book, account, policy);
+        tasks.spawn(readings);
+        tasks.spawn(sent);
         let context = Context { handles, book, account, policy };
         if let Some((key, ticket)) = work.ticket {
             tasks.spawn(keeper.act(key, ticket, context));

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use tokio::task::{JoinError, JoinSet};
 
-use super::{account, deliveries, keeper::puzzles, keeper_task, presence::whose};
+use super::{account, deliveries, keeper::puzzles, keeper::standing, keeper_task, presence::whose};
 
 /// A task that has ended, by the component that wanted it.
 pub(super) enum Done {
@@ -12,6 +12,7 @@ pub(super) enum Done {
     KeeperTask(keeper_task::Returned),
     Account(account::Reading),
     Puzzles(puzzles::Found),
+    Standing(standing::Reading),
     Whose(whose::Answer),
 }
 
@@ -36,6 +37,12 @@ impl From<account::Reading> for Done {
 impl From<puzzles::Found> for Done {
     fn from(found: puzzles::Found) -> Self {
         Self::Puzzles(found)
+    }
+}
+
+impl From<standing::Reading> for Done {
+    fn from(reading: standing::Reading) -> Self {
+        Self::Standing(reading)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `provery prover`: this account as a prover.
 
 pub(crate) mod allocate;
+pub(crate) mod ask;
 mod deposit;
 mod earnings;
 pub(crate) mod offer;
@@ -14,8 +15,8 @@ use eyre::Result;
 use serde_json::json;
 
 use self::{
-    allocate::AllocateArgs, deposit::DepositArgs, earnings::EarningsArgs, offer::OfferCommand,
-    registered::require_registered, submitter::SubmitterCommand,
+    allocate::AllocateArgs, ask::AskCommand, deposit::DepositArgs, earnings::EarningsArgs,
+    offer::OfferCommand, registered::require_registered, submitter::SubmitterCommand,
 };
 use crate::{
     address,
@@ -85,7 +86,7 @@ pub(crate) enum ProverCommand {
         #[arg(value_parser = address::parse)]
         address: Option<Address>,
     },
-    /// What bonds of bids and tickets are taken from
+    /// What bonds of bids, tickets and promises are taken from
     #[command(
         after_help = "Example: provery prover deposit --mechanism vickrey --amount 5 --keystore prover.json"
     )]
@@ -96,6 +97,9 @@ pub(crate) enum ProverCommand {
         after_help = "Example: provery prover offer revoke --nonce 1 --keystore prover.json"
     )]
     Offer(OfferCommand),
+    /// What a prover takes for slots to come, in the book of a market with standing asks
+    #[command(subcommand, after_help = "Example: provery prover ask show --market 1 --keystore prover.json")]
+    Ask(AskCommand),
     /// What a prover earned, lost and paid for gas, by market and day, from the chain's data alone
     #[command(after_help = "Example: provery prover earnings --days 7 --keystore prover.json")]
     Earnings(EarningsArgs),
@@ -128,6 +132,7 @@ pub(crate) async fn run(context: &Context, command: ProverCommand) -> Result<()>
         }
         ProverCommand::Deposit(args) => deposit::run(context, args).await,
         ProverCommand::Offer(command) => offer::run(context, command).await,
+        ProverCommand::Ask(command) => ask::run(context, command).await,
         ProverCommand::Stake { amount } => stake(context, amount).await,
         ProverCommand::Allocate(args) => allocate::run(context, args).await,
         ProverCommand::Pause => {

@@ -6,9 +6,10 @@ mod outstanding;
 pub(super) mod puzzles;
 mod rounds;
 mod seeds;
+pub(super) mod standing;
 mod upkeep;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alloy::primitives::U256;
 use futures::{FutureExt as _, future::BoxFuture};
@@ -34,6 +35,7 @@ use crate::{
 };
 use outstanding::Outstanding;
 use puzzles::Puzzles;
+use standing::Standing;
 use upkeep::Upkeep;
 
 type Task = BoxFuture<'static, Returned>;
@@ -44,6 +46,7 @@ pub(super) struct Keeper {
     outstanding: Outstanding,
     upkeep: Upkeep,
     pub puzzles: Puzzles,
+    standing: Standing,
     /// Bids whose bond is lost soon unless this is sent.
     late_bids: Vec<(SlotKey, &'static str)>,
 }
@@ -90,6 +93,34 @@ impl Keeper {
         let tag = action_tag(key, action.kind);
         let order = Order { tag, budget, reserve, due: until, deadline: until, ..Order::new(call) };
         Some(deliver(task, order, context.handles))
+    }
+
+    /// Have read what mechanisms keep of this prover between slots, and send what brings it in line.
+    pub(super) fn start_standing(
+        &mut self,
+        handles: &Handles,
+        book: &mut Book,
+        account: &Account,
+        policy: &Policy,
+    ) -> (Vec<BoxFuture<'static, standing::Reading>>, Vec<Task>) {
+        let work = self.standing.work(handles, book, policy);
+        let context = Context { handles, book, account, policy };
+        let mut sent = Vec::new();
+        for (market, action) in work.actions {
+            let task = KeeperTask::Standing(market, action.kind);
+            if self.outstanding.may_stand(&task) {
+                let MechanismAction { kind, to, data, .. } = action;
+                info!(%market, action = kind, "standing");
+                let call = Call { to: Some(to), data, value: U256::ZERO, kind, gas: None };
+                sent.push(self.send(task, call, context, None));
+            }
+        }
+        (work.tasks, sent)
+    }
+
+    /// What stands in a market was read.
+    pub(super) fn stands(&mut self, reading: standing::Reading) {
+        self.standing.know(reading, Instant::now());
     }
 
     /// Send whatever upkeep is due. `pause_reason`: what speaks against being in the draws.
@@ -226,6 +257,7 @@ impl Keeper {
         self.outstanding.abandon();
         self.upkeep.abandon();
         self.puzzles.abandon();
+        self.standing.abandon();
     }
 }
 

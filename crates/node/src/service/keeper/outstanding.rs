@@ -48,6 +48,13 @@ impl Outstanding {
         !self.running.contains_key(task) && !self.resting.contains_key(task)
     }
 
+    /// Likewise of what stands in a market, of which one thing is sent at a time.
+    pub(super) fn may_stand(&mut self, task: &KeeperTask) -> bool {
+        let KeeperTask::Standing(market, _) = task else { return false };
+        let of_market = |it: &KeeperTask| matches!(it, KeeperTask::Standing(other, _) if other == market);
+        self.may(task) && !self.running.keys().chain(self.resting.keys()).any(of_market)
+    }
+
     /// Keeper whose transactions are under way, the tags of their orders, and for how long they are.
     pub(super) fn under_way(&self) -> impl Iterator<Item = (&KeeperTask, &str, Duration)> {
         self.running.iter().map(|(task, it)| (task, it.tag.as_str(), it.since.elapsed()))
@@ -62,7 +69,14 @@ impl Outstanding {
     pub(super) fn binding(&self) -> usize {
         let now = Instant::now();
         let binds = |task: &KeeperTask| {
-            matches!(task, KeeperTask::MechanismAction(_, "commit" | "ticket" | "lock" | "accept_transfer"))
+            matches!(
+                task,
+                KeeperTask::Standing(..)
+                    | KeeperTask::MechanismAction(
+                        _,
+                        "commit" | "ticket" | "lock" | "match" | "accept_transfer"
+                    )
+            )
         };
         let landed = self.resting.iter().filter(|(_, rest)| rest.landed && rest.until > now);
         let running = self.running.keys().filter(|task| binds(task)).count();
@@ -73,9 +87,11 @@ impl Outstanding {
     pub(super) fn began(&mut self, task: &KeeperTask, tag: String) {
         let now = Instant::now();
         let since = match task {
-            KeeperTask::Resume | KeeperTask::Reinstate(_) | KeeperTask::Sync(_) | KeeperTask::Accept(_) => {
-                *self.wanted.entry(task.clone()).or_insert(now)
-            }
+            KeeperTask::Resume
+            | KeeperTask::Reinstate(_)
+            | KeeperTask::Sync(_)
+            | KeeperTask::Accept(_)
+            | KeeperTask::Standing(..) => *self.wanted.entry(task.clone()).or_insert(now),
             _ => now,
         };
         self.running.insert(task.clone(), Running { tag, since });
@@ -94,9 +110,10 @@ impl Outstanding {
         }
         let rest = match (task, failure) {
             (_, None) => REST,
-            (KeeperTask::MechanismAction(..), Some(Class::Raced | Class::NotYet | Class::Unanswered)) => {
-                ACTION_REST
-            }
+            (
+                KeeperTask::MechanismAction(..) | KeeperTask::Standing(..),
+                Some(Class::Raced | Class::NotYet | Class::Unanswered),
+            ) => ACTION_REST,
             // A reorg gave the round another seed; a ticket of that one must not be late.
             (KeeperTask::MechanismAction(_, "ticket"), Some(Class::Refused)) => ACTION_REST,
             // What another was faster at is seen in an event.
@@ -120,6 +137,7 @@ impl Outstanding {
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::U256;
     use provery_types::SlotKey;
 
     use super::*;
@@ -151,5 +169,17 @@ mod tests {
         assert_eq!(outstanding.binding(), 1, "it did not land");
         outstanding.ended(&ticket, None);
         assert_eq!(outstanding.binding(), 1, "its event is still to come");
+    }
+
+    #[test]
+    fn one_thing_at_a_time_is_sent_for_what_stands_in_a_market() {
+        let standing = |market: u64, kind| KeeperTask::Standing(U256::from(market), kind);
+        let mut outstanding = Outstanding::default();
+        outstanding.began(&standing(1, "ask"), String::new());
+        assert!(!outstanding.may_stand(&standing(1, "top_up")));
+        assert!(outstanding.may_stand(&standing(2, "ask")));
+        assert_eq!(outstanding.binding(), 1, "an ask may be given a slot at once");
+        outstanding.ended(&standing(1, "ask"), None);
+        assert!(!outstanding.may_stand(&standing(1, "top_up")), "what it did is not read yet");
     }
 }

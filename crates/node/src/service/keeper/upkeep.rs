@@ -128,7 +128,7 @@ pub(super) fn call(task: &KeeperTask, handles: &Handles, book: &Book, account: &
         KeeperTask::Sync(market) => calls.sync(*market, handles.me()),
         KeeperTask::Accept(market) => acceptance::call(*market, handles, book)?,
         KeeperTask::Withdraw => calls.withdraw(handles.me(), account.seen()?.credit),
-        KeeperTask::MechanismAction(..) | KeeperTask::Seed(_) => return None,
+        KeeperTask::Standing(..) | KeeperTask::MechanismAction(..) | KeeperTask::Seed(_) => return None,
     })
 }
 

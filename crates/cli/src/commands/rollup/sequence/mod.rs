@@ -33,7 +33,10 @@ use tracker::{Tracker, after, root};
 
 use crate::{
     backends,
-    commands::{prover::offer::SignedOffer, rollup::accounts::AccountsArgs},
+    commands::{
+        prover::{ask::AskFile, offer::SignedOffer},
+        rollup::accounts::AccountsArgs,
+    },
     context::Context,
     error::{Code, fail},
     session::Session,
@@ -59,6 +62,10 @@ pub(crate) struct SequenceArgs {
     /// good, slots of a market with agreements are open to all
     #[arg(long, value_name = "FILE")]
     offer: Option<PathBuf>,
+    /// Open slots with the ask that its prover signed (`provery prover ask sign`), which is used where it is below the book's
+    /// best
+    #[arg(long, value_name = "FILE", conflicts_with = "offer")]
+    ask: Option<PathBuf>,
     #[command(flatten)]
     accounts: AccountsArgs,
 }
@@ -93,15 +100,16 @@ pub(crate) async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
     let traffic = args.accounts.traffic();
     check_accounts(&tracker, &traffic)?;
     let terms = session.chain.terms(record.market).await?;
-    let mechanism_data = match &args.offer {
-        Some(path) => {
+    let mechanism_data = match (&args.offer, &args.ask) {
+        (_, Some(path)) => AskFile::open_data(path)?,
+        (Some(path), None) => {
             let signed = SignedOffer::read(path)?;
             signed
                 .offer
                 .open_data(&signed.signature)
                 .map_err(|error| fail(Code::Usage, format!("--offer: {error}")))?
         }
-        None => Bytes::new(),
+        (None, None) => Bytes::new(),
     };
     let stop = signals::stop_token()?;
     // What was sent is looked after whoever waits for it.
