@@ -17,7 +17,7 @@ use reqwest::{
     redirect,
 };
 use sha2::{Digest as _, Sha256};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 use url::{Host, Url};
 
 use crate::{
@@ -26,38 +26,81 @@ use crate::{
     store::Store,
 };
 
-/// Until a server has answered.
-const CONNECT: Duration = Duration::from_secs(10);
-/// Between two pieces of an answer.
-const STALL: Duration = Duration::from_secs(30);
-/// What a transfer has to reach on average after its first minute, bytes a second.
-const LEAST_SPEED: u64 = 16 * 1024;
-/// Of the speed nothing is asked before this.
-const PATIENCE: Duration = Duration::from_secs(60);
 const MOST_REDIRECTS: usize = 5;
 
+/// How long a server may take.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Until there is a connection.
+    connect: Duration,
+    /// Until it answers, and between two pieces of the answer.
+    stall: Duration,
+    /// What a transfer has to reach on average, bytes a second.
+    least_speed: u64,
+    /// Of the speed nothing is asked before this.
+    patience: Duration,
+}
+
+impl Pace {
+    /// Together with an artifact's size a bound on the time of its transfer.
+    const USUAL: Self = Self {
+        connect: Duration::from_secs(10),
+        stall: Duration::from_secs(30),
+        least_speed: 16 * 1024,
+        patience: Duration::from_secs(60),
+    };
+
+    fn is_too_slow(&self, size: u64, elapsed: Duration) -> bool {
+        elapsed > self.patience
+            && u128::from(size) * 1_000 < u128::from(self.least_speed) * elapsed.as_millis()
+    }
+}
+
+/// Which addresses may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Those of the public internet.
+    Public,
+    /// This machine's own, too: for development.
+    Loopback,
+}
+
+impl Reach {
+    fn allows(self, address: IpAddr) -> bool {
+        is_public(address) || (self == Self::Loopback && address.to_canonical().is_loopback())
+    }
+}
+
 /// Why an artifact could not be had.
+// Of each variant its message says what it is, with all of its fields.
+#[allow(missing_docs)]
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     #[error("{url} is neither http nor https; name a URL that is")]
     Scheme { url: Url },
-    #[error("{host} leads to {address}, which is no public address; allow private addresses if the server is yours")]
+    #[error(
+        "{host} leads to {address}, which is no public address; get the file yourself and name it with `--from`"
+    )]
     Private { host: String, address: IpAddr },
     #[error("{url} cannot be had: {cause}")]
     Http { url: Url, cause: String },
     #[error("{url} answered with status {status}")]
     Status { url: Url, status: u16 },
-    #[error("{url} has {actual} bytes and {expected} are described; ask whoever serves it for the right file")]
+    #[error(
+        "{url} has {actual} bytes and {expected} are described; ask whoever serves it for the right file"
+    )]
     Size { url: Url, expected: u64, actual: u64 },
-    #[error("{url} is slower than {LEAST_SPEED} bytes a second; try another server")]
-    Slow { url: Url },
-    #[error("{url} has the digest {actual} and {expected} is described; ask whoever serves it for the right file")]
+    #[error("{url} is slower than {least_speed} bytes a second; try another server")]
+    Slow { url: Url, least_speed: u64 },
+    #[error(
+        "{url} has the digest {actual} and {expected} is described; ask whoever serves it for the right file"
+    )]
     Digest { url: Url, expected: Digest, actual: Digest },
     #[error("the file cannot be written: {0}; see to the disk")]
     Disk(#[from] io::Error),
-    #[error("the descriptor says no URL for {role}; get the file elsewhere and put it there with `--from`")]
+    #[error("the descriptor says no URL for {role}; get the file elsewhere and name it with `--from`")]
     Nowhere { role: Role },
-    #[error("{role} could not be had from any of its {tried} URLs; the last said: {last}")]
+    #[error("the artifact {role} could not be had from any of its {tried} URLs: {last}")]
     Everywhere { role: Role, tried: usize, last: Box<FetchError> },
 }
 
@@ -65,17 +108,24 @@ pub enum FetchError {
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     client: Client,
-    private: bool,
+    reach: Reach,
+    pace: Pace,
 }
 
 impl Fetcher {
-    /// `private`: whether addresses that are not public may be asked.
-    pub fn new(private: bool) -> Result<Self, reqwest::Error> {
+    /// One that asks servers within `reach` alone.
+    pub fn new(reach: Reach) -> Result<Self, reqwest::Error> {
+        Self::with_pace(reach, Pace::USUAL)
+    }
+
+    fn with_pace(reach: Reach, pace: Pace) -> Result<Self, reqwest::Error> {
+        // It fails only if another was chosen already, which does as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let redirects = redirect::Policy::custom(move |attempt| {
             if attempt.previous().len() > MOST_REDIRECTS {
                 attempt.error("too many redirects")
             } else {
-                match check(attempt.url(), private) {
+                match check(attempt.url(), reach) {
                     Ok(()) => attempt.follow(),
                     Err(error) => attempt.error(error),
                 }
@@ -83,28 +133,42 @@ impl Fetcher {
         });
         let client = Client::builder()
             .redirect(redirects)
-            .dns_resolver(Arc::new(PublicOnly { private }))
-            .connect_timeout(CONNECT)
-            .read_timeout(STALL)
+            .dns_resolver(Arc::new(Within { reach }))
+            .connect_timeout(pace.connect)
+            .read_timeout(pace.stall)
             // What a proxy may reach is not for a descriptor's author to choose.
             .no_proxy()
             .user_agent("provery")
             .build()?;
-        Ok(Self { client, private })
+        Ok(Self { client, reach, pace })
     }
 
-    /// An artifact's file: the one in the store, or what the first server has whose bytes are right.
-    pub async fn artifact(&self, role: Role, artifact: &Artifact, store: &Store) -> Result<PathBuf, FetchError> {
+    /// An artifact's file: the one in the store if it is still what it was, or what the first server has whose bytes are right.
+    /// `told` hears how many bytes there are so far.
+    pub async fn artifact(
+        &self,
+        role: Role,
+        artifact: &Artifact,
+        store: &Store,
+        told: &(dyn Fn(u64) + Sync),
+    ) -> Result<PathBuf, FetchError> {
         if let Some(path) = store.get(artifact) {
-            return Ok(path);
+            let (store, artifact) = (store.clone(), artifact.clone());
+            let intact = tokio::task::spawn_blocking(move || store.is_intact(&artifact)).await;
+            if matches!(intact, Ok(Ok(true))) {
+                return Ok(path);
+            }
+            warn!(%role, "artifact damaged on disk");
         }
         let mut last = None;
         for url in &artifact.urls {
-            match self.to_store(url, artifact, store).await {
+            match self.to_store(url, artifact, store, told).await {
                 Ok(path) => {
                     info!(%role, %url, bytes = artifact.size, "artifact fetched");
                     return Ok(path);
                 }
+                // No other server helps.
+                Err(error @ FetchError::Disk(_)) => return Err(error),
                 Err(error) => {
                     info!(%role, %error, "artifact not fetched");
                     last = Some(Box::new(error));
@@ -120,13 +184,19 @@ impl Fetcher {
     /// At most `limit` bytes, for documents that are small.
     pub async fn bytes(&self, url: &Url, limit: u64) -> Result<Vec<u8>, FetchError> {
         let mut bytes = Vec::new();
-        self.read(url, None, limit, &mut bytes).await?;
+        self.read(url, None, limit, &mut bytes, &|_| {}).await?;
         Ok(bytes)
     }
 
-    async fn to_store(&self, url: &Url, artifact: &Artifact, store: &Store) -> Result<PathBuf, FetchError> {
+    async fn to_store(
+        &self,
+        url: &Url,
+        artifact: &Artifact,
+        store: &Store,
+        told: &(dyn Fn(u64) + Sync),
+    ) -> Result<PathBuf, FetchError> {
         let mut file = store.begin()?;
-        let (size, actual) = self.read(url, Some(artifact.size), artifact.size, &mut file).await?;
+        let (size, actual) = self.read(url, Some(artifact.size), artifact.size, &mut file, told).await?;
         let expected = artifact.size;
         if size != expected {
             return Err(FetchError::Size { url: url.clone(), expected, actual: size });
@@ -144,15 +214,19 @@ impl Fetcher {
         expected: Option<u64>,
         limit: u64,
         into: &mut (impl Write + Send),
+        told: &(dyn Fn(u64) + Sync),
     ) -> Result<(u64, Digest), FetchError> {
-        check(url, self.private)?;
+        check(url, self.reach)?;
         let http = |error: &reqwest::Error| FetchError::Http { url: url.clone(), cause: cause(error) };
         let mut response = self.client.get(url.clone()).send().await.map_err(|error| http(&error))?;
         if !response.status().is_success() {
             return Err(FetchError::Status { url: url.clone(), status: response.status().as_u16() });
         }
-        let too_long = |actual| FetchError::Size { url: url.clone(), expected: expected.unwrap_or(limit), actual };
-        if let Some(said) = length(&response).filter(|said| *said > limit || expected.is_some_and(|it| it != *said)) {
+        let too_long =
+            |actual| FetchError::Size { url: url.clone(), expected: expected.unwrap_or(limit), actual };
+        if let Some(said) =
+            length(&response).filter(|said| *said > limit || expected.is_some_and(|it| it != *said))
+        {
             return Err(too_long(said));
         }
         let started = Instant::now();
@@ -164,9 +238,9 @@ impl Fetcher {
             }
             hasher.update(&piece);
             into.write_all(&piece)?;
-            let elapsed = started.elapsed();
-            if elapsed > PATIENCE && size < LEAST_SPEED * elapsed.as_secs() {
-                return Err(FetchError::Slow { url: url.clone() });
+            told(size);
+            if self.pace.is_too_slow(size, started.elapsed()) {
+                return Err(FetchError::Slow { url: url.clone(), least_speed: self.pace.least_speed });
             }
         }
         debug!(%url, size, "read");
@@ -188,7 +262,7 @@ fn cause(error: &reqwest::Error) -> String {
 }
 
 /// Whether a URL may be asked, as far as it says itself; names are looked at when they are resolved.
-fn check(url: &Url, private: bool) -> Result<(), FetchError> {
+fn check(url: &Url, reach: Reach) -> Result<(), FetchError> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(FetchError::Scheme { url: url.clone() });
     }
@@ -197,26 +271,26 @@ fn check(url: &Url, private: bool) -> Result<(), FetchError> {
         Some(Host::Ipv6(address)) => IpAddr::V6(address),
         Some(Host::Domain(_)) | None => return Ok(()),
     };
-    if private || is_public(address) {
+    if reach.allows(address) {
         Ok(())
     } else {
         Err(FetchError::Private { host: address.to_string(), address })
     }
 }
 
-/// Resolves names to public addresses alone: what was resolved is what is connected to, so a name that changes its mind gains
-/// nothing.
-struct PublicOnly {
-    private: bool,
+/// Resolves names to addresses within reach alone: what was resolved is what is connected to, so a name that changes its mind
+/// gains nothing.
+struct Within {
+    reach: Reach,
 }
 
-impl Resolve for PublicOnly {
+impl Resolve for Within {
     fn resolve(&self, name: Name) -> Resolving {
-        let private = self.private;
+        let reach = self.reach;
         Box::pin(async move {
             let host = name.as_str().to_owned();
             let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            if let Some(address) = found.iter().map(SocketAddr::ip).find(|it| !private && !is_public(*it)) {
+            if let Some(address) = found.iter().map(SocketAddr::ip).find(|it| !reach.allows(*it)) {
                 return Err(FetchError::Private { host, address }.into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)
