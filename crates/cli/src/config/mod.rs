@@ -1,6 +1,7 @@
 //! Where settings come from: a flag, else the environment, else the configuration file.
 
 mod document;
+pub(crate) mod external;
 pub(crate) mod node;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use zeroize::Zeroize as _;
 use crate::{
     config::{
         document::{Document, Reader},
+        external::ExternalValues,
         node::{NodeValues, Origin, Row},
         urls::Kind,
     },
@@ -95,6 +97,8 @@ pub(crate) struct Settings {
     pub file: Option<PathBuf>,
     /// Its `[node]` table.
     pub node: NodeValues,
+    /// Its `[external_prover]` table.
+    pub external: Option<ExternalValues>,
     /// The global settings and where each comes from, without what may be secret.
     pub rows: Vec<Row>,
 }
@@ -114,6 +118,7 @@ pub(crate) struct File {
     pub keystore: Option<PathBuf>,
     pub password_file: Option<PathBuf>,
     pub node: NodeValues,
+    pub external: Option<ExternalValues>,
 }
 
 impl fmt::Debug for File {
@@ -130,7 +135,8 @@ impl Settings {
 
     /// Every URL that may carry a secret.
     pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
-        let node = [&self.node.ws_url, &self.node.nats_url].into_iter().flatten();
+        let external = self.external.iter().filter_map(|it| it.url.as_ref());
+        let node = [&self.node.ws_url, &self.node.nats_url].into_iter().flatten().chain(external);
         self.rpc_urls.iter().chain(node).map(String::as_str)
     }
 
@@ -207,7 +213,9 @@ impl Settings {
         };
         row("keystore", shown_key, key_from);
         row("password_file", shown_password, from);
-        Ok(Self { rpc_urls, deployment, key, passed_over, password, file: path, node: file.node, rows })
+        rows.push(ExternalValues::row(file.external.as_ref()));
+        let (node, external) = (file.node, file.external);
+        Ok(Self { rpc_urls, deployment, key, passed_over, password, file: path, node, external, rows })
     }
 }
 
@@ -244,7 +252,8 @@ pub(crate) fn parse(path: &Path, text: String) -> Result<File> {
     Ok(file)
 }
 
-const GLOBAL_KEYS: [&str; 6] = ["rpc_url", "rpc_urls", "deployment", "keystore", "password_file", "node"];
+const GLOBAL_KEYS: [&str; 7] =
+    ["rpc_url", "rpc_urls", "deployment", "keystore", "password_file", "node", "external_prover"];
 
 fn read_tables(path: &Path, mut reader: Reader<'_>) -> (File, Vec<String>) {
     let mut file = File {
@@ -253,6 +262,7 @@ fn read_tables(path: &Path, mut reader: Reader<'_>) -> (File, Vec<String>) {
         keystore: reader.take("keystore"),
         password_file: reader.take("password_file"),
         node: NodeValues::default(),
+        external: None,
     };
     let one: Option<String> = reader.take("rpc_url");
     let mut problems = Vec::new();
@@ -273,6 +283,17 @@ fn read_tables(path: &Path, mut reader: Reader<'_>) -> (File, Vec<String>) {
         alone.problems().into_iter().for_each(&mut problem);
         let elsewhere = |key: &str| GLOBAL_KEYS.contains(&key).then_some("it belongs above [node]");
         problems.extend(table.finish("[node]", |key| no_secret(key).or_else(|| elsewhere(key))));
+    }
+    if let Some(mut table) = reader.table("external_prover") {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let values = ExternalValues::read(&mut table, folder);
+        problems.extend(values.problems().into_iter().map(|what| format!("{}: {what}", path.display())));
+        file.external = Some(values);
+        problems.extend(table.finish("[external_prover]", |key| {
+            (key == "token")
+                .then_some("a secret has no place in it: name a token_file")
+                .or_else(|| no_secret(key))
+        }));
     }
     let elsewhere = |key: &str| NodeValues::KEYS.contains(&key).then_some("it belongs under [node]");
     problems.extend(reader.finish("the file", |key| no_secret(key).or_else(|| elsewhere(key))));

@@ -6,12 +6,13 @@ pub(crate) enum Kind {
     Rpc,
     Websocket,
     Nats,
+    Http,
 }
 
 impl Kind {
     fn schemes(self) -> &'static [&'static str] {
         match self {
-            Self::Rpc => &["http", "https"],
+            Self::Rpc | Self::Http => &["http", "https"],
             Self::Websocket => &["ws", "wss"],
             Self::Nats => &["nats", "tls"],
         }
@@ -22,6 +23,7 @@ impl Kind {
             Self::Rpc => "http://127.0.0.1:8545",
             Self::Websocket => "ws://127.0.0.1:8545",
             Self::Nats => "nats://127.0.0.1:4222",
+            Self::Http => "http://127.0.0.1:8080",
         }
     }
 }

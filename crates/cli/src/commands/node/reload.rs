@@ -128,6 +128,7 @@ impl Reload {
             ("deployment", file.deployment != before.deployment),
             ("keystore", file.keystore != before.keystore),
             ("password_file", file.password_file != before.password_file),
+            ("external_prover", file.external != before.external),
         ];
         keys.extend(global.iter().filter(|(_, changed)| *changed).map(|(key, _)| *key));
         keys
@@ -136,7 +137,8 @@ impl Reload {
 
 /// URLs that a file names.
 fn urls(file: &File) -> impl Iterator<Item = &str> {
-    let node = [&file.node.ws_url, &file.node.nats_url].into_iter().flatten();
+    let external = file.external.iter().filter_map(|it| it.url.as_ref());
+    let node = [&file.node.ws_url, &file.node.nats_url].into_iter().flatten().chain(external);
     file.rpc_urls.iter().flatten().chain(node).map(String::as_str)
 }
 
