@@ -4,8 +4,10 @@
 
 mod anvil;
 pub mod chaos;
+mod circom;
 mod deploy;
 mod dialect;
+mod files;
 mod foreign;
 mod history;
 mod jobs;
@@ -15,8 +17,10 @@ mod relay;
 mod wire;
 
 pub use anvil::{Anvil, key, program as anvil_program};
+pub use circom::Circom;
 pub use deploy::{EPOCH_LENGTH, STAKE_UNIT, deploy_core, deploy_core_for, strict_token, terms};
 pub use dialect::{Dialect, Stack};
+pub use files::serve;
 pub use foreign::Hardhat;
 pub use history::History;
 pub use jobs::{CIRCUIT, alive, children, job, keys_dir, kill, until, verifier, wrapper};

@@ -15,6 +15,7 @@ use crate::{
     calculator::{Limits, OpenError, WitnessCalculator},
     error::{CircomError, FileError, Names, WitnessError},
     input::Input,
+    json::{ProofJson, public_from_json},
     prove::{Proven, Prover},
     r1cs::R1cs,
     sym::Sym,
@@ -61,6 +62,14 @@ impl JobInput {
         input.set(set);
         Ok(Self::Signals(input))
     }
+}
+
+/// The values of all wires for a job.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    values: Vec<Fr>,
+    /// As a `.wtns` file has them.
+    pub wtns: Vec<u8>,
 }
 
 /// Proves one circom circuit. A job is snarkjs' input.json, or a `.wtns` file's bytes.
@@ -146,6 +155,38 @@ impl CircomBackend {
     /// Whether `proof` is one of the circuit's public signals `inputs`.
     pub fn holds(&self, proof: &Proof<Bn254>, inputs: &[Fr]) -> bool {
         self.prover.holds(proof, inputs)
+    }
+
+    /// A job's witness, for a prover of others.
+    pub fn prepare(&self, job: &[u8], progress: &dyn Progress) -> Result<Prepared, CircomError> {
+        let values = self.witness(&JobInput::read(job, Vec::new())?, progress)?;
+        Ok(Prepared { wtns: Wtns::encode(&values), values })
+    }
+
+    /// A proof that somebody else made of a witness, as snarkjs' proof.json: checked here. Public signals, as public.json, must be
+    /// the witness' if there are any.
+    pub fn accept(
+        &self,
+        prepared: &Prepared,
+        proof_json: &[u8],
+        public_json: Option<&[u8]>,
+    ) -> Result<ProofOutput, CircomError> {
+        let foreign = || CircomError::Prove(ProveError::Foreign);
+        let inputs = prepared.values.get(1..=self.prover.key.public_inputs()).ok_or_else(foreign)?;
+        let read = ProofJson::read(proof_json)?;
+        if let Some(json) = public_json
+            && public_from_json(json)? != inputs
+        {
+            return Err(foreign());
+        }
+        if !self.prover.holds(&read, inputs) {
+            return Err(foreign());
+        }
+        Ok(ProofOutput {
+            public_inputs: proof::encode_inputs(inputs),
+            proof: proof::encode(&read).to_vec(),
+            timings: Vec::new(),
+        })
     }
 
     fn names_in(&self, r1cs: &R1cs, constraint: u32) -> Result<Names, FileError> {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The name by which circuits call the address that is paid.
-const PAYEE: &str = "payee";
+pub(crate) const PAYEE: &str = "payee";
 
 /// A circuit as its files show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -75,28 +75,53 @@ impl Artifact {
     }
 }
 
-/// Read all that a circuit's files tell. Constraints are believed only if the key's matrices A and B are theirs, entry for entry; C
-/// cannot be compared, because a key does not hold it.
+/// A circuit's files, opened and found to be of one circuit.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) key: Zkey,
+    pub(crate) r1cs: Option<R1cs>,
+    pub(crate) sym: Option<Sym>,
+    /// In the order of a proof: outputs first.
+    pub(crate) public_inputs: Vec<PublicInput>,
+}
+
+impl Opened {
+    /// Constraints are believed only if the key's matrices A and B are theirs, entry for entry; C cannot be compared, because a key
+    /// does not hold it.
+    pub(crate) fn open(artifacts: &Artifacts) -> Result<Self, FileError> {
+        let key = Zkey::open(&artifacts.zkey)?;
+        let r1cs = artifacts.r1cs.as_deref().map(R1cs::open).transpose()?;
+        let sym = artifacts.sym.as_deref().map(Sym::open).transpose()?;
+        if let Some(r1cs) = &r1cs {
+            backend::fits(r1cs, &key)?;
+            r1cs.check()?;
+            key.is_of(r1cs)?;
+        }
+        let wires: Vec<u32> = (1..).take(key.public_inputs()).collect();
+        let names = match &sym {
+            Some(sym) => sym.names_of(&wires)?,
+            None => vec![None; wires.len()],
+        };
+        let mut public_inputs = Vec::with_capacity(wires.len());
+        for (&wire, name) in wires.iter().zip(names) {
+            let name = name.map(|name| name.strip_prefix("main.").unwrap_or(name).to_owned());
+            let bound = r1cs.as_ref().map(|r1cs| r1cs.binds(wire)).transpose()?;
+            public_inputs.push(PublicInput { name, bound });
+        }
+        Ok(Self { key, r1cs, sym, public_inputs })
+    }
+
+    /// Whether the key was made by this program from a seed.
+    pub(crate) fn is_development(&self) -> bool {
+        keys::is_marked(self.key.verifying_key())
+    }
+}
+
+/// Read all that a circuit's files tell.
 pub fn describe(artifacts: &Artifacts) -> Result<Description, CircomError> {
-    let key = Zkey::open(&artifacts.zkey)?;
-    let r1cs = artifacts.r1cs.as_deref().map(R1cs::open).transpose()?;
-    let sym = artifacts.sym.as_deref().map(Sym::open).transpose()?;
-    if let Some(r1cs) = &r1cs {
-        backend::fits(r1cs, &key)?;
-        r1cs.check()?;
-        key.is_of(r1cs)?;
-    }
-    let wires: Vec<u32> = (1..).take(key.public_inputs()).collect();
-    let names = match &sym {
-        Some(sym) => sym.names_of(&wires)?,
-        None => vec![None; wires.len()],
-    };
-    let mut public_inputs = Vec::with_capacity(wires.len());
-    for (&wire, name) in wires.iter().zip(names) {
-        let name = name.map(|name| name.strip_prefix("main.").unwrap_or(name).to_owned());
-        let bound = r1cs.as_ref().map(|r1cs| r1cs.binds(wire)).transpose()?;
-        public_inputs.push(PublicInput { name, bound });
-    }
+    let opened = Opened::open(artifacts)?;
+    let development = opened.is_development();
+    let Opened { key, r1cs, sym, public_inputs } = opened;
     let payees: Vec<&PublicInput> =
         public_inputs.iter().filter(|input| input.name.as_deref() == Some(PAYEE)).collect();
     let payee_bound = match (&r1cs, &sym, payees.as_slice()) {
@@ -121,7 +146,7 @@ pub fn describe(artifacts: &Artifacts) -> Result<Description, CircomError> {
         public_inputs,
         verifying_key_hash: hex::encode(key.key_hash()),
         contributions: key.contributions(),
-        development: keys::is_marked(key.verifying_key()),
+        development,
         artifacts: files.collect::<Result<_, _>>()?,
     })
 }

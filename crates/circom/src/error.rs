@@ -5,7 +5,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use provery_proving::{ProofFormatError, ProveError, solidity::SolidityError};
+use provery_proving::{ProofFormatError, ProveError, import::ImportError, solidity::SolidityError};
 
 /// More names than this do not help anyone in a sentence.
 const MOST_NAMED: usize = 8;
@@ -183,6 +183,9 @@ pub enum CircomError {
     Invalid,
 
     #[error(transparent)]
+    Json(#[from] JsonError),
+
+    #[error(transparent)]
     Prove(#[from] ProveError),
 }
 
@@ -213,13 +216,8 @@ pub enum JsonError {
     #[error("{field} of the {what} is not in affine form: its last coordinate must be 1")]
     Projective { what: &'static str, field: String },
 
-    #[error(
-        "the verification key has {actual} points in IC where nPublic wants {expected}: pass the file as snarkjs wrote it"
-    )]
-    Length { expected: usize, actual: usize },
-
-    #[error("the verification key must not be used: {0}")]
-    Key(#[from] SolidityError),
+    #[error(transparent)]
+    Key(#[from] ImportError),
 
     #[error(transparent)]
     Proof(#[from] ProofFormatError),

@@ -4,26 +4,27 @@ use ark_bn254::{Bn254, Fq, Fq2, Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use ark_ff::PrimeField;
 use ark_groth16::{Proof, VerifyingKey};
-use provery_proving::{proof, solidity};
+use provery_proving::{
+    import::{self, Format},
+    proof,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{error::JsonError, input::digits_of};
 
-const KEY: &str = "verification key";
 const PROOF: &str = "proof";
 const PUBLIC: &str = "list of public inputs";
 const GROTH16: &str = "groth16";
-/// snarkjs' word for bn254; others write the curve's usual names.
+/// snarkjs' word for bn254.
 const BN128: &str = "bn128";
-const BN254: [&str; 3] = [BN128, "bn254", "altbn-128"];
 
 type G1Json = [String; 3];
 type G2Json = [[String; 2]; 3];
 
 /// snarkjs' verification_key.json. What snarkjs adds for itself (`vk_alphabeta_12`) is neither read nor written: it follows from the
 /// rest, and no verifier needs it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerifyingKeyJson {
     protocol: String,
     curve: String,
@@ -54,24 +55,7 @@ impl VerifyingKeyJson {
 
     /// Read the key. Refused are other curves and proof systems, points outside of their groups, and keys that accept forged proofs.
     pub fn read(json: &[u8]) -> Result<VerifyingKey<Bn254>, JsonError> {
-        let document: Self = parse(KEY, json)?;
-        check_system(KEY, &document.protocol, &document.curve)?;
-        let expected = document.public.saturating_add(1);
-        if document.ic.len() != expected {
-            return Err(JsonError::Length { expected, actual: document.ic.len() });
-        }
-        let ic = document.ic.iter().enumerate();
-        let key = VerifyingKey {
-            alpha_g1: g1(KEY, "vk_alpha_1", &document.vk_alpha_1)?,
-            beta_g2: g2(KEY, "vk_beta_2", &document.vk_beta_2)?,
-            gamma_g2: g2(KEY, "vk_gamma_2", &document.vk_gamma_2)?,
-            delta_g2: g2(KEY, "vk_delta_2", &document.vk_delta_2)?,
-            gamma_abc_g1: ic
-                .map(|(index, point)| g1(KEY, &format!("IC[{index}]"), point))
-                .collect::<Result<_, _>>()?,
-        };
-        solidity::check_key(&key, document.public)?;
-        Ok(key)
+        Ok(import::parse_key_as(json, Format::Snarkjs)?)
     }
 }
 
@@ -139,7 +123,7 @@ fn parse<T: DeserializeOwned>(what: &'static str, json: &[u8]) -> Result<T, Json
 }
 
 fn check_system(what: &'static str, protocol: &str, curve: &str) -> Result<(), JsonError> {
-    if protocol == GROTH16 && BN254.contains(&curve.to_ascii_lowercase().as_str()) {
+    if protocol == GROTH16 && import::is_bn254(curve) {
         return Ok(());
     }
     let plain = |text: &str| text.chars().take(32).filter(|c| !c.is_control()).collect::<String>();

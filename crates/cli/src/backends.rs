@@ -6,9 +6,11 @@ use alloy::primitives::U256;
 use eyre::Result;
 use provery_proving::ProofBackend;
 use provery_types::{RollupRecord, Terms};
+use provery_worker::external::{External, Subject};
 use provery_workloads::{Circuit, Refusal, Workloads};
 
 use crate::{
+    config::external::ExternalValues,
     error::{Code, fail},
     session::{Session, patiently},
 };
@@ -18,6 +20,21 @@ pub(crate) fn load(rollup: &RollupRecord, dir: &Path) -> Result<Arc<dyn ProofBac
     let workloads = Workloads::default();
     workloads.knows(rollup)?;
     Ok(workloads.prover(&rollup.circuit, dir, Some(&rollup.key_hash.0))?)
+}
+
+/// The backend for a rollup's circuit whose proofs the configured program or service makes; they are checked here, by the key that
+/// the chain knows.
+pub(crate) fn external(
+    rollup: &RollupRecord,
+    dir: &Path,
+    values: &ExternalValues,
+) -> Result<Arc<dyn ProofBackend>> {
+    let workloads = Workloads::default();
+    workloads.knows(rollup)?;
+    let verifier = workloads.verifier(&rollup.circuit, dir, Some(&rollup.key_hash.0))?;
+    let subject = Subject::Checked { circuit: rollup.circuit.clone(), verifier };
+    let external = External::new(subject, values.prover()?, values.time());
+    Ok(Arc::new(external.map_err(|error| fail(Code::Config, error.to_string()))?))
 }
 
 /// Whether a rollup is what this program proves: see [`provery_node::vet`].

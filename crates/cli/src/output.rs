@@ -90,6 +90,13 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// How far it is, if a person watches.
+    pub(crate) fn say(&self, what: &str) {
+        if let Some(spinner) = &self.spinner {
+            spinner.set_message(format!("{}: {}", self.label, text::plain(what)));
+        }
+    }
+
     pub(crate) fn finish(self, result: &str) {
         if let Some(spinner) = self.spinner {
             spinner.finish_and_clear();

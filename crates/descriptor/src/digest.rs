@@ -96,7 +96,13 @@ mod tests {
         assert_eq!(digest.to_string(), text);
         assert_eq!(text.parse(), Ok(digest));
         assert_eq!(Digest::of_reader(&b"abc"[..]).expect("reads"), (digest, 3));
-        for bad in [&text[7..], &text[..70], &text.to_uppercase(), &text.replace("sha256", "sha512"), &format!("{text}00")] {
+        for bad in [
+            &text[7..],
+            &text[..70],
+            &text.to_uppercase(),
+            &text.replace("sha256", "sha512"),
+            &format!("{text}00"),
+        ] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }
         assert!(text.replace('b', "B").parse::<Digest>().is_err());

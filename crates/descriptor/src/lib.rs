@@ -16,11 +16,11 @@ pub mod document;
 pub mod fetch;
 pub mod store;
 
-pub use artifact::{Artifact, Role};
+pub use artifact::{Artifact, ArtifactError, Role};
 pub use digest::Digest;
 pub use document::{
-    CostPoint, Curve, Descriptor, DescriptorError, InputSource, InputType, ProofSystem, PublicInput, PublicRole, Setup, SlotInput,
-    VerifierInterface, Witness,
+    CostPoint, Curve, Descriptor, DescriptorError, InputSource, InputType, ProofSystem, PublicInput,
+    PublicRole, Setup, SlotInput, VerifierInterface, Witness,
 };
-pub use fetch::{FetchError, Fetcher};
+pub use fetch::{FetchError, Fetcher, Reach};
 pub use store::Store;

@@ -75,7 +75,8 @@ mod tests {
         let source = root.path().join("a.zkey");
         fs::write(&source, b"key").expect("is written");
         let store = Store::new(&root.path().join("store"));
-        let artifact = |size| Artifact { media_type: "x/y".to_owned(), digest: Digest::of(b"key"), size, urls: vec![] };
+        let artifact =
+            |size| Artifact { media_type: "x/y".to_owned(), digest: Digest::of(b"key"), size, urls: vec![] };
         assert_eq!(store.get(&artifact(3)), None);
         assert_eq!(store.import(&source).expect("is copied"), (Digest::of(b"key"), 3));
         let path = store.get(&artifact(3)).expect("is there");

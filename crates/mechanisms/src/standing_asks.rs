@@ -9,7 +9,7 @@ use alloy::{
     sol_types::{SolCall, SolEvent, SolStruct, SolValue, eip712_domain},
 };
 use provery_bindings::{StandingAsks as Contract, StandingAsks::SignedAsk as Signed};
-use provery_types::Terms;
+use provery_types::{CircuitTerms, Terms};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -231,8 +231,9 @@ fn least_price(view: &MarketView<'_>, params: Params, promised: u64) -> Option<u
             floor_bps: view.terms.floorBps,
             fast_window: view.terms.fastWindow,
             exclusive_window: view.terms.exclusiveWindow,
+            royalty_bps: CircuitTerms::read(view.terms).royalty_bps,
         };
-        curve.reward(promised) >= view.minimum_reward
+        curve.earned(promised) >= view.minimum_reward
     };
     // The reward never falls as the price rises, so halving finds the least.
     let (mut low, mut high) = (0, view.terms.price.to::<u128>().checked_div(params.tick)?);
@@ -428,7 +429,7 @@ impl Mechanism for StandingAsks {
 
     fn action(&self, view: &SlotView<'_>) -> Option<MechanismAction> {
         let undecided = view.slot.prover.is_zero() && view.now < view.exclusive_until();
-        if !undecided || view.now < match_turn(view) || !view.worth_taking(view.terms.price.to::<u128>()) {
+        if !undecided || view.now < match_turn(view) || !view.accepts_price(view.terms.price.to::<u128>()) {
             return None;
         }
         let arguments = (view.slot.clone(), view.terms.clone()).abi_encode_params();
@@ -461,7 +462,7 @@ impl Mechanism for StandingAsks {
                 ]));
             }
         }
-        if past.allocated.is_zero() {
+        if past.assigned.is_zero() {
             let most = ("most", Fact::Amount(past.terms.price.to()));
             lines.push(if past.is_undecided() {
                 Line::new("no ask was able to take it as it opened; until {until} anybody may match it with one", [(

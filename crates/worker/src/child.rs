@@ -26,7 +26,7 @@ const LONGEST_LINE: usize = 256 << 20;
 const ENDING: Duration = Duration::from_secs(2);
 
 /// What a worker process finds in its environment; everything else, keys and passwords above all, stays with its parent.
-const ENVIRONMENT: &[&str] = &[
+pub(crate) const ENVIRONMENT: &[&str] = &[
     "PATH",
     "HOME",
     "TMPDIR",

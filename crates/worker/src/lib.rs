@@ -9,16 +9,19 @@
 //! | [`stdio`] | the same, from its own side: `provery worker --stdio` |
 //! | [`protocol`] | what the two say to each other, a line of JSON each |
 //! | [`fault`] | proofs that fail, crash or dawdle on purpose, for tests |
+//! | [`external`] | proofs by programs and services of others, checked here |
 //! | [`jetstream`] | proofs on other machines, over NATS |
 //! | [`lease`] | which of several nodes acts |
 
 mod child;
+pub mod external;
 pub mod fault;
 mod in_process;
 pub mod jetstream;
 pub mod lease;
 mod processes;
 pub mod protocol;
+mod routed;
 pub mod stdio;
 
 #[cfg(test)]
@@ -35,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 pub use in_process::InProcess;
 pub use jetstream::{Jetstream, NatsConfig, NatsError};
 pub use processes::{Attempt, Processes};
+pub use routed::Routed;
 
 /// A proof to make.
 #[derive(Clone)]

@@ -3,12 +3,14 @@
 mod additions;
 mod amounts;
 mod chaos;
+mod circuit;
 mod command;
 mod connect;
 mod demo;
 mod deploy;
 mod doctor;
 mod endpoints;
+mod external;
 mod follow;
 mod foreign;
 mod mechanisms;

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     commands::{
         calibrate::CalibrateArgs,
+        circuit::CircuitCommand,
         credit::CreditCommand,
         deploy::DeployArgs,
         doctor::DoctorArgs,
@@ -60,6 +61,9 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Measure this machine: how long a proof takes, how much memory it needs, what a slot costs
     Calibrate(CalibrateArgs),
+    /// Circuits of one's own, written in circom: their descriptors and files
+    #[command(subcommand, after_help = "Example: provery circuit check merkle-10.json --from build")]
+    Circuit(CircuitCommand),
     /// Encrypted files for signing keys
     #[command(subcommand, after_help = "Example: provery keystore address --keystore prover.json")]
     Keystore(KeystoreCommand),

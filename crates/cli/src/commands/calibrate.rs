@@ -295,7 +295,7 @@ fn finish(step: Step, proven: bool, took: Duration) {
 }
 
 /// The middle of the times; of two middle ones the slower.
-fn median(times: &mut [Duration]) -> Duration {
+pub(crate) fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
@@ -305,22 +305,23 @@ fn seconds(time: Duration) -> String {
 }
 
 /// What the process has in memory, where /proc tells.
-struct Memory {
+#[derive(Debug)]
+pub(crate) struct Memory {
     before: Option<u64>,
 }
 
 impl Memory {
-    fn before() -> Self {
+    pub(crate) fn before() -> Self {
         Self { before: status_bytes("VmRSS") }
     }
 
     /// Let VmHWM begin anew. Where that is refused the circuits' order helps: the largest comes last.
-    fn reset(&self) {
+    pub(crate) fn reset(&self) {
         let _ = fs::write("/proc/self/clear_refs", "5");
     }
 
     /// Bytes at the highest since the reset, above what there was at first.
-    fn peak(&self) -> Option<u64> {
+    pub(crate) fn peak(&self) -> Option<u64> {
         Some(status_bytes("VmHWM")?.saturating_sub(self.before?))
     }
 }

@@ -12,7 +12,9 @@ use provery_proving::{import, keys, solidity};
 use serde_json::{Value, json};
 
 use crate::{
-    backends, config,
+    backends,
+    commands::circuit,
+    config,
     context::Context,
     error::{Code, fail},
 };
@@ -42,6 +44,14 @@ pub(crate) struct GenerateArgs {
     /// statement's and before the payee
     #[arg(long, value_name = "N", default_value_t = 0, requires = "verifying_key")]
     outputs: usize,
+    /// The circuit's descriptor, which says the order of public signals: in place of --outputs and --no-payee
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "verifying_key",
+        conflicts_with_all = ["outputs", "no_payee"]
+    )]
+    descriptor: Option<PathBuf>,
     /// The circuit has no payee as its last public input
     #[arg(long, requires = "verifying_key")]
     no_payee: bool,
@@ -66,7 +76,11 @@ pub(crate) fn run(context: &Context, command: VerifierCommand) -> Result<()> {
     let (name, written) = match &args.verifying_key {
         Some(path) => {
             let name = args.name.as_deref().unwrap_or("Verifier");
-            (name, imported(path, name, args.outputs, !args.no_payee)?)
+            let order = match &args.descriptor {
+                Some(descriptor) => Order::Described(descriptor),
+                None => Order::Circom { outputs: args.outputs, binds_payee: !args.no_payee },
+            };
+            (name, imported(path, name, order)?)
         }
         None => {
             let name = args.name.as_deref().unwrap_or("TransferBlockVerifier");
@@ -110,14 +124,41 @@ fn own(keys: Option<PathBuf>, circuit: &str, name: &str) -> Result<Written> {
     })
 }
 
-/// Of a key from elsewhere, whose circuit is circom's or has its order of public signals.
-fn imported(path: &Path, name: &str, outputs: usize, binds_payee: bool) -> Result<Written> {
+/// In which order the contract takes public inputs.
+enum Order<'a> {
+    /// As a circuit's descriptor says.
+    Described(&'a Path),
+    /// From outputs, statement, payee to statement, outputs, payee.
+    Circom { outputs: usize, binds_payee: bool },
+}
+
+/// Of a key from elsewhere.
+fn imported(path: &Path, name: &str, order: Order<'_>) -> Result<Written> {
     let (key, format) = import::read_key(path)?;
     let public_inputs = key.gamma_abc_g1.len().saturating_sub(1);
-    let order = solidity::circom_order(public_inputs, outputs, binds_payee)?;
+    let key_hash = hex::encode(solidity::key_hash(&key));
+    let order = match order {
+        Order::Circom { outputs, binds_payee } => {
+            solidity::circom_order(public_inputs, outputs, binds_payee)?
+        }
+        Order::Described(file) => {
+            let (descriptor, _) = circuit::files::read(file)?;
+            if descriptor.verifier.key_hash.as_ref() != Some(&key_hash) {
+                return Err(fail(
+                    Code::CircuitMismatch,
+                    format!(
+                        "the key in {} hashes to {key_hash}, which is not what {} says; name the circuit's own key",
+                        path.display(),
+                        file.display()
+                    ),
+                ));
+            }
+            descriptor.signals().unwrap_or_default()
+        }
+    };
     Ok(Written {
         source: solidity::generate_ordered(&key, name, &order)?,
-        key_hash: format!("0x{}", hex::encode(solidity::key_hash(&key))),
+        key_hash: format!("0x{key_hash}"),
         public_inputs,
         from: json!({ "key": path, "format": format!("{format:?}").to_lowercase(), "order": order }),
     })

@@ -1,6 +1,7 @@
 //! Where settings come from: a flag, else the environment, else the configuration file.
 
 mod document;
+pub(crate) mod external;
 pub(crate) mod node;
 mod signing;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use zeroize::Zeroize as _;
 use crate::{
     config::{
         document::{Document, Reader},
+        external::ExternalValues,
         node::{NodeValues, Origin, Row},
         urls::Kind,
     },
@@ -101,6 +103,8 @@ pub(crate) struct Settings {
     pub file: Option<PathBuf>,
     /// Its `[node]` table.
     pub node: NodeValues,
+    /// Its `[external_prover]` table.
+    pub external: Option<ExternalValues>,
     /// The global settings and where each comes from, without what may be secret.
     pub rows: Vec<Row>,
 }
@@ -122,6 +126,7 @@ pub(crate) struct File {
     pub remote_signer: Option<String>,
     pub sender: Option<Address>,
     pub node: NodeValues,
+    pub external: Option<ExternalValues>,
 }
 
 impl fmt::Debug for File {
@@ -138,7 +143,8 @@ impl Settings {
 
     /// Every URL that may carry a secret.
     pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
-        let node = [&self.node.ws_url, &self.node.nats_url].into_iter().flatten();
+        let external = self.external.iter().filter_map(|it| it.url.as_ref());
+        let node = [&self.node.ws_url, &self.node.nats_url].into_iter().flatten().chain(external);
         let signer = match &self.key {
             Key::Remote { url, .. } => Some(url.expose()),
             _ => None,
@@ -221,7 +227,9 @@ impl Settings {
             row("remote_signer", json!(shown_url(url.expose())), key_from);
             row("sender", json!(sender), key_from);
         }
-        Ok(Self { rpc_urls, deployment, key, passed_over, password, file: path, node: file.node, rows })
+        rows.push(ExternalValues::row(file.external.as_ref()));
+        let (node, external) = (file.node, file.external);
+        Ok(Self { rpc_urls, deployment, key, passed_over, password, file: path, node, external, rows })
     }
 }
 
@@ -258,8 +266,17 @@ pub(crate) fn parse(path: &Path, text: String) -> Result<File> {
     Ok(file)
 }
 
-const GLOBAL_KEYS: [&str; 8] =
-    ["rpc_url", "rpc_urls", "deployment", "keystore", "password_file", "remote_signer", "sender", "node"];
+const GLOBAL_KEYS: [&str; 9] = [
+    "rpc_url",
+    "rpc_urls",
+    "deployment",
+    "keystore",
+    "password_file",
+    "remote_signer",
+    "sender",
+    "node",
+    "external_prover",
+];
 
 fn read_tables(path: &Path, mut reader: Reader<'_>) -> (File, Vec<String>) {
     let mut file = File {
@@ -270,6 +287,7 @@ fn read_tables(path: &Path, mut reader: Reader<'_>) -> (File, Vec<String>) {
         remote_signer: reader.take("remote_signer"),
         sender: reader.take("sender"),
         node: NodeValues::default(),
+        external: None,
     };
     let one: Option<String> = reader.take("rpc_url");
     let mut problems = Vec::new();
@@ -293,6 +311,17 @@ fn read_tables(path: &Path, mut reader: Reader<'_>) -> (File, Vec<String>) {
         alone.problems().into_iter().for_each(&mut problem);
         let elsewhere = |key: &str| GLOBAL_KEYS.contains(&key).then_some("it belongs above [node]");
         problems.extend(table.finish("[node]", |key| no_secret(key).or_else(|| elsewhere(key))));
+    }
+    if let Some(mut table) = reader.table("external_prover") {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let values = ExternalValues::read(&mut table, folder);
+        problems.extend(values.problems().into_iter().map(|what| format!("{}: {what}", path.display())));
+        file.external = Some(values);
+        problems.extend(table.finish("[external_prover]", |key| {
+            (key == "token")
+                .then_some("a secret has no place in it: name a token_file")
+                .or_else(|| no_secret(key))
+        }));
     }
     let elsewhere = |key: &str| NodeValues::KEYS.contains(&key).then_some("it belongs under [node]");
     problems.extend(reader.finish("the file", |key| no_secret(key).or_else(|| elsewhere(key))));

@@ -162,6 +162,14 @@ fn the_node_table_is_read_and_checked() {
         ("rpc_urls = []", "empty"),
         ("rpc_url = 'http://a'\nrpc_urls = ['http://b']", "both set"),
         ("node = 5", "write [node]"),
+        ("[external_prover]", "neither command nor url is set"),
+        ("[external_prover]\ncommand = ['p']\nurl = 'http://hunter2'", "both set"),
+        ("[external_prover]\ncommand = ['p', '{input}']", "{input} stands for nothing"),
+        ("[external_prover]\nurl = 'ftp://hunter2'", "url does not begin with"),
+        ("[external_prover]\nurl = 'http://a'\ncircuits = []", "empty list"),
+        ("[external_prover]\ncommand = ['p']\ntoken_file = 'f'", "token_file is for a service"),
+        ("[external_prover]\nurl = 'http://a'\ntoken = 'hunter2'", "name a token_file"),
+        ("[external_prover]\nurl = 'http://a'\ntimeout_seconds = 0", "timeout_seconds must be"),
     ] {
         let error = Case::with_file(folder.path(), text).resolve().expect_err(text).to_string();
         assert!(error.contains(said) && !error.contains("hunter2"), "{text}: {error}");
@@ -221,8 +229,9 @@ fn the_example_for_a_real_chain_is_valid() {
 #[test]
 fn the_example_names_every_key_and_is_valid() {
     let example = crate::commands::node::EXAMPLE;
-    for key in GLOBAL_KEYS.iter().filter(|key| **key != "node" && **key != "rpc_url").chain(NodeValues::KEYS)
-    {
+    let tables = ["node", "external_prover"];
+    let global = GLOBAL_KEYS.iter().filter(|key| !tables.contains(key) && **key != "rpc_url");
+    for key in global.chain(NodeValues::KEYS) {
         let there = |line: &str| {
             let line = line.trim_start_matches("# ").trim_start_matches('#');
             line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
@@ -244,9 +253,38 @@ fn the_example_names_every_key_and_is_valid() {
 }
 
 #[test]
+fn an_external_prover_is_a_program_or_a_service() {
+    let folder = tempfile::tempdir().expect("makes a folder");
+    let external = |text: &str| {
+        Case::with_file(folder.path(), text).resolve().expect("resolves").external.expect("is there")
+    };
+    let program = external("[external_prover]\ncommand = ['p', '{zkey}', '{witness}', '{proof}']\n");
+    assert!(program.proves("any") && program.prover().is_ok());
+    fs::write(folder.path().join("token"), "\n").expect("writes");
+    let service = external("[external_prover]\nurl = 'https://h'\ncircuits = ['a']\ntoken_file = 'token'\n");
+    assert!(service.proves("a") && !service.proves("b"));
+    assert!(service.prover().expect_err("has no token").to_string().contains("is no token"));
+    fs::write(folder.path().join("token"), "hunter2\n").expect("writes");
+    assert!(!format!("{:?}", service.prover().expect("has a token")).contains("hunter2"));
+    // As the example has it, with everything that is commented out.
+    let example = crate::commands::node::EXAMPLE;
+    let table = example.lines().skip_while(|line| *line != "# [external_prover]");
+    let lines: Vec<&str> = table
+        .filter_map(|line| line.strip_prefix("# "))
+        .filter(|line| line.starts_with('[') || line.contains(" = "))
+        .filter(|line| !line.starts_with("command"))
+        .collect();
+    let named = external(&lines.join("\n"));
+    let all = [named.circuits.is_some(), named.url.is_some(), named.token_file.is_some()];
+    assert!(all == [true; 3] && named.timeout_seconds.is_some(), "{lines:?}");
+    assert!(example.contains("# command = ["));
+}
+
+#[test]
 fn secrets_are_not_printed() {
     let folder = tempfile::tempdir().expect("makes a folder");
-    let text = "rpc_url = 'http://u:hunter2@h/hunter2?t=hunter2'\n[node]\nnats_url = 'nats://hunter2@h'\n";
+    let text = "rpc_url = 'http://u:hunter2@h/hunter2?t=hunter2'\n[node]\nnats_url = 'nats://hunter2@h'\n\
+                [external_prover]\nurl = 'http://u:hunter2@e/hunter2'\n";
     let case = Case::with_file(folder.path(), text);
     let settings = case.resolve().expect("resolves");
     let rows = NodeValues::rows(&NodeValues::default(), &[], &settings.node);

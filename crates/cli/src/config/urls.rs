@@ -7,12 +7,13 @@ pub(crate) enum Kind {
     Websocket,
     Nats,
     Signer,
+    Http,
 }
 
 impl Kind {
     fn schemes(self) -> &'static [&'static str] {
         match self {
-            Self::Rpc | Self::Signer => &["http", "https"],
+            Self::Rpc | Self::Signer | Self::Http => &["http", "https"],
             Self::Websocket => &["ws", "wss"],
             Self::Nats => &["nats", "tls"],
         }
@@ -24,6 +25,7 @@ impl Kind {
             Self::Websocket => "ws://127.0.0.1:8545",
             Self::Nats => "nats://127.0.0.1:4222",
             Self::Signer => "http://127.0.0.1:9000",
+            Self::Http => "http://127.0.0.1:8080",
         }
     }
 }

@@ -193,6 +193,7 @@ pub struct SlotInput {
     pub sources: BTreeSet<InputSource>,
 }
 
+/// Where a slot's input comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum InputSource {

@@ -64,6 +64,11 @@ pub fn parse_key_as(bytes: &[u8], format: Format) -> Result<VerifyingKey<Bn254>,
     Ok(key)
 }
 
+/// Whether snarkjs' documents may call bn254 so.
+pub fn is_bn254(curve: &str) -> bool {
+    snarkjs::is_bn254(curve)
+}
+
 fn format_of(bytes: &[u8]) -> Option<Format> {
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
         return Some(Format::Snarkjs);

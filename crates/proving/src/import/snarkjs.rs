@@ -27,14 +27,19 @@ struct Body {
     ic: Vec<[String; 3]>,
 }
 
+/// Whether snarkjs takes a name for bn254: it looks at letters and digits alone, in any case.
+pub(super) fn is_bn254(curve: &str) -> bool {
+    let letters: String = curve.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+    ["bn128", "bn254", "altbn128"].contains(&letters.to_ascii_lowercase().as_str())
+}
+
 pub(super) fn parse(bytes: &[u8]) -> Result<VerifyingKey<Bn254>, ImportError> {
     let json = |error: serde_json::Error| ImportError::Json { reason: shortened(error.to_string(), 160) };
     let Head { protocol, curve } = serde_json::from_slice(bytes).map_err(json)?;
     if protocol != "groth16" {
         return Err(ImportError::Protocol { found: shortened(protocol, 32) });
     }
-    // The names that snarkjs itself takes for it.
-    if !["bn128", "bn254", "altbn128"].contains(&curve.to_ascii_lowercase().as_str()) {
+    if !is_bn254(&curve) {
         return Err(ImportError::Curve { found: shortened(curve, 32) });
     }
     let body: Body = serde_json::from_slice(bytes).map_err(json)?;

@@ -35,7 +35,7 @@ use crate::{
 };
 use again::Again;
 use opinions::Opinions;
-use past::{FAR, Past};
+use past::Past;
 
 /// Blocks near the head that are read at once.
 const PIECE: u64 = 64;

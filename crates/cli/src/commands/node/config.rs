@@ -71,6 +71,14 @@ pub(crate) fn check(context: &Context) -> Result<()> {
     if let Some(file) = values.cost_from.clone().or_else(|| measured.exists().then_some(measured)) {
         found.note(Calibration::load(&file));
     }
+    if let Some(external) = &settings.external {
+        found.note(external.prover());
+        if values.nats_url.is_some() {
+            found.problem(
+                "external_prover and nats_url are both set, and only one of them can make the proofs",
+            );
+        }
+    }
     let running = match &values.data_dir {
         Some(dir) => data_dir(dir, &mut found),
         None => {

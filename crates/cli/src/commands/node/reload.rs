@@ -130,6 +130,7 @@ impl Reload {
             ("password_file", file.password_file != before.password_file),
             ("remote_signer", file.remote_signer != before.remote_signer),
             ("sender", file.sender != before.sender),
+            ("external_prover", file.external != before.external),
         ];
         keys.extend(global.iter().filter(|(_, changed)| *changed).map(|(key, _)| *key));
         keys
@@ -138,7 +139,9 @@ impl Reload {
 
 /// URLs that a file names.
 fn urls(file: &File) -> impl Iterator<Item = &str> {
-    let node = [&file.node.ws_url, &file.node.nats_url, &file.remote_signer].into_iter().flatten();
+    let external = file.external.iter().filter_map(|it| it.url.as_ref());
+    let node = [&file.node.ws_url, &file.node.nats_url, &file.remote_signer];
+    let node = node.into_iter().flatten().chain(external);
     file.rpc_urls.iter().flatten().chain(node).map(String::as_str)
 }
 

@@ -9,7 +9,7 @@ use provery_node::{HiddenUrl, NodeConfig, Parts};
 use provery_proving::ProofBackend;
 use provery_puzzle::PuzzleProver;
 use provery_types::RollupRecord;
-use provery_worker::{InProcess, Jetstream, NatsConfig, Processes, ProofRunner};
+use provery_worker::{InProcess, Jetstream, NatsConfig, Processes, ProofRunner, Routed};
 use provery_workloads::{Refusal, Workloads};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +24,7 @@ use crate::{
         calibrate::{self, Calibration},
         prove, worker,
     },
-    config::{self, node::NodeValues},
+    config::{self, external::ExternalValues, node::NodeValues},
     context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
@@ -65,12 +65,21 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let named = values.market.as_ref().is_some_and(|markets| !markets.is_empty());
     let markets: Option<Vec<U256>> = named.then(|| rollups.iter().map(|rollup| rollup.market).collect());
     let keys = dir.clone();
-    let backends = tokio::task::spawn_blocking(move || load(&rollups, &keys)).await??;
+    let external = context.settings.external.clone();
+    if external.is_some() && values.nats_url.is_some() {
+        return Err(fail(
+            Code::Config,
+            "external_prover and nats_url are both set, and only one of them can make the proofs; leave one out",
+        ));
+    }
+    let loaded = tokio::task::spawn_blocking(move || load(&rollups, &keys, external.as_ref())).await??;
+    let Backends { own: backends, external } = loaded;
 
     let measured_here = dir.join(calibrate::FILE);
     let cost_from = values.cost_from.clone().or_else(|| measured_here.exists().then_some(measured_here));
     let calibration = cost_from.as_deref().map(Calibration::load).transpose()?;
-    let circuits: Vec<String> = backends.iter().map(|backend| backend.circuit().to_owned()).collect();
+    let circuits: Vec<String> =
+        backends.iter().chain(&external).map(|backend| backend.circuit().to_owned()).collect();
     let measured = calibration.iter().flat_map(|it| circuits.iter().filter_map(|name| it.seconds_of(name)));
     let first_estimate = values.first_estimate.or(measured.max());
     let cost = calibration
@@ -96,7 +105,10 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let development = session.chain.rpc().is_development();
     node.confirmations = values.confirmations.unwrap_or(if development { 1 } else { 3 });
     node.report = context.out.json;
-    let runner = runner(&node, backends, &circuits, &dir).await?;
+    let mut runner = runner(&node, backends, &circuits, &dir).await?;
+    if !external.is_empty() {
+        runner = Arc::new(Routed::new(InProcess(external), runner));
+    }
     let signer = session.signer()?.clone();
     let reload = match &context.settings.file {
         Some(path) => Some(Reload::new(path, flags.clone(), session.asset().clone(), chain, cost, tune)?),
@@ -212,12 +224,24 @@ pub(crate) async fn served(
     }
 }
 
+/// Backends by who proves.
+#[derive(Default)]
+struct Backends {
+    own: Vec<Arc<dyn ProofBackend>>,
+    external: Vec<Arc<dyn ProofBackend>>,
+}
+
 /// One backend a circuit: rollups may share one.
-fn load(rollups: &[RollupRecord], dir: &Path) -> Result<Vec<Arc<dyn ProofBackend>>> {
-    let mut loaded: Vec<Arc<dyn ProofBackend>> = Vec::new();
+fn load(rollups: &[RollupRecord], dir: &Path, external: Option<&ExternalValues>) -> Result<Backends> {
+    let mut loaded = Backends::default();
     for rollup in rollups {
-        if !loaded.iter().any(|backend| backend.circuit() == rollup.circuit) {
-            loaded.push(backends::load(rollup, dir)?);
+        let mut known = loaded.own.iter().chain(&loaded.external);
+        if known.any(|backend| backend.circuit() == rollup.circuit) {
+            continue;
+        }
+        match external.filter(|values| values.proves(&rollup.circuit)) {
+            Some(values) => loaded.external.push(backends::external(rollup, dir, values)?),
+            None => loaded.own.push(backends::load(rollup, dir)?),
         }
     }
     Ok(loaded)

@@ -1,0 +1,147 @@
+//! Descriptors and circuits' files on this machine.
+
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use eyre::Result;
+use provery_circom::descriptor::Files;
+use provery_descriptor::{ArtifactError, Descriptor, Digest, Role, Store, document::MAX_BYTES};
+
+use crate::{
+    context::Context,
+    error::{Code, fail},
+};
+
+/// Where the files of a circuit may be.
+#[derive(Debug, Args)]
+pub(super) struct Places {
+    /// A file of the circuit, or a folder with some; may be given more than once [default: those that were fetched]
+    #[arg(long, value_name = "PATH")]
+    from: Vec<PathBuf>,
+    #[command(flatten)]
+    data: DataDir,
+}
+
+/// Where fetched files are kept.
+#[derive(Debug, Args)]
+pub(super) struct DataDir {
+    /// Where files that were fetched are kept, under artifacts [default: the configuration's data_dir, else .provery/node]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataDir {
+    pub(super) fn store(&self, context: &Context) -> Store {
+        let configured = || context.settings.node.data_dir.clone();
+        let dir = self.data_dir.clone().or_else(configured).unwrap_or_else(|| ".provery/node".into());
+        Store::new(&dir.join("artifacts"))
+    }
+}
+
+impl Places {
+    pub(super) fn store(&self, context: &Context) -> Store {
+        self.data.store(context)
+    }
+
+    /// The files that are there, by what they are for. One that was named and is another than described is among them, so that it
+    /// is refused by its name.
+    pub(super) fn find(&self, descriptor: &Descriptor, store: &Store) -> Result<Files> {
+        let named = named(&self.from)?;
+        let mut files = Files::new();
+        for (role, artifact) in &descriptor.artifacts {
+            let mut candidates = named.iter().filter(|path| role_of(path) == Some(*role)).peekable();
+            let first = candidates.peek().copied();
+            let right = candidates.find(|path| artifact.verify(*role, path).is_ok());
+            let other =
+                || named.iter().find(|path| role_of(path).is_none() && artifact.verify(*role, path).is_ok());
+            let found = right.or_else(other).or(first).cloned().or_else(|| store.get(artifact));
+            files.extend(found.map(|path| (*role, path)));
+        }
+        Ok(files)
+    }
+
+    /// Put a file that is named here and is the one that is described into the store; nothing if none is.
+    pub(super) fn import(
+        &self,
+        descriptor: &Descriptor,
+        role: Role,
+        store: &Store,
+    ) -> Result<Option<PathBuf>> {
+        let Some(artifact) = descriptor.artifacts.get(&role) else { return Ok(None) };
+        let named = named(&self.from)?;
+        let mut wrong = None;
+        let of_role = |path: &&PathBuf| role_of(path).is_none_or(|it| it == role);
+        for path in named.iter().filter(of_role) {
+            match artifact.verify(role, path) {
+                Ok(()) => {
+                    store.import(path).map_err(|error| unwritable(&error))?;
+                    return Ok(store.get(artifact));
+                }
+                Err(error) if role_of(path) == Some(role) => wrong = Some(error),
+                Err(_) => {}
+            }
+        }
+        match wrong {
+            Some(error) => Err(of_artifact(&error)),
+            None => Ok(None),
+        }
+    }
+}
+
+fn unwritable(error: &std::io::Error) -> eyre::Report {
+    fail(Code::Io, format!("the file cannot be kept: {error}; see to the disk, or name another --data-dir"))
+}
+
+pub(super) fn of_artifact(error: &ArtifactError) -> eyre::Report {
+    let code = if matches!(error, ArtifactError::Io { .. }) { Code::Io } else { Code::CircuitMismatch };
+    fail(code, error.to_string())
+}
+
+/// The files that are named, and those in folders that are.
+fn named(from: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut named = Vec::new();
+    for path in from {
+        let io = |error| fail(Code::Io, format!("{} cannot be read: {error}; check --from", path.display()));
+        if fs::metadata(path).map_err(io)?.is_dir() {
+            let entries = fs::read_dir(path).map_err(io)?.collect::<Result<Vec<_>, _>>().map_err(io)?;
+            let mut files: Vec<_> =
+                entries.iter().map(fs::DirEntry::path).filter(|it| it.is_file()).collect();
+            files.sort();
+            named.extend(files);
+        } else {
+            named.push(path.clone());
+        }
+    }
+    Ok(named)
+}
+
+/// What a file is for, by its usual ending.
+fn role_of(path: &Path) -> Option<Role> {
+    match path.extension()?.to_str()? {
+        "zkey" => Some(Role::ProvingKey),
+        "wasm" => Some(Role::WitnessWasm),
+        "r1cs" => Some(Role::Constraints),
+        "sym" => Some(Role::Symbols),
+        _ => None,
+    }
+}
+
+/// The descriptor in a file, and its digest.
+pub(crate) fn read(path: &Path) -> Result<(Descriptor, Digest)> {
+    let bytes = bounded(path, MAX_BYTES as u64 + 1)?;
+    let descriptor = Descriptor::parse(&bytes)
+        .map_err(|error| fail(Code::DescriptorInvalid, format!("{}: {error}", path.display())))?;
+    Ok((descriptor, Digest::of(&bytes)))
+}
+
+/// A file, of which no more than `most` bytes are read.
+pub(super) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let io = |error| fail(Code::Io, format!("{} cannot be read: {error}; check the path", path.display()));
+    let mut bytes = Vec::new();
+    File::open(path).map_err(io)?.take(most).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}

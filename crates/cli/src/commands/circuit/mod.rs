@@ -1,0 +1,40 @@
+//! `provery circuit`: descriptors of circuits, made from files, checked against them, fetched and measured.
+
+mod bench;
+mod check;
+mod describe;
+mod fetch;
+pub(super) mod files;
+mod registration;
+
+use clap::Subcommand;
+use eyre::Result;
+
+use crate::context::Context;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CircuitCommand {
+    /// Write a circuit's descriptor, from the files of circom and snarkjs; its sha256 is what is registered on the chain
+    #[command(
+        after_help = "Example: provery circuit describe --name merkle-10 --zkey merkle.zkey --r1cs merkle.r1cs --sym merkle.sym --wasm merkle.wasm --url-base https://example.org/merkle/"
+    )]
+    Describe(Box<describe::DescribeArgs>),
+    /// Compare a descriptor with the circuit's files, with the chain, and with a sample proof
+    #[command(after_help = "Example: provery circuit check merkle-10.json --from build")]
+    Check(check::CheckArgs),
+    /// Get the files that a descriptor names; none is kept whose sha256 is another
+    #[command(after_help = "Example: provery circuit fetch merkle-10.json --data-dir .provery/node")]
+    Fetch(fetch::FetchArgs),
+    /// Measure what a proof of a circuit takes on this machine
+    #[command(after_help = "Example: provery circuit bench merkle-10.json --input input.json --from build")]
+    Bench(bench::BenchArgs),
+}
+
+pub(crate) async fn run(context: &Context, command: CircuitCommand) -> Result<()> {
+    match command {
+        CircuitCommand::Describe(args) => describe::run(context, *args),
+        CircuitCommand::Check(args) => check::run(context, args).await,
+        CircuitCommand::Fetch(args) => fetch::run(context, args).await,
+        CircuitCommand::Bench(args) => bench::run(context, args),
+    }
+}

@@ -1,0 +1,86 @@
+//! What a circuit is registered with, made offline.
+
+use std::path::Path;
+
+use alloy::primitives::{Address, B256, Bytes};
+use eyre::Result;
+use provery_circom::{
+    SampleError,
+    descriptor::{Files, sample, verifying_key},
+};
+use provery_descriptor::{Descriptor, Digest, ProofSystem, Setup};
+use serde::Serialize;
+
+use super::files::bounded;
+use crate::error::{Code, fail};
+
+/// Longer samples are refused unread, bytes.
+const MOST_SAMPLE: u64 = 1 << 20;
+
+/// The arguments of a registration.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Registration {
+    /// The contract that checks proofs.
+    pub verifier: Address,
+    pub proof_system: ProofSystem,
+    /// What the contract answers to `keyHash()`.
+    pub key_hash: B256,
+    /// sha256 of the descriptor.
+    pub descriptor_hash: B256,
+    /// Whether somebody knows the setup's secrets.
+    pub development: bool,
+    /// Whether proofs bind who is paid.
+    pub payee_bound: bool,
+    /// Where the descriptor is.
+    pub uri: String,
+    /// A statement, outputs and payee, in the market's order.
+    pub sample_inputs: Vec<B256>,
+    /// A proof of them that the contract must take.
+    pub sample_proof: Bytes,
+}
+
+/// A sample as snarkjs writes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SampleFiles<'a> {
+    pub public: &'a Path,
+    pub proof: &'a Path,
+}
+
+/// From a descriptor, the circuit's files and a sample to what is registered. The sample was verified here.
+pub(crate) fn registration(
+    descriptor: &Descriptor,
+    digest: Digest,
+    files: &Files,
+    sample_files: SampleFiles<'_>,
+    verifier: Address,
+    uri: &str,
+) -> Result<Registration> {
+    let wrong = |error: SampleError| {
+        let code = match error {
+            SampleError::Invalid => Code::ProofInvalid,
+            _ => Code::CircuitMismatch,
+        };
+        fail(code, error.to_string())
+    };
+    let key = verifying_key(descriptor, files).map_err(|reason| fail(Code::CircuitMismatch, reason))?;
+    let public = bounded(sample_files.public, MOST_SAMPLE)?;
+    let proof = bounded(sample_files.proof, MOST_SAMPLE)?;
+    let sample = sample(descriptor, &key, &public, &proof).map_err(wrong)?;
+    let key_hash = descriptor.verifier.key_hash.as_deref().unwrap_or_default();
+    Ok(Registration {
+        verifier,
+        proof_system: descriptor.proof_system,
+        key_hash: key_hash.parse().map_err(|_| {
+            fail(
+                Code::DescriptorInvalid,
+                "the descriptor does not say the verifier's key hash; write it anew",
+            )
+        })?,
+        descriptor_hash: B256::from(digest.0),
+        development: descriptor.setup == Setup::Development,
+        payee_bound: descriptor.payee_bound,
+        uri: uri.to_owned(),
+        sample_inputs: sample.public_inputs.into_iter().map(B256::from).collect(),
+        sample_proof: sample.proof.into(),
+    })
+}
