@@ -229,6 +229,7 @@ mod tests {
             password: Password::Prompt,
             file: None,
             node: Default::default(),
+            external: None,
             rows: Vec::new(),
         }
     }

@@ -43,7 +43,11 @@ pub struct Totals {
 impl Totals {
     /// What it earned, less what it lost; gas is not in it.
     pub fn net(&self) -> I256 {
-        signed(self.rewards) + signed(self.premiums) + signed(self.drop_fees) + signed(self.royalties) + self.transfers
+        signed(self.rewards)
+            + signed(self.premiums)
+            + signed(self.drop_fees)
+            + signed(self.royalties)
+            + self.transfers
             - signed(self.slashed)
     }
 }

@@ -6,11 +6,12 @@
 
 use alloy::{
     primitives::{Address, B256, Bytes, U256, aliases::{U40, U96}},
-    sol_types::{SolCall, SolEvent, SolStruct, SolValue, eip712_domain},
+    sol_types::{SolCall, SolEvent, SolValue, eip712_domain},
 };
 use provery_bindings::{StandingAsks as Contract, StandingAsks::SignedAsk as Signed};
-use provery_types::{CircuitTerms, Terms};
+use provery_types::{CircuitTerms, Terms, TypedData};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{
     Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase,
@@ -122,14 +123,29 @@ impl SignedAsk {
     }
 
     /// What the prover signs, for the StandingAsks contract at `contract`.
-    pub fn digest(&self, chain_id: u64, contract: Address) -> Result<B256, AskTooLarge> {
+    pub fn typed_data(&self, chain_id: u64, contract: Address) -> Result<TypedData, AskTooLarge> {
         let domain = eip712_domain! {
             name: "Provery Standing Asks",
             version: "1",
             chain_id: chain_id,
             verifying_contract: contract,
         };
-        Ok(self.signed()?.eip712_signing_hash(&domain))
+        let message = json!({
+            "prover": self.prover,
+            "market": self.market.to_string(),
+            "version": self.version,
+            "price": self.price.to_string(),
+            "promised": self.promised,
+            "capacity": self.capacity,
+            "expiry": self.expiry,
+            "nonce": self.nonce.to_string(),
+        });
+        Ok(TypedData::new(&self.signed()?, &domain, message))
+    }
+
+    /// Its hash.
+    pub fn digest(&self, chain_id: u64, contract: Address) -> Result<B256, AskTooLarge> {
+        self.typed_data(chain_id, contract).map(|data| data.digest)
     }
 
     /// The mechanism's data for opening a slot with the ask.

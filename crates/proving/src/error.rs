@@ -28,7 +28,9 @@ pub enum KeyError {
     },
 
     /// The circuit's keys come from elsewhere.
-    #[error("the keys of circuit {circuit} come with its descriptor, so none are made here: run `provery circuit fetch`")]
+    #[error(
+        "the keys of circuit {circuit} come with its descriptor, so none are made here: run `provery circuit fetch`"
+    )]
     Foreign {
         /// The circuit's name.
         circuit: String,

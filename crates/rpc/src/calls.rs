@@ -7,8 +7,8 @@ use alloy::{
     sol_types::{SolCall, SolValue},
 };
 use provery_bindings::{
-    CircuitRegistry, DevelopmentToken, IBondEscrow, IMechanism, ProofMarket, ProverRegistry,
-    Registration, Sample, SlotInputs,
+    CircuitRegistry, DevelopmentToken, IBondEscrow, IMechanism, ProofMarket, ProverRegistry, Registration,
+    Sample, SlotInputs,
     SlotTransfers::{self, TransferOffer},
 };
 use provery_types::{DELEGATION_POOLS, Deployment, Slot, Terms};

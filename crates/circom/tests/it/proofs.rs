@@ -3,8 +3,8 @@
 use ark_bn254::{Bn254, Fr};
 use ark_groth16::{Groth16, prepare_verifying_key};
 use provery_circom::{
-    CircomBackend, CircomError, Input, JobInput, Limits, ProofJson, R1cs, VerifyingKeyJson, WitnessCalculator,
-    WitnessError, Wtns, Zkey, describe, public_from_json, public_to_json,
+    CircomBackend, CircomError, Input, JobInput, Limits, ProofJson, R1cs, VerifyingKeyJson,
+    WitnessCalculator, WitnessError, Wtns, Zkey, describe, public_from_json, public_to_json,
 };
 use provery_proving::{Arkworks, Phase, Progress, ProofBackend, ProveError, proof, solidity};
 use serde_json::Value;

@@ -102,11 +102,15 @@ pub(crate) fn advice(rule: &str) -> &'static str {
         "circuit" | "CircuitNotFound" => {
             "--circuit must be registered, with the verifier that the terms name"
         }
-        "circuitCode" => "--circuit has a verifier whose code is not what it was registered with: take another circuit",
+        "circuitCode" => {
+            "--circuit has a verifier whose code is not what it was registered with: take another circuit"
+        }
         "revealDelay" => {
             "--reveal-delay is for circuits that do not bind the payee, and at least 2 blocks there (see `provery circuit show`)"
         }
-        "royalty" => "--circuit decides about the royalty: let the command read it, or give its author and bps in the terms",
+        "royalty" => {
+            "--circuit decides about the royalty: let the command read it, or give its author and bps in the terms"
+        }
         "mechanismParams" => "the mechanism does not know all of these --mechanism-option settings",
         "bond" => "--bond must be above 0 under this mechanism",
         _ => "--mechanism must be a contract that takes these terms",

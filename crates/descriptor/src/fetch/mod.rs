@@ -95,7 +95,7 @@ pub enum FetchError {
     #[error(
         "{url} has the digest {actual} and {expected} is described; ask whoever serves it for the right file"
     )]
-    Digest { url: Url, expected: Digest, actual: Digest },
+    Digest { url: Box<Url>, expected: Digest, actual: Digest },
     #[error("the file cannot be written: {0}; see to the disk")]
     Disk(#[from] io::Error),
     #[error("the descriptor says no URL for {role}; get the file elsewhere and name it with `--from`")]
@@ -202,7 +202,7 @@ impl Fetcher {
             return Err(FetchError::Size { url: url.clone(), expected, actual: size });
         }
         if actual != artifact.digest {
-            return Err(FetchError::Digest { url: url.clone(), expected: artifact.digest, actual });
+            return Err(FetchError::Digest { url: Box::new(url.clone()), expected: artifact.digest, actual });
         }
         Ok(store.keep(file, actual)?)
     }

@@ -48,7 +48,11 @@ pub(super) fn gate(
     match known {
         // The next block is the first that it can be in.
         Some((same, block)) if same == commitment => {
-            if head + 1 >= block + u64::from(circuit.reveal_delay) { Gate::Open } else { Gate::Closed }
+            if head + 1 >= block + u64::from(circuit.reveal_delay) {
+                Gate::Open
+            } else {
+                Gate::Closed
+            }
         }
         _ => Gate::Commit(commitment),
     }
@@ -74,7 +78,13 @@ mod tests {
 
     fn proof() -> StoredProof {
         let bytes = [[7; 32], [9; 32]].concat();
-        StoredProof { statement: B256::ZERO, payee: ME, made_at: 1, public_inputs: vec![], proof: bytes.into() }
+        StoredProof {
+            statement: B256::ZERO,
+            payee: ME,
+            made_at: 1,
+            public_inputs: vec![],
+            proof: bytes.into(),
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) struct Sent {
 }
 
 enum Arrived {
-    Proof(Mined),
+    Proof(Box<Mined>),
     /// The proof is committed to since a block.
     Commitment(B256, u64),
 }
@@ -123,7 +123,7 @@ impl Deliveries {
             let sender = handles.sender.clone();
             let task = async move {
                 let started = Instant::now();
-                let result = sender.deliver(order).await.map(Arrived::Proof);
+                let result = sender.deliver(order).await.map(|mined| Arrived::Proof(Box::new(mined)));
                 Sent { key, took: started.elapsed(), result }
             };
             effects.tasks.push(task.boxed());

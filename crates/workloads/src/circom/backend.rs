@@ -1,7 +1,7 @@
 //! Proofs of a circuit's jobs, as the market takes them: public inputs in the market's order, and before the proof of a circuit that
 //! does not bind the payee a salt, which its commitment hides behind.
 
-use provery_circom::{CircomBackend, CircomError, JobInput, Limits, Proven};
+use provery_circom::{CircomBackend, JobInput, Limits, Proven};
 use provery_proving::{KeyError, Progress, ProofBackend, ProofOutput, ProofVerifier, ProveError, proof, solidity};
 
 use super::{files::Files, job::CircuitJob, layout::Layout};
@@ -34,7 +34,7 @@ impl CircuitBackend {
 
     fn input(&self, job: &CircuitJob) -> Result<JobInput, ProveError> {
         let set = self.layout.signals(job)?;
-        Ok(JobInput::read(&job.input, set).map_err(CircomError::from)?)
+        Ok(JobInput::read(&job.input, set)?)
     }
 }
 

@@ -63,7 +63,10 @@ pub(super) fn run(context: &Context, args: BenchArgs) -> Result<()> {
     // Whatever can be refused is refused before the machine is busy for minutes.
     let signing = if args.sign {
         context.say_which_key();
-        Some(signer::load(&context.settings)?)
+        let signer = signer::load(&context.settings)?;
+        Some(signer.key().cloned().ok_or_else(|| {
+            fail(Code::BadKey, "a remote signer signs no figures; sign with a keystore, or leave out --sign")
+        })?)
     } else {
         None
     };

@@ -196,8 +196,12 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
             "tx": mined.tx_hash,
             "record": record,
         }),
-        || format!("market {market} was created; fund it with `provery market fund --market {market} \
-         --amount …`"),
+        || {
+            format!(
+                "market {market} was created; fund it with `provery market fund --market {market} \
+         --amount …`"
+            )
+        },
     );
     Ok(())
 }

@@ -42,7 +42,10 @@ pub(super) async fn plan(session: &Session, name: &str, terms: &Terms, args: &Cr
     let registered = session.chain.circuit(terms.circuit).await?;
     let workloads = Workloads::default();
     let (workload, circuit) = workloads.described(registered.descriptorHash).ok_or_else(|| {
-        fail(Code::CircuitNotFound, "no workload of this program proves circuits from elsewhere; leave out --name")
+        fail(
+            Code::CircuitNotFound,
+            "no workload of this program proves circuits from elsewhere; leave out --name",
+        )
     })?;
     let inputs = match args.inputs {
         Some(address) => {
@@ -67,7 +70,14 @@ pub(super) async fn plan(session: &Session, name: &str, terms: &Terms, args: &Cr
 }
 
 impl Named {
-    fn written(&self, address: Address, code_hash: B256, block: u64, market: U256, terms: &Terms) -> RollupRecord {
+    fn written(
+        &self,
+        address: Address,
+        code_hash: B256,
+        block: u64,
+        market: U256,
+        terms: &Terms,
+    ) -> RollupRecord {
         RollupRecord {
             name: self.name.clone(),
             address,

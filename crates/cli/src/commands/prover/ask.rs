@@ -314,13 +314,10 @@ async fn sign(context: &Context, session: &Session, args: AskArgs, nonce: u64, o
         expiry,
         nonce: U256::from(nonce),
     };
-    let digest = ask
-        .digest(session.deployment().chain_id, found.terms.mechanism)
+    let typed = ask
+        .typed_data(session.deployment().chain_id, found.terms.mechanism)
         .map_err(|error| fail(Code::Usage, error.to_string()))?;
-    let signature = session
-        .signer()?
-        .sign_hash_sync(&digest)
-        .map_err(|error| fail(Code::BadKey, format!("the key does not sign: {error}")))?;
+    let (digest, signature) = (typed.digest, session.signer()?.sign_typed(&typed).await?);
     let file = AskFile { ask, signature: signature.as_bytes().to_vec().into() };
     let text = serde_json::to_string_pretty(&file)? + "\n";
     fs::write(&out, text)

@@ -84,11 +84,7 @@ fn short(text: &str) -> B256 {
 }
 
 /// A sample and its proof, which are made now if they are not beside the circuit's keys. Not of a circuit that is registered.
-pub(super) async fn sample(
-    plan: &Plan,
-    existing: Option<Circuit>,
-    keys: PathBuf,
-) -> Result<Sample> {
+pub(super) async fn sample(plan: &Plan, existing: Option<Circuit>, keys: PathBuf) -> Result<Sample> {
     if existing.is_some() {
         return Ok(Sample::default());
     }

@@ -67,7 +67,10 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<()> {
     if terms.requester != me {
         return Err(fail(
             Code::BadKey,
-            format!("only {}, its requester, opens slots of market {market}; sign with its key", terms.requester),
+            format!(
+                "only {}, its requester, opens slots of market {market}; sign with its key",
+                terms.requester
+            ),
         ));
     }
     let record = session.deployment().rollup_of_market(market).cloned();

@@ -52,7 +52,9 @@ pub(super) async fn run(context: &Context, args: SubmitArgs) -> Result<()> {
     let record = history.slot(market, id).ok_or_else(|| {
         fail(
             Code::SlotNotFound,
-            format!("market {market} has no slot {id}; `provery slot list --market {market}` shows those it has"),
+            format!(
+                "market {market} has no slot {id}; `provery slot list --market {market}` shows those it has"
+            ),
         )
     })?;
     let terms = history.terms(record.terms_hash).cloned().ok_or_else(|| {
@@ -117,7 +119,9 @@ fn bound_payee(inputs: &[U256], wanted: Option<Address>) -> Result<Address> {
     match wanted.filter(|wanted| *wanted != payee) {
         Some(wanted) => Err(fail(
             Code::ProofForAnother,
-            format!("the proof pays {payee}, not {wanted}; prove again with that payee, or leave out --payee"),
+            format!(
+                "the proof pays {payee}, not {wanted}; prove again with that payee, or leave out --payee"
+            ),
         )),
         None => Ok(payee),
     }
@@ -146,7 +150,11 @@ fn check(
     if now >= slot.expires_at(terms) {
         return Err(fail(
             Code::SlotExpired,
-            format!("slot {} could be proven until {}; it is too late", slot.id, when(slot.expires_at(terms))),
+            format!(
+                "slot {} could be proven until {}; it is too late",
+                slot.id,
+                when(slot.expires_at(terms))
+            ),
         ));
     }
     let until = slot.exclusive_until();
@@ -174,8 +182,7 @@ async fn reveal_later(
         return Ok(());
     }
     let (salt, bare) = proof.split_at(32);
-    let commitment =
-        proof_commitment(bare, payee, slot.market, slot.id, B256::from_slice(salt));
+    let commitment = proof_commitment(bare, payee, slot.market, slot.id, B256::from_slice(salt));
     let mined = session.send(session.calls().commit_proof(commitment)).await?;
     let from = mined.block.number + u64::from(circuit.reveal_delay);
     context.out.note(&format!("the proof is committed to; it may be shown from block {from} on"));
