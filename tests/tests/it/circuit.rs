@@ -189,7 +189,7 @@ async fn files_are_fetched_by_digest_and_others_are_refused_by_name() -> Result<
     copied(&circom, &served)?;
     let url = serve(served.clone()).await?;
     describe(&provery, &circom, &["--url-base", &url]).await?;
-    let fetch = ["circuit", "fetch", "c.json", "--data-dir", "data"];
+    let fetch = ["circuit", "fetch", "c.json", "--keys", "data"];
     let message = provery.fails(None, &fetch, "artifact_unavailable").await?;
     ensure!(message.contains("no public address"), "{message}");
 
@@ -216,7 +216,7 @@ async fn files_are_fetched_by_digest_and_others_are_refused_by_name() -> Result<
     ensure!(of("constraints").ok_or_eyre("is there")?["fetched_bytes"] != 0, "{got}");
 
     // What is in the store is enough for a check, and damage to it is found.
-    let check = ["circuit", "check", "c.json", "--data-dir", "data"];
+    let check = ["circuit", "check", "c.json", "--keys", "data"];
     let checked = provery.ok(None, &check).await?;
     ensure!(checked["not_at_hand"] == json!([]), "{checked}");
     let stored = of("provingKey").ok_or_eyre("is there")?["file"].as_str().unwrap_or_default().to_owned();

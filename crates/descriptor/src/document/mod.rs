@@ -390,8 +390,7 @@ fn inexact(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) => {
             let magnitude = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
-            magnitude.is_none_or(|it| it > MOST_EXACT)
-                .then(|| number.to_string().chars().take(40).collect())
+            magnitude.is_none_or(|it| it > MOST_EXACT).then(|| number.to_string().chars().take(40).collect())
         }
         Value::Array(items) => items.iter().find_map(inexact),
         Value::Object(members) => members.values().find_map(inexact),

@@ -7,7 +7,9 @@ use alloy::{
     rpc::types::Filter,
     sol_types::SolEvent,
 };
-use provery_bindings::{Circuit, DevelopmentToken, IBondEscrow, Position, ProofMarket, Prover};
+use provery_bindings::{
+    Circuit, CircuitRegistry::CircuitRegistered, DevelopmentToken, IBondEscrow, Position, ProofMarket, Prover,
+};
 use provery_types::{Slot, SlotState, Terms, terms_hash};
 
 use super::{history::each_range, read::read};
@@ -290,6 +292,21 @@ impl Chain {
     /// A registered circuit.
     pub async fn circuit(&self, circuit: B256) -> Result<Circuit, ChainError> {
         read!(self, self.circuits_contract(), circuitOf(circuit))
+    }
+
+    /// Where a circuit's descriptor is, as it was registered; empty if that was not said, or the chain's logs no longer tell.
+    pub async fn circuit_uri(&self, circuit: B256) -> Result<String, ChainError> {
+        let head = self.rpc().head().await?.number;
+        let filter = Filter::new()
+            .address(self.deployment().circuits())
+            .event_signature(CircuitRegistered::SIGNATURE_HASH)
+            .topic1(circuit);
+        let (first, mut uri) = (self.deployment().block, None);
+        each_range(self.rpc(), filter, first, head, |log| {
+            uri = CircuitRegistered::decode_log(&log.inner).ok().map(|event| event.data.uri);
+        })
+        .await?;
+        Ok(uri.unwrap_or_default())
     }
 
     /// The slot that a market's next one builds on; 0 is the chain's origin.

@@ -73,7 +73,7 @@ pub(super) fn run(context: &Context, args: BenchArgs) -> Result<()> {
     if let Some(path) = &args.out {
         files::check_writable(path)?;
     }
-    let store = args.places.store(context);
+    let store = args.places.store();
     let found = args.places.find(&descriptor, &store)?;
     for (role, path) in &found {
         if let Some(artifact) = descriptor.artifacts.get(role) {

@@ -66,7 +66,7 @@ struct Registered {
 
 pub(super) async fn run(context: &Context, args: CheckArgs) -> Result<()> {
     let (descriptor, digest) = read(&args.file)?;
-    let store = args.places.store(context);
+    let store = args.places.store();
     let mut files = args.places.find(&descriptor, &store)?;
     let mut findings = vec![Finding {
         what: "descriptor".to_owned(),

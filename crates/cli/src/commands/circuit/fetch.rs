@@ -8,6 +8,7 @@ use std::{
 use clap::Args;
 use eyre::Result;
 use provery_descriptor::{FetchError, Fetcher, Reach, Role};
+use provery_workloads::circom::circuit_name;
 use serde_json::json;
 
 use super::files::{Places, read};
@@ -53,11 +54,11 @@ fn role(text: &str) -> Result<Role, String> {
 }
 
 pub(super) async fn run(context: &Context, args: FetchArgs) -> Result<()> {
-    let (descriptor, _) = read(&args.file)?;
+    let (descriptor, digest) = read(&args.file)?;
     if let Some(unknown) = args.only.iter().find(|role| !descriptor.artifacts.contains_key(role)) {
         return Err(fail(Code::Usage, format!("--only: the descriptor names no artifact {unknown}")));
     }
-    let store = args.places.store(context);
+    let store = args.places.store();
     let fetcher = args.servers.fetcher()?;
     let wanted = |role: &Role| args.only.is_empty() || args.only.contains(role);
     let chosen: Vec<_> = descriptor.artifacts.iter().filter(|(role, _)| wanted(role)).collect();
@@ -88,8 +89,10 @@ pub(super) async fn run(context: &Context, args: FetchArgs) -> Result<()> {
         step.finish(if fetched > 0 { "fetched" } else { "at hand" });
         rows.push((*role, artifact.digest, path, fetched));
     }
+    args.places.keep(&args.file, &digest)?;
     let json = json!({
         "name": descriptor.name,
+        "circuit": circuit_name(&digest),
         "artifacts": rows
             .iter()
             .map(|(role, digest, path, fetched)| {

@@ -10,10 +10,15 @@ use clap::Args;
 use eyre::Result;
 use provery_circom::descriptor::Files;
 use provery_descriptor::{ArtifactError, Descriptor, Digest, Role, Store, document::MAX_BYTES};
+use provery_workloads::circom::{
+    circuit_name,
+    files::{descriptor_path, store},
+};
 
 use crate::{
-    context::Context,
+    config,
     error::{Code, fail},
+    files,
 };
 
 /// Where the files of a circuit may be.
@@ -23,28 +28,39 @@ pub(super) struct Places {
     #[arg(long, value_name = "PATH")]
     from: Vec<PathBuf>,
     #[command(flatten)]
-    data: DataDir,
+    keys: KeysDir,
 }
 
 /// Where fetched files are kept.
 #[derive(Debug, Args)]
-pub(super) struct DataDir {
-    /// Where files that were fetched are kept, under artifacts [default: the configuration's data_dir, else .provery/node]
+pub(super) struct KeysDir {
+    /// Where circuits' files are kept, beside the keys [env: PROVERY_KEYS_DIR] [default: .provery/keys]
     #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    keys: Option<PathBuf>,
 }
 
-impl DataDir {
-    pub(super) fn store(&self, context: &Context) -> Store {
-        let configured = || context.settings.node.data_dir.clone();
-        let dir = self.data_dir.clone().or_else(configured).unwrap_or_else(|| ".provery/node".into());
-        Store::new(&dir.join("artifacts"))
+impl KeysDir {
+    fn path(&self) -> PathBuf {
+        config::keys_dir(self.keys.clone())
+    }
+
+    pub(super) fn store(&self) -> Store {
+        store(&self.path())
     }
 }
 
 impl Places {
-    pub(super) fn store(&self, context: &Context) -> Store {
-        self.data.store(context)
+    pub(super) fn store(&self) -> Store {
+        self.keys.store()
+    }
+
+    /// Put the descriptor in `file`, whose digest this is, where provers look for it.
+    pub(super) fn keep(&self, file: &Path, digest: &Digest) -> Result<()> {
+        let path = descriptor_path(&self.keys.path(), &circuit_name(digest));
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
+        }
+        files::write(&path, &bounded(file, MAX_BYTES as u64 + 1)?)
     }
 
     /// The files that are there, by what they are for. One that was named and is another than described is among them, so that it
@@ -93,7 +109,7 @@ impl Places {
 }
 
 fn unwritable(error: &std::io::Error) -> eyre::Report {
-    fail(Code::Io, format!("the file cannot be kept: {error}; see to the disk, or name another --data-dir"))
+    fail(Code::Io, format!("the file cannot be kept: {error}; see to the disk, or name another --keys"))
 }
 
 pub(super) fn of_artifact(error: &ArtifactError) -> eyre::Report {

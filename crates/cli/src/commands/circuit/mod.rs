@@ -5,7 +5,9 @@ mod check;
 mod describe;
 mod fetch;
 pub(super) mod files;
+mod register;
 mod registration;
+mod show;
 
 use clap::Subcommand;
 use eyre::Result;
@@ -23,8 +25,18 @@ pub(crate) enum CircuitCommand {
     #[command(after_help = "Example: provery circuit check merkle-10.json --from build")]
     Check(check::CheckArgs),
     /// Get the files that a descriptor names; none is kept whose sha256 is another
-    #[command(after_help = "Example: provery circuit fetch merkle-10.json --data-dir .provery/node")]
+    #[command(after_help = "Example: provery circuit fetch merkle-10.json --keys .provery/keys")]
     Fetch(fetch::FetchArgs),
+    /// Register a circuit on the chain, with a sample proof that its verifier is asked about
+    #[command(
+        after_help = "Example: provery circuit register merkle-10.json --deploy --public public.json --proof proof.json --from build --keystore author.json"
+    )]
+    Register(Box<register::RegisterArgs>),
+    /// A circuit as the chain has it
+    #[command(
+        after_help = "Example: provery circuit show 0x2a1f6e0b9d5c8f7e3a4b6c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f"
+    )]
+    Show(show::ShowArgs),
     /// Measure what a proof of a circuit takes on this machine
     #[command(after_help = "Example: provery circuit bench merkle-10.json --input input.json --from build")]
     Bench(bench::BenchArgs),
@@ -35,6 +47,8 @@ pub(crate) async fn run(context: &Context, command: CircuitCommand) -> Result<()
         CircuitCommand::Describe(args) => describe::run(context, *args),
         CircuitCommand::Check(args) => check::run(context, args).await,
         CircuitCommand::Fetch(args) => fetch::run(context, args).await,
+        CircuitCommand::Register(args) => register::run(context, *args).await,
+        CircuitCommand::Show(args) => show::run(context, args).await,
         CircuitCommand::Bench(args) => bench::run(context, args),
     }
 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use alloy::primitives::{Address, B256, Bytes};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use eyre::Result;
+use provery_bindings as bindings;
 use provery_circom::{
     SampleError,
     descriptor::{Files, sample, verifying_key},
@@ -23,6 +24,8 @@ pub(crate) struct Registration {
     /// The contract that checks proofs.
     pub verifier: Address,
     pub proof_system: ProofSystem,
+    /// What the contract looks like from outside.
+    pub verifier_interface: String,
     /// What the contract answers to `keyHash()`.
     pub key_hash: B256,
     /// sha256 of the descriptor.
@@ -37,6 +40,39 @@ pub(crate) struct Registration {
     pub sample_inputs: Vec<B256>,
     /// A proof of them that the contract must take.
     pub sample_proof: Bytes,
+}
+
+impl Registration {
+    /// As the registry takes it, with a royalty in bps.
+    pub(super) fn call(&self, royalty_bps: u16) -> Result<(bindings::Registration, bindings::Sample)> {
+        let system = serde_json::to_value(self.proof_system)?;
+        let registration = bindings::Registration {
+            verifier: self.verifier,
+            proofSystem: short(system.as_str().unwrap_or_default())?,
+            verifierInterface: short(&self.verifier_interface)?,
+            keyHash: self.key_hash,
+            descriptorHash: self.descriptor_hash,
+            development: self.development,
+            payeeBound: self.payee_bound,
+            royaltyBps: royalty_bps,
+            uri: self.uri.clone(),
+        };
+        let inputs = self.sample_inputs.iter().map(|word| U256::from_be_bytes(word.0)).collect();
+        Ok((registration, bindings::Sample { publicInputs: inputs, proof: self.sample_proof.clone() }))
+    }
+}
+
+/// A short string in a word.
+fn short(text: &str) -> Result<B256> {
+    if text.len() > 31 {
+        return Err(fail(
+            Code::DescriptorInvalid,
+            format!(
+                "the descriptor's verifier interface {text:?} has more than 31 letters; give it a shorter name"
+            ),
+        ));
+    }
+    Ok(B256::right_padding_from(text.as_bytes()))
 }
 
 /// A sample as snarkjs writes it.
@@ -70,6 +106,7 @@ pub(crate) fn registration(
     Ok(Registration {
         verifier,
         proof_system: descriptor.proof_system,
+        verifier_interface: descriptor.verifier.interface.clone(),
         key_hash: key_hash.parse().map_err(|_| {
             fail(
                 Code::DescriptorInvalid,

@@ -8,7 +8,6 @@ use std::{
 
 use alloy::{
     primitives::{Address, Bytes, U256},
-    signers::SignerSync,
     sol_types::SolCall,
 };
 use clap::{Args, Subcommand};

@@ -1,0 +1,168 @@
+//! `provery circuit register`.
+
+use std::path::PathBuf;
+
+use alloy::primitives::{Address, B256, Bytes};
+use clap::{ArgGroup, Args};
+use eyre::Result;
+use provery_circom::descriptor::{Files, verifying_key};
+use provery_descriptor::{Descriptor, Digest, PublicRole};
+use provery_proving::solidity;
+use provery_rpc::Call;
+use provery_types::circuit_id;
+use serde_json::json;
+
+use super::{
+    files::{Places, read},
+    registration::{SampleFiles, registration},
+};
+use crate::{
+    address,
+    context::Context,
+    error::{Code, fail},
+    output::fields,
+    session::{Session, deployed},
+    solc,
+};
+
+/// The contract's name in the source that is generated.
+const CONTRACT: &str = "Verifier";
+/// What a generated verifier speaks.
+const OURS: &str = "IVerifier";
+/// In bps, as the registry has it.
+const MAX_ROYALTY: u16 = 1_000;
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("contract").required(true).args(["verifier", "deploy"])))]
+pub(super) struct RegisterArgs {
+    /// The descriptor, as `provery circuit describe` wrote it
+    #[arg(value_name = "DESCRIPTOR")]
+    file: PathBuf,
+    /// The contract that checks proofs, behind IVerifier
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
+    verifier: Option<Address>,
+    /// Generate that contract from the circuit's key, and deploy it (compiles with solc)
+    #[arg(long)]
+    deploy: bool,
+    /// The public signals of a sample proof: snarkjs' public.json
+    #[arg(long, value_name = "FILE")]
+    public: PathBuf,
+    /// The sample proof: snarkjs' proof.json
+    #[arg(long, value_name = "FILE")]
+    proof: PathBuf,
+    /// Where provers fetch the descriptor
+    #[arg(long, value_name = "URL", default_value = "")]
+    uri: String,
+    /// Share of every reward that is the signing account's, in bps: at most 1000
+    #[arg(long, value_name = "BPS", default_value_t = 0)]
+    royalty_bps: u16,
+    #[command(flatten)]
+    places: Places,
+}
+
+pub(super) async fn run(context: &Context, args: RegisterArgs) -> Result<()> {
+    if args.royalty_bps > MAX_ROYALTY {
+        return Err(fail(
+            Code::Usage,
+            format!(
+                "--royalty-bps {} is more than the {MAX_ROYALTY} that the registry takes",
+                args.royalty_bps
+            ),
+        ));
+    }
+    let (descriptor, digest) = read(&args.file)?;
+    let files = args.places.find(&descriptor, &args.places.store())?;
+    let samples = SampleFiles { public: &args.public, proof: &args.proof };
+    let verifier = args.verifier.unwrap_or_default();
+    let known = registration(&descriptor, digest, &files, samples, verifier, &args.uri)?;
+    let (mut registration, sample) = known.call(args.royalty_bps)?;
+    let session = context.signer().await?;
+    if registration.development && !session.chain.rpc().is_development() {
+        return Err(fail(
+            Code::DevelopmentKey,
+            format!(
+                "the circuit has development keys, whose secrets are known, and chain {} is not a development chain; use keys from \
+                 a ceremony",
+                session.chain.rpc().chain_id()
+            ),
+        ));
+    }
+    let me = session.me()?;
+    let code = if args.deploy { Some(contract(&descriptor, &files)?) } else { None };
+    if let Some(code) = code {
+        let mined = session.send(Call::deploy(&code, &[])).await?;
+        registration.verifier = deployed(session.chain.rpc(), &mined).await?.address;
+        context.out.note(&format!("the verifier is at {}", registration.verifier));
+    }
+    let id = circuit_id(me, &registration);
+    let mined = session.send(session.calls().register_circuit(registration.clone(), sample)).await?;
+    report(context, &session, &descriptor, id, mined.gas_used, mined.tx_hash, digest).await
+}
+
+async fn report(
+    context: &Context,
+    session: &Session,
+    descriptor: &Descriptor,
+    id: B256,
+    gas: u64,
+    tx: B256,
+    digest: Digest,
+) -> Result<()> {
+    // As the chain has it.
+    let circuit = session.chain.circuit(id).await?;
+    let outputs = descriptor.inputs_of(PublicRole::Output).count();
+    let json = json!({
+        "circuit": id,
+        "name": descriptor.name,
+        "descriptor": digest,
+        "verifier": circuit.verifier,
+        "key_hash": circuit.keyHash,
+        "key_checked": circuit.keyChecked,
+        "payee_bound": circuit.payeeBound,
+        "code_may_change": circuit.codeMayChange,
+        "royalty_bps": circuit.royaltyBps,
+        "outputs": outputs,
+        "gas": gas,
+        "tx": tx,
+    });
+    context.out.result(&json, || {
+        fields(&[
+            ("circuit", id.to_string()),
+            ("verifier", circuit.verifier.to_string()),
+            ("descriptor", digest.to_string()),
+            (
+                "payee",
+                if circuit.payeeBound { "bound" } else { "not bound: proofs are committed to first" }
+                    .to_owned(),
+            ),
+            (
+                "next",
+                format!(
+                    "provery market create --circuit {id} --outputs {outputs} --name {} …",
+                    descriptor.name
+                ),
+            ),
+        ])
+    });
+    Ok(())
+}
+
+/// The creation code of the verifier for the circuit's key, which takes public inputs in the market's order.
+fn contract(descriptor: &Descriptor, files: &Files) -> Result<Bytes> {
+    if descriptor.verifier.interface != OURS {
+        return Err(fail(
+            Code::Usage,
+            format!(
+                "--deploy generates a contract that is an IVerifier itself, and the descriptor says {}; give the --verifier that \
+                 is deployed",
+                descriptor.verifier.interface
+            ),
+        ));
+    }
+    let key = verifying_key(descriptor, files).map_err(|reason| fail(Code::CircuitMismatch, reason))?;
+    let order = descriptor.signals().ok_or_else(|| {
+        fail(Code::DescriptorInvalid, "the descriptor does not name each public signal once; write it anew")
+    })?;
+    let source = solidity::generate_ordered(&key, CONTRACT, &order)?;
+    solc::compile(&source, CONTRACT)
+}
