@@ -4,6 +4,7 @@ mod additions;
 mod amounts;
 mod chaos;
 mod circuit;
+mod circuit_market;
 mod command;
 mod connect;
 mod demo;

@@ -28,7 +28,7 @@ use crate::{
 const MOST_INPUT: u64 = 64 << 20;
 
 #[derive(Debug, Args)]
-pub(super) struct BenchArgs {
+pub(crate) struct BenchArgs {
     /// The descriptor
     #[arg(value_name = "DESCRIPTOR")]
     file: PathBuf,

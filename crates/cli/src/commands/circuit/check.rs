@@ -23,7 +23,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub(super) struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// The descriptor
     #[arg(value_name = "DESCRIPTOR")]
     file: PathBuf,

@@ -23,7 +23,7 @@ use crate::{
 const MOST_SCHEMA: u64 = 256 * 1024;
 
 #[derive(Debug, Args)]
-pub(super) struct DescribeArgs {
+pub(crate) struct DescribeArgs {
     /// How deployment files, jobs and directories will name the circuit: letters, digits, `-`, `_` and `.`
     #[arg(long, value_name = "NAME")]
     name: String,

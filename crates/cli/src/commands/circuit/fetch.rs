@@ -19,7 +19,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub(super) struct FetchArgs {
+pub(crate) struct FetchArgs {
     /// The descriptor
     #[arg(value_name = "DESCRIPTOR")]
     file: PathBuf,

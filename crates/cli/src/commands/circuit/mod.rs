@@ -7,6 +7,7 @@ mod fetch;
 pub(super) mod files;
 mod register;
 mod registration;
+mod setup;
 mod show;
 
 use clap::Subcommand;
@@ -16,6 +17,9 @@ use crate::context::Context;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CircuitCommand {
+    /// Make a development key for a circuit: whoever knows the seed can forge proofs, so it is refused outside development chains
+    #[command(after_help = "Example: provery circuit setup --r1cs merkle.r1cs --out merkle.zkey --seed 1")]
+    Setup(setup::SetupArgs),
     /// Write a circuit's descriptor, from the files of circom and snarkjs; its sha256 is what is registered on the chain
     #[command(
         after_help = "Example: provery circuit describe --name merkle-10 --zkey merkle.zkey --r1cs merkle.r1cs --sym merkle.sym --wasm merkle.wasm --url-base https://example.org/merkle/"
@@ -44,6 +48,7 @@ pub(crate) enum CircuitCommand {
 
 pub(crate) async fn run(context: &Context, command: CircuitCommand) -> Result<()> {
     match command {
+        CircuitCommand::Setup(args) => setup::run(context, args),
         CircuitCommand::Describe(args) => describe::run(context, *args),
         CircuitCommand::Check(args) => check::run(context, args).await,
         CircuitCommand::Fetch(args) => fetch::run(context, args).await,

@@ -34,7 +34,7 @@ const MAX_ROYALTY: u16 = 1_000;
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("contract").required(true).args(["verifier", "deploy"])))]
-pub(super) struct RegisterArgs {
+pub(crate) struct RegisterArgs {
     /// The descriptor, as `provery circuit describe` wrote it
     #[arg(value_name = "DESCRIPTOR")]
     file: PathBuf,

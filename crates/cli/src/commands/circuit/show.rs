@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{context::Context, output::fields};
 
 #[derive(Debug, Args)]
-pub(super) struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// A circuit's id in the CircuitRegistry
     #[arg(value_name = "ID")]
     id: B256,

@@ -60,8 +60,14 @@ pub(crate) enum SlotCommand {
     )]
     Transfer(TransferCommand),
     /// Open a slot (the market's requester), and say what it is proven from
+    #[command(
+        after_help = "Example: provery slot open --market merkle --public public.json --input input.json --keystore requester.json"
+    )]
     Open(Box<open::OpenArgs>),
     /// Send a proof that was made elsewhere, by snarkjs or any other prover
+    #[command(
+        after_help = "Example: provery slot submit 3 --market merkle --public public.json --proof proof.json --keystore prover.json"
+    )]
     Submit(Box<submit::SubmitArgs>),
     /// End a slot that nobody proved in time
     #[command(after_help = "Example: provery slot expire 3 --market 1 --keystore anyone.json")]

@@ -28,10 +28,7 @@ use crate::{
 const MOST_POSTED: usize = 100_000;
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example: provery slot open --market merkle --public public.json --input input.json --keystore requester.json",
-    group(ArgGroup::new("what").required(true).args(["statement", "public"]))
-)]
+#[command(group(ArgGroup::new("what").required(true).args(["statement", "public"])))]
 pub(crate) struct OpenArgs {
     /// The market: its id, or its rollup's name [default: the market of the deployment's only rollup]
     #[arg(long, value_name = "MARKET")]

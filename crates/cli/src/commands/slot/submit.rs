@@ -23,9 +23,6 @@ use crate::{
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example: provery slot submit 3 --market merkle --public public.json --proof proof.json --keystore prover.json"
-)]
 pub(crate) struct SubmitArgs {
     #[command(flatten)]
     pub slot: SlotArg,
