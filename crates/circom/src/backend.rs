@@ -12,11 +12,11 @@ use provery_proving::{
 
 use crate::{
     calculator::{Limits, OpenError, WitnessCalculator},
-    error::{CircomError, FileError, WitnessError},
+    error::{CircomError, FileError, Names, WitnessError},
     input::Input,
     prove::{Proven, Prover},
     r1cs::R1cs,
-    sym::{Names, Sym},
+    sym::Sym,
     wtns::Wtns,
     zkey::Zkey,
 };
