@@ -191,7 +191,7 @@ impl Verdict {
 /// What a worker says while it works.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-enum JobEvent {
+enum JobProgress {
     Taken { worker: String },
     Phase { phase: String },
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    JobEvent, NatsConfig, NatsError, Ticket, Verdict,
+    JobProgress, NatsConfig, NatsError, Ticket, Verdict,
     bus::{Bus, Places},
     job_id, keys as pushed,
 };
@@ -257,11 +257,11 @@ impl Inner {
                     return;
                 }
                 Some(told) = progress.next() => match serde_json::from_slice(&told.payload) {
-                    Ok(JobEvent::Taken { worker }) => {
+                    Ok(JobProgress::Taken { worker }) => {
                         asked.lonely = None;
                         info!(worker, "a worker has taken the job");
                     }
-                    Ok(JobEvent::Phase { phase }) => {
+                    Ok(JobProgress::Phase { phase }) => {
                         asked.lonely = None;
                         if let Some(phase) = Phase::named(&phase) {
                             (watch.phase)(phase);

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::{
-    ACK_WAIT, ANSWER, JobEvent, MOST_ATTEMPTS, NatsConfig, NatsError, Ticket, Verdict,
+    ACK_WAIT, ANSWER, JobProgress, MOST_ATTEMPTS, NatsConfig, NatsError, Ticket, Verdict,
     bus::{Bus, Places},
     job_id, keys,
 };
@@ -257,7 +257,7 @@ impl Server {
             "event": "taken", "job": ticket.id, "circuit": ticket.circuit, "attempt": attempt,
         }));
         info!(job = %ticket.id, circuit = ticket.circuit, attempt, "job taken");
-        let taken = JobEvent::Taken { worker: self.config.name.clone() };
+        let taken = JobProgress::Taken { worker: self.config.name.clone() };
         self.bus
             .tell(self.bus.progress_subject(&ticket), serde_json::to_vec(&taken).unwrap_or_default())
             .await;
@@ -326,7 +326,7 @@ impl Server {
     fn watch(&self, ticket: &Ticket) -> JobWatch {
         let (bus, subject) = (self.bus.clone(), self.bus.progress_subject(ticket));
         let phase = move |phase: provery_proving::Phase| {
-            let event = JobEvent::Phase { phase: phase.as_str().to_owned() };
+            let event = JobProgress::Phase { phase: phase.as_str().to_owned() };
             let (bus, subject) = (bus.clone(), subject.clone());
             // A word on the way, which may be lost.
             tokio::spawn(async move {
