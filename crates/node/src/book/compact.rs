@@ -7,7 +7,7 @@ use super::Book;
 use crate::{
     error::NodeError,
     facts::{Facts, obsolete},
-    store::Changes,
+    store::{Changes, Start},
 };
 
 impl Book {
@@ -42,11 +42,10 @@ impl Book {
         let gone = obsolete(&events, &then, &self.facts);
         // Of a market whose past is still being read, all that is at hand is kept and counted later.
         let served = |market: U256| self.serves(market) && self.facts.is_complete(market);
-        let told: Vec<_> = then.counted_until(deep).filter(|(counted, _)| served(counted.market)).collect();
-        let snapshots: Vec<_> = self.facts.snapshots().collect();
-        let changes = Changes { forget, ..Changes::default() };
-        self.store.compact(deep, &gone, &snapshots, (&told, &shown), &changes)?;
-        self.facts.show_only(shown);
+        let told = then.counted_until(deep).filter(|(counted, _)| served(counted.market)).collect();
+        let start = Start { snapshots: self.facts.snapshots().collect(), told, shown };
+        self.store.compact(deep, &gone, &start, &Changes { forget, ..Changes::default() })?;
+        self.facts.show_only(start.shown);
         Ok(())
     }
 }

@@ -161,6 +161,17 @@ pub struct Loaded {
     pub shown: Vec<(Address, Shown)>,
 }
 
+/// Where folding starts, but for the events that are kept.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Of what was said of rollups, by their addresses.
+    pub snapshots: Vec<(Address, Vec<u8>)>,
+    /// How far numbers were told.
+    pub told: Vec<(Counted, Line)>,
+    /// What is shown to the workloads of rollups that share contracts, by the rollups' addresses.
+    pub shown: Vec<(Address, Shown)>,
+}
+
 /// The open file. Dropping it gives the data directory back.
 #[derive(Debug)]
 pub struct Store {
@@ -384,8 +395,7 @@ impl Store {
         &self,
         deep: u64,
         obsolete: &[(u64, u64)],
-        snapshots: &[(Address, Vec<u8>)],
-        (told, shown): (&[(Counted, Line)], &[(Address, Shown)]),
+        start: &Start,
         changes: &Changes,
     ) -> Result<(), StoreError> {
         self.write(&changes.points(point::COMPACT), |transaction| {
@@ -394,13 +404,13 @@ impl Store {
                 events.remove(*position)?;
             }
             let mut table = transaction.open_table(SNAPSHOTS)?;
-            for (rollup, snapshot) in snapshots {
+            for (rollup, snapshot) in &start.snapshots {
                 table.insert(rollup.into_array(), snapshot.as_slice())?;
             }
             {
                 let mut meta = transaction.open_table(META)?;
-                meta.insert(TOLD, encode(&told)?.as_slice())?;
-                meta.insert(SHOWN, encode(&shown)?.as_slice())?;
+                meta.insert(TOLD, encode(&start.told)?.as_slice())?;
+                meta.insert(SHOWN, encode(&start.shown)?.as_slice())?;
             }
             apply(transaction, changes)?;
             // Proofs of slots that a reorg took back for good: one that did so just now may be about to bring them again.
