@@ -1,6 +1,7 @@
 //! One file per command group. Each parses its arguments, does its effects through [`Session`], and prints one result.
 
 pub(crate) mod calibrate;
+pub(crate) mod contracts;
 pub(crate) mod credit;
 pub(crate) mod deploy;
 pub(crate) mod doctor;
