@@ -29,11 +29,12 @@ contract ProofFirstRollup is IRequester {
     /// @notice Who may propose: every proposal spends the market's funds.
     address public immutable SEQUENCER;
 
-    /// @notice The last included block (0 is genesis), and the root of the state after it.
-    uint64 public number;
-    uint256 public root;
     /// @notice Slots opened so far. Only this contract opens slots in its market, so the last one's id.
     uint64 public slots;
+    /// @notice The last included block (0 is genesis). In one word with `slots`, so that the first block costs no more than the others.
+    uint64 public number;
+    /// @notice The root of the state after it.
+    uint256 public root;
     /// @notice Proposals whose end was not taken in yet.
     mapping(uint64 slot => Proposal) public proposals;
 

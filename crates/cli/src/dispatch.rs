@@ -6,7 +6,7 @@ use eyre::Result;
 use crate::{
     args::{Cli, Command},
     commands::{
-        calibrate, circuit, credit, deploy, doctor, keys, keystore, manual, market, node, pool, prove,
+        calibrate, circuit, contracts, credit, deploy, doctor, keys, keystore, manual, market, node, pool, prove,
         prover, rollup, slot, status, token, verifier, worker,
     },
     config::Settings,
@@ -37,6 +37,7 @@ pub(crate) async fn run(cli: Cli, out: Output) -> Result<()> {
     }
     match cli.command {
         Command::Deploy(args) => deploy::run(&context, args).await,
+        Command::Contracts(command) => contracts::run(&context, command),
         Command::Status => status::run(&context).await,
         Command::Keys(command) => keys::run(&context, command),
         Command::Calibrate(args) => calibrate::run(&context, args),

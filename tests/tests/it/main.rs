@@ -23,6 +23,7 @@ mod pool;
 mod send;
 mod sequencer;
 mod signer;
+mod sources;
 mod standby;
 mod terms;
 mod worker;

@@ -6,6 +6,7 @@ use crate::{
     commands::{
         calibrate::CalibrateArgs,
         circuit::CircuitCommand,
+        contracts::ContractsCommand,
         credit::CreditCommand,
         deploy::DeployArgs,
         doctor::DoctorArgs,
@@ -53,6 +54,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Deploy the market, its registries, every mechanism and the factory of pools
     Deploy(DeployArgs),
+    /// The source of a deployment's contracts, for others to verify
+    #[command(subcommand, after_help = "Example: provery contracts standard-json --out verification")]
+    Contracts(ContractsCommand),
     /// Chain, deployment, epoch and seed
     #[command(after_help = "Example: provery status --json")]
     Status,

@@ -2,6 +2,7 @@
 
 pub(crate) mod calibrate;
 pub(crate) mod circuit;
+pub(crate) mod contracts;
 pub(crate) mod credit;
 pub(crate) mod deploy;
 pub(crate) mod doctor;

@@ -108,7 +108,8 @@ async fn what_a_remote_signer_signed_is_broadcast_as_it_was_asked_for() {
         signer.ready().await.expect("has the account");
         let (_, sent) = send(signer).await;
         let [first, ..] = sent.as_slice() else { panic!("nothing was sent") };
-        assert_eq!(first.recover_signer().expect("is signed"), key().address());
+        let by = first.signature().recover_address_from_prehash(&first.signature_hash());
+        assert_eq!(by.expect("is signed"), key().address());
         assert_eq!(alloy::consensus::Transaction::to(first), Some(TO));
         assert_eq!(alloy::consensus::Transaction::value(first), U256::from(5));
     }
