@@ -172,7 +172,7 @@ fn an_undecided_slot_is_matched_in_turn_and_within_the_window() {
     let turns: std::collections::BTreeSet<u64> = turns.collect();
     assert!(turns.len() > 2 && turns.iter().all(|turn| (1_000..1_004).contains(turn)), "{turns:?}");
     let decision = MECHANISM.decide(&view(&slot(ME), &terms, ME, 1_000, &[]));
-    assert_eq!(decision, Decision::Prove { reason: Reason::Allocated });
+    assert_eq!(decision, Decision::Prove { reason: Reason::Assigned });
 }
 
 #[test]

@@ -103,7 +103,13 @@ mod tests {
             until: alloy::primitives::aliases::U40::from(9u64),
             about: B256::repeat_byte(3),
         };
-        let domain = eip712_domain! { name: "Provery", version: "1", chain_id: 31337, verifying_contract: Address::repeat_byte(1) };
+        let contract = Address::repeat_byte(1);
+        let domain = eip712_domain! {
+            name: "Provery",
+            version: "1",
+            chain_id: 31337,
+            verifying_contract: contract,
+        };
         let message = json!({ "to": note.to, "price": "-5", "until": "9", "about": note.about });
         let data = TypedData::new(&note, &domain, message);
         let document = &data.document;

@@ -42,7 +42,8 @@ impl Market {
 
         let (window, expiry) = ("600", "2400");
         let create = ["market", "create", "--circuit", &circuit, "--outputs", "1", "--name", "answers"];
-        let worth = ["--price", "1", "--bond", "2", "--fast", window, "--exclusive", window, "--expiry", expiry];
+        let worth =
+            ["--price", "1", "--bond", "2", "--fast", window, "--exclusive", window, "--expiry", expiry];
         let created = provery.ok(key, &[&create[..], &worth].concat()).await?;
         ensure!(created["record"]["workload"] == "circom", "{created}");
         provery.ok(key, &["token", "mint", "--amount", "20"]).await?;
@@ -110,7 +111,10 @@ async fn a_circuit_from_elsewhere_is_paid_for_by_hand_and_by_a_node() -> Result<
     let log = fs::File::create(provery.dir.path().join("node.log"))?;
     let mut running = provery.command(Some(&town.prover), &node)?.stdout(log).spawn()?;
     let opened = market.open().await?;
-    ensure!(opened["slot"] == 2 && opened["prover"] != "0x0000000000000000000000000000000000000000", "{opened}");
+    ensure!(
+        opened["slot"] == 2 && opened["prover"] != "0x0000000000000000000000000000000000000000",
+        "{opened}"
+    );
     let mut shown = Value::Null;
     for _ in 0..PATIENCE {
         shown = market.shown("2").await?;

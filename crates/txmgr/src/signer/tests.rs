@@ -9,7 +9,7 @@ use std::{
 };
 
 use alloy::{
-    consensus::{TxEnvelope, TypedTransaction, transaction::SignerRecoverable as _},
+    consensus::{TxEnvelope, TypedTransaction},
     eips::eip2718::{Decodable2718 as _, Encodable2718 as _},
     network::{NetworkTransactionBuilder as _, TransactionBuilder as _},
     primitives::{Address, B256, Bytes, U256},
