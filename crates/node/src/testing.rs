@@ -20,6 +20,7 @@ const BLOCK_SIZE: usize = 2;
 const LOTTERY: Address = Address::repeat_byte(0x44);
 pub(crate) const AUCTION: Address = Address::repeat_byte(0x45);
 pub(crate) const MINING: Address = Address::repeat_byte(0x46);
+pub(crate) const ASKS: Address = Address::repeat_byte(0x47);
 const CHAIN: u64 = 31337;
 
 pub(crate) fn deployment() -> Deployment {
@@ -31,6 +32,7 @@ pub(crate) fn deployment() -> Deployment {
         "StakeLottery",
         "SealedBidAuction",
         "Mining",
+        "StandingAsks",
         "SlotTransfers",
     ];
     let addresses = [
@@ -40,6 +42,7 @@ pub(crate) fn deployment() -> Deployment {
         LOTTERY,
         AUCTION,
         MINING,
+        ASKS,
         Address::repeat_byte(0x56),
     ];
     Deployment {

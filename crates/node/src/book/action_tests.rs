@@ -10,10 +10,10 @@ use provery_types::Event;
 use std::path::Path;
 
 use super::{
-    tests::{auction_world, begun, key, kinds, mined_world, open, policy, stage},
+    tests::{asks_world, auction_world, begun, key, kinds, mined_world, open, policy, stage},
     *,
 };
-use crate::testing::{MARKET, ME, MINING, OTHER, World, block};
+use crate::testing::{ASKS, MARKET, ME, MINING, OTHER, World, block};
 
 /// Slots 1 and 2 open in blocks 2 and 3 and are undecided for 100 seconds.
 fn auctions(path: &Path) -> (Book, World) {
@@ -153,6 +153,35 @@ fn a_right_that_could_not_be_used_is_not_mined_for() {
     book.block(block(4), &[World::at(4, 0, stale)]).expect("stored");
     assert_eq!(book.rounds(&policy(1_010)), [], "the terms are not accepted");
     assert_eq!(book.puzzles(&policy(1_010), |_| Some(B256::ZERO)), []);
+}
+
+#[test]
+fn an_ask_stands_while_a_slot_could_be_bonded_under_terms_that_are_accepted() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = open(directory.path());
+    let world = asks_world();
+    book.block(block(1), &world.beginning()).expect("stored");
+    let standing = book.standing(&policy(1_010));
+    let [(market, contract, request)] = &standing[..] else { panic!("one market: {standing:?}") };
+    assert_eq!((*market, *contract), (MARKET, ASKS));
+    assert!(!request.is_empty());
+    let nothing = [0; 6 * 32];
+    let posts = |book: &mut Book, policy: &Policy| {
+        book.stands(MARKET, &nothing, policy).map(|action| (action.kind, action.to))
+    };
+    assert_eq!(posts(&mut book, &policy(1_010)), Some(("ask", ASKS)));
+    assert_eq!(posts(&mut book, &Policy { taking: false, ..policy(1_010) }), None);
+    let stale = Event::AllocationSet {
+        prover: ME,
+        market: MARKET,
+        units: 5,
+        exposure: 5,
+        from_version: 2,
+        to_version: 2,
+    };
+    book.block(block(2), &[World::at(2, 0, stale)]).expect("stored");
+    assert_eq!(book.standing(&policy(1_010)), [], "the terms are not accepted");
+    assert_eq!(posts(&mut book, &policy(1_010)), None);
 }
 
 #[test]

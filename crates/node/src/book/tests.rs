@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use provery_mechanisms::{mining, sealed_bid_auction};
+use provery_mechanisms::{mining, sealed_bid_auction, standing_asks};
 
 use provery_workloads::Workloads;
 
 use super::*;
 use crate::{
     store::{DataDir, Identity},
-    testing::{AUCTION, MARKET, ME, MINING, OTHER, World, block, deployment, terms},
+    testing::{ASKS, AUCTION, MARKET, ME, MINING, OTHER, World, block, deployment, terms},
 };
 
 pub(super) fn open(path: &Path) -> (Book, Vec<BlockRef>) {
@@ -39,6 +39,14 @@ pub(super) fn auction_world() -> World {
 pub(super) fn mined_world() -> World {
     let params = mining::Params { interval: 9, ticket_bond: 7, initial_bits: 1 };
     let terms = Terms { mechanism: MINING, mechanismParams: B256::from(params.pack()), ..terms() };
+    let mut world = World::new();
+    world.terms = terms;
+    world
+}
+
+pub(super) fn asks_world() -> World {
+    let params = standing_asks::Params { tick: 10, weight: 0, match_window: 20 };
+    let terms = Terms { mechanism: ASKS, mechanismParams: B256::from(params.pack()), ..terms() };
     let mut world = World::new();
     world.terms = terms;
     world
