@@ -180,8 +180,9 @@ impl Sources {
 
 /// What a source imports, as it names it. Every import of ours, and of the libraries', begins a line and ends at its semicolon.
 fn imports(source: &str) -> impl Iterator<Item = &str> {
-    let starts = source.match_indices("import").filter(|(at, _)| *at == 0 || source.as_bytes()[at - 1] == b'\n');
-    starts.filter_map(|(at, _)| source[at..].split(';').next()?.split('"').nth(1))
+    let starts =
+        source.match_indices("import").filter(move |(at, _)| *at == 0 || source.as_bytes()[at - 1] == b'\n');
+    starts.filter_map(move |(at, _)| source[at..].split(';').next()?.split('"').nth(1))
 }
 
 /// The unit that `import` means in `unit`.
