@@ -8,8 +8,10 @@ use eyre::Result;
 use provery_mechanisms::{Choices, Mechanism};
 use provery_types::{Deployment, Terms};
 
+mod opening;
 mod rules;
 
+pub(crate) use opening::opening_data;
 pub(crate) use rules::{advice, check, mechanism_advice};
 
 use crate::{

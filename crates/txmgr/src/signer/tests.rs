@@ -9,9 +9,9 @@ use std::{
 };
 
 use alloy::{
-    consensus::{TxEnvelope, TypedTransaction},
+    consensus::{SignableTransaction as _, TxEnvelope, TypedTransaction},
     eips::eip2718::{Decodable2718 as _, Encodable2718 as _},
-    network::{NetworkTransactionBuilder as _, TransactionBuilder as _},
+    network::{NetworkTransactionBuilder as _, TransactionBuilder as _, TxSignerSync as _},
     primitives::{Address, B256, Bytes, U256},
     rpc::types::TransactionRequest,
     signers::{SignerSync as _, local::PrivateKeySigner},
@@ -36,9 +36,9 @@ fn key() -> PrivateKeySigner {
 fn signed(params: &Value, by: &PrivateKeySigner, change: impl Fn(&mut TransactionRequest)) -> Bytes {
     let mut request: TransactionRequest = serde_json::from_value(params[0].clone()).expect("a request");
     change(&mut request);
-    let unsigned: TypedTransaction = request.build_unsigned().expect("is whole");
-    let envelope = futures::executor::block_on(Signer::from(by.clone()).sign_transaction(unsigned));
-    envelope.expect("signs").encoded_2718().into()
+    let mut unsigned: TypedTransaction = request.build_unsigned().expect("is whole");
+    let signature = by.sign_transaction_sync(&mut unsigned).expect("signs");
+    TxEnvelope::from(unsigned.into_signed(signature)).encoded_2718().into()
 }
 
 /// What a signer with these keys answers to everything but signing.

@@ -21,6 +21,7 @@ use crate::{
     market_ref::MarketRef,
     output::fields,
     session::Session,
+    terms,
     time::when,
 };
 
@@ -45,8 +46,8 @@ pub(crate) struct OpenArgs {
     /// Where provers fetch that input instead; --input is still read, for its hash and size
     #[arg(long, value_name = "URL", requires = "input")]
     pub input_url: Option<String>,
-    /// What the mechanism is told, in hexadecimal digits
-    #[arg(long, value_name = "HEX", default_value = "0x")]
+    /// What the mechanism is told, in hexadecimal digits [default: what it needs to draw, where slots are drawn]
+    #[arg(long, value_name = "HEX", default_value = "0x", hide_default_value = true)]
     pub data: Bytes,
     /// The slot that it builds on [default: the head of the market's chain]
     #[arg(long, value_name = "N")]
@@ -92,7 +93,8 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<()> {
         None if terms.chain != 0 => session.chain.chain_head(market).await?,
         None => 0,
     };
-    let call = session.calls().open_slot(market, &terms, premise, statement.clone(), args.data);
+    let data = terms::opening_data(&session, &terms, &args.data).await?;
+    let call = session.calls().open_slot(market, &terms, premise, statement.clone(), data);
     let mined = session.send(call).await?;
     let opened = mined.logs.iter().find_map(|log| SlotOpened::decode_log(&log.inner).ok());
     let slot = opened.map(|event| event.data.slot).ok_or_else(|| {

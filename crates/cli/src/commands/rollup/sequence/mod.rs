@@ -17,7 +17,7 @@ use provery_bindings::{ProofMarket, TransferRollup};
 use provery_circuits::Traffic;
 use provery_mechanisms::refusal::{Kind, refusal};
 use provery_rpc::{Call, ChainError, SeedError};
-use provery_txmgr::{Mined, SendError, make_block};
+use provery_txmgr::{Mined, SendError};
 use provery_types::{RollupRecord, Terms};
 use provery_workloads::transfer_rollup::{Parameters, contract};
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ use crate::{
     error::{Code, fail},
     session::Session,
     signals,
-    terms::mechanism_at,
+    terms::opening_data,
 };
 
 #[derive(Debug, Args)]
@@ -358,29 +358,12 @@ impl Sequencer<'_> {
             Bytes::from(data.clone()),
             root(&claimed),
             &self.terms,
-            self.opening_data().await?,
+            opening_data(&self.session, &self.terms, &self.mechanism_data).await?,
         );
         let call = Call::new("post_block", self.record.address, &call);
         let mined = self.session.send(call).await?;
         self.said = None;
         self.posted(&mined, &data)
-    }
-
-    /// What the market's mechanism is told of the slot: an offer, or what brings the epoch's seed in.
-    async fn opening_data(&self) -> Result<Bytes> {
-        let mechanism = mechanism_at(self.session.deployment(), self.terms.mechanism);
-        let draws = mechanism.is_some_and(|mechanism| mechanism.draws());
-        if !self.mechanism_data.is_empty() || !draws {
-            return Ok(self.mechanism_data.clone());
-        }
-        let (chain, sender) = (&self.session.chain, self.session.sender()?);
-        match chain.drawn_opening_data().await {
-            // A chain that mines only what it is sent.
-            Err(SeedError::NotYet { .. }) if make_block(chain, sender).await? => {
-                Ok(chain.drawn_opening_data().await?)
-            }
-            data => Ok(data?),
-        }
     }
 
     fn posted(&mut self, mined: &Mined, data: &[u8]) -> Result<bool> {
