@@ -105,7 +105,7 @@ async fn a_circuit_from_elsewhere_is_paid_for_by_hand_and_by_a_node() -> Result<
 
     // A node is drawn, and proves with the files that were fetched.
     let units = ["prover", "allocate", "--market", "answers", "--units", "10"];
-    provery.ok(Some(&town.prover), &["prover", "allocate", "--market", "1", "--units", "10"]).await?;
+    provery.ok(Some(&town.prover), &["prover", "allocate", "--market", "1", "--units", "20"]).await?;
     provery.ok(Some(&town.prover), &units).await?;
     town.pass(200).await?;
     let data = provery.dir.path().join("node").display().to_string();
