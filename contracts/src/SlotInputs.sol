@@ -4,12 +4,8 @@ pragma solidity 0.8.30;
 import { ISlotInputs } from "./interfaces/ISlotInputs.sol";
 
 /// @title The inputs of slots, for a requester without a contract of its own that tells them
-/// @notice One for each requester, so that what strangers post costs its provers nothing.
 contract SlotInputs is ISlotInputs {
-    /// @notice Only the requester posts.
-    error NotRequester();
-
-    /// @notice Who posts: the requester that the markets' terms name.
+    /// @inheritdoc ISlotInputs
     address public immutable REQUESTER;
 
     constructor(address requester) {
@@ -21,12 +17,12 @@ contract SlotInputs is ISlotInputs {
         _;
     }
 
-    /// @notice Post an input. Requester only.
+    /// @inheritdoc ISlotInputs
     function post(uint256 market, bytes32 statement, bytes calldata input) external onlyRequester {
         emit InputPosted(market, statement, input);
     }
 
-    /// @notice Post where an input is. Requester only.
+    /// @inheritdoc ISlotInputs
     function link(uint256 market, bytes32 statement, string calldata url, bytes32 digest, uint64 size)
         external
         onlyRequester

@@ -6,7 +6,7 @@ pragma solidity ^0.8.20;
 /// contract that the deployment file names for its market: its own, or a `SlotInputs`. Nothing is stored. Provers take the last
 /// event for a slot's statement, in the block that opened the slot or before, and take nothing on whose input they do not have,
 /// or that does not fit the circuit and the statement.
-interface ISlotInputs {
+interface ISlotInputsEvents {
     /// @notice The input of slots with this statement, in the circuit's own format (for circom: the JSON of its signals).
     /// @param statement As `Slot.statement`: keccak256 of the statement inputs, 32 bytes each.
     event InputPosted(uint256 indexed market, bytes32 indexed statement, bytes input);
@@ -16,4 +16,20 @@ interface ISlotInputs {
     /// @param digest sha256 of its bytes.
     /// @param size How many bytes it has.
     event InputLinked(uint256 indexed market, bytes32 indexed statement, string url, bytes32 digest, uint64 size);
+}
+
+/// @title The inputs of slots, for a requester without a contract of its own that tells them
+/// @notice One for each requester, so that what strangers post costs its provers nothing.
+interface ISlotInputs is ISlotInputsEvents {
+    /// @notice Only the requester posts.
+    error NotRequester();
+
+    /// @notice Post an input. Requester only.
+    function post(uint256 market, bytes32 statement, bytes calldata input) external;
+
+    /// @notice Post where an input is. Requester only.
+    function link(uint256 market, bytes32 statement, string calldata url, bytes32 digest, uint64 size) external;
+
+    /// @notice Who posts: the requester that the markets' terms name.
+    function REQUESTER() external view returns (address);
 }

@@ -65,6 +65,19 @@ impl MarketRef {
     }
 }
 
+/// A name that can be said, stands for itself in a file's name, and is not taken for a market's id.
+pub(crate) fn name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || !text.chars().all(plain) || text.len() > 64 {
+        return Err("a name is 1 to 64 letters, digits, '-', '_' and '.', and begins with a letter or digit"
+            .to_owned());
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("a name that is a number would be taken for a market's id; put a letter in it".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// A slot's id, as `3` or as `--slot 3`.
 #[derive(Debug, Clone, Copy, Args)]
 #[group(id = "which_slot", required = true, multiple = false)]
@@ -144,5 +157,29 @@ mod tests {
         assert!(parse("provery slot show --market 1").is_err());
         assert!(parse("provery slot show 3 --slot 4").is_err());
         assert!(parse("provery prove 3").is_ok() && parse("provery slot drop 3 --market x").is_ok());
+    }
+
+    #[test]
+    fn a_name_can_be_said_and_is_no_number() {
+        for good in ["demo", "a", "rollup-2", "v1.0_b", "2nd"] {
+            assert_eq!(name(good).as_deref(), Ok(good));
+        }
+        let long = "a".repeat(65);
+        for bad in [
+            "",
+            " ",
+            "a b",
+            "../x",
+            ".hidden",
+            "-x",
+            "7",
+            "na\u{ef}ve",
+            "a/b",
+            "a\u{1b}[2J",
+            "a\n",
+            long.as_str(),
+        ] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! Why a slot cannot be proven, or a market not be served.
 
+use alloy::primitives::B256;
+use provery_types::Terms;
+
 /// A sentence in the workload's words, and which kind of reason it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -40,6 +43,18 @@ pub enum Why {
 }
 
 impl Refusal {
+    /// Unless slots under these terms are proven by the circuit that is registered as `circuit`.
+    pub(crate) fn unless_of(circuit: B256, terms: &Terms) -> Result<(), Self> {
+        if terms.circuit == circuit {
+            return Ok(());
+        }
+        let message = format!(
+            "version {} of the market's terms names circuit {}, and the deployment file {circuit}: its slots cannot be proven here",
+            terms.version, terms.circuit
+        );
+        Err(Self::new(Why::Circuit, message))
+    }
+
     /// `message` is a sentence for people, in the workload's words.
     pub fn new(why: Why, message: impl Into<String>) -> Self {
         Self { why, message: message.into() }

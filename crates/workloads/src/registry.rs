@@ -33,18 +33,6 @@ pub struct Registered {
     pub development: bool,
 }
 
-/// Whether slots under these terms are proven by the circuit that is registered as `circuit`.
-pub(crate) fn refuse_other_circuit(circuit: B256, terms: &Terms) -> Result<(), Refusal> {
-    if terms.circuit == circuit {
-        return Ok(());
-    }
-    let message = format!(
-        "version {} of the market's terms names circuit {}, and the deployment file {circuit}: its slots cannot be proven here",
-        terms.version, terms.circuit
-    );
-    Err(Refusal::new(Why::Circuit, message))
-}
-
 impl Workloads {
     /// One more than those of the list.
     pub fn and(mut self, workload: &'static dyn Workload) -> Self {
@@ -156,7 +144,7 @@ impl Workloads {
 
     /// Whether a rollup's slots are proven here under these terms of its market.
     pub fn vet_terms(&self, record: &RollupRecord, terms: &Terms) -> Result<(), Refusal> {
-        refuse_other_circuit(record.circuit_id, terms).map_err(|refusal| {
+        Refusal::unless_of(record.circuit_id, terms).map_err(|refusal| {
             Refusal::new(refusal.why, format!("rollup {}: {refusal}", plain(&record.name)))
         })
     }

@@ -4,7 +4,7 @@ use alloy::primitives::{Address, B256, LogData, U256};
 use provery_types::{RollupRecord, Terms, statement_hash};
 use serde::{Deserialize, Serialize};
 
-use crate::{Job, Numbered, Refusal, SourceLog, Statement, Tracker, Why, registry::refuse_other_circuit};
+use crate::{Job, Numbered, Refusal, SourceLog, Statement, Tracker, Why};
 
 /// A market and its tracker.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Tracked {
 
     /// Whether that circuit proves slots under these terms.
     pub fn proves_under(&self, terms: &Terms) -> Result<(), Refusal> {
-        refuse_other_circuit(self.circuit_id, terms)
+        Refusal::unless_of(self.circuit_id, terms)
     }
 
     /// Rises whenever something is learnt.

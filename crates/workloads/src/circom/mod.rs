@@ -1,5 +1,5 @@
 //! Circuits written in circom: any circuit, by its descriptor and the files that this names. A market's requester says what each
-//! slot is proven from by the events of `ISlotInputs`.
+//! slot is proven from by the events of `ISlotInputsEvents`.
 //!
 //! | module | what it holds |
 //! |---|---|

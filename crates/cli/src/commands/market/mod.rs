@@ -20,7 +20,7 @@ use crate::{
     backends,
     context::Context,
     error::{Code, fail},
-    market_ref::MarketRef,
+    market_ref::{self, MarketRef},
     output::{fields, table},
     session::Session,
     terms::{self, ChainSpec, MechanismArgs, Parties, TermsArgs},
@@ -74,7 +74,7 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "ID")]
     pub circuit: Option<B256>,
     /// Put the market into the deployment file under this name, so that provers can serve it
-    #[arg(long, value_name = "NAME", value_parser = crate::commands::rollup::name)]
+    #[arg(long, value_name = "NAME", value_parser = market_ref::name)]
     pub name: Option<String>,
     /// The contract that tells what slots are proven from, if the requester has one [default: a new SlotInputs]
     #[arg(long, value_name = "ADDRESS", requires = "name", value_parser = address::parse)]

@@ -5,7 +5,7 @@ use eyre::Result;
 use provery_node::config::shown_url;
 use serde_json::json;
 
-use super::status::get;
+use super::page::get;
 use crate::{
     context::Context,
     error::{Code, fail},

@@ -2,7 +2,6 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use clap::Args;
@@ -14,16 +13,13 @@ use provery_node::{
 };
 use serde_json::{Value, json};
 
-use super::probe::Probe;
+use super::{page::get, probe::Probe};
 use crate::{
     amount::Currency,
     context::Context,
     error::{Code, fail},
     output::{fields, table},
 };
-
-/// How long a node may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: provery node status --data-dir .provery/node-1 --json")]
@@ -121,25 +117,6 @@ async fn ask(base: &str) -> Result<Status, String> {
         return Err(format!("HTTP {}", answer.status().as_u16()));
     }
     answer.json().await.map_err(|_| "the answer is no status of a node".to_owned())
-}
-
-pub(super) async fn get(base: &str, page: &str) -> Result<reqwest::Response, String> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(cause)?;
-    client.get(format!("{}/{page}", base.trim_end_matches('/'))).send().await.map_err(cause)
-}
-
-/// The innermost error: the outer ones quote the URL.
-fn cause(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 fn show(context: &Context, status: &Status, running: bool) {

@@ -22,7 +22,6 @@ mod plan;
 pub(crate) mod sequence;
 
 use circuit::Circuit;
-pub(crate) use plan::name;
 use plan::{CreateArgs, FUND, Plan, ROLLUP};
 
 use crate::{
@@ -354,33 +353,4 @@ async fn status(context: &Context, name: &str) -> Result<()> {
         ])
     });
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plan::name;
-
-    #[test]
-    fn a_name_can_be_said_and_is_no_number() {
-        for good in ["demo", "a", "rollup-2", "v1.0_b", "2nd"] {
-            assert_eq!(name(good).as_deref(), Ok(good));
-        }
-        let long = "a".repeat(65);
-        for bad in [
-            "",
-            " ",
-            "a b",
-            "../x",
-            ".hidden",
-            "-x",
-            "7",
-            "na\u{ef}ve",
-            "a/b",
-            "a\u{1b}[2J",
-            "a\n",
-            long.as_str(),
-        ] {
-            assert!(name(bad).is_err(), "{bad:?}");
-        }
-    }
 }

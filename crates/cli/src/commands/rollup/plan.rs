@@ -11,6 +11,7 @@ use crate::{
     address,
     amount::Written,
     commands::market,
+    market_ref,
     terms::{MechanismArgs, TermsArgs},
 };
 
@@ -21,7 +22,7 @@ pub(super) const FUND: &str = "fund";
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
     /// What the deployment will call it: letters, digits, '-', '_' and '.', not a number
-    #[arg(long, value_parser = name)]
+    #[arg(long, value_parser = market_ref::name)]
     pub name: String,
     /// Transfers a block may have: which circuit
     #[arg(long, value_name = "N")]
@@ -57,17 +58,4 @@ pub(super) struct Plan {
     pub verifier_arguments: Vec<u8>,
     pub genesis: Vec<u8>,
     pub root: U256,
-}
-
-/// A name that can be said, stands for itself in a file's name, and is not taken for a market's id.
-pub(crate) fn name(text: &str) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || !text.chars().all(plain) || text.len() > 64 {
-        return Err("a name is 1 to 64 letters, digits, '-', '_' and '.', and begins with a letter or digit"
-            .to_owned());
-    }
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("a name that is a number would be taken for a market's id; put a letter in it".to_owned());
-    }
-    Ok(text.to_owned())
 }
