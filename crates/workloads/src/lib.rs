@@ -30,7 +30,8 @@
 //!   needs neither is dropped, from memory there and from disk once `keeps` says no. A snapshot may hold only what
 //!   was told up to that block.
 //! - **Malice.** Anybody may deploy a contract, name it in a file and have it emit anything. A log that makes no sense is an
-//!   `Err` of [`Tracker::apply`]: nothing of that market is believed from there on, and no other market is touched.
+//!   `Err` of [`Tracker::apply`]: once every endpoint that answers tells it, nothing of that market is believed from there on,
+//!   and no other market is touched.
 //! - **Several markets** of one workload are several trackers, which know nothing of one another.
 //!
 //! # What is checked before anything is staked

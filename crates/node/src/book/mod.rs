@@ -288,7 +288,19 @@ impl Book {
         blocks: &[(BlockRef, Vec<LoggedEvent>)],
         floor: u64,
     ) -> Result<Vec<Moved>, NodeError> {
-        let Some((last, _)) = blocks.last() else { return Ok(Vec::new()) };
+        Ok(self.take_in(blocks, floor, true)?.unwrap_or_default())
+    }
+
+    /// The same; but unless it `is_sure` that they are the chain's, nothing of them is taken in, and nothing is the answer, if what is
+    /// said of a market in them makes no sense: from then on none of it would be believed.
+    pub fn take_in(
+        &mut self,
+        blocks: &[(BlockRef, Vec<LoggedEvent>)],
+        floor: u64,
+        is_sure: bool,
+    ) -> Result<Option<Vec<Moved>>, NodeError> {
+        let Some((last, _)) = blocks.last() else { return Ok(Some(Vec::new())) };
+        let senseless = self.facts.senseless();
         let mut kept = Vec::with_capacity(blocks.len());
         let mut touched = BTreeSet::new();
         for (block, events) in blocks {
@@ -307,6 +319,11 @@ impl Book {
             }
             kept.push((*block, wanted));
         }
+        if !is_sure && self.facts.senseless() > senseless {
+            let loaded = self.store.load()?;
+            self.refold(&loaded, self.head.map_or(0, |head| head.timestamp))?;
+            return Ok(None);
+        }
         self.facts.pass(last.timestamp);
         let mut changes = Changes::default();
         let moved = self.reconcile(touched, &mut changes)?;
@@ -315,7 +332,7 @@ impl Book {
         if last.number / COMPACT_EVERY > before / COMPACT_EVERY {
             self.compact(floor.min(last.number.saturating_sub(KEEP_BLOCKS)))?;
         }
-        Ok(moved)
+        Ok(Some(moved))
     }
 
     /// One block, of a chain of which [`KEEP_BLOCKS`] may be taken back.

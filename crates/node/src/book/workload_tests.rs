@@ -169,3 +169,27 @@ fn a_record_that_is_refused_keeps_no_other_of_its_market_from_being_served() {
         assert!(book.job(key(1)).is_ok());
     }
 }
+
+#[test]
+fn nonsense_that_one_endpoint_tells_is_not_acted_on_before_another_is_asked() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut book = begun(directory.path());
+    let nonsense = vec![(block(4), vec![said(4, 1, U256::from(LIMIT + 1)), square(4, 2, 9)])];
+    let before = (book.facts().slots().count(), book.store().events_until(u64::MAX).expect("read"));
+    assert_eq!(book.take_in(&nonsense, 0, false).expect("read"), None);
+    assert_eq!((book.head(), book.lack(MARKET)), (Some(block(3)), None), "nothing of it is taken in");
+    let after = (book.facts().slots().count(), book.store().events_until(u64::MAX).expect("read"));
+    assert_eq!(before, after);
+    assert!(book.job(key(1)).is_ok());
+    // Another tells it as it is.
+    let truth = vec![(block(4), vec![said(4, 1, U256::from(9)), square(4, 2, 9)])];
+    assert!(book.take_in(&truth, 0, false).expect("stored").is_some());
+    assert!(book.job(key(2)).is_ok());
+    // All of them tell it.
+    let nonsense = vec![(block(5), vec![said(5, 1, U256::from(LIMIT + 1))])];
+    assert_eq!(book.take_in(&nonsense, 0, false).expect("read"), None);
+    assert!(book.take_in(&nonsense, 0, true).expect("stored").is_some());
+    assert!(matches!(book.lack(MARKET), Some(Lack::Quarantined(_))));
+    // Said once: what comes after it is taken in.
+    assert!(book.take_in(&[(block(6), Vec::new())], 0, false).expect("stored").is_some());
+}

@@ -52,6 +52,11 @@ impl Facts {
         self.tracked.values().filter(move |tracked| tracked.watches(address))
     }
 
+    /// Of how many markets nothing more is believed, since what was said of them makes no sense.
+    pub(crate) fn senseless(&self) -> usize {
+        self.tracked.values().filter(|tracked| tracked.nonsense().is_some()).count()
+    }
+
     /// Whether all is at hand that a proof of a slot takes.
     pub fn ready(&mut self, key: SlotKey) -> Result<(), Refusal> {
         let (tracked, fact) = self.asked(key)?;

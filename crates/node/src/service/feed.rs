@@ -8,15 +8,33 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 /// What is fed.
 pub(super) enum Fed {
-    /// An update, the height below which no reorganisation reaches, and who waits for it to be stored.
-    Update(Update, u64, oneshot::Sender<()>),
+    /// An update, and who waits to know what became of it.
+    Update(Told, oneshot::Sender<Taken>),
     /// The deployment has grown to this one; who waits to know from which block on the past is to be read.
     Deployment(Chain, oneshot::Sender<Option<u64>>),
     /// Whether what came after this block is read again.
     Reread(u64, bool),
 }
 
-/// Updates, one at a time. The cursor moves when the update's `stored` is answered.
+/// An update, and what is known of it.
+pub(super) struct Told {
+    pub update: Update,
+    /// The height below which no reorganisation reaches.
+    pub floor: u64,
+    /// No other endpoint can tell it otherwise.
+    pub is_sure: bool,
+}
+
+/// What became of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// Its effects are on disk.
+    Stored,
+    /// It makes no sense, and nothing of it is: another endpoint is to tell it.
+    Doubted,
+}
+
+/// Updates, one at a time. The cursor moves when an update is said to be stored.
 pub(super) struct Feed {
     pub updates: mpsc::Receiver<Fed>,
     pub health: watch::Receiver<Health>,
@@ -57,12 +75,17 @@ impl Feed {
                         }
                     }
                     update = follower.next() => {
-                        let (stored, answer) = oneshot::channel();
-                        let fed = Fed::Update(update?, follower.floor(), stored);
-                        if send.send(fed).await.is_err() || answer.await.is_err() {
+                        let (taken, answer) = oneshot::channel();
+                        let (floor, is_sure) = (follower.floor(), follower.is_sure());
+                        let told = Told { update: update?, floor, is_sure };
+                        if send.send(Fed::Update(told, taken)).await.is_err() {
                             return Ok(());
                         }
-                        follower.stored();
+                        match answer.await {
+                            Ok(Taken::Stored) => follower.stored(),
+                            Ok(Taken::Doubted) => follower.doubt(),
+                            Err(_) => return Ok(()),
+                        }
                     }
                     Some(chain) = grown.recv() => {
                         let (adopted, answer) = oneshot::channel();

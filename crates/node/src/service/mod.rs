@@ -71,7 +71,7 @@ mod tenure;
 use provery_rpc::{Call, Chain, Update};
 use provery_types::{BlockRef, LoggedEvent};
 use tokio::{sync::mpsc, task::JoinError, time::MissedTickBehavior};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::{
     book::{Book, Moved, Policy},
@@ -86,7 +86,7 @@ use chronicle::Chronicle;
 use context::Context;
 use deliveries::Deliveries;
 use effects::Effects;
-use feed::Fed;
+use feed::{Fed, Taken, Told};
 use handles::Handles;
 use intake::Intake;
 use keeper::Keeper;
@@ -164,9 +164,9 @@ impl Service {
 impl Service {
     fn fed(&mut self, fed: Fed) -> Result<(), NodeError> {
         match fed {
-            Fed::Update(update, floor, stored) => {
-                self.update(update, floor)?;
-                let _ = stored.send(());
+            Fed::Update(told, answer) => {
+                let taken = self.update(told)?;
+                let _ = answer.send(taken);
             }
             Fed::Deployment(chain, adopted) => {
                 let from = self.book.adopt(chain.deployment().clone())?;
@@ -183,32 +183,38 @@ impl Service {
         self.intake.grew(chain);
     }
 
-    fn update(&mut self, update: Update, floor: u64) -> Result<(), NodeError> {
+    fn update(&mut self, Told { update, floor, is_sure }: Told) -> Result<Taken, NodeError> {
         let moved = match update {
-            Update::Block { block, events } => self.take_in(&[(block, events)], floor)?,
-            Update::Range(blocks) => self.take_in(&blocks, floor)?,
+            Update::Block { block, events } => self.take_in(&[(block, events)], floor, is_sure)?,
+            Update::Range(blocks) => self.take_in(&blocks, floor, is_sure)?,
             Update::Past { events, next } => {
                 debug!(next, events = events.len(), "events of before a rollup was known");
-                self.book.past(&events, next)?
+                Some(self.book.past(&events, next)?)
             }
-            Update::Reorg { to } => self.take_back(to)?,
+            Update::Reorg { to } => Some(self.take_back(to)?),
         };
+        let Some(moved) = moved else { return Ok(Taken::Doubted) };
         self.follow_up(moved);
-        Ok(())
+        Ok(Taken::Stored)
     }
 
     fn take_in(
         &mut self,
         blocks: &[(BlockRef, Vec<LoggedEvent>)],
         floor: u64,
-    ) -> Result<Vec<Moved>, NodeError> {
+        is_sure: bool,
+    ) -> Result<Option<Vec<Moved>>, NodeError> {
         let events = || blocks.iter().flat_map(|(_, events)| events);
         if let Some((block, _)) = blocks.last() {
             debug!(block = block.number, events = events().count(), "block");
         }
-        let moved = self.book.blocks(blocks, floor)?;
+        let Some(moved) = self.book.take_in(blocks, floor, is_sure)? else {
+            let block = blocks.last().map(|(block, _)| block.number);
+            warn!(block, "what a rollup said makes no sense, so another endpoint is asked for it");
+            return Ok(None);
+        };
         events().for_each(|logged| self.chronicle.resolved(logged, &self.handles, &self.book));
-        Ok(moved)
+        Ok(Some(moved))
     }
 
     fn take_back(&mut self, to: BlockRef) -> Result<Vec<Moved>, NodeError> {

@@ -5,6 +5,7 @@
 //! with that history lost. This follower asks by hash, resumes from the blocks its caller stored, and outlives errors.
 
 mod again;
+mod opinions;
 mod past;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use crate::{
     view::View,
 };
 use again::Again;
+use opinions::Opinions;
 use past::{FAR, Past};
 
 /// Blocks near the head that are read at once.
@@ -137,7 +139,8 @@ pub struct Health {
 /// Follows a deployment's events.
 ///
 /// [`Self::next`] gives the same update again until [`Self::stored`] is called: the cursor moves only when the caller
-/// has stored the update's effects, and [`Self::cursor`] is what to store with them.
+/// has stored the update's effects, and [`Self::cursor`] is what to store with them. Of blocks that make no sense it may ask for
+/// another endpoint's word first ([`Self::doubt`]).
 #[derive(Debug)]
 pub struct Follower {
     chain: Chain,
@@ -155,6 +158,7 @@ pub struct Follower {
     span: u64,
     piece: u64,
     again: Again,
+    opinions: Opinions,
     past: Option<Past>,
     past_span: u64,
     /// Whose turn it is: the past's, or the head's.
@@ -187,6 +191,7 @@ impl Follower {
             span: RANGE,
             piece: PIECE,
             again,
+            opinions: Opinions::default(),
             past: None,
             past_span: RANGE,
             past_next: false,
@@ -239,11 +244,11 @@ impl Follower {
             if !self.ready.is_empty() {
                 continue;
             }
-            self.past_next = self.past.is_some() && !self.past_next;
+            self.past_next = self.past.is_some() && !self.past_next && !self.opinions.are_sought();
             match self.advance().await {
                 Ok(found) => {
                     self.recovered();
-                    if !found && self.past.is_none() {
+                    if !found && (self.past.is_none() || self.opinions.are_sought()) {
                         self.idle().await;
                     }
                 }
@@ -274,6 +279,7 @@ impl Follower {
             }
             None => return,
         }
+        self.opinions.settled();
         finality::thin(&mut self.cursor, self.config.keep, self.finality);
         let position = self.cursor.back().copied();
         self.health.send_modify(|health| health.position = position);
@@ -327,13 +333,21 @@ impl Follower {
         loop {
             let mut failure = None;
             let mut unreadable = true;
-            for view in self.chain.rpc().trusted() {
+            let mut views = self.chain.rpc().trusted();
+            views.retain(|view| !self.opinions.has_told(view.at()));
+            let (is_sought, any) = (self.opinions.are_sought(), !views.is_empty());
+            for view in views {
                 let advanced = match self.past {
                     Some(past) if self.past_next => self.read_past(&view, past).await,
                     _ => self.advance_with(&view).await,
                 };
                 match advanced {
-                    Ok(found) => return Ok(found),
+                    // Who is behind tells nothing.
+                    Ok(false) if is_sought => {}
+                    Ok(found) => {
+                        self.opinions.told(view.at());
+                        return Ok(found);
+                    }
                     Err(error) if error.is_transient() || matches!(error, ChainError::Decode(_)) => {
                         tracing::debug!(rpc = view.name(), %error, "an endpoint did not help");
                         unreadable &= matches!(error, ChainError::Decode(_));
@@ -341,6 +355,10 @@ impl Follower {
                     }
                     Err(error) => return Err(error),
                 }
+            }
+            if is_sought {
+                self.opinions.nobody_told(any);
+                return Ok(false);
             }
             match failure {
                 // All tell it alike, so it is the chain's, and one contract's nonsense keeps nobody from the others.
