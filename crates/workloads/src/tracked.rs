@@ -4,9 +4,7 @@ use alloy::primitives::{Address, B256, LogData, U256};
 use provery_types::{RollupRecord, Terms, statement_hash};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Job, Numbered, Refusal, SourceLog, Statement, Tracker, Why, registry::refuse_other_circuit,
-};
+use crate::{Job, Numbered, Refusal, SourceLog, Statement, Tracker, Why, registry::refuse_other_circuit};
 
 /// A market and its tracker.
 #[derive(Debug)]
@@ -90,6 +88,11 @@ impl Tracked {
     /// Whether it reads the logs of a contract.
     pub fn watches(&self, address: Address) -> bool {
         self.address == address || self.sources.contains(&address)
+    }
+
+    /// Whether it reads the logs of a contract that another reads, too.
+    pub fn reads_with(&self, other: &Self) -> bool {
+        self.watches(other.address) || other.sources.iter().any(|address| self.watches(*address))
     }
 
     /// Whether a log is one that it takes in.

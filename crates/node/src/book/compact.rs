@@ -7,7 +7,7 @@ use super::Book;
 use crate::{
     error::NodeError,
     facts::{Facts, obsolete},
-    store::Changes,
+    store::{Changes, Start},
 };
 
 impl Book {
@@ -36,14 +36,16 @@ impl Book {
             self.turns.get_mut().forget(*key);
         }
         let mut events = self.store.events_until(deep)?;
+        let shown = self.facts.shown_until(deep, &events);
         events.retain(|logged| !self.facts.may_matter_later(logged));
         let then = self.facts_then(&events, deep)?;
         let gone = obsolete(&events, &then, &self.facts);
         // Of a market whose past is still being read, all that is at hand is kept and counted later.
         let served = |market: U256| self.serves(market) && self.facts.is_complete(market);
-        let told: Vec<_> = then.counted_until(deep).filter(|(counted, _)| served(counted.market)).collect();
-        let snapshots: Vec<_> = self.facts.snapshots().collect();
-        self.store.compact(deep, &gone, &snapshots, &told, &Changes { forget, ..Changes::default() })?;
+        let told = then.counted_until(deep).filter(|(counted, _)| served(counted.market)).collect();
+        let start = Start { snapshots: self.facts.snapshots().collect(), told, shown };
+        self.store.compact(deep, &gone, &start, &Changes { forget, ..Changes::default() })?;
+        self.facts.show_only(start.shown);
         Ok(())
     }
 }

@@ -58,6 +58,8 @@ mod reread_tests;
 #[cfg(test)]
 mod restart_tests;
 #[cfg(test)]
+mod shared_tests;
+#[cfg(test)]
 mod terms_tests;
 #[cfg(test)]
 mod tests;
@@ -144,11 +146,8 @@ impl Book {
     ) -> Result<(Self, Vec<BlockRef>), NodeError> {
         let mut loaded = store.load()?;
         let head = loaded.blocks.last().copied();
-        let (wanted, stored) = (past::wanted(&deployment, markets.as_deref(), &workloads), store.pasts()?);
-        let past = past::at_start(&wanted, &stored, head);
-        let kept_on = past::kept_on(&past, &stored);
-        store.begin_pasts(&past, &kept_on)?;
-        loaded.snapshots.retain(|(rollup, _)| kept_on.contains(rollup));
+        let wanted = past::wanted(&deployment, markets.as_deref(), &workloads);
+        let past = past::begin(&store, &deployment, &wanted, &store.pasts()?, &mut loaded)?;
         let facts = fold(&deployment, me, markets.as_deref(), &workloads, &loaded, &past)?;
         let Loaded { blocks, work, .. } = loaded;
         let work = work.into_iter().collect();
@@ -360,6 +359,9 @@ impl Book {
         if past::cut(&mut self.past, to.number) {
             self.store.set_pasts(&self.past)?;
         }
+        if past::cut_shown(&mut loaded.shown, to.number) {
+            self.store.set_shown(&loaded.shown)?;
+        }
         self.refold(&loaded, to.timestamp)?;
         let mut changes = Changes::default();
         let everything = self.keys();
@@ -470,6 +472,7 @@ fn fold(
     let mut facts = Facts::of(deployment, me, markets, workloads).awaiting(past::incomplete(past));
     facts.own_turns(loaded.own_turns.iter().copied());
     facts.counted_so_far(loaded.told.iter().cloned());
+    facts.show_only(loaded.shown.iter().cloned());
     for (rollup, snapshot) in &loaded.snapshots {
         facts.restore(*rollup, snapshot).map_err(NodeError::Snapshot)?;
     }

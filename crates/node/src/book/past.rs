@@ -5,14 +5,14 @@
 use std::collections::BTreeSet;
 
 use alloy::primitives::{Address, U256};
-use provery_types::{BlockRef, Deployment, LoggedEvent, RollupRecord};
+use provery_types::{BlockRef, Deployment, Event, LoggedEvent, RollupRecord};
 use provery_workloads::Workloads;
 
 use super::{Book, Moved};
 use crate::{
     error::NodeError,
-    facts::{any_market, is_turn_of, names_none},
-    store::{Changes, Past},
+    facts::{Shown, any_market, is_turn_of, names_none},
+    store::{Changes, Loaded, Past, Store, StoreError},
 };
 
 /// A market that is to be kept: the rollup that posts in it, if one is known, and the block in which it begins.
@@ -51,7 +51,7 @@ pub(super) fn wanted(
 }
 
 /// What is known of them, by what is on disk: of a market that comes later the past is still to be read.
-pub(super) fn at_start(wanted: &[Wanted], stored: &[Past], head: Option<BlockRef>) -> Vec<Past> {
+fn at_start(wanted: &[Wanted], stored: &[Past], head: Option<BlockRef>) -> Vec<Past> {
     let past = |it: &Wanted| {
         let same = |known: &&Past| (known.market, known.rollup) == (it.market, it.rollup);
         let next = match stored.iter().find(same) {
@@ -66,9 +66,65 @@ pub(super) fn at_start(wanted: &[Wanted], stored: &[Past], head: Option<BlockRef
 
 /// The rollups of these of which something was kept all along. Where folding starts for any other is of no use: all that was said
 /// of it is read anew, and would be folded twice.
-pub(super) fn kept_on(past: &[Past], stored: &[Past]) -> Vec<Address> {
+fn kept_on(past: &[Past], stored: &[Past]) -> Vec<Address> {
     let was_kept = |it: &&Past| stored.iter().any(|was| (was.market, was.rollup) == (it.market, it.rollup));
     past.iter().filter(was_kept).filter_map(|it| it.rollup).collect()
+}
+
+/// What is known of these markets, noted on disk. `loaded` is what is there, as of which it holds from now on.
+pub(super) fn begin(
+    store: &Store,
+    deployment: &Deployment,
+    wanted: &[Wanted],
+    stored: &[Past],
+    loaded: &mut Loaded,
+) -> Result<Vec<Past>, StoreError> {
+    let past = at_start(wanted, stored, loaded.blocks.last().copied());
+    let kept_on = kept_on(&past, stored);
+    let begins = past.iter().filter_map(|it| it.rollup).filter(|rollup| !kept_on.contains(rollup));
+    let read: BTreeSet<Address> = begins.flat_map(|rollup| contracts(deployment, rollup)).collect();
+    // Of one whose own past is still being read all is to be shown.
+    let complete = past.iter().filter(|it| it.next.is_none()).filter_map(|it| it.rollup);
+    loaded.shown = complete
+        .filter(|rollup| kept_on.contains(rollup))
+        .filter_map(|rollup| Some((rollup, shown(deployment, rollup, &read, loaded)?)))
+        .collect();
+    loaded.snapshots.retain(|(rollup, _)| kept_on.contains(rollup));
+    store.begin_pasts(&past, &kept_on, &loaded.shown)?;
+    Ok(past)
+}
+
+/// The contracts whose logs a rollup's workload may read.
+fn contracts(deployment: &Deployment, rollup: Address) -> Vec<Address> {
+    let record = deployment.rollups.iter().find(|record| record.address == rollup);
+    record.map(|record| [&[rollup][..], &record.sources].concat()).unwrap_or_default()
+}
+
+/// What is shown to the workload of a rollup, if not all is: of contracts that are `read` from the beginning now, for others, no more
+/// than what was on disk before.
+fn shown(
+    deployment: &Deployment,
+    rollup: Address,
+    read: &BTreeSet<Address>,
+    loaded: &Loaded,
+) -> Option<Shown> {
+    let before = loaded.shown.iter().find(|(it, _)| *it == rollup).map(|(_, shown)| shown);
+    let own = contracts(deployment, rollup);
+    let head = loaded.blocks.last().filter(|_| own.iter().any(|address| read.contains(address)));
+    let Some(head) = head else { return before.cloned() };
+    let logs = loaded.events.iter().filter(|it| matches!(it.event, Event::WorkloadLog { .. }));
+    let positions = logs.filter(|it| own.contains(&it.address)).map(|it| (it.block.number, it.log_index));
+    let kept = positions.filter(|(block, index)| before.is_none_or(|shown| shown.has(*block, *index)));
+    Some(Shown { until: head.number, kept: kept.collect() })
+}
+
+/// Blocks after `to` are taken back, and shown as they come. Whether that changes anything.
+pub(super) fn cut_shown(shown: &mut [(Address, Shown)], to: u64) -> bool {
+    let mut changed = false;
+    for (_, shown) in shown.iter_mut().filter(|(_, shown)| shown.until > to) {
+        (shown.until, changed) = (to, true);
+    }
+    changed
 }
 
 pub(super) fn incomplete(past: &[Past]) -> BTreeSet<U256> {
@@ -95,10 +151,9 @@ impl Book {
     /// The deployment has grown. The answer is the block from which on the past is to be read.
     pub fn adopt(&mut self, deployment: Deployment) -> Result<Option<u64>, NodeError> {
         let wanted = wanted(&deployment, self.markets.as_deref(), &self.workloads);
-        let past = at_start(&wanted, &self.past, self.head);
-        self.store.begin_pasts(&past, &kept_on(&past, &self.past))?;
+        let mut loaded = self.store.load()?;
+        let past = begin(&self.store, &deployment, &wanted, &self.past, &mut loaded)?;
         (self.past, self.deployment) = (past, deployment);
-        let loaded = self.store.load()?;
         self.refold(&loaded, self.head.map_or(0, |head| head.timestamp))?;
         Ok(self.past_from())
     }
@@ -110,7 +165,7 @@ impl Book {
             let awaits = |market: &U256| awaited.contains(market);
             // What of others names no market may be about one that is awaited.
             let others = || names_none(&logged.event) && !is_turn_of(&logged.event, self.me);
-            any_market(&logged.event).map_or_else(others, awaits) || self.facts.holds_back(logged)
+            any_market(&logged.event).map_or_else(others, awaits) || self.facts.is_read_later(logged)
         };
         let found: Vec<LoggedEvent> =
             events.iter().filter(|logged| self.facts.concerns(logged) && concerns(logged)).cloned().collect();

@@ -23,7 +23,7 @@ use crate::{
 const LIMIT: u64 = 1_000;
 
 /// The market of [`MARKET`]'s rollup proves squares; a second one has a workload that nobody knows.
-fn of_squares() -> Deployment {
+pub(super) fn of_squares() -> Deployment {
     let mut deployment = deployment();
     let rollup = &mut deployment.rollups[0];
     (rollup.workload, rollup.circuit) = ("squares".to_owned(), "square".to_owned());
@@ -39,7 +39,7 @@ fn of_squares() -> Deployment {
     deployment
 }
 
-fn open_with(path: &Path, deployment: Deployment) -> Result<Book, NodeError> {
+pub(super) fn open_with(path: &Path, deployment: Deployment) -> Result<Book, NodeError> {
     let identity = Identity { chain_id: deployment.chain_id, market: deployment.market(), prover: ME };
     let store = Store::open(DataDir::open(path).expect("free"), &identity).expect("a store");
     let workloads = Workloads::default().and(&squares::WORKLOAD);
@@ -52,12 +52,12 @@ fn open(path: &Path) -> Book {
     open_with(path, of_squares()).expect("a book")
 }
 
-fn said(number: u64, index: u64, value: U256) -> LoggedEvent {
+pub(super) fn said(number: u64, index: u64, value: U256) -> LoggedEvent {
     let log = LogData::new_unchecked(vec![SAID], value.to_be_bytes_vec().into());
     LoggedEvent { address: ROLLUP, ..World::at(number, index, Event::WorkloadLog { log }) }
 }
 
-fn square(number: u64, id: u64, of: u64) -> LoggedEvent {
+pub(super) fn square(number: u64, id: u64, of: u64) -> LoggedEvent {
     let inputs = vec![U256::from(of * of)];
     let slot = match World::new().post(number, ME, None).remove(0).event {
         Event::SlotOpened { slot, .. } => Slot { id, statement: statement_hash(&inputs), ..slot },

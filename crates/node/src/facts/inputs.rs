@@ -90,9 +90,12 @@ impl Facts {
 
     /// Show a log to whichever market's workload reads it. Where not all of the past is at hand, it is shown later.
     pub(super) fn take_in(&mut self, log: &SourceLog<'_>) {
-        let Self { tracked, incomplete, .. } = self;
+        let Self { tracked, incomplete, shown, .. } = self;
         for tracked in tracked.values_mut().filter(|tracked| !incomplete.contains(&tracked.id())) {
-            tracked.apply(log);
+            let shown = shown.get(&tracked.address());
+            if shown.is_none_or(|shown| shown.has(log.block.number, log.index)) {
+                tracked.apply(log);
+            }
         }
     }
 

@@ -21,6 +21,7 @@ mod obsolete;
 #[cfg(test)]
 mod proving_tests;
 mod relevance;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -28,6 +29,7 @@ mod told;
 pub use draws::Draws;
 pub use obsolete::obsolete;
 pub use relevance::trimmed;
+pub use shared::Shown;
 pub use told::{Counted, Line, Missing};
 
 /// How a slot ended.
@@ -199,6 +201,8 @@ pub struct Facts {
     refused: BTreeMap<U256, Refusal>,
     /// Markets of whose past not all is at hand yet: nothing is taken for known there.
     incomplete: BTreeSet<U256>,
+    /// By the rollup's address, where not all that is on disk is shown to its workload.
+    shown: BTreeMap<Address, Shown>,
     /// What mechanisms said about slots, also about ones that have not opened yet.
     logs: BTreeMap<(SlotKey, Address), Vec<LogData>>,
     /// The newest slot of each market.
@@ -264,9 +268,14 @@ impl Facts {
     pub(crate) fn may_matter_later(&self, logged: &LoggedEvent) -> bool {
         match (any_market(&logged.event), self.read_by(logged)) {
             (Some(market), _) => !self.is_complete(*market),
-            (None, Some(markets)) => markets.iter().any(|market| !self.is_complete(*market)),
+            (None, Some(_)) => self.is_read_later(logged),
             (None, None) => !self.incomplete.is_empty() && names_none(&logged.event),
         }
+    }
+
+    /// Whether a market of whose past not all is at hand reads the contract that says this: others may read it, too.
+    pub(crate) fn is_read_later(&self, logged: &LoggedEvent) -> bool {
+        self.read_by(logged).is_some_and(|markets| markets.iter().any(|market| !self.is_complete(*market)))
     }
 
     /// The markets whose workloads read the contract that says this, if any does.

@@ -2,7 +2,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | name | schema version; which chain, market and prover the file is about; how far the past is known ([`Past`]); how far numbers were told as of the last compaction ([`Line`]) |
+//! | `meta` | name | schema version; which chain, market and prover the file is about; how far the past is known ([`Past`]); how far numbers were told as of the last compaction ([`Line`]); which logs that several markets read are shown to which ([`Shown`]) |
 //! | `blocks` | number | [`BlockRef`] of the last [`KEEP_BLOCKS`] canonical blocks, and below them of one in [`SPARSE_BLOCKS`] that is not final: the cursor |
 //! | `events` | block number, log index | [`LoggedEvent`]; folding them in order gives the facts |
 //! | `snapshots` | rollup | what its workload made of what it does not keep: where folding starts ([`provery_workloads::Tracked::snapshot`]) |
@@ -35,7 +35,7 @@ pub use lock::DataDir;
 pub use pending::PendingTable;
 
 use crate::{
-    facts::{Counted, Line},
+    facts::{Counted, Line, Shown},
     slots::Work,
 };
 use crash::{CrashPoint, point};
@@ -64,6 +64,8 @@ const OWN_TURNS: &str = "own_turns";
 const OWN_TURNS_KEPT: usize = 256;
 /// In `meta`.
 const PASTS: &str = "pasts";
+/// In `meta`: which logs of contracts that several markets read are shown to which.
+const SHOWN: &str = "shown";
 /// In `meta`: how far slots and blocks were told without a gap, as of where folding starts.
 const TOLD: &str = "told";
 
@@ -155,6 +157,19 @@ pub struct Loaded {
     pub own_turns: Vec<B256>,
     /// How far numbers were told where folding starts.
     pub told: Vec<(Counted, Line)>,
+    /// What is shown to the workloads of rollups that share contracts, by the rollups' addresses.
+    pub shown: Vec<(Address, Shown)>,
+}
+
+/// Where folding starts, but for the events that are kept.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Of what was said of rollups, by their addresses.
+    pub snapshots: Vec<(Address, Vec<u8>)>,
+    /// How far numbers were told.
+    pub told: Vec<(Counted, Line)>,
+    /// What is shown to the workloads of rollups that share contracts, by the rollups' addresses.
+    pub shown: Vec<(Address, Shown)>,
 }
 
 /// The open file. Dropping it gives the data directory back.
@@ -250,6 +265,8 @@ impl Store {
         }
         loaded.own_turns = self.own_turns()?;
         loaded.told = self.told()?;
+        let meta = transaction.open_table(META)?;
+        loaded.shown = meta.get(SHOWN)?.map(|row| decode(row.value())).transpose()?.unwrap_or_default();
         Ok(loaded)
     }
 
@@ -297,18 +314,33 @@ impl Store {
         row.map_or_else(|| Ok(Vec::new()), |row| decode(row.value()))
     }
 
+    /// Note what is shown to whom.
+    pub fn set_shown(&self, shown: &[(Address, Shown)]) -> Result<(), StoreError> {
+        self.write(&[], |transaction| {
+            transaction.open_table(META)?.insert(SHOWN, encode(&shown)?.as_slice())?;
+            Ok(())
+        })
+    }
+
     /// Note what is known of the past.
     pub fn set_pasts(&self, pasts: &[Past]) -> Result<(), StoreError> {
         self.commit_past(&[], pasts)
     }
 
-    /// Note what is known of the past, and forget where folding starts for all rollups but those of which something was kept all
-    /// along.
-    pub fn begin_pasts(&self, pasts: &[Past], kept_on: &[Address]) -> Result<(), StoreError> {
+    /// Note what is known of the past, and what is shown to whom; and forget where folding starts for all rollups but those of which
+    /// something was kept all along.
+    pub fn begin_pasts(
+        &self,
+        pasts: &[Past],
+        kept_on: &[Address],
+        shown: &[(Address, Shown)],
+    ) -> Result<(), StoreError> {
         self.write(&[], |transaction| {
             let is_kept = |rollup: [u8; 20], _: &[u8]| kept_on.contains(&Address::from(rollup));
             transaction.open_table(SNAPSHOTS)?.retain(is_kept)?;
-            transaction.open_table(META)?.insert(PASTS, encode(&pasts)?.as_slice())?;
+            let mut meta = transaction.open_table(META)?;
+            meta.insert(PASTS, encode(&pasts)?.as_slice())?;
+            meta.insert(SHOWN, encode(&shown)?.as_slice())?;
             Ok(())
         })
     }
@@ -357,14 +389,13 @@ impl Store {
         row.map(|row| decode(row.value())).transpose()
     }
 
-    /// Delete what pruning made obsolete and store the workloads' new snapshots, and how far numbers were told as of block `deep`.
-    /// Nothing takes back that block or one before it.
+    /// Delete what pruning made obsolete and store the workloads' new snapshots, how far numbers were told as of block `deep`, and
+    /// what is shown to whom from there on. Nothing takes back that block or one before it.
     pub fn compact(
         &self,
         deep: u64,
         obsolete: &[(u64, u64)],
-        snapshots: &[(Address, Vec<u8>)],
-        told: &[(Counted, Line)],
+        start: &Start,
         changes: &Changes,
     ) -> Result<(), StoreError> {
         self.write(&changes.points(point::COMPACT), |transaction| {
@@ -373,10 +404,14 @@ impl Store {
                 events.remove(*position)?;
             }
             let mut table = transaction.open_table(SNAPSHOTS)?;
-            for (rollup, snapshot) in snapshots {
+            for (rollup, snapshot) in &start.snapshots {
                 table.insert(rollup.into_array(), snapshot.as_slice())?;
             }
-            transaction.open_table(META)?.insert(TOLD, encode(&told)?.as_slice())?;
+            {
+                let mut meta = transaction.open_table(META)?;
+                meta.insert(TOLD, encode(&start.told)?.as_slice())?;
+                meta.insert(SHOWN, encode(&start.shown)?.as_slice())?;
+            }
             apply(transaction, changes)?;
             // Proofs of slots that a reorg took back for good: one that did so just now may be about to bring them again.
             let work = transaction.open_table(WORK)?;

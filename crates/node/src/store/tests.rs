@@ -172,7 +172,8 @@ fn compaction_deletes_what_it_is_told_and_proofs_that_nothing_owns() {
     assert_eq!(store.events_until(4).expect("read"), []);
     assert_eq!(store.events_until(5).expect("read").len(), 2);
     let rollup = Address::repeat_byte(9);
-    store.compact(5, &[(5, 0)], &[(rollup, vec![1, 2])], &[], &Changes::default()).expect("compacted");
+    let start = Start { snapshots: vec![(rollup, vec![1, 2])], ..Start::default() };
+    store.compact(5, &[(5, 0)], &start, &Changes::default()).expect("compacted");
     let loaded = store.load().expect("read");
     assert_eq!(loaded.events, [event(5, 1)]);
     assert_eq!(loaded.snapshots, [(rollup, vec![1, 2])]);
