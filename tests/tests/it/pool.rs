@@ -2,8 +2,10 @@
 
 use std::{fs, time::Duration};
 
+use alloy::primitives::B256;
 use eyre::{Result, ensure, eyre};
 use provery_tests::{Provery, Town, key};
+use provery_types::{Deployment, RollupRecord};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -200,6 +202,43 @@ async fn bad_input_of_a_delegator_or_operator_has_a_name() -> Result<()> {
     ensure!(wei(&shown["delegator"]["worth"])? == 20 * ETHER, "{shown}");
     let listed = provery.ok(None, &["pool", "list"]).await?;
     ensure!(listed["pools"].as_array().is_some_and(|pools| pools.len() == 2), "{listed}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_record_that_is_wrong_is_refused_by_what_stakes_on_its_market_or_sends_for_it_and_by_nothing_else()
+-> Result<()> {
+    type Change = fn(&mut RollupRecord);
+    let pool = Pool::build().await?;
+    let (provery, operator) = (&pool.town.provery, pool.operator.as_str());
+    let prover = Some(pool.town.prover.as_str());
+    let good = fs::read_to_string(provery.deployment())?;
+    let wrong = |change: Change| -> Result<()> {
+        let mut deployment = Deployment::from_json(&good)?;
+        change(&mut deployment.rollups[0]);
+        Ok(fs::write(provery.deployment(), deployment.to_json())?)
+    };
+    let changes: [(Change, &str); 3] = [
+        (|record| record.key_hash = B256::repeat_byte(7), "deployment_invalid"),
+        (|record| record.circuit_id = B256::repeat_byte(7), "deployment_invalid"),
+        (|record| record.code_hash = B256::repeat_byte(7), "wrong_contract"),
+    ];
+    for (change, code) in changes {
+        wrong(change)?;
+        let allocate = ["prover", "allocate", "--market", "1", "--units", "5"];
+        let message = provery.fails(prover, &allocate, code).await?;
+        ensure!(message.contains("rollup "), "it is named: {message}");
+        pool.fails(operator, &["allocate", "--market", "1", "--units", "30"], code).await?;
+        pool.fails(operator, &["announce", "--market", "1", "--exposure", "30"], code).await?;
+        provery.fails(prover, &["market", "fund", "--market", "1", "--amount", "1"], code).await?;
+        provery.fails(prover, &["prove", "--market", "1", "--slot", "1"], code).await?;
+        provery.ok(prover, &["status"]).await?;
+        provery.ok(prover, &["prover", "pause"]).await?;
+        provery.ok(prover, &["prover", "resume"]).await?;
+    }
+    // Whoever has stake there can leave.
+    provery.ok(prover, &["prover", "allocate", "--market", "1", "--units", "0"]).await?;
+    pool.ok(operator, &["allocate", "--market", "1", "--units", "0"]).await?;
     Ok(())
 }
 
