@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use alloy::primitives::B256;
+use provery_types::Event;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -96,9 +97,9 @@ async fn a_second_opinion_that_does_not_come_is_not_waited_for() {
     assert_eq!((left[0].left_because, left[1].left_because), (None, Some("failing")), "{left:?}");
 }
 
-/// The same with a log of our registry's in block 1000.
-fn with_a_log(deployment: &provery_types::Deployment) -> impl Fn(&str, &Value, usize) -> Say + use<> {
-    let log = set_uri(deployment);
+/// The same, in which our registry says this in block 1000.
+fn saying(uri: &str) -> impl Fn(&str, &Value, usize) -> Say + use<> {
+    let log = set_uri(&silent(), uri);
     move |method, params, _| match method {
         "eth_getLogs" if params[0]["blockHash"] == json!(crate::testing::hash(1_000)) => {
             Say::Result(json!([log]))
@@ -111,20 +112,20 @@ fn with_a_log(deployment: &provery_types::Deployment) -> impl Fn(&str, &Value, u
 async fn what_makes_no_sense_is_had_from_every_other_endpoint_before_it_is_sure() {
     let number = |number: u64| B256::from(alloy::primitives::U256::from(number));
     let at = |at: u64| BlockRef { number: at, hash: number(at), parent_hash: number(at - 1), timestamp: at };
-    let [liar, also] = [Fake::new(with_a_log(&silent())).await, Fake::new(with_a_log(&silent())).await];
-    let honest = Fake::new(|method, params, _| quiet(method, params)).await;
+    let [liar, also] = [Fake::new(saying("nonsense")).await, Fake::new(saying("nonsense")).await];
+    let honest = Fake::new(saying("sense")).await;
     let down = Fake::new(|method, params, _| match method {
         "eth_chainId" => quiet(method, params),
         _ => Say::refuse(-32603, "internal error"),
     })
     .await;
     for (fakes, doubts) in [
-        (vec![&liar, &honest], vec![1, 0]),
-        (vec![&liar, &also, &honest], vec![1, 1, 0]),
+        (vec![&liar, &honest], vec![false, true]),
+        (vec![&liar, &also, &honest], vec![false, false, true]),
         // All tell it alike, or nobody else tells anything in the end.
-        (vec![&liar, &also], vec![1, 1, 1]),
-        (vec![&liar, &down], vec![1, 1]),
-        (vec![&liar], vec![1]),
+        (vec![&liar, &also], vec![false, false, false]),
+        (vec![&liar, &down], vec![false, false]),
+        (vec![&liar], vec![false]),
     ] {
         let mut follower = follower(&fakes, [at(999)]).await;
         let mut told = Vec::new();
@@ -132,8 +133,9 @@ async fn what_makes_no_sense_is_had_from_every_other_endpoint_before_it_is_sure(
             let update = timeout(LONG, follower.next()).await.expect("in time").expect("an update");
             let Update::Block { block, events } = update else { panic!("{update:?}") };
             assert_eq!(block.number, 1_000);
-            told.push(events.len());
-            if events.is_empty() || follower.is_sure() {
+            let is_sense = matches!(&events[0].event, Event::UriSet { uri, .. } if uri == "sense");
+            told.push(is_sense);
+            if is_sense || follower.is_sure() {
                 break;
             }
             follower.doubt();
@@ -147,7 +149,7 @@ async fn what_makes_no_sense_is_had_from_every_other_endpoint_before_it_is_sure(
 /// The chain of [`sound`], whose blooms name everybody, and in which our registry says something in block 1000: told only once
 /// it was asked for a range of blocks.
 fn late(deployment: &provery_types::Deployment) -> impl Fn(&str, &Value, usize) -> Say + use<> {
-    let log = set_uri(deployment);
+    let log = set_uri(deployment, "a");
     let is_there = std::sync::atomic::AtomicBool::new(false);
     move |method, params, _| {
         let by_hash = &params[0]["blockHash"];
@@ -165,13 +167,13 @@ fn late(deployment: &provery_types::Deployment) -> impl Fn(&str, &Value, usize) 
 }
 
 /// What our registry says in block 1000, as endpoints tell it.
-fn set_uri(deployment: &provery_types::Deployment) -> Value {
+fn set_uri(deployment: &provery_types::Deployment, uri: &str) -> Value {
     use alloy::sol_types::SolEvent as _;
     use provery_bindings::ProverRegistry::UriSet;
     let is_registry = |source: &provery_types::Source| *source == provery_types::Source::Registry;
     let registry =
         deployment.sources().into_iter().find(|(_, source)| is_registry(source)).expect("a registry").0;
-    let set = UriSet { prover: alloy::primitives::Address::ZERO, uri: "a".to_owned() };
+    let set = UriSet { prover: alloy::primitives::Address::ZERO, uri: uri.to_owned() };
     json!({
         "address": registry, "topics": set.encode_topics().iter().map(|topic| topic.0).collect::<Vec<_>>(),
         "data": alloy::primitives::Bytes::from(set.encode_data()), "blockNumber": "0x3e8", "blockHash": crate::testing::hash(1_000),

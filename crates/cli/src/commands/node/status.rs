@@ -1,8 +1,6 @@
 //! `provery node status`: asks the node that runs, or reads what one left on disk.
 
-use std::{
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use eyre::Result;

@@ -358,7 +358,7 @@ impl Sequencer<'_> {
             Bytes::from(data.clone()),
             root(&claimed),
             &self.terms,
-            opening_data(&self.session, &self.terms, &self.mechanism_data).await?,
+            opening_data(self.session, &self.terms, &self.mechanism_data).await?,
         );
         let call = Call::new("post_block", self.record.address, &call);
         let mined = self.session.send(call).await?;
