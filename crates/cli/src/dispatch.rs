@@ -6,8 +6,8 @@ use eyre::Result;
 use crate::{
     args::{Cli, Command},
     commands::{
-        calibrate, contracts, credit, deploy, doctor, keys, keystore, manual, market, node, pool, prove, prover, rollup,
-        slot, status, token, verifier, worker,
+        calibrate, contracts, credit, deploy, doctor, keys, keystore, manual, market, node, pool, prove,
+        prover, rollup, slot, status, token, verifier, worker,
     },
     config::Settings,
     context::Context,

@@ -259,8 +259,7 @@ impl Outbox {
             reason: error.to_string(),
         })?;
         let signed = self.signer.sign_transaction(unsigned).await;
-        let envelope =
-            signed.map_err(|error| SendError::Signing { kind: payload.kind.to_owned(), error })?;
+        let envelope = signed.map_err(|error| SendError::Signing { kind: payload.kind.to_owned(), error })?;
         Ok(Signed {
             hash: *envelope.tx_hash(),
             raw: envelope.encoded_2718().into(),

@@ -100,13 +100,21 @@ fn requesters(project: &Path, contracts: &str) -> Result<()> {
 /// Compile a project whose foundry.toml has the README's remappings.
 fn compile(project: &Path, remappings: &str) -> Result<()> {
     let solc = repository().join("script/solc").canonicalize()?;
-    let settings = format!("offline = true\nsolc = {:?}\nevm_version = \"prague\"\noptimizer = true\n", solc.display().to_string());
+    let settings = format!(
+        "offline = true\nsolc = {:?}\nevm_version = \"prague\"\noptimizer = true\n",
+        solc.display().to_string()
+    );
     fs::write(
         project.join("foundry.toml"),
         format!("[profile.default]\n{settings}auto_detect_remappings = false\n{remappings}"),
     )?;
     let forge = anvil_program()?.display().to_string().replace("anvil", "forge");
-    said(Command::new(forge).args(["build", "--color", "never"]).current_dir(project).env_remove("FOUNDRY_SOLC"))?;
+    said(
+        Command::new(forge)
+            .args(["build", "--color", "never"])
+            .current_dir(project)
+            .env_remove("FOUNDRY_SOLC"),
+    )?;
     for contract in ["ProofFirstRollup", "MinimalRequester", "AttestedVerifier", "Peers"] {
         let artifact = project.join(format!("out/{contract}.sol/{contract}.json"));
         ensure!(artifact.exists(), "{} is missing", artifact.display());
@@ -163,7 +171,8 @@ fn the_package_has_the_contracts_and_what_explains_them_and_nothing_else() -> Re
 /// What a file imports from the same folder of sources.
 fn imports<'a>(path: &Path, source: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    let quoted = source.lines().filter(|line| line.starts_with("import ")).filter_map(|line| line.split('"').nth(1));
+    let quoted =
+        source.lines().filter(|line| line.starts_with("import ")).filter_map(|line| line.split('"').nth(1));
     quoted.map(move |import| {
         let mut at = folder.clone();
         for part in Path::new(import).components() {

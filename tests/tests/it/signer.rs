@@ -18,7 +18,9 @@ async fn commands_send_what_a_remote_signer_signed() -> Result<()> {
     let (anvil, provery, sender) = stage().await?;
     let url = anvil.url();
     let remote = ["--remote-signer", url.as_str(), "--sender", sender.as_str()];
-    let with = |args: &[&'static str]| args.iter().copied().chain(remote).map(str::to_owned).collect::<Vec<String>>();
+    let with = |args: &[&'static str]| {
+        args.iter().copied().chain(remote).map(str::to_owned).collect::<Vec<String>>()
+    };
     let ok = async |args: &[&'static str]| {
         let args = with(args);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();

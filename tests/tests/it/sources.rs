@@ -30,7 +30,8 @@ async fn the_input_that_explorers_are_given_compiles_to_what_was_deployed() -> R
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let (own, libraries) = (root.join("contracts/src"), root.join("node_modules"));
     let (own, libraries) = (own.display().to_string(), libraries.display().to_string());
-    let args = ["contracts", "standard-json", "--sources", &own, "--libraries", &libraries, "--out", "verification"];
+    let args =
+        ["contracts", "standard-json", "--sources", &own, "--libraries", &libraries, "--out", "verification"];
     let said = provery.ok(None, &args).await?;
     ensure!(said["without_source"] == serde_json::json!(["PuzzleVerifier"]), "{said}");
 
@@ -38,7 +39,10 @@ async fn the_input_that_explorers_are_given_compiles_to_what_was_deployed() -> R
     let index: Value = serde_json::from_slice(&fs::read(folder.join("index.json"))?)?;
     let deployment: Value = serde_json::from_slice(&fs::read(provery.deployment())?)?;
     for (name, record) in deployment["contracts"].as_object().into_iter().flatten() {
-        ensure!(name == "PuzzleVerifier" || index["contracts"][name]["address"] == record["address"], "{name}");
+        ensure!(
+            name == "PuzzleVerifier" || index["contracts"][name]["address"] == record["address"],
+            "{name}"
+        );
     }
     for name in COMPILED {
         let code = match name {

@@ -51,7 +51,11 @@ fn is_markdown(path: &Path) -> bool {
 /// The words after this at the start of a line, where lines that end with a backslash go on.
 fn lines_of(text: &str, start: &str) -> Vec<String> {
     let joined = text.replace("\\\n", " ");
-    joined.lines().filter_map(|line| line.trim().strip_prefix(start)).map(|rest| rest.trim().to_owned()).collect()
+    joined
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix(start))
+        .map(|rest| rest.trim().to_owned())
+        .collect()
 }
 
 /// What a container runs: a list of words as JSON.

@@ -20,7 +20,9 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContractsCommand {
     /// Write the compiler's input for each contract of a deployment, by which explorers and Sourcify verify its source
-    #[command(after_help = "Example: provery contracts standard-json --deployment deployments/1.json --out verification")]
+    #[command(
+        after_help = "Example: provery contracts standard-json --deployment deployments/1.json --out verification"
+    )]
     StandardJson(StandardJsonArgs),
 }
 
@@ -46,9 +48,10 @@ const COMPILER: &str = "v0.8.30+commit.73712a01";
 
 pub(crate) fn run(context: &Context, command: ContractsCommand) -> Result<()> {
     let ContractsCommand::StandardJson(args) = command;
-    let path = context.settings.deployment.clone().ok_or_else(|| {
-        fail(Code::Usage, "which deployment is not clear; give its file with --deployment")
-    })?;
+    let path =
+        context.settings.deployment.clone().ok_or_else(|| {
+            fail(Code::Usage, "which deployment is not clear; give its file with --deployment")
+        })?;
     let deployment = files::read_deployment(&path)?;
     if deployment.compiler != solc::VERSION {
         return Err(fail(
@@ -63,12 +66,16 @@ pub(crate) fn run(context: &Context, command: ContractsCommand) -> Result<()> {
     }
     let sources = Sources { own: args.sources, libraries: args.libraries };
     let written = write(&deployment, &sources, &args.out)?;
-    let skipped: Vec<&String> = deployment.contracts.keys().filter(|name| !written.contains_key(*name)).collect();
+    let skipped: Vec<&String> =
+        deployment.contracts.keys().filter(|name| !written.contains_key(*name)).collect();
     context.out.result(&json!({ "out": args.out, "contracts": written, "without_source": skipped }), || {
         let mut text = format!("wrote the input for {} contracts to {}", written.len(), args.out.display());
         if !skipped.is_empty() {
             let names: Vec<&str> = skipped.iter().map(|name| name.as_str()).collect();
-            text += &format!("; generated, so `provery verifier generate` has the source of {}", names.join(", "));
+            text += &format!(
+                "; generated, so `provery verifier generate` has the source of {}",
+                names.join(", ")
+            );
         }
         text
     });
@@ -112,7 +119,10 @@ impl Sources {
             let entries = fs::read_dir(&folder).map_err(|error| {
                 fail(
                     Code::Io,
-                    format!("the sources in {} cannot be read: {error}; give them with --sources", folder.display()),
+                    format!(
+                        "the sources in {} cannot be read: {error}; give them with --sources",
+                        folder.display()
+                    ),
                 )
             })?;
             for entry in entries {
@@ -130,12 +140,15 @@ impl Sources {
     }
 
     fn read(&self, unit: &str) -> Result<String> {
-        let library = LIBRARIES.iter().find_map(|(name, folder)| {
-            Some(self.libraries.join(folder).join(unit.strip_prefix(name)?))
-        });
+        let library = LIBRARIES
+            .iter()
+            .find_map(|(name, folder)| Some(self.libraries.join(folder).join(unit.strip_prefix(name)?)));
         let own = || unit.strip_prefix(ROOT).map(|rest| self.own.join(rest.trim_start_matches('/')));
         let path = library.or_else(own).ok_or_else(|| {
-            fail(Code::Compiler, format!("the sources import {unit}, which is neither theirs nor a library's"))
+            fail(
+                Code::Compiler,
+                format!("the sources import {unit}, which is neither theirs nor a library's"),
+            )
         })?;
         fs::read_to_string(&path).map_err(|error| {
             fail(
@@ -211,7 +224,8 @@ mod tests {
     #[test]
     fn imports_are_found_and_resolved() {
         let source = "// import \"no\";\nimport { A } from \"../A.sol\";\nimport {\n    B,\n    C\n} from \"lib/B.sol\";\nimport \"./D.sol\";\n";
-        let found: Vec<String> = imports(source).map(|import| resolve("contracts/src/x/Y.sol", import)).collect();
+        let found: Vec<String> =
+            imports(source).map(|import| resolve("contracts/src/x/Y.sol", import)).collect();
         assert_eq!(found, ["contracts/src/A.sol", "lib/B.sol", "contracts/src/x/D.sol"]);
     }
 
@@ -221,7 +235,8 @@ mod tests {
             own: Path::new(REPOSITORY).join(ROOT),
             libraries: Path::new(REPOSITORY).join("node_modules"),
         };
-        let mut names: Vec<&str> = provery_mechanisms::registry().iter().map(|mechanism| mechanism.name()).collect();
+        let mut names: Vec<&str> =
+            provery_mechanisms::registry().iter().map(|mechanism| mechanism.name()).collect();
         names.extend(provery_types::REQUIRED_CONTRACTS);
         for name in names {
             assert!(sources.unit_of(name).expect("reads").is_some(), "{name}");

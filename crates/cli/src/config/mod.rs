@@ -78,9 +78,15 @@ pub(crate) enum Password {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Key {
-    Keystore { path: PathBuf, password: Password },
+    Keystore {
+        path: PathBuf,
+        password: Password,
+    },
     /// A program that has the key of `sender`; its URL may hold a password.
-    Remote { url: Secret, sender: Address },
+    Remote {
+        url: Secret,
+        sender: Address,
+    },
     Private(Secret),
     None,
 }
@@ -215,7 +221,11 @@ impl Settings {
             Key::Private(_) => json!("(secret)"),
             Key::Remote { .. } | Key::None => Value::Null,
         };
-        row("keystore", shown_key, if matches!(key, Key::Remote { .. }) { Origin::Default } else { key_from });
+        row(
+            "keystore",
+            shown_key,
+            if matches!(key, Key::Remote { .. }) { Origin::Default } else { key_from },
+        );
         row("password_file", shown_password, from);
         if let Key::Remote { url, sender } = &key {
             row("remote_signer", json!(shown_url(url.expose())), key_from);

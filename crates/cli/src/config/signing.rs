@@ -33,7 +33,10 @@ pub(super) fn key(
 ) -> Result<(Key, Origin)> {
     let sender = env(ENV_SENDER).map(|text| {
         address::parse(text.trim()).map_err(|_| {
-            fail(Code::Config, format!("{ENV_SENDER} is not an address; set it to 0x and 40 hexadecimal digits"))
+            fail(
+                Code::Config,
+                format!("{ENV_SENDER} is not an address; set it to 0x and 40 hexadecimal digits"),
+            )
         })
     });
     let from_env = Given {
@@ -48,11 +51,7 @@ pub(super) fn key(
     };
     // The address may come from another place than the URL: it is a fact about the key, and not a choice of one.
     let sender = flags.sender.or(from_env.sender).or(file.sender);
-    let places = [
-        (flags, Origin::Flag),
-        (from_env, Origin::Env(ENV_KEYSTORE)),
-        (file, Origin::File),
-    ];
+    let places = [(flags, Origin::Flag), (from_env, Origin::Env(ENV_KEYSTORE)), (file, Origin::File)];
     for (given, from) in places {
         match (given.keystore, given.remote_signer) {
             (Some(_), Some(_)) => {
@@ -63,7 +62,8 @@ pub(super) fn key(
             }
             (Some(path), None) => return Ok((Key::Keystore { path, password: password.clone() }, from)),
             (None, Some(url)) => {
-                let from = if from == Origin::Env(ENV_KEYSTORE) { Origin::Env(ENV_REMOTE_SIGNER) } else { from };
+                let from =
+                    if from == Origin::Env(ENV_KEYSTORE) { Origin::Env(ENV_REMOTE_SIGNER) } else { from };
                 return Ok((remote(url, sender)?, from));
             }
             (None, None) => {}

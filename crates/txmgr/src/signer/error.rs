@@ -12,7 +12,9 @@ pub enum SignerError {
     #[error("the remote signer's URL is of no use ({0}); give one like http://127.0.0.1:9000")]
     Url(String),
     /// Nothing could be asked.
-    #[error("the remote signer at {signer} cannot be reached ({reason}); start it, or correct --remote-signer")]
+    #[error(
+        "the remote signer at {signer} cannot be reached ({reason}); start it, or correct --remote-signer"
+    )]
     Unreachable {
         /// Who was asked.
         signer: String,
@@ -28,7 +30,9 @@ pub enum SignerError {
         seconds: u64,
     },
     /// HTTP's word for no.
-    #[error("the remote signer at {signer} answered with HTTP status {status}; look at its log, or correct --remote-signer")]
+    #[error(
+        "the remote signer at {signer} answered with HTTP status {status}; look at its log, or correct --remote-signer"
+    )]
     Status {
         /// Who was asked.
         signer: String,
@@ -36,7 +40,9 @@ pub enum SignerError {
         status: u16,
     },
     /// No answer to the question.
-    #[error("the remote signer at {signer} answered with what is none ({what}); is it one? correct --remote-signer")]
+    #[error(
+        "the remote signer at {signer} answered with what is none ({what}); is it one? correct --remote-signer"
+    )]
     Senseless {
         /// Who was asked.
         signer: String,
@@ -44,7 +50,9 @@ pub enum SignerError {
         what: &'static str,
     },
     /// It said no.
-    #[error("the remote signer at {signer} refused {method} ({code}: {message}); see that it may sign for {account} on this chain")]
+    #[error(
+        "the remote signer at {signer} refused {method} ({code}: {message}); see that it may sign for {account} on this chain"
+    )]
     Refused {
         /// Who was asked.
         signer: String,
@@ -71,7 +79,9 @@ pub enum SignerError {
         message: String,
     },
     /// It signs for others.
-    #[error("the remote signer at {signer} has no key of {account}, but {others} other(s); add it there, or correct --sender")]
+    #[error(
+        "the remote signer at {signer} has no key of {account}, but {others} other(s); add it there, or correct --sender"
+    )]
     AccountMissing {
         /// Who was asked.
         signer: String,
@@ -92,7 +102,9 @@ pub enum SignerError {
         what: &'static str,
     },
     /// Another key signed, so nothing was sent.
-    #[error("the remote signer at {signer} signed with the key of another account than {account}, so nothing was sent; correct --sender, or its keys")]
+    #[error(
+        "the remote signer at {signer} signed with the key of another account than {account}, so nothing was sent; correct --sender, or its keys"
+    )]
     WrongKey {
         /// Who was asked.
         signer: String,

@@ -150,7 +150,8 @@ impl RemoteSigner {
             Some(price) => request["gasPrice"] = hex(price),
             None => {
                 request["maxFeePerGas"] = hex(transaction.max_fee_per_gas());
-                request["maxPriorityFeePerGas"] = hex(transaction.max_priority_fee_per_gas().unwrap_or_default());
+                request["maxPriorityFeePerGas"] =
+                    hex(transaction.max_priority_fee_per_gas().unwrap_or_default());
             }
         }
         request

@@ -127,7 +127,8 @@ async fn an_altered_transaction_is_not_broadcast() {
         (|request| request.set_max_fee_per_gas(u128::from(u64::MAX)), "its fee or kind"),
     ];
     for (change, said) in changes {
-        let (_fake, signer) = signer(move |_, params| Say::Result(json!(signed(params, &key(), change)))).await;
+        let (_fake, signer) =
+            signer(move |_, params| Say::Result(json!(signed(params, &key(), change)))).await;
         let (error, sent) = send(signer).await;
         assert!(sent.is_empty(), "{said}");
         match why(error) {
@@ -148,8 +149,14 @@ async fn anothers_signature_is_not_broadcast() {
 
 #[tokio::test]
 async fn garbage_is_refused_by_name_and_not_broadcast() {
-    let garbage =
-        [json!(null), json!("0x"), json!("0x02f8"), json!(7), json!({ "tx": {} }), json!("0x".to_owned() + &"00".repeat(600_000))];
+    let garbage = [
+        json!(null),
+        json!("0x"),
+        json!("0x02f8"),
+        json!(7),
+        json!({ "tx": {} }),
+        json!("0x".to_owned() + &"00".repeat(600_000)),
+    ];
     for answer in garbage {
         let said = answer.to_string().chars().take(20).collect::<String>();
         let (_fake, signer) = signer(move |_, _| Say::Result(answer.clone())).await;
@@ -225,7 +232,8 @@ async fn a_message_is_signed_for_its_digest_or_refused_by_name() {
 
 #[test]
 fn nothing_of_a_url_is_told_but_its_host() {
-    let remote = RemoteSigner::new("https://me:hunter2@signer.example:9000/path?token=hunter2", TO).expect("a URL");
+    let remote =
+        RemoteSigner::new("https://me:hunter2@signer.example:9000/path?token=hunter2", TO).expect("a URL");
     assert_eq!(remote.name(), "https://signer.example:9000");
     assert!(!format!("{remote:?}").contains("hunter2"));
     for wrong in ["hunter2", "ftp://hunter2", "http://"] {

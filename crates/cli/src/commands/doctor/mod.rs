@@ -124,7 +124,8 @@ async fn look(context: &Context, args: &DoctorArgs, found: &mut Findings) {
     }
     let dir = keys_dir_or(flags.keys.clone(), settings.node.keys.clone());
     let running = machine::data_dir(&values, found);
-    let key = found.note("key", signer::load_optional(settings), "provery keystore new prover.json").flatten();
+    let key =
+        found.note("key", signer::load_optional(settings), "provery keystore new prover.json").flatten();
     match &key {
         Some(key) => signs(key, found).await,
         None if settings.key == crate::config::Key::None => found.fail(

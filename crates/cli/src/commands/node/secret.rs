@@ -99,7 +99,10 @@ mod tests {
     fn a_key_here_needs_no_file() {
         let folder = tempfile::tempdir().expect("makes a folder");
         let key: Signer = PrivateKeySigner::random().into();
-        assert_eq!(of(&key, folder.path()).expect("is derived"), of(&key, folder.path()).expect("is derived"));
+        assert_eq!(
+            of(&key, folder.path()).expect("is derived"),
+            of(&key, folder.path()).expect("is derived")
+        );
         assert_eq!(fs::read_dir(folder.path()).expect("lists").count(), 0);
     }
 }

@@ -6,9 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use alloy::{
-    primitives::{Address, Bytes, U256},
-};
+use alloy::primitives::{Address, Bytes, U256};
 use clap::{Args, Subcommand};
 use eyre::Result;
 use provery_bindings::Agreement;

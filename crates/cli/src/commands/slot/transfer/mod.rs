@@ -7,9 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy::{
-    primitives::{Address, B256, Bytes, U256},
-};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use clap::{Args, Subcommand};
 use eyre::Result;
 use provery_bindings::SlotTransfers;
