@@ -67,7 +67,7 @@ pub mod testing;
 mod tracked;
 
 pub use refusal::{Refusal, Why};
-pub use registry::{Registered, Workloads};
+pub use registry::{Registered, Workloads, descriptor_hash};
 pub use tracked::Tracked;
 
 /// A kind of work. See the module.

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use alloy::primitives::{Address, B256};
 use provery_proving::{KeyError, ProofBackend, ProofVerifier};
 use provery_types::{RollupRecord, Terms, text::plain};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::{Circuit, KNOWN, Refusal, Tracked, Why, Workload};
 
@@ -31,6 +33,11 @@ pub struct Registered {
     pub descriptor_hash: B256,
     /// Its keys are development keys.
     pub development: bool,
+}
+
+/// sha256 of a descriptor as it is written here: compact, its keys in order.
+pub fn descriptor_hash(descriptor: &Value) -> B256 {
+    B256::from_slice(&Sha256::digest(descriptor.to_string()))
 }
 
 impl Workloads {

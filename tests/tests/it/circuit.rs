@@ -66,7 +66,7 @@ async fn a_descriptor_is_made_of_the_files_and_is_what_the_files_are() -> Result
     ensure!(schema["required"] == json!(["a", "b", "ignored"]), "the payee is the prover's to add: {schema}");
     ensure!(schema["properties"]["a"]["maxItems"] == 2, "{schema}");
 
-    let checked = provery.ok(None, &["circuit", "check", "c.json", "--from", &circom.path("zkey")]).await?;
+    let checked = provery.ok(None, &["circuit", "check", "c.json", "--keys", "none", "--from", &circom.path("zkey")]).await?;
     ensure!(checked["not_at_hand"].as_array().is_some_and(|it| it.len() == 4), "{checked}");
     let all = ["circuit", "check", "c.json", "--from", &circom.directory().display().to_string()]
         .map(str::to_owned);
@@ -236,7 +236,7 @@ async fn a_proofs_cost_is_measured_and_signed() -> Result<()> {
     let sample = at(&provery, "input.json");
     fs::write(&sample, input.to_string())?;
     let folder = circom.directory().display().to_string();
-    let bench = ["circuit", "bench", "c.json", "--input", &sample, "--runs", "1"];
+    let bench = ["circuit", "bench", "c.json", "--keys", "none", "--input", &sample, "--runs", "1"];
     provery.fails(None, &bench, "artifact_unavailable").await?;
     let here = [&bench[..], &["--from", &folder]].concat();
     let told = provery.ok(None, &here).await?;

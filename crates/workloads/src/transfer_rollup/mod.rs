@@ -26,9 +26,8 @@ use provery_proving::{
 use provery_types::{RollupRecord, text::plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
-use crate::{Circuit, Refusal, Tracker, Why, Workload};
+use crate::{Circuit, Refusal, Tracker, Why, Workload, descriptor_hash};
 use backend::{BlockBackend, BlockVerifier};
 use tracker::Rollup;
 
@@ -128,7 +127,7 @@ impl Circuit for BlockSize {
     }
 
     fn descriptor_hash(&self) -> B256 {
-        B256::from_slice(&Sha256::digest(self.0.descriptor().to_string()))
+        descriptor_hash(&self.0.descriptor())
     }
 
     /// Transfers.

@@ -59,7 +59,7 @@ pub(super) fn run(context: &Context, args: BenchArgs) -> Result<()> {
             "this program proves circom's groth16 circuits alone; measure others with their own prover",
         ));
     }
-    let job = job(&descriptor, bounded(&args.input, MOST_INPUT)?)?;
+    let job = job(&descriptor, bounded(&args.input, MOST_INPUT)?, "1")?;
     // Whatever can be refused is refused before the machine is busy for minutes.
     let signing = if args.sign {
         context.say_which_key();
@@ -156,14 +156,14 @@ pub(super) fn run(context: &Context, args: BenchArgs) -> Result<()> {
 }
 
 /// What the backend is given: the input, with some payee if it has none.
-fn job(descriptor: &Descriptor, input: Vec<u8>) -> Result<Vec<u8>> {
+pub(super) fn job(descriptor: &Descriptor, input: Vec<u8>, paid: &str) -> Result<Vec<u8>> {
     let Some(payee) = descriptor.inputs_of(PublicRole::Payee).next() else { return Ok(input) };
     // What is no JSON object is refused by the backend, in its own words.
     let Ok(Value::Object(mut members)) = serde_json::from_slice(&input) else { return Ok(input) };
     if members.contains_key(&payee.name) {
         return Ok(input);
     }
-    members.insert(payee.name.clone(), json!("1"));
+    members.insert(payee.name.clone(), json!(paid));
     Ok(serde_json::to_vec(&members)?)
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     fetch::Servers,
     files::{Places, read},
-    registration::{Registration, SampleFiles, registration},
+    registration::{Registration, SampleJson, registration},
 };
 use crate::{
     address,
@@ -120,8 +120,8 @@ pub(super) async fn run(context: &Context, args: CheckArgs) -> Result<()> {
     }
     let registration = match (&args.sample_public, &args.sample_proof, args.verifier) {
         (Some(public), Some(proof), Some(verifier)) => {
-            let sample = SampleFiles { public, proof };
-            Some(registration(&descriptor, digest, &files, sample, verifier, &args.uri)?)
+            let sample = SampleJson::read(public, proof)?;
+            Some(registration(&descriptor, digest, &files, &sample, verifier, &args.uri)?)
         }
         _ => None,
     };

@@ -1,6 +1,6 @@
 //! `provery circuit register`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256, Bytes};
 use clap::{ArgGroup, Args};
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     files::{Places, read},
-    registration::{SampleFiles, registration},
+    registration::{SampleJson, registration},
 };
 use crate::{
     address,
@@ -33,7 +33,10 @@ const OURS: &str = "IVerifier";
 const MAX_ROYALTY: u16 = 1_000;
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("contract").required(true).args(["verifier", "deploy"])))]
+#[command(
+    group(ArgGroup::new("contract").required(true).args(["verifier", "deploy"])),
+    group(ArgGroup::new("sample").required(true).args(["public", "input"]))
+)]
 pub(crate) struct RegisterArgs {
     /// The descriptor, as `provery circuit describe` wrote it
     #[arg(value_name = "DESCRIPTOR")]
@@ -45,11 +48,14 @@ pub(crate) struct RegisterArgs {
     #[arg(long)]
     deploy: bool,
     /// The public signals of a sample proof: snarkjs' public.json
-    #[arg(long, value_name = "FILE")]
-    public: PathBuf,
+    #[arg(long, value_name = "FILE", requires = "proof")]
+    public: Option<PathBuf>,
     /// The sample proof: snarkjs' proof.json
+    #[arg(long, value_name = "FILE", requires = "public")]
+    proof: Option<PathBuf>,
+    /// Or an input that the sample is proven from here, as circom's programs take it; the payee may be left out
     #[arg(long, value_name = "FILE")]
-    proof: PathBuf,
+    input: Option<PathBuf>,
     /// Where provers fetch the descriptor
     #[arg(long, value_name = "URL", default_value = "")]
     uri: String,
@@ -72,11 +78,15 @@ pub(super) async fn run(context: &Context, args: RegisterArgs) -> Result<()> {
     }
     let (descriptor, digest) = read(&args.file)?;
     let files = args.places.find(&descriptor, &args.places.store())?;
-    let samples = SampleFiles { public: &args.public, proof: &args.proof };
-    let verifier = args.verifier.unwrap_or_default();
-    let known = registration(&descriptor, digest, &files, samples, verifier, &args.uri)?;
-    let (mut registration, sample) = known.call(args.royalty_bps)?;
     let session = context.signer().await?;
+    let me = session.me()?;
+    let sample = match (&args.public, &args.proof, &args.input) {
+        (Some(public), Some(proof), _) => SampleJson::read(public, proof)?,
+        (_, _, input) => SampleJson::prove(&descriptor, &files, input.as_deref().unwrap_or(Path::new("")), me)?,
+    };
+    let verifier = args.verifier.unwrap_or_default();
+    let known = registration(&descriptor, digest, &files, &sample, verifier, &args.uri)?;
+    let (mut registration, sample) = known.call(args.royalty_bps)?;
     if registration.development && !session.chain.rpc().is_development() {
         return Err(fail(
             Code::DevelopmentKey,
@@ -87,7 +97,6 @@ pub(super) async fn run(context: &Context, args: RegisterArgs) -> Result<()> {
             ),
         ));
     }
-    let me = session.me()?;
     let code = if args.deploy { Some(contract(&descriptor, &files)?) } else { None };
     if let Some(code) = code {
         let mined = session.send(Call::deploy(&code, &[])).await?;

@@ -6,8 +6,9 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use eyre::Result;
 use provery_bindings as bindings;
 use provery_circom::{
-    SampleError,
-    descriptor::{Files, sample, verifying_key},
+    CircomBackend, Limits, ProofJson, SampleError,
+    descriptor::{Files, artifacts, sample, verifying_key},
+    public_to_json,
 };
 use provery_descriptor::{Descriptor, Digest, ProofSystem, Setup};
 use serde::Serialize;
@@ -17,6 +18,8 @@ use crate::error::{Code, fail};
 
 /// Longer samples are refused unread, bytes.
 const MOST_SAMPLE: u64 = 1 << 20;
+/// Longer inputs likewise.
+const MOST_INPUT: u64 = 64 << 20;
 
 /// The arguments of a registration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -75,11 +78,31 @@ fn short(text: &str) -> Result<B256> {
     Ok(B256::right_padding_from(text.as_bytes()))
 }
 
-/// A sample as snarkjs writes it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SampleFiles<'a> {
-    pub public: &'a Path,
-    pub proof: &'a Path,
+/// A sample as snarkjs writes it: public.json and proof.json.
+#[derive(Debug, Clone)]
+pub(crate) struct SampleJson {
+    public: Vec<u8>,
+    proof: Vec<u8>,
+}
+
+impl SampleJson {
+    /// Out of files.
+    pub(crate) fn read(public: &Path, proof: &Path) -> Result<Self> {
+        Ok(Self { public: bounded(public, MOST_SAMPLE)?, proof: bounded(proof, MOST_SAMPLE)? })
+    }
+
+    /// Proven now from an input, with the circuit's files; paid to `payee` if the circuit binds it and the input names nobody.
+    pub(crate) fn prove(descriptor: &Descriptor, files: &Files, input: &Path, payee: Address) -> Result<Self> {
+        let artifacts = artifacts(files).ok_or_else(|| {
+            fail(Code::CircuitMismatch, "a sample takes the circuit's proving key; name it with --from, or fetch it")
+        })?;
+        let input = super::bench::job(descriptor, bounded(input, MOST_INPUT)?, &payee.to_string())?;
+        let proven = CircomBackend::open(&descriptor.name, &artifacts, Limits::default())?.prove_job(&input, &())?;
+        Ok(Self {
+            public: serde_json::to_vec(&public_to_json(&proven.inputs))?,
+            proof: serde_json::to_vec(&ProofJson::new(&proven.proof))?,
+        })
+    }
 }
 
 /// From a descriptor, the circuit's files and a sample to what is registered. The sample was verified here.
@@ -87,7 +110,7 @@ pub(crate) fn registration(
     descriptor: &Descriptor,
     digest: Digest,
     files: &Files,
-    sample_files: SampleFiles<'_>,
+    json: &SampleJson,
     verifier: Address,
     uri: &str,
 ) -> Result<Registration> {
@@ -99,9 +122,7 @@ pub(crate) fn registration(
         fail(code, error.to_string())
     };
     let key = verifying_key(descriptor, files).map_err(|reason| fail(Code::CircuitMismatch, reason))?;
-    let public = bounded(sample_files.public, MOST_SAMPLE)?;
-    let proof = bounded(sample_files.proof, MOST_SAMPLE)?;
-    let sample = sample(descriptor, &key, &public, &proof).map_err(wrong)?;
+    let sample = sample(descriptor, &key, &json.public, &json.proof).map_err(wrong)?;
     let key_hash = descriptor.verifier.key_hash.as_deref().unwrap_or_default();
     Ok(Registration {
         verifier,
