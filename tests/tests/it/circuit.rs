@@ -66,7 +66,9 @@ async fn a_descriptor_is_made_of_the_files_and_is_what_the_files_are() -> Result
     ensure!(schema["required"] == json!(["a", "b", "ignored"]), "the payee is the prover's to add: {schema}");
     ensure!(schema["properties"]["a"]["maxItems"] == 2, "{schema}");
 
-    let checked = provery.ok(None, &["circuit", "check", "c.json", "--keys", "none", "--from", &circom.path("zkey")]).await?;
+    let checked = provery
+        .ok(None, &["circuit", "check", "c.json", "--keys", "none", "--from", &circom.path("zkey")])
+        .await?;
     ensure!(checked["not_at_hand"].as_array().is_some_and(|it| it.len() == 4), "{checked}");
     let all = ["circuit", "check", "c.json", "--from", &circom.directory().display().to_string()]
         .map(str::to_owned);

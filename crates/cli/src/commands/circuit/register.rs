@@ -82,7 +82,9 @@ pub(super) async fn run(context: &Context, args: RegisterArgs) -> Result<()> {
     let me = session.me()?;
     let sample = match (&args.public, &args.proof, &args.input) {
         (Some(public), Some(proof), _) => SampleJson::read(public, proof)?,
-        (_, _, input) => SampleJson::prove(&descriptor, &files, input.as_deref().unwrap_or(Path::new("")), me)?,
+        (_, _, input) => {
+            SampleJson::prove(&descriptor, &files, input.as_deref().unwrap_or(Path::new("")), me)?
+        }
     };
     let verifier = args.verifier.unwrap_or_default();
     let known = registration(&descriptor, digest, &files, &sample, verifier, &args.uri)?;

@@ -92,12 +92,21 @@ impl SampleJson {
     }
 
     /// Proven now from an input, with the circuit's files; paid to `payee` if the circuit binds it and the input names nobody.
-    pub(crate) fn prove(descriptor: &Descriptor, files: &Files, input: &Path, payee: Address) -> Result<Self> {
+    pub(crate) fn prove(
+        descriptor: &Descriptor,
+        files: &Files,
+        input: &Path,
+        payee: Address,
+    ) -> Result<Self> {
         let artifacts = artifacts(files).ok_or_else(|| {
-            fail(Code::CircuitMismatch, "a sample takes the circuit's proving key; name it with --from, or fetch it")
+            fail(
+                Code::CircuitMismatch,
+                "a sample takes the circuit's proving key; name it with --from, or fetch it",
+            )
         })?;
         let input = super::bench::job(descriptor, bounded(input, MOST_INPUT)?, &payee.to_string())?;
-        let proven = CircomBackend::open(&descriptor.name, &artifacts, Limits::default())?.prove_job(&input, &())?;
+        let proven =
+            CircomBackend::open(&descriptor.name, &artifacts, Limits::default())?.prove_job(&input, &())?;
         Ok(Self {
             public: serde_json::to_vec(&public_to_json(&proven.inputs))?,
             proof: serde_json::to_vec(&ProofJson::new(&proven.proof))?,
