@@ -90,8 +90,8 @@ fn requesters(project: &Path, contracts: &str) -> Result<()> {
     let peers = format!(
         "// SPDX-License-Identifier: MIT\npragma solidity 0.8.30;\n\
          import {{ DevelopmentToken }} from \"{contracts}/examples/DevelopmentToken.sol\";\n\
-         import {{ BondEscrow }} from \"{contracts}/mechanisms/BondEscrow.sol\";\n\
-         contract Peers is DevelopmentToken {{ function escrow() external pure returns (bytes memory) {{ return type(BondEscrow).creationCode; }} }}\n"
+         import {{ SealedBidAuction }} from \"{contracts}/mechanisms/SealedBidAuction.sol\";\n\
+         contract Peers is DevelopmentToken {{ function auction() external pure returns (bytes memory) {{ return type(SealedBidAuction).creationCode; }} }}\n"
     );
     fs::write(folder.join("Peers.sol"), peers)?;
     Ok(())

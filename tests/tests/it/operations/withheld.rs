@@ -81,6 +81,11 @@ async fn a_slot_that_an_endpoint_withholds_is_an_alarm_and_is_proven_once_its_bl
             "{}",
             node.log()
         );
+        // The slot's event may be seen before what became of the transaction.
+        until("the report of the transaction", async || {
+            Ok((reported(&node, "submitted", slot) > 0).then_some(()))
+        })
+        .await?;
         ensure!(reported(&node, "submitted", slot) == 1, "{}", node.log());
     }
     let metrics = node.get("/metrics").await?.1;
