@@ -18,7 +18,7 @@ contract CircuitRegistry is ICircuitRegistry {
     /// @dev A verifier's answer about its key reads a constant.
     uint256 private constant KEY_HASH_GAS = 50_000;
     /// @dev How many inputs are altered one at a time; of more, these and the last. Each costs a whole verification.
-    uint256 private constant ALTERED = 16;
+    uint256 private constant ALTERED = 6;
 
     mapping(bytes32 circuit => Circuit) private _circuits;
 

@@ -203,7 +203,7 @@ contract CircuitRegistryTest is Test {
         _refused(abi.encodeWithSelector(ICircuitRegistry.SampleInvalid.selector));
     }
 
-    /// @dev Of many inputs the first sixteen and the last are altered.
+    /// @dev Of many inputs the first six and the last are altered.
     function test_ManyInputsFit() public {
         sample.publicInputs = new uint256[](256);
         sample.publicInputs[255] = 1;

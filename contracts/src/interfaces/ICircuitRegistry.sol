@@ -6,7 +6,8 @@ pragma solidity ^0.8.20;
 /// every input comes from. Nobody approves it, and nothing registered can be changed.
 ///
 /// A registration runs a sample through the verifier, each call with `VERIFY_GAS`: the proof must be accepted, and must not be
-/// accepted for any statement with one input altered, nor altered itself. What that cannot show: that the verifier answers
+/// accepted for any statement with one input altered (the first six, and the last), nor altered itself. A transaction has to have room for all
+/// of these calls: with EIP-7825's 16,777,216 gas a verifier may take some 1.5 million. What that cannot show: that the verifier answers
 /// rightly for other proofs, or that the circuit states what its descriptor says. Those are for `provery circuit check`, and for
 /// whoever stakes on it.
 ///

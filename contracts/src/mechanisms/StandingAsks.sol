@@ -397,7 +397,13 @@ contract StandingAsks is IStandingAsks, BondEscrow, EIP712 {
         StandingAsksParams params = _paramsOf(terms);
         // Terms in the provers' favour may be announced and not be in force yet.
         if (ask.price * params.tick() > terms.price) return false;
-        if (params.weight() != 0 && balanceOf[record.keys[id]] < promiseBondOf(terms, ask.promised)) return false;
+        if (params.weight() != 0) {
+            address key = record.keys[id];
+            // One that no longer serves the prover answers for nothing.
+            if (balanceOf[key] < promiseBondOf(terms, ask.promised) || !REGISTRY.isSubmitterFor(key, prover)) {
+                return false;
+            }
+        }
         return REGISTRY.isEligible(market, prover, terms.bond, terms.version);
     }
 

@@ -10,7 +10,7 @@ use provery_worker::external::{External, Subject};
 use provery_workloads::{Circuit, Refusal, Workloads};
 
 use crate::{
-    config::external::ExternalValues,
+    config::{self, external::ExternalValues},
     error::{Code, fail},
     session::{Session, patiently},
 };
@@ -50,7 +50,7 @@ pub(crate) async fn fit<'a>(
     market: U256,
     terms: &[Terms],
 ) -> Result<Option<&'a RollupRecord>> {
-    let workloads = Workloads::default();
+    let workloads = Workloads::default().with_keys(&config::keys_dir(None));
     let mut refused = None;
     for record in session.deployment().rollups.iter().filter(|record| record.market == market) {
         let vetted = vet(session, record).await?;

@@ -5,7 +5,10 @@
 //! is; so a node that does nothing wrong sends a transaction every few slots.
 
 use alloy::{
-    primitives::{Address, B256, Bytes, U256, aliases::{U40, U96}},
+    primitives::{
+        Address, B256, Bytes, U256,
+        aliases::{U40, U96},
+    },
     sol_types::{SolCall, SolEvent, SolValue, eip712_domain},
 };
 use provery_bindings::{StandingAsks as Contract, StandingAsks::SignedAsk as Signed};
@@ -187,7 +190,8 @@ pub fn ask_answer(answer: &[u8]) -> Option<Standing> {
 /// The call that posts an ask; nothing if a number has no room.
 pub fn post_call(market: U256, terms: &Terms, prover: Address, ask: Ask, expiry: u64) -> Option<Bytes> {
     let (price, expiry) = (U96::try_from(ask.price).ok()?, U40::try_from(expiry).ok()?);
-    let arguments = (market, terms.clone(), prover, price, ask.promised, ask.capacity, expiry).abi_encode_params();
+    let arguments =
+        (market, terms.clone(), prover, price, ask.promised, ask.capacity, expiry).abi_encode_params();
     Some([Contract::postCall::SELECTOR.as_slice(), &arguments].concat().into())
 }
 
@@ -412,7 +416,8 @@ impl Mechanism for StandingAsks {
             Some(0) => u16::try_from(weight / tick).ok(),
             Some(_) => None,
         };
-        let problem = || "it is no whole number of ticks, or more than 65,535 of them; choose another".to_owned();
+        let problem =
+            || "it is no whole number of ticks, or more than 65,535 of them; choose another".to_owned();
         let weight = ticks.ok_or_else(|| OptionError::Amount { name: "weight", problem: problem() })?;
         Ok(Params { tick, weight, match_window: choices.number("match")? }.pack().into())
     }
@@ -449,7 +454,12 @@ impl Mechanism for StandingAsks {
             return None;
         }
         let arguments = (view.slot.clone(), view.terms.clone()).abi_encode_params();
-        Some(MechanismAction::encoded("match", view.terms.mechanism, Contract::matchSlotCall::SELECTOR, &arguments))
+        Some(MechanismAction::encoded(
+            "match",
+            view.terms.mechanism,
+            Contract::matchSlotCall::SELECTOR,
+            &arguments,
+        ))
     }
 
     fn standing(&self) -> Option<&'static dyn crate::Standing> {
@@ -466,25 +476,28 @@ impl Mechanism for StandingAsks {
             if let Ok(taken) = Contract::AskTaken::decode_log_data(log) {
                 lines.push(taken_line(past, params, *at, &taken));
             } else if let Ok(unused) = Contract::SignedAskUnused::decode_log_data(log) {
-                lines.push(Line::new("its requester had an ask that {prover} had signed, which was not used: {why}", [
-                    ("prover", Fact::Account(unused.prover)),
-                    ("why", Fact::Text(lack(&unused.reason))),
-                ]));
+                lines.push(Line::new(
+                    "its requester had an ask that {prover} had signed, which was not used: {why}",
+                    [("prover", Fact::Account(unused.prover)), ("why", Fact::Text(lack(&unused.reason)))],
+                ));
             } else if let Ok(broken) = Contract::PromiseBroken::decode_log_data(log) {
-                lines.push(Line::new("it was proven {late} later than promised, which burned {burned} of the deposit of {key}", [
-                    ("late", Fact::Seconds(broken.late.saturating_to())),
-                    ("burned", Fact::Amount(broken.toBurn.saturating_to())),
-                    ("key", Fact::Account(broken.key)),
-                ]));
+                lines.push(Line::new(
+                    "it was proven {late} later than promised, which burned {burned} of the deposit of {key}",
+                    [
+                        ("late", Fact::Seconds(broken.late.saturating_to())),
+                        ("burned", Fact::Amount(broken.toBurn.saturating_to())),
+                        ("key", Fact::Account(broken.key)),
+                    ],
+                ));
             }
         }
         if past.assigned.is_zero() {
             let most = ("most", Fact::Amount(past.terms.price.to()));
             lines.push(if past.is_undecided() {
-                Line::new("no ask was able to take it as it opened; until {until} anybody may match it with one", [(
-                    "until",
-                    Fact::Time(past.exclusive_until()),
-                )])
+                Line::new(
+                    "no ask was able to take it as it opened; until {until} anybody may match it with one",
+                    [("until", Fact::Time(past.exclusive_until()))],
+                )
             } else {
                 Line::new("no ask was able to take it, so it was open to all at {most}", [most])
             });

@@ -38,21 +38,15 @@ fn market(terms: &Terms) -> MarketView<'_> {
 }
 
 fn answer(ask: Ask, expiry: u64) -> Vec<u8> {
-    let stands = (
-        U96::from(ask.price),
-        ask.promised,
-        ask.capacity,
-        U40::from(expiry),
-        0_u16,
-        ME,
-    );
+    let stands = (U96::from(ask.price), ask.promised, ask.capacity, U40::from(expiry), 0_u16, ME);
     stands.abi_encode()
 }
 
 #[test]
 fn shared_vectors() {
     for case in cases_of(VECTORS, "asks") {
-        let params = Params { tick: number(&case["tick"]), weight: number(&case["weight"]) as u16, match_window: 1 };
+        let params =
+            Params { tick: number(&case["tick"]), weight: number(&case["weight"]) as u16, match_window: 1 };
         let terms = Terms {
             mechanismParams: params.pack().into(),
             exclusiveWindow: number(&case["exclusive"]) as u32,
@@ -104,7 +98,11 @@ fn asks_for_the_least_that_pays_within_what_it_can_prove_and_bond() {
     let two = MarketView { workers: 2, room: U256::from(99_000), ..market(&terms) };
     assert_eq!(wanted(&two).map(|ask| ask.capacity), Some(6));
     assert_eq!(wanted(&MarketView { minimum_reward: 651, ..market(&terms) }), None, "no price pays");
-    assert_eq!(wanted(&MarketView { estimated_proving_seconds: 100, ..market(&terms) }), None, "never in time");
+    assert_eq!(
+        wanted(&MarketView { estimated_proving_seconds: 100, ..market(&terms) }),
+        None,
+        "never in time"
+    );
 }
 
 #[test]
@@ -162,13 +160,16 @@ fn an_undecided_slot_is_matched_in_turn_and_within_the_window() {
         let view = SlotView { taking, ..view(slot, &terms, ME, now, &[]) };
         MECHANISM.action(&view).map(|action| action.kind)
     };
-    assert_eq!(kind(&undecided, 1_004, true), Some("match"), "everybody's turn has come by half of the window");
+    assert_eq!(
+        kind(&undecided, 1_004, true),
+        Some("match"),
+        "everybody's turn has come by half of the window"
+    );
     assert_eq!(kind(&undecided, 1_004, false), None);
     assert_eq!(kind(&undecided, 1_008, true), None, "open to all");
     assert_eq!(kind(&slot(ME), 1_004, true), None, "held");
-    let turns = (0..32_u8).map(|byte| {
-        match_turn(&view(&undecided, &terms, Address::repeat_byte(byte), 1_000, &[]))
-    });
+    let turns =
+        (0..32_u8).map(|byte| match_turn(&view(&undecided, &terms, Address::repeat_byte(byte), 1_000, &[])));
     let turns: std::collections::BTreeSet<u64> = turns.collect();
     assert!(turns.len() > 2 && turns.iter().all(|turn| (1_000..1_004).contains(turn)), "{turns:?}");
     let decision = MECHANISM.decide(&view(&slot(ME), &terms, ME, 1_000, &[]));
@@ -223,8 +224,11 @@ fn a_slot_is_explained_by_the_ask_that_got_it() {
     let mut reason = B256::ZERO;
     reason.0[..6].copy_from_slice(b"expiry");
     let unused = Contract::SignedAskUnused { market: nobody.market, slot: 1, prover: ME, reason };
-    assert_eq!(told(&MECHANISM.explain(&past(&nobody, &terms, &[at(1_000, &unused)])))[1..], [
-        "its requester had an ask that 0x11 had signed, which was not used: it had ended",
-        "no ask was able to take it, so it was open to all at 1000 wei",
-    ]);
+    assert_eq!(
+        told(&MECHANISM.explain(&past(&nobody, &terms, &[at(1_000, &unused)])))[1..],
+        [
+            "its requester had an ask that 0x11 had signed, which was not used: it had ended",
+            "no ask was able to take it, so it was open to all at 1000 wei",
+        ]
+    );
 }

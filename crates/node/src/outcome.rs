@@ -48,6 +48,8 @@ fn classify_revert(name: &str) -> Class {
         // Stake that is in other slots' bonds comes back.
         "NotAssignedProver" | "SlotNotExpired" | "InsufficientStake" | "ProofNotCommitted" => Class::NotYet,
         "ProofInvalid" | "StatementMismatch" | "PayeeInvalid" => Class::Refused,
+        // The key is no submitter of the prover: that is the operator's to mend.
+        "NotPayee" => Class::Failing,
         _ => match refusal(name).map(|refusal| refusal.class) {
             Some(refusal::Class::Raced) => Class::Raced,
             Some(refusal::Class::NotYet) => Class::NotYet,

@@ -62,12 +62,14 @@ use serde_json::Value;
 
 mod refusal;
 mod registry;
+mod shape;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tracked;
 
 pub use refusal::{Refusal, Why};
 pub use registry::{Registered, Workloads, descriptor_hash};
+pub use shape::Shape;
 pub use tracked::Tracked;
 
 /// A kind of work. See the module.
@@ -168,6 +170,11 @@ pub trait Circuit: fmt::Debug + Send + Sync {
 
     /// What checks proofs made elsewhere.
     fn verifier(&self, keys: &Path, hash: Option<&[u8; 32]>) -> Result<Arc<dyn ProofVerifier>, KeyError>;
+
+    /// What terms must say of its public inputs; nothing if that is known only from files, and these are not looked for (`keys`).
+    fn shape(&self, _keys: Option<&Path>) -> Result<Option<Shape>, KeyError> {
+        Ok(None)
+    }
 
     /// A proof's public inputs, of which the payee is one only if the circuit binds it, as a market has them: statement, outputs, payee.
     /// They come in the circuit's own order.

@@ -1,6 +1,10 @@
 //! The workloads that a program knows.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use alloy::primitives::{Address, B256};
 use provery_proving::{KeyError, ProofBackend, ProofVerifier};
@@ -8,7 +12,7 @@ use provery_types::{RollupRecord, Terms, text::plain};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Circuit, KNOWN, Refusal, Tracked, Why, Workload};
+use crate::{Circuit, KNOWN, Refusal, Shape, Tracked, Why, Workload};
 
 /// Every workload of the list, unless others are named.
 #[derive(Clone, Debug)]
@@ -16,11 +20,13 @@ pub struct Workloads {
     known: Vec<&'static dyn Workload>,
     /// Rollups that were found not fit to be staked on.
     refused: BTreeMap<Address, Refusal>,
+    /// Where circuits' files are, if they are looked for.
+    keys: Option<PathBuf>,
 }
 
 impl Default for Workloads {
     fn default() -> Self {
-        Self { known: KNOWN.to_vec(), refused: BTreeMap::new() }
+        Self { known: KNOWN.to_vec(), refused: BTreeMap::new(), keys: None }
     }
 }
 
@@ -44,6 +50,12 @@ impl Workloads {
     /// One more than those of the list.
     pub fn and(mut self, workload: &'static dyn Workload) -> Self {
         self.known.push(workload);
+        self
+    }
+
+    /// The same, which look for circuits' files there: what these tell of a circuit is compared with markets' terms.
+    pub fn with_keys(mut self, keys: &Path) -> Self {
+        self.keys = Some(keys.to_owned());
         self
     }
 
@@ -95,8 +107,12 @@ impl Workloads {
     /// Begin with a market.
     pub fn track(&self, chain_id: u64, record: &RollupRecord) -> Result<Tracked, Refusal> {
         self.knows(record)?;
-        let (workload, _) = self.of(record)?;
-        Ok(Tracked::new(record, workload.track(chain_id, record)?))
+        let (workload, circuit) = self.of(record)?;
+        Ok(Tracked::new(record, self.shape(&*circuit)?, workload.track(chain_id, record)?))
+    }
+
+    fn shape(&self, circuit: &dyn Circuit) -> Result<Option<Shape>, Refusal> {
+        circuit.shape(self.keys.as_deref()).map_err(|error| Refusal::new(Why::Circuit, error.to_string()))
     }
 
     /// Whether a market can be served, as far as its record in the deployment file tells.
@@ -151,7 +167,10 @@ impl Workloads {
 
     /// Whether a rollup's slots are proven here under these terms of its market.
     pub fn vet_terms(&self, record: &RollupRecord, terms: &Terms) -> Result<(), Refusal> {
-        Refusal::unless_of(record.circuit_id, terms).map_err(|refusal| {
+        let (_, circuit) = self.of(record)?;
+        let shape = self.shape(&*circuit)?;
+        let fits = || shape.map_or(Ok(()), |shape| shape.unless_of(terms));
+        Refusal::unless_of(record.circuit_id, terms).and_then(|()| fits()).map_err(|refusal| {
             Refusal::new(refusal.why, format!("rollup {}: {refusal}", plain(&record.name)))
         })
     }

@@ -4,7 +4,7 @@ use alloy::primitives::{Address, B256, LogData, U256};
 use provery_types::{RollupRecord, Terms, statement_hash};
 use serde::{Deserialize, Serialize};
 
-use crate::{Job, Numbered, Refusal, SourceLog, Statement, Tracker, Why};
+use crate::{Job, Numbered, Refusal, Shape, SourceLog, Statement, Tracker, Why};
 
 /// A market and its tracker.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub struct Tracked {
     sources: Vec<Address>,
     workload: String,
     circuit: String,
+    shape: Option<Shape>,
     circuit_id: B256,
     topics: Vec<B256>,
     numbers_slots: bool,
@@ -44,13 +45,14 @@ struct Header {
 }
 
 impl Tracked {
-    pub(crate) fn new(record: &RollupRecord, tracker: Box<dyn Tracker>) -> Self {
+    pub(crate) fn new(record: &RollupRecord, shape: Option<Shape>, tracker: Box<dyn Tracker>) -> Self {
         Self {
             market: record.market,
             address: record.address,
             sources: record.sources.clone(),
             workload: record.workload.clone(),
             circuit: record.circuit.clone(),
+            shape,
             circuit_id: record.circuit_id,
             topics: tracker.topics(),
             numbers_slots: tracker.numbers_slots(),
@@ -77,7 +79,8 @@ impl Tracked {
 
     /// Whether that circuit proves slots under these terms.
     pub fn proves_under(&self, terms: &Terms) -> Result<(), Refusal> {
-        Refusal::unless_of(self.circuit_id, terms)
+        Refusal::unless_of(self.circuit_id, terms)?;
+        self.shape.map_or(Ok(()), |shape| shape.unless_of(terms))
     }
 
     /// Rises whenever something is learnt.

@@ -8,8 +8,10 @@ use crate::store::StoredProof;
 
 /// Gas of a commitment's transaction, rounded up.
 pub(super) const COMMITMENT_GAS: u64 = 80_000;
-/// Seconds before the end of the exclusive window from which on a proof may come too late for it.
+/// Seconds that a proof shown in the exclusive window may take into a block, and of a block: with less left than that and the reveal
+/// delay it could come too late, and whoever copied it would have committed before its maker.
 const LAST_SECONDS: u64 = 24;
+const BLOCK_SECONDS: u64 = 12;
 /// Bytes of the salt before the proof.
 const SALT_BYTES: usize = 32;
 
@@ -38,7 +40,8 @@ pub(super) fn gate(
     if circuit.payee_bound() {
         return Gate::Open;
     }
-    if slot.prover == me && proof.payee == me && now + LAST_SECONDS < slot.exclusiveUntil.to::<u64>() {
+    let in_time = now + LAST_SECONDS + BLOCK_SECONDS * u64::from(circuit.reveal_delay);
+    if slot.prover == me && proof.payee == me && in_time < slot.exclusiveUntil.to::<u64>() {
         return Gate::Open;
     }
     // A proof without a salt is refused by name where it is sent.
@@ -95,8 +98,8 @@ mod tests {
     #[test]
     fn a_holder_in_time_is_open_and_a_late_one_commits() {
         let at = |now| gate(&slot(ME), &terms(3), ME, &proof(), None, now, 5);
-        assert_eq!(at(975), Gate::Open);
-        assert!(matches!(at(976), Gate::Commit(_)));
+        assert_eq!(at(939), Gate::Open);
+        assert!(matches!(at(940), Gate::Commit(_)), "24 s and three blocks before the end");
         assert!(matches!(at(1_000), Gate::Commit(_)));
     }
 

@@ -1,7 +1,7 @@
 //! Proofs of a circuit's jobs, as the market takes them: public inputs in the market's order, and before the proof of a circuit that
 //! does not bind the payee a salt, which its commitment hides behind.
 
-use provery_circom::{CircomBackend, JobInput, Limits, Proven};
+use provery_circom::{CircomBackend, JobInput, Limits, Proven, Wtns};
 use provery_proving::{KeyError, Progress, ProofBackend, ProofOutput, ProofVerifier, ProveError, proof, solidity};
 
 use super::{files::Files, job::CircuitJob, layout::Layout};
@@ -24,17 +24,26 @@ impl CircuitBackend {
         Ok(Self { circuit: files.circuit.clone(), layout, circom })
     }
 
-    /// Whether a witness can be made of the job's input that satisfies the circuit and is of its statement.
-    pub fn check(&self, job: &CircuitJob, progress: &dyn Progress) -> Result<(), ProveError> {
-        let input = self.input(job)?;
-        let values = self.circom.witness(&input, progress)?;
-        let signals = values.get(1..=self.layout.len()).unwrap_or_default();
-        self.layout.public_inputs(job, signals).map(|_| ()).ok_or_else(another_statement)
-    }
-
-    fn input(&self, job: &CircuitJob) -> Result<JobInput, ProveError> {
-        let set = self.layout.signals(job)?;
-        Ok(JobInput::read(&job.input, set)?)
+    /// The witness of the first input of which there is one that is of the job's statement and payee.
+    fn witness(&self, job: &CircuitJob, progress: &dyn Progress) -> Result<JobInput, ProveError> {
+        let mut failure = another_statement();
+        for bytes in &job.inputs {
+            let of_input = || {
+                let input = JobInput::read(bytes, self.layout.signals(job)?)?;
+                let values = self.circom.witness(&input, progress)?;
+                let signals = values.get(1..=self.layout.len()).unwrap_or_default();
+                match self.layout.public_inputs(job, signals) {
+                    Some(_) => Ok(JobInput::Witness(Wtns::encode(&values))),
+                    None => Err(another_statement()),
+                }
+            };
+            match of_input() {
+                Err(ProveError::Cancelled) => return Err(ProveError::Cancelled),
+                Err(error) => failure = error,
+                found => return found,
+            }
+        }
+        Err(failure)
     }
 }
 
@@ -52,7 +61,7 @@ impl ProofBackend for CircuitBackend {
 
     fn prove(&self, job: &[u8], progress: &dyn Progress) -> Result<ProofOutput, ProveError> {
         let job = CircuitJob::from_bytes(job).map_err(|reason| ProveError::Job { reason })?;
-        let Proven { proof: points, inputs, timings } = self.circom.prove_input(&self.input(&job)?, progress)?;
+        let Proven { proof: points, inputs, timings } = self.circom.prove_input(&self.witness(&job, progress)?, progress)?;
         let public_inputs = self.layout.public_inputs(&job, &inputs).ok_or_else(another_statement)?;
         let mut proof = if self.layout.payee_bound() { Vec::new() } else { salt()?.to_vec() };
         proof.extend(proof::encode(&points));

@@ -11,9 +11,9 @@ pub struct CircuitJob {
     pub statement: Vec<U256>,
     /// Who is paid.
     pub payee: Address,
-    /// snarkjs' input.json, or a witness as circom's programs write it. Empty if the statement says everything.
-    #[serde(default)]
-    pub input: Bytes,
+    /// Each snarkjs' input.json, or a witness as circom's programs write it; empty if the statement says everything. The first that
+    /// proves the statement is taken.
+    pub inputs: Vec<Bytes>,
 }
 
 impl CircuitJob {

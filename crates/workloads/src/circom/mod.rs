@@ -24,7 +24,7 @@ use provery_types::{RollupRecord, text::plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Circuit, Refusal, Tracker, Why, Workload};
+use crate::{Circuit, Refusal, Shape, Tracker, Why, Workload};
 use backend::{CircuitBackend, CircuitVerifier};
 use tracker::Inputs;
 
@@ -141,6 +141,13 @@ impl Circuit for Described {
 
     fn verifier(&self, keys: &Path, hash: Option<&[u8; 32]>) -> Result<Arc<dyn ProofVerifier>, KeyError> {
         Ok(Arc::new(CircuitVerifier::open(&files::Files::open(keys, &self.descriptor)?, hash)?))
+    }
+
+    fn shape(&self, keys: Option<&Path>) -> Result<Option<Shape>, KeyError> {
+        let Some(keys) = keys else { return Ok(None) };
+        let wrong = |reason: String| KeyError::Described { circuit: self.name(), reason };
+        let layout = layout::Layout::of(&files::descriptor(keys, &self.descriptor)?).map_err(wrong)?;
+        Ok(Some(Shape { outputs: layout.outputs(), payee_bound: layout.payee_bound() }))
     }
 
     fn in_market_order(&self, keys: &Path, signals: Vec<U256>) -> Result<Vec<U256>, KeyError> {

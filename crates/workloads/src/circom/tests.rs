@@ -60,7 +60,7 @@ fn record(parameters: Value) -> RollupRecord {
 }
 
 fn job() -> CircuitJob {
-    CircuitJob { statement: [7, 8, 9].map(U256::from).to_vec(), payee: PAYEE, input: Bytes::new() }
+    CircuitJob { statement: [7, 8, 9].map(U256::from).to_vec(), payee: PAYEE, inputs: vec![Bytes::new()] }
 }
 
 #[test]
@@ -160,14 +160,36 @@ impl Scene {
 }
 
 #[test]
-fn a_slot_is_proven_from_what_its_requester_posted_last() {
+fn a_slot_is_proven_from_what_its_requester_posted_whatever_it_says_later() {
     let mut scene = Scene::new(json!({ "input": "posted" }));
     assert_eq!(scene.job(), Err(Why::NotPosted));
     scene.says(3, MARKET + U256::ONE, b"another market's");
     assert_eq!(scene.job(), Err(Why::NotPosted));
     scene.says(4, MARKET, b"first");
     scene.says(5, MARKET, b"last");
-    assert_eq!(scene.job().map(|job| job.input), Ok(Bytes::from_static(b"last")));
+    let both = vec![Bytes::from_static(b"first"), Bytes::from_static(b"last")];
+    assert_eq!(scene.job().map(|job| job.inputs), Ok(both.clone()));
+    let link = InputLinked {
+        market: MARKET,
+        statement: scene.slot.statement,
+        url: "https://example.org".to_owned(),
+        digest: B256::ZERO,
+        size: 1,
+    };
+    scene.log(6, INPUTS, &link.encode_log_data()).expect("it decodes");
+    let topics = vec![InputPosted::SIGNATURE_HASH, B256::ZERO, B256::ZERO];
+    let senseless = alloy::primitives::LogData::new_unchecked(topics, vec![1].into());
+    scene.log(7, INPUTS, &senseless).expect("it says nothing of others");
+    assert_eq!(scene.job().map(|job| job.inputs), Ok(both), "a link takes nothing back");
+    for block in 8..50 {
+        scene.says(block, MARKET, b"more");
+    }
+    assert_eq!(scene.job(), Err(Why::Unusable), "too many");
+}
+
+#[test]
+fn an_input_that_is_linked_alone_is_not_at_hand() {
+    let mut scene = Scene::new(json!({ "input": "posted" }));
     let link = InputLinked {
         market: MARKET,
         statement: scene.slot.statement,

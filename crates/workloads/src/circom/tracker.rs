@@ -17,7 +17,11 @@ pub const MOST_AHEAD: u64 = 1_000;
 /// A larger input is not taken, bytes.
 pub const MAX_INPUT: usize = 16 << 20;
 
-/// What was said of a statement last.
+/// More inputs for one statement are not taken.
+pub const MOST_INPUTS: usize = 32;
+
+/// What was said of a statement. All of it is kept: whatever was a witness of a statement once still is, and a requester that could
+/// take an input back could have those miss whom it bound with it.
 #[derive(Clone, Debug)]
 struct Said {
     block: u64,
@@ -38,7 +42,7 @@ pub struct Inputs {
     address: Address,
     circuit: String,
     input: Input,
-    said: BTreeMap<B256, Said>,
+    said: BTreeMap<B256, Vec<Said>>,
 }
 
 impl Inputs {
@@ -53,37 +57,42 @@ impl Inputs {
         }
     }
 
-    /// What a log says of a statement; nothing of another market's.
-    fn read(&self, log: &LogData) -> Result<Option<(B256, What)>, String> {
-        let wrong = |error: alloy::sol_types::Error| error.to_string();
-        let (market, statement, what) = match log.topics().first() {
-            Some(&InputPosted::SIGNATURE_HASH) => {
-                let event = InputPosted::decode_log_data(log).map_err(wrong)?;
+    /// What a log says of a statement; nothing of another market's, or if it makes no sense: that says nothing of other slots.
+    fn read(&self, log: &LogData) -> Option<(B256, What)> {
+        let (market, statement, what) = match *log.topics().first()? {
+            InputPosted::SIGNATURE_HASH => {
+                let event = InputPosted::decode_log_data(log).ok()?;
                 (event.market, event.statement, What::Posted(event.input))
             }
-            Some(&InputLinked::SIGNATURE_HASH) => {
-                let event = InputLinked::decode_log_data(log).map_err(wrong)?;
+            InputLinked::SIGNATURE_HASH => {
+                let event = InputLinked::decode_log_data(log).ok()?;
                 (event.market, event.statement, What::Linked)
             }
-            _ => return Ok(None),
+            _ => return None,
         };
-        Ok((market == self.market).then_some((statement, what)))
+        (market == self.market).then_some((statement, what))
     }
 
-    fn input(&self, stated: &Statement<'_>) -> Result<Bytes, Refusal> {
+    fn inputs(&self, stated: &Statement<'_>) -> Result<Vec<Bytes>, Refusal> {
         if self.input == Input::Statement {
-            return Ok(Bytes::new());
+            return Ok(vec![Bytes::new()]);
         }
         let refuse = |why, what: &str| Err(Refusal::new(why, format!("slot {}: {what}", stated.slot.id)));
-        match self.said.get(&stated.slot.statement).map(|said| &said.what) {
-            None => refuse(Why::NotPosted, "its requester has posted no input for its statement"),
-            Some(What::Linked) => {
-                refuse(Why::Hidden, "its input is linked, and this program takes posted inputs alone")
-            }
-            Some(What::Posted(input)) if input.len() > MAX_INPUT => {
-                refuse(Why::Unusable, "its input is larger than 16 MiB")
-            }
-            Some(What::Posted(input)) => Ok(input.clone()),
+        let said = self.said.get(&stated.slot.statement).map(Vec::as_slice).unwrap_or_default();
+        let posted: Vec<Bytes> = said
+            .iter()
+            .filter_map(|said| match &said.what {
+                What::Posted(input) => Some(input.clone()),
+                What::Linked => None,
+            })
+            .collect();
+        let size: usize = posted.iter().map(|input| input.len()).sum();
+        match (said.len(), posted.len()) {
+            (0, _) => refuse(Why::NotPosted, "its requester has posted no input for its statement"),
+            (_, 0) => refuse(Why::Hidden, "its input is linked, and this program takes posted inputs alone"),
+            (all, _) if all > MOST_INPUTS => refuse(Why::Unusable, "too many inputs were posted for its statement"),
+            _ if size > MAX_INPUT => refuse(Why::Unusable, "its inputs are larger than 16 MiB"),
+            _ => Ok(posted),
         }
     }
 }
@@ -95,20 +104,23 @@ impl Tracker for Inputs {
 
     fn apply(&mut self, log: &SourceLog<'_>) -> Result<(), String> {
         if log.address == self.address
-            && let Some((statement, what)) = self.read(log.data)?
+            && let Some((statement, what)) = self.read(log.data)
         {
-            self.said.insert(statement, Said { block: log.block.number, index: log.index, what });
+            let said = self.said.entry(statement).or_default();
+            if said.len() <= MOST_INPUTS {
+                said.push(Said { block: log.block.number, index: log.index, what });
+            }
         }
         Ok(())
     }
 
     fn ready(&mut self, stated: &Statement<'_>) -> Result<(), Refusal> {
-        self.input(stated).map(|_| ())
+        self.inputs(stated).map(|_| ())
     }
 
     fn job(&mut self, stated: &Statement<'_>, payee: Address) -> Result<Job, Refusal> {
-        let input = self.input(stated)?;
-        let job = CircuitJob { statement: stated.inputs.to_vec(), payee, input };
+        let inputs = self.inputs(stated)?;
+        let job = CircuitJob { statement: stated.inputs.to_vec(), payee, inputs };
         Ok(Job {
             circuit: self.circuit.clone(),
             bytes: job.to_bytes(),
@@ -121,12 +133,13 @@ impl Tracker for Inputs {
     fn forget(&mut self, slots: &[Statement<'_>], deep: u64) {
         let wanted: Vec<B256> = slots.iter().map(|slot| statement_hash(slot.inputs)).collect();
         self.said.retain(|statement, said| {
-            said.block.saturating_add(MOST_AHEAD) > deep || wanted.contains(statement)
+            said.iter().any(|said| said.block.saturating_add(MOST_AHEAD) > deep) || wanted.contains(statement)
         });
     }
 
     fn keeps(&self, log: &SourceLog<'_>) -> bool {
-        let said = self.read(log.data).ok().flatten().and_then(|(statement, _)| self.said.get(&statement));
-        said.is_some_and(|said| (said.block, said.index) == (log.block.number, log.index))
+        let Some((statement, _)) = self.read(log.data) else { return false };
+        let here = |said: &Said| (said.block, said.index) == (log.block.number, log.index);
+        self.said.get(&statement).is_some_and(|said| said.iter().any(here))
     }
 }

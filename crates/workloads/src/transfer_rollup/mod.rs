@@ -27,7 +27,7 @@ use provery_types::{RollupRecord, text::plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Circuit, Refusal, Tracker, Why, Workload, descriptor_hash};
+use crate::{Circuit, Refusal, Shape, Tracker, Why, Workload, descriptor_hash};
 use backend::{BlockBackend, BlockVerifier};
 use tracker::Rollup;
 
@@ -128,6 +128,10 @@ impl Circuit for BlockSize {
 
     fn descriptor_hash(&self) -> B256 {
         descriptor_hash(&self.0.descriptor())
+    }
+
+    fn shape(&self, _: Option<&Path>) -> Result<Option<Shape>, KeyError> {
+        Ok(Some(Shape { outputs: 1, payee_bound: true }))
     }
 
     /// Transfers.

@@ -120,9 +120,10 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
             None => hangups.ignore().await,
         }
     };
-    let workloads = refused
-        .into_iter()
-        .fold(Workloads::default(), |known, (rollup, refusal)| known.refusing(rollup, refusal));
+    let workloads =
+        refused.into_iter().fold(Workloads::default().with_keys(&dir), |known, (rollup, refusal)| {
+            known.refusing(rollup, refusal)
+        });
     let parts = Parts { chain: session.chain, signer, runner, circuits, workloads };
     tokio::select! {
         ended = provery_node::run(node, parts, stop) => Ok(ended?),

@@ -175,7 +175,8 @@ async fn reveal_later(
     proof: &Bytes,
 ) -> Result<()> {
     const LAST_SECONDS: u64 = 24;
-    if slot.prover == payee && session.head().await?.timestamp + LAST_SECONDS < slot.exclusive_until() {
+    let in_time = session.head().await?.timestamp + LAST_SECONDS + 12 * u64::from(circuit.reveal_delay);
+    if slot.prover == payee && in_time < slot.exclusive_until() {
         return Ok(());
     }
     let (salt, bare) = proof.split_at(32);
