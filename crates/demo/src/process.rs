@@ -101,6 +101,8 @@ impl Provery {
         command
             .args(args)
             .arg("--json")
+            // Whatever settings the folder has are somebody's node's.
+            .env("PROVERY_CONFIG", "/dev/null")
             .env("PROVERY_RPC_URL", &self.rpc_url)
             .env("PROVERY_DEPLOYMENT", &self.deployment)
             .env("PROVERY_KEYS_DIR", &self.keys_dir)

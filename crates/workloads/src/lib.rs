@@ -176,6 +176,17 @@ pub trait Circuit: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
+    /// The Groth16 proof (256 bytes, as the EVM reads it) in a proof that a market took, and its own public signals in the circuit's
+    /// order; nothing if they are none of this circuit.
+    fn groth16(
+        &self,
+        _keys: &Path,
+        _public_inputs: &[U256],
+        _proof: &[u8],
+    ) -> Result<Option<(Vec<u8>, Vec<U256>)>, KeyError> {
+        Ok(None)
+    }
+
     /// A proof's public inputs, of which the payee is one only if the circuit binds it, as a market has them: statement, outputs, payee.
     /// They come in the circuit's own order.
     fn in_market_order(&self, _keys: &Path, signals: Vec<U256>) -> Result<Vec<U256>, KeyError> {

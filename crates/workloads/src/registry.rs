@@ -77,7 +77,8 @@ impl Workloads {
 
     /// A circuit's name, to show how they look.
     pub fn example(&self) -> String {
-        self.known.iter().map(|workload| workload.example()).next().unwrap_or_default()
+        // The shortest: what can be typed.
+        self.known.iter().map(|workload| workload.example()).min_by_key(String::len).unwrap_or_default()
     }
 
     /// What proves a circuit's jobs, with the keys under `keys`.

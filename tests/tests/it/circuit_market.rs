@@ -1,6 +1,6 @@
 //! A circuit from elsewhere on the market: registered, its slots opened, proven by hand and by a node.
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use eyre::{OptionExt as _, Result, ensure};
 use provery_tests::{Circom, Town};
@@ -59,10 +59,10 @@ impl Market {
         self.town.provery.ok(Some(&self.town.deployer), &open).await
     }
 
-    async fn submit(&self, key: &str, slot: &str) -> Result<Value> {
+    async fn submit(&self, key: &str, slot: &str, more: &[&str]) -> Result<Value> {
         let (public, proof) = (self.circom.path("public.json"), self.circom.path("proof.json"));
         let submit = ["slot", "submit", slot, "--market", "answers", "--public", &public, "--proof", &proof];
-        self.town.provery.ok(Some(key), &submit).await
+        self.town.provery.ok(Some(key), &[&submit[..], more].concat()).await
     }
 
     async fn shown(&self, slot: &str) -> Result<Value> {
@@ -100,8 +100,16 @@ async fn a_circuit_from_elsewhere_is_paid_for_by_hand_and_by_a_node() -> Result<
         )
         .await?;
     ensure!(message.contains("c0FFEE00") || message.to_lowercase().contains("c0ffee00"), "{message}");
-    let paid = market.submit(&town.stranger, "1").await?;
+    let paid = market
+        .submit(&town.stranger, "1", &["--payee", "0x00000000000000000000000000000000c0ffee00"])
+        .await?;
     ensure!(paid["reward"] == "1000000000000000000", "{paid}");
+
+    // Its proof comes back as it was, and snarkjs' key is ours.
+    provery.ok(None, &["slot", "proof", "1", "--market", "answers", "--out", "back"]).await?;
+    let (back, made) = (provery.dir.path().join("back/public.json"), market.circom.path("public.json"));
+    let numbers = |path: &Path| Ok::<Vec<String>, eyre::Report>(serde_json::from_slice(&fs::read(path)?)?);
+    ensure!(numbers(&back)? == numbers(Path::new(&made))?, "public.json");
 
     // A node is drawn, and proves with the files that were fetched.
     let units = ["prover", "allocate", "--market", "answers", "--units", "10"];
@@ -151,7 +159,7 @@ async fn a_proof_that_does_not_bind_its_payee_is_committed_to_first() -> Result<
         }
     };
     let paid = tokio::select! {
-        paid = market.submit(&town.stranger, "1") => paid?,
+        paid = market.submit(&town.stranger, "1", &[]) => paid?,
         failed = mining => return failed,
     };
     let stranger = provery_tests::key(3).address().to_string();

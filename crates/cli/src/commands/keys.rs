@@ -8,6 +8,7 @@ use std::{
 
 use clap::{ArgGroup, Subcommand};
 use eyre::Result;
+use provery_circom::VerifyingKeyJson;
 use provery_proving::keys::{self, Manifest};
 use provery_puzzle::CIRCUIT_NAME;
 use serde_json::json;
@@ -16,6 +17,7 @@ use crate::{
     backends, config,
     context::Context,
     error::{Code, fail},
+    files,
     output::{fields, spinner, table},
 };
 
@@ -40,6 +42,21 @@ pub(crate) enum KeysCommand {
         #[arg(long, value_name = "DIR")]
         keys: Option<PathBuf>,
     },
+    /// Write a circuit's verifying key as snarkjs' verification_key.json
+    #[command(
+        after_help = "Example: provery keys export --circuit transfer-block-d16-n8 --out verification_key.json"
+    )]
+    Export {
+        /// Whose key: a circuit's name, such as transfer-block-d16-n8
+        #[arg(long, value_name = "NAME")]
+        circuit: String,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
+        #[arg(long, value_name = "DIR")]
+        keys: Option<PathBuf>,
+    },
     /// The keys that are there, checked against their hashes
     #[command(after_help = "Example: provery keys show --keys .provery/keys")]
     Show {
@@ -55,8 +72,22 @@ pub(crate) fn run(context: &Context, command: KeysCommand) -> Result<()> {
         KeysCommand::Generate { circuit, puzzle: _, seed, keys } => {
             generate(context, circuit.as_deref(), seed, &config::keys_dir(keys))
         }
+        KeysCommand::Export { circuit, out, keys } => {
+            export(context, &circuit, &out, &config::keys_dir(keys))
+        }
         KeysCommand::Show { keys } => show(context, &config::keys_dir(keys)),
     }
+}
+
+/// What snarkjs verifies the circuit's proofs with.
+fn export(context: &Context, circuit: &str, out: &Path, dir: &Path) -> Result<()> {
+    let verifying = keys::load_verifying(dir, &backends::circuit(circuit)?.name(), None)?;
+    files::write(out, &serde_json::to_vec_pretty(&VerifyingKeyJson::new(&verifying.key))?)?;
+    let json = json!({ "circuit": circuit, "file": out, "development": verifying.manifest.development });
+    context.out.result(&json, || {
+        format!("wrote {}: the verifying key of {circuit}, as snarkjs reads it", out.display())
+    });
+    Ok(())
 }
 
 fn generate(context: &Context, circuit: Option<&str>, seed: u64, dir: &Path) -> Result<()> {

@@ -76,9 +76,10 @@ pub(super) fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
             "the verifier does not accept the proof: it is of another slot, payee or key; check the keys \
              with `provery keys show` and prove again",
         ),
-        "CircuitNotFound" => {
-            (Code::CircuitNotFound, "the circuit is not registered; `provery rollup create` registers one")
-        }
+        "CircuitNotFound" => (
+            Code::CircuitNotFound,
+            "the circuit is not registered; `provery circuit register` or `provery rollup create` registers one",
+        ),
         "CircuitExists" => (Code::CircuitNotFound, "the circuit is registered already; use its id"),
         "RingFull" => (
             Code::NotReady,

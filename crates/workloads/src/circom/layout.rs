@@ -56,6 +56,18 @@ impl Layout {
         self.places.iter().map(|place| signals.get(*place).copied()).collect()
     }
 
+    /// A market's public inputs as the circuit's public signals, in its own order.
+    pub fn in_circuit_order(&self, inputs: &[U256]) -> Option<Vec<U256>> {
+        if inputs.len() != self.inputs.len() + usize::from(!self.payee_bound) {
+            return None;
+        }
+        let mut signals = vec![U256::ZERO; self.inputs.len()];
+        for (input, place) in inputs.iter().zip(&self.places) {
+            *signals.get_mut(*place)? = *input;
+        }
+        Some(signals)
+    }
+
     /// How many of the market's public inputs are the statement's.
     pub fn stated(&self) -> usize {
         self.inputs.iter().filter(|input| input.role == PublicRole::Statement).count()

@@ -159,6 +159,18 @@ impl Circuit for Described {
         })
     }
 
+    fn groth16(
+        &self,
+        keys: &Path,
+        public_inputs: &[U256],
+        proof: &[u8],
+    ) -> Result<Option<(Vec<u8>, Vec<U256>)>, KeyError> {
+        let wrong = |reason: String| KeyError::Described { circuit: self.name(), reason };
+        let layout = layout::Layout::of(&files::descriptor(keys, &self.descriptor)?).map_err(wrong)?;
+        let salt = if layout.payee_bound() { 0 } else { backend::SALT_BYTES };
+        Ok(layout.in_circuit_order(public_inputs).zip(proof.get(salt..)).map(|(signals, points)| (points.to_vec(), signals)))
+    }
+
     fn sample(&self) -> Result<Vec<u8>, Refusal> {
         let message = "a circuit from elsewhere has no sample of its own: measure it with `provery circuit bench`";
         Err(Refusal::new(Why::Unusable, message))

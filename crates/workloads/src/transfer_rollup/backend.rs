@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use provery_circuits::{BlockCircuit, BlockJob, Params, payload};
+use alloy::primitives::U256;
+use provery_circuits::{BlockCircuit, BlockJob, BlockStatement, Params, payload};
 use serde_json::json;
 
 use provery_proving::{
@@ -124,4 +125,24 @@ impl ProofVerifier for BlockVerifier {
             Err(ProveError::Foreign)
         }
     }
+}
+
+/// The Groth16 proof in a block's proof, and its public signals C, r, y.
+pub fn groth16(params: &Params, public_inputs: &[U256], proof: &[u8]) -> Option<(Vec<u8>, Vec<U256>)> {
+    let &[old_root, new_root, _, domain, correct, payee] = public_inputs else { return None };
+    let (points, rest) = proof.split_at_checked(proof::PROOF_BYTES)?;
+    let (commitment, data) = rest.split_at_checked(32)?;
+    let mut paid = [0; 20];
+    paid.copy_from_slice(&payee.to_be_bytes::<32>()[12..]);
+    let statement = BlockStatement {
+        payee: paid,
+        domain: domain.to_be_bytes(),
+        old_root: old_root.to_be_bytes(),
+        claimed_root: new_root.to_be_bytes(),
+        correct: correct == U256::ONE,
+    };
+    let signals = statement.fingerprint(data, params).ok()?.groth16_inputs();
+    let words: Vec<[u8; 32]> = signals.iter().map(proof::word).collect();
+    (words.first().is_some_and(|word| word[..] == *commitment))
+        .then(|| (points.to_vec(), words.into_iter().map(U256::from_be_bytes).collect()))
 }

@@ -155,6 +155,15 @@ impl Circuit for BlockSize {
         Ok(Arc::new(BlockVerifier::new(&keys::load_verifying(directory, &self.name(), hash)?)))
     }
 
+    fn groth16(
+        &self,
+        _: &Path,
+        public_inputs: &[U256],
+        proof: &[u8],
+    ) -> Result<Option<(Vec<u8>, Vec<U256>)>, KeyError> {
+        Ok(backend::groth16(&self.0, public_inputs, proof))
+    }
+
     /// A full block.
     fn sample(&self) -> Result<Vec<u8>, Refusal> {
         let wrong = |error: &dyn std::fmt::Display| Refusal::new(Why::Unusable, error.to_string());

@@ -32,6 +32,21 @@ pub(super) fn terms_of(registered: &Circuit, reveal_delay: Option<u16>) -> Resul
     Ok(CircuitTerms::of(registered, delay).word())
 }
 
+/// Whether some statement is left beside outputs and payee: slots of other terms would be ones that nobody can prove.
+pub(crate) fn stated(registered: &Circuit, outputs: u8) -> Result<usize> {
+    let inputs = registered.inputs as usize;
+    let tail = usize::from(outputs) + usize::from(registered.payeeBound);
+    inputs.checked_sub(tail).filter(|stated| *stated > 0).ok_or_else(|| {
+        fail(
+            Code::TermsRejected,
+            format!(
+                "the circuit has {inputs} public inputs, too few for {outputs} outputs{} and a statement; correct --outputs",
+                if registered.payeeBound { ", a payee" } else { "" }
+            ),
+        )
+    })
+}
+
 pub(super) async fn refuse_development_circuit(session: &Session, terms: &Terms) -> Result<()> {
     if session.chain.circuit(terms.circuit).await?.development && !session.chain.rpc().is_development() {
         return Err(fail(

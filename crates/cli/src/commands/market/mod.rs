@@ -28,7 +28,7 @@ use crate::{
 };
 
 mod announced;
-mod circuit;
+pub(crate) mod circuit;
 mod named;
 mod set_terms;
 
@@ -139,15 +139,16 @@ async fn create(context: &Context, args: CreateArgs) -> Result<()> {
     let terms = match (&args.terms, args.circuit) {
         (Some(path), _) => terms::read(path)?,
         (None, circuit) => {
-            let circuit = circuit.unwrap_or_default();
-            let registered = session.chain.circuit(circuit).await?;
+            let id = circuit.unwrap_or_default();
+            let registered = session.chain.circuit(id).await?;
+            circuit::stated(&registered, args.outputs)?;
             let (mechanism, mechanism_params) =
                 args.mechanism.resolve(session.deployment(), session.asset())?;
             let parties = Parties {
                 requester: args.requester.unwrap_or(session.me()?),
                 mechanism,
                 mechanism_params,
-                circuit,
+                circuit: id,
                 verifier: registered.verifier,
                 circuit_terms: circuit::terms_of(&registered, args.reveal_delay)?,
             };

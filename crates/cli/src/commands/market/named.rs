@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::CreateArgs;
 use crate::{
+    config,
     error::{Code, fail},
     files,
     session::{Session, deployed},
@@ -40,7 +41,7 @@ pub(super) async fn plan(session: &Session, name: &str, terms: &Terms, args: &Cr
         ));
     }
     let registered = session.chain.circuit(terms.circuit).await?;
-    let workloads = Workloads::default();
+    let workloads = Workloads::default().with_keys(&config::keys_dir(None));
     let (workload, circuit) = workloads.described(registered.descriptorHash).ok_or_else(|| {
         fail(
             Code::CircuitNotFound,
@@ -66,6 +67,7 @@ pub(super) async fn plan(session: &Session, name: &str, terms: &Terms, args: &Cr
     // As a prover will read it.
     let record = named.written(Address::ZERO, B256::ZERO, 0, U256::ZERO, terms);
     workloads.track(session.chain.rpc().chain_id(), &record)?;
+    workloads.vet_terms(&record, terms)?;
     Ok(named)
 }
 

@@ -27,6 +27,7 @@ use crate::{
 mod chosen;
 mod end;
 mod open;
+mod proof;
 mod public;
 mod submit;
 mod told;
@@ -69,6 +70,9 @@ pub(crate) enum SlotCommand {
         after_help = "Example: provery slot submit 3 --market merkle --public public.json --proof proof.json --keystore prover.json"
     )]
     Submit(Box<submit::SubmitArgs>),
+    /// Write the proof that a slot was settled by, as snarkjs' proof.json and public.json
+    #[command(after_help = "Example: provery slot proof 3 --market 1 --out proofs")]
+    Proof(proof::ProofArgs),
     /// End a slot that nobody proved in time
     #[command(after_help = "Example: provery slot expire 3 --market 1 --keystore anyone.json")]
     Expire(SlotArg),
@@ -90,6 +94,7 @@ pub(crate) async fn run(context: &Context, command: SlotCommand) -> Result<()> {
         SlotCommand::Transfer(command) => transfer::run(context, command).await,
         SlotCommand::Open(args) => open::run(context, *args).await,
         SlotCommand::Submit(args) => submit::run(context, *args).await,
+        SlotCommand::Proof(args) => proof::run(context, args).await,
         SlotCommand::Expire(slot) => end::run(context, slot, End::Expire).await,
         SlotCommand::Cancel(slot) => end::run(context, slot, End::Cancel).await,
         SlotCommand::Drop(slot) => end::run(context, slot, End::Drop).await,

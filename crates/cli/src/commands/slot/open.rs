@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::public;
 use crate::{
+    commands::market,
     config,
     context::Context,
     error::{Code, fail},
@@ -73,6 +74,17 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<()> {
     }
     let record = session.deployment().rollup_of_market(market).cloned();
     let statement = statement(&args, record.as_ref(), &terms)?;
+    let stated = market::circuit::stated(&session.chain.circuit(terms.circuit).await?, terms.outputs)?;
+    if statement.len() != stated {
+        return Err(fail(
+            Code::Usage,
+            format!(
+                "the statement has {} numbers and the circuit takes {stated} beside outputs and payee, so nobody could prove it; \
+                 correct --statement or --public",
+                statement.len()
+            ),
+        ));
+    }
     let funds = session.chain.market(market).await?.funds;
     if funds < U256::from(terms.price) {
         return Err(fail(

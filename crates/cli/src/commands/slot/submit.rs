@@ -11,7 +11,9 @@ use serde_json::json;
 
 use super::{chosen::SlotArg, public};
 use crate::{
-    address, config,
+    address,
+    commands::prove,
+    config,
     context::Context,
     error::{Code, fail},
     output::fields,
@@ -32,7 +34,7 @@ pub(crate) struct SubmitArgs {
     /// The proof: snarkjs' proof.json, or hexadecimal digits as the verifier takes them
     #[arg(long, value_name = "FILE")]
     pub proof: PathBuf,
-    /// Who is paid, if the circuit does not bind it [default: the signing account]
+    /// Who is paid [default: the signing account, or the prover that it sends for]
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     pub payee: Option<Address>,
     /// Where the circuits' files are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
@@ -66,7 +68,7 @@ pub(super) async fn run(context: &Context, args: SubmitArgs) -> Result<()> {
     let circuit = CircuitTerms::read(&terms);
     let mut proof = public::proof(&args.proof)?;
     let payee = if circuit.payee_bound() {
-        bound_payee(&inputs, args.payee)?
+        bound_payee(&inputs, args.payee, &[session.me()?, prove::payee(&session, None).await?])?
     } else {
         let payee = args.payee.unwrap_or(session.me()?);
         inputs.push(U256::from_be_slice(payee.as_slice()));
@@ -104,7 +106,7 @@ pub(super) async fn run(context: &Context, args: SubmitArgs) -> Result<()> {
 }
 
 /// The payee among the public inputs: the last.
-fn bound_payee(inputs: &[U256], wanted: Option<Address>) -> Result<Address> {
+fn bound_payee(inputs: &[U256], wanted: Option<Address>, ours: &[Address]) -> Result<Address> {
     let word = inputs.last().copied().unwrap_or_default();
     if word.is_zero() || word.bit_len() > 160 {
         return Err(fail(
@@ -118,6 +120,12 @@ fn bound_payee(inputs: &[U256], wanted: Option<Address>) -> Result<Address> {
             Code::ProofForAnother,
             format!(
                 "the proof pays {payee}, not {wanted}; prove again with that payee, or leave out --payee"
+            ),
+        )),
+        None if wanted.is_none() && !ours.contains(&payee) => Err(fail(
+            Code::ProofForAnother,
+            format!(
+                "the proof pays {payee}, which is not the signing account; if that is meant, say it with --payee {payee}"
             ),
         )),
         None => Ok(payee),
