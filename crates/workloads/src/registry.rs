@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn nothing_is_staked_on_terms_that_name_another_circuit_or_on_another_contract() {
         let (workloads, record) = (Workloads::default(), record(Address::ZERO, U256::ONE, 2));
-        let terms = |circuit| Terms { circuit, version: 3, ..Terms::default() };
+        let terms = |circuit| Terms { circuit, version: 3, outputs: 1, ..Terms::default() };
         assert_eq!(workloads.vet_terms(&record, &terms(record.circuit_id)), Ok(()));
         let refused = workloads.vet_terms(&record, &terms(B256::repeat_byte(7))).expect_err("another");
         assert!(refused.why == Why::Circuit && refused.to_string().contains("version 3"), "{refused}");

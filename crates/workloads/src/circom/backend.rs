@@ -2,7 +2,9 @@
 //! does not bind the payee a salt, which its commitment hides behind.
 
 use provery_circom::{CircomBackend, JobInput, Limits, Proven, Wtns};
-use provery_proving::{KeyError, Progress, ProofBackend, ProofOutput, ProofVerifier, ProveError, proof, solidity};
+use provery_proving::{
+    KeyError, Progress, ProofBackend, ProofOutput, ProofVerifier, ProveError, proof, solidity,
+};
 
 use super::{files::Files, job::CircuitJob, layout::Layout};
 
@@ -61,7 +63,8 @@ impl ProofBackend for CircuitBackend {
 
     fn prove(&self, job: &[u8], progress: &dyn Progress) -> Result<ProofOutput, ProveError> {
         let job = CircuitJob::from_bytes(job).map_err(|reason| ProveError::Job { reason })?;
-        let Proven { proof: points, inputs, timings } = self.circom.prove_input(&self.witness(&job, progress)?, progress)?;
+        let Proven { proof: points, inputs, timings } =
+            self.circom.prove_input(&self.witness(&job, progress)?, progress)?;
         let public_inputs = self.layout.public_inputs(&job, &inputs).ok_or_else(another_statement)?;
         let mut proof = if self.layout.payee_bound() { Vec::new() } else { salt()?.to_vec() };
         proof.extend(proof::encode(&points));
@@ -71,8 +74,9 @@ impl ProofBackend for CircuitBackend {
 
 fn salt() -> Result<[u8; SALT_BYTES], ProveError> {
     let mut salt = [0; SALT_BYTES];
-    getrandom::fill(&mut salt)
-        .map_err(|error| ProveError::Refused { reason: format!("the system has no randomness for a salt: {error}") })?;
+    getrandom::fill(&mut salt).map_err(|error| ProveError::Refused {
+        reason: format!("the system has no randomness for a salt: {error}"),
+    })?;
     Ok(salt)
 }
 

@@ -83,7 +83,10 @@ impl Layout {
         let refused = |reason: String| ProveError::Job { reason };
         let stated = self.stated();
         if stated != job.statement.len() {
-            return Err(refused(format!("the slot states {} inputs and the circuit has {stated}", job.statement.len())));
+            return Err(refused(format!(
+                "the slot states {} inputs and the circuit has {stated}",
+                job.statement.len()
+            )));
         }
         let payee = U256::from_be_slice(job.payee.as_slice());
         let mut statement = job.statement.iter();
@@ -94,8 +97,9 @@ impl Layout {
                 PublicRole::Payee => payee,
                 PublicRole::Output => continue,
             };
-            let field = proof::from_word(&value.to_be_bytes())
-                .ok_or_else(|| refused(format!("the slot states {value} as {}, which no signal can be", input.name)))?;
+            let field = proof::from_word(&value.to_be_bytes()).ok_or_else(|| {
+                refused(format!("the slot states {value} as {}, which no signal can be", input.name))
+            })?;
             at_place.insert(*place, (&input.name, field));
         }
         let mut signals: Vec<(String, Vec<Fr>)> = Vec::new();

@@ -168,11 +168,15 @@ impl Circuit for Described {
         let wrong = |reason: String| KeyError::Described { circuit: self.name(), reason };
         let layout = layout::Layout::of(&files::descriptor(keys, &self.descriptor)?).map_err(wrong)?;
         let salt = if layout.payee_bound() { 0 } else { backend::SALT_BYTES };
-        Ok(layout.in_circuit_order(public_inputs).zip(proof.get(salt..)).map(|(signals, points)| (points.to_vec(), signals)))
+        Ok(layout
+            .in_circuit_order(public_inputs)
+            .zip(proof.get(salt..))
+            .map(|(signals, points)| (points.to_vec(), signals)))
     }
 
     fn sample(&self) -> Result<Vec<u8>, Refusal> {
-        let message = "a circuit from elsewhere has no sample of its own: measure it with `provery circuit bench`";
+        let message =
+            "a circuit from elsewhere has no sample of its own: measure it with `provery circuit bench`";
         Err(Refusal::new(Why::Unusable, message))
     }
 }

@@ -115,12 +115,10 @@ fn public_inputs_come_in_the_markets_order_and_go_back() {
 fn the_job_decides_the_public_signals() {
     let layout = Layout::of(&descriptor(true)).expect("a layout");
     let signals = layout.signals(&job()).expect("they fit");
-    let payee = proof::from_word(&U256::from_be_slice(PAYEE.as_slice()).to_be_bytes()).expect("below the order");
-    let expected = [
-        ("root", vec![Fr::from(7)]),
-        ("path", vec![Fr::from(8), Fr::from(9)]),
-        ("payee", vec![payee]),
-    ];
+    let payee =
+        proof::from_word(&U256::from_be_slice(PAYEE.as_slice()).to_be_bytes()).expect("below the order");
+    let expected =
+        [("root", vec![Fr::from(7)]), ("path", vec![Fr::from(8), Fr::from(9)]), ("payee", vec![payee])];
     assert_eq!(signals, expected.map(|(name, values)| (name.to_owned(), values)));
     let short = CircuitJob { statement: vec![U256::from(7)], ..job() };
     assert!(layout.signals(&short).is_err());

@@ -90,7 +90,9 @@ impl Inputs {
         match (said.len(), posted.len()) {
             (0, _) => refuse(Why::NotPosted, "its requester has posted no input for its statement"),
             (_, 0) => refuse(Why::Hidden, "its input is linked, and this program takes posted inputs alone"),
-            (all, _) if all > MOST_INPUTS => refuse(Why::Unusable, "too many inputs were posted for its statement"),
+            (all, _) if all > MOST_INPUTS => {
+                refuse(Why::Unusable, "too many inputs were posted for its statement")
+            }
             _ if size > MAX_INPUT => refuse(Why::Unusable, "its inputs are larger than 16 MiB"),
             _ => Ok(posted),
         }
