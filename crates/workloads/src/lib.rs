@@ -176,14 +176,13 @@ pub trait Circuit: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
-    /// The Groth16 proof (256 bytes, as the EVM reads it) in a proof that a market took, and its own public signals in the circuit's
-    /// order; nothing if they are none of this circuit.
+    /// The Groth16 proof in a proof that a market took; nothing if it is none of this circuit.
     fn groth16(
         &self,
         _keys: &Path,
         _public_inputs: &[U256],
         _proof: &[u8],
-    ) -> Result<Option<(Vec<u8>, Vec<U256>)>, KeyError> {
+    ) -> Result<Option<Groth16Proof>, KeyError> {
         Ok(None)
     }
 
@@ -195,6 +194,15 @@ pub trait Circuit: fmt::Debug + Send + Sync {
 
     /// A job of full size, to measure a machine with.
     fn sample(&self) -> Result<Vec<u8>, Refusal>;
+}
+
+/// A Groth16 proof and what it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Groth16Proof {
+    /// As the EVM reads it: 256 bytes.
+    pub points: Vec<u8>,
+    /// Its own public signals, in the circuit's order.
+    pub signals: Vec<U256>,
 }
 
 /// A log of a contract that a workload reads.

@@ -24,7 +24,7 @@ use provery_types::{RollupRecord, text::plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Circuit, Refusal, Shape, Tracker, Why, Workload};
+use crate::{Circuit, Groth16Proof, Refusal, Shape, Tracker, Why, Workload};
 use backend::{CircuitBackend, CircuitVerifier};
 use tracker::Inputs;
 
@@ -164,14 +164,14 @@ impl Circuit for Described {
         keys: &Path,
         public_inputs: &[U256],
         proof: &[u8],
-    ) -> Result<Option<(Vec<u8>, Vec<U256>)>, KeyError> {
+    ) -> Result<Option<Groth16Proof>, KeyError> {
         let wrong = |reason: String| KeyError::Described { circuit: self.name(), reason };
         let layout = layout::Layout::of(&files::descriptor(keys, &self.descriptor)?).map_err(wrong)?;
         let salt = if layout.payee_bound() { 0 } else { backend::SALT_BYTES };
         Ok(layout
             .in_circuit_order(public_inputs)
             .zip(proof.get(salt..))
-            .map(|(signals, points)| (points.to_vec(), signals)))
+            .map(|(signals, points)| Groth16Proof { points: points.to_vec(), signals }))
     }
 
     fn sample(&self) -> Result<Vec<u8>, Refusal> {

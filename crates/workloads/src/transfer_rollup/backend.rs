@@ -13,6 +13,8 @@ use provery_proving::{
     proof,
 };
 
+use crate::Groth16Proof;
+
 /// Parameters as the manifest of a block circuit's keys holds them.
 pub fn manifest_params(params: &Params) -> serde_json::Value {
     json!({ "blockTxs": params.block_txs() })
@@ -128,7 +130,7 @@ impl ProofVerifier for BlockVerifier {
 }
 
 /// The Groth16 proof in a block's proof, and its public signals C, r, y.
-pub fn groth16(params: &Params, public_inputs: &[U256], proof: &[u8]) -> Option<(Vec<u8>, Vec<U256>)> {
+pub fn groth16(params: &Params, public_inputs: &[U256], proof: &[u8]) -> Option<Groth16Proof> {
     let &[old_root, new_root, _, domain, correct, payee] = public_inputs else { return None };
     let (points, rest) = proof.split_at_checked(proof::PROOF_BYTES)?;
     let (commitment, data) = rest.split_at_checked(32)?;
@@ -143,6 +145,9 @@ pub fn groth16(params: &Params, public_inputs: &[U256], proof: &[u8]) -> Option<
     };
     let signals = statement.fingerprint(data, params).ok()?.groth16_inputs();
     let words: Vec<[u8; 32]> = signals.iter().map(proof::word).collect();
-    (words.first().is_some_and(|word| word[..] == *commitment))
-        .then(|| (points.to_vec(), words.into_iter().map(U256::from_be_bytes).collect()))
+    if words.first().is_none_or(|word| word[..] != *commitment) {
+        return None;
+    }
+    let signals = words.into_iter().map(U256::from_be_bytes).collect();
+    Some(Groth16Proof { points: points.to_vec(), signals })
 }

@@ -27,7 +27,7 @@ use provery_types::{RollupRecord, text::plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Circuit, Refusal, Shape, Tracker, Why, Workload, descriptor_hash};
+use crate::{Circuit, Groth16Proof, Refusal, Shape, Tracker, Why, Workload, descriptor_hash};
 use backend::{BlockBackend, BlockVerifier};
 use tracker::Rollup;
 
@@ -160,7 +160,7 @@ impl Circuit for BlockSize {
         _: &Path,
         public_inputs: &[U256],
         proof: &[u8],
-    ) -> Result<Option<(Vec<u8>, Vec<U256>)>, KeyError> {
+    ) -> Result<Option<Groth16Proof>, KeyError> {
         Ok(backend::groth16(&self.0, public_inputs, proof))
     }
 

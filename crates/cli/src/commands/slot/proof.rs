@@ -73,11 +73,11 @@ pub(super) async fn run(context: &Context, args: ProofArgs) -> Result<()> {
     let circuit = backends::circuit(&record.circuit)?;
     let keys = config::keys_dir(args.keys);
     let found = circuit.groth16(&keys, &call.publicInputs, &call.proof)?;
-    let (points, signals) = found.ok_or_else(|| {
+    let found = found.ok_or_else(|| {
         fail(Code::ProofForAnother, format!("the proof of slot {id} is none of {}", record.circuit))
     })?;
-    let read = proof::decode(&points).map_err(|error| fail(Code::ProofInvalid, error.to_string()))?;
-    let public: Vec<String> = signals.iter().map(U256::to_string).collect();
+    let read = proof::decode(&found.points).map_err(|error| fail(Code::ProofInvalid, error.to_string()))?;
+    let public: Vec<String> = found.signals.iter().map(U256::to_string).collect();
     let (proof_file, public_file) = (args.out.join("proof.json"), args.out.join("public.json"));
     std::fs::create_dir_all(&args.out)
         .map_err(|error| fail(Code::Io, format!("{} cannot be made: {error}", args.out.display())))?;
