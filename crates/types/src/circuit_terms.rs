@@ -21,6 +21,9 @@ pub struct CircuitTerms {
 impl CircuitTerms {
     /// The shortest delay that the rules for terms take, in blocks.
     pub const MIN_REVEAL_DELAY: u16 = 2;
+    /// Seconds that a transaction may take into a block, and of a block: Ethereum's, the longest of the chains in use.
+    const DELIVERY_SECONDS: u64 = 24;
+    const BLOCK_SECONDS: u64 = 12;
 
     /// What markets of a registered circuit must have; `reveal_delay` counts only where the payee is not bound.
     pub fn of(circuit: &Circuit, reveal_delay: u16) -> Self {
@@ -48,6 +51,13 @@ impl CircuitTerms {
         word[10..12].copy_from_slice(&self.royalty_bps.to_be_bytes());
         word[12..].copy_from_slice(self.author.as_slice());
         U256::from_be_bytes(word)
+    }
+
+    /// Whether a proof that does not bind its payee may be shown in the exclusive window at `now` (unix seconds) without a commitment: were
+    /// less left of the window than it may take into a block, and the reveal delay, whoever copies it would have committed first if
+    /// it came too late.
+    pub fn in_time(&self, now: u64, exclusive_until: u64) -> bool {
+        now + Self::DELIVERY_SECONDS + Self::BLOCK_SECONDS * u64::from(self.reveal_delay) < exclusive_until
     }
 
     /// Whether the circuit binds the payee, so that a proof that is seen is of use to nobody else.

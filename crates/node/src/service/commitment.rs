@@ -8,10 +8,6 @@ use crate::store::StoredProof;
 
 /// Gas of a commitment's transaction, rounded up.
 pub(super) const COMMITMENT_GAS: u64 = 80_000;
-/// Seconds that a proof shown in the exclusive window may take into a block, and of a block: with less left than that and the reveal
-/// delay it could come too late, and whoever copied it would have committed before its maker.
-const LAST_SECONDS: u64 = 24;
-const BLOCK_SECONDS: u64 = 12;
 /// Bytes of the salt before the proof.
 const SALT_BYTES: usize = 32;
 
@@ -40,8 +36,7 @@ pub(super) fn gate(
     if circuit.payee_bound() {
         return Gate::Open;
     }
-    let in_time = now + LAST_SECONDS + BLOCK_SECONDS * u64::from(circuit.reveal_delay);
-    if slot.prover == me && proof.payee == me && in_time < slot.exclusiveUntil.to::<u64>() {
+    if slot.prover == me && proof.payee == me && circuit.in_time(now, slot.exclusiveUntil.to()) {
         return Gate::Open;
     }
     // A proof without a salt is refused by name where it is sent.

@@ -182,9 +182,8 @@ async fn reveal_later(
     payee: Address,
     proof: &Bytes,
 ) -> Result<()> {
-    const LAST_SECONDS: u64 = 24;
-    let in_time = session.head().await?.timestamp + LAST_SECONDS + 12 * u64::from(circuit.reveal_delay);
-    if slot.prover == payee && in_time < slot.exclusive_until() {
+    let now = session.head().await?.timestamp;
+    if slot.prover == payee && circuit.in_time(now, slot.exclusive_until()) {
         return Ok(());
     }
     let (salt, bare) = proof.split_at(32);
