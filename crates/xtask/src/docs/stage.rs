@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -111,7 +111,7 @@ pub(super) fn run(root: &Path, into: &Path, forge: &Path) -> Result<()> {
 
     let mut project = String::new();
     while let Some(path) = layout.wanted.pop() {
-        let bytes = fs::read(root.join(&path)).wrap_err_with(|| format!("reading {}", path.display()))?;
+        let bytes = linked(&root.join(&path)).wrap_err_with(|| format!("reading {}", path.display()))?;
         let place = layout.place(&path);
         if is_markdown(&path) {
             let text = String::from_utf8(bytes).wrap_err_with(|| format!("reading {}", path.display()))?;
@@ -125,6 +125,17 @@ pub(super) fn run(root: &Path, into: &Path, forge: &Path) -> Result<()> {
     }
     write(&src.join("SUMMARY.md"), with(&summary, &listed, &project))?;
     Ok(())
+}
+
+/// What a reader finds behind a link: a file, or the names of what is in a folder.
+fn linked(path: &Path) -> io::Result<Vec<u8>> {
+    if !path.is_dir() {
+        return fs::read(path);
+    }
+    let mut names =
+        fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names.iter().flat_map(|name| [name.as_encoded_bytes(), b"\n"].concat()).collect())
 }
 
 /// The list of pages, with those of the contracts under theirs and those of the project at the end.
@@ -160,6 +171,18 @@ mod tests {
         assert_eq!(layout.wanted.len(), 2);
         let back = layout.page(Path::new("ARCHITECTURE.md"), "[x](docs/guides/x.md)");
         assert_eq!(back, "[x](../guides/x.md)");
+    }
+
+    #[test]
+    fn a_link_to_a_folder_shows_what_is_in_it() {
+        let adapters = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/src/verifiers/adapters");
+        let listed = String::from_utf8(linked(&adapters).expect("listed")).expect("names");
+        assert!(listed.starts_with("Halo2AbiAdapter.sol\nHalo2Adapter.sol\n"), "{listed}");
+        assert_eq!(
+            linked(&adapters.join("Halo2Adapter.sol")).expect("read"),
+            fs::read(adapters.join("Halo2Adapter.sol")).expect("read")
+        );
+        assert!(linked(&adapters.join("c.sol")).is_err());
     }
 
     #[test]
