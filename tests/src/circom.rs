@@ -38,7 +38,7 @@ impl Circom {
             let _ = fs::remove_dir_all(&directory);
             fs::create_dir_all(&partial)?;
             let path = partial.display().to_string();
-            node(&["compile", &path, &source.display().to_string(), "--O2"])?;
+            Self::compile(&source, &partial, &["--O2"])?;
             node(&["input", &path, NAME, "0"])?;
             let r1cs = R1cs::open(&partial.join(format!("{NAME}.r1cs")))?;
             write_development_key(&r1cs, b"tests", &partial.join(format!("{NAME}.zkey")))?;
@@ -47,6 +47,12 @@ impl Circom {
             fs::rename(&partial, &directory)?;
         }
         Ok(Self { directory })
+    }
+
+    /// Compile a circuit's source into `out`.
+    pub fn compile(source: &Path, out: &Path, flags: &[&str]) -> Result<()> {
+        let (source, out) = (source.display().to_string(), out.display().to_string());
+        node(&[&["compile", &out, &source], flags].concat())
     }
 
     /// Where the sources of circuits, and the script that compiles them, are.

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::{
+    primitives::{Address, B256, U256},
+    sol_types::SolEvent as _,
+};
+use provery_bindings::SlotInputs::InputPosted;
 use provery_indexer::{History, MarketHistory, Outcome, SlotRecord, Totals};
 use provery_mechanisms::{Mechanism, draw};
 use provery_types::{Currency, Event, LoggedEvent, Slot, SlotExt as _};
@@ -49,6 +53,8 @@ pub(crate) struct Ledger {
     /// Transactions by kind, to ask their gas.
     pub transactions: Vec<(&'static str, B256)>,
     bytes_of_block: BTreeMap<u64, usize>,
+    /// The last input that was posted, and the transaction that did.
+    input_bytes: Option<(B256, usize)>,
     proving_ms: BTreeMap<(u64, String), u64>,
     /// Proofs that were begun, by slot and prover.
     begun: BTreeSet<(u64, String)>,
@@ -143,8 +149,10 @@ impl Ledger {
             self.transactions.push((kind, logged.tx_hash));
         }
         match &logged.event {
-            Event::WorkloadLog { .. } => {
-                if let Some(Said::Posted { number, data, .. }) = Said::of(logged) {
+            Event::WorkloadLog { log } => {
+                if let Ok(posted) = InputPosted::decode_log_data(log) {
+                    self.input_bytes = Some((logged.tx_hash, posted.input.len()));
+                } else if let Some(Said::Posted { number, data, .. }) = Said::of(logged) {
                     self.bytes_of_block.insert(number, data.len());
                     if let Some(row) = self.rows.get_mut(&number) {
                         row.block_bytes = data.len();
@@ -152,8 +160,10 @@ impl Ledger {
                 }
             }
             Event::SlotOpened { slot, .. } => {
+                // It is posted in the transaction that opens the slot.
+                let input = self.input_bytes.filter(|(tx, _)| *tx == logged.tx_hash).map(|(_, bytes)| bytes);
                 let row = SlotRow {
-                    block_bytes: self.bytes_of_block.get(&slot.id).copied().unwrap_or(0),
+                    block_bytes: self.bytes_of_block.get(&slot.id).copied().or(input).unwrap_or(0),
                     why: self.why_opened(slot),
                     seen_ms: now_ms,
                     phase: "opened".into(),

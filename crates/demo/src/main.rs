@@ -5,6 +5,7 @@ mod chain;
 mod hostile;
 mod hostile_plan;
 mod ledger;
+mod membership;
 mod overhead;
 mod percentiles;
 mod process;
@@ -26,10 +27,11 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::{
-    args::Args,
+    args::{Args, Workload},
     chain::{Chain, Seen},
     hostile::Hostile,
     ledger::Ledger,
+    membership::Asking,
     process::{Line, Running},
     stage::{ROLLUP, Stage},
     summary::Run,
@@ -87,6 +89,8 @@ struct Show {
     sequencer: Option<Running>,
     /// Or a hostile one, which is a task of this process.
     hostile: Option<Hostile>,
+    /// Or the owner of a requester, which is one, too.
+    asking: Option<Asking>,
     /// What the provers that nodes run for had at stake at the beginning.
     honest_stake: U256,
     /// Gas of transactions by kind.
@@ -134,7 +138,7 @@ impl Show {
             Some(accomplice) => Some(Hostile::start(args, stage, accomplice, sender.clone()).await?),
             None => None,
         };
-        let offer = stage.offer.as_ref().map(|path| path.display().to_string());
+        let offer = stage.offer.as_ref().map(|offer| offer.file.display().to_string());
         let (interval, blocks, txs, seed) = (
             args.interval().to_string(),
             args.slots.to_string(),
@@ -158,9 +162,13 @@ impl Show {
         if let Some(offer) = &offer {
             command.extend(["--offer", offer]);
         }
-        let sequencer = match &hostile {
-            Some(_) => None,
-            None => Some(stage.provery.spawn(&stage.sequencer_key, &command, "sequencer", sender)?),
+        let asking = match args.workload {
+            Workload::Rollup => None,
+            Workload::Circom => Some(Asking::start(args, stage, sender.clone()).await?),
+        };
+        let sequencer = match (&hostile, &asking) {
+            (Some(_), _) | (_, Some(_)) => None,
+            (None, None) => Some(stage.provery.spawn(&stage.sequencer_key, &command, "sequencer", sender)?),
         };
         Ok(Self {
             ledger,
@@ -170,6 +178,7 @@ impl Show {
             nodes,
             sequencer,
             hostile,
+            asking,
             honest_stake,
             gas: BTreeMap::new(),
             gas_of: BTreeMap::new(),
@@ -188,7 +197,7 @@ impl Show {
                     }
                 }
                 Some(line) = self.lines.recv() => self.reported(args, line).await?,
-                _ = check.tick() => self.still_alive(args)?,
+                _ = check.tick() => self.still_alive(args).await?,
             }
             if let Some(table) = &mut self.table {
                 table.draw(&self.ledger, &|slot| match &slot.outcome {
@@ -211,7 +220,9 @@ impl Show {
         let settled = self.ledger.settled() as u64 >= args.slots;
         let all_proven = self.ledger.proven() as u64 >= args.slots;
         let lost = self.ledger.slots().any(|slot| slot.chain_status == ChainStatus::Fallen || expired(slot));
-        Ok(settled && (!all_proven || lost || self.ledger.finalized() >= args.slots))
+        // Slots that build on nothing are final once they are proven.
+        let chained = args.workload == Workload::Rollup;
+        Ok(settled && (!chained || !all_proven || lost || self.ledger.finalized() >= args.slots))
     }
 
     async fn seen(&mut self, args: &Args, seen: &Seen) -> Result<()> {
@@ -239,8 +250,9 @@ impl Show {
             println!("{}", json!({ "from": line.from, "report": line.value }));
         }
         self.ledger.report(&line.from, &line.value);
-        // A bidder may have begun before the slot was its own.
-        let proving = line.value["event"] == "slot_won" && args.mechanism.begins_early()
+        // A bidder may have begun before the slot was its own; and a small proof may be over before its prover is.
+        let early = args.mechanism.begins_early() || args.workload == Workload::Circom;
+        let proving = line.value["event"] == "slot_won" && early
             || line.value["event"] == "proving" && line.value["reason"] == "assigned";
         let slot = line.value["slot"].as_u64().unwrap_or(0);
         let may_kill = !args.no_kill && self.killed.is_none() && self.nodes.len() > 1;
@@ -264,7 +276,7 @@ impl Show {
     }
 
     /// A process that ended by itself ends the demo, unless it is the sequencer and has posted everything.
-    fn still_alive(&mut self, args: &Args) -> Result<()> {
+    async fn still_alive(&mut self, args: &Args) -> Result<()> {
         for node in &mut self.nodes {
             if let Some(status) = node.ended() {
                 bail!(
@@ -280,7 +292,10 @@ impl Show {
         {
             bail!("the sequencer stopped ({status}); see {}/sequencer.log", args.dir.display());
         }
-        Ok(())
+        match &mut self.asking {
+            Some(asking) => asking.check().await,
+            None => Ok(()),
+        }
     }
 
     /// Stop everyone, read the balances, print the summary. Whether the run was good.
@@ -301,6 +316,7 @@ impl Show {
         };
         let run = Run {
             expected: args.slots,
+            told: self.chain.told(stage, args.slots).await?,
             hostile,
             mechanism: args.mechanism,
             killed: self.killed.take(),

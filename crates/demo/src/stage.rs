@@ -1,4 +1,4 @@
-//! Sets the stage: a chain, the contracts, a rollup and its market, provers with different stakes.
+//! Sets the stage: a chain, the contracts, a rollup or another circuit and its market, provers with different stakes.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
 };
 
 use alloy::{
-    primitives::{Address, U256, hex},
+    primitives::{Address, Bytes, U256, hex},
     signers::local::PrivateKeySigner,
 };
 use eyre::{Context, Result, eyre};
@@ -16,9 +16,10 @@ use provery_txmgr::{Sender, SenderConfig};
 use provery_types::{Currency, Deployment, RollupRecord};
 
 use crate::{
-    args::Args,
+    args::{Args, Workload},
     hostile_plan::MOST_BLOCKS,
     ledger::Prover,
+    membership,
     process::{Anvil, Provery},
 };
 
@@ -49,7 +50,10 @@ pub(crate) struct Stage {
     pub anvil: Anvil,
     pub provery: Provery,
     pub deployment: Deployment,
+    /// The rollup, or the requester of another circuit.
     pub rollup: RollupRecord,
+    /// That other circuit.
+    pub circuit: Option<membership::Circuit>,
     pub sequencer_key: String,
     /// With their keys.
     pub provers: Vec<(Prover, String)>,
@@ -63,8 +67,15 @@ pub(crate) struct Stage {
     pub epoch_length: u64,
     /// Put into the mechanism's escrow by all provers together.
     pub deposited: U256,
-    /// The offer under which the sequencer opens slots.
-    pub offer: Option<PathBuf>,
+    /// The offer under which slots are opened.
+    pub offer: Option<Offer>,
+}
+
+/// A signed offer: its file, and what it makes of a slot's opening.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    pub file: PathBuf,
+    pub data: Bytes,
 }
 
 impl Stage {
@@ -77,7 +88,10 @@ impl Stage {
 /// Seconds a holder has, alone: several blocks of this size may have to share the machine's cores; under a hostile
 /// sequencer, which posts many, twice as many.
 pub(crate) fn exclusive_window(args: &Args) -> u64 {
-    let window = 20 + 3 * args.block_txs;
+    let window = match args.workload {
+        Workload::Rollup => 20 + 3 * args.block_txs,
+        Workload::Circom => 20,
+    };
     if args.hostile_sequencer { 2 * window } else { window }
 }
 
@@ -121,46 +135,54 @@ pub(crate) async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     }
     provery.run(Some(&deployer), &deploying).await?;
 
-    let block_txs = args.block_txs.to_string();
-    say(&format!("making a development key for blocks of {block_txs} transfers (kept for the next run)"));
-    let seed = args.seed.to_string();
-    let circuit = provery_circuits::Params::new(args.block_txs as usize)?.circuit_name();
-    provery.run(None, &["keys", "generate", "--circuit", &circuit, "--seed", "1"]).await?;
-
-    say("creating the reference rollup and its market");
+    let circuit = match args.workload {
+        Workload::Rollup => {
+            say(&format!(
+                "making a development key for blocks of {} transfers (kept for the next run)",
+                args.block_txs
+            ));
+            let circuit = provery_circuits::Params::new(args.block_txs as usize)?.circuit_name();
+            provery.run(None, &["keys", "generate", "--circuit", &circuit, "--seed", "1"]).await?;
+            None
+        }
+        Workload::Circom => {
+            say("compiling the circuit examples/membership and registering it, with a sample proof");
+            Some(membership::register(&provery, &sequencer_key, &dir, args.slots).await?)
+        }
+    };
+    let word = args.mechanism.word();
+    let creating = match &circuit {
+        None => {
+            say("creating the reference rollup and its market");
+            let (block_txs, seed) = (args.block_txs.to_string(), args.seed.to_string());
+            ["rollup", "create", "--block-txs", &block_txs, "--seed", &seed].map(str::to_owned).to_vec()
+        }
+        Some(circuit) => {
+            say("deploying the requester of 40 lines and creating its market");
+            let market = Deployment::from_json(&fs::read_to_string(&provery.deployment)?)?.market();
+            let requester =
+                membership::deploy(&provery.rpc_url, &sequencer_key, market, &dir).await?.to_string();
+            let callback = ["--outputs", "1", "--callback-gas", membership::CALLBACK_GAS];
+            let told = ["--requester", &requester, "--inputs", &requester];
+            let creating = ["market", "create", "--circuit", &circuit.id];
+            [&creating[..], &callback, &told].concat().into_iter().map(str::to_owned).collect()
+        }
+    };
     let exclusive = exclusive_window(args);
     let (price, bond) = (PRICE.to_string(), BOND.to_string());
     let (fast, expiry) = ((exclusive / 2).to_string(), expiry_window(args).to_string());
     let exclusive = exclusive.to_string();
-    let word = args.mechanism.word();
     let choices = args.mechanism.sample().iter().flat_map(|option| ["--mechanism-option", *option]);
-    let creating = ["rollup", "create", "--mechanism", word].into_iter().chain(choices);
-    let creating: Vec<&str> = creating
-        .chain([
-            "--name",
-            ROLLUP,
-            "--block-txs",
-            &block_txs,
-            "--seed",
-            &seed,
-            "--price",
-            &price,
-            "--bond",
-            &bond,
-            "--fast",
-            &fast,
-            "--exclusive",
-            &exclusive,
-            "--expiry",
-            &expiry,
-        ])
-        .collect();
+    let terms = ["--name", ROLLUP, "--mechanism", word, "--price", &price, "--bond", &bond];
+    let windows = ["--fast", &fast, "--exclusive", &exclusive, "--expiry", &expiry];
+    let creating: Vec<&str> =
+        creating.iter().map(String::as_str).chain(terms).chain(windows).chain(choices).collect();
     provery.run(Some(&sequencer_key), &creating).await?;
     let hostile = if args.hostile_sequencer { MOST_BLOCKS } else { 0 };
     let funded = (args.slots + hostile) * PRICE;
     let amount = funded.to_string();
     provery.run(Some(&sequencer_key), &["token", "mint", "--amount", &amount]).await?;
-    provery.run(Some(&sequencer_key), &["rollup", "fund", "--name", ROLLUP, "--amount", &amount]).await?;
+    provery.run(Some(&sequencer_key), &["market", "fund", "--market", ROLLUP, "--amount", &amount]).await?;
     let deployment = Deployment::from_json(&fs::read_to_string(&provery.deployment)?)?;
     let rollup = deployment.rollup(ROLLUP)?.clone();
 
@@ -188,7 +210,7 @@ pub(crate) async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
     let deposited = if deposit.is_some() { DEPOSIT * all().count() as u64 } else { 0 };
     let offer = match provers.first() {
         Some((prover, key)) if args.mechanism.wants_offer() => {
-            say(&format!("{} signs an offer to the rollup", prover.name));
+            say(&format!("{} signs an offer to the requester", prover.name));
             Some(sign_offer(&provery, &market, key, dir.join("offer.json")).await?)
         }
         _ => None,
@@ -205,6 +227,7 @@ pub(crate) async fn set(args: &Args, say: &dyn Fn(&str)) -> Result<Stage> {
         provery,
         deployment,
         rollup,
+        circuit,
         sequencer_key,
         provers,
         accomplice,
@@ -229,12 +252,14 @@ async fn strict_token(rpc_url: &str, key: &str, decimals: u8) -> Result<Address>
     Ok(token)
 }
 
-/// An offer of a prover to prove every slot of the rollup for somewhat less than the price.
-async fn sign_offer(provery: &Provery, market: &str, key: &str, file: PathBuf) -> Result<PathBuf> {
+/// An offer of a prover to prove every slot for somewhat less than the price.
+async fn sign_offer(provery: &Provery, market: &str, key: &str, file: PathBuf) -> Result<Offer> {
     let (price, out) = ((PRICE - 2).to_string(), file.display().to_string());
     let args = ["prover", "offer", "sign", "--market", market, "--price", &price, "--capacity", "16"];
-    provery.run(Some(key), &[&args[..], &["--out", &out]].concat()).await?;
-    Ok(file)
+    let signed = provery.run(Some(key), &[&args[..], &["--out", &out]].concat()).await?;
+    let data =
+        signed["open_data"].as_str().ok_or_else(|| eyre!("an offer was signed and cannot be shown"))?;
+    Ok(Offer { file, data: data.parse()? })
 }
 
 /// Make a prover of an account, with a deposit in a mechanism's escrow if it wants one.

@@ -44,8 +44,10 @@ pub(crate) struct Balances {
 /// What was run.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
-    /// Blocks that were to be posted.
+    /// Slots that were to be opened.
     pub expected: u64,
+    /// Where a circuit of somebody else is proven: of how many proofs its requester knows.
+    pub told: Option<u64>,
     pub mechanism: &'static dyn Mechanism,
     pub killed: Option<String>,
     pub seed: u64,
@@ -83,6 +85,9 @@ pub(crate) struct Summary {
     pub expired: u64,
     pub finalized: u64,
     pub finalized_root: String,
+    /// Where a circuit of somebody else is proven: of how many proofs its requester was told by the market.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<u64>,
     /// Proofs begun that nobody paid for, and the milliseconds spent on them as far as their provers told.
     pub wasted_proofs: u64,
     pub wasted_ms: u64,
@@ -120,7 +125,7 @@ pub(crate) fn summarise(
     gas: &BTreeMap<String, Vec<u64>>,
     run: Run,
 ) -> Summary {
-    let Run { expected, mechanism, killed, seed, hostile } = run;
+    let Run { expected, told, mechanism, killed, seed, hostile } = run;
     let total_units: u64 = ledger.provers.iter().map(|prover| prover.units).sum();
     let drawn = ledger.slots().filter(|slot| slot.winner().is_some()).count().max(1);
     let mut provers = Vec::new();
@@ -174,7 +179,12 @@ pub(crate) fn summarise(
             if proven != expected {
                 failures.push(format!("{proven} of {expected} slots were proven"));
             }
-            if ledger.finalized() != expected {
+            if let Some(told) = told
+                && told != expected
+            {
+                failures.push(format!("the requester was told of {told} proofs, not {expected}"));
+            }
+            if told.is_none() && ledger.finalized() != expected {
                 failures.push(format!("the rollup finalised block {}, not {expected}", ledger.finalized()));
             }
             None
@@ -202,6 +212,7 @@ pub(crate) fn summarise(
         missed: provers.iter().map(|prover| prover.missed).sum(),
         expired: ledger.slots().filter(|slot| matches!(slot.outcome, Outcome::Expired { .. })).count() as u64,
         finalized: ledger.finalized(),
+        told,
         finalized_root: format!("{:#066x}", ledger.market().established.1),
         slashed_wei: slashed.to(),
         burned_wei: balances.burned.to(),
@@ -231,8 +242,16 @@ impl Summary {
     pub(crate) fn text(&self) -> String {
         let wei = |amount: u128| self.currency.show(U256::from(amount));
         let mut text = format!(
-            "\n{} slots by {}: {} proven, of them {} rescued after a miss; {} expired. The rollup stands at block {}.\n",
-            self.slots, self.mechanism, self.proven, self.rescued, self.expired, self.finalized
+            "\n{} slots by {}: {} proven, of them {} rescued after a miss; {} expired. {}\n",
+            self.slots,
+            self.mechanism,
+            self.proven,
+            self.rescued,
+            self.expired,
+            match self.told {
+                Some(told) => format!("The requester was told of {told} proofs."),
+                None => format!("The rollup stands at block {}.", self.finalized),
+            }
         );
         if let Some(killed) = &self.killed {
             text.push_str(&format!(
@@ -299,7 +318,8 @@ mod tests {
         let mut balances =
             Balances { funded: U256::from(7), funds_left: U256::from(7), ..Balances::default() };
         balances.market_tokens = U256::from(7);
-        let run = || Run { expected: 0, mechanism: default(), killed: None, seed: 1, hostile: None };
+        let run =
+            || Run { expected: 0, told: None, mechanism: default(), killed: None, seed: 1, hostile: None };
         let sum = |balances: &Balances| summarise(&ledger, balances, &BTreeMap::new(), run());
         assert!(sum(&balances).conserved);
         balances.market_tokens = U256::from(8);

@@ -63,7 +63,8 @@ use serde_json::Value;
 mod refusal;
 mod registry;
 mod shape;
-#[cfg(any(test, feature = "testing"))]
+// Not a feature: what tests alone turned on would have node and program compiled twice.
+#[doc(hidden)]
 pub mod testing;
 mod tracked;
 

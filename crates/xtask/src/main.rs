@@ -11,6 +11,8 @@ mod circles;
 mod contracts;
 mod docs;
 #[cfg(test)]
+mod features;
+#[cfg(test)]
 mod layout;
 #[cfg(test)]
 mod scripts;

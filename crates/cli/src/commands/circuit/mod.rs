@@ -5,6 +5,7 @@ mod check;
 mod describe;
 mod fetch;
 pub(super) mod files;
+mod prove;
 mod register;
 mod registration;
 mod setup;
@@ -41,6 +42,11 @@ pub(crate) enum CircuitCommand {
         after_help = "Example: provery circuit show 0x2a1f6e0b9d5c8f7e3a4b6c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f"
     )]
     Show(show::ShowArgs),
+    /// Make a proof from a circuit's files, as `snarkjs groth16 prove` does; no chain is asked
+    #[command(
+        after_help = "Example: provery circuit prove --zkey merkle.zkey --wasm merkle.wasm --input input.json --out proof"
+    )]
+    Prove(prove::ProveArgs),
     /// Measure what a proof of a circuit takes on this machine
     #[command(after_help = "Example: provery circuit bench merkle-10.json --input input.json --from build")]
     Bench(bench::BenchArgs),
@@ -54,6 +60,7 @@ pub(crate) async fn run(context: &Context, command: CircuitCommand) -> Result<()
         CircuitCommand::Fetch(args) => fetch::run(context, args).await,
         CircuitCommand::Register(args) => register::run(context, *args).await,
         CircuitCommand::Show(args) => show::run(context, args).await,
+        CircuitCommand::Prove(args) => prove::run(context, args),
         CircuitCommand::Bench(args) => bench::run(context, args),
     }
 }

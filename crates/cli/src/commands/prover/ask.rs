@@ -109,14 +109,14 @@ pub(crate) struct AskArgs {
 /// An ask and its signature, as the file has them.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct AskFile {
+pub(super) struct AskFile {
     pub ask: SignedAsk,
     pub signature: Bytes,
 }
 
 impl AskFile {
     /// The mechanism's data for opening slots with the ask in a file.
-    pub(crate) fn open_data(path: &Path) -> Result<Bytes> {
+    pub(super) fn open_data(path: &Path) -> Result<Bytes> {
         let text = fs::read_to_string(path)
             .map_err(|error| fail(Code::Io, format!("the ask {} cannot be read: {error}", path.display())))?;
         let Self { ask, signature } = serde_json::from_str(&text).map_err(|error| {

@@ -1,15 +1,17 @@
 //! `provery prover`: this account as a prover.
 
 pub(crate) mod allocate;
-pub(crate) mod ask;
+mod ask;
 mod deposit;
 mod earnings;
-pub(crate) mod offer;
+mod offer;
 mod registered;
 mod status;
 mod submitter;
 
-use alloy::primitives::{Address, U256};
+use std::path::Path;
+
+use alloy::primitives::{Address, Bytes, U256};
 use clap::{Args, Subcommand};
 use eyre::Result;
 use serde_json::json;
@@ -28,6 +30,15 @@ use crate::{
     session::Session,
     time::when,
 };
+
+/// What a slot's opening tells the mechanism where a prover signed for it: out of an offer's file, or an ask's.
+pub(crate) fn opening_data(offer: Option<&Path>, ask: Option<&Path>) -> Result<Option<Bytes>> {
+    match (offer, ask) {
+        (Some(path), _) => offer::SignedOffer::open_data(path).map(Some),
+        (None, Some(path)) => ask::AskFile::open_data(path).map(Some),
+        (None, None) => Ok(None),
+    }
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProverCommand {

@@ -76,13 +76,19 @@ pub(crate) struct SignArgs {
 /// An offer and its signature, as the file has them.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SignedOffer {
+pub(super) struct SignedOffer {
     pub offer: Offer,
     pub signature: Bytes,
 }
 
 impl SignedOffer {
-    pub(crate) fn read(path: &Path) -> Result<Self> {
+    /// What a slot's opening tells the mechanism, out of an offer's file.
+    pub(super) fn open_data(path: &Path) -> Result<Bytes> {
+        let Self { offer, signature } = Self::read(path)?;
+        offer.open_data(&signature).map_err(|error| fail(Code::Usage, format!("--offer: {error}")))
+    }
+
+    fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| {
             fail(Code::Io, format!("the offer {} cannot be read: {error}", path.display()))
         })?;
@@ -150,7 +156,9 @@ async fn sign(context: &Context, args: SignArgs) -> Result<()> {
     let text = serde_json::to_string_pretty(&signed)? + "\n";
     fs::write(&args.out, text)
         .map_err(|error| fail(Code::Io, format!("{} cannot be written: {error}", args.out.display())))?;
-    context.out.result(&json!({ "offer": signed.offer, "digest": typed.digest, "file": args.out }), || {
+    let data = signed.offer.open_data(&signed.signature)?;
+    let json = json!({ "offer": signed.offer, "digest": typed.digest, "file": args.out, "open_data": data });
+    context.out.result(&json, || {
         format!(
             "{} offers to prove market {market} for {price} a slot; give {} to its requester",
             signed.offer.prover,

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::public;
 use crate::{
-    commands::market,
+    commands::{market, prover},
     config,
     context::Context,
     error::{Code, fail},
@@ -50,6 +50,12 @@ pub(crate) struct OpenArgs {
     /// What the mechanism is told, in hexadecimal digits [default: what it needs to draw, where slots are drawn]
     #[arg(long, value_name = "HEX", default_value = "0x", hide_default_value = true)]
     pub data: Bytes,
+    /// Open it for the prover that signed this offer (`provery prover offer sign`)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "ask"])]
+    pub offer: Option<PathBuf>,
+    /// Open it for the prover that signed this ask (`provery prover ask sign`)
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    pub ask: Option<PathBuf>,
     /// The slot that it builds on [default: the head of the market's chain]
     #[arg(long, value_name = "N")]
     pub premise: Option<u64>,
@@ -105,7 +111,8 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<()> {
         None if terms.chain != 0 => session.chain.chain_head(market).await?,
         None => 0,
     };
-    let data = terms::opening_data(&session, &terms, &args.data).await?;
+    let given = prover::opening_data(args.offer.as_deref(), args.ask.as_deref())?.unwrap_or(args.data);
+    let data = terms::opening_data(&session, &terms, &given).await?;
     let call = session.calls().open_slot(market, &terms, premise, statement.clone(), data);
     let mined = session.send(call).await?;
     let opened = mined.logs.iter().find_map(|log| SlotOpened::decode_log(&log.inner).ok());

@@ -33,10 +33,7 @@ use tracker::{Tracker, after, root};
 
 use crate::{
     backends,
-    commands::{
-        prover::{ask::AskFile, offer::SignedOffer},
-        rollup::accounts::AccountsArgs,
-    },
+    commands::{prover, rollup::accounts::AccountsArgs},
     context::Context,
     error::{Code, fail},
     session::Session,
@@ -100,17 +97,7 @@ pub(crate) async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
     let traffic = args.accounts.traffic();
     check_accounts(&tracker, &traffic)?;
     let terms = session.chain.terms(record.market).await?;
-    let mechanism_data = match (&args.offer, &args.ask) {
-        (_, Some(path)) => AskFile::open_data(path)?,
-        (Some(path), None) => {
-            let signed = SignedOffer::read(path)?;
-            signed
-                .offer
-                .open_data(&signed.signature)
-                .map_err(|error| fail(Code::Usage, format!("--offer: {error}")))?
-        }
-        (None, None) => Bytes::new(),
-    };
+    let signed = prover::opening_data(args.offer.as_deref(), args.ask.as_deref())?;
     let stop = signals::stop_token()?;
     // What was sent is looked after whoever waits for it.
     let keeper = session.sender()?.clone();
@@ -122,7 +109,7 @@ pub(crate) async fn run(context: &Context, args: SequenceArgs) -> Result<()> {
         session: &session,
         record,
         terms,
-        mechanism_data,
+        mechanism_data: signed.unwrap_or_default(),
         domain: domain.to_be_bytes(),
         tracker,
         traffic,
