@@ -25,6 +25,6 @@ pub use foreign::Hardhat;
 pub use history::History;
 pub use jobs::{CIRCUIT, alive, children, job, keys_dir, kill, until, verifier, wrapper};
 pub use nats::{Nats, Worker};
-pub use program::{Provery, Said, Town, compiled, program};
+pub use program::{Provery, Said, Town, compiled, compiled_adapter, program};
 pub use relay::{Faults, Relay};
 pub use wire::Wire;

@@ -145,15 +145,40 @@ fn solc() -> PathBuf {
 
 /// The creation code, in hex, of a contract whose source imports nothing, with the settings of foundry.toml.
 pub fn compiled(source: &str, name: &str) -> Result<String> {
+    compile(serde_json::json!({ "Source.sol": { "content": source } }), "Source.sol", name)
+}
+
+/// The same of an adapter of contracts/src, by its path there: it imports adapters, interfaces and types alone.
+pub fn compiled_adapter(path: &str) -> Result<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/src");
+    let mut sources = serde_json::Map::new();
+    let mut folders = ["interfaces", "types", "verifiers/adapters"].map(|folder| root.join(folder)).to_vec();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let file = entry?.path();
+            // What the compiler is not asked for it reads and does not compile.
+            if file.is_dir() {
+                folders.push(file);
+            } else if let Ok(name) = file.strip_prefix(&root) {
+                let content = std::fs::read_to_string(&file)?;
+                sources.insert(name.display().to_string(), serde_json::json!({ "content": content }));
+            }
+        }
+    }
+    let name = Path::new(path).file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    compile(sources.into(), path, name)
+}
+
+fn compile(sources: Value, file: &str, name: &str) -> Result<String> {
     let input = serde_json::json!({
         "language": "Solidity",
-        "sources": { "Source.sol": { "content": source } },
+        "sources": sources,
         "settings": {
             "evmVersion": "prague",
             "viaIR": true,
             "optimizer": { "enabled": true, "runs": 1_000_000 },
             "metadata": { "bytecodeHash": "none", "appendCBOR": false },
-            "outputSelection": { "*": { "*": ["evm.bytecode.object"] } },
+            "outputSelection": { file: { name: ["evm.bytecode.object"] } },
         },
     });
     let folder = tempfile::tempdir()?;
@@ -161,7 +186,7 @@ pub fn compiled(source: &str, name: &str) -> Result<String> {
     std::fs::write(&path, input.to_string())?;
     let output = std::process::Command::new(solc()).arg("--standard-json").arg(&path).output()?;
     let output: Value = serde_json::from_slice(&output.stdout)?;
-    let code = output["contracts"]["Source.sol"][name]["evm"]["bytecode"]["object"].as_str();
+    let code = output["contracts"][file][name]["evm"]["bytecode"]["object"].as_str();
     code.map(str::to_owned).ok_or_else(|| eyre!("{name} does not compile: {}", output["errors"]))
 }
 

@@ -20,6 +20,7 @@ mod operations;
 mod outbox;
 mod packages;
 mod pool;
+mod proof_systems;
 mod send;
 mod sequencer;
 mod signer;
