@@ -1,8 +1,9 @@
 //! The demo, small, by every mechanism: three provers, one of them killed where somebody holds a slot.
 
-use std::process::Stdio;
+use std::{path::Path, process::Stdio};
 
-use eyre::{Result, ensure};
+use eyre::{OptionExt as _, Result, ensure};
+use provery_mechanisms::registry;
 use provery_tests::program;
 use serde_json::Value;
 use tokio::process::Command;
@@ -12,13 +13,19 @@ async fn run(name: &str, slots: u64, interval_ms: u64, options: &[&str]) -> Resu
     let demo = program("provery-demo")?;
     // Keys are kept from run to run, in a folder of their own.
     let dir = demo.with_file_name(format!("test-demo-{name}"));
+    // Where a circuit of somebody else is on the stage, its requester is compiled with forge.
+    let anvil = provery_tests::anvil_program()?;
+    let forge = anvil.display().to_string().replace("anvil", "forge");
+    let tools = Path::new(&forge).parent().ok_or_eyre("forge is in no folder")?;
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap_or_default());
     let output = Command::new(&demo)
         .args(options)
         .args(["--slots", &slots.to_string(), "--provers", "3", "--block-txs", "1"])
         .args(["--interval-ms", &interval_ms.to_string(), "--json", "--dir"])
         .arg(&dir)
         .env("PROVERY_SOLC", concat!(env!("CARGO_MANIFEST_DIR"), "/../script/solc"))
-        .env("PROVERY_ANVIL", provery_tests::anvil_program()?)
+        .env("PROVERY_ANVIL", &anvil)
+        .env("PATH", path)
         .stdin(Stdio::null())
         .output()
         .await?;
@@ -104,6 +111,27 @@ async fn asks_are_posted_before_slots_and_given_them() -> Result<()> {
     ensure!(summary["gas"]["ask"].as_u64() > Some(0), "{summary}");
     let won = summary["provers"].as_array().into_iter().flatten();
     ensure!(won.filter_map(|prover| prover["won"].as_u64()).sum::<u64>() >= 1, "{summary}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_mechanism_pays_for_proofs_of_somebody_elses_circuit() -> Result<()> {
+    for mechanism in registry() {
+        // Between two slots a ticket is mined for the next.
+        let interval = if mechanism.wants_puzzle() { 6_000 } else { 1_000 };
+        let options = ["--workload", "circom", "--no-kill", "--mechanism", mechanism.word()];
+        let summary = run("circom", 2, interval, &options).await?;
+        ensure!(summary["proven"] == 2 && summary["told"] == 2, "{summary}");
+        ensure!(summary["conserved"] == true && summary["missed"] == summary["rescued"], "{summary}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_killed_prover_of_somebody_elses_circuit_is_rescued() -> Result<()> {
+    let summary = run("circom", 4, 500, &["--workload", "circom"]).await?;
+    ensure!(summary["told"] == 4 && summary["conserved"] == true, "{summary}");
+    ensure!(summary["rescued"].as_u64() >= Some(1) && !summary["killed"].is_null(), "{summary}");
     Ok(())
 }
 
