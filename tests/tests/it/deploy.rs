@@ -368,3 +368,27 @@ async fn what_a_rollup_may_not_be_is_said_before_anything_is_sent() -> Result<()
     ensure!(count(&town.anvil).await? == before, "something was sent");
     Ok(())
 }
+
+#[tokio::test]
+async fn an_account_that_begins_with_a_deployment_gets_the_same_addresses_everywhere() -> Result<()> {
+    let mut seen = Vec::new();
+    for chain in ["31337", "1337"] {
+        let anvil = Anvil::start_with(&["--chain-id", chain]).await?;
+        let key = deployer(&anvil, "0x3635c9adc5dea00000").await?;
+        let provery = Provery::new(&anvil.url())?;
+        let (key, deploy) = (Some(key.as_str()), ["deploy", "--same-addresses"]);
+        let planned = provery.ok(key, &[&deploy[..], &["--plan"]].concat()).await?;
+        ensure!(sent(&anvil).await? == "0x0" && !provery.deployment().exists(), "a plan sends nothing");
+        let made = provery.ok(key, &deploy).await?;
+        for (name, address) in made["contracts"].as_object().into_iter().flatten() {
+            ensure!(planned["contracts"][name] == *address, "{name}: {planned} {made}");
+        }
+        ensure!(planned["gas"].as_u64() >= made["gas"].as_u64(), "{planned} {made}");
+        let again = [&deploy[..], &["--force"]].concat();
+        let message = provery.fails(key, &again, "usage").await?;
+        ensure!(message.contains("--same-addresses"), "{message}");
+        seen.push(made["contracts"].clone());
+    }
+    ensure!(seen[0] == seen[1], "{seen:?}");
+    Ok(())
+}

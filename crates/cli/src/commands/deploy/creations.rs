@@ -141,6 +141,19 @@ impl Blueprint {
         names.into_iter().map(|name| (name, self.code(name, &site))).collect()
     }
 
+    /// Where each contract is, or will be, if the deployer sends nothing else.
+    pub(super) fn foreseen_addresses(
+        &self,
+        deployer: Address,
+        nonce: u64,
+        sent: &BTreeMap<&'static str, u64>,
+    ) -> BTreeMap<&'static str, Address> {
+        let names = self.names();
+        let rest = names.iter().filter(|name| !sent.contains_key(*name));
+        let fresh = (nonce..).zip(rest).map(|(nonce, name)| (*name, deployer.create(nonce)));
+        fresh.chain(sent.iter().map(|(name, nonce)| (*name, deployer.create(*nonce)))).collect()
+    }
+
     /// The contracts that an earlier run sent, and with which nonces.
     pub(super) fn sent(&self, sender: &Sender) -> BTreeMap<&'static str, u64> {
         let nonce = |name| sender.nonce_of(&tag(name)).map(|nonce| (name, nonce));

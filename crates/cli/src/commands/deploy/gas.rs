@@ -97,7 +97,7 @@ pub(super) async fn limit(wire: &Wire, code: &Bytes, block_gas: u64) -> Option<u
 }
 
 /// Refuse what the chain would refuse, or the deployer cannot pay.
-pub(super) async fn require(wire: &Wire, rules: Rules, codes: &[(&'static str, Bytes)]) -> Result<()> {
+pub(super) async fn require(wire: &Wire, rules: Rules, codes: &[(&'static str, Bytes)]) -> Result<Bill> {
     let block_gas = rules.block_gas;
     let fee = max_fee(&wire.rpc).await?;
     let deployer = wire.sender.address();
@@ -106,7 +106,7 @@ pub(super) async fn require(wire: &Wire, rules: Rules, codes: &[(&'static str, B
     for (name, code) in codes {
         estimates.push(Estimate { name, gas: ask(wire, code, block_gas).await? });
     }
-    judge(&estimates, rules, fee, balance).map(|_| ()).map_err(|obstacle| refusal(wire, obstacle))
+    judge(&estimates, rules, fee, balance).map_err(|obstacle| refusal(wire, obstacle))
 }
 
 fn refusal(wire: &Wire, obstacle: Obstacle) -> eyre::Report {

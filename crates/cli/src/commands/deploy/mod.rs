@@ -86,6 +86,13 @@ pub(crate) struct DeployArgs {
     /// Replace a file whose contracts are on the chain; they stay there, but nothing here remembers them
     #[arg(long)]
     pub force: bool,
+    /// Only from an account that has sent nothing on this chain: then the contracts have the addresses that they have on every other
+    /// chain where the same account began with the same deployment
+    #[arg(long)]
+    pub same_addresses: bool,
+    /// Say where the contracts would be and what they would cost at most, and send nothing
+    #[arg(long)]
+    pub plan: bool,
 }
 
 pub(crate) async fn run(context: &Context, args: DeployArgs) -> Result<()> {
@@ -152,7 +159,15 @@ pub(crate) async fn run(context: &Context, args: DeployArgs) -> Result<()> {
     let sent = blueprint.sent(&wire.sender);
     let next = wire.nonce().await?.max(sent.values().max().map_or(0, |nonce| nonce + 1));
     let codes = blueprint.foreseen(wire.sender.address(), next, &sent);
-    gas::require(&wire, rules, &codes).await?;
+    if args.same_addresses {
+        require_first(&wire, &sent, next)?;
+    }
+    let bill = gas::require(&wire, rules, &codes).await?;
+    if args.plan {
+        plan(context, &blueprint.foreseen_addresses(wire.sender.address(), next, &sent), &bill);
+        // It recorded nothing but what it was asked for.
+        return if sent.is_empty() { journal.done() } else { Ok(()) };
+    }
     let built = creations::put_up(&wire, &context.out, &blueprint, rules.block_gas).await?;
 
     let deployment = match written {
@@ -166,6 +181,33 @@ pub(crate) async fn run(context: &Context, args: DeployArgs) -> Result<()> {
     journal.done()?;
     report(context, &deployment, &path, built.gas);
     Ok(())
+}
+
+/// Whether the contracts get the first addresses that the account has to give.
+fn require_first(wire: &Wire, sent: &BTreeMap<&'static str, u64>, next: u64) -> Result<()> {
+    let first = sent.values().min().copied().unwrap_or(next);
+    if first == 0 {
+        return Ok(());
+    }
+    let (account, chain) = (wire.sender.address(), wire.rpc.chain_id());
+    Err(fail(
+        Code::Usage,
+        format!(
+            "{account} has sent {first} transactions on chain {chain} before, so the contracts would be elsewhere than on other chains; \
+             deploy from an account that has sent none, or leave out --same-addresses"
+        ),
+    ))
+}
+
+fn plan(context: &Context, contracts: &BTreeMap<&'static str, Address>, bill: &gas::Bill) {
+    let json = json!({ "contracts": contracts, "gas": bill.gas, "wei": bill.wei.to_string() });
+    context.out.result(&json, || {
+        let mut rows: Vec<(&str, String)> =
+            contracts.iter().map(|(name, address)| (*name, address.to_string())).collect();
+        rows.push(("gas at most", bill.gas.to_string()));
+        rows.push(("costs at most", Currency::gas().show(bill.wei)));
+        fields(&rows)
+    });
 }
 
 /// What the file is to say.
