@@ -14,6 +14,7 @@ use provery_proving::{
 use crate::{
     calculator::{Limits, OpenError, WitnessCalculator},
     error::{CircomError, FileError, Names, WitnessError},
+    graph::WitnessGraph,
     input::Input,
     json::{ProofJson, public_from_json},
     prove::{Proven, Prover},
@@ -35,6 +36,8 @@ pub struct Artifacts {
     pub zkey: PathBuf,
     /// To make witnesses of inputs.
     pub wasm: Option<PathBuf>,
+    /// To make them sooner: taken where it is there.
+    pub graph: Option<PathBuf>,
     /// To tell which constraint a witness does not satisfy.
     pub r1cs: Option<PathBuf>,
     /// To tell which signals that is about.
@@ -72,12 +75,36 @@ pub struct Prepared {
     pub wtns: Vec<u8>,
 }
 
+/// What makes witnesses.
+#[derive(Debug)]
+enum Calculator {
+    Program(WitnessCalculator),
+    Graph(WitnessGraph),
+}
+
+impl Calculator {
+    fn open(artifacts: &Artifacts, limits: Limits) -> Result<Option<Self>, OpenError> {
+        if let Some(path) = &artifacts.graph {
+            return WitnessGraph::open(path).map(|graph| Some(Self::Graph(graph)));
+        }
+        let program = artifacts.wasm.as_ref().map(|path| WitnessCalculator::open(path, limits));
+        Ok(program.transpose()?.map(Self::Program))
+    }
+
+    fn calculate(&self, input: &Input, cancelled: &dyn Fn() -> bool) -> Result<Vec<Fr>, WitnessError> {
+        match self {
+            Self::Program(program) => program.calculate(input, cancelled),
+            Self::Graph(graph) => graph.calculate(input, cancelled),
+        }
+    }
+}
+
 /// Proves one circom circuit. A job is snarkjs' input.json, or a `.wtns` file's bytes.
 #[derive(Debug)]
 pub struct CircomBackend {
     name: String,
     prover: Prover,
-    calculator: Option<WitnessCalculator>,
+    calculator: Option<Calculator>,
     r1cs: Option<R1cs>,
     sym: Option<Sym>,
 }
@@ -96,12 +123,10 @@ impl CircomBackend {
         engine: impl Engine + 'static,
     ) -> Result<Self, CircomError> {
         let key = Zkey::open(&artifacts.zkey)?;
-        let open_program = |path: &PathBuf| match WitnessCalculator::open(path, limits) {
-            Ok(calculator) => Ok(calculator),
-            Err(OpenError::File(error)) => Err(CircomError::File(error)),
-            Err(OpenError::Program(error)) => Err(CircomError::Witness(error)),
-        };
-        let calculator = artifacts.wasm.as_ref().map(open_program).transpose()?;
+        let calculator = Calculator::open(artifacts, limits).map_err(|error| match error {
+            OpenError::File(error) => CircomError::File(error),
+            OpenError::Program(error) => CircomError::Witness(error),
+        })?;
         let r1cs = artifacts.r1cs.as_deref().map(R1cs::open).transpose()?;
         if let Some(r1cs) = &r1cs {
             fits(r1cs, &key)?;

@@ -115,12 +115,21 @@ pub enum WitnessError {
     NotCircom { reason: String },
 
     #[error(
+        "the file is no graph of circom-witnesscalc ({reason}): make it anew from the circuit, or pass the .wasm that circom wrote"
+    )]
+    NotGraph { reason: String },
+
+    #[error(
         "the circuit's program is for {found}, and Provery proves on bn254: compile the circuit for bn254 (circom calls it bn128)"
     )]
     Curve { found: String },
 
     #[error("the circuit's program was cancelled")]
     Cancelled,
+}
+
+pub(crate) fn graph_malformed(reason: &str) -> WitnessError {
+    WitnessError::NotGraph { reason: reason.to_owned() }
 }
 
 fn at(messages: &[String]) -> String {

@@ -4,8 +4,8 @@
 //! Every file is untrusted: what is wrong with one is an error that says so, and no length in it is believed before that many bytes
 //! were seen. Files are mapped, so they must be replaced by renaming, never be written to in place.
 //!
-//! The graph form of witness programs (`circom-witnesscalc`) is not read: its crate brings arkworks of another version beside ours,
-//! protobuf, and bindgen, which needs libclang where it is built.
+//! Witness programs come as WebAssembly, which circom writes, or as graphs of circom-witnesscalc, whose format is read here: its crate
+//! brings arkworks of another version beside ours, a protobuf compiler, and bindgen, which needs libclang where it is built.
 
 mod backend;
 mod calculator;
@@ -14,6 +14,7 @@ mod describe;
 pub mod descriptor;
 mod error;
 mod field;
+mod graph;
 mod input;
 mod json;
 mod prove;
@@ -28,6 +29,7 @@ pub use calculator::{Limits, OpenError, WitnessCalculator};
 pub use describe::{Artifact, Description, PublicInput, describe};
 pub use descriptor::{DeriveError, SampleError};
 pub use error::{CircomError, FileError, InputError, JsonError, Names, WitnessError};
+pub use graph::WitnessGraph;
 pub use input::Input;
 pub use json::{ProofJson, VerifyingKeyJson, public_from_json, public_to_json};
 pub use prove::Proven;

@@ -28,6 +28,7 @@ pub fn artifacts(files: &Files) -> Option<Artifacts> {
     Some(Artifacts {
         zkey: file(Role::ProvingKey)?,
         wasm: file(Role::WitnessWasm),
+        graph: file(Role::WitnessGraph),
         r1cs: file(Role::Constraints),
         sym: file(Role::Symbols),
     })

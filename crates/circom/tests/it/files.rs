@@ -99,7 +99,7 @@ fn damaged_keys_are_refused_or_prove_as_before() {
     let good = fixture(&REFUSALS);
     let job = good.read("wtns");
     fuzz(&good.read("zkey"), CASES, |path, _| {
-        let artifacts = Artifacts { zkey: path.to_owned(), wasm: None, r1cs: None, sym: None };
+        let artifacts = Artifacts { zkey: path.to_owned(), wasm: None, graph: None, r1cs: None, sym: None };
         let backend = CircomBackend::open("damaged", &artifacts, Limits::default()).map_err(text)?;
         backend.prove_job(&job, &()).map(|_| ()).map_err(text)
     });

@@ -58,6 +58,7 @@ impl Fixture {
         Artifacts {
             zkey: self.path("zkey"),
             wasm: Some(self.wasm()),
+            graph: None,
             r1cs: Some(self.path("r1cs")),
             sym: Some(self.path("sym")),
         }

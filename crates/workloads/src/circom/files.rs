@@ -41,9 +41,13 @@ impl Files {
             }
             None => Err(wrong(format!("it names no {role}, without which nothing is proven"))),
         };
+        // One of both makes witnesses.
+        let graph = find(Role::WitnessGraph).and_then(|(_, path)| path);
+        let program = if graph.is_none() { find(Role::WitnessWasm) } else { None };
         let artifacts = Artifacts {
             zkey: needed(Role::ProvingKey)?,
-            wasm: find(Role::WitnessWasm).map(|_| needed(Role::WitnessWasm)).transpose()?,
+            wasm: program.map(|_| needed(Role::WitnessWasm)).transpose()?,
+            graph,
             r1cs: find(Role::Constraints).and_then(|(_, path)| path),
             sym: find(Role::Symbols).and_then(|(_, path)| path),
         };

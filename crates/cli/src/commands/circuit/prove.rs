@@ -28,6 +28,9 @@ pub(crate) struct ProveArgs {
     /// The witness program that circom wrote; a .wtns needs none
     #[arg(long, value_name = "FILE")]
     wasm: Option<PathBuf>,
+    /// The witness program as a graph of circom-witnesscalc, instead
+    #[arg(long, value_name = "FILE", conflicts_with = "wasm")]
+    graph: Option<PathBuf>,
     /// The constraints that circom wrote: a witness that does not satisfy them is refused by the number of the first that fails
     #[arg(long, value_name = "FILE")]
     r1cs: Option<PathBuf>,
@@ -46,13 +49,14 @@ pub(super) fn run(context: &Context, args: ProveArgs) -> Result<()> {
     })?;
     files::check_writable(&proof_path)?;
     let input = JobInput::read(&bounded(&args.input, MOST_INPUT)?, Vec::new())?;
-    if matches!(input, JobInput::Signals(_)) && args.wasm.is_none() {
+    if matches!(input, JobInput::Signals(_)) && args.wasm.is_none() && args.graph.is_none() {
         return Err(fail(
             Code::Usage,
-            "an input.json needs circom's witness program; pass it with --wasm, or a .wtns as --input",
+            "an input.json needs circom's witness program; pass it with --wasm or --graph, or a .wtns as --input",
         ));
     }
-    let artifacts = Artifacts { zkey: args.zkey, wasm: args.wasm, r1cs: args.r1cs, sym: args.sym };
+    let artifacts =
+        Artifacts { zkey: args.zkey, wasm: args.wasm, graph: args.graph, r1cs: args.r1cs, sym: args.sym };
     let started = Instant::now();
     let backend = CircomBackend::open("circuit", &artifacts, Limits::default())?;
     let loaded = started.elapsed();
