@@ -165,7 +165,7 @@ fn of_derive(error: &DeriveError) -> eyre::Report {
         DeriveError::NoPayee | DeriveError::NoSignal { .. } | DeriveError::UrlBase { .. } => Code::Usage,
         DeriveError::OtherKey { .. } | DeriveError::NotOfCeremony => Code::CircuitMismatch,
         DeriveError::File(provery_circom::FileError::Mismatch { .. }) => Code::CircuitMismatch,
-        DeriveError::Unbound { .. } => Code::PayeeUnbound,
+        DeriveError::Unbound { .. } | DeriveError::OutputPayee { .. } => Code::PayeeUnbound,
         DeriveError::Descriptor(_) | DeriveError::Unnamed { .. } => Code::DescriptorInvalid,
         DeriveError::Missing(_) | DeriveError::File(_) | DeriveError::Key(_) | DeriveError::Program(_) => {
             Code::KeyFileInvalid

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod describe;
+pub(super) mod described;
 mod fetch;
 pub(super) mod files;
 mod register;

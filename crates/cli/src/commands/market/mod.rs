@@ -29,8 +29,12 @@ use crate::{
 
 mod announced;
 pub(crate) mod circuit;
+mod r#match;
+mod matching;
 mod named;
+mod quote;
 mod set_terms;
+mod survey;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MarketCommand {
@@ -62,6 +66,12 @@ pub(crate) enum MarketCommand {
     /// Every market
     #[command(after_help = "Example: provery market list")]
     List,
+    /// Rank the markets by what proving for them would bring an hour on this machine, and say what is in the way of each
+    #[command(after_help = "Example: provery market match --keystore prover.json")]
+    Match(r#match::MatchArgs),
+    /// What a slot would cost now, how many provers could prove it and how soon, from what the chain has
+    #[command(after_help = "Example: provery market quote --market 1 --json")]
+    Quote(quote::QuoteArgs),
 }
 
 #[derive(Debug, Args)]
@@ -71,7 +81,7 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["TermsArgs", "MechanismArgs"])]
     pub terms: Option<PathBuf>,
     /// What is proven: a circuit's id in the CircuitRegistry
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = address::circuit_id)]
     pub circuit: Option<B256>,
     /// Put the market into the deployment file under this name, so that provers can serve it
     #[arg(long, value_name = "NAME", value_parser = market_ref::name)]
@@ -131,6 +141,8 @@ pub(crate) async fn run(context: &Context, command: MarketCommand) -> Result<()>
             fund(context, &session, market, &amount).await
         }
         MarketCommand::List => list(context).await,
+        MarketCommand::Match(args) => r#match::run(context, args).await,
+        MarketCommand::Quote(args) => quote::run(context, args).await,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     backends,
     commands::{
         calibrate::{self, Calibration},
+        node::pace,
         prover::registered::require_registered,
     },
     config,
@@ -29,8 +30,8 @@ pub(crate) struct AllocateArgs {
     /// Whole stake units; 0 to leave the market
     #[arg(long, value_name = "N")]
     units: u64,
-    /// Units of them that may be bonded at once [default: what this machine can prove in time, as `provery calibrate` measured
-    /// it; without that, all of them]
+    /// Units of them that may be bonded at once [default: what this machine can prove in time, as `provery calibrate` or
+    /// `provery circuit bench` measured it; without that, all of them]
     #[arg(long, value_name = "UNITS")]
     exposure: Option<u64>,
     /// Versions of the market's terms under which this prover answers for slots, both ends included; one that is announced
@@ -95,7 +96,20 @@ pub(crate) async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
         ));
     }
     let mut warnings = Vec::new();
-    let exposure = match (args.exposure, measured(&session, id)) {
+    let seconds = measured(&session, id);
+    if units > 0 && args.exposure.is_none() && pace::is_too_slow(&session, &terms, seconds) {
+        return Err(fail(
+            Code::TooSlow,
+            format!(
+                "a proof for market {id} takes {} s here, as measured, and its holder has {} s, so every bond would be lost and nothing \
+                 was sent; `provery market match` shows what this machine can prove in time, and --exposure says that proofs are \
+                 made elsewhere",
+                seconds.unwrap_or_default(),
+                terms.exclusiveWindow
+            ),
+        ));
+    }
+    let exposure = match (args.exposure, seconds) {
         (Some(exposure), _) if exposure > units => {
             return Err(fail(
                 Code::Usage,
@@ -112,7 +126,8 @@ pub(crate) async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
             if units > 0 {
                 warnings.push(format!(
                     "how fast this machine proves was not measured, so all {units} units may be bonded at once, and lost if it \
-                     stops; measure it with `provery calibrate`, or choose --exposure"
+                     stops; measure it with `{}`, or choose --exposure",
+                    backends::how_to_measure(&session, id)
                 ));
             }
             units

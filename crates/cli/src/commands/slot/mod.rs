@@ -30,7 +30,7 @@ mod open;
 mod proof;
 mod public;
 mod submit;
-mod told;
+pub(super) mod told;
 mod transfer;
 
 #[derive(Debug, Subcommand)]
