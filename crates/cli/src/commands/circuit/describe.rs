@@ -159,7 +159,7 @@ pub(super) fn run(context: &Context, args: DescribeArgs) -> Result<()> {
     Ok(())
 }
 
-fn of_derive(error: &DeriveError) -> eyre::Report {
+pub(crate) fn of_derive(error: &DeriveError) -> eyre::Report {
     let code = match error {
         DeriveError::File(provery_circom::FileError::Io { .. }) => Code::Io,
         DeriveError::NoPayee | DeriveError::NoSignal { .. } | DeriveError::UrlBase { .. } => Code::Usage,

@@ -188,7 +188,7 @@ pub(crate) fn read(path: &Path) -> Result<(Descriptor, Digest)> {
 }
 
 /// A file, of which no more than `most` bytes are read.
-pub(super) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
+pub(crate) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
     let io = |error| fail(Code::Io, format!("{} cannot be read: {error}; check the path", path.display()));
     let mut bytes = Vec::new();
     File::open(path).map_err(io)?.take(most).read_to_end(&mut bytes).map_err(io)?;

@@ -2,7 +2,7 @@
 
 mod bench;
 mod check;
-mod describe;
+pub(super) mod describe;
 pub(super) mod described;
 mod fetch;
 pub(super) mod files;

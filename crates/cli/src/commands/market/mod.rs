@@ -29,6 +29,7 @@ use crate::{
 
 mod announced;
 pub(crate) mod circuit;
+mod defund;
 mod r#match;
 mod matching;
 mod named;
@@ -62,6 +63,19 @@ pub(crate) enum MarketCommand {
         /// Whole units of the asset, such as 2.5
         #[arg(long)]
         amount: Written,
+    },
+    /// Take unused funds back, as credit of --to (the market's creator)
+    #[command(after_help = "Example: provery market defund --market 1 --amount 50 --keystore creator.json")]
+    Defund {
+        /// The market: its id, or its rollup's name
+        #[arg(long, value_name = "MARKET")]
+        market: MarketRef,
+        /// Whole units of the asset, such as 2.5
+        #[arg(long)]
+        amount: Written,
+        /// Whose credit it becomes, to be withdrawn with `provery credit withdraw` [default: the signing account]
+        #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
+        to: Option<Address>,
     },
     /// Every market
     #[command(after_help = "Example: provery market list")]
@@ -140,6 +154,7 @@ pub(crate) async fn run(context: &Context, command: MarketCommand) -> Result<()>
             let market = session.market(&market)?;
             fund(context, &session, market, &amount).await
         }
+        MarketCommand::Defund { market, amount, to } => defund::run(context, &market, &amount, to).await,
         MarketCommand::List => list(context).await,
         MarketCommand::Match(args) => r#match::run(context, args).await,
         MarketCommand::Quote(args) => quote::run(context, args).await,
@@ -271,6 +286,7 @@ async fn show(context: &Context, market: MarketRef) -> Result<()> {
         "terms_hash": state.terms_hash,
         "version": terms.version,
         "terms": terms,
+        "terms_tuple": terms::tuple(&terms),
         "announced": announced.as_ref().map(|(terms, hash, from)| json!({
             "terms_hash": hash, "from": from, "version": told.version, "terms": terms,
         })),
@@ -289,6 +305,15 @@ async fn show(context: &Context, market: MarketRef) -> Result<()> {
             ("requester", terms.requester.to_string()),
             ("mechanism", mechanism_word(&session, terms.mechanism)),
             ("circuit", terms.circuit.to_string()),
+            (
+                "outputs",
+                match terms.outputs {
+                    0 => "none: a slot's statement is all that is proven".to_owned(),
+                    1 => "1 public input, which the prover supplies".to_owned(),
+                    more => format!("{more} public inputs, which the prover supplies"),
+                },
+            ),
+            ("callback", format!("{} gas for telling the requester how a slot ended", terms.callbackGas)),
             ("funds", session.show(state.funds)),
             ("slots", format!("{} ever, {open} open, room for {}", state.slots, state.capacity)),
             ("misses", format!("{} held slots in a row", told.misses)),
