@@ -166,7 +166,7 @@ fn speed(name: &str, seconds: Option<u64>, window: u64, next: &str, found: &mut 
         Some(seconds) if seconds >= window => found.fail(
             "speed",
             format!("a proof takes {seconds} s here, and {name} allows {window} s"),
-            "provery market list; another market, or a faster machine",
+            "provery market match; another market, or a faster machine",
         ),
         Some(seconds) => {
             found.ok("speed", format!("a proof takes {seconds} s here of the {window} s that {name} allows"))

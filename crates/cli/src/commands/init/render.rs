@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 use provery_descriptor::{Descriptor, InputType, PublicInput, PublicRole, Setup};
 use provery_types::text::plain;
 use serde_json::Value;
@@ -153,10 +153,7 @@ impl Project<'_> {
             ("payee", self.payee(payee)),
             ("key_words", self.key_words()),
         ];
-        let mut text = template.to_owned();
-        for (name, value) in pairs {
-            text = text.replace(&format!("{{{{{name}}}}}"), &value);
-        }
+        let text = filled(template, &pairs);
         // What had nothing to be filled with leaves no line.
         let mut kept = text.lines().map(str::trim_end).collect::<Vec<_>>();
         kept.dedup_by(|next, before| next.is_empty() && before.is_empty());
@@ -179,7 +176,7 @@ impl Project<'_> {
         };
         Some(match input.kind {
             InputType::Bool => (!number.is_zero()).to_string(),
-            InputType::Address => format!("0x{:0>40}", format!("{number:x}")),
+            InputType::Address => format!("{:#x}", Address::from_word(number.into())),
             _ => number.to_string(),
         })
     }
@@ -238,6 +235,19 @@ impl Project<'_> {
         }
         .to_owned()
     }
+}
+
+/// A template with its names in double braces replaced, once: what a value says is no name.
+fn filled(template: &str, pairs: &[(&str, String)]) -> String {
+    let (mut text, mut rest) = (String::new(), template);
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, behind) = after.split_once("}}").unwrap_or((after, ""));
+        text.push_str(before);
+        let value = pairs.iter().find(|(known, _)| *known == name);
+        text.extend(value.map(|(_, value)| value.as_str()));
+        rest = behind;
+    }
+    text + rest
 }
 
 fn numbered(
@@ -304,7 +314,7 @@ mod tests {
         });
         let input = |name: &str, kind: &str, role: &str, meaning: &str| serde_json::json!({ "name": name, "type": kind, "role": role, "meaning": meaning });
         document["publicInputs"] = serde_json::json!([
-            input("root", "field", "statement", "the tree's\n}} selfdestruct()"),
+            input("root", "field", "statement", "the tree's {{market}}\n}} selfdestruct()"),
             input("in[1]", "bool", "statement", ""),
             input("from", "address", "statement", ""),
             input("nullifier", "field", "output", ""),

@@ -4,6 +4,7 @@ use alloy::primitives::U256;
 use clap::Args;
 use eyre::Result;
 use provery_mechanisms::{Quote, quote::curve};
+use provery_types::Terms;
 use serde_json::{Value, json};
 
 use super::survey::{Chronicle, Survey};
@@ -83,11 +84,7 @@ fn human(session: &Session, chronicle: &Chronicle, survey: &Survey, quote: Optio
     let mut rows = vec![("market", format!("{}{name}, {}", survey.id, survey.mechanism_word()))];
     match quote {
         Some(quote) => {
-            let expected = quote.expected.map_or_else(|| "not known: no history".to_owned(), show);
-            rows.push((
-                "price",
-                format!("{expected}, between {} and {}", show(quote.least), show(quote.most)),
-            ));
+            rows.push(("price", price(quote, show)));
             rows.push((
                 "by time",
                 format!(
@@ -99,18 +96,9 @@ fn human(session: &Session, chronicle: &Chronicle, survey: &Survey, quote: Optio
                 ),
             ));
             rows.push(("why", told::text(&quote.says, survey.now, asset)));
-            rows.push(("could serve", format!("{} provers now", quote.serving)));
-            let decided = match quote.decided_within {
-                0 => "as it opens".to_owned(),
-                seconds => format!("within {seconds} s"),
-            };
-            rows.push((
-                "how soon",
-                format!(
-                    "it is decided {decided} who may prove it; then {} s of exclusive window, and until {} s anybody's",
-                    terms.exclusiveWindow, terms.expiryWindow
-                ),
-            ));
+            rows.push(("provers", format!("{} could serve it now", quote.serving)));
+            let assigns = survey.mechanism.is_some_and(|mechanism| mechanism.assigns());
+            rows.push(("how soon", how_soon(quote, terms, assigns)));
         }
         None => rows.push(("price", "its mechanism is a contract of which nothing is known here".to_owned())),
     }
@@ -149,4 +137,55 @@ fn human(session: &Session, chronicle: &Chronicle, survey: &Survey, quote: Optio
         text.push_str(&table(&["prover", "weight", "ask", "capacity"], &rows));
     }
     text
+}
+
+/// What a slot costs, in few words.
+fn price(quote: &Quote, show: impl Fn(u128) -> String) -> String {
+    if quote.least == quote.most {
+        return format!("{}, fixed by the terms", show(quote.most));
+    }
+    let expected = quote.expected.map_or_else(|| "not known: no history".to_owned(), &show);
+    format!("{expected}, between {} and {}", show(quote.least), show(quote.most))
+}
+
+/// What the terms' windows say.
+fn how_soon(quote: &Quote, terms: &Terms, assigns: bool) -> String {
+    if !assigns {
+        return format!("anybody may prove it from its opening on, until {} s after", terms.expiryWindow);
+    }
+    let decided = match quote.decided_within {
+        0 => "as it opens".to_owned(),
+        seconds => format!("within {seconds} s"),
+    };
+    format!(
+        "it is decided {decided} who may prove it; whoever that is has {} s, and until {} s it is anybody's",
+        terms.exclusiveWindow, terms.expiryWindow
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use provery_mechanisms::Line;
+
+    use super::*;
+
+    fn quote(least: u128, expected: Option<u128>, decided_within: u64) -> Quote {
+        Quote { least, most: 9, expected, decided_within, serving: 1, says: Line::new("", []) }
+    }
+
+    #[test]
+    fn a_price_that_is_fixed_is_told_so_and_one_that_nobody_knows_too() {
+        let of = |quote: &Quote| price(quote, |amount| amount.to_string());
+        assert_eq!(of(&quote(9, Some(9), 0)), "9, fixed by the terms");
+        assert_eq!(of(&quote(1, Some(4), 0)), "4, between 1 and 9");
+        assert_eq!(of(&quote(1, None, 0)), "not known: no history, between 1 and 9");
+    }
+
+    #[test]
+    fn windows_are_told_as_the_mechanism_uses_them() {
+        let terms = Terms { exclusiveWindow: 60, expiryWindow: 300, ..Terms::default() };
+        assert!(how_soon(&quote(1, None, 35), &terms, true).starts_with("it is decided within 35 s"));
+        assert!(how_soon(&quote(9, Some(9), 0), &terms, true).contains("as it opens"));
+        assert!(how_soon(&quote(9, Some(9), 0), &terms, false).starts_with("anybody may prove"));
+    }
 }

@@ -78,6 +78,19 @@ pub(crate) async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
         backends::fit(&session, id, &[]).await?;
     }
     let terms = session.chain.terms(id).await?;
+    let seconds = measured(&session, id);
+    if units > 0 && args.exposure.is_none() && pace::is_too_slow(&session, &terms, seconds) {
+        return Err(fail(
+            Code::TooSlow,
+            format!(
+                "a proof for market {id} takes {} s here, as measured, and its holder has {} s, so every bond would be lost and nothing \
+                 was sent; `provery market match` shows what this machine can prove in time, and --exposure says that proofs are \
+                 made elsewhere",
+                seconds.unwrap_or_default(),
+                terms.exclusiveWindow
+            ),
+        ));
+    }
     let unit = session.chain.registry_params().await?.stake_unit;
     let position = session.chain.position(id, me).await?;
     let bonded = position.bonded.to::<U256>();
@@ -96,19 +109,6 @@ pub(crate) async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
         ));
     }
     let mut warnings = Vec::new();
-    let seconds = measured(&session, id);
-    if units > 0 && args.exposure.is_none() && pace::is_too_slow(&session, &terms, seconds) {
-        return Err(fail(
-            Code::TooSlow,
-            format!(
-                "a proof for market {id} takes {} s here, as measured, and its holder has {} s, so every bond would be lost and nothing \
-                 was sent; `provery market match` shows what this machine can prove in time, and --exposure says that proofs are \
-                 made elsewhere",
-                seconds.unwrap_or_default(),
-                terms.exclusiveWindow
-            ),
-        ));
-    }
     let exposure = match (args.exposure, seconds) {
         (Some(exposure), _) if exposure > units => {
             return Err(fail(

@@ -27,27 +27,34 @@ contract {{contract}} is IRequester, ISlotInputsEvents {
     IProofMarket public immutable MARKET;
     address public immutable OWNER = msg.sender;
 
+    /// The one market whose answers count; 0 before `setMarket`.
+    uint256 public market;
+
     /// By `hashOf(statement)`.
     mapping(bytes32 statement => Answer) internal _answers;
 
     error NotAllowed();
     error NotInField();
 
-    constructor(IProofMarket market) {
-        MARKET = market;
+    constructor(IProofMarket proofMarket) {
+        MARKET = proofMarket;
     }
 
-    /// @notice Ask for a proof. The market's terms name this contract as its requester, with {{outputs}} outputs.
+    /// @notice The market that was created with this contract as its requester, and `outputs` of {{outputs}}. Once: answers of another
+    /// market could be proven by another circuit, or by none.
+    function setMarket(uint256 id) external {
+        if (msg.sender != OWNER || market != 0) revert NotAllowed();
+        market = id;
+    }
+
+    /// @notice Ask for a proof.
+    /// @param terms The market's, which has their hash.
     /// @param input What the slot is proven from, as circom's program takes it, without the payee; everybody sees it.
     /// @param data What the market's mechanism is told, such as a signed offer; usually nothing.
-    function ask(
-        uint256 market,
-        Terms calldata terms,
-        Statement calldata statement,
-        bytes calldata input,
-        bytes calldata data
-    ) external {
-        if (msg.sender != OWNER) revert NotAllowed();
+    function ask(Terms calldata terms, Statement calldata statement, bytes calldata input, bytes calldata data)
+        external
+    {
+        if (msg.sender != OWNER || market == 0) revert NotAllowed();
         uint256[] memory inputs = inputsOf(statement);
         emit InputPosted(market, keccak256(abi.encodePacked(inputs)), input);
         MARKET.openSlot(market, terms, 0, inputs, data);
@@ -55,8 +62,8 @@ contract {{contract}} is IRequester, ISlotInputsEvents {
 
     /// @inheritdoc IRequester
     /// @dev It runs with the gas that the terms say (`callbackGas`); whatever it does, the proof is paid.
-    function onSlotEnded(uint256, uint64, SlotState state, uint256[] calldata publicInputs) external {
-        if (msg.sender != address(MARKET)) revert NotAllowed();
+    function onSlotEnded(uint256 id, uint64, SlotState state, uint256[] calldata publicInputs) external {
+        if (msg.sender != address(MARKET) || id != market) revert NotAllowed();
         if (state != SlotState.Proven) return;
         uint256[] memory inputs = new uint256[]({{stated}});
         for (uint256 i = 0; i < {{stated}}; i++) {

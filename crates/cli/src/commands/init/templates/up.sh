@@ -35,13 +35,14 @@ echo "== the market" >&2
 ID=$(provery market create --circuit "$CIRCUIT" --outputs {{outputs}} --name "$NAME" --requester "$REQUESTER" --inputs "$REQUESTER" \
   --callback-gas {{callback_gas}} --mechanism "$MECHANISM" --price "$PRICE" --bond "$BOND" --fast "$FAST" --exclusive "$EXCLUSIVE" \
   --expiry "$EXPIRY" --json | field market)
+cast send "$REQUESTER" "setMarket(uint256)" "$ID" --rpc-url "$RPC" --private-key "$PROVERY_PRIVATE_KEY" > /dev/null
 provery token mint --amount "$FUNDS"
 provery market fund --market "$NAME" --amount "$FUNDS"
 provery market quote --market "$NAME"
 
 echo "== the first proof" >&2
 TERMS=$(provery market show --market "$NAME" --json | field terms_tuple)
-cast send "$REQUESTER" "ask(uint256,{{terms_type}},{{statement_type}},bytes,bytes)" "$ID" "$TERMS" "$STATEMENT" \
+cast send "$REQUESTER" "ask({{terms_type}},{{statement_type}},bytes,bytes)" "$TERMS" "$STATEMENT" \
   "0x$(od -An -v -tx1 "$INPUT" | tr -d ' \n')" 0x --rpc-url "$RPC" --private-key "$PROVERY_PRIVATE_KEY" > /dev/null
 provery prove 1 --market "$NAME"
 provery slot show 1 --market "$NAME"
