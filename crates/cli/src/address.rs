@@ -32,21 +32,27 @@ pub(crate) fn parse(text: &str) -> Result<Address, String> {
 
 /// The id of a registered circuit.
 pub(crate) fn circuit_id(text: &str) -> Result<B256, String> {
+    word(text, "a circuit's id", ", as `provery circuit register` says it")
+}
+
+/// The hash of a verifying key.
+pub(crate) fn key_hash(text: &str) -> Result<B256, String> {
+    word(text, "a key's hash", ", as `provery circuit show` says it")
+}
+
+fn word(text: &str, what: &str, from: &str) -> Result<B256, String> {
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     let hexadecimal = |digits: &&str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     let Some(digits) = digits.filter(hexadecimal) else {
-        return Err(
-            "it is no circuit's id: 0x and 64 hexadecimal digits, as `provery circuit register` says it"
-                .to_owned(),
-        );
+        return Err(format!("it is not {what}: 0x and 64 hexadecimal digits{from}"));
     };
     if digits.len() != 64 {
         return Err(format!(
-            "a circuit's id has 64 hexadecimal digits after 0x, as `provery circuit register` says it, and this has {}",
+            "{what} has 64 hexadecimal digits after 0x{from}, and this has {}",
             digits.len()
         ));
     }
-    format!("0x{digits}").parse().map_err(|_| "it is no circuit's id".to_owned())
+    format!("0x{digits}").parse().map_err(|_| format!("it is not {what}"))
 }
 
 #[cfg(test)]

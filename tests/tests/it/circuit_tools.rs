@@ -175,6 +175,17 @@ async fn keys_come_in_under_their_circuits_name_and_nothing_else_does() -> Resul
     let message = run(&market.circom.path("proof.json")).await?.must_fail("circuit_mismatch")?;
     ensure!(message.contains("none of the files of refusals-1"), "{message}");
 
+    // The folder of a workload's keys, as whoever set them up gives it away.
+    let (name, theirs) = ("transfer-block-d16-n1", provery.keys_dir().join("transfer-block-d16-n1"));
+    let theirs = theirs.display().to_string();
+    let folder = ["keys", "import", &theirs, "--circuit", name, "--keys", &keys];
+    let zero = format!("0x{}", "00".repeat(32));
+    provery.fails(None, &[&folder[..], &["--key-hash", &zero]].concat(), "key_hash_mismatch").await?;
+    let taken = provery.ok(None, &folder).await?;
+    ensure!(taken["circuit"] == name && taken["at_hand"] == false, "{taken}");
+    ensure!(provery.ok(None, &folder).await?["at_hand"] == true);
+    provery.fails(None, &["keys", "import", &zkey, "--circuit", name, "--keys", &keys], "usage").await?;
+
     // A second registration of the same is refused before it costs anything, and says the id.
     let folder = market.circom.directory().display().to_string();
     let (public, proof) = (market.circom.path("public.json"), market.circom.path("proof.json"));

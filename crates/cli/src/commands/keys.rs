@@ -18,7 +18,7 @@ use provery_puzzle::CIRCUIT_NAME;
 use serde_json::json;
 
 use crate::{
-    backends,
+    address, backends,
     commands::circuit::described,
     config,
     context::Context,
@@ -92,7 +92,7 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "FILE")]
     descriptor: Option<PathBuf>,
     /// The key hash that the chain knows, `0x…`, to be compared with
-    #[arg(long, value_name = "HASH")]
+    #[arg(long, value_name = "HASH", value_parser = address::key_hash)]
     key_hash: Option<B256>,
     /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
     #[arg(long, value_name = "DIR")]

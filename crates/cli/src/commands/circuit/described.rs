@@ -8,14 +8,14 @@ use std::{
 use alloy::primitives::B256;
 use eyre::Result;
 use provery_circom::Zkey;
-use provery_descriptor::{Artifact, ArtifactError, Descriptor, Digest, Role, Setup};
+use provery_descriptor::{Artifact, ArtifactError, Descriptor, Digest, Role, Setup, document::MAX_BYTES};
 use provery_workloads::circom::{
     circuit_name, descriptor_of,
     files::{descriptor, descriptor_path, store},
 };
 use serde_json::{Value, json};
 
-use super::files::{bounded, keep, named, of_artifact, read, role_of, unwritable};
+use super::files::{bounded, keep, named, of_artifact, role_of, unwritable};
 use crate::{
     context::Context,
     error::{Code, fail},
@@ -52,9 +52,10 @@ pub(in crate::commands) fn of(
         }
         (None, _) => return Ok(None),
     };
-    let (descriptor, digest) = read(&path)?;
-    let bytes = bounded(&path, u64::MAX)?;
-    Ok(Some(Described { descriptor, digest, bytes }))
+    let bytes = bounded(&path, MAX_BYTES as u64 + 1)?;
+    let descriptor = Descriptor::parse(&bytes)
+        .map_err(|error| fail(Code::DescriptorInvalid, format!("{}: {error}", path.display())))?;
+    Ok(Some(Described { descriptor, digest: Digest::of(&bytes), bytes }))
 }
 
 impl Described {
@@ -86,7 +87,13 @@ impl Described {
         for path in &paths {
             // In a folder there may be other files; what has the ending of one that is wanted must be it.
             if let Some((role, artifact)) = self.named_by(path)? {
-                store.import(path).map_err(|error| unwritable(&error))?;
+                let (copied, _) = store.import(path).map_err(|error| unwritable(&error))?;
+                if copied != artifact.digest {
+                    return Err(fail(
+                        Code::CircuitMismatch,
+                        format!("{} changed while it was copied; run this again", path.display()),
+                    ));
+                }
                 kept.push((role, artifact.digest, store.path(artifact.digest)));
             }
         }
