@@ -198,7 +198,8 @@ fn is_quantity(cell: &str) -> bool {
     let is_number = number.starts_with(|c: char| c.is_ascii_digit())
         && number.chars().all(|c| c.is_ascii_digit() || ".,".contains(c))
         && number.matches('.').count() <= 1;
-    is_number && words.count() <= 1
+    let is_unit = |word: &str| word.starts_with(char::is_alphabetic);
+    is_number && words.next().is_none_or(is_unit) && words.next().is_none()
 }
 
 /// An address as `0x1234…abcd`; anything else as it is.
@@ -283,7 +284,9 @@ mod tests {
         for number in ["9", "2.5 USDC", "-3 ETH", "12 s", "25.0%", "1,000"] {
             assert!(is_quantity(number), "{number}");
         }
-        for text in ["9f3a1c", "0x12", "2026-11-29", "10 of 20 are", "3rd", "", "-", "1.2.3.4", "open"] {
+        for text in
+            ["9f3a1c", "0x12", "2026-11-29", "10 of 20 are", "3rd", "", "-", "1.2.3.4", "open", "1 (demo)"]
+        {
             assert!(!is_quantity(text), "{text}");
         }
     }

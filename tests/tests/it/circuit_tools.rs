@@ -253,6 +253,13 @@ async fn a_project_out_of_a_circuits_files_is_tested_and_paid_for_by_its_own_com
     ensure!(up.contains("(true"), "the requester has the answer: {up}");
     let shown = provery.ok(None, &["slot", "show", "1", "--market", "refusals"]).await?;
     ensure!(shown["phase"] == "proven" && shown["reward"] == "2000000000000000000", "{shown}");
+    // It stops where something fails, and says what: the circuit is there already.
+    let output = in_project(&town, &project, &["./up.sh"])?.output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        !output.status.success() && told.contains("use that id") && !told.contains("the market"),
+        "{told}"
+    );
     // A node takes the folder's settings.
     said(in_project(&town, &project, &["provery", "node", "config", "check"])?)?;
     Ok(())

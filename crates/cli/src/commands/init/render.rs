@@ -148,7 +148,6 @@ impl Project<'_> {
             ("answer_type", format!("({})", answer_type.join(","))),
             ("terms_type", terms::tuple_type()),
             ("statement", format!("({})", values.join(","))),
-            ("setup", String::new()),
             ("table", self.table()),
             ("payee", self.payee(payee)),
             ("key_words", self.key_words()),

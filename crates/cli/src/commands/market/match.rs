@@ -104,7 +104,7 @@ pub(super) async fn run(context: &Context, args: MatchArgs) -> Result<()> {
         }
         ranked.push(rank(&session, &chronicle, &here, survey, &mut files).await?);
     }
-    ranked.sort_by(|a, b| order(&a.bounds, a.outlook).cmp(&order(&b.bounds, b.outlook)));
+    ranked.sort_by_key(|it| order(&it.bounds, it.outlook));
     let listed: Vec<Value> = ranked.iter().map(|it| json(&chronicle, it)).collect();
     let json = json!({
         "prover": here.prover,

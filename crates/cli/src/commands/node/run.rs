@@ -220,7 +220,7 @@ pub(crate) async fn served(
             None => fail(
                 Code::RollupNotFound,
                 format!(
-                    "the deployment file has no rollup or market for market {market}, so what its slots mean is not known; \
+                    "the deployment file has no rollup or market with the id {market}, so what its slots mean is not known; \
                      use the file of whoever created it"
                 ),
             ),

@@ -20,10 +20,16 @@ INPUT=${INPUT:-circuit/{{input}}}
 
 : "${PROVERY_PRIVATE_KEY:?names no key: on a development chain it is one of the funded accounts}"
 RPC=${PROVERY_RPC_URL:-http://127.0.0.1:8545}
-field() { tail -n 1 | grep -o "\"$1\":\"[^\"]*\"" | head -n 1 | cut -d '"' -f 4; }
+# What a command's JSON says; where it says nothing, the command failed and told why.
+field() {
+  found=$(tail -n 1 | grep -o "\"$1\":\"[^\"]*\"" | head -n 1 | cut -d '"' -f 4)
+  [ -n "$found" ] || exit 1
+  echo "$found"
+}
 
 echo "== the circuit" >&2
-{{setup}}CIRCUIT=$(provery circuit register {{descriptor}} --from circuit --deploy --input "$INPUT" --json | field circuit)
+[ -n "${CIRCUIT:-}" ] ||
+  CIRCUIT=$(provery circuit register {{descriptor}} --from circuit --deploy --input "$INPUT" --json | field circuit)
 provery circuit fetch {{descriptor}} --from circuit
 
 echo "== the requester" >&2
