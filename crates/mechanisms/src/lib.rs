@@ -136,10 +136,15 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
     }
 
     /// What a slot that opened now would be given out at, and how many could prove it.
-    fn quote(&self, view: &QuoteView<'_>) -> Quote;
+    fn quote(&self, view: &QuoteView<'_>) -> Quote {
+        Quote::fixed(view, "the terms fix the price")
+    }
 
     /// How much of a market's slots a prover can count on.
-    fn chance(&self, view: &ChanceView<'_>) -> Chance;
+    fn chance(&self, view: &ChanceView<'_>) -> Chance {
+        let says = "as good as that of each prover that won slots of late";
+        Chance::equal(view.quote.lately, view.quote.most(), says)
+    }
 
     /// How the offers that stand between slots are read, if its contract keeps any.
     fn book(&self) -> Option<&'static dyn Book> {
