@@ -6,21 +6,51 @@ use provery_types::{RollupRecord, Terms, text::plain};
 use provery_workloads::{Refusal, Why};
 
 use crate::{
-    commands::calibrate::Calibration,
+    commands::calibrate::{self, Calibration},
+    config,
     context::Context,
+    error::{Code, fail},
     session::{Session, patiently},
     terms,
 };
 
 /// Whether whoever is given a slot under these terms would lose its bond, for a proof takes so many seconds.
-pub(crate) fn is_too_slow(session: &Session, terms: &Terms, seconds: Option<u64>) -> bool {
+fn is_too_slow(session: &Session, terms: &Terms, seconds: Option<u64>) -> bool {
     let assigns = terms::mechanism_at(session.deployment(), terms.mechanism).is_some_and(|it| it.assigns());
     assigns && exceeds(seconds, terms.exclusiveWindow.into())
 }
 
 /// A proof that is there as the window ends is too late.
-pub(crate) fn exceeds(seconds: Option<u64>, window: u64) -> bool {
+fn exceeds(seconds: Option<u64>, window: u64) -> bool {
     seconds.is_some_and(|seconds| seconds >= window)
+}
+
+/// Seconds that a proof for a market's slots takes on this machine, if it was measured.
+pub(crate) fn measured(session: &Session, market: U256) -> Option<u64> {
+    let rollup = session.deployment().rollup_of_market(market)?;
+    let file = config::keys_dir(None).join(calibrate::FILE);
+    Calibration::load(&file).ok()?.seconds_of(&rollup.circuit)
+}
+
+/// Before stake answers for slots of a market: refuse where every bond would be lost.
+pub(crate) fn refuse_slow(
+    session: &Session,
+    market: U256,
+    terms: &Terms,
+    seconds: Option<u64>,
+) -> Result<()> {
+    if !is_too_slow(session, terms, seconds) {
+        return Ok(());
+    }
+    Err(fail(
+        Code::TooSlow,
+        format!(
+            "a proof for market {market} takes {} s here, as measured, and its holder has {} s, so every bond would be lost and nothing was \
+             sent; `provery market match` shows what this machine can prove in time, and --exposure says that proofs are made elsewhere",
+            seconds.unwrap_or_default(),
+            terms.exclusiveWindow
+        ),
+    ))
 }
 
 /// Those of `rollups` that this machine proves in time, as far as it was measured; the others are added to `refused`, or are an error

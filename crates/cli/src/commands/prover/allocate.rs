@@ -10,16 +10,10 @@ use serde_json::json;
 
 use crate::{
     backends,
-    commands::{
-        calibrate::{self, Calibration},
-        node::pace,
-        prover::registered::require_registered,
-    },
-    config,
+    commands::{node::pace, prover::registered::require_registered},
     context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
-    session::Session,
 };
 
 #[derive(Debug, Args)]
@@ -62,13 +56,6 @@ fn versions_unasked(in_force: u32, accepted: RangeInclusive<u32>) -> RangeInclus
     if accepted.contains(&in_force) { accepted } else { in_force..=in_force }
 }
 
-/// Seconds that a proof of the market's circuit takes on this machine, if it was measured.
-fn measured(session: &Session, market: U256) -> Option<u64> {
-    let rollup = session.deployment().rollup_of_market(market)?;
-    let file = config::keys_dir(None).join(calibrate::FILE);
-    Calibration::load(&file).ok()?.seconds_of(&rollup.circuit)
-}
-
 pub(crate) async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
     let AllocateArgs { market, units, .. } = args;
     let session = context.signer().await?;
@@ -78,18 +65,9 @@ pub(crate) async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
         backends::fit(&session, id, &[]).await?;
     }
     let terms = session.chain.terms(id).await?;
-    let seconds = measured(&session, id);
-    if units > 0 && args.exposure.is_none() && pace::is_too_slow(&session, &terms, seconds) {
-        return Err(fail(
-            Code::TooSlow,
-            format!(
-                "a proof for market {id} takes {} s here, as measured, and its holder has {} s, so every bond would be lost and nothing \
-                 was sent; `provery market match` shows what this machine can prove in time, and --exposure says that proofs are \
-                 made elsewhere",
-                seconds.unwrap_or_default(),
-                terms.exclusiveWindow
-            ),
-        ));
+    let seconds = pace::measured(&session, id);
+    if units > 0 && args.exposure.is_none() {
+        pace::refuse_slow(&session, id, &terms, seconds)?;
     }
     let unit = session.chain.registry_params().await?.stake_unit;
     let position = session.chain.position(id, me).await?;
