@@ -128,6 +128,7 @@ impl Project<'_> {
             ("circuit", self.descriptor.name.clone()),
             ("contract", self.contract()),
             ("market", self.market()),
+            ("mechanism", mechanism().to_owned()),
             ("descriptor", self.file.to_owned()),
             ("input", self.input.map_or(INPUT, |(name, _)| name).to_owned()),
             ("contracts", self.contracts.to_owned()),
@@ -234,6 +235,12 @@ impl Project<'_> {
         }
         .to_owned()
     }
+}
+
+/// One that gives slots to nobody, so that the first proof needs no stake.
+fn mechanism() -> &'static str {
+    let known = provery_mechanisms::registry().iter().find(|mechanism| !mechanism.assigns());
+    known.map_or_else(provery_mechanisms::default_word, |mechanism| mechanism.word())
 }
 
 /// A template with its names in double braces replaced, once: what a value says is no name.
@@ -367,6 +374,9 @@ mod tests {
         assert!(up.contains("\"(12,true,0x00000000000000000000000000000000000000ff)\""), "{up}");
         assert!(up.contains("(uint256,bool,address)") && up.contains("(bool,uint256)"), "{up}");
         assert!(up.contains("--outputs 1"));
+        let mechanism =
+            up.split_once("MECHANISM:-").and_then(|(_, rest)| rest.split_once('}')).expect("names one").0;
+        assert!(provery_mechanisms::by_word(mechanism).is_some_and(|it| !it.assigns()), "{mechanism}");
     }
 
     #[test]

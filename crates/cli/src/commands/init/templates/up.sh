@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 
 # The market. Whole units of the asset, seconds.
 NAME=${NAME:-{{market}}}
-MECHANISM=${MECHANISM:-race}
+MECHANISM=${MECHANISM:-{{mechanism}}}
 PRICE=${PRICE:-2}
 BOND=${BOND:-0}
 FAST=${FAST:-60}
