@@ -1,6 +1,6 @@
-//! Addresses as people give them: one way to read them for every argument and every key of the configuration.
+//! Addresses, and ids of circuits, as people give them: one way to read them for every argument and every key of the configuration.
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 
 /// An address that is somebody's. Where letters are of both cases they are its checksum (EIP-55), and must be right.
 pub(crate) fn parse(text: &str) -> Result<Address, String> {
@@ -28,6 +28,31 @@ pub(crate) fn parse(text: &str) -> Result<Address, String> {
         return Err("the zero address is nobody's: what it is given is lost".to_owned());
     }
     Ok(address)
+}
+
+/// The id of a registered circuit.
+pub(crate) fn circuit_id(text: &str) -> Result<B256, String> {
+    word(text, "a circuit's id", ", as `provery circuit register` says it")
+}
+
+/// The hash of a verifying key.
+pub(crate) fn key_hash(text: &str) -> Result<B256, String> {
+    word(text, "a key's hash", ", as `provery circuit show` says it")
+}
+
+fn word(text: &str, what: &str, from: &str) -> Result<B256, String> {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let hexadecimal = |digits: &&str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let Some(digits) = digits.filter(hexadecimal) else {
+        return Err(format!("it is not {what}: 0x and 64 hexadecimal digits{from}"));
+    };
+    if digits.len() != 64 {
+        return Err(format!(
+            "{what} has 64 hexadecimal digits after 0x{from}, and this has {}",
+            digits.len()
+        ));
+    }
+    format!("0x{digits}").parse().map_err(|_| format!("it is not {what}"))
 }
 
 #[cfg(test)]
@@ -59,6 +84,16 @@ mod tests {
         ] {
             let error = parse(text).expect_err(text);
             assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_circuits_id_has_all_its_digits() {
+        let right = format!("0x{}", "ab".repeat(32));
+        assert_eq!(circuit_id(&right), Ok(B256::repeat_byte(0xab)));
+        assert!(circuit_id(&right[..60]).expect_err("short").contains("this has 58"));
+        for bad in ["", "membership", RIGHT, &right[2..], "0xzz"] {
+            assert!(circuit_id(bad).expect_err(bad).contains("circuit register"), "{bad}");
         }
     }
 }

@@ -77,6 +77,13 @@ pub(crate) async fn require(session: &Session, market: U256, versions: &RangeInc
     fit(session, market, &terms).await.map(|_| ())
 }
 
+/// The command that measures a proof for a market's slots.
+pub(crate) fn how_to_measure(session: &Session, market: U256) -> String {
+    let record = session.deployment().rollup_of_market(market);
+    let circuit = record.and_then(|record| Workloads::default().circuit(&record.circuit));
+    circuit.map_or_else(|| "provery calibrate".to_owned(), |circuit| circuit.how_to_measure())
+}
+
 /// The circuit that is called so on the command line.
 pub(crate) fn circuit(name: &str) -> Result<Arc<dyn Circuit>> {
     Workloads::default().circuit(name).ok_or_else(|| {

@@ -6,8 +6,8 @@ use eyre::Result;
 use crate::{
     args::{Cli, Command},
     commands::{
-        calibrate, circuit, contracts, credit, deploy, doctor, keys, keystore, manual, market, node, pool,
-        prove, prover, rollup, slot, status, token, verifier, worker,
+        calibrate, circuit, contracts, credit, deploy, doctor, init, keys, keystore, manual, market, node,
+        pool, prove, prover, rollup, slot, status, token, verifier, worker,
     },
     config::Settings,
     context::Context,
@@ -42,6 +42,7 @@ pub(crate) async fn run(cli: Cli, out: Output) -> Result<()> {
         Command::Keys(command) => keys::run(&context, command),
         Command::Calibrate(args) => calibrate::run(&context, args),
         Command::Circuit(command) => circuit::run(&context, command).await,
+        Command::Init(args) => init::run(&context, &args),
         Command::Keystore(command) => keystore::run(&context, command),
         Command::Verifier(command) => verifier::run(&context, command),
         Command::Rollup(command) => rollup::run(&context, command).await,

@@ -54,10 +54,10 @@ impl MarketRef {
                 Err(fail(
                     Code::Usage,
                     format!(
-                        "the deployment has {} rollups, so which market is meant is not clear; say it with --market, by \
-                         its id or its rollup's name ({})",
+                        "the deployment has {} rollups and markets, so which is meant is not clear; say it with --market, by its id \
+                         or its name ({})",
                         rollups.len(),
-                        names.join(", ")
+                        if names.is_empty() { "none has one".to_owned() } else { names.join(", ") }
                     ),
                 ))
             }

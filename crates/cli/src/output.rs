@@ -172,12 +172,11 @@ fn laid_out(heading: &[&str], rows: &[Vec<String>], screen: Screen) -> String {
 }
 
 fn grid(heading: &[&str], rows: &[Vec<String>], width: Option<u16>) -> String {
-    let numeric = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit()) && !cell.starts_with("0x");
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING).set_header(heading);
     for row in rows {
         table.add_row(row.iter().map(|text| {
-            let to = if numeric(text) { CellAlignment::Right } else { CellAlignment::Left };
+            let to = if is_quantity(text) { CellAlignment::Right } else { CellAlignment::Left };
             Cell::new(text).set_alignment(to)
         }));
     }
@@ -189,6 +188,18 @@ fn grid(heading: &[&str], rows: &[Vec<String>], width: Option<u16>) -> String {
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
     table.trim_fmt()
+}
+
+/// Whether a cell is a number, with or without a unit behind it: what columns of numbers are read by. A hash, a date or a sentence that
+/// begins with a digit is none.
+fn is_quantity(cell: &str) -> bool {
+    let mut words = cell.split(' ');
+    let number = words.next().unwrap_or_default().trim_start_matches('-').trim_end_matches('%');
+    let is_number = number.starts_with(|c: char| c.is_ascii_digit())
+        && number.chars().all(|c| c.is_ascii_digit() || ".,".contains(c))
+        && number.matches('.').count() <= 1;
+    let is_unit = |word: &str| word.starts_with(char::is_alphabetic);
+    is_number && words.next().is_none_or(is_unit) && words.next().is_none()
 }
 
 /// An address as `0x1234…abcd`; anything else as it is.
@@ -266,6 +277,18 @@ mod tests {
         let rows = [vec!["9".into(), "open".into()], vec!["10".into(), "proven".into()]];
         let text = laid_out(&["slot", "state"], &rows, Screen::default());
         assert_eq!(text, "slot  state\n   9  open\n  10  proven\n");
+    }
+
+    #[test]
+    fn numbers_stand_to_the_right_and_what_begins_with_a_digit_does_not() {
+        for number in ["9", "2.5 USDC", "-3 ETH", "12 s", "25.0%", "1,000"] {
+            assert!(is_quantity(number), "{number}");
+        }
+        for text in
+            ["9f3a1c", "0x12", "2026-11-29", "10 of 20 are", "3rd", "", "-", "1.2.3.4", "open", "1 (demo)"]
+        {
+            assert!(!is_quantity(text), "{text}");
+        }
     }
 
     #[test]

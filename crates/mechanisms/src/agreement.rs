@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    Fact, Line, Mechanism, Past, phase,
+    Chance, ChanceView, Fact, Line, Mechanism, Past, Quote, QuoteView, phase,
     refusal::{Class, Kind, Refusal},
     view::{Decision, SlotView},
 };
@@ -173,6 +173,31 @@ impl Mechanism for Agreement {
 
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         phase::decide(view)
+    }
+
+    fn quote(&self, view: &QuoteView<'_>) -> Quote {
+        let says = Line::new(
+            "the price is what a prover's signed offer says, {most} without one; the middle of what was agreed of late is expected",
+            [("most", Fact::Amount(view.most()))],
+        );
+        Quote {
+            least: 0,
+            most: view.most(),
+            expected: view.usual(),
+            decided_within: 0,
+            serving: view.able,
+            says,
+        }
+    }
+
+    /// Only the requester knows whose offers it takes.
+    fn chance(&self, view: &ChanceView<'_>) -> Chance {
+        let price = view.quote.usual().unwrap_or(view.quote.most());
+        Chance {
+            bps: 0,
+            price,
+            says: "slots go to whom the requester agreed with: offer it some with `provery prover offer`",
+        }
     }
 
     fn explain(&self, past: &Past<'_>) -> Vec<Line> {

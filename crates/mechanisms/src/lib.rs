@@ -13,6 +13,7 @@ pub mod draw;
 pub mod explain;
 mod options;
 pub mod phase;
+pub mod quote;
 pub mod refusal;
 pub mod reward;
 mod rounds;
@@ -28,6 +29,7 @@ mod testing;
 
 pub use explain::{Fact, Line, Past};
 pub use options::{Choices, OptionError, OptionSpec};
+pub use quote::{Book, Chance, ChanceView, Offered, Quote, QuoteView};
 pub use refusal::{Refusal, Rule};
 pub use rounds::{Round, Rounds};
 pub use standing::Standing;
@@ -130,6 +132,22 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
     /// The transaction that would further this prover's hold on an open slot, now. Asked as [`Mechanism::decide`] is, and
     /// sent once: when it is through, its event is in the view.
     fn action(&self, _view: &SlotView<'_>) -> Option<MechanismAction> {
+        None
+    }
+
+    /// What a slot that opened now would be given out at, and how many could prove it.
+    fn quote(&self, view: &QuoteView<'_>) -> Quote {
+        Quote::fixed(view, "the terms fix the price")
+    }
+
+    /// How much of a market's slots a prover can count on.
+    fn chance(&self, view: &ChanceView<'_>) -> Chance {
+        let says = "as good as that of each prover that won slots of late";
+        Chance::equal(view.quote.lately, view.quote.most(), says)
+    }
+
+    /// How the offers that stand between slots are read, if its contract keeps any.
+    fn book(&self) -> Option<&'static dyn Book> {
         None
     }
 

@@ -9,7 +9,8 @@ use provery_bindings::Mining as Contract;
 use provery_types::Terms;
 
 use crate::{
-    Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Parts, Past, phase,
+    Chance, ChanceView, Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Parts, Past, Quote,
+    QuoteView, phase,
     refusal::{Class, DEPOSIT_TOO_SMALL, HISTORY_MISSING, Kind, Refusal, Rule, SEED_MISSING},
     rounds::{Round, Rounds},
     view::{Decision, MarketView, MechanismAction, Puzzle, SlotView, Solution},
@@ -238,6 +239,18 @@ impl Mechanism for Mining {
 
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         phase::decide(view)
+    }
+
+    fn quote(&self, view: &QuoteView<'_>) -> Quote {
+        Quote::fixed(
+            view,
+            "the terms fix the price, and whoever has the round's ticket holds the slot as it opens",
+        )
+    }
+
+    fn chance(&self, view: &ChanceView<'_>) -> Chance {
+        let says = "as good as that of each prover that won slots of late; tickets go by tries, not by stake";
+        Chance::equal(view.quote.lately, view.quote.most(), says)
     }
 
     fn explain(&self, past: &Past<'_>) -> Vec<Line> {

@@ -6,7 +6,8 @@ use provery_bindings::Race as Contract;
 use provery_types::Terms;
 
 use crate::{
-    Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase,
+    Chance, ChanceView, Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, Quote, QuoteView,
+    phase,
     refusal::{Class, Kind, Refusal, Rule},
     view::{Decision, Reason, SlotView},
 };
@@ -116,6 +117,16 @@ impl Mechanism for Race {
             }
             decision => decision,
         }
+    }
+
+    fn quote(&self, view: &QuoteView<'_>) -> Quote {
+        let says = "the terms fix the price, and anybody's first valid proof is paid";
+        Quote { serving: view.lately, ..Quote::fixed(view, says) }
+    }
+
+    fn chance(&self, view: &ChanceView<'_>) -> Chance {
+        let says = "as good as that of each prover that won slots of late; the fastest wins more";
+        Chance::equal(view.quote.lately, view.quote.most(), says)
     }
 
     fn explain(&self, past: &Past<'_>) -> Vec<Line> {

@@ -8,7 +8,8 @@ use provery_bindings::ReverseDutchAuction as Contract;
 use provery_types::{Slot, Terms};
 
 use crate::{
-    Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase,
+    Chance, ChanceView, Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, Quote, QuoteView,
+    phase,
     refusal::Rule,
     view::{Decision, MechanismAction, SlotView},
 };
@@ -105,6 +106,36 @@ impl Mechanism for ReverseDutchAuction {
 
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         phase::decide(view)
+    }
+
+    fn quote(&self, view: &QuoteView<'_>) -> Quote {
+        let params = Params::of(view.terms);
+        let says = Line::new(
+            "the price climbs from {floor} at the opening to {most} within {rise}, and whoever locks it first has it at the price \
+             of that moment; the middle of what was locked of late is expected",
+            [
+                ("floor", Fact::Amount(params.floor_price)),
+                ("most", Fact::Amount(view.most())),
+                ("rise", Fact::Seconds(params.rise.into())),
+            ],
+        );
+        Quote {
+            least: params.floor_price.min(view.most()),
+            most: view.most(),
+            expected: view.usual(),
+            decided_within: params.rise.into(),
+            serving: view.able,
+            says,
+        }
+    }
+
+    /// Whoever asks for less locks first, and at less: the price of the past, unless that would not pay here.
+    fn chance(&self, view: &ChanceView<'_>) -> Chance {
+        let price = view.quote.usual().unwrap_or(view.quote.most());
+        if view.quote.usual().is_some_and(|usual| usual < view.cost) {
+            return Chance { bps: 0, price, says: "others lock for less than a slot costs here" };
+        }
+        Chance::equal(view.quote.able, price, "as good as that of each prover that could lock")
     }
 
     fn explain(&self, past: &Past<'_>) -> Vec<Line> {

@@ -12,7 +12,8 @@ use provery_bindings::SealedBidAuction as Contract;
 use provery_types::Terms;
 
 use crate::{
-    Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase,
+    Chance, ChanceView, Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, Quote, QuoteView,
+    phase,
     refusal::{Class, DEPOSIT_TOO_SMALL, Kind, Refusal, Rule},
     view::{Decision, MechanismAction, Reason, SlotView},
 };
@@ -275,6 +276,34 @@ impl Mechanism for SealedBidAuction {
 
     fn deposit(&self, terms: &Terms) -> Option<u128> {
         Some(Params::of(terms).bid_bond)
+    }
+
+    fn quote(&self, view: &QuoteView<'_>) -> Quote {
+        let params = Params::of(view.terms);
+        let windows = u64::from(params.commit_window)
+            .saturating_add(params.reveal_window.into())
+            .saturating_add(params.settle_window.into());
+        let says = Line::new(
+            "the lowest of the sealed bids has it at the second-lowest, {most} if there is one bid alone; the middle of what \
+             auctions came to of late is expected",
+            [("most", Fact::Amount(view.most()))],
+        );
+        Quote {
+            least: 0,
+            most: view.most(),
+            expected: view.usual(),
+            decided_within: windows,
+            serving: view.able,
+            says,
+        }
+    }
+
+    fn chance(&self, view: &ChanceView<'_>) -> Chance {
+        let price = view.quote.usual().unwrap_or(view.quote.most());
+        if view.quote.usual().is_some_and(|usual| usual < view.cost) {
+            return Chance { bps: 0, price, says: "others bid less than a slot costs here" };
+        }
+        Chance::equal(view.quote.able, price, "as good as that of each prover that could bid")
     }
 
     fn explain(&self, past: &Past<'_>) -> Vec<Line> {

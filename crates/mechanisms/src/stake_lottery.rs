@@ -5,7 +5,7 @@ use alloy::{primitives::Bytes, sol_types::SolValue};
 use provery_bindings::StakeLottery as Contract;
 
 use crate::{
-    Fact, Line, Mechanism, Parts, Past,
+    Chance, ChanceView, Fact, Line, Mechanism, Parts, Past, Quote, QuoteView,
     draw::PassedOver,
     phase,
     refusal::{Class, HISTORY_MISSING, Kind, Refusal, SEED_MISSING},
@@ -70,6 +70,15 @@ impl Mechanism for StakeLottery {
 
     fn decide(&self, view: &SlotView<'_>) -> Decision {
         phase::decide(view)
+    }
+
+    fn quote(&self, view: &QuoteView<'_>) -> Quote {
+        Quote::fixed(view, "the terms fix the price, and the holder is drawn by stake as the slot opens")
+    }
+
+    fn chance(&self, view: &ChanceView<'_>) -> Chance {
+        let says = "its share of the weight that slots are drawn by";
+        Chance::by_weight(view.weight, view.others, view.quote.most(), says)
     }
 
     fn explain(&self, past: &Past<'_>) -> Vec<Line> {

@@ -17,11 +17,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, phase,
+    Book, Chance, ChanceView, Choices, Fact, Line, Mechanism, OptionError, OptionSpec, Past, Quote,
+    QuoteView, phase,
     refusal::{Class, DEPOSIT_TOO_SMALL, Kind, Refusal, Rule},
     reward::Curve,
     view::{Decision, MarketView, MechanismAction, SlotView},
 };
+
+#[path = "standing_asks_quote.rs"]
+mod quoting;
 
 /// The highest score that has a place in a book, in ticks.
 pub const MAX_SCORE: u64 = u16::MAX as u64;
@@ -464,6 +468,18 @@ impl Mechanism for StandingAsks {
 
     fn standing(&self) -> Option<&'static dyn crate::Standing> {
         Some(&MECHANISM)
+    }
+
+    fn book(&self) -> Option<&'static dyn Book> {
+        Some(&MECHANISM)
+    }
+
+    fn quote(&self, view: &QuoteView<'_>) -> Quote {
+        quoting::quote(view)
+    }
+
+    fn chance(&self, view: &ChanceView<'_>) -> Chance {
+        quoting::chance(view)
     }
 
     fn explain(&self, past: &Past<'_>) -> Vec<Line> {

@@ -131,6 +131,19 @@ pub enum KeyError {
         actual: String,
     },
 
+    /// Keys of the circuit are there already, and they are of another setup.
+    #[error(
+        "{directory} has keys with hash {there} already, and those to import have {brought}: move away those that are not wanted"
+    )]
+    Another {
+        /// Where they are.
+        directory: PathBuf,
+        /// sha256 of the verifying key's file that is there, in hex.
+        there: String,
+        /// sha256 of the one that was to be imported, in hex.
+        brought: String,
+    },
+
     /// A proving key and the verifying key beside it are not of one setup, or the manifest's counts are others.
     #[error("{path} belongs to another verifying key: run `provery keys generate` to write both anew")]
     Mismatch {

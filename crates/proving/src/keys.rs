@@ -40,6 +40,9 @@ const PROVING: &str = "proving.key";
 const VERIFYING: &str = "verifying.key";
 const MANIFEST: &str = "manifest.json";
 
+/// All that a directory of keys has.
+pub(crate) const FILES: [&str; 3] = [PROVING, VERIFYING, MANIFEST];
+
 /// More than this and the numbers of variables no longer fit the key file.
 const MAX_CONSTRAINTS: usize = 1 << 28;
 

@@ -6,6 +6,7 @@ mod error;
 mod groth16;
 pub mod import;
 mod key_file;
+pub mod key_import;
 pub mod keys;
 mod matrix;
 pub mod proof;

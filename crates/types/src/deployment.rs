@@ -138,7 +138,7 @@ pub enum DeploymentError {
     )]
     DevelopmentKeys(u64),
     /// It has no rollup of this name.
-    #[error("the deployment has no rollup named {name}; it has: {known}")]
+    #[error("the deployment has no rollup or market named {name}; it has: {known}")]
     UnknownRollup {
         /// What was asked for.
         name: String,
@@ -219,7 +219,10 @@ impl Deployment {
     pub fn rollup(&self, name: &str) -> Result<&RollupRecord, DeploymentError> {
         self.rollups.iter().find(|rollup| rollup.name == name).ok_or_else(|| DeploymentError::UnknownRollup {
             name: name.to_string(),
-            known: self.rollups.iter().map(|rollup| rollup.name.as_str()).collect::<Vec<_>>().join(", "),
+            known: match self.rollups.as_slice() {
+                [] => "none".to_owned(),
+                some => some.iter().map(|rollup| rollup.name.as_str()).collect::<Vec<_>>().join(", "),
+            },
         })
     }
 

@@ -195,6 +195,22 @@ pub trait Circuit: fmt::Debug + Send + Sync {
 
     /// A job of full size, to measure a machine with.
     fn sample(&self) -> Result<Vec<u8>, Refusal>;
+
+    /// The command that measures what a proof takes.
+    fn how_to_measure(&self) -> String {
+        format!("provery calibrate --circuit {}", self.name())
+    }
+
+    /// The command that gets its keys, of which the chain knows the circuit as `id`.
+    fn how_to_get(&self, _id: B256, development: bool) -> String {
+        if development {
+            return format!("provery keys generate --circuit {}", self.name());
+        }
+        format!(
+            "provery keys import DIR --circuit {}, with the files of whoever set the circuit up",
+            self.name()
+        )
+    }
 }
 
 /// A Groth16 proof and what it is about.

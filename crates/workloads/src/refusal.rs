@@ -40,6 +40,8 @@ pub enum Why {
     Nonsense,
     /// The inputs are there, and no job can be made of them.
     Unusable,
+    /// A proof takes longer than the market allows.
+    TooSlow,
 }
 
 impl Refusal {
@@ -77,6 +79,7 @@ impl Why {
             Self::Hidden => "inputs_hidden",
             Self::Nonsense => "quarantined",
             Self::Unusable => "unusable",
+            Self::TooSlow => "too_slow",
         }
     }
 }

@@ -11,15 +11,15 @@ use tokio::time::sleep;
 const PATIENCE: u32 = 600;
 
 /// A town with the circuit registered, its files fetched, and a market of it named `answers`.
-struct Market {
-    town: Town,
-    circom: Circom,
-    circuit: String,
+pub(crate) struct Market {
+    pub(crate) town: Town,
+    pub(crate) circom: Circom,
+    pub(crate) circuit: String,
 }
 
 impl Market {
     /// Described with these flags, too.
-    async fn build(more: &[&str]) -> Result<Self> {
+    pub(crate) async fn build(more: &[&str]) -> Result<Self> {
         let (town, circom) = (Town::build().await?, Circom::refusals()?);
         let provery = &town.provery;
         let at = |name: &str| provery.dir.path().join(name).display().to_string();
@@ -53,19 +53,19 @@ impl Market {
         Ok(Self { town, circom, circuit })
     }
 
-    async fn open(&self) -> Result<Value> {
+    pub(crate) async fn open(&self) -> Result<Value> {
         let (public, input) = (self.circom.path("public.json"), self.circom.path("input.json"));
         let open = ["slot", "open", "--market", "answers", "--public", &public, "--input", &input];
         self.town.provery.ok(Some(&self.town.deployer), &open).await
     }
 
-    async fn submit(&self, key: &str, slot: &str, more: &[&str]) -> Result<Value> {
+    pub(crate) async fn submit(&self, key: &str, slot: &str, more: &[&str]) -> Result<Value> {
         let (public, proof) = (self.circom.path("public.json"), self.circom.path("proof.json"));
         let submit = ["slot", "submit", slot, "--market", "answers", "--public", &public, "--proof", &proof];
         self.town.provery.ok(Some(key), &[&submit[..], more].concat()).await
     }
 
-    async fn shown(&self, slot: &str) -> Result<Value> {
+    pub(crate) async fn shown(&self, slot: &str) -> Result<Value> {
         self.town.provery.ok(None, &["slot", "show", slot, "--market", "answers"]).await
     }
 }

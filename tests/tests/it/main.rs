@@ -5,6 +5,7 @@ mod amounts;
 mod chaos;
 mod circuit;
 mod circuit_market;
+mod circuit_tools;
 mod command;
 mod connect;
 mod demo;

@@ -150,6 +150,10 @@ fn public_inputs(
     {
         return Err(DeriveError::Unbound { name: names[payee].clone() });
     }
+    // Whoever computes an output would choose who is paid, with the statement alone fixed: a payee is given, not found.
+    if let Some(payee) = payee.filter(|payee| *payee < outputs) {
+        return Err(DeriveError::OutputPayee { name: names[payee].clone() });
+    }
     let mut inputs: Vec<PublicInput> = Vec::with_capacity(names.len());
     for (signal, name) in names.iter().enumerate() {
         let role = match signal {

@@ -63,6 +63,12 @@ pub enum DeriveError {
     Unbound { name: String },
 
     #[error(
+        "{name} is an output of the circuit, and a payee is an input: whoever proves would compute who is paid; declare it as a public \
+         input, or say with `--no-payee` that none is paid"
+    )]
+    OutputPayee { name: String },
+
+    #[error(
         "{path} is another key than the one in the .zkey: export it again with `snarkjs zkey export verificationkey`"
     )]
     OtherKey { path: PathBuf },

@@ -10,6 +10,7 @@ use crate::{
         credit::CreditCommand,
         deploy::DeployArgs,
         doctor::DoctorArgs,
+        init::InitArgs,
         keys::KeysCommand,
         keystore::KeystoreCommand,
         manual::{CompletionsArgs, ManArgs},
@@ -60,7 +61,7 @@ pub(crate) enum Command {
     /// Chain, deployment, epoch and seed
     #[command(after_help = "Example: provery status --json")]
     Status,
-    /// Proving keys of the reference rollup's circuit and of the mining puzzle
+    /// Proving keys: of the reference rollup's circuit, of the mining puzzle, and of circuits of one's own
     #[command(subcommand, after_help = "Example: provery keys show")]
     Keys(KeysCommand),
     /// Measure this machine: how long a proof takes, how much memory it needs, what a slot costs
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     /// Circuits of one's own, written in circom: their descriptors and files
     #[command(subcommand, after_help = "Example: provery circuit check merkle-10.json --from build")]
     Circuit(CircuitCommand),
+    /// Write a project around a circuit that runs at once: descriptor, requester contract with tests, settings, and each command to type
+    Init(InitArgs),
     /// Encrypted files for signing keys
     #[command(subcommand, after_help = "Example: provery keystore address --keystore prover.json")]
     Keystore(KeystoreCommand),

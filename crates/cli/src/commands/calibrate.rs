@@ -48,6 +48,13 @@ pub(crate) struct CalibrateArgs {
     /// The file to write; circuits in it that are not measured now stay [default: calibration.json beside the keys]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    prices: PriceArgs,
+}
+
+/// What a slot costs by.
+#[derive(Debug, Args)]
+pub(crate) struct PriceArgs {
     /// What the machine draws while it proves, in watts
     #[arg(long, value_name = "W", requires = "electricity", help_heading = "Cost of a slot")]
     watts: Option<Decimal>,
@@ -97,6 +104,46 @@ pub(crate) struct Measured {
     pub cost: Option<Cost>,
 }
 
+impl Measured {
+    /// Of proofs that took these times.
+    pub(crate) fn new(
+        name: &str,
+        times: &mut [Duration],
+        peak_bytes: Option<u64>,
+        key_hash: String,
+        prices: &Prices,
+    ) -> Result<Self> {
+        let millis = u64::try_from(median(times).as_millis()).unwrap_or(u64::MAX).max(1);
+        let cost = if prices.is_empty() {
+            None
+        } else {
+            let cost = prices.cost(millis).ok_or_else(|| {
+                fail(
+                    Code::Usage,
+                    format!("a slot of {name} would cost more than 256 bits hold; give smaller prices"),
+                )
+            })?;
+            Some(cost)
+        };
+        Ok(Self {
+            millis,
+            runs: u32::try_from(times.len()).unwrap_or(u32::MAX),
+            peak_bytes,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            key_hash,
+            measured_at: SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+            cost,
+        })
+    }
+
+    /// What the machine costs for a slot, in base units of the asset: gas is not in it.
+    pub(crate) fn machine_cost(&self, asset: &Currency) -> U256 {
+        self.cost.map_or(U256::ZERO, |cost| cost.energy.base(asset).saturating_add(cost.hardware.base(asset)))
+    }
+}
+
 impl Calibration {
     /// Read the file that `provery calibrate` wrote.
     pub(crate) fn load(path: &Path) -> Result<Self> {
@@ -111,6 +158,26 @@ impl Calibration {
         })
     }
 
+    /// What the file holds, or nothing yet if there is none.
+    pub(crate) fn or_new(path: &Path) -> Result<Self> {
+        Ok(Self { version: VERSION, ..Self::read(path)?.unwrap_or_default() })
+    }
+
+    /// Put a circuit's figures in place of those that there were.
+    pub(crate) fn put(&mut self, circuit: &str, measured: Measured) {
+        self.circuits.insert(circuit.to_owned(), measured);
+    }
+
+    /// Write the file anew.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        files::write(path, format!("{}\n", serde_json::to_string_pretty(self)?).as_bytes())
+    }
+
+    /// What was measured of `circuit`.
+    pub(crate) fn of(&self, circuit: &str) -> Option<&Measured> {
+        self.circuits.get(circuit)
+    }
+
     /// What a slot of `circuit` costs, in base units of the asset; `None` if it was not measured, or without prices.
     pub(crate) fn cost_of(&self, circuit: &str, asset: &Currency) -> Option<U256> {
         Some(self.circuits.get(circuit)?.cost?.total.base(asset))
@@ -122,7 +189,7 @@ impl Calibration {
     }
 
     /// The file's content; `None` if there is none.
-    fn read(path: &Path) -> Result<Option<Self>> {
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -154,8 +221,17 @@ impl Calibration {
     }
 }
 
-impl CalibrateArgs {
-    fn prices(&self) -> Prices {
+impl PriceArgs {
+    /// What was given; the user is told what is left out, if anything was.
+    pub(crate) fn prices(&self, context: &Context) -> Prices {
+        let prices = self.given();
+        if !prices.is_empty() {
+            warn_of_missing(context, &prices);
+        }
+        prices
+    }
+
+    fn given(&self) -> Prices {
         let energy = self.watts.zip(self.electricity).map(|(watts, price)| Energy { watts, price });
         let gas = self.gas_price_gwei.zip(self.asset_price);
         let gas = gas.map(|(gwei, coin)| Gas { used: self.gas_per_slot, gwei, coin });
@@ -167,23 +243,18 @@ pub(crate) fn run(context: &Context, args: CalibrateArgs) -> Result<()> {
     let dir = config::keys_dir(args.keys.clone());
     let path = args.out.clone().unwrap_or_else(|| dir.join(FILE));
     let circuits = chosen(&args.circuit, &dir)?;
-    let prices = args.prices();
+    let prices = args.prices.prices(context);
     // Whatever can be refused is refused before the machine is busy for minutes.
-    let mut calibration = Calibration::read(&path)?.unwrap_or_default();
-    calibration.version = VERSION;
+    let mut calibration = Calibration::or_new(&path)?;
     files::check_writable(&path)?;
-    if !prices.is_empty() {
-        warn_of_missing(context, &prices);
-    }
 
     let mut steps = context.out.steps(circuits.len() * (1 + args.runs as usize));
     let memory = Memory::before();
     for circuit in &circuits {
         let measured = measure(&**circuit, &dir, args.runs, &prices, &memory, &mut steps)?;
-        calibration.circuits.insert(circuit.name(), measured);
+        calibration.put(&circuit.name(), measured);
     }
-    let text = serde_json::to_string_pretty(&calibration)?;
-    files::write(&path, format!("{text}\n").as_bytes())?;
+    calibration.write(&path)?;
 
     let names: Vec<String> = circuits.iter().map(|circuit| circuit.name()).collect();
     show(context, &path, &names, &calibration);
@@ -265,29 +336,7 @@ fn measure(
         proof?;
         times.push(took);
     }
-    let millis = u64::try_from(median(&mut times).as_millis()).unwrap_or(u64::MAX).max(1);
-    let cost = if prices.is_empty() {
-        None
-    } else {
-        let cost = prices.cost(millis).ok_or_else(|| {
-            fail(
-                Code::Usage,
-                format!("a slot of {name} would cost more than 256 bits hold; give smaller prices"),
-            )
-        })?;
-        Some(cost)
-    };
-    Ok(Measured {
-        millis,
-        runs,
-        peak_bytes: memory.peak(),
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
-        key_hash: format!("0x{key_hash}"),
-        measured_at: SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs()),
-        cost,
-    })
+    Measured::new(&name, &mut times, memory.peak(), format!("0x{key_hash}"), prices)
 }
 
 fn finish(step: Step, proven: bool, took: Duration) {

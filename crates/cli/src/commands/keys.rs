@@ -1,4 +1,4 @@
-//! `provery keys`: proving keys of workloads' circuits and of the mining puzzle, from a seeded development setup.
+//! `provery keys`: proving keys of workloads' circuits and of the mining puzzle, from a seeded development setup or from elsewhere.
 
 use std::{
     fs,
@@ -6,15 +6,21 @@ use std::{
     time::Instant,
 };
 
-use clap::{ArgGroup, Subcommand};
+use alloy::primitives::B256;
+use clap::{ArgGroup, Args, Subcommand};
 use eyre::Result;
 use provery_circom::VerifyingKeyJson;
-use provery_proving::keys::{self, Manifest};
+use provery_proving::{
+    key_import,
+    keys::{self, Manifest},
+};
 use provery_puzzle::CIRCUIT_NAME;
 use serde_json::json;
 
 use crate::{
-    backends, config,
+    address, backends,
+    commands::circuit::described,
+    config,
     context::Context,
     error::{Code, fail},
     files,
@@ -42,6 +48,14 @@ pub(crate) enum KeysCommand {
         #[arg(long, value_name = "DIR")]
         keys: Option<PathBuf>,
     },
+    /// Put keys from elsewhere where provers look for them, under their circuit's name: a ceremony's .zkey or another file of a circuit
+    /// that is described, a fetched file by its digest, or the folder of keys that whoever set a workload's circuit up gives away.
+    /// What is another than the circuit's is refused
+    #[command(
+        after_help = "Example: provery keys import membership_final.zkey --descriptor membership.json",
+        group(ArgGroup::new("whose").required(true).args(["circuit", "descriptor"]))
+    )]
+    Import(ImportArgs),
     /// Write a circuit's verifying key as snarkjs' verification_key.json
     #[command(
         after_help = "Example: provery keys export --circuit transfer-block-d16-n8 --out verification_key.json"
@@ -66,17 +80,73 @@ pub(crate) enum KeysCommand {
     },
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// A file, a folder, or sha256:… of a file that was fetched
+    #[arg(value_name = "FILE|DIR|DIGEST")]
+    source: PathBuf,
+    /// Whose: a circuit's name, as deployment files have it
+    #[arg(long, value_name = "NAME")]
+    circuit: Option<String>,
+    /// The circuit's descriptor, if it has one that was not fetched
+    #[arg(long, value_name = "FILE")]
+    descriptor: Option<PathBuf>,
+    /// The key hash that the chain knows, `0x…`, to be compared with
+    #[arg(long, value_name = "HASH", value_parser = address::key_hash)]
+    key_hash: Option<B256>,
+    /// Where the keys are kept [env: PROVERY_KEYS_DIR] [default: .provery/keys]
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
+}
+
 pub(crate) fn run(context: &Context, command: KeysCommand) -> Result<()> {
     match command {
         // Without a circuit it is the puzzle: the arguments demand one of the two.
         KeysCommand::Generate { circuit, puzzle: _, seed, keys } => {
             generate(context, circuit.as_deref(), seed, &config::keys_dir(keys))
         }
+        KeysCommand::Import(args) => import(context, &args),
         KeysCommand::Export { circuit, out, keys } => {
             export(context, &circuit, &out, &config::keys_dir(keys))
         }
         KeysCommand::Show { keys } => show(context, &config::keys_dir(keys)),
     }
+}
+
+fn import(context: &Context, args: &ImportArgs) -> Result<()> {
+    let dir = config::keys_dir(args.keys.clone());
+    if let Some(described) = described::of(args.circuit.as_deref(), args.descriptor.as_deref(), &dir)? {
+        return described.import(context, &args.source, args.key_hash, &dir);
+    }
+    let circuit = backends::circuit(args.circuit.as_deref().unwrap_or_default())?;
+    if !args.source.is_dir() {
+        return Err(fail(
+            Code::Usage,
+            format!(
+                "{} is no folder of keys, which is what circuit {} has; pass the folder with its proving.key, verifying.key and \
+                 manifest.json",
+                args.source.display(),
+                circuit.name()
+            ),
+        ));
+    }
+    let name = circuit.name();
+    let fits = |root: &Path| circuit.prover(root, None).map(|_| ());
+    let expected = args.key_hash.map(|hash| hash.0);
+    let imported = key_import::import(&args.source, &dir, &name, expected.as_ref(), fits)?;
+    let folder = keys::directory_of(&dir, &name);
+    let manifest = &imported.keys.verifying.manifest;
+    let mut json = describe(manifest, &folder);
+    json["at_hand"] = json!(imported.at_hand);
+    context.out.result(&json, || {
+        fields(&[
+            ("circuit", name.clone()),
+            ("setup", if manifest.development { "development" } else { "ceremony" }.to_owned()),
+            ("key hash", format!("0x{}", manifest.verifying_key.sha256)),
+            ("keys", folder.display().to_string()),
+        ])
+    });
+    Ok(())
 }
 
 /// What snarkjs verifies the circuit's proofs with.
@@ -132,7 +202,8 @@ fn show(context: &Context, dir: &Path) -> Result<()> {
         }
     }
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
-    if found.is_empty() {
+    let fetched = described::kept(dir);
+    if found.is_empty() && fetched.is_empty() {
         return Err(fail(
             Code::KeyFileMissing,
             format!(
@@ -141,7 +212,7 @@ fn show(context: &Context, dir: &Path) -> Result<()> {
             ),
         ));
     }
-    let described: Vec<_> = found
+    let described: Vec<serde_json::Value> = found
         .iter()
         .map(|(circuit, keys)| {
             let folder = keys::directory_of(dir, circuit);
@@ -150,9 +221,10 @@ fn show(context: &Context, dir: &Path) -> Result<()> {
                 Err(error) => json!({ "circuit": circuit, "directory": folder, "valid": false, "problem": error.to_string() }),
             }
         })
+        .chain(fetched.iter().map(described::Kept::json))
         .collect();
     context.out.result(&json!({ "directory": dir, "keys": described }), || {
-        let rows: Vec<Vec<String>> = found
+        let mut rows: Vec<Vec<String>> = found
             .iter()
             .map(|(circuit, keys)| match keys {
                 Ok(keys) => {
@@ -167,6 +239,7 @@ fn show(context: &Context, dir: &Path) -> Result<()> {
                 Err(error) => vec![circuit.clone(), "-".into(), "unusable".into(), error.to_string()],
             })
             .collect();
+        rows.extend(fetched.iter().map(described::Kept::row));
         table(&["circuit", "constraints", "setup", "key hash"], &rows)
     });
     Ok(())

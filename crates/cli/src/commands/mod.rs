@@ -6,6 +6,7 @@ pub(crate) mod contracts;
 pub(crate) mod credit;
 pub(crate) mod deploy;
 pub(crate) mod doctor;
+pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod keystore;
 pub(crate) mod manual;

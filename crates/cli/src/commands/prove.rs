@@ -45,7 +45,7 @@ pub(crate) async fn run(context: &Context, args: ProveArgs) -> Result<()> {
         fail(
             Code::RollupNotFound,
             format!(
-                "the deployment file has no rollup that posts blocks in market {market}, so what its \
+                "the deployment file has no rollup or market with the id {market}, so what its \
              slots mean is not known; add it to the file"
             ),
         )

@@ -100,6 +100,7 @@ fn of_refusal(refusal: &Refusal) -> Code {
         Why::Contract => Code::WrongContract,
         Why::DevelopmentKeys => Code::DevelopmentKey,
         Why::Mismatch | Why::NotPosted => Code::ProofForAnother,
+        Why::TooSlow => Code::TooSlow,
         Why::NotBegun | Why::Hidden | Why::Nonsense | Why::Unusable => Code::Internal,
     }
 }
@@ -192,7 +193,7 @@ fn of_deployment(error: &DeploymentError) -> Code {
 fn of_key(error: &KeyError) -> Code {
     match error {
         KeyError::Missing { .. } => Code::KeyFileMissing,
-        KeyError::Hash { .. } | KeyError::KeyHash { .. } => Code::KeyHashMismatch,
+        KeyError::Hash { .. } | KeyError::KeyHash { .. } | KeyError::Another { .. } => Code::KeyHashMismatch,
         KeyError::Io { .. } => Code::Io,
         _ => Code::KeyFileInvalid,
     }

@@ -80,7 +80,7 @@ pub(super) fn of_revert(kind: &str, name: &str, detail: &str) -> Failure {
             Code::CircuitNotFound,
             "the circuit is not registered; `provery circuit register` or `provery rollup create` registers one",
         ),
-        "CircuitExists" => (Code::CircuitNotFound, "the circuit is registered already; use its id"),
+        "CircuitExists" => (Code::CircuitExists, "the circuit is registered already; use its id"),
         "RingFull" => (
             Code::NotReady,
             "as many slots are open as the market has room for; wait until some are proven or expired",

@@ -10,9 +10,11 @@ use provery_types::{Deployment, Terms};
 
 mod opening;
 mod rules;
+mod tuple;
 
 pub(crate) use opening::opening_data;
 pub(crate) use rules::{advice, check, mechanism_advice};
+pub(crate) use tuple::{tuple, tuple_type};
 
 use crate::{
     address,

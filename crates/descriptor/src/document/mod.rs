@@ -17,6 +17,8 @@ pub const VERSION: u32 = 1;
 pub const MAX_BYTES: usize = 256 * 1024;
 /// More public inputs are refused.
 pub const MAX_PUBLIC_INPUTS: usize = 1_024;
+/// More URLs of an artifact than this are refused: each may cost whoever fetches a minute.
+pub const MAX_URLS: usize = 8;
 /// Every number is a whole one up to this, which all readers of JSON agree on.
 const MOST_EXACT: u64 = (1 << 53) - 1;
 
@@ -364,6 +366,9 @@ impl Descriptor {
         };
         if let Some(role) = needs.filter(|role| !self.artifacts.contains_key(role)) {
             return contradiction(format!("its witness needs the artifact {role}, which it does not name"));
+        }
+        if let Some((role, artifact)) = self.artifacts.iter().find(|(_, it)| it.urls.len() > MAX_URLS) {
+            return contradiction(format!("{role} has {} URLs, more than {MAX_URLS}", artifact.urls.len()));
         }
         if self.input.sources.is_empty() {
             return contradiction("it does not say where a slot's input comes from".to_owned());

@@ -80,7 +80,7 @@ fn only_the_canonical_form_counts() {
 #[test]
 fn what_contradicts_itself_is_refused_by_a_sentence() {
     type Change = fn(&mut Descriptor);
-    let cases: [(&str, Change); 13] = [
+    let cases: [(&str, Change); 14] = [
         ("no name", |it| it.name = "../keys".to_owned()),
         ("no name", |it| it.name = ".".to_owned()),
         ("named root", |it| it.public_inputs[1].name = "root".to_owned()),
@@ -88,6 +88,12 @@ fn what_contradicts_itself_is_refused_by_a_sentence() {
         ("no public input is the payee", |it| it.public_inputs.truncate(2)),
         ("2 public inputs are the payee", |it| it.public_inputs[1].role = PublicRole::Payee),
         ("witnessWasm", |it| it.artifacts.clear()),
+        ("9 URLs", |it| {
+            for artifact in it.artifacts.values_mut() {
+                let url = artifact.urls[0].clone();
+                artifact.urls.resize(9, url);
+            }
+        }),
         ("where a slot's input", |it| it.input.sources.clear()),
         ("each of the circuit's once", |it| it.public_inputs[0].signal = Some(1)),
         ("each of the circuit's once", |it| it.public_inputs[2].signal = Some(3)),

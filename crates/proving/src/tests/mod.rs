@@ -1,4 +1,5 @@
 mod key_files;
+mod key_import;
 mod proofs;
 
 use std::path::Path;

@@ -179,6 +179,15 @@ impl Circuit for Described {
             "a circuit from elsewhere has no sample of its own: measure it with `provery circuit bench`";
         Err(Refusal::new(Why::Unusable, message))
     }
+
+    /// With an input of whoever measures: what slots bring is the requester's.
+    fn how_to_measure(&self) -> String {
+        format!("provery circuit bench {} --input INPUT.json", self.name())
+    }
+
+    fn how_to_get(&self, id: B256, _: bool) -> String {
+        format!("provery circuit fetch {id}")
+    }
 }
 
 #[cfg(test)]

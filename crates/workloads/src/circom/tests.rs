@@ -218,3 +218,19 @@ fn inputs_of_slots_that_are_over_are_forgotten() {
     scene.tracker.forget(&[], 1_004);
     assert_eq!(scene.job(), Err(Why::NotPosted));
 }
+
+#[test]
+fn what_to_type_for_a_circuit_from_elsewhere_is_what_works_for_it() {
+    let workloads = Workloads::default();
+    let name = circuit_name(&provery_descriptor::Digest::of(b"x"));
+    let described = workloads.circuit(&name).expect("is one");
+    let id = B256::repeat_byte(7);
+    // It has neither a sample nor a setup of this program's.
+    assert!(described.sample().is_err());
+    assert_eq!(described.how_to_measure(), format!("provery circuit bench {name} --input INPUT.json"));
+    assert_eq!(described.how_to_get(id, true), format!("provery circuit fetch {id}"));
+    let own = workloads.circuit(&workloads.example()).expect("is one");
+    assert!(own.how_to_measure().starts_with("provery calibrate --circuit "));
+    assert!(own.how_to_get(id, true).starts_with("provery keys generate --circuit "));
+    assert!(own.how_to_get(id, false).starts_with("provery keys import DIR --circuit "));
+}

@@ -12,11 +12,12 @@ use eyre::Result;
 use provery_circom::{CircomBackend, Limits, descriptor::artifacts};
 use provery_descriptor::{CostPoint, Descriptor, Digest, ProofSystem, PublicRole, Role};
 use provery_proving::ProofBackend as _;
+use provery_workloads::circom::circuit_name;
 use serde_json::{Value, json};
 
-use super::files::{Places, bounded, of_artifact, read};
+use super::files::{Places, bounded, of_artifact};
 use crate::{
-    commands::calibrate::{Memory, median},
+    commands::calibrate::{self, Calibration, Measured, Memory, PriceArgs},
     context::Context,
     error::{Code, fail},
     files,
@@ -29,7 +30,7 @@ const MOST_INPUT: u64 = 64 << 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// The descriptor
+    /// The descriptor, or the name that deployment files have for the circuit, if it was fetched
     #[arg(value_name = "DESCRIPTOR")]
     file: PathBuf,
     /// A sample of what slots bring: snarkjs' input.json, with or without the payee
@@ -49,10 +50,16 @@ pub(crate) struct BenchArgs {
     /// The copy to write; its sha256 is another than the descriptor's
     #[arg(long, value_name = "FILE", requires = "sign")]
     out: Option<PathBuf>,
+    /// Where what was measured is kept, as `provery calibrate` keeps it: nodes, `doctor` and `market match` go by it [default:
+    /// calibration.json beside the keys]
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
+    #[command(flatten)]
+    prices: PriceArgs,
 }
 
 pub(super) fn run(context: &Context, args: BenchArgs) -> Result<()> {
-    let (descriptor, _) = read(&args.file)?;
+    let (descriptor, digest) = args.places.described(&args.file)?;
     if descriptor.proof_system != ProofSystem::Groth16 {
         return Err(fail(
             Code::Usage,
@@ -73,6 +80,10 @@ pub(super) fn run(context: &Context, args: BenchArgs) -> Result<()> {
     if let Some(path) = &args.out {
         files::check_writable(path)?;
     }
+    let kept = args.calibration.clone().unwrap_or_else(|| args.places.keys_dir().join(calibrate::FILE));
+    let mut calibration = Calibration::or_new(&kept)?;
+    files::check_writable(&kept)?;
+    let prices = args.prices.prices(context);
     let store = args.places.store();
     let found = args.places.find(&descriptor, &store)?;
     for (role, path) in &found {
@@ -110,11 +121,17 @@ pub(super) fn run(context: &Context, args: BenchArgs) -> Result<()> {
         proof?;
         times.push(took);
     }
+    let peak = memory.peak();
+    let key_hash = format!("0x{}", descriptor.verifier.key_hash.as_deref().unwrap_or_default());
+    let measured = Measured::new(&descriptor.name, &mut times, peak, key_hash, &prices)?;
+    let circuit = circuit_name(&digest);
+    calibration.put(&circuit, measured.clone());
+    calibration.write(&kept)?;
     let mut point = CostPoint {
         machine: args.machine.unwrap_or_else(machine),
         constraints: descriptor.constraints.unwrap_or(backend.key().domain_size() as u64),
-        milliseconds: u64::try_from(median(&mut times).as_millis()).unwrap_or(u64::MAX).max(1),
-        mebibytes: memory.peak().map_or(0, |bytes| bytes.div_ceil(1 << 20)),
+        milliseconds: measured.millis,
+        mebibytes: peak.map_or(0, |bytes| bytes.div_ceil(1 << 20)),
         signer: None,
         signature: None,
     };
@@ -135,7 +152,10 @@ pub(super) fn run(context: &Context, args: BenchArgs) -> Result<()> {
     }
     let json = json!({
         "name": descriptor.name,
+        "circuit": circuit,
         "runs": args.runs,
+        "calibration": kept,
+        "slot_cost": measured.cost,
         "cost": point,
         "file": written.as_ref().map(|(path, _)| path),
         "sha256": written.as_ref().map(|(_, hash)| hash),
@@ -147,6 +167,10 @@ pub(super) fn run(context: &Context, args: BenchArgs) -> Result<()> {
             ("a proof", format!("{:.2} s, the median of {}", point.milliseconds as f64 / 1e3, args.runs)),
             ("peak memory", format!("{} MiB", point.mebibytes)),
         ];
+        if let Some(cost) = &measured.cost {
+            rows.push(("a slot costs", format!("{} of the market's asset", cost.total)));
+        }
+        rows.push(("kept in", kept.display().to_string()));
         if let Some((path, hash)) = &written {
             rows.push(("wrote", format!("{}, sha256 {hash}", path.display())));
         }

@@ -35,7 +35,7 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     servers: Servers,
     /// Compare with the circuit that the chain has registered under this id, too
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = address::circuit_id)]
     circuit: Option<B256>,
     /// A sample's public.json, to verify here and show as it is registered
     #[arg(long, value_name = "FILE", requires_all = ["sample_proof", "verifier"])]

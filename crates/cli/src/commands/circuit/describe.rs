@@ -159,13 +159,13 @@ pub(super) fn run(context: &Context, args: DescribeArgs) -> Result<()> {
     Ok(())
 }
 
-fn of_derive(error: &DeriveError) -> eyre::Report {
+pub(crate) fn of_derive(error: &DeriveError) -> eyre::Report {
     let code = match error {
         DeriveError::File(provery_circom::FileError::Io { .. }) => Code::Io,
         DeriveError::NoPayee | DeriveError::NoSignal { .. } | DeriveError::UrlBase { .. } => Code::Usage,
         DeriveError::OtherKey { .. } | DeriveError::NotOfCeremony => Code::CircuitMismatch,
         DeriveError::File(provery_circom::FileError::Mismatch { .. }) => Code::CircuitMismatch,
-        DeriveError::Unbound { .. } => Code::PayeeUnbound,
+        DeriveError::Unbound { .. } | DeriveError::OutputPayee { .. } => Code::PayeeUnbound,
         DeriveError::Descriptor(_) | DeriveError::Unnamed { .. } => Code::DescriptorInvalid,
         DeriveError::Missing(_) | DeriveError::File(_) | DeriveError::Key(_) | DeriveError::Program(_) => {
             Code::KeyFileInvalid

@@ -11,7 +11,7 @@ use eyre::Result;
 use provery_circom::descriptor::Files;
 use provery_descriptor::{ArtifactError, Descriptor, Digest, Role, Store, document::MAX_BYTES};
 use provery_workloads::circom::{
-    circuit_name,
+    circuit_name, descriptor_of,
     files::{descriptor_path, store},
 };
 
@@ -54,13 +54,37 @@ impl Places {
         self.keys.store()
     }
 
-    /// Put the descriptor in `file`, whose digest this is, where provers look for it.
-    pub(super) fn keep(&self, file: &Path, digest: &Digest) -> Result<()> {
-        let path = descriptor_path(&self.keys.path(), &circuit_name(digest));
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
+    /// Where circuits' files are kept.
+    pub(super) fn keys_dir(&self) -> PathBuf {
+        self.keys.path()
+    }
+
+    /// Put a descriptor, whose digest this is, where provers look for it.
+    pub(super) fn keep(&self, bytes: &[u8], digest: &Digest) -> Result<()> {
+        keep(&self.keys.path(), bytes, digest)
+    }
+
+    /// The descriptor in a file; or that of the circuit that deployment files call so, if it was fetched.
+    pub(super) fn described(&self, file: &Path) -> Result<(Descriptor, Digest)> {
+        let known = file.to_str().filter(|name| descriptor_of(name).is_some());
+        match known.filter(|_| !file.exists()) {
+            Some(name) => read(&descriptor_path(&self.keys.path(), name)),
+            None => read(file),
         }
-        files::write(&path, &bounded(file, MAX_BYTES as u64 + 1)?)
+    }
+
+    /// The descriptor of this digest among what is named and what was fetched, as bytes.
+    pub(super) fn descriptor(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        let kept = descriptor_path(&self.keys.path(), &circuit_name(digest));
+        let json = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "json");
+        let named = named(&self.from)?.into_iter().filter(json);
+        for path in named.chain([kept]) {
+            match bounded(&path, MAX_BYTES as u64 + 1) {
+                Ok(bytes) if Digest::of(&bytes) == *digest => return Ok(Some(bytes)),
+                _ => {}
+            }
+        }
+        Ok(None)
     }
 
     /// The files that are there, by what they are for. One that was named and is another than described is among them, so that it
@@ -108,7 +132,16 @@ impl Places {
     }
 }
 
-fn unwritable(error: &std::io::Error) -> eyre::Report {
+/// Put a descriptor, whose digest this is, under a directory of keys.
+pub(super) fn keep(keys: &Path, bytes: &[u8], digest: &Digest) -> Result<()> {
+    let path = descriptor_path(keys, &circuit_name(digest));
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
+    }
+    files::write(&path, bytes)
+}
+
+pub(super) fn unwritable(error: &std::io::Error) -> eyre::Report {
     fail(Code::Io, format!("the file cannot be kept: {error}; see to the disk, or name another --keys"))
 }
 
@@ -118,7 +151,7 @@ pub(super) fn of_artifact(error: &ArtifactError) -> eyre::Report {
 }
 
 /// The files that are named, and those in folders that are.
-fn named(from: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub(super) fn named(from: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut named = Vec::new();
     for path in from {
         let io = |error| fail(Code::Io, format!("{} cannot be read: {error}; check --from", path.display()));
@@ -136,7 +169,7 @@ fn named(from: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 /// What a file is for, by its usual ending.
-fn role_of(path: &Path) -> Option<Role> {
+pub(super) fn role_of(path: &Path) -> Option<Role> {
     match path.extension()?.to_str()? {
         "zkey" => Some(Role::ProvingKey),
         "wasm" => Some(Role::WitnessWasm),
@@ -155,7 +188,7 @@ pub(crate) fn read(path: &Path) -> Result<(Descriptor, Digest)> {
 }
 
 /// A file, of which no more than `most` bytes are read.
-pub(super) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
+pub(crate) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
     let io = |error| fail(Code::Io, format!("{} cannot be read: {error}; check the path", path.display()));
     let mut bytes = Vec::new();
     File::open(path).map_err(io)?.take(most).read_to_end(&mut bytes).map_err(io)?;

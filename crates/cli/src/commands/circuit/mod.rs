@@ -2,7 +2,8 @@
 
 mod bench;
 mod check;
-mod describe;
+pub(super) mod describe;
+pub(super) mod described;
 mod fetch;
 pub(super) mod files;
 mod prove;

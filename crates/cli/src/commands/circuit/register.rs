@@ -9,7 +9,7 @@ use provery_circom::descriptor::{Files, verifying_key};
 use provery_descriptor::{Descriptor, Digest, PublicRole};
 use provery_proving::solidity;
 use provery_rpc::Call;
-use provery_types::circuit_id;
+use provery_types::{Event, circuit_id};
 use serde_json::json;
 
 use super::{
@@ -62,6 +62,9 @@ pub(crate) struct RegisterArgs {
     /// Share of every reward that is the signing account's, in bps: at most 1000
     #[arg(long, value_name = "BPS", default_value_t = 0)]
     royalty_bps: u16,
+    /// Register it once more, though this account has it registered already
+    #[arg(long)]
+    again: bool,
     #[command(flatten)]
     places: Places,
 }
@@ -80,6 +83,12 @@ pub(super) async fn run(context: &Context, args: RegisterArgs) -> Result<()> {
     let files = args.places.find(&descriptor, &args.places.store())?;
     let session = context.signer().await?;
     let me = session.me()?;
+    if !args.again {
+        refuse_another(&session, me, &descriptor, digest, args.verifier).await?;
+    }
+    // Of these steps only people who watch see a spinner: what comes says itself.
+    let mut steps = context.out.steps(2 + usize::from(args.deploy));
+    let step = steps.start(if args.input.is_some() { "proving the sample" } else { "checking the sample" });
     let sample = match (&args.public, &args.proof, &args.input) {
         (Some(public), Some(proof), _) => SampleJson::read(public, proof)?,
         (_, _, input) => {
@@ -99,15 +108,54 @@ pub(super) async fn run(context: &Context, args: RegisterArgs) -> Result<()> {
             ),
         ));
     }
-    let code = if args.deploy { Some(contract(&descriptor, &files)?) } else { None };
-    if let Some(code) = code {
+    step.finish("it verifies");
+    if args.deploy {
+        let step = steps.start("generating, compiling and deploying the verifier");
+        let code = contract(&descriptor, &files)?;
         let mined = session.send(Call::deploy(&code, &[])).await?;
         registration.verifier = deployed(session.chain.rpc(), &mined).await?.address;
-        context.out.note(&format!("the verifier is at {}", registration.verifier));
+        step.finish(&format!("it is at {}", registration.verifier));
     }
+    let step = steps.start("registering, with the registry's look at the sample");
     let id = circuit_id(me, &registration);
     let mined = session.send(session.calls().register_circuit(registration.clone(), sample)).await?;
+    step.finish("done");
     report(context, &session, &descriptor, id, mined.gas_used, mined.tx_hash, digest).await
+}
+
+/// A second registration costs as much as the first, and markets of the two are apart. What others registered stops nobody: anybody may
+/// register anything.
+async fn refuse_another(
+    session: &Session,
+    me: Address,
+    descriptor: &Descriptor,
+    digest: Digest,
+    verifier: Option<Address>,
+) -> Result<()> {
+    let key_hash = descriptor.verifier.key_hash.as_ref().and_then(|hash| hash.parse::<B256>().ok());
+    let events = session.events().await?;
+    let known = events.iter().find_map(|logged| match &logged.event {
+        Event::CircuitRegistered {
+            circuit, verifier: of, author, key_hash: key, descriptor_hash, ..
+        } => {
+            let same = *author == me
+                && *descriptor_hash == B256::from(digest.0)
+                && Some(*key) == key_hash
+                && verifier.is_none_or(|verifier| verifier == *of);
+            same.then_some(*circuit)
+        }
+        _ => None,
+    });
+    match known {
+        None => Ok(()),
+        Some(id) => Err(fail(
+            Code::CircuitExists,
+            format!(
+                "{me} has registered this descriptor and key already, as circuit {id}, and nothing was sent; use that id, or pass --again \
+                 for another verifier or royalty"
+            ),
+        )),
+    }
 }
 
 async fn report(

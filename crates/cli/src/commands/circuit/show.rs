@@ -6,12 +6,12 @@ use eyre::Result;
 use provery_types::text::plain;
 use serde_json::json;
 
-use crate::{context::Context, output::fields};
+use crate::{address, context::Context, output::fields};
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
     /// A circuit's id in the CircuitRegistry
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = address::circuit_id)]
     id: B256,
 }
 

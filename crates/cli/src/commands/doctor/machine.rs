@@ -6,6 +6,7 @@ use alloy::primitives::{B256, U256};
 use provery_node::earning::Lack;
 use provery_proving::keys;
 use provery_puzzle::CIRCUIT_NAME;
+use provery_workloads::Workloads;
 
 use super::{Findings, served::Served};
 use crate::{
@@ -108,11 +109,11 @@ pub(super) fn keys(session: &Session, served: &mut [Served], dir: &Path, mine: b
                 None
             }
             Err(report) => {
-                let next = if development {
-                    format!("provery keys generate --circuit {circuit}")
-                } else {
-                    "provery keys show; fetch them from whoever created the rollup".to_owned()
-                };
+                let known = Workloads::default().circuit(&circuit);
+                let next = known.map_or_else(
+                    || "provery status".to_owned(),
+                    |known| known.how_to_get(rollup.circuit_id, development),
+                );
                 found.fail("keys", error_report::explain(&report).message, next);
                 Some(Lack::Keys { circuit: circuit.clone() })
             }
@@ -128,7 +129,7 @@ pub(super) fn keys(session: &Session, served: &mut [Served], dir: &Path, mine: b
     }
 }
 
-/// What `calibrate` wrote.
+/// What `calibrate` or `circuit bench` wrote.
 pub(super) fn measured(values: &NodeValues, dir: &Path, found: &mut Findings) -> Option<Measured> {
     let here = dir.join(calibrate::FILE);
     let file = values.cost_from.clone().or_else(|| here.exists().then_some(here))?;
@@ -145,7 +146,9 @@ pub(super) fn against(
     found: &mut Findings,
 ) {
     let seconds = measured.and_then(|measured| measured.seconds(served));
-    let next = format!("provery calibrate --circuit {}, with your prices", served.rollup.circuit);
+    let known = Workloads::default().circuit(&served.rollup.circuit);
+    let next = known.map_or_else(|| "provery calibrate".to_owned(), |it| it.how_to_measure());
+    let next = format!("{next}, with your prices");
     speed(&served.name(), seconds, served.terms.exclusiveWindow.into(), &next, found);
     match least {
         Some(least) => found
@@ -163,7 +166,7 @@ fn speed(name: &str, seconds: Option<u64>, window: u64, next: &str, found: &mut 
         Some(seconds) if seconds >= window => found.fail(
             "speed",
             format!("a proof takes {seconds} s here, and {name} allows {window} s"),
-            "provery market list; another market, or a faster machine",
+            "provery market match; another market, or a faster machine",
         ),
         Some(seconds) => {
             found.ok("speed", format!("a proof takes {seconds} s here of the {window} s that {name} allows"))

@@ -29,8 +29,13 @@ use crate::{
 
 mod announced;
 pub(crate) mod circuit;
+mod defund;
+mod r#match;
+mod matching;
 mod named;
+mod quote;
 mod set_terms;
+mod survey;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MarketCommand {
@@ -59,9 +64,28 @@ pub(crate) enum MarketCommand {
         #[arg(long)]
         amount: Written,
     },
+    /// Take unused funds back, as credit of --to (the market's creator)
+    #[command(after_help = "Example: provery market defund --market 1 --amount 50 --keystore creator.json")]
+    Defund {
+        /// The market: its id, or its rollup's name
+        #[arg(long, value_name = "MARKET")]
+        market: MarketRef,
+        /// Whole units of the asset, such as 2.5
+        #[arg(long)]
+        amount: Written,
+        /// Whose credit it becomes, to be withdrawn with `provery credit withdraw` [default: the signing account]
+        #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
+        to: Option<Address>,
+    },
     /// Every market
     #[command(after_help = "Example: provery market list")]
     List,
+    /// Rank the markets by what proving for them would bring an hour on this machine, and say what is in the way of each
+    #[command(after_help = "Example: provery market match --keystore prover.json")]
+    Match(r#match::MatchArgs),
+    /// What a slot would cost now, how many provers could prove it and how soon, from what the chain has
+    #[command(after_help = "Example: provery market quote --market 1 --json")]
+    Quote(quote::QuoteArgs),
 }
 
 #[derive(Debug, Args)]
@@ -71,7 +95,7 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["TermsArgs", "MechanismArgs"])]
     pub terms: Option<PathBuf>,
     /// What is proven: a circuit's id in the CircuitRegistry
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = address::circuit_id)]
     pub circuit: Option<B256>,
     /// Put the market into the deployment file under this name, so that provers can serve it
     #[arg(long, value_name = "NAME", value_parser = market_ref::name)]
@@ -130,7 +154,10 @@ pub(crate) async fn run(context: &Context, command: MarketCommand) -> Result<()>
             let market = session.market(&market)?;
             fund(context, &session, market, &amount).await
         }
+        MarketCommand::Defund { market, amount, to } => defund::run(context, &market, &amount, to).await,
         MarketCommand::List => list(context).await,
+        MarketCommand::Match(args) => r#match::run(context, args).await,
+        MarketCommand::Quote(args) => quote::run(context, args).await,
     }
 }
 
@@ -259,6 +286,7 @@ async fn show(context: &Context, market: MarketRef) -> Result<()> {
         "terms_hash": state.terms_hash,
         "version": terms.version,
         "terms": terms,
+        "terms_tuple": terms::tuple(&terms),
         "announced": announced.as_ref().map(|(terms, hash, from)| json!({
             "terms_hash": hash, "from": from, "version": told.version, "terms": terms,
         })),
@@ -277,6 +305,15 @@ async fn show(context: &Context, market: MarketRef) -> Result<()> {
             ("requester", terms.requester.to_string()),
             ("mechanism", mechanism_word(&session, terms.mechanism)),
             ("circuit", terms.circuit.to_string()),
+            (
+                "outputs",
+                match terms.outputs {
+                    0 => "none: a slot's statement is all that is proven".to_owned(),
+                    1 => "1 public input, which the prover supplies".to_owned(),
+                    more => format!("{more} public inputs, which the prover supplies"),
+                },
+            ),
+            ("callback", format!("{} gas for telling the requester how a slot ended", terms.callbackGas)),
             ("funds", session.show(state.funds)),
             ("slots", format!("{} ever, {open} open, room for {}", state.slots, state.capacity)),
             ("misses", format!("{} held slots in a row", told.misses)),

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::circuit::{self, refuse_development_circuit};
 use crate::{
+    address,
     amount::{Currency, Written},
     context::Context,
     error::{Code, fail},
@@ -78,7 +79,7 @@ struct Changes {
     #[arg(long, value_name = "GAS")]
     callback_gas: Option<u32>,
     /// What is proven: a circuit's id in the CircuitRegistry
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = address::circuit_id)]
     circuit: Option<B256>,
     /// Blocks that a proof is committed to before it is shown, where a slot is open to all; of circuits that do not bind the payee
     #[arg(long, value_name = "N")]

@@ -191,13 +191,13 @@ fn markets(values: &NodeValues, deployment: Option<&Deployment>, found: &mut Fin
     let Some(deployment) = deployment else { return };
     if deployment.rollups.is_empty() {
         found.problem(
-            "the deployment has no rollup, so there is nothing to prove; see `provery rollup create`",
+            "the deployment has no rollup or market, so there is nothing to prove; see `provery rollup create` and `provery market create --name`",
         );
     }
     for market in values.market.iter().flatten() {
         let known = market.id(deployment).is_ok_and(|id| deployment.rollup_of_market(id).is_some());
         if !known {
-            found.problem(format!("the deployment has no rollup in market {market}; choose another market"));
+            found.problem(format!("the deployment has no record of market {market}; choose another market"));
         }
     }
 }

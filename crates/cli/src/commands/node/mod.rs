@@ -1,6 +1,7 @@
 //! `provery node`: a prover, unattended; and how it is looked at and configured.
 
 pub(crate) mod config;
+pub(crate) mod pace;
 mod page;
 mod probe;
 mod reload;

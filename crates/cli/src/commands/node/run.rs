@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    pace,
     reload::{Hangups, Reload},
     secret,
 };
@@ -49,7 +50,17 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let dir = config::keys_dir_or(flags.keys.clone(), file.keys.clone());
     let session = context.signer().await?;
     let prover = prove::payee(&session, values.prover).await?;
-    let (rollups, refused) = served(&session, values.market.as_deref().unwrap_or_default()).await?;
+    let (rollups, mut refused) = served(&session, values.market.as_deref().unwrap_or_default()).await?;
+    let calibration = calibration(&values, &dir)?;
+    // Of proofs that are made elsewhere nothing was measured here.
+    let external = context.settings.external.clone();
+    let here = |rollup: &RollupRecord| {
+        values.nats_url.is_none() && external.as_ref().is_none_or(|values| !values.proves(&rollup.circuit))
+    };
+    let measured = calibration.as_ref().filter(|_| values.first_estimate.is_none());
+    let named = values.market.as_ref().is_some_and(|markets| !markets.is_empty());
+    let rollups =
+        pace::in_time(context, &session, (prover, rollups), measured, here, named, &mut refused).await?;
     for (rollup, refusal) in &refused {
         context.out.warn(&format!("{refusal}; it is not served"));
         let record = session.deployment().rollups.iter().find(|record| record.address == *rollup);
@@ -62,10 +73,8 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     check_key(&session, prover).await?;
     check_stake(context, &session, prover, &rollups, values.rescue.unwrap_or(true)).await?;
     // All of them, if none is named: those to come, too.
-    let named = values.market.as_ref().is_some_and(|markets| !markets.is_empty());
     let markets: Option<Vec<U256>> = named.then(|| rollups.iter().map(|rollup| rollup.market).collect());
     let keys = dir.clone();
-    let external = context.settings.external.clone();
     if external.is_some() && values.nats_url.is_some() {
         return Err(fail(
             Code::Config,
@@ -75,9 +84,6 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let loaded = tokio::task::spawn_blocking(move || load(&rollups, &keys, external.as_ref())).await??;
     let Backends { own: backends, external } = loaded;
 
-    let measured_here = dir.join(calibrate::FILE);
-    let cost_from = values.cost_from.clone().or_else(|| measured_here.exists().then_some(measured_here));
-    let calibration = cost_from.as_deref().map(Calibration::load).transpose()?;
     let circuits: Vec<String> =
         backends.iter().chain(&external).map(|backend| backend.circuit().to_owned()).collect();
     let measured = calibration.iter().flat_map(|it| circuits.iter().filter_map(|name| it.seconds_of(name)));
@@ -129,6 +135,13 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
         ended = provery_node::run(node, parts, stop) => Ok(ended?),
         () = reloading => Ok(()),
     }
+}
+
+/// What was measured on this machine, if anything was.
+fn calibration(values: &NodeValues, dir: &Path) -> Result<Option<Calibration>> {
+    let here = dir.join(calibrate::FILE);
+    let file = values.cost_from.clone().or_else(|| here.exists().then_some(here));
+    file.as_deref().map(Calibration::load).transpose()
 }
 
 /// Where proofs are made: on other machines if there is NATS, else in processes beside this one, or in it.
@@ -207,8 +220,8 @@ pub(crate) async fn served(
             None => fail(
                 Code::RollupNotFound,
                 format!(
-                    "the deployment file has no rollup that posts blocks in market {market}, so what \
-                 its slots mean is not known; add it to the file"
+                    "the deployment file has no rollup or market with the id {market}, so what its slots mean is not known; \
+                     use the file of whoever created it"
                 ),
             ),
         });
@@ -218,8 +231,8 @@ pub(crate) async fn served(
         (true, Some((_, refusal))) => Err(refusal.clone().into()),
         (true, None) => Err(fail(
             Code::RollupNotFound,
-            "the deployment has no rollup yet, so there is nothing to prove; make one with `provery \
-                 rollup create`",
+            "the deployment has no rollup or market yet, so there is nothing to prove; make one with `provery \
+                 rollup create`, or `provery market create --name`",
         )),
         (false, _) => Ok((known, refused)),
     }

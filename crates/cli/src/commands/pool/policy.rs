@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     backends,
-    commands::prover::allocate::Versions,
+    commands::{node::pace, prover::allocate::Versions},
     context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
@@ -236,6 +236,10 @@ pub(super) async fn allocate(context: &Context, args: PoolAllocateArgs) -> Resul
     };
     if units > 0 {
         backends::require(&session, id, &policy.versions).await?;
+        if args.exposure.is_none() {
+            let terms = session.chain.terms(id).await?;
+            pace::refuse_slow(&session, id, &terms, pace::measured(&session, id))?;
+        }
     }
     let most = u64::from(policy.exposure);
     let exposure = args.exposure.unwrap_or(most.min(units));

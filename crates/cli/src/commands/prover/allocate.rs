@@ -10,15 +10,10 @@ use serde_json::json;
 
 use crate::{
     backends,
-    commands::{
-        calibrate::{self, Calibration},
-        prover::registered::require_registered,
-    },
-    config,
+    commands::{node::pace, prover::registered::require_registered},
     context::Context,
     error::{Code, fail},
     market_ref::MarketRef,
-    session::Session,
 };
 
 #[derive(Debug, Args)]
@@ -29,8 +24,8 @@ pub(crate) struct AllocateArgs {
     /// Whole stake units; 0 to leave the market
     #[arg(long, value_name = "N")]
     units: u64,
-    /// Units of them that may be bonded at once [default: what this machine can prove in time, as `provery calibrate` measured
-    /// it; without that, all of them]
+    /// Units of them that may be bonded at once [default: what this machine can prove in time, as `provery calibrate` or
+    /// `provery circuit bench` measured it; without that, all of them]
     #[arg(long, value_name = "UNITS")]
     exposure: Option<u64>,
     /// Versions of the market's terms under which this prover answers for slots, both ends included; one that is announced
@@ -61,13 +56,6 @@ fn versions_unasked(in_force: u32, accepted: RangeInclusive<u32>) -> RangeInclus
     if accepted.contains(&in_force) { accepted } else { in_force..=in_force }
 }
 
-/// Seconds that a proof of the market's circuit takes on this machine, if it was measured.
-fn measured(session: &Session, market: U256) -> Option<u64> {
-    let rollup = session.deployment().rollup_of_market(market)?;
-    let file = config::keys_dir(None).join(calibrate::FILE);
-    Calibration::load(&file).ok()?.seconds_of(&rollup.circuit)
-}
-
 pub(crate) async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
     let AllocateArgs { market, units, .. } = args;
     let session = context.signer().await?;
@@ -77,6 +65,10 @@ pub(crate) async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
         backends::fit(&session, id, &[]).await?;
     }
     let terms = session.chain.terms(id).await?;
+    let seconds = pace::measured(&session, id);
+    if units > 0 && args.exposure.is_none() {
+        pace::refuse_slow(&session, id, &terms, seconds)?;
+    }
     let unit = session.chain.registry_params().await?.stake_unit;
     let position = session.chain.position(id, me).await?;
     let bonded = position.bonded.to::<U256>();
@@ -95,7 +87,7 @@ pub(crate) async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
         ));
     }
     let mut warnings = Vec::new();
-    let exposure = match (args.exposure, measured(&session, id)) {
+    let exposure = match (args.exposure, seconds) {
         (Some(exposure), _) if exposure > units => {
             return Err(fail(
                 Code::Usage,
@@ -112,7 +104,8 @@ pub(crate) async fn run(context: &Context, args: AllocateArgs) -> Result<()> {
             if units > 0 {
                 warnings.push(format!(
                     "how fast this machine proves was not measured, so all {units} units may be bonded at once, and lost if it \
-                     stops; measure it with `provery calibrate`, or choose --exposure"
+                     stops; measure it with `{}`, or choose --exposure",
+                    backends::how_to_measure(&session, id)
                 ));
             }
             units

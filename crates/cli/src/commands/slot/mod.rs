@@ -29,8 +29,9 @@ mod end;
 mod open;
 mod proof;
 mod public;
+mod settled;
 mod submit;
-mod told;
+pub(super) mod told;
 mod transfer;
 
 #[derive(Debug, Subcommand)]
@@ -273,13 +274,21 @@ async fn show(context: &Context, market: Option<MarketRef>, id: u64) -> Result<(
         };
         why = mechanism.explain(&past);
     }
+    let outputs = settled::outputs(&session, &record, terms.as_ref()).await;
     let mut json = describe(&record, &all, terms.as_ref(), now);
+    json["outputs"] =
+        json!(outputs.as_ref().map(|all| all.iter().map(|it| format!("{it:#066x}")).collect::<Vec<_>>()));
     json["passed_over"] = json!(record.passed_over);
     json["mechanism"] = json!(mechanism.map(|mechanism| mechanism.word()));
     json["draw"] = draw.as_ref().map_or(Value::Null, draw_json);
     json["why"] = json!(why.iter().map(|line| told::json(line, now, session.asset())).collect::<Vec<_>>());
     context.out.result(&json, || {
-        let mut text = fields(&summary(&record, terms.as_ref(), now, session.asset()));
+        let mut rows = summary(&record, terms.as_ref(), now, session.asset());
+        rows.push(("states", numbers(&record.statement_inputs)));
+        if let Some(outputs) = outputs.as_ref().filter(|outputs| !outputs.is_empty()) {
+            rows.push(("outputs", numbers(outputs)));
+        }
+        let mut text = fields(&rows);
         text.push_str(&premise(&record, &all, terms.as_ref(), session.asset()));
         text.push('\n');
         match mechanism {
@@ -343,6 +352,16 @@ fn draw_json(explanation: &Explanation) -> Value {
         "chance": explanation.chance(),
         "agrees": explanation.agrees,
     })
+}
+
+/// Numbers for people: of many the first. JSON has all.
+fn numbers(all: &[U256]) -> String {
+    const SHOWN: usize = 8;
+    let mut words: Vec<String> = all.iter().take(SHOWN).map(U256::to_string).collect();
+    if all.len() > SHOWN {
+        words.push(format!("… ({} in all)", all.len()));
+    }
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
 }
 
 fn summary(

@@ -2,16 +2,15 @@
 
 use std::path::PathBuf;
 
-use alloy::{primitives::U256, sol_types::SolCall as _};
+use alloy::primitives::U256;
 use clap::Args;
 use eyre::Result;
-use provery_bindings::ProofMarket::proveCall;
 use provery_circom::ProofJson;
 use provery_indexer::Outcome;
 use provery_proving::proof;
 use serde_json::json;
 
-use super::chosen::SlotArg;
+use super::{chosen::SlotArg, settled};
 use crate::{
     backends, config,
     context::Context,
@@ -58,18 +57,7 @@ pub(super) async fn run(context: &Context, args: ProofArgs) -> Result<()> {
             format!("slot {id} of market {market} is not proven; there is no proof yet"),
         ));
     };
-    let sent = session.chain.rpc().transaction(tx).await.ok_or_else(|| {
-        fail(
-            Code::RpcRejected,
-            format!("no endpoint has transaction {tx}, which proved the slot; ask one that keeps them"),
-        )
-    })?;
-    let call = proveCall::abi_decode(&sent.1).map_err(|_| {
-        fail(
-            Code::NotReady,
-            format!("transaction {tx} called the market through another contract, so the proof is not in its own data"),
-        )
-    })?;
+    let call = settled::call(&session, tx).await?;
     let circuit = backends::circuit(&record.circuit)?;
     let keys = config::keys_dir(args.keys);
     let found = circuit.groth16(&keys, &call.publicInputs, &call.proof)?;

@@ -51,7 +51,7 @@ pub(super) fn weight(history: &History, record: &SlotRecord, epoch_length: u64) 
     (market.weights.at(id, epoch), market.weights.total(epoch))
 }
 
-pub(super) fn text(line: &Line, now: u64, asset: &Currency) -> String {
+pub(crate) fn text(line: &Line, now: u64, asset: &Currency) -> String {
     line.told(|fact| show(fact, now, asset))
 }
 
