@@ -44,7 +44,8 @@ impl Files {
         let artifacts = Artifacts {
             zkey: needed(Role::ProvingKey)?,
             wasm: find(Role::WitnessWasm).map(|_| needed(Role::WitnessWasm)).transpose()?,
-            r1cs: find(Role::Constraints).and_then(|(_, path)| path),
+            // Without them a witness that was posted is not told from one that satisfies the circuit.
+            r1cs: find(Role::Constraints).map(|_| needed(Role::Constraints)).transpose()?,
             sym: find(Role::Symbols).and_then(|(_, path)| path),
         };
         Ok(Self { circuit, descriptor, artifacts })
