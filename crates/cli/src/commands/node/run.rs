@@ -8,9 +8,9 @@ use futures::future::join_all;
 use provery_node::{HiddenUrl, NodeConfig, Parts};
 use provery_proving::ProofBackend;
 use provery_puzzle::PuzzleProver;
-use provery_types::RollupRecord;
+use provery_types::{RollupRecord, text::plain};
 use provery_worker::{InProcess, Jetstream, NatsConfig, Processes, ProofRunner, Routed};
-use provery_workloads::{Refusal, Workloads};
+use provery_workloads::{Refusal, Why, Workloads};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +49,26 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let dir = config::keys_dir_or(flags.keys.clone(), file.keys.clone());
     let session = context.signer().await?;
     let prover = prove::payee(&session, values.prover).await?;
-    let (rollups, refused) = served(&session, values.market.as_deref().unwrap_or_default()).await?;
+    let (rollups, mut refused) = served(&session, values.market.as_deref().unwrap_or_default()).await?;
+    let external = context.settings.external.clone();
+    if external.is_some() && values.nats_url.is_some() {
+        return Err(fail(
+            Code::Config,
+            "external_prover and nats_url are both set, and only one of them can make the proofs; leave one out",
+        ));
+    }
+    let (keys, records) = (dir.clone(), rollups.clone());
+    let loaded = tokio::task::spawn_blocking(move || load(&records, &keys, external.as_ref())).await??;
+    let Backends { own: backends, external, unserved } = loaded;
+    let rollups: Vec<RollupRecord> =
+        rollups.into_iter().filter(|it| unserved.iter().all(|(address, _)| *address != it.address)).collect();
+    // All of them, if none is named: those to come, too.
+    let named = values.market.as_ref().is_some_and(|markets| !markets.is_empty());
+    let of = |address: &Address| session.deployment().rollups.iter().find(|it| it.address == *address);
+    let without_files = unserved.iter().filter_map(|(address, _)| Some(of(address)?.market));
+    let markets: Option<Vec<U256>> =
+        named.then(|| rollups.iter().map(|rollup| rollup.market).chain(without_files).collect());
+    refused.extend(unserved);
     for (rollup, refusal) in &refused {
         context.out.warn(&format!("{refusal}; it is not served"));
         let record = session.deployment().rollups.iter().find(|record| record.address == *rollup);
@@ -61,20 +80,6 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     check_funds(&session).await?;
     check_key(&session, prover).await?;
     check_stake(context, &session, prover, &rollups, values.rescue.unwrap_or(true)).await?;
-    // All of them, if none is named: those to come, too.
-    let named = values.market.as_ref().is_some_and(|markets| !markets.is_empty());
-    let markets: Option<Vec<U256>> = named.then(|| rollups.iter().map(|rollup| rollup.market).collect());
-    let keys = dir.clone();
-    let external = context.settings.external.clone();
-    if external.is_some() && values.nats_url.is_some() {
-        return Err(fail(
-            Code::Config,
-            "external_prover and nats_url are both set, and only one of them can make the proofs; leave one out",
-        ));
-    }
-    let loaded = tokio::task::spawn_blocking(move || load(&rollups, &keys, external.as_ref())).await??;
-    let Backends { own: backends, external } = loaded;
-
     let measured_here = dir.join(calibrate::FILE);
     let cost_from = values.cost_from.clone().or_else(|| measured_here.exists().then_some(measured_here));
     let calibration = cost_from.as_deref().map(Calibration::load).transpose()?;
@@ -230,22 +235,44 @@ pub(crate) async fn served(
 struct Backends {
     own: Vec<Arc<dyn ProofBackend>>,
     external: Vec<Arc<dyn ProofBackend>>,
+    /// Rollups whose circuits' files are not here, or of no use.
+    unserved: Vec<(Address, Refusal)>,
 }
 
-/// One backend a circuit: rollups may share one.
+/// One backend a circuit: rollups may share one. Some may be without their files, but not all.
 fn load(rollups: &[RollupRecord], dir: &Path, external: Option<&ExternalValues>) -> Result<Backends> {
+    if let Some(values) = external {
+        values.names_known(rollups.iter().map(|rollup| rollup.circuit.as_str()))?;
+    }
     let mut loaded = Backends::default();
     for rollup in rollups {
         let mut known = loaded.own.iter().chain(&loaded.external);
         if known.any(|backend| backend.circuit() == rollup.circuit) {
             continue;
         }
-        match external.filter(|values| values.proves(&rollup.circuit)) {
-            Some(values) => loaded.external.push(backends::external(rollup, dir, values)?),
-            None => loaded.own.push(backends::load(rollup, dir)?),
+        let backend = match external.filter(|values| values.proves(&rollup.circuit)) {
+            Some(values) => backends::external(rollup, dir, values).map(|it| loaded.external.push(it)),
+            None => backends::load(rollup, dir).map(|it| loaded.own.push(it)),
+        };
+        match backend {
+            Ok(()) => {}
+            Err(error) if rollups.len() == 1 => return Err(error),
+            Err(error) => {
+                let name = plain(&rollup.name);
+                let message = format!("rollup {name} (market {}): {error}", rollup.market);
+                loaded.unserved.push((rollup.address, Refusal::new(Why::Files, message)));
+            }
         }
     }
-    Ok(loaded)
+    match loaded.unserved.first() {
+        Some((_, refusal)) if loaded.unserved.len() == rollups.len() => Err(fail(
+            Code::KeyFileMissing,
+            format!(
+                "{refusal}; no other market's files are here either, so get them, or name the markets to serve with --market"
+            ),
+        )),
+        _ => Ok(loaded),
+    }
 }
 
 /// What a node does, apart from delivering proofs, is for the prover or a submitter of its to do. A key that the prover
