@@ -4,15 +4,16 @@ pragma solidity ^0.8.20;
 /// @title Where provers hear from what a market's slots are proven
 /// @notice A slot states hashes and roots; a prover needs what is behind them. A requester tells it by one of these events, from the
 /// contract that the deployment file names for its market: its own, or a `SlotInputs`. Nothing is stored. Provers read
-/// events in the block that opened the slot or at most 1,000 blocks before, and take nothing on of which nothing was posted. Every input
-/// counts: a later one takes none back, since what was a witness of a statement still is, and provers may be bound by it.
+/// events in the block that opened the slot or at most 1,000 blocks before, and take nothing on of which nothing was posted. The first 32
+/// inputs of a statement count, and of those the first 16 MiB together: a later one takes none back, since what was a witness of the
+/// statement still is, and provers may be bound by it.
 interface ISlotInputsEvents {
     /// @notice The input of slots with this statement, in the circuit's own format (for circom: the JSON of its signals).
     /// @param statement As `Slot.statement`: keccak256 of the statement inputs, 32 bytes each.
     event InputPosted(uint256 indexed market, bytes32 indexed statement, bytes input);
 
     /// @notice Where that input can be fetched, and what it must be.
-    /// @param url Where it is. A prover that cannot fetch it takes the slot for one without an input.
+    /// @param url Where it is, http or https, at most 2,048 bytes. A prover that cannot fetch it takes the slot for one without an input.
     /// @param digest sha256 of its bytes.
     /// @param size How many bytes it has.
     event InputLinked(uint256 indexed market, bytes32 indexed statement, string url, bytes32 digest, uint64 size);

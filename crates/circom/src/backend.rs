@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt,
     path::{Path, PathBuf},
 };
 
@@ -99,6 +100,13 @@ impl Calculator {
     }
 }
 
+impl Prepared {
+    /// The values of all wires, as [`CircomBackend::witness`] found them.
+    pub fn of(values: Vec<Fr>) -> Self {
+        Self { wtns: Wtns::encode(&values), values }
+    }
+}
+
 /// Proves one circom circuit. A job is snarkjs' input.json, or a `.wtns` file's bytes.
 #[derive(Debug)]
 pub struct CircomBackend {
@@ -143,7 +151,10 @@ impl CircomBackend {
     /// The values of all wires.
     pub fn witness(&self, input: &JobInput, progress: &dyn Progress) -> Result<Vec<Fr>, CircomError> {
         let values = match input {
-            JobInput::Witness(bytes) => Wtns::from_bytes(bytes.clone())?.values()?,
+            JobInput::Witness(bytes) => {
+                let read = || Wtns::from_bytes(bytes.clone())?.values();
+                read().map_err(CircomError::Given)?
+            }
             JobInput::Signals(input) => {
                 let calculator = self.calculator.as_ref().ok_or(CircomError::NoCalculator)?;
                 calculator
@@ -174,7 +185,12 @@ impl CircomBackend {
     pub fn prove_input(&self, input: &JobInput, progress: &dyn Progress) -> Result<Proven, CircomError> {
         let mut clock = Clock::new(progress);
         let values = clock.phase(WITNESS, || self.witness(input, progress))?;
-        self.prover.prove(&values, clock, progress)
+        let proven = self.prover.prove(&values, clock, progress);
+        // With the constraints at hand the witness was found to satisfy them, so the key or this machine is at fault.
+        proven.map_err(|error| match error {
+            CircomError::Invalid if self.r1cs.is_none() => CircomError::Unchecked,
+            other => other,
+        })
     }
 
     /// Whether `proof` is one of the circuit's public signals `inputs`.
@@ -184,18 +200,17 @@ impl CircomBackend {
 
     /// A job's witness, for a prover of others.
     pub fn prepare(&self, job: &[u8], progress: &dyn Progress) -> Result<Prepared, CircomError> {
-        let values = self.witness(&JobInput::read(job, Vec::new())?, progress)?;
-        Ok(Prepared { wtns: Wtns::encode(&values), values })
+        Ok(Prepared::of(self.witness(&JobInput::read(job, Vec::new())?, progress)?))
     }
 
-    /// A proof that somebody else made of a witness, as snarkjs' proof.json: checked here. Public signals, as public.json, must be
-    /// the witness' if there are any.
+    /// A proof that somebody else made of a witness, as snarkjs' proof.json, and its public signals: checked here. Public signals, as
+    /// public.json, must be the witness' if there are any.
     pub fn accept(
         &self,
         prepared: &Prepared,
         proof_json: &[u8],
         public_json: Option<&[u8]>,
-    ) -> Result<ProofOutput, CircomError> {
+    ) -> Result<(Proof<Bn254>, Vec<Fr>), CircomError> {
         let foreign = || CircomError::Prove(ProveError::Foreign);
         let inputs = prepared.values.get(1..=self.prover.key.public_inputs()).ok_or_else(foreign)?;
         let read = ProofJson::read(proof_json)?;
@@ -207,11 +222,7 @@ impl CircomBackend {
         if !self.prover.holds(&read, inputs) {
             return Err(foreign());
         }
-        Ok(ProofOutput {
-            public_inputs: proof::encode_inputs(inputs),
-            proof: proof::encode(&read).to_vec(),
-            timings: Vec::new(),
-        })
+        Ok((read, inputs.to_vec()))
     }
 
     fn names_in(&self, r1cs: &R1cs, constraint: u32) -> Result<Names, FileError> {
@@ -276,6 +287,50 @@ pub(crate) fn fits(r1cs: &R1cs, key: &Zkey) -> Result<(), FileError> {
     }
 }
 
+/// A circuit whose witness is computed here, and whose proof others may make of it.
+pub trait WitnessBackend: fmt::Debug + Send + Sync {
+    /// Its name.
+    fn circuit(&self) -> &str;
+
+    /// A job's witness.
+    fn prepare(&self, job: &[u8], progress: &dyn Progress) -> Result<Prepared, ProveError>;
+
+    /// What the market takes, out of a proof that others made of the job's witness: snarkjs' proof.json, and public.json if there is
+    /// one. Both are checked.
+    fn accept(
+        &self,
+        job: &[u8],
+        prepared: &Prepared,
+        proof: &[u8],
+        public: Option<&[u8]>,
+    ) -> Result<ProofOutput, ProveError>;
+}
+
+impl WitnessBackend for CircomBackend {
+    fn circuit(&self) -> &str {
+        &self.name
+    }
+
+    fn prepare(&self, job: &[u8], progress: &dyn Progress) -> Result<Prepared, ProveError> {
+        Ok(Self::prepare(self, job, progress)?)
+    }
+
+    fn accept(
+        &self,
+        _job: &[u8],
+        prepared: &Prepared,
+        proof: &[u8],
+        public: Option<&[u8]>,
+    ) -> Result<ProofOutput, ProveError> {
+        let (points, inputs) = Self::accept(self, prepared, proof, public)?;
+        Ok(ProofOutput {
+            public_inputs: proof::encode_inputs(&inputs),
+            proof: proof::encode(&points).to_vec(),
+            timings: Vec::new(),
+        })
+    }
+}
+
 impl ProofBackend for CircomBackend {
     fn circuit(&self) -> &str {
         &self.name
@@ -288,5 +343,10 @@ impl ProofBackend for CircomBackend {
             proof: proof::encode(&proven.proof).to_vec(),
             timings: proven.timings,
         })
+    }
+
+    fn check(&self, job: &[u8], progress: &dyn Progress) -> Result<(), ProveError> {
+        let input = JobInput::read(job, Vec::new())?;
+        Ok(self.witness(&input, progress).map(|_| ())?)
     }
 }

@@ -187,9 +187,18 @@ pub enum CircomError {
     NoCalculator,
 
     #[error(
-        "the finished proof does not verify: the witness does not satisfy the circuit, or the key is damaged; give the circuit's .r1cs to learn which constraint fails"
+        "the finished proof does not verify, though its witness satisfies the circuit: the proving key is damaged, or another circuit's; get it again"
     )]
     Invalid,
+
+    #[error(
+        "the finished proof does not verify, and without the circuit's .r1cs it does not show why: the witness satisfies other \
+         constraints"
+    )]
+    Unchecked,
+
+    #[error("the witness that was handed in cannot be read: {0}")]
+    Given(#[source] FileError),
 
     #[error(transparent)]
     Json(#[from] JsonError),
@@ -198,11 +207,31 @@ pub enum CircomError {
     Prove(#[from] ProveError),
 }
 
+impl CircomError {
+    /// Whether input or circuit are at fault, so that no machine makes a proof of it.
+    pub fn is_of_job(&self) -> bool {
+        match self {
+            Self::Witness(error) => !matches!(
+                error,
+                WitnessError::NotCircom { .. } | WitnessError::Curve { .. } | WitnessError::Cancelled
+            ),
+            Self::Unsatisfied { .. }
+            | Self::WitnessLength { .. }
+            | Self::NoCalculator
+            | Self::Unchecked
+            | Self::Given(_) => true,
+            Self::Prove(error) => error.is_of_job(),
+            Self::File(_) | Self::Invalid | Self::Json(_) => false,
+        }
+    }
+}
+
 impl From<CircomError> for ProveError {
     fn from(error: CircomError) -> Self {
         match error {
             CircomError::Prove(error) => error,
             CircomError::Witness(WitnessError::Cancelled) => Self::Cancelled,
+            other if other.is_of_job() => Self::Unprovable { reason: other.to_string() },
             other => Self::Refused { reason: other.to_string() },
         }
     }

@@ -24,7 +24,7 @@ mod sym;
 mod wtns;
 mod zkey;
 
-pub use backend::{Artifacts, CircomBackend, JobInput, Prepared};
+pub use backend::{Artifacts, CircomBackend, JobInput, Prepared, WitnessBackend};
 pub use calculator::{Limits, OpenError, WitnessCalculator};
 pub use describe::{Artifact, Description, PublicInput, describe};
 pub use descriptor::{DeriveError, SampleError};

@@ -7,7 +7,7 @@ use eyre::Result;
 use provery_proving::ProofBackend;
 use provery_types::{RollupRecord, Terms};
 use provery_worker::external::{External, Subject};
-use provery_workloads::{Circuit, Refusal, Workloads};
+use provery_workloads::{Circuit, Refusal, Witnesses, Workloads};
 
 use crate::{
     config::{self, external::ExternalValues},
@@ -31,8 +31,13 @@ pub(crate) fn external(
 ) -> Result<Arc<dyn ProofBackend>> {
     let workloads = Workloads::default();
     workloads.knows(rollup)?;
-    let verifier = workloads.verifier(&rollup.circuit, dir, Some(&rollup.key_hash.0))?;
-    let subject = Subject::Checked { circuit: rollup.circuit.clone(), verifier };
+    let (circuit, hash) = (&rollup.circuit, Some(&rollup.key_hash.0));
+    let subject = match workloads.witness(circuit, dir, hash)? {
+        Some(Witnesses { backend, zkey }) => Subject::Circom { backend, zkey },
+        None => {
+            Subject::Checked { circuit: circuit.clone(), verifier: workloads.verifier(circuit, dir, hash)? }
+        }
+    };
     let external = External::new(subject, values.prover()?, values.time());
     Ok(Arc::new(external.map_err(|error| fail(Code::Config, error.to_string()))?))
 }

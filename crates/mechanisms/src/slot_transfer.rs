@@ -132,6 +132,21 @@ pub fn offer(
     Some(MechanismAction::new("offer_transfer", slot_transfers, &call))
 }
 
+/// Make an offer of this prover's own void. A proof that does not bind its payee must not be seen while the slot can be taken: whoever
+/// takes it holds it, and is paid for a copy.
+pub fn revoke(
+    view: &SlotView<'_>,
+    slot_transfers: Address,
+    offer: &TransferOffer,
+) -> Option<MechanismAction> {
+    let call = SlotTransfers::revokeTransferCall {
+        slot: view.slot.clone().into(),
+        terms: view.terms.clone().into(),
+        offer: offer.sol()?,
+    };
+    Some(MechanismAction::new("revoke_transfer", slot_transfers, &call))
+}
+
 /// Take a slot that another offers, if what it pays by the time it can be delivered covers the price and the least this
 /// prover works for, it can be delivered within what is left of the exclusive window, and is known to be provable: a slot may
 /// be offered because it is not.

@@ -47,6 +47,9 @@ impl Concern {
     /// More may be bonded at once in a market than this machine can answer for.
     pub const EXPOSURE_TOO_LARGE: &'static str = "exposure_too_large";
 
+    /// A slot that binds this prover to nothing is left alone, since no machine proves it.
+    pub const SLOT_UNPROVABLE: &'static str = "slot_unprovable";
+
     /// Of the node, and of no market.
     pub fn of_node(code: &'static str, message: String) -> Self {
         Self { code, market: U256::ZERO, slot: None, message }
@@ -66,7 +69,7 @@ impl Concern {
     ];
 
     /// All there are.
-    pub const ALL: [&'static str; 15] = [
+    pub const ALL: [&'static str; 16] = [
         Self::HELD_UNPROVABLE,
         Self::MARKET_UNPROVABLE,
         Self::READING_HISTORY,
@@ -82,6 +85,7 @@ impl Concern {
         Self::PAUSED_BY_OPERATOR,
         Self::TERMS_NOT_ACCEPTED,
         Self::EXPOSURE_TOO_LARGE,
+        Self::SLOT_UNPROVABLE,
     ];
 
     /// Whether stake is lost if nothing is done about it.

@@ -6,6 +6,7 @@
 //! | [`concern`] | what an operator should know, by stable words |
 //! | [`earning`] | why nothing will be earned, in sentences |
 //! | [`facts`] | what the chain has said: a fold of events |
+//! | [`inputs`] | inputs of slots that are not on the chain, on disk |
 //! | [`slots`] | what to do about one slot: a state machine without effects |
 //! | [`book`] | facts and work together, kept in step with the [`store`] |
 //! | [`store`] | the database, and the lock on its directory |
@@ -28,6 +29,7 @@ pub mod config;
 pub mod earning;
 pub mod error;
 pub mod facts;
+pub mod inputs;
 pub mod monitor;
 pub mod once;
 pub mod outcome;
@@ -46,7 +48,7 @@ mod testing;
 
 pub use config::{HiddenUrl, NatsSettings, NodeConfig, Tunables};
 pub use error::NodeError;
-pub use once::{Delivered, prove_one};
+pub use once::{Delivered, Means, prove_one};
 pub use service::lifecycle::{Parts, run};
 pub use stop::Stop;
 pub use vetting::vet;

@@ -1,6 +1,7 @@
 //! One slot, by hand: proven and delivered whatever assigned it.
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,16 +10,18 @@ use std::{
 };
 
 use alloy::primitives::{Address, U256};
+use provery_descriptor::Fetcher;
 use provery_proving::{Phase, Progress, ProofBackend};
 use provery_rpc::{Chain, history};
 use provery_txmgr::{Mined, Sender};
 use provery_types::{Event, SlotKey, SlotState, terms_hash};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     error::NodeError,
     facts::{Ending, Facts},
+    inputs::Inputs,
 };
 
 /// A slot that was proven by hand.
@@ -38,12 +41,29 @@ pub struct Delivered {
     pub claim_correct: bool,
 }
 
+/// What one slot is proven with.
+#[derive(Clone)]
+pub struct Means {
+    /// One of them is the circuit's.
+    pub backends: Vec<Arc<dyn ProofBackend>>,
+    /// Asks servers for inputs that are not on the chain.
+    pub fetcher: Fetcher,
+    /// Where what they have is put.
+    pub inputs: Inputs,
+}
+
+impl fmt::Debug for Means {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Means").field("inputs", &self.inputs).finish_non_exhaustive()
+    }
+}
+
 /// Prove one slot and deliver the proof, paying `payee`. Reads the chain's history and keeps nothing. `on_phase` is told
 /// of each phase as it begins.
 pub async fn prove_one(
     chain: &Chain,
     sender: &Sender,
-    backends: &[Arc<dyn ProofBackend>],
+    means: &Means,
     payee: Address,
     key: SlotKey,
     on_phase: Arc<dyn Fn(Phase) + Send + Sync>,
@@ -80,9 +100,16 @@ pub async fn prove_one(
         };
         return Err(NodeError::SlotHeld { key, holder, until });
     }
-    let job = facts.job(key, payee)?;
+    let needs = facts.needs(key);
+    for artifact in &needs.linked {
+        match means.fetcher.file(artifact, means.inputs.store()).await {
+            Err(error) if needs.only_linked => warn!(%error, "input not fetched"),
+            _ => {}
+        }
+    }
+    let job = facts.job(key, payee, &means.inputs)?;
     let claim_correct = job.claim_correct;
-    let backend = backends.iter().find(|backend| backend.circuit() == job.circuit).cloned();
+    let backend = means.backends.iter().find(|backend| backend.circuit() == job.circuit).cloned();
     let backend = backend.ok_or_else(|| NodeError::NoBackend { circuit: job.circuit.clone() })?;
     info!(market = %key.market, slot = key.id, claim_correct, "proof started");
     let watched = Watched { stop: Arc::new(AtomicBool::new(false)), on_phase };

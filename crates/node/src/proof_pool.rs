@@ -181,6 +181,7 @@ mod tests {
     use alloy::primitives::U256;
     use futures::future::BoxFuture;
     use provery_proving::ProofOutput;
+    use provery_worker::Checked;
 
     use super::*;
 
@@ -212,6 +213,10 @@ mod tests {
                     }
                 }
             })
+        }
+
+        fn check(&self, _: Job) -> BoxFuture<'static, Checked> {
+            Box::pin(async { Checked::Sound })
         }
 
         fn name(&self) -> &'static str {

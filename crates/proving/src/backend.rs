@@ -16,6 +16,11 @@ pub trait ProofBackend: Send + Sync {
 
     /// Prove one job. The proof was verified when this returns.
     fn prove(&self, job: &[u8], progress: &dyn Progress) -> Result<ProofOutput, ProveError>;
+
+    /// Whether a job can be proven, as far as that shows for much less than a proof.
+    fn check(&self, _job: &[u8], _progress: &dyn Progress) -> Result<(), ProveError> {
+        Ok(())
+    }
 }
 
 /// Tells whether a proof that was made elsewhere is one of a job, by hands that need not be trusted.
@@ -25,6 +30,11 @@ pub trait ProofVerifier: fmt::Debug + Send + Sync {
 
     /// Whether `output` is, to the last byte, what the market takes for this job.
     fn verify(&self, job: &[u8], output: &ProofOutput) -> Result<(), ProveError>;
+
+    /// As [`ProofBackend::check`].
+    fn check(&self, _job: &[u8], _progress: &dyn Progress) -> Result<(), ProveError> {
+        Ok(())
+    }
 }
 
 /// Told where a proof is, and asked whether it is still wanted.

@@ -257,7 +257,14 @@ pub enum ProveError {
     #[error("the proof was cancelled")]
     Cancelled,
 
-    /// A backend's own reason.
+    /// The job is one that nobody can prove.
+    #[error("{reason}")]
+    Unprovable {
+        /// In a whole sentence.
+        reason: String,
+    },
+
+    /// A backend's own reason, of which the job is innocent.
     #[error("{reason}")]
     Refused {
         /// In a whole sentence.
@@ -275,6 +282,23 @@ pub enum ProveError {
         "the proof that was handed in is not one of this job: whoever made it has other keys, another version, or ill will"
     )]
     Foreign,
+}
+
+impl ProveError {
+    /// Whether the job is at fault: then no machine proves it, and this one is as well as before.
+    pub fn is_of_job(&self) -> bool {
+        match self {
+            Self::Job { .. } | Self::Unsatisfied { .. } | Self::Synthesis(_) | Self::Unprovable { .. } => {
+                true
+            }
+            Self::Circuit { .. }
+            | Self::Shape { .. }
+            | Self::Cancelled
+            | Self::Refused { .. }
+            | Self::Invalid
+            | Self::Foreign => false,
+        }
+    }
 }
 
 /// Bytes that are not a proof.

@@ -57,7 +57,12 @@ impl CircuitTerms {
     /// less left of the window than it may take into a block, and the reveal delay, whoever copies it would have committed first if
     /// it came too late.
     pub fn in_time(&self, now: u64, exclusive_until: u64) -> bool {
-        now + Self::DELIVERY_SECONDS + Self::BLOCK_SECONDS * u64::from(self.reveal_delay) < exclusive_until
+        now.saturating_add(self.margin()) < exclusive_until
+    }
+
+    /// Seconds of an exclusive window that are no use to its holder: see [`Self::in_time`].
+    pub fn margin(&self) -> u64 {
+        Self::DELIVERY_SECONDS + Self::BLOCK_SECONDS * u64::from(self.reveal_delay)
     }
 
     /// Whether the circuit binds the payee, so that a proof that is seen is of use to nobody else.

@@ -54,6 +54,8 @@ pub(crate) struct Recipe {
 #[derive(Debug)]
 pub(crate) enum End {
     Proved(ProofOutput),
+    Sound,
+    Refused(String),
     Failed(String),
     Cancelled,
     /// The process is gone, or makes no sense. `taken`: it had read the job.
@@ -216,6 +218,8 @@ async fn replies(
                 }
             }
             Reply::Proved { proof, .. } => return End::Proved(proof.into()),
+            Reply::Sound { .. } => return End::Sound,
+            Reply::Refused { message, .. } => return End::Refused(message),
             Reply::Failed { message, .. } => return End::Failed(message),
         }
     }

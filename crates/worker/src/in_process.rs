@@ -7,7 +7,7 @@ use provery_proving::{Phase, Progress, ProofBackend, ProveError};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::{Job, JobWatch, Outcome, ProofRunner};
+use crate::{Checked, Job, JobWatch, Outcome, ProofRunner};
 
 /// Proves with its own backends, one a circuit. A panic in a backend is a failed proof and no more; running out of memory
 /// is the end of this process, too.
@@ -35,9 +35,8 @@ impl ProofRunner for InProcess {
             let proof = tokio::task::spawn_blocking(move || backend.prove(&job.bytes, &progress));
             match proof.await {
                 Ok(Ok(output)) => Outcome::Proved(output),
-                Ok(Err(ProveError::Cancelled)) => Outcome::Cancelled,
                 _ if cancelled.is_cancelled() => Outcome::Cancelled,
-                Ok(Err(error)) => Outcome::Failed(error.to_string()),
+                Ok(Err(error)) => Outcome::of(&error),
                 Err(panic) => {
                     warn!(error = %panic, "a proof panicked");
                     Outcome::Failed(PANICKED.to_owned())
@@ -46,8 +45,32 @@ impl ProofRunner for InProcess {
         })
     }
 
+    fn check(&self, job: Job) -> BoxFuture<'static, Checked> {
+        let backend = self.0.iter().find(|backend| backend.circuit() == job.circuit).cloned();
+        Box::pin(async move {
+            let Some(backend) = backend else { return Checked::Failed(no_keys(&job.circuit)) };
+            blocking(move |progress| backend.check(&job.bytes, progress)).await
+        })
+    }
+
     fn name(&self) -> &'static str {
         "in-process"
+    }
+}
+
+/// A check on a blocking thread, which stops by itself once nobody waits for it.
+pub(crate) async fn blocking(
+    check: impl FnOnce(&dyn Progress) -> Result<(), ProveError> + Send + 'static,
+) -> Checked {
+    let JobWatch { cancel: stop, phase } = JobWatch::unwatched(CancellationToken::new());
+    let _stop = stop.clone().drop_guard();
+    let progress = Watched { stop, phase };
+    match tokio::task::spawn_blocking(move || check(&progress)).await {
+        Ok(result) => Checked::of(result),
+        Err(panic) => {
+            warn!(error = %panic, "a check of a job panicked");
+            Checked::Failed(PANICKED.to_owned())
+        }
     }
 }
 

@@ -31,7 +31,7 @@ use std::{fmt, sync::Arc};
 
 use alloy::primitives::B256;
 use futures::future::BoxFuture;
-use provery_proving::{Phase, ProofOutput};
+use provery_proving::{Phase, ProofOutput, ProveError};
 use provery_types::SlotKey;
 use tokio_util::sync::CancellationToken;
 
@@ -70,14 +70,51 @@ pub enum Outcome {
     Proved(ProofOutput),
     /// It was stopped because it was told to.
     Cancelled,
-    /// There is no proof: why, in a sentence.
+    /// No machine makes a proof of the job: why, in a sentence.
+    Refused(String),
+    /// There is no proof, and this machine, or what it relies on, is at fault: why, in a sentence.
     Failed(String),
+}
+
+impl Outcome {
+    /// Of a proof that was not made.
+    pub(crate) fn of(error: &ProveError) -> Self {
+        match error {
+            ProveError::Cancelled => Self::Cancelled,
+            error if error.is_of_job() => Self::Refused(error.to_string()),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// What a look at a job found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// It can be proven, as far as that can be told without a proof.
+    Sound,
+    /// No machine makes a proof of it: why, in a sentence.
+    Refused(String),
+    /// It was not looked at to the end: why, in a sentence.
+    Failed(String),
+}
+
+impl Checked {
+    pub(crate) fn of(result: Result<(), ProveError>) -> Self {
+        match result {
+            Ok(()) => Self::Sound,
+            Err(error) if error.is_of_job() => Self::Refused(error.to_string()),
+            Err(error) => Self::Failed(error.to_string()),
+        }
+    }
 }
 
 /// Runs jobs, wherever that is.
 pub trait ProofRunner: Send + Sync + fmt::Debug {
     /// Run one job to its end. Dropping the future, or cancelling through `watch`, stops it at once.
     fn run(&self, job: Job, watch: JobWatch) -> BoxFuture<'static, Outcome>;
+
+    /// Look whether a job can be proven, without proving it and beside whatever is being proven. Dropping the future stops it.
+    fn check(&self, job: Job) -> BoxFuture<'static, Checked>;
 
     /// Where jobs are run, in a word.
     fn name(&self) -> &'static str;

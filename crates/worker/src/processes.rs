@@ -17,19 +17,25 @@ use alloy::primitives::B256;
 use futures::future::BoxFuture;
 use provery_proving::ProofOutput;
 use tokio::sync::{Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::{
-    Job, JobWatch, Outcome, ProofRunner,
+    Checked, Job, JobWatch, Outcome, ProofRunner,
     child::{Child, End, Recipe},
     protocol::Request,
 };
+
+/// Processes that look at jobs without proving them.
+const MOST_CHECKS: usize = 2;
 
 /// How a job went for a process.
 #[derive(Debug)]
 pub enum Attempt {
     /// There is a proof.
     Proved(ProofOutput),
+    /// No machine makes a proof of the job.
+    Refused(String),
     /// There is no such proof, or no key for it: another attempt would go the same way.
     Failed(String),
     /// It was told to stop.
@@ -48,6 +54,8 @@ struct Inner {
     recipe: Recipe,
     count: usize,
     permits: Semaphore,
+    /// Checks at a time: they do not wait for proofs.
+    checks: Semaphore,
     idle: Mutex<Vec<Idle>>,
     next: AtomicU64,
 }
@@ -76,6 +84,7 @@ impl Processes {
             recipe,
             count,
             permits: Semaphore::new(count),
+            checks: Semaphore::new(MOST_CHECKS),
             idle: Mutex::default(),
             next: AtomicU64::new(1),
         };
@@ -95,15 +104,28 @@ impl Processes {
         job: Vec<u8>,
         watch: &JobWatch,
     ) -> Attempt {
+        let id = self.inner.next.fetch_add(1, Ordering::Relaxed);
+        let request = Request { id, circuit: circuit.to_owned(), key_hash, job: job.into(), check: false };
+        match self.hand_over(&self.inner.permits, request, watch).await {
+            End::Proved(output) => Attempt::Proved(output),
+            End::Refused(message) => Attempt::Refused(message),
+            End::Failed(message) => Attempt::Failed(message),
+            End::Cancelled => Attempt::Cancelled,
+            End::Died { message, .. } => Attempt::Died(message),
+            End::Sound => {
+                Attempt::Failed("the worker process was asked for a proof and made none".to_owned())
+            }
+        }
+    }
+
+    async fn hand_over(&self, permits: &Semaphore, request: Request, watch: &JobWatch) -> End {
         let permit = tokio::select! {
             biased;
-            () = watch.cancel.cancelled() => return Attempt::Cancelled,
-            permit = self.inner.permits.acquire() => permit,
+            () = watch.cancel.cancelled() => return End::Cancelled,
+            permit = permits.acquire() => permit,
         };
         // It is never closed.
-        let Ok(_permit) = permit else { return Attempt::Cancelled };
-        let id = self.inner.next.fetch_add(1, Ordering::Relaxed);
-        let request = Request { id, circuit: circuit.to_owned(), key_hash, job: job.into() };
+        let Ok(_permit) = permit else { return End::Cancelled };
         while let Some(mut child) = self.kept().await {
             match child.prove(&request, watch).await {
                 // It died in its sleep: that is no attempt.
@@ -117,9 +139,10 @@ impl Processes {
             Ok(child) => child,
             Err(error) => {
                 let program = self.inner.recipe.program.display();
-                return Attempt::Died(format!(
+                let message = format!(
                     "the worker process {program} could not be started ({error}); check that the program is there and memory is free"
-                ));
+                );
+                return End::Died { message, taken: false };
             }
         };
         debug!("worker process started");
@@ -127,19 +150,11 @@ impl Processes {
         self.ended(child, end)
     }
 
-    fn ended(&self, child: Child, end: End) -> Attempt {
-        match end {
-            End::Proved(output) => {
-                self.keep(child);
-                Attempt::Proved(output)
-            }
-            End::Failed(message) => {
-                self.keep(child);
-                Attempt::Failed(message)
-            }
-            End::Cancelled => Attempt::Cancelled,
-            End::Died { message, .. } => Attempt::Died(message),
+    fn ended(&self, child: Child, end: End) -> End {
+        if !matches!(end, End::Cancelled | End::Died { .. }) {
+            self.keep(child);
         }
+        end
     }
 
     /// Keep a process for the next job. Whoever holds it waits for its end meanwhile, so that none becomes a zombie.
@@ -175,8 +190,25 @@ impl ProofRunner for Processes {
         Box::pin(async move {
             match this.attempt(&job.circuit, None, job.bytes, &watch).await {
                 Attempt::Proved(output) => Outcome::Proved(output),
+                Attempt::Refused(message) => Outcome::Refused(message),
                 Attempt::Cancelled => Outcome::Cancelled,
                 Attempt::Failed(message) | Attempt::Died(message) => Outcome::Failed(message),
+            }
+        })
+    }
+
+    fn check(&self, job: Job) -> BoxFuture<'static, Checked> {
+        let this = self.clone();
+        Box::pin(async move {
+            let id = this.inner.next.fetch_add(1, Ordering::Relaxed);
+            let request =
+                Request { id, circuit: job.circuit, key_hash: None, job: job.bytes.into(), check: true };
+            let watch = JobWatch::unwatched(CancellationToken::new());
+            match this.hand_over(&this.inner.checks, request, &watch).await {
+                End::Sound => Checked::Sound,
+                End::Refused(message) => Checked::Refused(message),
+                End::Failed(message) | End::Died { message, .. } => Checked::Failed(message),
+                End::Proved(_) | End::Cancelled => Checked::Failed("the check was broken off".to_owned()),
             }
         })
     }

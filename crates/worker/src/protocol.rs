@@ -5,8 +5,11 @@
 //! ← {"event":"taken","id":1}
 //! ← {"event":"phase","id":1,"phase":"witness"}
 //! ← {"event":"proved","id":1,"proof":{"public_inputs":["0x…"],"proof":"0x…","timings_us":[["witness",41000]]}}
-//!   or {"event":"failed","id":1,"message":"…"}
+//!   or {"event":"refused","id":1,"message":"…"}   the job is at fault
+//!   or {"event":"failed","id":1,"message":"…"}    the machine is
 //! ```
+//!
+//! With `"check":true` only whether the job can be proven is asked, and `{"event":"sound","id":1}` says that it can.
 //!
 //! The end of the input ends a worker at once, even in the middle of a proof. There is no line for "stop": a process
 //! whose proof is not wanted any more is killed.
@@ -30,6 +33,9 @@ pub struct Request {
     pub key_hash: Option<B256>,
     /// What the circuit's backend is given.
     pub job: Bytes,
+    /// Only whether it can be proven is asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub check: bool,
 }
 
 /// What a worker has to say about a job.
@@ -55,7 +61,19 @@ pub enum Reply {
         /// The proof, and what it proves.
         proof: WireProof,
     },
-    /// The end: there is no proof.
+    /// The end of a check: it can be proven, as far as that can be told.
+    Sound {
+        /// The job's [`Request::id`].
+        id: u64,
+    },
+    /// The end: no machine makes a proof of the job.
+    Refused {
+        /// The job's [`Request::id`].
+        id: u64,
+        /// Why none does, in a sentence.
+        message: String,
+    },
+    /// The end: there is no proof, and the machine or its files are at fault.
     Failed {
         /// The job's [`Request::id`].
         id: u64,
@@ -71,6 +89,8 @@ impl Reply {
             Self::Taken { id }
             | Self::Phase { id, .. }
             | Self::Proved { id, .. }
+            | Self::Sound { id }
+            | Self::Refused { id, .. }
             | Self::Failed { id, .. } => *id,
         }
     }

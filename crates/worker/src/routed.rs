@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use crate::{InProcess, Job, JobWatch, Outcome, ProofRunner};
+use crate::{Checked, InProcess, Job, JobWatch, Outcome, ProofRunner};
 
 /// Runs jobs of some circuits with their own backends, and all others as usual.
 #[derive(Clone, Debug)]
@@ -26,6 +26,14 @@ impl ProofRunner for Routed {
             self.special.run(job, watch)
         } else {
             self.usual.run(job, watch)
+        }
+    }
+
+    fn check(&self, job: Job) -> BoxFuture<'static, Checked> {
+        if self.special.0.iter().any(|backend| backend.circuit() == job.circuit) {
+            self.special.check(job)
+        } else {
+            self.usual.check(job)
         }
     }
 

@@ -106,10 +106,16 @@ fn prove(config: &StdioConfig, loaded: &mut Loaded, request: Request) -> Reply {
     let Some(backend) = loaded.get(&wanted) else {
         return Reply::Failed { id, message: super::in_process::no_keys(&wanted.0) };
     };
-    match backend.prove(&request.job, &Told { id, fate, begun: Cell::new(0) }) {
-        Ok(output) => Reply::Proved { id, proof: output.into() },
-        Err(error) => Reply::Failed { id, message: error.to_string() },
-    }
+    let told = Told { id, fate, begun: Cell::new(0) };
+    let result = if request.check {
+        backend.check(&request.job, &told).map(|()| Reply::Sound { id })
+    } else {
+        backend.prove(&request.job, &told).map(|output| Reply::Proved { id, proof: output.into() })
+    };
+    result.unwrap_or_else(|error| match error.to_string() {
+        message if error.is_of_job() => Reply::Refused { id, message },
+        message => Reply::Failed { id, message },
+    })
 }
 
 fn load(dir: &Path, circuit: &str, key_hash: Option<B256>) -> Result<Arc<dyn ProofBackend>, KeyError> {

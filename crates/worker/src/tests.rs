@@ -7,7 +7,7 @@ use std::{
 };
 
 use alloy::primitives::{B256, U256};
-use provery_proving::{Phase, ProofOutput};
+use provery_proving::{Phase, Progress, ProofBackend, ProofOutput, ProveError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -43,7 +43,8 @@ fn what_is_said_is_understood() {
 
 #[test]
 fn faults_follow_from_the_seed_and_another_try_has_another_chance() {
-    let request = |id| Request { id, circuit: "c".into(), key_hash: None, job: vec![1, 2].into() };
+    let request =
+        |id| Request { id, circuit: "c".into(), key_hash: None, job: vec![1, 2].into(), check: false };
     let fault = Fault::parse("fail:50, slow:5,crash:20%", 7).expect("faults");
     let fates: Vec<_> = (0..1000).map(|id| fault.fate(&request(id))).collect();
     assert!(fates.iter().all(|fate| fate.pause == Duration::from_millis(5)));
@@ -146,4 +147,57 @@ async fn a_child_inherits_neither_open_files_nor_the_terminal() {
     refusal(&processes(script(dir.path(), &text), 1), job(1, 10)).await;
     let fds = fs::read_to_string(dir.path().join("fds")).expect("a list");
     assert!(!fds.contains(&data.path().display().to_string()), "{fds}");
+}
+
+/// Fails in the way that its first byte says.
+#[derive(Debug)]
+struct Fails;
+
+impl ProofBackend for Fails {
+    fn circuit(&self) -> &str {
+        "c"
+    }
+
+    fn prove(&self, job: &[u8], _: &dyn Progress) -> Result<ProofOutput, ProveError> {
+        let reason = "as it should".to_owned();
+        Err(match job[0] {
+            0 => ProveError::Job { reason },
+            1 => ProveError::Unsatisfied { constraint: 3 },
+            2 => ProveError::Unprovable { reason },
+            3 => ProveError::Refused { reason },
+            4 => ProveError::Invalid,
+            _ => ProveError::Foreign,
+        })
+    }
+
+    fn check(&self, job: &[u8], progress: &dyn Progress) -> Result<(), ProveError> {
+        self.prove(job, progress).map(|_| ())
+    }
+}
+
+#[tokio::test]
+async fn whether_a_job_or_the_machine_is_at_fault_is_told_apart() {
+    let runner = Routed::new(InProcess(vec![Arc::new(Fails)]), Arc::new(InProcess(Vec::new())));
+    for (byte, is_of_job) in [(0, true), (1, true), (2, true), (3, false), (4, false), (5, false)] {
+        let job = || Job { bytes: vec![byte], ..job(1, 1) };
+        let ended = runner.run(job(), JobWatch::unwatched(CancellationToken::new())).await;
+        assert_eq!(matches!(ended, Outcome::Refused(_)), is_of_job, "{byte}: {ended:?}");
+        assert_eq!(matches!(ended, Outcome::Failed(_)), !is_of_job, "{byte}: {ended:?}");
+        let checked = runner.check(job()).await;
+        assert_eq!(matches!(checked, Checked::Refused(_)), is_of_job, "{byte}: {checked:?}");
+    }
+    let unknown = runner.check(Job { circuit: "d".to_owned(), ..job(1, 1) }).await;
+    assert!(matches!(unknown, Checked::Failed(_)), "{unknown:?}");
+
+    // And so it is of processes, for which a check is a job that says so.
+    let dir = tempfile::tempdir().expect("a folder");
+    let text = r#"read line; echo "$line" >> asked; id=${line#*:}; id=${id%%,*}
+case "$line" in
+  *check*) echo "{\"event\":\"sound\",\"id\":$id}";;
+  *) echo "{\"event\":\"refused\",\"id\":$id,\"message\":\"an assertion failed\"}";;
+esac"#;
+    let processes = processes(script(dir.path(), text), 1);
+    assert_eq!(processes.check(job(1, 1)).await, Checked::Sound);
+    let ended = processes.run(job(1, 1), JobWatch::unwatched(CancellationToken::new())).await;
+    assert!(matches!(&ended, Outcome::Refused(why) if why == "an assertion failed"), "{ended:?}");
 }

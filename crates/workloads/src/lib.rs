@@ -40,7 +40,7 @@
 //! [`Workloads::vet`]: the circuit that is registered on the chain has the descriptor that this program proves by, the key
 //! that the deployment file names, and no development keys where these are worthless. [`Workloads::vet_code`]: the record's
 //! contract is the one that is there. [`Workloads::vet_terms`]: the market's terms name that circuit. [`Tracked::ready`]: the
-//! inputs of a slot are at hand. A market that any of these refuses is not served, by a name that logs and status show; the others are.
+//! inputs of a slot are at hand, and [`Tracked::needs`] says what is to be fetched first, and whether its circuit is asked, too. A market that any of these refuses is not served, by a name that logs and status show; the others are.
 //!
 //! # Room
 //!
@@ -50,12 +50,18 @@
 //!   segments, prove them one after the other or elsewhere, and aggregate: phases are its own words, so what it is
 //!   at can be seen. Where segments are slots of their own, the tracker of the aggregating market reads the market's or the
 //!   rollup's logs for the parts ([`RollupRecord::sources`](provery_types::RollupRecord::sources)).
-//! - **Inputs that are not on the chain** come with the parameters (an address to fetch from) and make
-//!   [`Tracker::ready`] refuse until they are there.
+//! - **Inputs that are not on the chain**: [`Tracker::needs`] names their bytes by digest and size, whoever runs the tracker fetches
+//!   them, and [`Tracker::job`] is handed what is there.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use alloy::primitives::{Address, B256, LogData, U256};
+use provery_circom::WitnessBackend;
+use provery_descriptor::Artifact;
 use provery_proving::{KeyError, ProofBackend, ProofVerifier, keys::Manifest};
 use provery_types::{BlockRef, RollupRecord, Slot};
 use serde_json::Value;
@@ -120,8 +126,13 @@ pub trait Tracker: fmt::Debug + Send + Sync {
     /// checked.
     fn ready(&mut self, stated: &Statement<'_>) -> Result<(), Refusal>;
 
-    /// The job that proves a slot and pays `payee`, after the same checks.
-    fn job(&mut self, stated: &Statement<'_>, payee: Address) -> Result<Job, Refusal>;
+    /// What a slot's proof takes that the chain does not have, or does not tell. Asked of slots that are [ready](Self::ready).
+    fn needs(&self, _stated: &Statement<'_>) -> Needs {
+        Needs::default()
+    }
+
+    /// The job that proves a slot and pays `payee`, after the same checks, with what was fetched of what it needs.
+    fn job(&mut self, stated: &Statement<'_>, payee: Address, fetched: &dyn Fetched) -> Result<Job, Refusal>;
 
     /// Forget what can matter no more: the market's `slots` are known, and those settled up to block `deep`, which no
     /// reorganisation takes back, are over.
@@ -171,6 +182,11 @@ pub trait Circuit: fmt::Debug + Send + Sync {
 
     /// What checks proofs made elsewhere.
     fn verifier(&self, keys: &Path, hash: Option<&[u8; 32]>) -> Result<Arc<dyn ProofVerifier>, KeyError>;
+
+    /// What computes witnesses of its jobs, where others can make proofs of these; nothing where they cannot.
+    fn witness(&self, _keys: &Path, _hash: Option<&[u8; 32]>) -> Result<Option<Witnesses>, KeyError> {
+        Ok(None)
+    }
 
     /// What terms must say of its public inputs; nothing if that is known only from files, and these are not looked for (`keys`).
     fn shape(&self, _keys: Option<&Path>) -> Result<Option<Shape>, KeyError> {
@@ -222,6 +238,15 @@ pub struct Groth16Proof {
     pub signals: Vec<U256>,
 }
 
+/// What others make proofs of: see [`Circuit::witness`].
+#[derive(Debug)]
+pub struct Witnesses {
+    /// Computes witnesses, and checks the proofs that were made of them.
+    pub backend: Box<dyn WitnessBackend>,
+    /// The proving key's file.
+    pub zkey: PathBuf,
+}
+
 /// A log of a contract that a workload reads.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceLog<'a> {
@@ -242,6 +267,37 @@ pub struct Statement<'a> {
     pub slot: &'a Slot,
     /// The words that say what it is about, as its requester gave them.
     pub inputs: &'a [U256],
+}
+
+/// Inputs of one statement that count, from the first on: bytes of all together.
+pub const MOST_INPUT_BYTES: u64 = 16 << 20;
+/// An input's URL that is longer counts for none, bytes.
+pub const MOST_URL_BYTES: usize = 2_048;
+
+/// What a slot's proof takes that the chain does not have, or does not tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Bytes that are elsewhere. A proof may come from any of them.
+    pub linked: Vec<Artifact>,
+    /// There is no proof without one of those.
+    pub only_linked: bool,
+    /// Only its circuit tells whether there is a proof: see [`ProofBackend::check`].
+    pub check: bool,
+    /// How much was said of the slot: without more, what was found out still holds.
+    pub edition: u64,
+}
+
+/// Bytes that are not on the chain, and were fetched.
+pub trait Fetched: fmt::Debug + Send + Sync {
+    /// Those of an artifact, if they are here and are what it says.
+    fn get(&self, artifact: &Artifact) -> Option<Vec<u8>>;
+}
+
+/// Nothing was fetched.
+impl Fetched for () {
+    fn get(&self, _: &Artifact) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// What proves a slot.

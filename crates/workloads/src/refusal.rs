@@ -1,7 +1,7 @@
 //! Why a slot cannot be proven, or a market not be served.
 
 use alloy::primitives::B256;
-use provery_types::Terms;
+use provery_types::{CircuitTerms, Terms};
 
 /// A sentence in the workload's words, and which kind of reason it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +36,14 @@ pub enum Why {
     Mismatch,
     /// Nobody who follows the chain can have the inputs.
     Hidden,
+    /// Its inputs are elsewhere, and were not had from there.
+    Unfetched,
+    /// No machine makes a proof of its inputs.
+    Unprovable,
+    /// Under the market's terms no proof can come in time.
+    Delay,
+    /// The circuit's files are not here, or cannot be used.
+    Files,
     /// What was said makes no sense, so none of it is believed.
     Nonsense,
     /// The inputs are there, and no job can be made of them.
@@ -55,6 +63,22 @@ impl Refusal {
             terms.version, terms.circuit
         );
         Err(Self::new(Why::Circuit, message))
+    }
+
+    /// Unless a holder has some of its window left to show a proof in.
+    pub(crate) fn unless_in_time(terms: &Terms) -> Result<(), Self> {
+        let (circuit, window) = (CircuitTerms::read(terms), u64::from(terms.exclusiveWindow));
+        if circuit.payee_bound() || circuit.margin() < window {
+            return Ok(());
+        }
+        let message = format!(
+            "version {} of the market's terms has an exclusive window of {window} s and a reveal delay of {} blocks, for which {} s of \
+             it are needed: a proof could not be shown in time",
+            terms.version,
+            circuit.reveal_delay,
+            circuit.margin()
+        );
+        Err(Self::new(Why::Delay, message))
     }
 
     /// `message` is a sentence for people, in the workload's words.
@@ -77,6 +101,10 @@ impl Why {
             Self::NotPosted => "not_posted",
             Self::Mismatch => "statement_mismatch",
             Self::Hidden => "inputs_hidden",
+            Self::Unfetched => "inputs_unfetched",
+            Self::Unprovable => "unprovable",
+            Self::Delay => "reveal_delay",
+            Self::Files => "no_keys",
             Self::Nonsense => "quarantined",
             Self::Unusable => "unusable",
             Self::TooSlow => "too_slow",

@@ -12,7 +12,7 @@ use provery_types::{RollupRecord, Terms, text::plain};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Circuit, KNOWN, Refusal, Shape, Tracked, Why, Workload};
+use crate::{Circuit, KNOWN, Refusal, Shape, Tracked, Why, Witnesses, Workload};
 
 /// Every workload of the list, unless others are named.
 #[derive(Clone, Debug)]
@@ -89,6 +89,16 @@ impl Workloads {
         hash: Option<&[u8; 32]>,
     ) -> Result<Arc<dyn ProofBackend>, KeyError> {
         self.known(circuit)?.prover(keys, hash)
+    }
+
+    /// What computes witnesses of a circuit's jobs, if others can make proofs of these.
+    pub fn witness(
+        &self,
+        circuit: &str,
+        keys: &Path,
+        hash: Option<&[u8; 32]>,
+    ) -> Result<Option<Witnesses>, KeyError> {
+        self.known(circuit)?.witness(keys, hash)
     }
 
     /// What checks proofs of a circuit's jobs.
@@ -171,9 +181,10 @@ impl Workloads {
         let (_, circuit) = self.of(record)?;
         let shape = self.shape(&*circuit)?;
         let fits = || shape.map_or(Ok(()), |shape| shape.unless_of(terms));
-        Refusal::unless_of(record.circuit_id, terms).and_then(|()| fits()).map_err(|refusal| {
-            Refusal::new(refusal.why, format!("rollup {}: {refusal}", plain(&record.name)))
-        })
+        let in_time = || Refusal::unless_in_time(terms);
+        Refusal::unless_of(record.circuit_id, terms).and_then(|()| in_time()).and_then(|()| fits()).map_err(
+            |refusal| Refusal::new(refusal.why, format!("rollup {}: {refusal}", plain(&record.name))),
+        )
     }
 
     /// That the chain has no circuit under the id that the deployment file gives.

@@ -4,7 +4,7 @@ use alloy::primitives::{Address, B256, LogData, U256};
 use provery_types::{RollupRecord, Terms, statement_hash};
 use serde::{Deserialize, Serialize};
 
-use crate::{Job, Numbered, Refusal, Shape, SourceLog, Statement, Tracker, Why};
+use crate::{Fetched, Job, Needs, Numbered, Refusal, Shape, SourceLog, Statement, Tracker, Why};
 
 /// A market and its tracker.
 #[derive(Debug)]
@@ -80,6 +80,7 @@ impl Tracked {
     /// Whether that circuit proves slots under these terms.
     pub fn proves_under(&self, terms: &Terms) -> Result<(), Refusal> {
         Refusal::unless_of(self.circuit_id, terms)?;
+        Refusal::unless_in_time(terms)?;
         self.shape.map_or(Ok(()), |shape| shape.unless_of(terms))
     }
 
@@ -138,9 +139,19 @@ impl Tracked {
         self.asked(stated)?.ready(stated)
     }
 
+    /// What its proof takes that the chain does not have, or does not tell.
+    pub fn needs(&mut self, stated: &Statement<'_>) -> Needs {
+        self.asked(stated).map(|tracker| tracker.needs(stated)).unwrap_or_default()
+    }
+
     /// The job that proves a slot and pays `payee`.
-    pub fn job(&mut self, stated: &Statement<'_>, payee: Address) -> Result<Job, Refusal> {
-        self.asked(stated)?.job(stated, payee)
+    pub fn job(
+        &mut self,
+        stated: &Statement<'_>,
+        payee: Address,
+        fetched: &dyn Fetched,
+    ) -> Result<Job, Refusal> {
+        self.asked(stated)?.job(stated, payee, fetched)
     }
 
     /// The tracker, if it may be asked about a slot.

@@ -230,7 +230,11 @@ fn a_witness_that_breaks_a_constraint_is_refused_with_constraint_and_signals() {
     artifacts.r1cs = None;
     let backend = CircomBackend::open("r", &artifacts, Limits::default()).unwrap();
     let error = backend.prove_job(&job, &()).unwrap_err();
-    assert!(matches!(&error, CircomError::Invalid) && error.to_string().contains(".r1cs"), "{error}");
+    assert!(matches!(&error, CircomError::Unchecked) && error.to_string().contains(".r1cs"), "{error}");
+    assert!(
+        ProveError::from(error).is_of_job(),
+        "whoever posts a witness is not believed to have a good one"
+    );
 
     let error = backend.prove_job(&Wtns::encode(&values[..last]), &()).unwrap_err();
     assert!(matches!(error, CircomError::WitnessLength { .. }), "{error}");
@@ -245,8 +249,15 @@ fn a_backend_gives_reasons_in_whole_sentences_and_stops_when_told() {
     let backend = backend(&fixture);
     assert_eq!(backend.circuit(), "tested");
     let error = ProofBackend::prove(&backend, b"{\"start\": 1}", &()).unwrap_err();
-    assert!(matches!(&error, ProveError::Refused { .. }), "{error:?}");
+    assert!(matches!(&error, ProveError::Unprovable { .. }), "{error:?}");
     assert!(error.to_string().contains("not payee"), "{error}");
+    for bad in [&b"{\"start\": 1}"[..], b"no JSON", b"wtns", b"{\"start\": 1, \"nosuch\": 2}"] {
+        for checked in [backend.check(bad, &()).err(), ProofBackend::prove(&backend, bad, &()).err()] {
+            let error = checked.expect("refused");
+            assert!(error.is_of_job(), "the job is at fault, and not this machine: {error:?}");
+        }
+    }
+    backend.check(&fixture.read("input.json"), &()).expect("it holds");
 
     /// Wants the proof until a phase begins.
     struct Until(&'static str, std::sync::atomic::AtomicBool);

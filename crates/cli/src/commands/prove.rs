@@ -5,7 +5,8 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 use alloy::primitives::Address;
 use clap::Args;
 use eyre::Result;
-use provery_node::prove_one;
+use provery_descriptor::{Fetcher, Reach};
+use provery_node::{Means, inputs::Inputs, prove_one};
 use provery_proving::Phase;
 use provery_types::SlotKey;
 use serde_json::{Map, json};
@@ -53,7 +54,9 @@ pub(crate) async fn run(context: &Context, args: ProveArgs) -> Result<()> {
     let payee = payee(&session, args.payee).await?;
     let dir = config::keys_dir(args.keys);
     let rollup = rollup.clone();
+    let (fetcher, inputs) = (fetcher(&session)?, Inputs::new(&dir));
     let backend = tokio::task::spawn_blocking(move || backends::load(&rollup, &dir)).await??;
+    let means = Means { backends: vec![backend], fetcher, inputs };
     let stop = signals::stop_token()?;
     let label = format!("slot {} of market {market}", slot);
     let waiting = spinner(&format!("{label}: reading the chain"));
@@ -66,7 +69,7 @@ pub(crate) async fn run(context: &Context, args: ProveArgs) -> Result<()> {
     let started = Instant::now();
     let key = SlotKey { market, id: slot };
     let delivered =
-        prove_one(&session.chain, session.sender()?, &[backend], payee, key, Arc::new(on_phase), stop).await;
+        prove_one(&session.chain, session.sender()?, &means, payee, key, Arc::new(on_phase), stop).await;
     if let Some(waiting) = waiting {
         waiting.finish_and_clear();
     }
@@ -125,4 +128,11 @@ pub(crate) async fn payee(session: &Session, given: Option<Address>) -> Result<A
         return Ok(me);
     }
     Ok(patiently(|| session.chain.prover_of_submitter(me)).await?.unwrap_or(me))
+}
+
+/// Asks servers for inputs that are not on the chain.
+pub(crate) fn fetcher(session: &Session) -> Result<Fetcher> {
+    let is_development = session.chain.rpc().is_development();
+    let reach = if is_development { Reach::Loopback } else { Reach::Public };
+    Fetcher::new(reach).map_err(|error| fail(Code::Internal, format!("no HTTP client can be made: {error}")))
 }

@@ -1,6 +1,7 @@
 //! The `[external_prover]` table: whose programs or services make proofs.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -8,6 +9,7 @@ use std::{
 };
 
 use eyre::Result;
+use provery_types::text::plain;
 use provery_worker::external::{ExternalError, Program, Prover, Service, ServiceConfig};
 use serde_json::{Value, json};
 
@@ -87,6 +89,23 @@ impl ExternalValues {
     /// Whether it proves a circuit.
     pub(crate) fn proves(&self, circuit: &str) -> bool {
         self.circuits.as_ref().is_none_or(|circuits| circuits.iter().any(|it| it == circuit))
+    }
+
+    /// Refuses names of circuits that are not among these, the served markets': they would be proven by this program in silence.
+    pub(crate) fn names_known<'a>(&self, served: impl Iterator<Item = &'a str>) -> Result<()> {
+        let served: BTreeSet<&str> = served.collect();
+        let unknown = self.circuits.iter().flatten().find(|name| !served.contains(name.as_str()));
+        unknown.map_or(Ok(()), |name| {
+            let known = served.into_iter().collect::<Vec<_>>().join(", ");
+            Err(fail(
+                Code::Config,
+                format!(
+                    "external_prover names circuit {}, and no market that is served is proven with it: name one of {known}, or leave \
+                     circuits out to have every circuit proven by it",
+                    plain(name)
+                ),
+            ))
+        })
     }
 
     /// For one proof.

@@ -263,6 +263,9 @@ fn an_external_prover_is_a_program_or_a_service() {
     fs::write(folder.path().join("token"), "\n").expect("writes");
     let service = external("[external_prover]\nurl = 'https://h'\ncircuits = ['a']\ntoken_file = 'token'\n");
     assert!(service.proves("a") && !service.proves("b"));
+    assert!(service.names_known(["b", "a"].into_iter()).is_ok());
+    let message = service.names_known(["b", "c"].into_iter()).expect_err("serves another").to_string();
+    assert!(message.contains("circuit a,") && message.contains("b, c"), "{message}");
     assert!(service.prover().expect_err("has no token").to_string().contains("is no token"));
     fs::write(folder.path().join("token"), "hunter2\n").expect("writes");
     assert!(!format!("{:?}", service.prover().expect("has a token")).contains("hunter2"));

@@ -101,6 +101,10 @@ fn of_refusal(refusal: &Refusal) -> Code {
         Why::DevelopmentKeys => Code::DevelopmentKey,
         Why::Mismatch | Why::NotPosted => Code::ProofForAnother,
         Why::TooSlow => Code::TooSlow,
+        Why::Unfetched => Code::ArtifactUnavailable,
+        Why::Delay => Code::TermsRejected,
+        Why::Files => Code::KeyFileMissing,
+        Why::Unprovable => Code::ProofInvalid,
         Why::NotBegun | Why::Hidden | Why::Nonsense | Why::Unusable => Code::Internal,
     }
 }

@@ -78,9 +78,7 @@ impl Reach {
 pub enum FetchError {
     #[error("{url} is neither http nor https; name a URL that is")]
     Scheme { url: Url },
-    #[error(
-        "{host} leads to {address}, which is no public address; get the file yourself and name it with `--from`"
-    )]
+    #[error("{host} leads to {address}, which is no public address")]
     Private { host: String, address: IpAddr },
     #[error("{url} cannot be had: {cause}")]
     Http { url: Url, cause: String },
@@ -98,6 +96,8 @@ pub enum FetchError {
     Digest { url: Box<Url>, expected: Digest, actual: Digest },
     #[error("the file cannot be written: {0}; see to the disk")]
     Disk(#[from] io::Error),
+    #[error("no URL is said for it")]
+    NoUrl,
     #[error("the descriptor says no URL for {role}; get the file elsewhere and name it with `--from`")]
     Nowhere { role: Role },
     #[error("the artifact {role} could not be had from any of its {tried} URLs: {last}")]
@@ -152,33 +152,50 @@ impl Fetcher {
         store: &Store,
         told: &(dyn Fn(u64) + Sync),
     ) -> Result<PathBuf, FetchError> {
+        let tried = artifact.urls.len();
+        self.had_anywhere(artifact, store, told).await.map_err(|error| match error {
+            FetchError::NoUrl => FetchError::Nowhere { role },
+            // No other server helps.
+            error @ FetchError::Disk(_) => error,
+            last => FetchError::Everywhere { role, tried, last: Box::new(last) },
+        })
+    }
+
+    /// The same of a file that no descriptor names; the error is the last server's.
+    pub async fn file(&self, artifact: &Artifact, store: &Store) -> Result<PathBuf, FetchError> {
+        self.had_anywhere(artifact, store, &|_| {}).await
+    }
+
+    async fn had_anywhere(
+        &self,
+        artifact: &Artifact,
+        store: &Store,
+        told: &(dyn Fn(u64) + Sync),
+    ) -> Result<PathBuf, FetchError> {
+        let digest = artifact.digest;
         if let Some(path) = store.get(artifact) {
             let (store, artifact) = (store.clone(), artifact.clone());
             let intact = tokio::task::spawn_blocking(move || store.is_intact(&artifact)).await;
             if matches!(intact, Ok(Ok(true))) {
                 return Ok(path);
             }
-            warn!(%role, "artifact damaged on disk");
+            warn!(%digest, "artifact damaged on disk");
         }
-        let mut last = None;
+        let mut last = FetchError::NoUrl;
         for url in &artifact.urls {
             match self.to_store(url, artifact, store, told).await {
                 Ok(path) => {
-                    info!(%role, %url, bytes = artifact.size, "artifact fetched");
+                    info!(%digest, %url, bytes = artifact.size, "artifact fetched");
                     return Ok(path);
                 }
-                // No other server helps.
                 Err(error @ FetchError::Disk(_)) => return Err(error),
                 Err(error) => {
-                    info!(%role, %error, "artifact not fetched");
-                    last = Some(Box::new(error));
+                    info!(%digest, %error, "artifact not fetched");
+                    last = error;
                 }
             }
         }
-        match last {
-            None => Err(FetchError::Nowhere { role }),
-            Some(last) => Err(FetchError::Everywhere { role, tried: artifact.urls.len(), last }),
-        }
+        Err(last)
     }
 
     /// At most `limit` bytes, for documents that are small.

@@ -33,6 +33,7 @@ impl Book {
         for key in &forget {
             self.work.remove(key);
             self.duty.forget(*key);
+            self.prepared.forget(*key);
             self.turns.get_mut().forget(*key);
         }
         let mut events = self.store.events_until(deep)?;

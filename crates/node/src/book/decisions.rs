@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use provery_mechanisms::{Decision, MarketView, Mechanism, MechanismAction, Puzzle, Reason, SlotView};
 
-use provery_types::{Slot, SlotKey};
+use provery_types::{CircuitTerms, Slot, SlotKey, Terms};
 
 use super::{Book, Policy, bids::OpenBid, queue::Queue, turns::Turn};
 use crate::{slots::SlotStage, store::WorkRecord};
@@ -64,7 +64,7 @@ impl Book {
             let bond = view.terms.bond.to::<U256>();
             // A bid that is not seen through loses its bond for certain; the slot's is only at stake.
             let saves = open_bids.get(&key).is_some_and(|bid| bid.saves(bond));
-            if !mine && !saves && self.at_hand(key).is_err() {
+            if !mine && !saves && self.may_bind(key).is_err() {
                 continue;
             }
             if !bound {
@@ -157,7 +157,7 @@ impl Book {
             seed: None,
             log: self.facts.log(SlotKey { market, id: next_slot }, terms.mechanism),
             now: policy.now,
-            estimated_proving_seconds: policy.estimated_proving_seconds,
+            estimated_proving_seconds: proving_seconds(policy, terms),
             minimum_reward: policy.minimum_reward,
             workers: policy.workers,
             held: self.held(),
@@ -183,7 +183,7 @@ impl Book {
             terms,
             me: self.me,
             now: policy.now,
-            estimated_proving_seconds: policy.estimated_proving_seconds,
+            estimated_proving_seconds: proving_seconds(policy, terms),
             rescue_rank,
             bond_at_stake: !self.fell(key),
             minimum_reward: policy.minimum_reward,
@@ -277,4 +277,11 @@ impl Book {
         let last = SlotKey { id: key.id.saturating_sub(1), ..key };
         opened(key).is_some() || opened(last).is_some_and(|at| now < at.saturating_add(patience))
     }
+}
+
+/// Seconds that a proof is expected to take, with what is lost of a window where it must not be shown near its end.
+fn proving_seconds(policy: &Policy, terms: &Terms) -> u64 {
+    let circuit = CircuitTerms::read(terms);
+    let margin = if circuit.payee_bound() { 0 } else { circuit.margin() };
+    policy.estimated_proving_seconds.saturating_add(margin)
 }

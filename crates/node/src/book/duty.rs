@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy::primitives::U256;
-use provery_types::{SlotKey, Terms};
-use provery_workloads::{Refusal, Why};
+use provery_types::{CircuitTerms, SlotKey, Terms};
+use provery_workloads::{Needs, Refusal, Why};
 
 use super::{Book, Moved};
 use crate::{earning::Lack, slots::Input, store::StoreError};
@@ -20,9 +20,12 @@ pub enum Gap {
     /// Nobody who follows the chain can have its inputs.
     #[error("{0}")]
     Hidden(Refusal),
-    /// What this slot needs, as its workload says.
+    /// What this slot needs, as its workload says, or its circuit.
     #[error("{0}")]
     Slot(Refusal),
+    /// It is being had, or found out.
+    #[error("{0}")]
+    Pending(&'static str),
 }
 
 /// What was found out about a slot.
@@ -31,10 +34,12 @@ struct Found {
     /// What its workload had been told by then: without more, what was missing still is.
     edition: u64,
     gap: Option<Gap>,
+    /// Of a slot without a gap.
+    needs: Needs,
 }
 
 /// What is known of what can be proven.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Duty {
     /// The circuits whose keys are here; all of them, if that was not said.
     circuits: Option<BTreeSet<String>>,
@@ -43,6 +48,15 @@ pub(super) struct Duty {
     wanting: BTreeSet<SlotKey>,
     /// What was known of their markets when they were looked at last: how much was told of it, and what was missing.
     looked: BTreeMap<U256, (u64, Option<Lack>)>,
+    /// The key that sends is the prover's, or a submitter's of its.
+    is_submitter: bool,
+}
+
+impl Default for Duty {
+    fn default() -> Self {
+        let (circuits, found, wanting, looked) = Default::default();
+        Self { circuits, found, wanting, looked, is_submitter: true }
+    }
 }
 
 impl Duty {
@@ -60,6 +74,20 @@ impl Duty {
     pub(super) fn wants(&mut self, key: SlotKey) {
         self.wanting.insert(key);
     }
+
+    /// More became known than events tell.
+    pub(super) fn look_again(&mut self) {
+        self.looked.clear();
+    }
+
+    /// What slots need, as far as it was asked.
+    pub(super) fn known(&self) -> impl Iterator<Item = (SlotKey, &Needs)> {
+        self.found.iter().map(|(key, found)| (*key, &found.needs))
+    }
+
+    pub(super) fn needs(&self, key: SlotKey) -> Needs {
+        self.found.get(&key).map(|found| found.needs.clone()).unwrap_or_default()
+    }
 }
 
 impl Book {
@@ -68,25 +96,48 @@ impl Book {
         self.duty.circuits = Some(circuits.into_iter().collect());
     }
 
-    /// What is missing of what proves the slots that open next in a market, as far as that is the same for all of them.
-    pub fn lack(&self, market: U256) -> Option<Lack> {
-        self.lack_under_any_terms(market).or_else(|| self.other_circuit(market))
+    /// Whether the key that sends is the prover's, or a submitter's of its: proofs that do not bind their payee are taken from no other.
+    pub fn know_submitter(&mut self, is_submitter: bool) {
+        if self.duty.is_submitter != is_submitter {
+            self.duty.is_submitter = is_submitter;
+            self.duty.look_again();
+        }
     }
 
-    /// Terms in force that name another circuit than the one that is proven here, or coming ones that this prover answers under. Slots
-    /// that are open may have others.
-    fn other_circuit(&self, market: U256) -> Option<Lack> {
-        let in_force = self.facts.market_terms(market).filter(|terms| !self.proves_under(market, terms));
-        let announced = || {
+    /// What is missing of what proves the slots that open next in a market, as far as that is the same for all of them.
+    pub fn lack(&self, market: U256) -> Option<Lack> {
+        let lack = self.lack_under_any_terms(market).or_else(|| self.unfit_terms(market));
+        lack.or_else(|| self.facts.market_terms(market).and_then(|terms| self.no_submitter(terms)))
+    }
+
+    /// A proof that does not bind its payee is taken from the payee's own keys alone.
+    fn no_submitter(&self, terms: &Terms) -> Option<Lack> {
+        let is_taken = self.duty.is_submitter || CircuitTerms::read(terms).payee_bound();
+        (!is_taken).then_some(Lack::NoSubmitter)
+    }
+
+    /// Terms in force that nothing is proven under here, or coming ones that this prover answers under. Slots that are open may have
+    /// others.
+    fn unfit_terms(&self, market: U256) -> Option<Lack> {
+        let in_force = self.facts.market_terms(market).and_then(|terms| self.unfit(market, terms));
+        in_force.or_else(|| {
             let (terms, _) = self.facts.announced_terms(market)?;
             let accepts = self.facts.commitment(market, self.me).accepts(terms.version);
-            (accepts && !self.proves_under(market, terms)).then_some(terms)
-        };
-        in_force.or_else(announced).map(|terms| Lack::OtherCircuit { version: terms.version })
+            self.unfit(market, terms).filter(|_| accepts)
+        })
+    }
+
+    fn unfit(&self, market: U256, terms: &Terms) -> Option<Lack> {
+        let version = terms.version;
+        match self.facts.tracked(market).map(|tracked| tracked.proves_under(terms)) {
+            Some(Ok(())) => None,
+            Some(Err(refusal)) if refusal.why == Why::Delay => Some(Lack::Delay { version }),
+            _ => Some(Lack::OtherCircuit { version }),
+        }
     }
 
     fn proves_under(&self, market: U256, terms: &Terms) -> bool {
-        self.facts.tracked(market).is_some_and(|tracked| tracked.proves_under(terms).is_ok())
+        self.unfit(market, terms).is_none()
     }
 
     /// What is missing for all of a market's slots, whichever terms they opened under.
@@ -114,12 +165,29 @@ impl Book {
         if let Some(lack) = self.lack_under_any_terms(key.market) {
             return Err(Gap::Market(lack));
         }
+        if let Some(lack) = self.terms_of(key).and_then(|terms| self.no_submitter(terms)) {
+            return Err(Gap::Market(lack));
+        }
+        self.told(key)?;
+        self.is_prepared(key)
+    }
+
+    fn terms_of(&self, key: SlotKey) -> Option<&Terms> {
+        self.facts.terms(self.facts.slot(key)?.terms_hash)
+    }
+
+    /// Whether all was told that proves a slot.
+    pub(super) fn told(&mut self, key: SlotKey) -> Result<(), Gap> {
         let edition = self.facts.tracked(key.market).map_or(0, |tracked| tracked.edition());
-        // What is known stays known.
-        if let Some(found) = self.duty.found.get(&key)
-            && (found.gap.is_none() || found.edition == edition)
-        {
-            return found.gap.clone().map_or(Ok(()), Err);
+        if let Some(found) = self.duty.found.get_mut(&key) {
+            let is_same = found.edition == edition;
+            // What is known stays known, and of what comes later some may be needed.
+            if !is_same && found.gap.is_none() && found.needs != Needs::default() {
+                (found.edition, found.needs) = (edition, self.facts.needs(key));
+            }
+            if is_same || found.gap.is_none() {
+                return found.gap.clone().map_or(Ok(()), Err);
+            }
         }
         let gap = self.facts.ready(key).err().map(|refusal| match refusal.why {
             Why::Hidden => Gap::Hidden(refusal),
@@ -128,7 +196,8 @@ impl Book {
         if self.facts.slot(key).is_none() {
             return gap.map_or(Ok(()), Err);
         }
-        self.duty.found.insert(key, Found { edition, gap: gap.clone() });
+        let needs = if gap.is_none() { self.facts.needs(key) } else { Needs::default() };
+        self.duty.found.insert(key, Found { edition, gap: gap.clone(), needs });
         gap.map_or(Ok(()), Err)
     }
 
@@ -170,10 +239,11 @@ impl Book {
             announced.is_none_or(|(terms, _)| self.proves_under(*market, terms))
         };
         let markets: Vec<U256> = markets.into_iter().filter(coming).collect();
-        let ready = |market: &U256| {
+        let mut ready = |market: &U256| {
             let last = SlotKey { market: *market, id: self.facts.next_slot(*market).saturating_sub(1) };
-            self.lack(*market).is_none() && (self.facts.slot(last).is_none() || self.at_hand(last).is_ok())
+            let at_hand = |book: &mut Self| matches!(book.at_hand(last), Ok(()) | Err(Gap::Pending(_)));
+            self.lack(*market).is_none() && (self.facts.slot(last).is_none() || at_hand(self))
         };
-        markets.into_iter().filter(ready).collect()
+        markets.into_iter().filter(|market| ready(market)).collect()
     }
 }

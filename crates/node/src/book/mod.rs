@@ -13,7 +13,7 @@ use std::{
 use alloy::primitives::{Address, B256, U256};
 use provery_mechanisms::{Decision, Mechanism};
 use provery_types::{BlockRef, Deployment, LoggedEvent, Slot, SlotKey, Terms};
-use provery_workloads::{Job, Refusal, Workloads};
+use provery_workloads::{Fetched, Workloads};
 
 use crate::{
     error::NodeError,
@@ -28,6 +28,7 @@ mod decisions;
 mod duty;
 mod ends;
 mod past;
+mod prepared;
 mod queue;
 mod reconcile;
 mod terms;
@@ -53,6 +54,8 @@ mod effort_tests;
 mod ends_tests;
 #[cfg(test)]
 mod past_tests;
+#[cfg(test)]
+mod prepared_tests;
 #[cfg(test)]
 mod reread_tests;
 #[cfg(test)]
@@ -128,6 +131,9 @@ pub struct Book {
     past: Vec<Past>,
     mechanisms: BTreeMap<Address, &'static dyn Mechanism>,
     duty: duty::Duty,
+    prepared: prepared::Prepared,
+    /// Bytes that came from elsewhere.
+    inputs: Box<dyn Fetched>,
     turns: RefCell<turns::Turns>,
     /// How many decisions were computed: what the work is.
     decisions: u64,
@@ -153,7 +159,7 @@ impl Book {
         let work = work.into_iter().collect();
         let mechanisms = provery_mechanisms::registry().iter().copied();
         let mechanisms = mechanisms.map(|it| (deployment.address(it.name()), it)).collect();
-        let (duty, turns) = Default::default();
+        let (duty, prepared, turns) = Default::default();
         let mut book = Self {
             store,
             deployment,
@@ -166,6 +172,8 @@ impl Book {
             past,
             mechanisms,
             duty,
+            prepared,
+            inputs: Box::new(()),
             turns,
             decisions: 0,
             queues: Cell::new(0),
@@ -191,11 +199,6 @@ impl Book {
     /// What the events up to the head tell.
     pub fn facts(&self) -> &Facts {
         &self.facts
-    }
-
-    /// The job that proves a slot for this prover.
-    pub fn job(&mut self, key: SlotKey) -> Result<Job, Refusal> {
-        self.facts.job(key, self.me)
     }
 
     #[cfg(test)]
@@ -346,6 +349,7 @@ impl Book {
         self.facts = fold(&self.deployment, self.me, markets, &self.workloads, loaded, &self.past)?;
         self.facts.pass(now);
         self.duty.clear();
+        self.prepared.clear();
         self.turns.get_mut().clear();
         Ok(())
     }

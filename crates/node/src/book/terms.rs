@@ -67,6 +67,7 @@ impl Book {
     ) -> Vec<Concern> {
         let mut concerns = self.unprovable(policy.now);
         concerns.extend(self.late(policy));
+        concerns.extend(self.refused());
         concerns.extend(self.unprovable_markets());
         concerns.extend(self.suspensions());
         for MarketDecision { market, commitment, terms } in self.decisions(bounds, policy.minimum_reward) {
@@ -168,7 +169,7 @@ impl Book {
     }
 
     /// Slots of this prover's whose bond is at stake, and which this node is not going to prove.
-    fn unprovable(&mut self, now: u64) -> Vec<Concern> {
+    pub(super) fn unprovable(&mut self, now: u64) -> Vec<Concern> {
         let stored = |stage: SlotStage| matches!(stage, SlotStage::Proved { .. } | SlotStage::Submitting);
         let held = self.work.iter().filter(|(_, record)| record.slot.prover == self.me);
         let held: Vec<(SlotKey, SlotStage)> = held
@@ -184,6 +185,8 @@ impl Book {
             let why = match self.at_hand(key).err() {
                 // It starts from a claim that nobody can have proven right, and falls with it: no bond is lost.
                 Some(Gap::Hidden(_)) if !self.builds_on_established(key) => continue,
+                // What takes so long may not come at all.
+                Some(Gap::Pending(_)) if self.has_time(key, now) => continue,
                 Some(gap) => gap.to_string(),
                 None if matches!(stage, SlotStage::Ignored | SlotStage::Failed) => {
                     format!("given up, stage {}; the errors before say why", stage.name())
@@ -199,6 +202,14 @@ impl Book {
             concerns.push(Concern { code, market, slot, message });
         }
         concerns
+    }
+
+    /// Whether more than half of a slot's exclusive window is left.
+    fn has_time(&self, key: SlotKey, now: u64) -> bool {
+        self.open_slot(key).is_some_and(|(slot, terms)| {
+            let left = slot.exclusiveUntil.to::<u64>().saturating_sub(now);
+            left > u64::from(terms.exclusiveWindow) / 2
+        })
     }
 
     fn builds_on_established(&self, key: SlotKey) -> bool {
@@ -220,7 +231,9 @@ impl Book {
         let lacking = staked.filter_map(|(market, _)| Some((market, self.lack(market)?)));
         // Under a version that was not accepted no slot is given to this prover.
         let lacking = lacking.filter(|(market, lack)| match lack {
-            Lack::OtherCircuit { version } => self.facts.commitment(*market, self.me).accepts(*version),
+            Lack::OtherCircuit { version } | Lack::Delay { version } => {
+                self.facts.commitment(*market, self.me).accepts(*version)
+            }
             _ => true,
         });
         let concern = |(market, lack): (U256, Lack)| Concern {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use provery_mechanisms::{
     MechanismAction, SlotView,
-    slot_transfer::{self, Ground},
+    slot_transfer::{self, Ground, TransferOffer},
 };
-use provery_types::SlotKey;
+use provery_types::{CircuitTerms, SlotKey};
 
 use super::{Book, Gap, Policy};
 use crate::{facts::Premise, slots::SlotStage};
@@ -31,13 +31,21 @@ impl Book {
     fn ground(&mut self, key: SlotKey) -> Option<Ground> {
         let fact = self.facts.slot(key)?.clone();
         let established = self.facts.premise(&fact) == Premise::Established;
-        let at_hand = self.at_hand(key);
         let known = if fact.slot.prover == self.me {
-            !matches!(at_hand, Err(Gap::Hidden(_)))
+            !matches!(self.at_hand(key), Err(Gap::Hidden(_)))
         } else {
-            at_hand.is_ok()
+            self.may_bind(key).is_ok()
         };
         Some(Ground { established, known })
+    }
+
+    /// Whether a slot of this prover's is on offer, and its proof, which does not bind the payee, would pay whoever takes it.
+    pub fn could_be_taken(&self, key: SlotKey, now: u64) -> bool {
+        let Some((slot, terms)) = self.open_slot(key) else { return false };
+        let stands = |offer: &TransferOffer| offer.valid_until >= now;
+        slot.prover == self.me
+            && !CircuitTerms::read(terms).payee_bound()
+            && self.facts.offers(key).any(stands)
     }
 
     pub(super) fn transfer_action(
@@ -49,6 +57,12 @@ impl Book {
     ) -> Option<MechanismAction> {
         let slot_transfers = self.deployment.slot_transfers();
         let stage = self.work.get(&key)?.work.stage;
+        if matches!(stage, SlotStage::Proved { .. }) && self.could_be_taken(key, policy.now) {
+            return self
+                .facts
+                .offers(key)
+                .find_map(|offer| slot_transfer::revoke(view, slot_transfers, offer));
+        }
         // Its bond is not at stake: nobody need be paid to take it.
         if self.fell(key) {
             return None;

@@ -104,6 +104,18 @@ pub enum Lack {
         /// Of the terms.
         version: u32,
     },
+    /// Under such terms no proof of this circuit's comes in time.
+    #[error(
+        "version {version} of its terms asks for a reveal delay that leaves nothing of the exclusive window: a proof that does not \
+         bind its payee could not be shown in time"
+    )]
+    Delay {
+        /// Of the terms.
+        version: u32,
+    },
+    /// Its proofs do not bind their payee, and are taken from the payee's own keys alone.
+    #[error("the key that sends is no submitter of the prover, and no other may deliver its proofs there")]
+    NoSubmitter,
     /// What the chain says about it makes no sense, so that nothing more of it is believed.
     #[error("what the chain says about it makes no sense ({0})")]
     Quarantined(String),
@@ -121,6 +133,8 @@ impl Lack {
             Self::Reading => "reading_history",
             Self::Keys { .. } => "no_keys",
             Self::OtherCircuit { .. } => "other_circuit",
+            Self::Delay { .. } => "reveal_delay",
+            Self::NoSubmitter => "no_submitter",
             Self::Quarantined(_) => "quarantined",
             Self::Refused(_) => "refused",
         }
@@ -132,7 +146,8 @@ impl Lack {
             Self::Rollup | Self::Refused(_) => "provery status",
             Self::History | Self::Reading => "provery node status",
             Self::Keys { .. } => "provery keys show",
-            Self::OtherCircuit { .. } | Self::Quarantined(_) => "provery market list",
+            Self::OtherCircuit { .. } | Self::Delay { .. } | Self::Quarantined(_) => "provery market list",
+            Self::NoSubmitter => "provery prover submitter add --help",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, U256};
 use provery_types::{Deployment, Event, LoggedEvent, RollupRecord, SlotKey};
-use provery_workloads::{Job, Refusal, SourceLog, Statement, Tracked, Why, Workloads};
+use provery_workloads::{Fetched, Job, Needs, Refusal, SourceLog, Statement, Tracked, Why, Workloads};
 
 use super::{Facts, SlotFact};
 
@@ -63,10 +63,15 @@ impl Facts {
         tracked.ready(&fact.stated())
     }
 
-    /// The job that proves a slot and pays `payee`.
-    pub fn job(&mut self, key: SlotKey, payee: Address) -> Result<Job, Refusal> {
+    /// What a proof of a slot takes that the chain does not have, or does not tell.
+    pub fn needs(&mut self, key: SlotKey) -> Needs {
+        self.asked(key).map(|(tracked, fact)| tracked.needs(&fact.stated())).unwrap_or_default()
+    }
+
+    /// The job that proves a slot and pays `payee`, with what was fetched of what it needs.
+    pub fn job(&mut self, key: SlotKey, payee: Address, fetched: &dyn Fetched) -> Result<Job, Refusal> {
         let (tracked, fact) = self.asked(key)?;
-        tracked.job(&fact.stated(), payee)
+        tracked.job(&fact.stated(), payee, fetched)
     }
 
     fn asked(&mut self, key: SlotKey) -> Result<(&mut Tracked, &SlotFact), Refusal> {

@@ -21,7 +21,7 @@ fn facts(events: &[LoggedEvent]) -> Facts {
 }
 
 fn prepare(facts: &mut Facts, id: u64) -> Result<Job, Refusal> {
-    facts.job(SlotKey { market: MARKET, id }, ME)
+    facts.job(SlotKey { market: MARKET, id }, ME, &())
 }
 
 fn refusal(facts: &mut Facts, id: u64) -> Why {

@@ -54,7 +54,7 @@ pub struct Status {
 #[serde(default)]
 pub struct ConcernStatus {
     /// held_unprovable, market_unprovable, reading_history, held_late, bid_late, blind, logs_disputed, events_withheld, pause_fails,
-    /// key_shared, key_used, paused_by_operator, suspended, terms_not_accepted or exposure_too_large.
+    /// key_shared, key_used, paused_by_operator, suspended, terms_not_accepted, exposure_too_large or slot_unprovable.
     pub code: String,
     /// Stake is lost if nothing is done about it.
     pub alarm: bool,

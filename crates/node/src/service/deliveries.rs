@@ -1,7 +1,7 @@
 //! Proofs on their way to the chain, and what comes of them.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     time::{Duration, Instant},
 };
 
@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 use provery_mechanisms::view::expires_at;
 use provery_rpc::Call;
 use provery_txmgr::{Mined, Order, SendError};
-use provery_types::{Slot, SlotKey, Terms};
+use provery_types::{CircuitTerms, Slot, SlotKey, Terms};
 use serde_json::json;
 use tracing::{debug, info, warn};
 
@@ -68,7 +68,7 @@ pub(super) struct Deliveries {
 }
 
 impl Deliveries {
-    /// Send every stored proof whose time has come.
+    /// Send every stored proof whose time has come. `offering`: slots whose offer to others is under way.
     pub(super) fn start(
         &mut self,
         handles: &Handles,
@@ -76,6 +76,7 @@ impl Deliveries {
         policy: &Policy,
         account: &mut Account,
         chronicle: &mut Chronicle,
+        offering: &BTreeSet<SlotKey>,
     ) -> Result<Effects<Sent>, NodeError> {
         let now = policy.now;
         let mut effects = Effects::default();
@@ -95,9 +96,13 @@ impl Deliveries {
                 effects.moved.extend(book.input(key, &Input::Restarted { has_proof: false })?);
                 continue;
             };
+            let is_bound = CircuitTerms::read(&terms).payee_bound();
             let known = self.committed.get(&key).copied();
             let head = book.head().map_or(0, |head| head.number);
             match commitment::gate(&slot, &terms, handles.me(), &proof, known, now, head) {
+                Gate::Open if !is_bound && (offering.contains(&key) || book.could_be_taken(key, now)) => {
+                    continue;
+                }
                 Gate::Open => {}
                 Gate::Closed => continue,
                 Gate::Commit(commitment) => {

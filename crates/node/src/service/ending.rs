@@ -56,6 +56,7 @@ impl Service {
         self.account.abandon();
         self.presence.abandon();
         self.deliveries.abandon();
+        self.preparations.abandon();
         self.tasks.abandon();
         let moved = self.book.restart()?;
         self.follow_up(moved);
@@ -67,6 +68,7 @@ impl Service {
         info!("node is stopping");
         self.proofs.abandon();
         self.keeper.puzzles.stop();
+        self.preparations.stop();
         let policy = self.policy();
         self.start_deliveries(&policy)?;
         let bound = self.handles.config.shutdown_bound;

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use provery_descriptor::Reach;
 use provery_rpc::{Chain, new_heads};
 use provery_txmgr::{JournalError, SendError, Sender, SenderConfig, Signer};
 use provery_workloads::Workloads;
@@ -25,6 +26,7 @@ use super::{
     grown,
     handles::Handles,
     intake::Intake,
+    preparations::Preparations,
     proofs::Proofs,
     serve,
 };
@@ -32,6 +34,7 @@ use crate::{
     book::Book,
     config::NodeConfig,
     error::NodeError,
+    inputs::Inputs,
     monitor::{AddressFile, Monitor, Server},
     proof_pool::Workers,
     report::Reporter,
@@ -170,11 +173,13 @@ async fn supervise(
     let (mut book, cursor) =
         Book::open(store, deployment, config.prover, config.markets.clone(), parts.workloads.clone())?;
     book.know_circuits(parts.circuits.iter().cloned());
+    let inputs = Inputs::new(&config.data_dir);
+    book.keep_inputs(inputs.clone());
     // What fails from here on may pass.
     *begun = true;
     let params = chain.registry_params().await?;
     let pool = chain.is_pool(config.prover).await?;
-    serve::serve(chain, &sender, config.prover).await?;
+    book.know_submitter(serve::serve(chain, &sender, config.prover).await?);
     let resumed = book.work().filter(|(_, record)| record.work.stage.engaged()).count();
     info!(prover = %config.prover, data_dir = %config.data_dir.display(), resumed, "node started");
     let at = book.head().map(|head| head.number);
@@ -235,9 +240,12 @@ async fn supervise(
         monitor: page.monitor.clone(),
         roles,
     };
+    let reach = if chain.rpc().is_development() { Reach::Loopback } else { Reach::Public };
+    let preparations = Preparations::new(parts.runner.clone(), inputs, reach);
     let proofs = Proofs::new(workers, parts.circuits.clone(), config.first_estimate);
     let intake = Intake::new(feed, served.clone());
-    let service = Service::new(handles, book, intake, proofs, Briefing::new(seen_deposits, pool));
+    let service =
+        Service::new(handles, book, intake, proofs, preparations, Briefing::new(seen_deposits, pool));
     let stop = Stop { drain: stop.drain.clone(), now: token };
     supervisor.spawn("service", async move { service.run(results, stop).await.map_err(TaskError::from) });
     supervisor.run().await.map_err(NodeError::from)

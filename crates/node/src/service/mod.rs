@@ -9,6 +9,7 @@
 //!  a proof that was sent         deliveries, book+     proofs      stops the proof of what is over
 //!  another transaction           keeper                deliveries  waits for no event of it any more
 //!  a seed, a solved puzzle       keeper::puzzles       chronicle   tells how it ended
+//!  an input, a circuit's word    preparations
 //!  record, balance and fees      account
 //!  whose a pause is              presence
 //!
@@ -18,6 +19,7 @@
 //!  book        is each slot to be proven, waited for, ignored?
 //!  budgets     what may each transaction under way cost by now?                                -> outbox
 //!  proofs      which slot next?                                                                -> worker
+//!  preparations  which inputs are to be fetched, which circuits asked?                         -> web, worker
 //!  deliveries  which proofs are to be sent?                                                    -> outbox
 //!  keeper      what do mechanisms call for? which puzzle is worth it? what upkeep is due?      -> outbox
 //!
@@ -38,6 +40,7 @@
 //! | `keeper` | transactions apart from proofs: under way, at rest; what is mined for |
 //! | `deliveries` | proofs that were sent and that no event has confirmed |
 //! | `proofs` | workers, and the proofs of slots that were taken back |
+//! | `preparations` | what is being fetched or looked at, and rests |
 //! | `budgets` | nothing: what each transaction is worth |
 //! | `presence` | breaker, overload, whose a pause is |
 //! | `chronicle` | what was told of slots, and their timings |
@@ -63,6 +66,7 @@ mod intake;
 mod keeper;
 mod keeper_task;
 pub mod lifecycle;
+mod preparations;
 mod presence;
 mod proofs;
 mod serve;
@@ -92,6 +96,7 @@ use handles::Handles;
 use intake::Intake;
 use keeper::Keeper;
 use keeper_task::KeeperTask;
+use preparations::Preparations;
 use presence::{Presence, reason::PauseReason};
 use proofs::Proofs;
 use tasks::{Done, Tasks};
@@ -108,13 +113,21 @@ struct Service {
     chronicle: Chronicle,
     presence: Presence,
     proofs: Proofs,
+    preparations: Preparations,
     deliveries: Deliveries,
     keeper: Keeper,
     briefing: Briefing,
 }
 
 impl Service {
-    fn new(handles: Handles, book: Book, intake: Intake, proofs: Proofs, briefing: Briefing) -> Self {
+    fn new(
+        handles: Handles,
+        book: Book,
+        intake: Intake,
+        proofs: Proofs,
+        preparations: Preparations,
+        briefing: Briefing,
+    ) -> Self {
         let account = Account::new(handles.config.low_balance_proofs);
         let (tasks, tenure, chronicle, presence, deliveries, keeper) = Default::default();
         Self {
@@ -127,6 +140,7 @@ impl Service {
             chronicle,
             presence,
             proofs,
+            preparations,
             deliveries,
             keeper,
             briefing,
@@ -257,8 +271,15 @@ impl Service {
             }
             Ok(Done::Account(reading)) => {
                 account.know(reading, handles, || budgets::best_pay(handles, book));
+                if let Some(seen) = account.seen() {
+                    book.know_submitter(seen.is_submitter);
+                }
             }
             Ok(Done::Puzzles(found)) => self.keeper.puzzles.found(found),
+            Ok(Done::Ready(ready)) => {
+                let moved = self.preparations.ready(ready, handles, book)?;
+                self.follow_up(moved);
+            }
             Ok(Done::Standing(reading)) => self.keeper.stands(reading),
             Ok(Done::Whose(answer)) => {
                 if let Some(own) = presence.told_whose(answer, handles) {
@@ -308,6 +329,7 @@ impl Service {
         self.follow_up(moved);
         budgets::renew(self.context(&policy), self.keeper.under_way(), self.pause_reason());
         self.start_proofs(&policy)?;
+        self.tasks.spawn(self.preparations.start(&mut self.book, &policy));
         self.start_deliveries(&policy)?;
         self.start_keeper_tasks(&policy);
         Ok(())
@@ -348,8 +370,10 @@ impl Service {
     }
 
     fn start_deliveries(&mut self, policy: &Policy) -> Result<(), NodeError> {
+        let offering = self.keeper.offering();
         let Self { handles, book, account, chronicle, .. } = self;
-        let Effects { moved, tasks } = self.deliveries.start(handles, book, policy, account, chronicle)?;
+        let Effects { moved, tasks } =
+            self.deliveries.start(handles, book, policy, account, chronicle, &offering)?;
         self.follow_up(moved);
         self.tasks.spawn(tasks);
         Ok(())

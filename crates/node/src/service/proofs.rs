@@ -33,6 +33,8 @@ pub(super) struct Proofs {
     /// The circuits that the workers prove.
     circuits: Vec<String>,
     estimate: Estimate,
+    /// How much was known of a slot when its proof was begun.
+    editions: HashMap<SlotKey, u64>,
     /// Proofs under way of slots that were taken back, and the block by which these must have come again.
     returns: HashMap<SlotKey, u64>,
 }
@@ -40,7 +42,8 @@ pub(super) struct Proofs {
 impl Proofs {
     /// `first_estimate`: what a proof is expected to take before any was made.
     pub(super) fn new(workers: Workers, circuits: Vec<String>, first_estimate: Duration) -> Self {
-        Self { workers, circuits, estimate: Estimate::new(first_estimate), returns: HashMap::new() }
+        let (editions, returns) = Default::default();
+        Self { workers, circuits, estimate: Estimate::new(first_estimate), editions, returns }
     }
 
     /// Seconds that a proof and its delivery are expected to take.
@@ -90,9 +93,11 @@ impl Proofs {
             let (size, deadline, claim_correct) = (prepared.size, prepared.deadline, prepared.claim_correct);
             let job = Job { key, statement, circuit: prepared.circuit, bytes: prepared.bytes };
             let reason = chronicle.reason(key);
+            let edition = book.edition(key);
             if !self.workers.start(job) {
                 break;
             }
+            self.editions.insert(key, edition);
             info!(
                 market = %key.market,
                 slot = key.id,
@@ -134,6 +139,7 @@ impl Proofs {
     ) -> Result<Option<Moved>, NodeError> {
         let Finished { key, statement, outcome, took } = finished;
         self.workers.done(key);
+        let edition = self.editions.remove(&key).unwrap_or_default();
         match outcome {
             Outcome::Proved(output) => {
                 breaker.succeeded();
@@ -148,6 +154,16 @@ impl Proofs {
                 Ok(moved)
             }
             Outcome::Cancelled => Ok(book.input(key, &Input::ProofCancelled)?),
+            Outcome::Refused(message) => {
+                if book.record(key).is_some_and(|record| record.slot.statement != statement) {
+                    return Ok(book.input(key, &Input::ProofCancelled)?);
+                }
+                // The slot is at fault, so nothing speaks against the others.
+                handles.trouble(Some(key), "unprovable", &message, false);
+                let known = book.checked(key, edition, Some(message))?;
+                // More was said of it meanwhile: it is tried with that.
+                Ok(known.or(book.input(key, &Input::ProofCancelled)?))
+            }
             Outcome::Failed(message) => {
                 breaker.failed("proof_failed");
                 handles.trouble(Some(key), "proof_failed", &message, true);
@@ -203,6 +219,7 @@ impl Proofs {
     /// Have nothing more to do with any proof.
     pub(super) fn abandon(&mut self) {
         self.workers.abandon_all();
+        self.editions.clear();
         self.returns.clear();
     }
 }

@@ -4,7 +4,9 @@ use std::future::Future;
 
 use tokio::task::{JoinError, JoinSet};
 
-use super::{account, deliveries, keeper::puzzles, keeper::standing, keeper_task, presence::whose};
+use super::{
+    account, deliveries, keeper::puzzles, keeper::standing, keeper_task, preparations, presence::whose,
+};
 
 /// A task that has ended, by the component that wanted it.
 pub(super) enum Done {
@@ -14,6 +16,13 @@ pub(super) enum Done {
     Puzzles(puzzles::Found),
     Standing(standing::Reading),
     Whose(whose::Answer),
+    Ready(preparations::Ready),
+}
+
+impl From<preparations::Ready> for Done {
+    fn from(ready: preparations::Ready) -> Self {
+        Self::Ready(ready)
+    }
 }
 
 impl From<deliveries::Sent> for Done {

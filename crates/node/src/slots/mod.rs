@@ -149,7 +149,7 @@ pub enum Input {
         /// A proof of this very statement is stored.
         has_proof: bool,
     },
-    /// The slot's inputs cannot be had, or contradict the chain: no proof can be made.
+    /// The slot's inputs cannot be had, contradict the chain, or no machine makes a proof of them.
     Unprovable,
     /// A worker has begun.
     ProofStarted,
@@ -232,7 +232,9 @@ pub fn step(work: Work, input: &Input) -> Step {
     match *input {
         Input::Decided { decision, has_proof } => decided(work, decision, has_proof),
         Input::Unprovable => match work.stage {
-            SlotStage::Seen | SlotStage::Waiting { .. } | SlotStage::Queued => to(work, SlotStage::Ignored),
+            SlotStage::Seen | SlotStage::Waiting { .. } | SlotStage::Queued | SlotStage::Proving => {
+                Step { work: Work { stage: SlotStage::Ignored, ..work }, actions: cancel_if_proving(work) }
+            }
             _ => stay(work),
         },
         Input::ProofStarted => match work.stage {

@@ -68,7 +68,7 @@ held        wait  wait  wait  wait  wait! prvd  .     .     .     .     .     . 
 turn        wait  wait  wait  wait  .     .     .     .     .     .     .     .     .
 over        igno  igno  .     igno  igno! igno  .     .     .     .     .     .     .
 cheap       igno  igno  .     igno  .     .     .     .     .     .     .     .     .
-unprovable  igno  igno  .     igno  .     .     .     .     .     .     .     .     .
+unprovable  igno  igno  .     igno  igno! .     .     .     .     .     .     .     .
 started     .     .     .     prvg  .     .     .     .     .     .     .     .     .
 done        .     .     .     prvd0 prvd0 .     .     .     .     .     .     .     .
 failed      .     .     .     .     wait# .     .     .     .     .     .     .     .

@@ -28,7 +28,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use provery_circom::{CircomBackend, Prepared};
+use provery_circom::{Prepared, WitnessBackend};
 use provery_proving::{Clock, Phase, Progress, ProofBackend, ProofOutput, ProofVerifier, ProveError};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -55,7 +55,7 @@ pub enum Subject {
     /// One of circom: the witness is computed here.
     Circom {
         /// Computes witnesses and checks proofs.
-        backend: Box<CircomBackend>,
+        backend: Box<dyn WitnessBackend>,
         /// The proving key, for programs that take files.
         zkey: PathBuf,
     },
@@ -217,7 +217,7 @@ impl External {
             (Subject::Circom { backend, .. }, Some(prepared)) => {
                 let proof = answer.proof.to_string();
                 let public = answer.public.map(|public| public.to_string());
-                Ok(backend.accept(prepared, proof.as_bytes(), public.as_ref().map(String::as_bytes))?)
+                backend.accept(job, prepared, proof.as_bytes(), public.as_ref().map(String::as_bytes))
             }
             (Subject::Checked { verifier, .. }, _) => {
                 let wire: WireProof = serde_json::from_value(answer.proof)
@@ -234,7 +234,7 @@ impl External {
 impl ProofBackend for External {
     fn circuit(&self) -> &str {
         match &self.subject {
-            Subject::Circom { backend, .. } => ProofBackend::circuit(&**backend),
+            Subject::Circom { backend, .. } => backend.circuit(),
             Subject::Checked { circuit, .. } => circuit,
         }
     }
@@ -242,15 +242,20 @@ impl ProofBackend for External {
     fn prove(&self, job: &[u8], progress: &dyn Progress) -> Result<ProofOutput, ProveError> {
         let mut clock = Clock::new(progress);
         let prepared = match &self.subject {
-            Subject::Circom { backend, .. } => {
-                Some(clock.phase(WITNESS, || Ok::<_, ProveError>(backend.prepare(job, progress)?))?)
-            }
+            Subject::Circom { backend, .. } => Some(clock.phase(WITNESS, || backend.prepare(job, progress))?),
             Subject::Checked { .. } => None,
         };
         let task = self.task(job, prepared.as_ref());
         let answer = clock.phase(EXTERNAL, || Ok::<_, ProveError>(run(&self.prover, task, progress)?))?;
         let output = clock.phase(VERIFY, || self.accept(job, prepared.as_ref(), answer))?;
         Ok(ProofOutput { timings: clock.into_timings(), ..output })
+    }
+
+    fn check(&self, job: &[u8], progress: &dyn Progress) -> Result<(), ProveError> {
+        match &self.subject {
+            Subject::Circom { backend, .. } => backend.prepare(job, progress).map(|_| ()),
+            Subject::Checked { verifier, .. } => verifier.check(job, progress),
+        }
     }
 }
 

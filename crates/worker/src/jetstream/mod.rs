@@ -178,6 +178,11 @@ enum Verdict {
         worker: String,
         message: String,
     },
+    /// No machine proves it.
+    Refused {
+        worker: String,
+        message: String,
+    },
     /// Nobody wants it any more.
     Cancelled,
 }

@@ -22,7 +22,10 @@ use super::{
     bus::{Bus, Places},
     job_id, keys as pushed,
 };
-use crate::{Job, JobWatch, Outcome, ProofRunner, in_process::no_keys};
+use crate::{
+    Checked, Job, JobWatch, Outcome, ProofRunner,
+    in_process::{blocking, no_keys},
+};
 
 /// How long NATS may be away before a job counts as failed. It can then be asked for again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -126,6 +129,15 @@ impl ProofRunner for Jetstream {
         Box::pin(async move { inner.run(job, watch).await })
     }
 
+    /// Here, where the proofs of workers are checked, too.
+    fn check(&self, job: Job) -> BoxFuture<'static, Checked> {
+        let verifier = self.inner.circuits.get(&job.circuit).cloned();
+        Box::pin(async move {
+            let Some(verifier) = verifier else { return Checked::Failed(no_keys(&job.circuit)) };
+            blocking(move |progress| verifier.check(&job.bytes, progress)).await
+        })
+    }
+
     fn name(&self) -> &'static str {
         "nats"
     }
@@ -222,6 +234,9 @@ impl Inner {
                 }
                 Some(Verdict::Failed { worker, message }) if ours => {
                     return Ok(Outcome::Failed(format!("worker {worker}: {message}")));
+                }
+                Some(Verdict::Refused { worker, message }) if ours => {
+                    return Ok(Outcome::Refused(format!("worker {worker}: {message}")));
                 }
                 // It failed before we asked, or another node took it back: it is ours to ask for.
                 _ => asked.ticket.generation = sequence,

@@ -292,6 +292,7 @@ impl Server {
             Ended::Judged(verdict) => {
                 let (event, text) = match &verdict {
                     Verdict::Failed { message, .. } => ("failed", Some(message.clone())),
+                    Verdict::Refused { message, .. } => ("refused", Some(message.clone())),
                     _ => ("proved", None),
                 };
                 let stands = self.leave(&message, &places, &ticket, &verdict).await?;
@@ -359,6 +360,7 @@ impl Server {
         }
         match self.processes.attempt(&ticket.circuit, Some(ticket.key_hash), bytes, watch).await {
             Attempt::Proved(output) => Ended::Judged(Verdict::Proved { worker, proof: output.into() }),
+            Attempt::Refused(message) => Ended::Judged(Verdict::Refused { worker, message }),
             Attempt::Failed(message) => failed(message),
             Attempt::Cancelled => Ended::Stopped,
             Attempt::Died(message) => Ended::Lost(message),

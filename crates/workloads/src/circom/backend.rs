@@ -1,7 +1,11 @@
 //! Proofs of a circuit's jobs, as the market takes them: public inputs in the market's order, and before the proof of a circuit that
 //! does not bind the payee a salt, which its commitment hides behind.
 
-use provery_circom::{CircomBackend, JobInput, Limits, Proven, Wtns};
+use std::time::{Duration, Instant};
+
+use ark_bn254::{Bn254, Fr};
+use ark_groth16::Proof;
+use provery_circom::{CircomBackend, JobInput, Limits, Prepared, Proven, WitnessBackend, Wtns};
 use provery_proving::{
     KeyError, Progress, ProofBackend, ProofOutput, ProofVerifier, ProveError, proof, solidity,
 };
@@ -10,6 +14,9 @@ use super::{files::Files, job::CircuitJob, layout::Layout};
 
 /// Bytes of the salt before a proof that does not bind its payee.
 pub const SALT_BYTES: usize = 32;
+
+/// Once the inputs before it took this long, no further input of a job is tried: whoever posts many takes every prover's time.
+const MOST_TIME: Duration = Duration::from_secs(300);
 
 /// Proves the jobs of one circuit.
 #[derive(Debug)]
@@ -27,30 +34,60 @@ impl CircuitBackend {
     }
 
     /// The witness of the first input of which there is one that is of the job's statement and payee.
-    fn witness(&self, job: &CircuitJob, progress: &dyn Progress) -> Result<JobInput, ProveError> {
-        let mut failure = another_statement();
-        for bytes in &job.inputs {
-            let of_input = || {
-                let input = JobInput::read(bytes, self.layout.signals(job)?)?;
-                let values = self.circom.witness(&input, progress)?;
-                let signals = values.get(1..=self.layout.len()).unwrap_or_default();
-                match self.layout.public_inputs(job, signals) {
-                    Some(_) => Ok(JobInput::Witness(Wtns::encode(&values))),
-                    None => Err(another_statement()),
-                }
-            };
-            match of_input() {
-                Err(ProveError::Cancelled) => return Err(ProveError::Cancelled),
-                Err(error) => failure = error,
-                found => return found,
-            }
-        }
-        Err(failure)
+    fn witness(&self, job: &CircuitJob, progress: &dyn Progress) -> Result<Vec<Fr>, ProveError> {
+        witness(&self.layout, &self.circom, job, progress)
+    }
+
+    /// As the market takes it.
+    fn output(
+        &self,
+        job: &CircuitJob,
+        points: &Proof<Bn254>,
+        signals: &[Fr],
+    ) -> Result<ProofOutput, ProveError> {
+        let public_inputs = self.layout.public_inputs(job, signals).ok_or_else(another_statement)?;
+        let mut proof = if self.layout.payee_bound() { Vec::new() } else { salt()?.to_vec() };
+        proof.extend(proof::encode(points));
+        Ok(ProofOutput { public_inputs, proof, timings: Vec::new() })
     }
 }
 
+fn witness(
+    layout: &Layout,
+    circom: &CircomBackend,
+    job: &CircuitJob,
+    progress: &dyn Progress,
+) -> Result<Vec<Fr>, ProveError> {
+    let begun = Instant::now();
+    let mut failure = another_statement();
+    for (index, bytes) in job.inputs.iter().enumerate() {
+        if index > 0 && begun.elapsed() > MOST_TIME {
+            break;
+        }
+        let of_input = || {
+            let input = JobInput::read(bytes, layout.signals(job)?)?;
+            let values = circom.witness(&input, progress)?;
+            let signals = values.get(1..=layout.len()).unwrap_or_default();
+            match layout.public_inputs(job, signals) {
+                Some(_) => Ok(values),
+                None => Err(another_statement()),
+            }
+        };
+        match of_input() {
+            Err(error) if error.is_of_job() => failure = error,
+            // Another input would fare no better.
+            ended => return ended,
+        }
+    }
+    Err(failure)
+}
+
+fn read(job: &[u8]) -> Result<CircuitJob, ProveError> {
+    CircuitJob::from_bytes(job).map_err(|reason| ProveError::Job { reason })
+}
+
 fn another_statement() -> ProveError {
-    ProveError::Refused {
+    ProveError::Unprovable {
         reason: "the input that was posted is a witness of another statement or payee: its requester has to post another"
             .to_owned(),
     }
@@ -62,13 +99,35 @@ impl ProofBackend for CircuitBackend {
     }
 
     fn prove(&self, job: &[u8], progress: &dyn Progress) -> Result<ProofOutput, ProveError> {
-        let job = CircuitJob::from_bytes(job).map_err(|reason| ProveError::Job { reason })?;
-        let Proven { proof: points, inputs, timings } =
-            self.circom.prove_input(&self.witness(&job, progress)?, progress)?;
-        let public_inputs = self.layout.public_inputs(&job, &inputs).ok_or_else(another_statement)?;
-        let mut proof = if self.layout.payee_bound() { Vec::new() } else { salt()?.to_vec() };
-        proof.extend(proof::encode(&points));
-        Ok(ProofOutput { public_inputs, proof, timings })
+        let job = read(job)?;
+        let witness = JobInput::Witness(Wtns::encode(&self.witness(&job, progress)?));
+        let Proven { proof, inputs, timings } = self.circom.prove_input(&witness, progress)?;
+        Ok(ProofOutput { timings, ..self.output(&job, &proof, &inputs)? })
+    }
+
+    fn check(&self, job: &[u8], progress: &dyn Progress) -> Result<(), ProveError> {
+        self.witness(&read(job)?, progress).map(|_| ())
+    }
+}
+
+impl WitnessBackend for CircuitBackend {
+    fn circuit(&self) -> &str {
+        &self.circuit
+    }
+
+    fn prepare(&self, job: &[u8], progress: &dyn Progress) -> Result<Prepared, ProveError> {
+        Ok(Prepared::of(self.witness(&read(job)?, progress)?))
+    }
+
+    fn accept(
+        &self,
+        job: &[u8],
+        prepared: &Prepared,
+        proof: &[u8],
+        public: Option<&[u8]>,
+    ) -> Result<ProofOutput, ProveError> {
+        let (points, signals) = self.circom.accept(prepared, proof, public)?;
+        self.output(&read(job)?, &points, &signals)
     }
 }
 
@@ -103,7 +162,7 @@ impl ProofVerifier for CircuitVerifier {
     }
 
     fn verify(&self, job: &[u8], output: &ProofOutput) -> Result<(), ProveError> {
-        let job = CircuitJob::from_bytes(job).map_err(|reason| ProveError::Job { reason })?;
+        let job = read(job)?;
         let signals = self.layout.signals_of(&output.public_inputs).ok_or(ProveError::Foreign)?;
         if self.layout.public_inputs(&job, &signals).as_ref() != Some(&output.public_inputs) {
             return Err(ProveError::Foreign);
@@ -112,6 +171,10 @@ impl ProofVerifier for CircuitVerifier {
         let points = output.proof.get(salt..).ok_or(ProveError::Foreign)?;
         let points = proof::decode(points).map_err(|_| ProveError::Foreign)?;
         if self.circom.holds(&points, &signals) { Ok(()) } else { Err(ProveError::Foreign) }
+    }
+
+    fn check(&self, job: &[u8], progress: &dyn Progress) -> Result<(), ProveError> {
+        witness(&self.layout, &self.circom, &read(job)?, progress).map(|_| ())
     }
 }
 

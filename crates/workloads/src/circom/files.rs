@@ -48,7 +48,8 @@ impl Files {
             zkey: needed(Role::ProvingKey)?,
             wasm: program.map(|_| needed(Role::WitnessWasm)).transpose()?,
             graph,
-            r1cs: find(Role::Constraints).and_then(|(_, path)| path),
+            // Without them a witness that was posted is not told from one that satisfies the circuit.
+            r1cs: find(Role::Constraints).map(|_| needed(Role::Constraints)).transpose()?,
             sym: find(Role::Symbols).and_then(|(_, path)| path),
         };
         Ok(Self { circuit, descriptor, artifacts })

@@ -24,7 +24,7 @@ use provery_types::{RollupRecord, text::plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Circuit, Groth16Proof, Refusal, Shape, Tracker, Why, Workload};
+use crate::{Circuit, Groth16Proof, Refusal, Shape, Tracker, Why, Witnesses, Workload};
 use backend::{CircuitBackend, CircuitVerifier};
 use tracker::Inputs;
 
@@ -137,6 +137,12 @@ impl Circuit for Described {
 
     fn prover(&self, keys: &Path, hash: Option<&[u8; 32]>) -> Result<Arc<dyn ProofBackend>, KeyError> {
         Ok(Arc::new(CircuitBackend::open(&files::Files::open(keys, &self.descriptor)?, hash)?))
+    }
+
+    fn witness(&self, keys: &Path, hash: Option<&[u8; 32]>) -> Result<Option<Witnesses>, KeyError> {
+        let files = files::Files::open(keys, &self.descriptor)?;
+        let backend = Box::new(CircuitBackend::open(&files, hash)?);
+        Ok(Some(Witnesses { backend, zkey: files.artifacts.zkey }))
     }
 
     fn verifier(&self, keys: &Path, hash: Option<&[u8; 32]>) -> Result<Arc<dyn ProofVerifier>, KeyError> {

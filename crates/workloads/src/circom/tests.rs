@@ -1,16 +1,18 @@
+use std::collections::BTreeMap;
+
 use alloy::{
     primitives::{Address, Bytes, U256},
     sol_types::SolEvent as _,
 };
 use ark_bn254::Fr;
 use provery_bindings::SlotInputs::{InputLinked, InputPosted};
-use provery_descriptor::Descriptor;
+use provery_descriptor::{Artifact, Descriptor};
 use provery_proving::proof;
 use provery_types::{BlockRef, Slot, statement_hash};
 use serde_json::json;
 
-use super::{job::CircuitJob, layout::Layout, *};
-use crate::{SourceLog, Statement, Workloads};
+use super::{job::CircuitJob, layout::Layout, tracker::MOST_INPUTS, *};
+use crate::{Fetched, MOST_URL_BYTES, Needs, SourceLog, Statement, Workloads};
 
 const MARKET: U256 = U256::from_limbs([5, 0, 0, 0]);
 const INPUTS: Address = Address::repeat_byte(0x1b);
@@ -131,18 +133,53 @@ struct Scene {
     tracker: Box<dyn Tracker>,
     slot: Slot,
     inputs: Vec<U256>,
+    fetched: Here,
+}
+
+/// What was fetched, by its digest.
+#[derive(Debug, Default)]
+struct Here(BTreeMap<Digest, Vec<u8>>);
+
+impl Fetched for Here {
+    fn get(&self, artifact: &Artifact) -> Option<Vec<u8>> {
+        self.0.get(&artifact.digest).cloned()
+    }
 }
 
 impl Scene {
     fn new(parameters: Value) -> Self {
         let inputs = job().statement;
         let slot = Slot { market: MARKET, id: 1, statement: statement_hash(&inputs), ..Slot::default() };
-        Self { tracker: WORKLOAD.track(1, &record(parameters)).expect("parameters"), slot, inputs }
+        Self {
+            tracker: WORKLOAD.track(1, &record(parameters)).expect("parameters"),
+            slot,
+            inputs,
+            fetched: Here::default(),
+        }
     }
 
     fn says(&mut self, block: u64, market: U256, text: &'static [u8]) {
         let event = InputPosted { market, statement: self.slot.statement, input: text.into() };
         self.log(block, INPUTS, &event.encode_log_data()).expect("it decodes");
+    }
+
+    fn link(&self, url: &str, bytes: &[u8]) -> InputLinked {
+        InputLinked {
+            market: MARKET,
+            statement: self.slot.statement,
+            url: url.to_owned(),
+            digest: B256::from(Digest::of(bytes).0),
+            size: bytes.len() as u64,
+        }
+    }
+
+    fn links(&mut self, block: u64, url: &str, bytes: &[u8]) {
+        let data = self.link(url, bytes).encode_log_data();
+        self.log(block, INPUTS, &data).expect("it decodes");
+    }
+
+    fn needs(&self) -> Needs {
+        self.tracker.needs(&Statement { slot: &self.slot, inputs: &self.inputs })
     }
 
     fn log(&mut self, block: u64, address: Address, data: &alloy::primitives::LogData) -> Result<(), String> {
@@ -152,7 +189,7 @@ impl Scene {
 
     fn job(&mut self) -> Result<CircuitJob, Why> {
         let stated = Statement { slot: &self.slot, inputs: &self.inputs };
-        let job = self.tracker.job(&stated, PAYEE).map_err(|refusal| refusal.why)?;
+        let job = self.tracker.job(&stated, PAYEE, &self.fetched).map_err(|refusal| refusal.why)?;
         Ok(CircuitJob::from_bytes(&job.bytes).expect("a job"))
     }
 }
@@ -167,36 +204,42 @@ fn a_slot_is_proven_from_what_its_requester_posted_whatever_it_says_later() {
     scene.says(5, MARKET, b"last");
     let both = vec![Bytes::from_static(b"first"), Bytes::from_static(b"last")];
     assert_eq!(scene.job().map(|job| job.inputs), Ok(both.clone()));
-    let link = InputLinked {
-        market: MARKET,
-        statement: scene.slot.statement,
-        url: "https://example.org".to_owned(),
-        digest: B256::ZERO,
-        size: 1,
-    };
-    scene.log(6, INPUTS, &link.encode_log_data()).expect("it decodes");
+    scene.links(6, "https://example.org", b"linked");
     let topics = vec![InputPosted::SIGNATURE_HASH, B256::ZERO, B256::ZERO];
     let senseless = alloy::primitives::LogData::new_unchecked(topics, vec![1].into());
     scene.log(7, INPUTS, &senseless).expect("it says nothing of others");
-    assert_eq!(scene.job().map(|job| job.inputs), Ok(both), "a link takes nothing back");
+    assert_eq!(scene.job().map(|job| job.inputs), Ok(both.clone()), "a link takes nothing back");
     for block in 8..50 {
         scene.says(block, MARKET, b"more");
     }
-    assert_eq!(scene.job(), Err(Why::Unusable), "too many");
+    let many = scene.job().map(|job| job.inputs).expect("nor do many");
+    assert_eq!((&many[..2], many.len()), (&both[..], MOST_INPUTS - 1), "one of those that count is linked");
 }
 
 #[test]
-fn an_input_that_is_linked_alone_is_not_at_hand() {
+fn what_is_linked_is_named_by_its_hash_and_proven_from_once_it_is_here() {
     let mut scene = Scene::new(json!({ "input": "posted" }));
-    let link = InputLinked {
-        market: MARKET,
-        statement: scene.slot.statement,
-        url: "https://example.org".to_owned(),
-        digest: B256::ZERO,
-        size: 1,
-    };
-    scene.log(6, INPUTS, &link.encode_log_data()).expect("it decodes");
-    assert_eq!(scene.job(), Err(Why::Hidden));
+    scene.links(5, "ftp://example.org/a", b"linked");
+    scene.links(5, "https:", b"linked");
+    scene.links(5, &format!("https://example.org/{}", "a".repeat(MOST_URL_BYTES)), b"linked");
+    assert_eq!(scene.job(), Err(Why::NotPosted), "none that anybody could fetch");
+    scene.links(6, "https://example.org/a", b"linked");
+    scene.links(7, "http://example.net/b", b"linked");
+    let needs = scene.needs();
+    assert_eq!((needs.linked.len(), needs.only_linked, needs.check), (1, true, true));
+    let artifact = &needs.linked[0];
+    assert_eq!((artifact.digest, artifact.size, artifact.urls.len()), (Digest::of(b"linked"), 6, 2));
+    assert_eq!(scene.job(), Err(Why::Unfetched));
+    scene.fetched.0.insert(Digest::of(b"linked"), b"linked".to_vec());
+    let linked = Bytes::from_static(b"linked");
+    assert_eq!(scene.job().map(|job| job.inputs), Ok(vec![linked.clone(), linked]));
+    scene.says(8, MARKET, b"posted");
+    let later = scene.needs();
+    assert!(!later.only_linked && later.edition > needs.edition);
+    // An input that is too large for any prover takes the others' place no more than many do.
+    let link = InputLinked { size: u64::MAX, ..scene.link("https://example.org/c", b"c") };
+    scene.log(9, INPUTS, &link.encode_log_data()).expect("it decodes");
+    assert_eq!(scene.needs(), later);
 }
 
 #[test]

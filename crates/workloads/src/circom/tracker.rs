@@ -7,17 +7,18 @@ use alloy::{
     sol_types::SolEvent as _,
 };
 use provery_bindings::SlotInputs::{InputLinked, InputPosted};
+use provery_descriptor::{Artifact, Digest};
 use provery_types::{RollupRecord, statement_hash};
+use url::Url;
 
 use super::{Input, job::CircuitJob};
-use crate::{Job, Refusal, SourceLog, Statement, Tracker, Why};
+use crate::{
+    Fetched, Job, MOST_INPUT_BYTES, MOST_URL_BYTES, Needs, Refusal, SourceLog, Statement, Tracker, Why,
+};
 
 /// How long before its slot opens an input may be posted, in blocks. What is older and of no slot that is known is forgotten.
 pub const MOST_AHEAD: u64 = 1_000;
-/// A larger input is not taken, bytes.
-pub const MAX_INPUT: usize = 16 << 20;
-
-/// More inputs for one statement are not taken.
+/// More inputs of one statement do not count.
 pub const MOST_INPUTS: usize = 32;
 
 /// What was said of a statement. All of it is kept: whatever was a witness of a statement once still is, and a requester that could
@@ -32,7 +33,32 @@ struct Said {
 #[derive(Clone, Debug)]
 enum What {
     Posted(Bytes),
-    Linked,
+    /// Elsewhere, by its hash.
+    Linked(Artifact),
+}
+
+impl What {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Posted(input) => input.len() as u64,
+            Self::Linked(artifact) => artifact.size,
+        }
+    }
+
+    /// Nothing if nobody could fetch it.
+    fn linked(event: &InputLinked) -> Option<Self> {
+        let url = Some(&event.url).filter(|url| url.len() <= MOST_URL_BYTES)?;
+        let url: Url = url.parse().ok()?;
+        let is_http = matches!(url.scheme(), "http" | "https") && url.has_host();
+        is_http.then(|| {
+            Self::Linked(Artifact {
+                media_type: "application/octet-stream".to_owned(),
+                digest: Digest(event.digest.0),
+                size: event.size,
+                urls: vec![url],
+            })
+        })
+    }
 }
 
 /// One market. See the module.
@@ -66,36 +92,41 @@ impl Inputs {
             }
             InputLinked::SIGNATURE_HASH => {
                 let event = InputLinked::decode_log_data(log).ok()?;
-                (event.market, event.statement, What::Linked)
+                (event.market, event.statement, What::linked(&event)?)
             }
             _ => return None,
         };
         (market == self.market).then_some((statement, what))
     }
 
-    fn inputs(&self, stated: &Statement<'_>) -> Result<Vec<Bytes>, Refusal> {
+    /// What was said of a slot's statement. Of all that was, the first counts: what comes later takes nothing back.
+    fn of(&self, stated: &Statement<'_>) -> impl Iterator<Item = &What> {
+        self.said.get(&stated.slot.statement).into_iter().flatten().map(|said| &said.what)
+    }
+
+    fn nothing_said(&self, stated: &Statement<'_>) -> Result<(), Refusal> {
+        if self.input == Input::Statement || self.of(stated).next().is_some() {
+            return Ok(());
+        }
+        let message = format!("slot {}: its requester has posted no input for its statement", stated.slot.id);
+        Err(Refusal::new(Why::NotPosted, message))
+    }
+
+    fn inputs(&self, stated: &Statement<'_>, fetched: &dyn Fetched) -> Result<Vec<Bytes>, Refusal> {
+        self.nothing_said(stated)?;
         if self.input == Input::Statement {
             return Ok(vec![Bytes::new()]);
         }
-        let refuse = |why, what: &str| Err(Refusal::new(why, format!("slot {}: {what}", stated.slot.id)));
-        let said = self.said.get(&stated.slot.statement).map(Vec::as_slice).unwrap_or_default();
-        let posted: Vec<Bytes> = said
-            .iter()
-            .filter_map(|said| match &said.what {
-                What::Posted(input) => Some(input.clone()),
-                What::Linked => None,
-            })
-            .collect();
-        let size: usize = posted.iter().map(|input| input.len()).sum();
-        match (said.len(), posted.len()) {
-            (0, _) => refuse(Why::NotPosted, "its requester has posted no input for its statement"),
-            (_, 0) => refuse(Why::Hidden, "its input is linked, and this program takes posted inputs alone"),
-            (all, _) if all > MOST_INPUTS => {
-                refuse(Why::Unusable, "too many inputs were posted for its statement")
-            }
-            _ if size > MAX_INPUT => refuse(Why::Unusable, "its inputs are larger than 16 MiB"),
-            _ => Ok(posted),
+        let here = self.of(stated).filter_map(|what| match what {
+            What::Posted(input) => Some(input.clone()),
+            What::Linked(artifact) => fetched.get(artifact).map(Bytes::from),
+        });
+        let here: Vec<Bytes> = here.collect();
+        if here.is_empty() {
+            let message = format!("slot {}: its input is linked, and was not fetched", stated.slot.id);
+            return Err(Refusal::new(Why::Unfetched, message));
         }
+        Ok(here)
     }
 }
 
@@ -109,7 +140,8 @@ impl Tracker for Inputs {
             && let Some((statement, what)) = self.read(log.data)
         {
             let said = self.said.entry(statement).or_default();
-            if said.len() <= MOST_INPUTS {
+            let size = said.iter().map(|said| said.what.size()).fold(what.size(), u64::saturating_add);
+            if said.len() < MOST_INPUTS && size <= MOST_INPUT_BYTES {
                 said.push(Said { block: log.block.number, index: log.index, what });
             }
         }
@@ -117,11 +149,33 @@ impl Tracker for Inputs {
     }
 
     fn ready(&mut self, stated: &Statement<'_>) -> Result<(), Refusal> {
-        self.inputs(stated).map(|_| ())
+        self.nothing_said(stated)
     }
 
-    fn job(&mut self, stated: &Statement<'_>, payee: Address) -> Result<Job, Refusal> {
-        let inputs = self.inputs(stated)?;
+    fn needs(&self, stated: &Statement<'_>) -> Needs {
+        if self.input == Input::Statement {
+            return Needs { check: true, ..Needs::default() };
+        }
+        let mut needs = Needs { check: true, only_linked: true, ..Needs::default() };
+        for what in self.of(stated) {
+            needs.edition += 1;
+            match what {
+                What::Posted(_) => needs.only_linked = false,
+                What::Linked(artifact) => {
+                    let same = |it: &&mut Artifact| (it.digest, it.size) == (artifact.digest, artifact.size);
+                    match needs.linked.iter_mut().find(same) {
+                        // The same from elsewhere.
+                        Some(known) => known.urls.extend(artifact.urls.iter().cloned()),
+                        None => needs.linked.push(artifact.clone()),
+                    }
+                }
+            }
+        }
+        needs
+    }
+
+    fn job(&mut self, stated: &Statement<'_>, payee: Address, fetched: &dyn Fetched) -> Result<Job, Refusal> {
+        let inputs = self.inputs(stated, fetched)?;
         let job = CircuitJob { statement: stated.inputs.to_vec(), payee, inputs };
         Ok(Job {
             circuit: self.circuit.clone(),

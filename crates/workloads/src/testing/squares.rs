@@ -7,7 +7,7 @@ use alloy::primitives::{Address, B256, U256};
 use provery_proving::{KeyError, ProofBackend, ProofVerifier, keys::Manifest};
 use provery_types::RollupRecord;
 
-use crate::{Circuit, Job, Refusal, SourceLog, Statement, Tracker, Why, Workload};
+use crate::{Circuit, Fetched, Job, Refusal, SourceLog, Statement, Tracker, Why, Workload};
 
 /// See the module.
 pub static WORKLOAD: Squares = Squares;
@@ -69,7 +69,7 @@ impl Tracker for Numbers {
         }
     }
 
-    fn job(&mut self, stated: &Statement<'_>, payee: Address) -> Result<Job, Refusal> {
+    fn job(&mut self, stated: &Statement<'_>, payee: Address, _: &dyn Fetched) -> Result<Job, Refusal> {
         self.ready(stated)?;
         let bytes = [&stated.inputs[0].to_be_bytes::<32>()[..], payee.as_slice()].concat();
         let deadline = stated.slot.exclusiveUntil.to::<u64>();

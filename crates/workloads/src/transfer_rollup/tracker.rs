@@ -30,7 +30,7 @@ use super::{
     domain,
     events::{Said, TOPICS},
 };
-use crate::{Job, Numbered, Refusal, SourceLog, Statement, Tracker, Why};
+use crate::{Fetched, Job, Numbered, Refusal, SourceLog, Statement, Tracker, Why};
 
 /// Why a slot's block cannot be proven.
 #[derive(Debug, thiserror::Error)]
@@ -373,7 +373,7 @@ impl Tracker for Rollup {
         Ok(())
     }
 
-    fn job(&mut self, stated: &Statement<'_>, payee: Address) -> Result<Job, Refusal> {
+    fn job(&mut self, stated: &Statement<'_>, payee: Address, _: &dyn Fetched) -> Result<Job, Refusal> {
         let posted = self.stated(stated)?;
         let (claimed_root, data) = (posted.new_root, posted.data.clone());
         let terms = JobTerms {

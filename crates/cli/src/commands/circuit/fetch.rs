@@ -186,5 +186,9 @@ fn of_fetch(error: &FetchError) -> eyre::Report {
         FetchError::Disk(_) => Code::Io,
         _ => Code::ArtifactUnavailable,
     };
-    fail(code, error.to_string())
+    let next = match innermost {
+        FetchError::Private { .. } => "; get the file yourself and name it with `--from`",
+        _ => "",
+    };
+    fail(code, format!("{error}{next}"))
 }

@@ -8,9 +8,9 @@ use futures::future::join_all;
 use provery_node::{HiddenUrl, NodeConfig, Parts};
 use provery_proving::ProofBackend;
 use provery_puzzle::PuzzleProver;
-use provery_types::RollupRecord;
+use provery_types::{RollupRecord, text::plain};
 use provery_worker::{InProcess, Jetstream, NatsConfig, Processes, ProofRunner, Routed};
-use provery_workloads::{Refusal, Workloads};
+use provery_workloads::{Refusal, Why, Workloads};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -51,16 +51,34 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     let session = context.signer().await?;
     let prover = prove::payee(&session, values.prover).await?;
     let (rollups, mut refused) = served(&session, values.market.as_deref().unwrap_or_default()).await?;
+    let external = context.settings.external.clone();
+    if external.is_some() && values.nats_url.is_some() {
+        return Err(fail(
+            Code::Config,
+            "external_prover and nats_url are both set, and only one of them can make the proofs; leave one out",
+        ));
+    }
     let calibration = calibration(&values, &dir)?;
     // Of proofs that are made elsewhere nothing was measured here.
-    let external = context.settings.external.clone();
     let here = |rollup: &RollupRecord| {
         values.nats_url.is_none() && external.as_ref().is_none_or(|values| !values.proves(&rollup.circuit))
     };
     let measured = calibration.as_ref().filter(|_| values.first_estimate.is_none());
+    // All of them, if none is named: those to come, too.
     let named = values.market.as_ref().is_some_and(|markets| !markets.is_empty());
     let rollups =
         pace::in_time(context, &session, (prover, rollups), measured, here, named, &mut refused).await?;
+    let (keys, records) = (dir.clone(), rollups.clone());
+    let elsewhere = external.clone();
+    let loaded = tokio::task::spawn_blocking(move || load(&records, &keys, elsewhere.as_ref())).await??;
+    let Backends { own: backends, external: others, unserved } = loaded;
+    let rollups: Vec<RollupRecord> =
+        rollups.into_iter().filter(|it| unserved.iter().all(|(address, _)| *address != it.address)).collect();
+    let of = |address: &Address| session.deployment().rollups.iter().find(|it| it.address == *address);
+    let without_files = unserved.iter().filter_map(|(address, _)| Some(of(address)?.market));
+    let markets: Option<Vec<U256>> =
+        named.then(|| rollups.iter().map(|rollup| rollup.market).chain(without_files).collect());
+    refused.extend(unserved);
     for (rollup, refusal) in &refused {
         context.out.warn(&format!("{refusal}; it is not served"));
         let record = session.deployment().rollups.iter().find(|record| record.address == *rollup);
@@ -72,20 +90,8 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     check_funds(&session).await?;
     check_key(&session, prover).await?;
     check_stake(context, &session, prover, &rollups, values.rescue.unwrap_or(true)).await?;
-    // All of them, if none is named: those to come, too.
-    let markets: Option<Vec<U256>> = named.then(|| rollups.iter().map(|rollup| rollup.market).collect());
-    let keys = dir.clone();
-    if external.is_some() && values.nats_url.is_some() {
-        return Err(fail(
-            Code::Config,
-            "external_prover and nats_url are both set, and only one of them can make the proofs; leave one out",
-        ));
-    }
-    let loaded = tokio::task::spawn_blocking(move || load(&rollups, &keys, external.as_ref())).await??;
-    let Backends { own: backends, external } = loaded;
-
     let circuits: Vec<String> =
-        backends.iter().chain(&external).map(|backend| backend.circuit().to_owned()).collect();
+        backends.iter().chain(&others).map(|backend| backend.circuit().to_owned()).collect();
     let measured = calibration.iter().flat_map(|it| circuits.iter().filter_map(|name| it.seconds_of(name)));
     let first_estimate = values.first_estimate.or(measured.max());
     let cost = calibration
@@ -112,8 +118,8 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
     node.confirmations = values.confirmations.unwrap_or(if development { 1 } else { 3 });
     node.report = context.out.json;
     let mut runner = runner(&node, backends, &circuits, &dir).await?;
-    if !external.is_empty() {
-        runner = Arc::new(Routed::new(InProcess(external), runner));
+    if !others.is_empty() {
+        runner = Arc::new(Routed::new(InProcess(others), runner));
     }
     let signer = session.signer()?.clone();
     let reload = match &context.settings.file {
@@ -243,22 +249,44 @@ pub(crate) async fn served(
 struct Backends {
     own: Vec<Arc<dyn ProofBackend>>,
     external: Vec<Arc<dyn ProofBackend>>,
+    /// Rollups whose circuits' files are not here, or of no use.
+    unserved: Vec<(Address, Refusal)>,
 }
 
-/// One backend a circuit: rollups may share one.
+/// One backend a circuit: rollups may share one. Some may be without their files, but not all.
 fn load(rollups: &[RollupRecord], dir: &Path, external: Option<&ExternalValues>) -> Result<Backends> {
+    if let Some(values) = external {
+        values.names_known(rollups.iter().map(|rollup| rollup.circuit.as_str()))?;
+    }
     let mut loaded = Backends::default();
     for rollup in rollups {
         let mut known = loaded.own.iter().chain(&loaded.external);
         if known.any(|backend| backend.circuit() == rollup.circuit) {
             continue;
         }
-        match external.filter(|values| values.proves(&rollup.circuit)) {
-            Some(values) => loaded.external.push(backends::external(rollup, dir, values)?),
-            None => loaded.own.push(backends::load(rollup, dir)?),
+        let backend = match external.filter(|values| values.proves(&rollup.circuit)) {
+            Some(values) => backends::external(rollup, dir, values).map(|it| loaded.external.push(it)),
+            None => backends::load(rollup, dir).map(|it| loaded.own.push(it)),
+        };
+        match backend {
+            Ok(()) => {}
+            Err(error) if rollups.len() == 1 => return Err(error),
+            Err(error) => {
+                let name = plain(&rollup.name);
+                let message = format!("rollup {name} (market {}): {error}", rollup.market);
+                loaded.unserved.push((rollup.address, Refusal::new(Why::Files, message)));
+            }
         }
     }
-    Ok(loaded)
+    match loaded.unserved.first() {
+        Some((_, refusal)) if loaded.unserved.len() == rollups.len() => Err(fail(
+            Code::KeyFileMissing,
+            format!(
+                "{refusal}; no other market's files are here either, so get them, or name the markets to serve with --market"
+            ),
+        )),
+        _ => Ok(loaded),
+    }
 }
 
 /// What a node does, apart from delivering proofs, is for the prover or a submitter of its to do. A key that the prover

@@ -10,12 +10,14 @@ use clap::{ArgGroup, Args};
 use eyre::Result;
 use provery_bindings::ProofMarket::SlotOpened;
 use provery_types::{RollupRecord, SlotExt as _, Terms, statement_hash};
+use provery_workloads::{MOST_INPUT_BYTES, MOST_URL_BYTES};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use url::Url;
 
 use super::public;
 use crate::{
-    commands::{market, prover},
+    commands::{market, prove, prover},
     config,
     context::Context,
     error::{Code, fail},
@@ -44,9 +46,9 @@ pub(crate) struct OpenArgs {
     /// What the slot is proven from, in the circuit's own format, such as circom's input.json; it is posted for all to see
     #[arg(long, value_name = "FILE")]
     pub input: Option<PathBuf>,
-    /// Where provers fetch that input instead; --input is still read, for its hash and size
-    #[arg(long, value_name = "URL", requires = "input")]
-    pub input_url: Option<String>,
+    /// Where provers fetch that input instead; its hash and size are those of --input, or of what is there now
+    #[arg(long, value_name = "URL")]
+    pub input_url: Option<Url>,
     /// What the mechanism is told, in hexadecimal digits [default: what it needs to draw, where slots are drawn]
     #[arg(long, value_name = "HEX", default_value = "0x", hide_default_value = true)]
     pub data: Bytes,
@@ -102,8 +104,23 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<()> {
             ),
         ));
     }
-    let posted = match &args.input {
-        Some(path) => post(&session, market, record.as_ref(), &statement, public::read(path)?, &args).await?,
+    if let Some(url) = &args.input_url
+        && (url.as_str().len() > MOST_URL_BYTES || !matches!(url.scheme(), "http" | "https"))
+    {
+        return Err(fail(
+            Code::Usage,
+            format!(
+                "--input-url: provers fetch by http and https alone, from URLs of at most {MOST_URL_BYTES} bytes; give another"
+            ),
+        ));
+    }
+    let input = match (&args.input, &args.input_url) {
+        (Some(path), _) => Some(public::read(path)?),
+        (None, Some(url)) => Some(fetch(&session, url).await?),
+        (None, None) => None,
+    };
+    let posted = match input {
+        Some(input) => post(&session, market, record.as_ref(), &statement, input, &args).await?,
         None => None,
     };
     let premise = match args.premise {
@@ -164,6 +181,16 @@ fn statement(args: &OpenArgs, record: Option<&RollupRecord>, terms: &Terms) -> R
     Ok(inputs)
 }
 
+/// What provers are going to find there.
+async fn fetch(session: &Session, url: &Url) -> Result<Vec<u8>> {
+    prove::fetcher(session)?.bytes(url, MOST_INPUT_BYTES).await.map_err(|error| {
+        fail(
+            Code::ArtifactUnavailable,
+            format!("--input-url: {error}, so no prover would find the input there; put it there, or give its file with --input"),
+        )
+    })
+}
+
 /// Says what the slot is proven from.
 async fn post(
     session: &Session,
@@ -186,8 +213,17 @@ async fn post(
     let calls = session.calls();
     let call = match &args.input_url {
         Some(url) => {
+            if input.len() as u64 > MOST_INPUT_BYTES {
+                return Err(fail(
+                    Code::Usage,
+                    format!(
+                        "the input has {} bytes, and provers take no more than {MOST_INPUT_BYTES}; make it smaller",
+                        input.len()
+                    ),
+                ));
+            }
             let digest = B256::from_slice(&Sha256::digest(&input));
-            calls.link_input(record.address, market, hash, url, digest, input.len() as u64)
+            calls.link_input(record.address, market, hash, url.as_str(), digest, input.len() as u64)
         }
         None if input.len() > MOST_POSTED => {
             return Err(fail(

@@ -35,6 +35,8 @@ pub(super) struct Account {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub prover_status: ProverStatus,
+    /// The key that sends is the prover's, or a submitter's of its.
+    pub is_submitter: bool,
     /// Asset wei.
     pub credit: U256,
     /// Asset wei, bonds included.
@@ -146,6 +148,7 @@ async fn read(chain: &Chain, prover: Address, key: Address, needs: Needs) -> Res
     };
     Ok(Seen {
         prover_status,
+        is_submitter: key == prover || chain.prover_of_submitter(key).await? == Some(prover),
         credit: chain.credits(prover).await?,
         stake: U256::from(record.stake),
         bonded,

@@ -9,7 +9,10 @@ mod seeds;
 pub(super) mod standing;
 mod upkeep;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use alloy::primitives::U256;
 use futures::{FutureExt as _, future::BoxFuture};
@@ -240,6 +243,11 @@ impl Keeper {
     /// Transactions that may have bound this prover to a slot, as far as the facts do not tell yet.
     pub(super) fn binding(&self) -> usize {
         self.outstanding.binding()
+    }
+
+    /// Slots whose offer is under way, as far as the facts do not tell yet.
+    pub(super) fn offering(&self) -> BTreeSet<SlotKey> {
+        self.outstanding.offering()
     }
 
     /// Keeper whose transactions are under way, the tags of their orders, and for how long they are.

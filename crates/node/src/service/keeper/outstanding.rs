@@ -1,9 +1,11 @@
 //! Which keeper tasks are under way, and which rest: one of a kind at a time, so that each sees what the one before did.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     time::{Duration, Instant},
 };
+
+use provery_types::SlotKey;
 
 use crate::{outcome::Class, service::keeper_task::KeeperTask};
 
@@ -81,6 +83,15 @@ impl Outstanding {
         let landed = self.resting.iter().filter(|(_, rest)| rest.landed && rest.until > now);
         let running = self.running.keys().filter(|task| binds(task)).count();
         running + landed.filter(|(task, _)| binds(task)).count()
+    }
+
+    /// Slots whose offer is under way, as far as the facts do not tell yet.
+    pub(super) fn offering(&self) -> BTreeSet<SlotKey> {
+        let now = Instant::now();
+        let landed = self.resting.iter().filter(|(_, rest)| rest.landed && rest.until > now);
+        let tasks = self.running.keys().chain(landed.map(|(task, _)| task));
+        let offers = tasks.filter(|task| matches!(task, KeeperTask::MechanismAction(_, "offer_transfer")));
+        offers.filter_map(KeeperTask::slot).collect()
     }
 
     /// A keeper task's transaction is under way, as an order with this tag.
