@@ -43,10 +43,13 @@ struct Options {
     json: bool,
 }
 
+/// How a prover is asked for a proof, whose files go into the folder.
+type Asked = Box<dyn Fn(&Circuit, &Path) -> Command>;
+
 /// One prover.
 struct Contender {
     name: String,
-    command: Box<dyn Fn(&Circuit, &Path) -> Command>,
+    command: Asked,
     times: Vec<Duration>,
     /// Bytes.
     peak: u64,
@@ -138,12 +141,8 @@ fn measure(options: &Options, ours: &Path, size: u32, version: &str) -> Result<(
 
 /// Ours first.
 fn contenders(options: &Options, ours: &Path) -> Result<Vec<Contender>> {
-    let contender = |name: &str, command: Box<dyn Fn(&Circuit, &Path) -> Command>| Contender {
-        name: name.to_owned(),
-        command,
-        times: Vec::new(),
-        peak: 0,
-    };
+    let contender =
+        |name: &str, command: Asked| Contender { name: name.to_owned(), command, times: Vec::new(), peak: 0 };
     let program = ours.to_owned();
     let own = move |circuit: &Circuit, out: &Path| {
         let mut command = Command::new(&program);
