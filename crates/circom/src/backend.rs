@@ -86,7 +86,7 @@ enum Calculator {
 impl Calculator {
     fn open(artifacts: &Artifacts, limits: Limits) -> Result<Option<Self>, OpenError> {
         if let Some(path) = &artifacts.graph {
-            return WitnessGraph::open(path).map(|graph| Some(Self::Graph(graph)));
+            return WitnessGraph::open(path, limits).map(|graph| Some(Self::Graph(graph)));
         }
         let program = artifacts.wasm.as_ref().map(|path| WitnessCalculator::open(path, limits));
         Ok(program.transpose()?.map(Self::Program))

@@ -25,6 +25,7 @@ mod signer;
 mod solc;
 mod terms;
 mod time;
+mod told;
 
 use std::process::ExitCode;
 

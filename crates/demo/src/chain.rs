@@ -12,7 +12,7 @@ use provery_mechanisms::Mechanism;
 use provery_rpc::{Follower, FollowerConfig, Rpc, Update};
 use provery_types::{Event, LoggedEvent};
 
-use crate::{membership, stage::Stage, summary::Balances};
+use crate::{asking, stage::Stage, summary::Balances};
 
 /// Short, so that a block is seen when it is there: what nodes take to notice it is measured from then.
 const POLL: Duration = Duration::from_millis(10);
@@ -80,7 +80,7 @@ impl Chain {
 
     /// Of how many proofs the requester of a circuit was told, of the first `slots` that it asked for.
     pub(crate) async fn told(&self, stage: &Stage, slots: u64) -> Result<Option<u64>> {
-        membership::told(&self.chain, stage, slots).await
+        asking::told(&self.chain, stage, slots).await
     }
 
     /// Every balance there is, read at one moment at which nothing is going on.

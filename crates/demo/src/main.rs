@@ -1,6 +1,7 @@
 //! The program behind script/demo: a proof market on a local chain, one prover killed and rescued, every wei counted.
 
 mod args;
+mod asking;
 mod chain;
 mod hostile;
 mod hostile_plan;
@@ -28,10 +29,10 @@ use tokio::sync::mpsc;
 
 use crate::{
     args::{Args, Workload},
+    asking::Asking,
     chain::{Chain, Seen},
     hostile::Hostile,
     ledger::Ledger,
-    membership::Asking,
     process::{Line, Running},
     stage::{ROLLUP, Stage},
     summary::Run,

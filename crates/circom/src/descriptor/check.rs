@@ -100,6 +100,10 @@ fn groth16(descriptor: &Descriptor, files: &Files, found: &mut Findings) {
         let runs = derive::program(path).map(|()| "is a witness program of circom 2".to_owned());
         found.add("witness program", runs.map_err(|error| error.to_string()));
     }
+    if let Some(path) = files.get(&Role::WitnessGraph) {
+        let runs = derive::graph(path).map(|()| "is a graph of circom-witnesscalc".to_owned());
+        found.add("witness graph", runs.map_err(|error| error.to_string()));
+    }
     let Some(artifacts) = artifacts(files) else {
         return;
     };

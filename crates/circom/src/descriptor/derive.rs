@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{DeriveError, Files, InputGiven, artifacts, schema};
 use crate::{
     calculator::{Limits, OpenError, WitnessCalculator},
+    graph::WitnessGraph,
     describe::{Opened, PAYEE},
     error::FileError,
     json::VerifyingKeyJson,
@@ -72,6 +73,9 @@ pub fn derive(given: &Given) -> Result<Descriptor, DeriveError> {
     }
     if let Some(path) = given.files.get(&Role::WitnessWasm) {
         program(path)?;
+    }
+    if let Some(path) = given.files.get(&Role::WitnessGraph) {
+        graph(path)?;
     }
     let outputs = r1cs.shape().outputs as usize;
     let public_inputs = public_inputs(given, &opened, outputs, sym_path)?;
@@ -220,9 +224,16 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 
 /// Whether a file is a witness program of circom's.
 pub(super) fn program(path: &Path) -> Result<(), DeriveError> {
-    match WitnessCalculator::open(path, Limits::default()) {
-        Ok(_) => Ok(()),
-        Err(OpenError::File(error)) => Err(error.into()),
-        Err(OpenError::Program(error)) => Err(error.into()),
+    WitnessCalculator::open(path, Limits::default()).map(drop).map_err(of_open)
+}
+
+pub(super) fn graph(path: &Path) -> Result<(), DeriveError> {
+    WitnessGraph::open(path, Limits::default()).map(drop).map_err(of_open)
+}
+
+fn of_open(error: OpenError) -> DeriveError {
+    match error {
+        OpenError::File(error) => error.into(),
+        OpenError::Program(error) => error.into(),
     }
 }

@@ -20,7 +20,7 @@ use operation::{Binary, Unary};
 use wire::Message;
 
 use crate::{
-    calculator::OpenError,
+    calculator::{Limits, OpenError},
     container,
     error::{WitnessError, graph_malformed},
     field,
@@ -60,8 +60,8 @@ pub struct WitnessGraph {
 
 impl WitnessGraph {
     /// Read a graph from its file.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self::from_bytes(&container::map(path)?)?)
+    pub fn open(path: &Path, limits: Limits) -> Result<Self, OpenError> {
+        Ok(Self::from_bytes(&container::map(path)?, limits)?)
     }
 
     /// Whether these bytes begin as a graph does.
@@ -70,7 +70,7 @@ impl WitnessGraph {
     }
 
     /// Take a graph from memory. Every node is of earlier ones, and every input and wire has one, or it is refused.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, WitnessError> {
+    pub fn from_bytes(bytes: &[u8], limits: Limits) -> Result<Self, WitnessError> {
         let version = bytes.strip_prefix(MAGIC).and_then(|rest| rest.split_first());
         let Some((version @ (b'1' | b'2'), rest)) = version else {
             return Err(graph_malformed("it does not begin with wtns.graph.001 or wtns.graph.002"));
@@ -81,6 +81,10 @@ impl WitnessGraph {
         let count = usize::try_from(u64::from_le_bytes(*count)).unwrap_or(usize::MAX);
         if count > body.len() / SHORTEST_NODE {
             return Err(graph_malformed("it has fewer nodes than it says"));
+        }
+        // Each is kept, and its value while a witness is made.
+        if count.saturating_mul(size_of::<Node>() + size_of::<Fr>()) > limits.memory {
+            return Err(WitnessError::Memory { limit: limits.memory });
         }
         let mut messages = Message::new(body);
         let mut nodes = Vec::with_capacity(count);

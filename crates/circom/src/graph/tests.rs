@@ -71,6 +71,10 @@ impl File {
     }
 }
 
+fn read(bytes: &[u8]) -> Result<WitnessGraph, WitnessError> {
+    WitnessGraph::from_bytes(bytes, Limits::default())
+}
+
 const BN254: &str = "30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001";
 
 /// Wires 1, out, a, b[0], b[1], where out = a < 2³² ? a · b[0] + 5 : b[1].
@@ -102,7 +106,7 @@ fn numbers(values: &[u64]) -> Vec<Fr> {
 
 #[test]
 fn a_graph_computes_every_wire_from_the_inputs() {
-    let graph = WitnessGraph::from_bytes(&sample().encode()).expect("a graph");
+    let graph = read(&sample().encode()).expect("a graph");
     let run = |json: &str| graph.calculate(&input(json), &|| false).expect("a witness");
     assert_eq!(run(r#"{"a": 7, "b": [3, 4]}"#), numbers(&[1, 26, 7, 3, 4]));
     assert_eq!(run(r#"{"b": ["3", "4"], "a": "4294967296"}"#), numbers(&[1, 4, 1 << 32, 3, 4]));
@@ -120,7 +124,7 @@ fn the_second_version_lists_its_inputs_by_their_places_in_the_circuit() {
     let a = [text("a"), word(2), word(0), vec![0]].concat();
     let b = [text("b"), word(3), word(1), word(2), vec![0]].concat();
     file.metadata.extend(bytes(5, &[word(2), a.clone(), b, word(0)].concat()));
-    let graph = WitnessGraph::from_bytes(&file.encode()).expect("a graph");
+    let graph = read(&file.encode()).expect("a graph");
     let witness = graph.calculate(&input(r#"{"a": 7, "b": [3, 4]}"#), &|| false).expect("a witness");
     assert_eq!(witness, numbers(&[1, 26, 7, 3, 4]));
 
@@ -128,13 +132,13 @@ fn the_second_version_lists_its_inputs_by_their_places_in_the_circuit() {
     file.version = b'2';
     let bus = [text("p"), word(2), word(0), vec![1], text("Point")].concat();
     file.metadata.extend(bytes(5, &[word(1), bus].concat()));
-    let error = WitnessGraph::from_bytes(&file.encode()).expect_err("a bus").to_string();
+    let error = read(&file.encode()).expect_err("a bus").to_string();
     assert!(error.contains("input p is a bus"), "{error}");
 }
 
 #[test]
 fn inputs_that_are_not_the_circuits_are_named() {
-    let graph = WitnessGraph::from_bytes(&sample().encode()).expect("a graph");
+    let graph = read(&sample().encode()).expect("a graph");
     for (json, told) in [
         (r#"{"a": 7}"#, "not b"),
         (r#"{"a": 7, "b": [3, 4], "c": 1}"#, "no input c"),
@@ -167,31 +171,33 @@ fn a_graph_that_makes_no_sense_is_refused() {
     for (told, spoil) in cases {
         let mut file = sample();
         spoil(&mut file);
-        let error = WitnessGraph::from_bytes(&file.encode()).expect_err(told).to_string();
+        let error = read(&file.encode()).expect_err(told).to_string();
         assert!(error.contains(told), "{error}");
     }
     let mut other = sample();
     other.prime("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001");
-    assert!(matches!(WitnessGraph::from_bytes(&other.encode()), Err(WitnessError::Curve { .. })));
+    assert!(matches!(read(&other.encode()), Err(WitnessError::Curve { .. })));
 }
 
 #[test]
 fn whatever_is_cut_off_or_flipped_is_an_error_or_another_graph_and_never_more() {
     let bytes = sample().encode();
     for end in 0..bytes.len() {
-        assert!(WitnessGraph::from_bytes(&bytes[..end]).is_err(), "{end} bytes");
+        assert!(read(&bytes[..end]).is_err(), "{end} bytes");
     }
     for at in 0..bytes.len() {
         for bit in 0..8 {
             let mut flipped = bytes.clone();
             flipped[at] ^= 1 << bit;
-            if let Ok(graph) = WitnessGraph::from_bytes(&flipped) {
+            if let Ok(graph) = read(&flipped) {
                 let _ = graph.calculate(&input(r#"{"a": 7, "b": [3, 4]}"#), &|| false);
             }
         }
     }
+    let little = Limits { memory: 100, ..Limits::default() };
+    assert!(matches!(WitnessGraph::from_bytes(&bytes, little), Err(WitnessError::Memory { limit: 100 })));
     // A count that no file of this size can have takes no memory.
     let mut many = bytes;
     many[MAGIC.len() + 1..MAGIC.len() + 9].copy_from_slice(&u64::MAX.to_le_bytes());
-    assert!(WitnessGraph::from_bytes(&many).is_err());
+    assert!(read(&many).is_err());
 }

@@ -6,8 +6,6 @@ use provery_types::{CircuitTerms, Slot, SlotKey, Terms, proof_commitment};
 
 use crate::store::StoredProof;
 
-/// Gas of a commitment's transaction, rounded up.
-pub(super) const COMMITMENT_GAS: u64 = 80_000;
 /// Bytes of the salt before the proof.
 const SALT_BYTES: usize = 32;
 

@@ -18,7 +18,7 @@ use super::{
     account::Account,
     budgets::{self, Spending, proof_tag},
     chronicle::{Chronicle, slot_timings::in_millis},
-    commitment::{self, COMMITMENT_GAS, Gate},
+    commitment::{self, Gate},
     context::Context,
     effects::Effects,
     fee_budget,
@@ -109,7 +109,7 @@ impl Deliveries {
                     let call = handles.chain.calls().commit_proof(commitment);
                     let order = Order {
                         tag: format!("commitment {commitment}"),
-                        fallback_gas: Some(COMMITMENT_GAS),
+                        fallback_gas: Some(fee_budget::COMMITMENT_GAS),
                         ..order(Context { handles, book, account, policy }, &slot, &terms, call)
                     };
                     effects.moved.extend(book.input(key, &Input::SendStarted)?);

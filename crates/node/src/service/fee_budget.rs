@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use alloy::primitives::{Bytes, U256, keccak256};
 use provery_mechanisms::reward::Curve;
-use provery_types::{Slot, Terms};
+use provery_types::{CircuitTerms, Slot, Terms};
 
 /// All of it, in bps.
 pub(super) const ALL: u64 = 10_000;
 /// Gas of a proof's transaction, rounded up: what balances are divided by, and what a proof is taken to cost beforehand.
 pub const PROOF_GAS: u64 = 400_000;
+/// Gas of a commitment's transaction, rounded up.
+pub(super) const COMMITMENT_GAS: u64 = 80_000;
 /// Bytes of its calldata, rounded up, as long as none was made.
 const PROOF_BYTES: u64 = 4_000;
 
@@ -24,6 +26,14 @@ pub(super) fn of_proof(slot: &Slot, terms: &Terms, at_stake: bool, now: u64) -> 
 pub fn of_fresh(terms: &Terms, at_stake: bool) -> U256 {
     let slot = Slot { price: terms.price, ..Slot::default() };
     of_proof(&slot, terms, at_stake, 0)
+}
+
+/// Gas that the delivery of a proof is taken to cost beforehand: the proof's transaction with the requester's callback, and, where it does
+/// not bind its payee, the commitment's.
+pub fn delivery_gas(terms: &Terms) -> u64 {
+    let callback = u64::from(terms.callbackGas);
+    let commitment = if CircuitTerms::read(terms).payee_bound() { 0 } else { COMMITMENT_GAS };
+    PROOF_GAS + callback + callback / 63 + commitment
 }
 
 /// Calldata as long as a proof's, which does not compress: some rollups take a fee for the bytes of a transaction.
@@ -83,6 +93,16 @@ pub(super) fn fallback_gas(terms: &Terms, calldata: usize) -> u64 {
 mod tests {
     use super::*;
     use crate::testing::terms;
+
+    #[test]
+    fn a_delivery_costs_what_the_terms_add_to_a_proof() {
+        let plain = Terms { callbackGas: 0, ..terms() };
+        let bound = delivery_gas(&plain);
+        assert_eq!(delivery_gas(&Terms { callbackGas: 63_000, ..plain.clone() }), bound + 64_000);
+        let delayed = CircuitTerms { reveal_delay: 5, ..CircuitTerms::read(&plain) };
+        let unbound = Terms { circuitTerms: delayed.word(), ..plain };
+        assert_eq!(delivery_gas(&unbound), bound + COMMITMENT_GAS);
+    }
 
     #[test]
     fn a_budget_is_the_worth_at_the_rate() {

@@ -91,7 +91,10 @@ pub(super) fn run(context: &Context, args: BenchArgs) -> Result<()> {
             artifact.verify(*role, path).map_err(|error| of_artifact(&error))?;
         }
     }
-    let needed = [Role::ProvingKey, Role::WitnessWasm].into_iter().find(|role| !found.contains_key(role));
+    // One of both makes witnesses.
+    let program =
+        if found.contains_key(&Role::WitnessGraph) { Role::WitnessGraph } else { Role::WitnessWasm };
+    let needed = [Role::ProvingKey, program].into_iter().find(|role| !found.contains_key(role));
     let (None, Some(artifacts)) = (needed, artifacts(&found)) else {
         return Err(fail(
             Code::ArtifactUnavailable,

@@ -52,7 +52,7 @@ pub(in crate::commands) fn of(
         }
         (None, _) => return Ok(None),
     };
-    let bytes = bounded(&path, MAX_BYTES as u64 + 1)?;
+    let bytes = bounded(&path, MAX_BYTES as u64)?;
     let descriptor = Descriptor::parse(&bytes)
         .map_err(|error| fail(Code::DescriptorInvalid, format!("{}: {error}", path.display())))?;
     Ok(Some(Described { descriptor, digest: Digest::of(&bytes), bytes }))
@@ -207,6 +207,13 @@ fn is_development(descriptor: &Descriptor) -> bool {
     descriptor.setup == Setup::Development
 }
 
+/// Whether one of the programs that it names is there, if it names any.
+fn makes_witnesses(descriptor: &Descriptor, missing: &[Role]) -> bool {
+    let programs = [Role::WitnessGraph, Role::WitnessWasm];
+    let mut named = programs.iter().filter(|role| descriptor.artifacts.contains_key(role)).peekable();
+    named.peek().is_none() || named.any(|role| !missing.contains(role))
+}
+
 impl Kept {
     /// As a program takes it.
     pub(in crate::commands) fn json(&self) -> Value {
@@ -216,7 +223,7 @@ impl Kept {
                 "name": descriptor.name,
                 "directory": self.folder,
                 // A key alone proves; names and constraints explain what does not.
-                "valid": !missing.contains(&Role::ProvingKey) && !missing.contains(&Role::WitnessWasm),
+                "valid": !missing.contains(&Role::ProvingKey) && makes_witnesses(descriptor, missing),
                 "missing": missing,
                 "development": is_development(descriptor),
                 "constraints": descriptor.constraints,

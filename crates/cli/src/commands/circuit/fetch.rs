@@ -136,7 +136,7 @@ pub(super) async fn run(context: &Context, args: FetchArgs) -> Result<()> {
 async fn document(context: &Context, args: &FetchArgs) -> Result<(Vec<u8>, Digest)> {
     let path = Path::new(&args.what);
     if path.exists() || !args.what.starts_with("0x") {
-        let bytes = bounded(path, MAX_BYTES as u64 + 1)?;
+        let bytes = bounded(path, MAX_BYTES as u64)?;
         let digest = Digest::of(&bytes);
         return Ok((bytes, digest));
     }

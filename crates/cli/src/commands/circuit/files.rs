@@ -79,7 +79,7 @@ impl Places {
         let json = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "json");
         let named = named(&self.from)?.into_iter().filter(json);
         for path in named.chain([kept]) {
-            match bounded(&path, MAX_BYTES as u64 + 1) {
+            match bounded(&path, MAX_BYTES as u64) {
                 Ok(bytes) if Digest::of(&bytes) == *digest => return Ok(Some(bytes)),
                 _ => {}
             }
@@ -175,22 +175,33 @@ pub(super) fn role_of(path: &Path) -> Option<Role> {
         "wasm" => Some(Role::WitnessWasm),
         "r1cs" => Some(Role::Constraints),
         "sym" => Some(Role::Symbols),
+        // As circom-witnesscalc's own examples name it.
+        "wcd" => Some(Role::WitnessGraph),
         _ => None,
     }
 }
 
 /// The descriptor in a file, and its digest.
 pub(crate) fn read(path: &Path) -> Result<(Descriptor, Digest)> {
-    let bytes = bounded(path, MAX_BYTES as u64 + 1)?;
+    let bytes = bounded(path, MAX_BYTES as u64)?;
     let descriptor = Descriptor::parse(&bytes)
         .map_err(|error| fail(Code::DescriptorInvalid, format!("{}: {error}", path.display())))?;
     Ok((descriptor, Digest::of(&bytes)))
 }
 
-/// A file, of which no more than `most` bytes are read.
+/// A file of at most `most` bytes; a longer one is refused without being read further.
 pub(crate) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
     let io = |error| fail(Code::Io, format!("{} cannot be read: {error}; check the path", path.display()));
     let mut bytes = Vec::new();
-    File::open(path).map_err(io)?.take(most).read_to_end(&mut bytes).map_err(io)?;
+    File::open(path).map_err(io)?.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > most {
+        return Err(fail(
+            Code::Usage,
+            format!(
+                "{} has more than {most} bytes, the most that is taken here; is it the right file?",
+                path.display()
+            ),
+        ));
+    }
     Ok(bytes)
 }

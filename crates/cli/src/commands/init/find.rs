@@ -18,10 +18,11 @@ use crate::{
 /// A longer input is not looked at, bytes.
 const MOST_INPUT: u64 = 1 << 20;
 /// What has such an ending is for this.
-const ENDINGS: [(&str, Role); 4] = [
+const ENDINGS: [(&str, Role); 5] = [
     ("r1cs", Role::Constraints),
     ("sym", Role::Symbols),
     ("wasm", Role::WitnessWasm),
+    ("wcd", Role::WitnessGraph),
     ("zkey", Role::ProvingKey),
 ];
 
@@ -74,7 +75,7 @@ impl Found {
         let json: Vec<&PathBuf> =
             entries.iter().filter(|it| it.is_file() && has_ending(it, "json")).collect();
         let described = |path: &Path| {
-            let bytes = bounded(path, MAX_BYTES as u64 + 1).ok()?;
+            let bytes = bounded(path, MAX_BYTES as u64).ok()?;
             Some((Descriptor::parse(&bytes).ok()?, bytes))
         };
         found.described = match is_file {

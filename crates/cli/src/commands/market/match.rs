@@ -59,9 +59,28 @@ struct Here {
     keys: PathBuf,
     /// Bytes.
     memory: Option<u64>,
-    /// Base units of the asset that the delivery of a proof costs at present; nothing if what the asset is worth is not known.
-    gas: Option<u128>,
+    /// Nothing if what the asset is worth is not known.
+    gas: Option<GasPrice>,
     workers: u64,
+}
+
+/// What gas costs at present.
+#[derive(Clone, Copy)]
+struct GasPrice {
+    /// Wei a unit.
+    price: u128,
+    /// Wei that a rollup takes for a proof's bytes.
+    surcharge: U256,
+    /// Wei of the chain's coin that a whole unit of the asset is worth.
+    rate: U256,
+    whole: U256,
+}
+
+impl GasPrice {
+    /// Base units of the asset that so much gas costs, rounded up.
+    fn of(self, gas: u64) -> u128 {
+        in_asset(fee_budget::cost(gas, self.price, self.surcharge), self.rate, self.whole)
+    }
 }
 
 /// A market in the ranking.
@@ -110,7 +129,7 @@ pub(super) async fn run(context: &Context, args: MatchArgs) -> Result<()> {
         "prover": here.prover,
         "workers": here.workers,
         "memory_bytes": here.memory,
-        "gas_cost": here.gas.map(|gas| gas.to_string()),
+        "gas_cost": here.gas.map(|gas| gas.of(PROOF_GAS).to_string()),
         "markets": listed,
     });
     context.out.result(&json, || human(&session, &here, &ranked));
@@ -138,7 +157,7 @@ async fn rank(
     let mut money = Money {
         price: terms.price.to(),
         machine: measured.map_or(0, |it| it.machine_cost(session.asset()).saturating_to()),
-        gas: here.gas.unwrap_or_default(),
+        gas: here.gas.map_or(0, |gas| gas.of(fee_budget::delivery_gas(&terms))),
     };
     let (joined, units, mut stake) = staked(session, chronicle, here, &survey, record.as_ref()).await?;
     let mine = |prover: &Address| here.prover == Some(*prover);
@@ -285,8 +304,8 @@ async fn staked(
     Ok((units > 0, if units > 0 { units } else { needed }, bounds))
 }
 
-/// What the delivery of a proof costs now, in base units of the asset, rounded up.
-async fn gas(context: &Context, session: &Session) -> Result<Option<u128>> {
+/// What gas costs now, as far as that can be told in the asset.
+async fn gas(context: &Context, session: &Session) -> Result<Option<GasPrice>> {
     let rpc = session.chain.rpc();
     let Ok(rate) = context.settings.node.rate(rpc.chain_id(), session.asset().symbol()) else {
         return Ok(None);
@@ -295,8 +314,7 @@ async fn gas(context: &Context, session: &Session) -> Result<Option<u128>> {
     let price = if quote.legacy { quote.base } else { quote.base.saturating_add(quote.tip) };
     let surcharge =
         patiently(|| async { rpc.surcharge(&fee_budget::proof_sized(), PROOF_GAS).await }).await?;
-    let wei = fee_budget::cost(PROOF_GAS, price, surcharge);
-    Ok(Some(in_asset(wei, rate, session.asset().whole())))
+    Ok(Some(GasPrice { price, surcharge, rate, whole: session.asset().whole() }))
 }
 
 /// Wei of the chain's coin in base units of an asset, a whole unit (`whole` of them) of which is worth `rate` wei.
@@ -390,8 +408,8 @@ fn human(session: &Session, here: &Here, ranked: &[Ranked]) -> String {
     match here.gas {
         Some(gas) => {
             text.push_str(&format!(
-                "Delivering a proof costs {} of gas at present.\n",
-                session.show(U256::from(gas))
+                "Delivering a proof costs {} of gas at present, and more where terms ask for a callback or a commitment.\n",
+                session.show(U256::from(gas.of(PROOF_GAS)))
             ));
         }
         None => text

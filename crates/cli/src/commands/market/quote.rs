@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::survey::{Chronicle, Survey};
 use crate::{
-    commands::slot::told,
     context::Context,
     market_ref::MarketRef,
     output::{fields, table},
     session::Session,
+    told,
 };
 
 #[derive(Debug, Args)]

@@ -22,6 +22,7 @@ use crate::{
     session::Session,
     terms,
     time::when,
+    told,
 };
 
 mod chosen;
@@ -31,7 +32,6 @@ mod proof;
 mod public;
 mod settled;
 mod submit;
-pub(super) mod told;
 mod transfer;
 
 #[derive(Debug, Subcommand)]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::{amount::Currency, time::when};
 
 /// What the mechanism said about a slot, and when.
-pub(super) fn log(events: &[LoggedEvent], market: U256, id: u64) -> Vec<(u64, LogData)> {
+pub(crate) fn log(events: &[LoggedEvent], market: U256, id: u64) -> Vec<(u64, LogData)> {
     let about = events.iter().filter_map(|logged| match &logged.event {
         Event::MechanismLog { market: of, slot, log } if *of == market && *slot == id => {
             Some((logged.block.timestamp, log.clone()))
@@ -20,7 +20,7 @@ pub(super) fn log(events: &[LoggedEvent], market: U256, id: u64) -> Vec<(u64, Lo
 }
 
 /// Who proved a slot, and when.
-pub(super) fn proven(record: &SlotRecord) -> Option<(Address, u64)> {
+pub(crate) fn proven(record: &SlotRecord) -> Option<(Address, u64)> {
     match &record.outcome {
         Outcome::Proven { payee, at, .. } => Some((*payee, *at)),
         _ => None,
@@ -28,7 +28,7 @@ pub(super) fn proven(record: &SlotRecord) -> Option<(Address, u64)> {
 }
 
 /// Who proved the market's other slots before this one, the newest last.
-pub(super) fn winners(market: &MarketHistory, record: &SlotRecord) -> Vec<Address> {
+pub(crate) fn winners(market: &MarketHistory, record: &SlotRecord) -> Vec<Address> {
     let until = proven(record).map_or(u64::MAX, |(_, at)| at);
     let mut won: Vec<(u64, u64, Address)> = Vec::new();
     for other in market.slots.values().filter(|other| other.slot.id != record.slot.id) {
@@ -43,7 +43,7 @@ pub(super) fn winners(market: &MarketHistory, record: &SlotRecord) -> Vec<Addres
 }
 
 /// The weight of who proved a slot, and the market's, when it was proven.
-pub(super) fn weight(history: &History, record: &SlotRecord, epoch_length: u64) -> (u64, u64) {
+pub(crate) fn weight(history: &History, record: &SlotRecord, epoch_length: u64) -> (u64, u64) {
     let Some(market) = history.markets.get(&record.slot.market) else { return (0, 0) };
     let Some((payee, at)) = proven(record) else { return (0, 0) };
     let epoch = at.checked_div(epoch_length).unwrap_or_default();
@@ -55,7 +55,7 @@ pub(crate) fn text(line: &Line, now: u64, asset: &Currency) -> String {
     line.told(|fact| show(fact, now, asset))
 }
 
-pub(super) fn json(line: &Line, now: u64, asset: &Currency) -> Value {
+pub(crate) fn json(line: &Line, now: u64, asset: &Currency) -> Value {
     let facts: Map<String, Value> =
         line.facts.iter().map(|(name, fact)| ((*name).to_owned(), plain(fact))).collect();
     json!({ "says": text(line, now, asset), "facts": facts })
