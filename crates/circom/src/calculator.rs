@@ -24,7 +24,7 @@ use wasmi::{
 
 use crate::{
     container,
-    error::{FileError, WitnessError},
+    error::{FileError, WitnessError, cut},
     field::{self, BYTES},
     input::Input,
 };
@@ -228,11 +228,11 @@ impl<'a> Run<'a> {
             let size = self.run(&size_of, split(fnv1a(signal)))?;
             // Of a name that it does not know circom says 0 or −1.
             if size < 1 && !values.is_empty() {
-                return Err(WitnessError::UnknownSignal { signal: signal.to_owned() });
+                return Err(WitnessError::UnknownSignal { signal: cut(signal) });
             }
             let size = u64::try_from(size).unwrap_or_default();
             if size != values.len() as u64 {
-                let signal = signal.to_owned();
+                let signal = cut(signal);
                 return Err(WitnessError::ValueCount { signal, expected: size, actual: values.len() });
             }
         }
@@ -348,6 +348,10 @@ fn failure(error: &Error, limits: Limits, signal: Option<&String>, messages: &[S
             | InstantiationError::TooManyMemories
             | InstantiationError::TooManyTables,
         ) => WitnessError::Memory { limit: limits.memory },
+        // Compiling the program may want for memory, too, which has no kind of its own.
+        _ if error.to_string().contains("out of system memory") => {
+            WitnessError::Memory { limit: limits.memory }
+        }
         _ => WitnessError::Trap { reason: error.to_string(), signal },
     }
 }

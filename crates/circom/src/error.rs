@@ -68,6 +68,14 @@ pub enum InputError {
 
     #[error("the elements of {signal} are objects and numbers at once: pass one kind")]
     Mixed { signal: String },
+
+    #[error(
+        "the name {signal} is longer than {most} bytes, and no circuit's input is called so: pass the circuit's own"
+    )]
+    Name { signal: String, most: usize },
+
+    #[error("the input sets more than {most} signals: pass those that the circuit has, arrays as arrays")]
+    Signals { most: usize },
 }
 
 /// A witness that was not made.
@@ -126,6 +134,15 @@ pub enum WitnessError {
 
     #[error("the circuit's program was cancelled")]
     Cancelled,
+}
+
+/// A stranger's text in a sentence, no longer than it takes to know it again.
+pub(crate) fn cut(text: &str) -> String {
+    const SHOWN: usize = 64;
+    if text.chars().nth(SHOWN).is_none() {
+        return text.to_owned();
+    }
+    format!("{}…", text.chars().take(SHOWN).collect::<String>())
 }
 
 pub(crate) fn graph_malformed(reason: &str) -> WitnessError {
@@ -213,13 +230,17 @@ impl CircomError {
         match self {
             Self::Witness(error) => !matches!(
                 error,
-                WitnessError::NotCircom { .. } | WitnessError::Curve { .. } | WitnessError::Cancelled
+                WitnessError::NotCircom { .. }
+                    | WitnessError::NotGraph { .. }
+                    | WitnessError::Curve { .. }
+                    | WitnessError::Cancelled
+                    // What a program takes is the circuit's, whatever the input; that it was not to be had is this machine's.
+                    | WitnessError::Time { .. }
+                    | WitnessError::Memory { .. }
             ),
             Self::Unsatisfied { .. }
-            | Self::WitnessLength { .. }
-            | Self::NoCalculator
-            | Self::Unchecked
-            | Self::Given(_) => true,
+            // A circuit that names no program takes witnesses alone; one that is named has to be there.
+            | Self::NoCalculator | Self::WitnessLength { .. } | Self::Unchecked | Self::Given(_) => true,
             Self::Prove(error) => error.is_of_job(),
             Self::File(_) | Self::Invalid | Self::Json(_) => false,
         }
@@ -259,4 +280,25 @@ pub enum JsonError {
 
     #[error(transparent)]
     Proof(#[from] ProofFormatError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_machine_lacks_is_no_fault_of_the_slot() {
+        let limit = Duration::from_secs(1);
+        for error in [WitnessError::Time { limit }, WitnessError::Memory { limit: 1 }] {
+            assert!(!CircomError::Witness(error).is_of_job());
+        }
+        assert!(CircomError::Witness(WitnessError::Steps { fuel: 1 }).is_of_job());
+        assert!(CircomError::Witness(WitnessError::Assert { messages: Vec::new() }).is_of_job());
+    }
+
+    #[test]
+    fn a_strangers_text_is_cut() {
+        assert_eq!(cut("short"), "short");
+        assert_eq!(cut(&"é".repeat(1_000)).chars().count(), 65);
+    }
 }

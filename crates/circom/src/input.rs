@@ -9,10 +9,16 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor},
 };
 
-use crate::error::InputError;
+use crate::error::{InputError, cut};
 
 /// Above it a JSON reader of JavaScript rounds.
 const MOST_EXACT: u64 = 1 << 53;
+
+/// Signals that an input may set: an array is one, a member of a bus is one. Whoever posts an input decides how many it names, so this and
+/// the length of names are what keeps a small document from taking all memory.
+const MOST_SIGNALS: usize = 1 << 18;
+/// Bytes of a signal's name, with the buses that it is in.
+const MOST_NAME: usize = 256;
 
 /// A circuit's input: the values of each signal, in the order of the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +63,12 @@ enum Value {
 }
 
 fn flatten(name: String, value: Value, signals: &mut Vec<(String, Vec<Fr>)>) -> Result<(), InputError> {
+    if name.len() > MOST_NAME {
+        return Err(InputError::Name { signal: cut(&name), most: MOST_NAME });
+    }
+    if signals.len() >= MOST_SIGNALS {
+        return Err(InputError::Signals { most: MOST_SIGNALS });
+    }
     match value {
         Value::Object(members) => {
             for (member, value) in members {
@@ -101,7 +113,7 @@ fn collect(signal: &str, value: Value, values: &mut Vec<Fr>) -> Result<(), Input
             }
             None => bad(format!("{:?}", text.chars().take(40).collect::<String>())),
         },
-        Value::Inexact(text) if text.contains(['.', 'e', 'E']) => bad(text),
+        Value::Inexact(text) if text.contains(['.', 'e', 'E']) => bad(cut(&text)),
         Value::Inexact(_) => Err(InputError::Inexact { signal: signal.to_owned() }),
         Value::Other(found) => bad(found.to_owned()),
     }
@@ -296,5 +308,17 @@ mod tests {
             }
         }
         assert!(read(&"[".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn a_small_document_cannot_take_all_memory() {
+        let long = "A".repeat(300);
+        let members: Vec<String> = (0..40_000).map(|n| format!("\"{n}\":1")).collect();
+        let document = format!("{{\"{long}\":{{{}}}}}", members.join(","));
+        let error = Input::from_json(document.as_bytes()).expect_err("a long name");
+        assert!(matches!(&error, InputError::Name { signal, .. } if signal.chars().count() < 100), "{error}");
+        let many: Vec<String> = (0..=MOST_SIGNALS).map(|n| format!("\"{n}\":1")).collect();
+        let error = Input::from_json(format!("{{{}}}", many.join(",")).as_bytes()).expect_err("too many");
+        assert!(matches!(error, InputError::Signals { .. }), "{error}");
     }
 }

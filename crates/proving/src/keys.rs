@@ -38,7 +38,8 @@ use crate::{
 
 const PROVING: &str = "proving.key";
 const VERIFYING: &str = "verifying.key";
-const MANIFEST: &str = "manifest.json";
+/// The file that says what the others are.
+pub const MANIFEST: &str = "manifest.json";
 
 /// All that a directory of keys has.
 pub(crate) const FILES: [&str; 3] = [PROVING, VERIFYING, MANIFEST];

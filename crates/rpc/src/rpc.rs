@@ -310,9 +310,9 @@ impl Rpc {
         Ok((!code.is_empty()).then(|| keccak256(&code)))
     }
 
-    /// Who signed a transaction, and its calldata, as its hash and its signature say, and not whoever tells of it. Every endpoint
+    /// Who signed a transaction, to whom it goes (nobody, where it creates a contract), and its calldata, as its hash and its signature say, and not whoever tells of it. Every endpoint
     /// is asked; nothing if none knows it.
-    pub async fn transaction(&self, hash: B256) -> Option<(Address, Bytes)> {
+    pub async fn transaction(&self, hash: B256) -> Option<(Address, Option<Address>, Bytes)> {
         let told = self.everyone(|view| async move {
             let told = view.provider().get_transaction_by_hash(hash).await;
             let told = told.map_err(|error| self.error("eth_getTransactionByHash", error))?;
@@ -327,14 +327,14 @@ impl Rpc {
     }
 }
 
-/// Who signed this, and its calldata, if it is what has this hash.
-fn signed(envelope: &TxEnvelope, hash: B256) -> Option<(Address, Bytes)> {
+/// Who signed this, to whom, and its calldata, if it is what has this hash.
+fn signed(envelope: &TxEnvelope, hash: B256) -> Option<(Address, Option<Address>, Bytes)> {
     // The hash that it knows of itself is the one that came with it.
     if keccak256(envelope.encoded_2718()) != hash {
         return None;
     }
     let signer = envelope.signature().recover_address_from_prehash(&envelope.signature_hash()).ok()?;
-    Some((signer, envelope.input().clone()))
+    Some((signer, envelope.to(), envelope.input().clone()))
 }
 
 #[cfg(test)]
@@ -466,7 +466,8 @@ mod tests {
                 told
             };
             let honest = says(told.clone()).await;
-            let truth = Some((signer, Bytes::from_static(&[1, 2, 3, 4])));
+            let to = Some(Address::repeat_byte(3));
+            let truth = Some((signer, to, Bytes::from_static(&[1, 2, 3, 4])));
             for lie in [Value::Null, but("input", "0x05"), but("nonce", "0x9")] {
                 let liar = says(lie).await;
                 assert_eq!(connect(&[&liar], LONG).await.transaction(hash).await, None);

@@ -32,7 +32,7 @@ use std::{fmt, sync::Arc};
 use alloy::primitives::B256;
 use futures::future::BoxFuture;
 use provery_proving::{Phase, ProofOutput, ProveError};
-use provery_types::SlotKey;
+use provery_types::{SlotKey, text::plain};
 use tokio_util::sync::CancellationToken;
 
 pub use in_process::InProcess;
@@ -81,8 +81,8 @@ impl Outcome {
     pub(crate) fn of(error: &ProveError) -> Self {
         match error {
             ProveError::Cancelled => Self::Cancelled,
-            error if error.is_of_job() => Self::Refused(error.to_string()),
-            error => Self::Failed(error.to_string()),
+            error if error.is_of_job() => Self::Refused(plain(&error.to_string())),
+            error => Self::Failed(plain(&error.to_string())),
         }
     }
 }
@@ -102,8 +102,8 @@ impl Checked {
     pub(crate) fn of(result: Result<(), ProveError>) -> Self {
         match result {
             Ok(()) => Self::Sound,
-            Err(error) if error.is_of_job() => Self::Refused(error.to_string()),
-            Err(error) => Self::Failed(error.to_string()),
+            Err(error) if error.is_of_job() => Self::Refused(plain(&error.to_string())),
+            Err(error) => Self::Failed(plain(&error.to_string())),
         }
     }
 }

@@ -16,6 +16,7 @@ use std::{
 
 use alloy::primitives::{B256, hex};
 use provery_proving::{KeyError, Phase, Progress, ProofBackend, keys};
+use provery_types::text::plain;
 use provery_workloads::Workloads;
 use tracing::{error, info};
 
@@ -112,7 +113,7 @@ fn prove(config: &StdioConfig, loaded: &mut Loaded, request: Request) -> Reply {
     } else {
         backend.prove(&request.job, &told).map(|output| Reply::Proved { id, proof: output.into() })
     };
-    result.unwrap_or_else(|error| match error.to_string() {
+    result.unwrap_or_else(|error| match plain(&error.to_string()) {
         message if error.is_of_job() => Reply::Refused { id, message },
         message => Reply::Failed { id, message },
     })

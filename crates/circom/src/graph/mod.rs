@@ -22,7 +22,7 @@ use wire::Message;
 use crate::{
     calculator::{Limits, OpenError},
     container,
-    error::{WitnessError, graph_malformed},
+    error::{WitnessError, cut, graph_malformed},
     field,
     input::Input,
 };
@@ -33,7 +33,7 @@ const SLICE: usize = 1 << 14;
 /// Bytes of the shortest node, with its length: what bounds the number of nodes by the file's size.
 const SHORTEST_NODE: usize = 3;
 /// Values that inputs may have, at most: one may have no node, so the number of nodes does not bound it.
-const MOST_INPUTS: u64 = 1 << 24;
+const MOST_INPUTS: u64 = 1 << 22;
 
 /// One value, of earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,10 +147,10 @@ impl WitnessGraph {
             let Some((offset, count)) =
                 self.inputs.get(signal).map(|(at, count)| (*at as usize, *count as usize))
             else {
-                return Err(WitnessError::UnknownSignal { signal: signal.to_owned() });
+                return Err(WitnessError::UnknownSignal { signal: cut(signal) });
             };
             if count != given.len() {
-                let signal = signal.to_owned();
+                let signal = cut(signal);
                 return Err(WitnessError::ValueCount { signal, expected: count as u64, actual: given.len() });
             }
             values[offset..offset + count].copy_from_slice(given);
@@ -289,7 +289,10 @@ fn listed(bytes: &[u8]) -> Result<BTreeMap<String, (u32, u32)>, WitnessError> {
         found.push((name, offset, count));
     }
     let first = found.iter().map(|(_, offset, _)| *offset).min().unwrap_or_default();
-    Ok(found.into_iter().map(|(name, offset, count)| (name, (offset - first + 1, count))).collect())
+    let placed = found
+        .into_iter()
+        .map(|(name, offset, count)| Some((name, ((offset - first).checked_add(1)?, count))));
+    placed.collect::<Option<_>>().ok_or_else(bad)
 }
 
 /// Little-endian words and texts, one after the other.

@@ -12,6 +12,7 @@ use alloy::primitives::B256;
 use async_nats::jetstream::message::PublishMessage;
 use futures::{StreamExt, future::BoxFuture};
 use provery_proving::{Phase, ProofOutput, ProofVerifier};
+use provery_types::text::plain;
 use provery_workloads::Workloads;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -210,6 +211,15 @@ impl Inner {
         }
     }
 
+    /// What a worker says of a job is no proof: it is the job's fault only if it is found so here.
+    async fn judge(&self, asked: &Asked, said: String) -> Outcome {
+        let (verifier, bytes) = (asked.verifier.clone(), asked.bytes.clone());
+        match blocking(move |progress| verifier.check(&bytes, progress)).await {
+            Checked::Refused(_) => Outcome::Refused(said),
+            Checked::Sound | Checked::Failed(_) => Outcome::Failed(said),
+        }
+    }
+
     /// Ask for a proof until it is there.
     async fn ask(&self, asked: &mut Asked, watch: &JobWatch) -> Result<Outcome, NatsError> {
         let places = self.prepared().await?;
@@ -233,10 +243,10 @@ impl Inner {
                     return self.take(asked, &places, sequence, proved).await;
                 }
                 Some(Verdict::Failed { worker, message }) if ours => {
-                    return Ok(Outcome::Failed(format!("worker {worker}: {message}")));
+                    return Ok(Outcome::Failed(format!("worker {worker}: {}", plain(&message))));
                 }
                 Some(Verdict::Refused { worker, message }) if ours => {
-                    return Ok(Outcome::Refused(format!("worker {worker}: {message}")));
+                    return Ok(self.judge(asked, format!("worker {worker}: {}", plain(&message))).await);
                 }
                 // It failed before we asked, or another node took it back: it is ours to ask for.
                 _ => asked.ticket.generation = sequence,

@@ -44,6 +44,9 @@ impl Files {
         // One of both makes witnesses.
         let graph = find(Role::WitnessGraph).and_then(|(_, path)| path);
         let program = if graph.is_none() { find(Role::WitnessWasm) } else { None };
+        if graph.is_none() && program.is_none() && find(Role::WitnessGraph).is_some() {
+            needed(Role::WitnessGraph)?;
+        }
         let artifacts = Artifacts {
             zkey: needed(Role::ProvingKey)?,
             wasm: program.map(|_| needed(Role::WitnessWasm)).transpose()?,

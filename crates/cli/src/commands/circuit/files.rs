@@ -183,7 +183,7 @@ pub(super) fn role_of(path: &Path) -> Option<Role> {
 
 /// The descriptor in a file, and its digest.
 pub(crate) fn read(path: &Path) -> Result<(Descriptor, Digest)> {
-    let bytes = bounded(path, MAX_BYTES as u64)?;
+    let bytes = at_most(path, MAX_BYTES as u64, Code::DescriptorInvalid)?;
     let descriptor = Descriptor::parse(&bytes)
         .map_err(|error| fail(Code::DescriptorInvalid, format!("{}: {error}", path.display())))?;
     Ok((descriptor, Digest::of(&bytes)))
@@ -191,12 +191,16 @@ pub(crate) fn read(path: &Path) -> Result<(Descriptor, Digest)> {
 
 /// A file of at most `most` bytes; a longer one is refused without being read further.
 pub(crate) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
+    at_most(path, most, Code::Usage)
+}
+
+fn at_most(path: &Path, most: u64, code: Code) -> Result<Vec<u8>> {
     let io = |error| fail(Code::Io, format!("{} cannot be read: {error}; check the path", path.display()));
     let mut bytes = Vec::new();
     File::open(path).map_err(io)?.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > most {
         return Err(fail(
-            Code::Usage,
+            code,
             format!(
                 "{} has more than {most} bytes, the most that is taken here; is it the right file?",
                 path.display()

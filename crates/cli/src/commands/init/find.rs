@@ -18,11 +18,10 @@ use crate::{
 /// A longer input is not looked at, bytes.
 const MOST_INPUT: u64 = 1 << 20;
 /// What has such an ending is for this.
-const ENDINGS: [(&str, Role); 5] = [
+const ENDINGS: [(&str, Role); 4] = [
     ("r1cs", Role::Constraints),
     ("sym", Role::Symbols),
     ("wasm", Role::WitnessWasm),
-    ("wcd", Role::WitnessGraph),
     ("zkey", Role::ProvingKey),
 ];
 

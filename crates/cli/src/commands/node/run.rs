@@ -6,7 +6,7 @@ use alloy::primitives::{Address, U256};
 use eyre::Result;
 use futures::future::join_all;
 use provery_node::{HiddenUrl, NodeConfig, Parts};
-use provery_proving::ProofBackend;
+use provery_proving::{ProofBackend, keys};
 use provery_puzzle::PuzzleProver;
 use provery_types::{RollupRecord, text::plain};
 use provery_worker::{InProcess, Jetstream, NatsConfig, Processes, ProofRunner, Routed};
@@ -70,7 +70,9 @@ pub(crate) async fn run(context: &Context, flags: &NodeValues) -> Result<()> {
         pace::in_time(context, &session, (prover, rollups), measured, here, named, &mut refused).await?;
     let (keys, records) = (dir.clone(), rollups.clone());
     let elsewhere = external.clone();
-    let loaded = tokio::task::spawn_blocking(move || load(&records, &keys, elsewhere.as_ref())).await??;
+    let nats = values.nats_url.is_some();
+    let loaded =
+        tokio::task::spawn_blocking(move || load(&records, &keys, elsewhere.as_ref(), nats)).await??;
     let Backends { own: backends, external: others, unserved } = loaded;
     let rollups: Vec<RollupRecord> =
         rollups.into_iter().filter(|it| unserved.iter().all(|(address, _)| *address != it.address)).collect();
@@ -254,7 +256,12 @@ struct Backends {
 }
 
 /// One backend a circuit: rollups may share one. Some may be without their files, but not all.
-fn load(rollups: &[RollupRecord], dir: &Path, external: Option<&ExternalValues>) -> Result<Backends> {
+fn load(
+    rollups: &[RollupRecord],
+    dir: &Path,
+    external: Option<&ExternalValues>,
+    elsewhere: bool,
+) -> Result<Backends> {
     if let Some(values) = external {
         values.names_known(rollups.iter().map(|rollup| rollup.circuit.as_str()))?;
     }
@@ -266,6 +273,12 @@ fn load(rollups: &[RollupRecord], dir: &Path, external: Option<&ExternalValues>)
         }
         let backend = match external.filter(|values| values.proves(&rollup.circuit)) {
             Some(values) => backends::external(rollup, dir, values).map(|it| loaded.external.push(it)),
+            None if elsewhere && !keys::directory_of(dir, &rollup.circuit).join(keys::MANIFEST).exists() => {
+                Err(fail(
+                    Code::KeyFileMissing,
+                    "the files of its circuit do not go to workers over NATS; serve it with a node that has no nats_url",
+                ))
+            }
             None => backends::load(rollup, dir).map(|it| loaded.own.push(it)),
         };
         match backend {

@@ -22,7 +22,10 @@ pub(super) async fn call(session: &Session, tx: B256) -> Result<proveCall> {
             format!("no endpoint has transaction {tx}, which proved the slot; ask one that keeps them"),
         )
     })?;
-    proveCall::abi_decode(&sent.1).map_err(|_| {
+    let (_, to, data) = sent;
+    // What looks like a proof in a call of another contract need not be what that gave the market.
+    let direct = to == Some(session.deployment().market());
+    direct.then(|| proveCall::abi_decode(&data).ok()).flatten().ok_or_else(|| {
         fail(
             Code::NotReady,
             format!("transaction {tx} called the market through another contract, so the proof is not in its own data"),

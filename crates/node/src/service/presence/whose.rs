@@ -44,7 +44,7 @@ impl Whose {
         let (chain, key) = (handles.chain.clone(), handles.sender.address());
         let asking = async move {
             let found = chain.rpc().transaction(hash).await;
-            let own = found.map(|(from, input)| pause::is_of_node(from, &input, key));
+            let own = found.map(|(from, _, input)| pause::is_of_node(from, &input, key));
             Answer { pause: hash, own }
         };
         Some(asking.boxed())
