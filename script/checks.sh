@@ -64,12 +64,13 @@ forge_tests() {
   count "forge tests" 's/.*: ([0-9]+) tests passed.*/\1/p' 's/.* ([0-9]+) failed, .* total tests.*/\1/p' forge test
 }
 
-# Those of a nextest profile: `cargo_tests NAME [nextest's options]`
+# Those of a nextest profile: `cargo_tests NAME [nextest's options]`. Twice as many at a time as there are cores: those that run on a chain
+# mostly wait for its blocks.
 cargo_tests() {
   local name=$1
   shift
   count "$name" 's/.*Summary.* ([0-9]+) passed.*/\1/p' 's/.*Summary.* ([0-9]+) failed.*/\1/p' \
-    "$(find_tool cargo-nextest)" nextest run --workspace --locked --no-fail-fast "$@"
+    "$(find_tool cargo-nextest)" nextest run --workspace --locked --no-fail-fast --test-threads $((2 * $(getconf _NPROCESSORS_ONLN))) "$@"
 }
 
 # The last line, and whether all is well.

@@ -77,6 +77,12 @@ async fn a_circuit_from_elsewhere_is_paid_for_by_hand_and_by_a_node() -> Result<
     let shown = provery.ok(None, &["circuit", "show", &market.circuit]).await?;
     ensure!(shown["payee_bound"] == true && shown["code_may_change"] == false, "{shown}");
 
+    // A number that no proof can be of is refused before anything is paid.
+    let huge = "0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001";
+    let open = ["slot", "open", "--market", "answers", "--statement", huge];
+    let message = provery.fails(Some(&town.deployer), &open, "usage").await?;
+    ensure!(message.contains("input 1 of the statement"), "{message}");
+
     // Nobody has stake in it: open to all, and snarkjs' proof pays whom it names, whoever sends it.
     let opened = market.open().await?;
     ensure!(opened["slot"] == 1 && opened["statement_inputs"][0] == "0x9", "{opened}");

@@ -12,6 +12,8 @@ mod registration;
 mod setup;
 mod show;
 
+pub(super) use show::text;
+
 use clap::Subcommand;
 use eyre::Result;
 

@@ -63,7 +63,7 @@ pub(super) async fn run(context: &Context, args: ShowArgs) -> Result<()> {
 }
 
 /// A short string out of a word, as far as it can be shown.
-fn text(word: B256) -> String {
+pub(in crate::commands) fn text(word: B256) -> String {
     let end = word.iter().position(|byte| *byte == 0).unwrap_or(32);
     plain(&String::from_utf8_lossy(&word[..end]))
 }

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use alloy::{
-    primitives::{B256, Bytes, U256},
+    primitives::{B256, Bytes, U256, uint},
     sol_types::SolEvent as _,
 };
 use clap::{ArgGroup, Args};
 use eyre::Result;
-use provery_bindings::ProofMarket::SlotOpened;
+use provery_bindings::{Circuit, ProofMarket::SlotOpened};
 use provery_types::{RollupRecord, SlotExt as _, Terms, statement_hash};
 use provery_workloads::{MOST_INPUT_BYTES, MOST_URL_BYTES};
 use serde_json::json;
@@ -17,7 +17,7 @@ use url::Url;
 
 use super::public;
 use crate::{
-    commands::{market, prove, prover},
+    commands::{circuit::text, market, prove, prover},
     config,
     context::Context,
     error::{Code, fail},
@@ -82,7 +82,8 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<()> {
     }
     let record = session.deployment().rollup_of_market(market).cloned();
     let statement = statement(&args, record.as_ref(), &terms)?;
-    let stated = market::circuit::stated(&session.chain.circuit(terms.circuit).await?, terms.outputs)?;
+    let registered = session.chain.circuit(terms.circuit).await?;
+    let stated = market::circuit::stated(&registered, terms.outputs)?;
     if statement.len() != stated {
         return Err(fail(
             Code::Usage,
@@ -93,6 +94,7 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<()> {
             ),
         ));
     }
+    require_in_field(&statement, &registered)?;
     let funds = session.chain.market(market).await?.funds;
     if funds < U256::from(terms.price) {
         return Err(fail(
@@ -160,6 +162,25 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<()> {
         ])
     });
     Ok(())
+}
+
+/// The order of BN254's scalar field, in which every proof system on Ethereum's curve counts.
+const FIELD: U256 = uint!(0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001_U256);
+
+/// A number outside of the field is no public input of any proof: the slot would expire, and a part of its price burn.
+fn require_in_field(statement: &[U256], circuit: &Circuit) -> Result<()> {
+    let counts_in_field = ["groth16", "plonk", "fflonk"].contains(&text(circuit.proofSystem).as_str());
+    match statement.iter().position(|number| *number >= FIELD) {
+        Some(at) if counts_in_field => Err(fail(
+            Code::Usage,
+            format!(
+                "input {} of the statement is not below the order of the circuit's field, so nobody could prove it; correct \
+                 --statement or --public",
+                at + 1
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The statement's inputs: as given, or out of a proof's.
