@@ -125,6 +125,13 @@ impl WitnessCalculator {
         Ok(Self { engine, module, limits })
     }
 
+    /// How many wires and how many input values the circuit has that the program is of.
+    pub fn sizes(&self) -> Result<(u64, u64), WitnessError> {
+        let mut run = Run::start(self, &|| false)?;
+        let (wires, inputs): (i32, i32) = (run.call("getWitnessSize", ())?, run.call("getInputSize", ())?);
+        Ok((wires.cast_unsigned().into(), inputs.cast_unsigned().into()))
+    }
+
     /// The values of all wires for `input`, the constant one first. `cancelled` is asked every few milliseconds.
     pub fn calculate(&self, input: &Input, cancelled: &dyn Fn() -> bool) -> Result<Vec<Fr>, WitnessError> {
         Run::start(self, cancelled)?.witness(input)

@@ -96,6 +96,9 @@ impl Opened {
             backend::fits(r1cs, &key)?;
             r1cs.check()?;
             key.is_of(r1cs)?;
+            if let Some(sym) = &sym {
+                sym.is_of(r1cs)?;
+            }
         }
         let wires: Vec<u32> = (1..).take(key.public_inputs()).collect();
         let names = match &sym {

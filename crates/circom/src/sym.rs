@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
-use crate::{container, error::FileError};
+use crate::{container, error::FileError, r1cs::R1cs};
 
 /// A circuit's names in a mapped file.
 #[derive(Debug)]
@@ -42,6 +42,31 @@ impl Sym {
                 reason: format!("line {} is not label,wire,component,name", index + 1),
             })
         })
+    }
+
+    /// Whether these are names of the circuit with these constraints: each wire's label must be that of a signal on it.
+    pub fn is_of(&self, r1cs: &R1cs) -> Result<(), FileError> {
+        let labels: Vec<u64> = r1cs.labels().collect();
+        let mut named = vec![false; labels.len()];
+        for signal in self.signals() {
+            let signal = signal?;
+            let Some(wire) = signal.wire.and_then(|wire| usize::try_from(wire).ok()) else { continue };
+            let Some(label) = labels.get(wire) else {
+                return Err(self.of_another(labels.len(), wire + 1));
+            };
+            named[wire] |= *label == signal.label;
+        }
+        let count = named.iter().skip(1).filter(|named| **named).count();
+        if count + 1 == labels.len() { Ok(()) } else { Err(self.of_another(labels.len(), count + 1)) }
+    }
+
+    fn of_another(&self, expected: usize, actual: usize) -> FileError {
+        FileError::Mismatch {
+            path: self.path.clone(),
+            what: "wires with names",
+            expected: expected as u64,
+            actual: actual as u64,
+        }
     }
 
     /// The first name of each of `wires`, in their order; nothing for a wire without one.

@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use provery_descriptor::Fetcher;
 use provery_proving::{Phase, Progress, ProofBackend};
 use provery_rpc::{Chain, history};
 use provery_txmgr::{Mined, Sender};
-use provery_types::{Event, SlotKey, SlotState, terms_hash};
+use provery_types::{CircuitTerms, Event, SlotKey, SlotState, proof_commitment, terms_hash};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -23,6 +23,9 @@ use crate::{
     facts::{Ending, Facts},
     inputs::Inputs,
 };
+
+/// Before the chain is asked again for a new block.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A slot that was proven by hand.
 #[derive(Clone, Debug)]
@@ -123,6 +126,12 @@ pub async fn prove_one(
         }
     };
     let output = output.map_err(|_| NodeError::Stopped)??;
+    let now = chain.rpc().head().await?.timestamp;
+    let circuit = CircuitTerms::read(&terms);
+    let own = fact.slot.prover == payee && circuit.in_time(now, until);
+    if !circuit.payee_bound() && !own {
+        commit(chain, sender, (key, payee), circuit, &output.proof, &cancel).await?;
+    }
     let inputs = output.public_inputs.iter().map(|word| U256::from_be_bytes(*word)).collect();
     let call = chain.calls().prove(&fact.slot, &terms, inputs, output.proof.into());
     let mined = sender.send(call).await?;
@@ -151,4 +160,28 @@ impl Progress for Watched {
     fn cancelled(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
+}
+
+/// Commit to a proof that does not bind its payee, and wait until it may be shown: whoever saw it now could send it for another.
+async fn commit(
+    chain: &Chain,
+    sender: &Sender,
+    (key, payee): (SlotKey, Address),
+    circuit: CircuitTerms,
+    proof: &[u8],
+    cancel: &CancellationToken,
+) -> Result<(), NodeError> {
+    // A proof without a salt is refused by name where it is sent.
+    let Some((salt, bare)) = proof.split_first_chunk::<32>() else { return Ok(()) };
+    let commitment = proof_commitment(bare, payee, key.market, key.id, B256::from(*salt));
+    let mined = sender.send(chain.calls().commit_proof(commitment)).await?;
+    let from = mined.block.number + u64::from(circuit.reveal_delay);
+    info!(market = %key.market, slot = key.id, block = from, "proof committed to; it may be shown from this block on");
+    while chain.rpc().head().await?.number + 1 < from {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = cancel.cancelled() => return Err(NodeError::Stopped),
+        }
+    }
+    Ok(())
 }

@@ -112,6 +112,11 @@ fn groth16(descriptor: &Descriptor, files: &Files, found: &mut Findings) {
         Err(error) => return found.add("proving key", Err(error.to_string())),
     };
     found.add("proving key", same_key(opened.key.verifying_key()));
+    if let (Some(path), Some(r1cs)) = (files.get(&Role::WitnessWasm), &opened.r1cs) {
+        let fits =
+            derive::program_of(path, r1cs).map(|()| "is of the circuit with these constraints".to_owned());
+        found.add("witness program's circuit", fits.map_err(|error| error.to_string()));
+    }
     let ceremony = matches!(descriptor.setup, Setup::Ceremony { .. });
     found.expect(
         "setup",

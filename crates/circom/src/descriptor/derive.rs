@@ -14,10 +14,11 @@ use serde_json::Value;
 use super::{DeriveError, Files, InputGiven, artifacts, schema};
 use crate::{
     calculator::{Limits, OpenError, WitnessCalculator},
-    graph::WitnessGraph,
     describe::{Opened, PAYEE},
     error::FileError,
+    graph::WitnessGraph,
     json::VerifyingKeyJson,
+    r1cs::R1cs,
 };
 
 /// Which public signal is paid.
@@ -72,7 +73,7 @@ pub fn derive(given: &Given) -> Result<Descriptor, DeriveError> {
         return Err(DeriveError::OtherKey { path: path.clone() });
     }
     if let Some(path) = given.files.get(&Role::WitnessWasm) {
-        program(path)?;
+        program_of(path, r1cs)?;
     }
     if let Some(path) = given.files.get(&Role::WitnessGraph) {
         graph(path)?;
@@ -225,6 +226,22 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 /// Whether a file is a witness program of circom's.
 pub(super) fn program(path: &Path) -> Result<(), DeriveError> {
     WitnessCalculator::open(path, Limits::default()).map(drop).map_err(of_open)
+}
+
+/// A program of the circuit with these constraints.
+pub(super) fn program_of(path: &Path, r1cs: &R1cs) -> Result<(), DeriveError> {
+    let program = WitnessCalculator::open(path, Limits::default()).map_err(of_open)?;
+    let (wires, inputs) = program.sizes()?;
+    let shape = r1cs.shape();
+    let expected = u64::from(shape.public_inputs) + u64::from(shape.private_inputs);
+    for (what, expected, actual) in
+        [("wires", u64::from(shape.wires), wires), ("input values", expected, inputs)]
+    {
+        if expected != actual {
+            return Err(FileError::Mismatch { path: path.to_owned(), what, expected, actual }.into());
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn graph(path: &Path) -> Result<(), DeriveError> {

@@ -164,7 +164,11 @@ impl Calibration {
     }
 
     /// Put a circuit's figures in place of those that there were.
-    pub(crate) fn put(&mut self, circuit: &str, measured: Measured) {
+    /// Keep what was measured. What a slot costs stays as it was, if no prices came with the new figure.
+    pub(crate) fn put(&mut self, circuit: &str, mut measured: Measured) {
+        if measured.cost.is_none() {
+            measured.cost = self.circuits.get(circuit).and_then(|known| known.cost);
+        }
         self.circuits.insert(circuit.to_owned(), measured);
     }
 

@@ -35,6 +35,15 @@ pub struct Program {
     words: Vec<String>,
 }
 
+/// Whether a program can be started by this name: a path, or something on PATH.
+fn is_there(program: &str) -> bool {
+    if program.contains('/') {
+        return Path::new(program).is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
 impl Program {
     /// Of the program and its arguments.
     pub fn new(words: Vec<String>) -> Result<Self, ExternalError> {
@@ -45,6 +54,9 @@ impl Program {
         };
         if PLACEHOLDERS.iter().any(|it| program.contains(it)) {
             return wrong("a file's placeholder stands where the program's name should".to_owned());
+        }
+        if !is_there(program) {
+            return wrong(format!("there is no program {program}; give its path, or put it on PATH"));
         }
         let looks_like_one = |word: &&String| {
             let inner = word.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));

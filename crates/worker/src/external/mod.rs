@@ -83,7 +83,7 @@ pub enum ExternalError {
     /// The program takes files that the circuit has not.
     #[error(
         "the external prover's command has {placeholder}, and circuit {circuit} is none of circom's: let it read a JSON object on \
-         standard input instead"
+         standard input instead, or name the circuits that it proves with `circuits`"
     )]
     NoFiles {
         /// What stands for the file.

@@ -12,7 +12,7 @@ use crate::{
 
 /// Blocks that a proof is committed to before it is shown, unless it is said: longer than one or two producers of blocks in a row
 /// could keep a transaction out.
-const REVEAL_DELAY: u16 = 10;
+const REVEAL_DELAY: u16 = 7;
 
 /// What a circuit adds to the terms of its markets.
 pub(super) fn terms_of(registered: &Circuit, reveal_delay: Option<u16>) -> Result<U256> {

@@ -154,10 +154,15 @@ async fn rank(
     let mut bounds = at_hand(session, here, record.as_ref(), circuit.as_deref(), &terms, files).await?;
     bounds.extend(machine_bounds(&terms, assigns, pace, here.memory, &how));
 
+    let machine = measured.map_or(0, |it| it.machine_cost(session.asset()).saturating_to());
     let mut money = Money {
         price: terms.price.to(),
-        machine: measured.map_or(0, |it| it.machine_cost(session.asset()).saturating_to()),
-        gas: here.gas.map_or(0, |gas| gas.of(fee_budget::delivery_gas(&terms))),
+        machine,
+        gas: match name.as_ref().and_then(|name| here.calibration.cost_of(name, session.asset())) {
+            // With prices of his own the operator said what gas costs him, too: what nodes take nothing on below.
+            Some(cost) => cost.saturating_to::<u128>().saturating_sub(machine),
+            None => here.gas.map_or(0, |gas| gas.of(fee_budget::delivery_gas(&terms))),
+        },
     };
     let (joined, units, mut stake) = staked(session, chronicle, here, &survey, record.as_ref()).await?;
     let mine = |prover: &Address| here.prover == Some(*prover);

@@ -118,7 +118,7 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "N", default_value = "0")]
     pub origin: U256,
     /// Blocks that a proof is committed to before it is shown, where a slot is open to all; of circuits that do not bind the payee
-    /// [default there: 10]
+    /// [default there: 7]
     #[arg(long, value_name = "N", conflicts_with = "terms")]
     pub reveal_delay: Option<u16>,
     /// Public inputs that the prover supplies

@@ -5,14 +5,15 @@
 set -eu
 cd "$(dirname "$0")"
 
-# The market. Whole units of the asset, seconds.
+# The market. Whole units of the asset, seconds. No window may be longer than the deployment's limit. A step that failed is repeated without
+# those before it: CIRCUIT=0x… names a circuit that is registered already.
 NAME=${NAME:-{{market}}}
 MECHANISM=${MECHANISM:-{{mechanism}}}
 PRICE=${PRICE:-2}
 BOND=${BOND:-0}
 FAST=${FAST:-60}
 EXCLUSIVE=${EXCLUSIVE:-300}
-EXPIRY=${EXPIRY:-1200}
+EXPIRY=${EXPIRY:-600}
 FUNDS=${FUNDS:-20}
 # What the first slot states, and is proven from.
 STATEMENT=${STATEMENT:-"{{statement}}"}
