@@ -69,6 +69,7 @@ pub mod lifecycle;
 mod preparations;
 mod presence;
 mod proofs;
+mod room;
 mod serve;
 mod tasks;
 mod tenure;
