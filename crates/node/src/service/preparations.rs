@@ -61,6 +61,8 @@ pub(super) struct Preparations {
     room: Room,
     asking: Asking,
     failed_fetches: HashMap<Named, Rest>,
+    /// There was no room for them, unless they are of a slot that is held.
+    unfit: HashMap<Named, Rest>,
     failed_checks: HashMap<SlotKey, Rest>,
     tidied: Instant,
     stop: CancellationToken,
@@ -69,10 +71,22 @@ pub(super) struct Preparations {
 impl Preparations {
     /// `reach`: which servers may be asked.
     pub(super) fn new(runner: Arc<dyn ProofRunner>, inputs: Inputs, reach: Reach) -> Self {
-        let (fetcher, room, asking, failed_fetches, failed_checks, stop) = Default::default();
+        let (fetcher, room, asking, failed_fetches, unfit, failed_checks, stop) = Default::default();
         let tidied = Instant::now();
         inputs.drop_unfinished();
-        Self { runner, inputs, reach, fetcher, room, asking, failed_fetches, failed_checks, tidied, stop }
+        Self {
+            runner,
+            inputs,
+            reach,
+            fetcher,
+            room,
+            asking,
+            failed_fetches,
+            unfit,
+            failed_checks,
+            tidied,
+            stop,
+        }
     }
 
     /// Begin with what is missing, the most urgent first.
@@ -91,12 +105,12 @@ impl Preparations {
         let held = book.held_links();
         self.room.count(&held);
         let (mut begun, mut unfit) = (Vec::new(), Vec::new());
-        let (room, rests, now) = (&mut self.room, &self.failed_fetches, Instant::now());
+        let Self { room, failed_fetches, unfit: no_room, .. } = self;
         book.links(policy, |link| {
             let named = (link.artifact.digest, link.artifact.size);
-            if rests.get(&named).is_none_or(|rest| now >= rest.until) && !room.is_fetching(&named) {
-                // Held by one slot, whichever names it first.
-                let is_held = link.held || held.contains(&named);
+            let is_held = link.held || held.contains(&named);
+            let rests = does_rest(failed_fetches, &named) || (!is_held && does_rest(no_room, &named));
+            if !rests && !room.is_fetching(&named) {
                 if !room.fits(link.market, named, is_held) {
                     unfit.push(link.artifact.clone());
                 } else if room.begin(link.market, named, is_held) {
@@ -112,7 +126,7 @@ impl Preparations {
             );
         }
         for artifact in unfit {
-            rest(&mut self.failed_fetches, (artifact.digest, artifact.size));
+            rest(&mut self.unfit, (artifact.digest, artifact.size));
             book.fetched(
                 &artifact,
                 Err("the inputs of slots that nobody here holds take too much room".to_owned()),
@@ -144,7 +158,7 @@ impl Preparations {
         // What took too long before gives way to what was never looked at.
         unchecked.sort_by_key(|key| self.failed_checks.get(key).map_or(0, |rest| rest.failures));
         for key in unchecked {
-            let rests = self.failed_checks.get(&key).is_some_and(|rest| Instant::now() < rest.until);
+            let rests = does_rest(&self.failed_checks, &key);
             if rests || !self.asking.has_place(key.market) {
                 continue;
             }
@@ -247,6 +261,7 @@ impl Preparations {
         self.tidied = Instant::now();
         let mut wanted = book.tidy_links();
         wanted.extend(self.room.fetching());
+        self.unfit.retain(|named, _| wanted.contains(named));
         self.failed_fetches.retain(|named, _| wanted.contains(named));
         self.failed_checks.retain(|key, _| !book.is_over(*key));
         self.room.retain(&wanted);
@@ -263,6 +278,10 @@ impl Preparations {
         self.room.abandon();
         self.asking.abandon();
     }
+}
+
+fn does_rest<K: std::hash::Hash + Eq>(rests: &HashMap<K, Rest>, key: &K) -> bool {
+    rests.get(key).is_some_and(|rest| Instant::now() < rest.until)
 }
 
 fn rest<K: std::hash::Hash + Eq>(rests: &mut HashMap<K, Rest>, key: K) {
