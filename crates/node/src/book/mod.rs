@@ -56,7 +56,7 @@ mod ends_tests;
 #[cfg(test)]
 mod past_tests;
 #[cfg(test)]
-mod prepared_tests;
+pub(crate) mod prepared_tests;
 #[cfg(test)]
 mod reread_tests;
 #[cfg(test)]

@@ -93,7 +93,7 @@ impl Tracker for Doubts {
     }
 }
 
-fn nine() -> Artifact {
+pub(crate) fn nine() -> Artifact {
     let urls = vec!["https://example.org/nine".parse().expect("a URL")];
     Artifact { media_type: String::new(), digest: Digest::of(b"nine"), size: 4, urls }
 }
@@ -150,7 +150,7 @@ fn slot(world: &World, number: u64, id: u64, of: u64, prover: Address) -> Logged
 }
 
 /// Slots 1 and 2 state the squares of 7 and 9, both said. Nobody holds them, and there is an auction.
-fn begun(path: &Path) -> (Book, World) {
+pub(crate) fn begun(path: &Path) -> (Book, World) {
     let mut book = open(path);
     let mut world = auction_world();
     world.terms.chain = 0;
@@ -159,6 +159,11 @@ fn begun(path: &Path) -> (Book, World) {
     let slots = [slot(&world, 3, 1, 7, Address::ZERO), slot(&world, 3, 2, 9, Address::ZERO)];
     book.block(block(3), &slots).expect("stored");
     (book, world)
+}
+
+/// While both slots are open for bids.
+pub(crate) fn bidding() -> Policy {
+    policy(1_005)
 }
 
 fn edition(book: &mut Book, id: u64) -> Edition {
@@ -316,6 +321,7 @@ fn what_is_held_is_fetched_and_looked_at_first_and_words_of_others_are_cut() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (mut book, world) = begun(directory.path());
     book.block(block(4), &[slot(&world, 4, 3, 9, ME)]).expect("stored");
+    assert_eq!(links(&mut book, 9).len(), 2, "each once, though two slots name them");
     assert!(links(&mut book, 1)[0].0, "though its window ends last");
     book.fetched(&nine(), Err("x\u{1b}".repeat(10_000)));
     let gap = book.at_hand(key(2)).expect_err("not here").to_string();

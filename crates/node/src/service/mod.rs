@@ -67,6 +67,8 @@ mod keeper;
 mod keeper_task;
 pub mod lifecycle;
 mod preparations;
+#[cfg(test)]
+mod preparations_tests;
 mod presence;
 mod proofs;
 mod room;

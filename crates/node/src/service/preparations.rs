@@ -65,6 +65,8 @@ pub(super) struct Preparations {
     unfit: HashMap<Named, Rest>,
     failed_checks: HashMap<SlotKey, Rest>,
     tidied: Instant,
+    /// For one look at a circuit.
+    pub(super) check_time: Duration,
     stop: CancellationToken,
 }
 
@@ -85,6 +87,7 @@ impl Preparations {
             unfit,
             failed_checks,
             tidied,
+            check_time: CHECK_TIME,
             stop,
         }
     }
@@ -97,7 +100,7 @@ impl Preparations {
         tasks
     }
 
-    fn fetches(&mut self, book: &mut Book, policy: &Policy) -> Vec<BoxFuture<'static, Ready>> {
+    pub(super) fn fetches(&mut self, book: &mut Book, policy: &Policy) -> Vec<BoxFuture<'static, Ready>> {
         let mut tasks = Vec::new();
         if self.room.is_full() {
             return tasks;
@@ -149,7 +152,7 @@ impl Preparations {
         tasks
     }
 
-    fn checks(&mut self, book: &mut Book, policy: &Policy) -> Vec<BoxFuture<'static, Ready>> {
+    pub(super) fn checks(&mut self, book: &mut Book, policy: &Policy) -> Vec<BoxFuture<'static, Ready>> {
         let mut tasks = Vec::new();
         if self.asking.is_full() {
             return tasks;
@@ -168,12 +171,13 @@ impl Preparations {
             let Ok(job) = book.job(key) else { continue };
             self.asking.begin(key.market);
             let check = self.runner.check(Job { key, statement, circuit: job.circuit, bytes: job.bytes });
+            let check_time = self.check_time;
             let check = async move {
                 let begun = Instant::now();
-                let result = match timeout(CHECK_TIME, AssertUnwindSafe(check).catch_unwind()).await {
+                let result = match timeout(check_time, AssertUnwindSafe(check).catch_unwind()).await {
                     Ok(Ok(result)) => result,
                     Ok(Err(_)) => Checked::Failed("the check panicked, which is a bug".to_owned()),
-                    Err(_) => Checked::Failed(format!("it takes longer than {} s", CHECK_TIME.as_secs())),
+                    Err(_) => Checked::Failed(format!("it takes longer than {} s", check_time.as_secs())),
                 };
                 Ready::Checked { key, statement, edition, result, took: begun.elapsed() }
             };
@@ -259,6 +263,10 @@ impl Preparations {
             return;
         }
         self.tidied = Instant::now();
+        self.tidy_now(book);
+    }
+
+    pub(super) fn tidy_now(&mut self, book: &mut Book) {
         let mut wanted = book.tidy_links();
         wanted.extend(self.room.fetching());
         self.unfit.retain(|named, _| wanted.contains(named));
