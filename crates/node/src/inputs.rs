@@ -27,16 +27,30 @@ impl Inputs {
         &self.store
     }
 
-    /// Forget all but these, as far as the disk lets it.
+    /// Forget what was not fetched to its end, when nothing is being fetched.
+    pub fn drop_unfinished(&self) {
+        self.remove(|name| !is_digest(name));
+    }
+
+    /// Forget all but these and what is being fetched, as far as the disk lets it.
     pub fn retain(&self, wanted: &BTreeSet<Digest>) {
-        let Ok(files) = fs::read_dir(self.folder.join("sha256")) else { return };
         let wanted: BTreeSet<String> = wanted.iter().map(|digest| digest.to_hex()).collect();
+        self.remove(|name| is_digest(name) && !wanted.contains(name));
+    }
+
+    fn remove(&self, is_of_no_use: impl Fn(&str) -> bool) {
+        let Ok(files) = fs::read_dir(self.folder.join("sha256")) else { return };
         for file in files.flatten() {
-            if file.file_name().to_str().is_none_or(|name| !wanted.contains(name)) {
+            if file.file_name().to_str().is_none_or(&is_of_no_use) {
                 let _ = fs::remove_file(file.path());
             }
         }
     }
+}
+
+/// Whether a file is there as a whole: until it is, it has another name.
+fn is_digest(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 impl Fetched for Inputs {
@@ -74,5 +88,10 @@ mod tests {
         inputs.retain(&[Digest::of(b"one")].into());
         assert_eq!(inputs.get(&artifact(b"two")), None);
         assert!(inputs.store().path(Digest::of(b"one")).exists());
+        let unfinished = inputs.store().begin().expect("a file");
+        inputs.retain(&[].into());
+        assert!(unfinished.path().exists() && !inputs.store().path(Digest::of(b"one")).exists());
+        inputs.drop_unfinished();
+        assert!(!unfinished.path().exists());
     }
 }

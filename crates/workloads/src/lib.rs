@@ -61,7 +61,7 @@ use std::{
 
 use alloy::primitives::{Address, B256, LogData, U256};
 use provery_circom::WitnessBackend;
-use provery_descriptor::Artifact;
+use provery_descriptor::{Artifact, Digest};
 use provery_proving::{KeyError, ProofBackend, ProofVerifier, keys::Manifest};
 use provery_types::{BlockRef, RollupRecord, Slot};
 use serde_json::Value;
@@ -283,14 +283,20 @@ pub struct Needs {
     pub only_linked: bool,
     /// Only its circuit tells whether there is a proof: see [`ProofBackend::check`].
     pub check: bool,
-    /// How much was said of the slot: without more, what was found out still holds.
-    pub edition: u64,
+    /// What was said of the slot on the chain, by what is in it: what was found out is about that, and holds for as long as it stands.
+    pub posted: Vec<Digest>,
 }
 
 /// Bytes that are not on the chain, and were fetched.
 pub trait Fetched: fmt::Debug + Send + Sync {
     /// Those of an artifact, if they are here and are what it says.
     fn get(&self, artifact: &Artifact) -> Option<Vec<u8>>;
+
+    /// Inputs, posted or fetched, among which the slot's circuit found a witness before: they go first, and whoever adds others takes
+    /// no prover's time.
+    fn first(&self) -> &[Digest] {
+        &[]
+    }
 }
 
 /// Nothing was fetched.

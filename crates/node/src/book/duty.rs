@@ -80,13 +80,9 @@ impl Duty {
         self.looked.clear();
     }
 
-    /// What slots need, as far as it was asked.
-    pub(super) fn known(&self) -> impl Iterator<Item = (SlotKey, &Needs)> {
-        self.found.iter().map(|(key, found)| (*key, &found.needs))
-    }
-
-    pub(super) fn needs(&self, key: SlotKey) -> Needs {
-        self.found.get(&key).map(|found| found.needs.clone()).unwrap_or_default()
+    /// What a slot needs, if it was asked.
+    pub(super) fn needs_of(&self, key: SlotKey) -> Option<&Needs> {
+        self.found.get(&key).map(|found| &found.needs)
     }
 }
 

@@ -39,6 +39,7 @@ mod untold;
 pub use decisions::Unfinished;
 pub use duty::Gap;
 pub use ends::Due;
+pub use prepared::{Edition, Named};
 pub use terms::MarketDecision;
 pub use untold::Untold;
 
@@ -55,7 +56,7 @@ mod ends_tests;
 #[cfg(test)]
 mod past_tests;
 #[cfg(test)]
-mod prepared_tests;
+pub(crate) mod prepared_tests;
 #[cfg(test)]
 mod reread_tests;
 #[cfg(test)]
@@ -349,7 +350,6 @@ impl Book {
         self.facts = fold(&self.deployment, self.me, markets, &self.workloads, loaded, &self.past)?;
         self.facts.pass(now);
         self.duty.clear();
-        self.prepared.clear();
         self.turns.get_mut().clear();
         Ok(())
     }

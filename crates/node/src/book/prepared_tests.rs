@@ -1,16 +1,17 @@
 //! Slots of which the chain does not tell all: their inputs are elsewhere, or only their circuit knows whether there is a proof.
 
-use std::path::Path;
+use std::{ops::ControlFlow, path::Path};
 
 use alloy::primitives::U256;
 use provery_descriptor::{Artifact, Digest};
 use provery_types::{CircuitTerms, Event, RollupRecord, Slot, statement_hash, terms_hash};
 use provery_workloads::{
-    Circuit, Fetched, Job, Needs, Refusal, SourceLog, Statement, Tracker, Workload, Workloads,
+    Circuit, Fetched, Job, Needs, Refusal, SourceLog, Statement, Tracker, Why, Workload, Workloads,
     testing::squares,
 };
 
 use super::{
+    prepared::Edition,
     tests::{auction_world, key, kinds, policy},
     workload_tests::{of_squares, said},
     *,
@@ -45,14 +46,14 @@ impl Workload for Doubtful {
 
     fn track(&self, chain_id: u64, record: &RollupRecord) -> Result<Box<dyn Tracker>, Refusal> {
         let squares = squares::WORKLOAD.track(chain_id, record)?;
-        Ok(Box::new(Doubts { squares, said: 0 }))
+        Ok(Box::new(Doubts { squares, said: Vec::new() }))
     }
 }
 
 #[derive(Debug)]
 struct Doubts {
     squares: Box<dyn Tracker>,
-    said: u64,
+    said: Vec<Digest>,
 }
 
 impl Tracker for Doubts {
@@ -61,7 +62,7 @@ impl Tracker for Doubts {
     }
 
     fn apply(&mut self, log: &SourceLog<'_>) -> Result<(), String> {
-        self.said += 1;
+        self.said.push(Digest::of(&log.data.data));
         self.squares.apply(log)
     }
 
@@ -71,12 +72,16 @@ impl Tracker for Doubts {
 
     fn needs(&self, stated: &Statement<'_>) -> Needs {
         let is_elsewhere = stated.inputs == [U256::from(81)];
-        let linked = if is_elsewhere { vec![nine()] } else { Vec::new() };
-        Needs { linked, only_linked: is_elsewhere, check: true, edition: self.said }
+        let linked = if is_elsewhere { vec![nine(), junk()] } else { Vec::new() };
+        Needs { linked, only_linked: is_elsewhere, check: true, posted: self.said.clone() }
     }
 
     fn job(&mut self, stated: &Statement<'_>, payee: Address, fetched: &dyn Fetched) -> Result<Job, Refusal> {
-        self.squares.job(stated, payee, fetched)
+        let mut job = self.squares.job(stated, payee, fetched)?;
+        // What it is proven from, the first first.
+        let here = [nine(), junk()].into_iter().filter_map(|artifact| fetched.get(&artifact)).flatten();
+        job.bytes = fetched.first().iter().flat_map(|digest| digest.0).chain(here).collect();
+        Ok(job)
     }
 
     fn forget(&mut self, slots: &[Statement<'_>], deep: u64) {
@@ -88,9 +93,37 @@ impl Tracker for Doubts {
     }
 }
 
-fn nine() -> Artifact {
+pub(crate) fn nine() -> Artifact {
     let urls = vec!["https://example.org/nine".parse().expect("a URL")];
     Artifact { media_type: String::new(), digest: Digest::of(b"nine"), size: 4, urls }
+}
+
+fn junk() -> Artifact {
+    Artifact { digest: Digest::of(b"junk"), ..nine() }
+}
+
+/// Everything that is asked for.
+#[derive(Debug)]
+struct Disk(Vec<Artifact>);
+
+impl Fetched for Disk {
+    fn get(&self, artifact: &Artifact) -> Option<Vec<u8>> {
+        self.0.contains(artifact).then(|| b"x".to_vec())
+    }
+}
+
+/// What is to be fetched, if as much as that is taken.
+fn links(book: &mut Book, most: usize) -> Vec<(bool, Artifact)> {
+    let mut links = Vec::new();
+    book.links(&policy(1_005), |link| {
+        links.push((link.held, link.artifact.clone()));
+        if links.len() == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    links
+}
+
+fn link(artifact: Artifact) -> (bool, Artifact) {
+    (false, artifact)
 }
 
 fn open(path: &Path) -> Book {
@@ -117,7 +150,7 @@ fn slot(world: &World, number: u64, id: u64, of: u64, prover: Address) -> Logged
 }
 
 /// Slots 1 and 2 state the squares of 7 and 9, both said. Nobody holds them, and there is an auction.
-fn begun(path: &Path) -> (Book, World) {
+pub(crate) fn begun(path: &Path) -> (Book, World) {
     let mut book = open(path);
     let mut world = auction_world();
     world.terms.chain = 0;
@@ -128,9 +161,14 @@ fn begun(path: &Path) -> (Book, World) {
     (book, world)
 }
 
-fn edition(book: &mut Book, id: u64) -> u64 {
-    let found = book.unchecked(&policy(1_005));
-    found.iter().find(|(it, _)| *it == key(id)).expect("to be asked").1
+/// While both slots are open for bids.
+pub(crate) fn bidding() -> Policy {
+    policy(1_005)
+}
+
+fn edition(book: &mut Book, id: u64) -> Edition {
+    assert!(book.unchecked(&policy(1_005)).contains(&key(id)), "to be asked");
+    book.edition(key(id))
 }
 
 #[test]
@@ -140,6 +178,7 @@ fn nothing_is_bid_for_a_slot_before_its_circuit_says_that_there_is_a_proof() {
     book.fetched(&nine(), Ok(()));
     assert_eq!(kinds(&mut book, &policy(1_005)), [], "neither was asked");
     let (one, two) = (edition(&mut book, 1), edition(&mut book, 2));
+    let asked = two.clone();
     book.checked(key(1), one, None).expect("stored");
     assert_eq!(kinds(&mut book, &policy(1_005)), [(1, "commit")]);
     book.checked(key(2), two, Some("constraint 3 is not satisfied".to_owned())).expect("stored");
@@ -152,7 +191,7 @@ fn nothing_is_bid_for_a_slot_before_its_circuit_says_that_there_is_a_proof() {
     assert!(!concerns[0].is_alarm() && concerns[0].message.contains("constraint 3"), "{concerns:?}");
     // What is said later may be a witness.
     book.block(block(4), &[said(4, 1, U256::from(9))]).expect("stored");
-    assert_eq!(edition(&mut book, 2), two + 1);
+    assert_ne!(edition(&mut book, 2), asked);
     assert!(book.refused().len() == 1 && book.at_hand(key(2)).is_ok());
 }
 
@@ -160,16 +199,19 @@ fn nothing_is_bid_for_a_slot_before_its_circuit_says_that_there_is_a_proof() {
 fn nothing_is_bid_for_a_slot_whose_input_cannot_be_had() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (mut book, _) = begun(directory.path());
-    assert_eq!(book.links(&policy(1_005)), [(MARKET, nine())]);
+    assert_eq!(links(&mut book, 9), [link(nine()), link(junk())]);
+    assert_eq!(links(&mut book, 1), [link(nine())], "no more than is taken");
     assert!(matches!(book.at_hand(key(2)), Err(Gap::Pending(_))));
     book.fetched(&nine(), Err("the server is down".to_owned()));
     let gap = book.at_hand(key(2)).expect_err("not here").to_string();
     assert!(gap.contains("the server is down") && gap.contains("asked for again"), "{gap}");
-    assert_eq!(book.links(&policy(1_005)), [(MARKET, nine())], "it is asked for again");
-    assert!(book.unchecked(&policy(1_005)).iter().all(|(it, _)| *it == key(1)));
+    assert_eq!(links(&mut book, 1), [link(nine())], "it is asked for again");
+    assert_eq!(book.unchecked(&policy(1_005)), [key(1)]);
     book.fetched(&nine(), Ok(()));
-    assert_eq!((book.links(&policy(1_005)), book.at_hand(key(2))), (vec![], Ok(())));
-    assert_eq!(book.linked(), [nine().digest].into(), "kept for as long as the slot is open");
+    assert_eq!((links(&mut book, 9), book.at_hand(key(2))), (vec![link(junk())], Ok(())));
+    let both = [nine(), junk()].map(|it| (it.digest, it.size));
+    assert_eq!(book.tidy_links(), both.into(), "kept for as long as the slot is open");
+    assert_eq!(book.held_links(), [].into());
     let two = edition(&mut book, 2);
     book.checked(key(2), two, None).expect("stored");
     assert_eq!(kinds(&mut book, &policy(1_005)), [(2, "commit")]);
@@ -206,6 +248,91 @@ fn a_proof_that_nobody_could_make_is_its_slots_fault_and_an_alarm_where_it_is_he
     // And where it is not held: a restart asks anew.
     drop(book);
     assert_eq!(open(directory.path()).at_hand(key(1)), Ok(()));
+}
+
+#[test]
+fn a_slot_in_which_a_witness_was_found_stays_provable_whatever_is_said_later() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = begun(directory.path());
+    book.keep_inputs(Disk(vec![nine(), junk()]));
+    book.fetched(&nine(), Ok(()));
+    let (one, two) = (edition(&mut book, 1), edition(&mut book, 2));
+    let before = two.clone();
+    book.checked(key(1), one, None).expect("stored");
+    book.checked(key(2), two, None).expect("stored");
+    assert_eq!(links(&mut book, 9), [], "the rest is of no use");
+    // The requester posts junk once bids are in, and what was junk from the beginning comes up.
+    book.block(block(4), &[said(4, 1, U256::from(3))]).expect("stored");
+    book.fetched(&junk(), Ok(()));
+    assert_eq!((book.may_bind(key(1)), book.may_bind(key(2))), (Ok(()), Ok(())));
+    assert_eq!(book.unchecked(&policy(1_005)), [], "nobody is asked again");
+    let bytes = book.job(key(2)).expect("a job").bytes;
+    let first = [U256::from(7), U256::from(9)].map(|it| Digest::of(&it.to_be_bytes::<32>()));
+    let first: Vec<u8> = first.iter().chain([&nine().digest]).flat_map(|digest| digest.0).collect();
+    assert!(bytes.starts_with(&first), "what was looked at goes first");
+    // A proof of less than that says nothing about it.
+    let less = Edition::default();
+    assert_eq!(book.checked(key(2), less, Some("junk".to_owned())).expect("stored"), None);
+    assert_eq!(book.may_bind(key(2)), Ok(()));
+    // One of the same does.
+    book.checked(key(2), before, Some("it does not verify".to_owned())).expect("stored");
+    assert!(matches!(book.may_bind(key(2)), Err(Gap::Pending(_))), "with what was added it may be provable");
+}
+
+#[test]
+fn a_slot_in_which_a_witness_was_found_is_not_proven_without_it() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, _) = begun(directory.path());
+    book.keep_inputs(Disk(vec![junk()]));
+    book.fetched(&nine(), Ok(()));
+    let two = edition(&mut book, 2);
+    book.checked(key(2), two, None).expect("stored");
+    book.fetched(&junk(), Ok(()));
+    assert_eq!(book.job(key(2)).expect_err("the witness is gone").why, Why::Unfetched);
+    assert!(matches!(book.may_bind(key(2)), Err(Gap::Pending(_))));
+    assert_eq!(links(&mut book, 9), [link(nine())]);
+}
+
+#[test]
+fn what_was_found_out_before_a_reorganisation_holds_only_of_the_same_inputs() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, world) = begun(directory.path());
+    let one = edition(&mut book, 1);
+    book.reorg(block(1)).expect("taken back");
+    // As much is said, and something else.
+    let instead = [said(2, 1, U256::from(7)), said(2, 2, U256::from(8))];
+    book.block(block(2), &instead).expect("stored");
+    book.block(block(3), &[slot(&world, 3, 1, 7, Address::ZERO)]).expect("stored");
+    book.checked(key(1), one.clone(), None).expect("stored");
+    assert!(matches!(book.may_bind(key(1)), Err(Gap::Pending(_))), "it was another slot's");
+    book.checked(key(1), one.clone(), Some("junk".to_owned())).expect("stored");
+    assert_eq!(book.at_hand(key(1)), Ok(()));
+    // And the same again.
+    book.reorg(block(1)).expect("taken back");
+    book.block(block(2), &[said(2, 1, U256::from(7)), said(2, 2, U256::from(9))]).expect("stored");
+    book.block(block(3), &[slot(&world, 3, 1, 7, Address::ZERO)]).expect("stored");
+    assert!(book.at_hand(key(1)).is_err(), "what was found of it counts");
+    book.checked(key(1), one, None).expect("stored");
+    assert_eq!(book.may_bind(key(1)), Ok(()));
+}
+
+#[test]
+fn what_is_held_is_fetched_and_looked_at_first_and_words_of_others_are_cut() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut book, world) = begun(directory.path());
+    book.block(block(4), &[slot(&world, 4, 3, 9, ME)]).expect("stored");
+    assert_eq!(links(&mut book, 9).len(), 2, "each once, though two slots name them");
+    assert!(links(&mut book, 1)[0].0, "though its window ends last");
+    book.fetched(&nine(), Err("x\u{1b}".repeat(10_000)));
+    let gap = book.at_hand(key(2)).expect_err("not here").to_string();
+    assert!(gap.len() < 600 && !gap.contains('\u{1b}'), "{gap}");
+    book.fetched(&nine(), Ok(()));
+    assert_eq!(book.unchecked(&policy(1_005)), [3, 1, 2].map(key));
+    assert_eq!(book.held_links().len(), 2);
+    book.block(block(5), &[said(5, 1, U256::from(1))]).expect("stored");
+    let three = book.edition(key(3));
+    book.checked(key(3), three, Some("y".repeat(10_000))).expect("stored");
+    assert!(book.at_hand(key(3)).expect_err("refused").to_string().len() < 600);
 }
 
 fn unbound(reveal_delay: u16) -> U256 {

@@ -17,6 +17,9 @@ use crate::{
     report::Reporter,
 };
 
+/// Bytes that are kept and shown of why something failed, where others may have written the words.
+pub(super) const MOST_WORDS: usize = 300;
+
 /// See the module.
 pub(super) struct Handles {
     pub config: NodeConfig,

@@ -67,8 +67,11 @@ mod keeper;
 mod keeper_task;
 pub mod lifecycle;
 mod preparations;
+#[cfg(test)]
+mod preparations_tests;
 mod presence;
 mod proofs;
+mod room;
 mod serve;
 mod tasks;
 mod tenure;

@@ -2,7 +2,8 @@
 //! can be proven.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
+    ops::ControlFlow,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -10,37 +11,36 @@ use std::{
 
 use alloy::primitives::{B256, U256};
 use futures::{FutureExt as _, future::BoxFuture};
-use provery_descriptor::{Artifact, Digest, FetchError, Fetcher, Reach};
-use provery_types::SlotKey;
+use provery_descriptor::{Artifact, FetchError, Fetcher, Reach};
+use provery_types::{SlotKey, text};
 use provery_worker::{Checked, Job, ProofRunner};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::handles::Handles;
+use super::{
+    handles::{Handles, MOST_WORDS},
+    room::{Asking, Room},
+};
 use crate::{
-    book::{Book, Moved, Policy},
+    book::{Book, Edition, Moved, Named, Policy},
     error::NodeError,
     inputs::Inputs,
 };
 
-/// Fetched at a time, and of one market's: a server that takes its time takes no other market's.
-const MOST_FETCHES: (usize, usize) = (8, 2);
-/// Circuits asked at a time; of each market one.
-const MOST_CHECKS: usize = 4;
+/// For one look at a circuit, which takes a place that others wait for: as long as a witness may take.
+const CHECK_TIME: Duration = Duration::from_secs(300);
 /// For one fetch, redirects and all.
 const FETCH_TIME: Duration = Duration::from_secs(300);
 /// Before what failed is tried again: at first, and at most.
 const REST: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// Between two looks for inputs that nobody wants any more.
-const TIDY_EVERY: Duration = Duration::from_secs(300);
-
-type Named = (Digest, u64);
+const TIDY_EVERY: Duration = Duration::from_secs(60);
 
 /// Something was had, or not.
 pub(super) enum Ready {
     Fetched { market: U256, artifact: Artifact, result: Result<(), String> },
-    Checked { key: SlotKey, statement: B256, edition: u64, result: Checked },
+    Checked { key: SlotKey, statement: B256, edition: Edition, result: Checked, took: Duration },
     Stopped,
 }
 
@@ -58,29 +58,36 @@ pub(super) struct Preparations {
     reach: Reach,
     /// Made when it is needed first.
     fetcher: Option<Fetcher>,
-    fetching: HashMap<Named, U256>,
-    checking: HashSet<SlotKey>,
+    room: Room,
+    asking: Asking,
     failed_fetches: HashMap<Named, Rest>,
+    /// There was no room for them, unless they are of a slot that is held.
+    unfit: HashMap<Named, Rest>,
     failed_checks: HashMap<SlotKey, Rest>,
     tidied: Instant,
+    /// For one look at a circuit.
+    pub(super) check_time: Duration,
     stop: CancellationToken,
 }
 
 impl Preparations {
     /// `reach`: which servers may be asked.
     pub(super) fn new(runner: Arc<dyn ProofRunner>, inputs: Inputs, reach: Reach) -> Self {
-        let (fetcher, fetching, checking, failed_fetches, failed_checks, stop) = Default::default();
+        let (fetcher, room, asking, failed_fetches, unfit, failed_checks, stop) = Default::default();
         let tidied = Instant::now();
+        inputs.drop_unfinished();
         Self {
             runner,
             inputs,
             reach,
             fetcher,
-            fetching,
-            checking,
+            room,
+            asking,
             failed_fetches,
+            unfit,
             failed_checks,
             tidied,
+            check_time: CHECK_TIME,
             stop,
         }
     }
@@ -93,19 +100,42 @@ impl Preparations {
         tasks
     }
 
-    fn fetches(&mut self, book: &mut Book, policy: &Policy) -> Vec<BoxFuture<'static, Ready>> {
+    pub(super) fn fetches(&mut self, book: &mut Book, policy: &Policy) -> Vec<BoxFuture<'static, Ready>> {
         let mut tasks = Vec::new();
-        for (market, artifact) in book.links(policy) {
-            let named = (artifact.digest, artifact.size);
-            let of_market = self.fetching.values().filter(|other| **other == market).count();
-            if self.fetching.len() >= MOST_FETCHES.0
-                || of_market >= MOST_FETCHES.1
-                || self.fetching.contains_key(&named)
-                || self.failed_fetches.get(&named).is_some_and(|rest| Instant::now() < rest.until)
-            {
-                continue;
+        if self.room.is_full() {
+            return tasks;
+        }
+        let held = book.held_links();
+        self.room.count(&held);
+        let (mut begun, mut unfit) = (Vec::new(), Vec::new());
+        let Self { room, failed_fetches, unfit: no_room, .. } = self;
+        book.links(policy, |link| {
+            let named = (link.artifact.digest, link.artifact.size);
+            let is_held = link.held || held.contains(&named);
+            let rests = does_rest(failed_fetches, &named) || (!is_held && does_rest(no_room, &named));
+            if !rests && !room.is_fetching(&named) {
+                if !room.fits(link.market, named, is_held) {
+                    unfit.push(link.artifact.clone());
+                } else if room.begin(link.market, named, is_held) {
+                    begun.push((link.market, link.artifact.clone()));
+                }
             }
-            self.fetching.insert(named, market);
+            if room.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        if !unfit.is_empty() {
+            warn!(
+                inputs = unfit.len(),
+                "inputs not fetched, since those of slots that are not held take too much room"
+            );
+        }
+        for artifact in unfit {
+            rest(&mut self.unfit, (artifact.digest, artifact.size));
+            book.fetched(
+                &artifact,
+                Err("the inputs of slots that nobody here holds take too much room".to_owned()),
+            );
+        }
+        for (market, artifact) in begun {
             let (fetcher, store) = (self.fetcher(), self.inputs.store().clone());
             let fetch = async move {
                 let fetching =
@@ -122,23 +152,34 @@ impl Preparations {
         tasks
     }
 
-    fn checks(&mut self, book: &mut Book, policy: &Policy) -> Vec<BoxFuture<'static, Ready>> {
+    pub(super) fn checks(&mut self, book: &mut Book, policy: &Policy) -> Vec<BoxFuture<'static, Ready>> {
         let mut tasks = Vec::new();
-        for (key, edition) in book.unchecked(policy) {
-            let is_asked = self.checking.iter().any(|other| other.market == key.market);
-            let rests = self.failed_checks.get(&key).is_some_and(|rest| Instant::now() < rest.until);
-            if is_asked || rests || self.checking.len() >= MOST_CHECKS {
+        if self.asking.is_full() {
+            return tasks;
+        }
+        let mut unchecked = book.unchecked(policy);
+        // What took too long before gives way to what was never looked at.
+        unchecked.sort_by_key(|key| self.failed_checks.get(key).map_or(0, |rest| rest.failures));
+        for key in unchecked {
+            let rests = does_rest(&self.failed_checks, &key);
+            if rests || !self.asking.has_place(key.market) {
                 continue;
             }
             let Some(statement) = book.record(key).map(|record| record.slot.statement) else { continue };
+            // Of what is in the job.
+            let edition = book.edition(key);
             let Ok(job) = book.job(key) else { continue };
-            self.checking.insert(key);
+            self.asking.begin(key.market);
             let check = self.runner.check(Job { key, statement, circuit: job.circuit, bytes: job.bytes });
+            let check_time = self.check_time;
             let check = async move {
-                let result = AssertUnwindSafe(check).catch_unwind().await;
-                let result = result
-                    .unwrap_or_else(|_| Checked::Failed("the check panicked, which is a bug".to_owned()));
-                Ready::Checked { key, statement, edition, result }
+                let begun = Instant::now();
+                let result = match timeout(check_time, AssertUnwindSafe(check).catch_unwind()).await {
+                    Ok(Ok(result)) => result,
+                    Ok(Err(_)) => Checked::Failed("the check panicked, which is a bug".to_owned()),
+                    Err(_) => Checked::Failed(format!("it takes longer than {} s", check_time.as_secs())),
+                };
+                Ready::Checked { key, statement, edition, result, took: begun.elapsed() }
             };
             tasks.push(self.until_stopped(check));
         }
@@ -168,8 +209,9 @@ impl Preparations {
     ) -> Result<Option<Moved>, NodeError> {
         match ready {
             Ready::Fetched { market, artifact, result } => {
+                let result = result.map_err(|error| text::shown(&error, MOST_WORDS));
                 let named = (artifact.digest, artifact.size);
-                self.fetching.remove(&named);
+                self.room.ended(market, named, result.is_ok());
                 match &result {
                     Ok(()) => {
                         info!(%market, digest = %artifact.digest, bytes = artifact.size, "input fetched");
@@ -184,8 +226,8 @@ impl Preparations {
                 book.fetched(&artifact, result);
                 Ok(None)
             }
-            Ready::Checked { key, statement, edition, result } => {
-                self.checking.remove(&key);
+            Ready::Checked { key, statement, edition, result, took } => {
+                self.asking.ended(key.market, took);
                 // A reorganisation put another slot in its place.
                 if book.record(key).is_none_or(|record| record.slot.statement != statement) {
                     return Ok(None);
@@ -198,10 +240,12 @@ impl Preparations {
                     }
                     Checked::Refused(why) => {
                         self.failed_checks.remove(&key);
+                        let why = text::shown(&why, MOST_WORDS);
                         handles.trouble(Some(key), "unprovable", &why, false);
                         Ok(book.checked(key, edition, Some(why))?)
                     }
                     Checked::Failed(error) => {
+                        let error = text::shown(&error, MOST_WORDS);
                         warn!(market = %key.market, slot = key.id, error, "whether a slot can be proven is not known, it is looked at again");
                         handles.monitor.failure("check_failed");
                         rest(&mut self.failed_checks, key);
@@ -214,15 +258,22 @@ impl Preparations {
     }
 
     /// Inputs of slots that are over go.
-    fn tidy(&mut self, book: &Book) {
-        if self.tidied.elapsed() < TIDY_EVERY || !self.fetching.is_empty() {
+    fn tidy(&mut self, book: &mut Book) {
+        if self.tidied.elapsed() < TIDY_EVERY {
             return;
         }
         self.tidied = Instant::now();
-        let wanted = book.linked();
-        self.failed_fetches.retain(|(digest, _), _| wanted.contains(digest));
+        self.tidy_now(book);
+    }
+
+    pub(super) fn tidy_now(&mut self, book: &mut Book) {
+        let mut wanted = book.tidy_links();
+        wanted.extend(self.room.fetching());
+        self.unfit.retain(|named, _| wanted.contains(named));
+        self.failed_fetches.retain(|named, _| wanted.contains(named));
         self.failed_checks.retain(|key, _| !book.is_over(*key));
-        self.inputs.retain(&wanted);
+        self.room.retain(&wanted);
+        self.inputs.retain(&wanted.into_iter().map(|(digest, _)| digest).collect());
     }
 
     /// Nothing more is had: this node ends.
@@ -232,9 +283,13 @@ impl Preparations {
 
     /// What was under way is no longer waited for.
     pub(super) fn abandon(&mut self) {
-        self.fetching.clear();
-        self.checking.clear();
+        self.room.abandon();
+        self.asking.abandon();
     }
+}
+
+fn does_rest<K: std::hash::Hash + Eq>(rests: &HashMap<K, Rest>, key: &K) -> bool {
+    rests.get(key).is_some_and(|rest| Instant::now() < rest.until)
 }
 
 fn rest<K: std::hash::Hash + Eq>(rests: &mut HashMap<K, Rest>, key: K) {

@@ -7,14 +7,19 @@ use std::{
 
 use alloy::primitives::{B256, U256};
 use provery_proving::ProofOutput;
-use provery_types::SlotKey;
+use provery_types::{SlotKey, text};
 use provery_worker::{Job, Outcome};
 use serde_json::json;
 use tracing::{debug, info};
 
-use super::{chronicle::Chronicle, estimate::Estimate, handles::Handles, presence::breaker::Breaker};
+use super::{
+    chronicle::Chronicle,
+    estimate::Estimate,
+    handles::{Handles, MOST_WORDS},
+    presence::breaker::Breaker,
+};
 use crate::{
-    book::{Book, Moved, Policy},
+    book::{Book, Edition, Moved, Policy},
     error::NodeError,
     proof_pool::{Finished, Workers},
     report::millis,
@@ -33,8 +38,8 @@ pub(super) struct Proofs {
     /// The circuits that the workers prove.
     circuits: Vec<String>,
     estimate: Estimate,
-    /// How much was known of a slot when its proof was begun.
-    editions: HashMap<SlotKey, u64>,
+    /// What was known of a slot when its proof was begun.
+    editions: HashMap<SlotKey, Edition>,
     /// Proofs under way of slots that were taken back, and the block by which these must have come again.
     returns: HashMap<SlotKey, u64>,
 }
@@ -139,7 +144,7 @@ impl Proofs {
     ) -> Result<Option<Moved>, NodeError> {
         let Finished { key, statement, outcome, took } = finished;
         self.workers.done(key);
-        let edition = self.editions.remove(&key).unwrap_or_default();
+        let edition = self.editions.remove(&key);
         match outcome {
             Outcome::Proved(output) => {
                 breaker.succeeded();
@@ -159,12 +164,17 @@ impl Proofs {
                     return Ok(book.input(key, &Input::ProofCancelled)?);
                 }
                 // The slot is at fault, so nothing speaks against the others.
+                let message = text::shown(&message, MOST_WORDS);
                 handles.trouble(Some(key), "unprovable", &message, false);
-                let known = book.checked(key, edition, Some(message))?;
+                let known = match edition {
+                    Some(edition) => book.checked(key, edition, Some(message))?,
+                    None => None,
+                };
                 // More was said of it meanwhile: it is tried with that.
                 Ok(known.or(book.input(key, &Input::ProofCancelled)?))
             }
             Outcome::Failed(message) => {
+                let message = text::shown(&message, MOST_WORDS);
                 breaker.failed("proof_failed");
                 handles.trouble(Some(key), "proof_failed", &message, true);
                 let retry_at = now.saturating_add(PROOF_RETRY);

@@ -138,11 +138,15 @@ struct Scene {
 
 /// What was fetched, by its digest.
 #[derive(Debug, Default)]
-struct Here(BTreeMap<Digest, Vec<u8>>);
+struct Here(BTreeMap<Digest, Vec<u8>>, Vec<Digest>);
 
 impl Fetched for Here {
     fn get(&self, artifact: &Artifact) -> Option<Vec<u8>> {
         self.0.get(&artifact.digest).cloned()
+    }
+
+    fn first(&self) -> &[Digest] {
+        &self.1
     }
 }
 
@@ -235,11 +239,27 @@ fn what_is_linked_is_named_by_its_hash_and_proven_from_once_it_is_here() {
     assert_eq!(scene.job().map(|job| job.inputs), Ok(vec![linked.clone(), linked]));
     scene.says(8, MARKET, b"posted");
     let later = scene.needs();
-    assert!(!later.only_linked && later.edition > needs.edition);
+    assert!(!later.only_linked && later.posted == [Digest::of(b"posted")] && needs.posted.is_empty());
     // An input that is too large for any prover takes the others' place no more than many do.
     let link = InputLinked { size: u64::MAX, ..scene.link("https://example.org/c", b"c") };
     scene.log(9, INPUTS, &link.encode_log_data()).expect("it decodes");
     assert_eq!(scene.needs(), later);
+}
+
+#[test]
+fn inputs_among_which_a_witness_was_found_come_before_all_others() {
+    let mut scene = Scene::new(json!({ "input": "posted" }));
+    for junk in [b"junk 1", b"junk 2"] {
+        scene.links(5, "https://example.org/junk", junk);
+        scene.fetched.0.insert(Digest::of(junk), junk.to_vec());
+    }
+    scene.links(5, "https://example.org/good", b"good");
+    scene.says(6, MARKET, b"fine");
+    scene.says(7, MARKET, b"more");
+    scene.fetched.0.insert(Digest::of(b"good"), b"good".to_vec());
+    scene.fetched.1 = [b"fine", b"good"].map(|bytes| Digest::of(bytes)).to_vec();
+    let inputs = scene.job().map(|job| job.inputs);
+    assert_eq!(inputs, Ok(["good", "fine", "junk 1", "junk 2", "more"].map(Bytes::from).to_vec()));
 }
 
 #[test]

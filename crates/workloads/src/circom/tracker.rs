@@ -32,7 +32,7 @@ struct Said {
 
 #[derive(Clone, Debug)]
 enum What {
-    Posted(Bytes),
+    Posted(Digest, Bytes),
     /// Elsewhere, by its hash.
     Linked(Artifact),
 }
@@ -40,8 +40,15 @@ enum What {
 impl What {
     fn size(&self) -> u64 {
         match self {
-            Self::Posted(input) => input.len() as u64,
+            Self::Posted(_, input) => input.len() as u64,
             Self::Linked(artifact) => artifact.size,
+        }
+    }
+
+    fn digest(&self) -> Digest {
+        match self {
+            Self::Posted(digest, _) => *digest,
+            Self::Linked(artifact) => artifact.digest,
         }
     }
 
@@ -88,7 +95,7 @@ impl Inputs {
         let (market, statement, what) = match *log.topics().first()? {
             InputPosted::SIGNATURE_HASH => {
                 let event = InputPosted::decode_log_data(log).ok()?;
-                (event.market, event.statement, What::Posted(event.input))
+                (event.market, event.statement, What::Posted(Digest::of(&event.input), event.input))
             }
             InputLinked::SIGNATURE_HASH => {
                 let event = InputLinked::decode_log_data(log).ok()?;
@@ -99,7 +106,7 @@ impl Inputs {
         (market == self.market).then_some((statement, what))
     }
 
-    /// What was said of a slot's statement. Of all that was, the first counts: what comes later takes nothing back.
+    /// What was said of a slot's statement, in that order: what comes later takes nothing back.
     fn of(&self, stated: &Statement<'_>) -> impl Iterator<Item = &What> {
         self.said.get(&stated.slot.statement).into_iter().flatten().map(|said| &said.what)
     }
@@ -117,8 +124,10 @@ impl Inputs {
         if self.input == Input::Statement {
             return Ok(vec![Bytes::new()]);
         }
-        let here = self.of(stated).filter_map(|what| match what {
-            What::Posted(input) => Some(input.clone()),
+        let (first, later): (Vec<_>, Vec<_>) =
+            self.of(stated).partition(|what| fetched.first().contains(&what.digest()));
+        let here = first.into_iter().chain(later).filter_map(|what| match what {
+            What::Posted(_, input) => Some(input.clone()),
             What::Linked(artifact) => fetched.get(artifact).map(Bytes::from),
         });
         let here: Vec<Bytes> = here.collect();
@@ -158,9 +167,11 @@ impl Tracker for Inputs {
         }
         let mut needs = Needs { check: true, only_linked: true, ..Needs::default() };
         for what in self.of(stated) {
-            needs.edition += 1;
             match what {
-                What::Posted(_) => needs.only_linked = false,
+                What::Posted(digest, _) => {
+                    needs.only_linked = false;
+                    needs.posted.push(*digest);
+                }
                 What::Linked(artifact) => {
                     let same = |it: &&mut Artifact| (it.digest, it.size) == (artifact.digest, artifact.size);
                     match needs.linked.iter_mut().find(same) {
