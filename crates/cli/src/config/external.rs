@@ -113,6 +113,13 @@ impl ExternalValues {
         Duration::from_secs(self.timeout_seconds.unwrap_or(TIMEOUT))
     }
 
+    /// Whether the program is there, if it is one.
+    pub(crate) fn find(&self) -> Result<()> {
+        let Some(command) = &self.command else { return Ok(()) };
+        let found = Program::new(command.clone()).and_then(|program| program.find());
+        found.map_err(|error| fail(Code::Config, error.to_string()))
+    }
+
     /// The program or service.
     pub(crate) fn prover(&self) -> Result<Arc<Prover>> {
         let wrong = |error: ExternalError| fail(Code::Config, error.to_string());

@@ -55,9 +55,6 @@ impl Program {
         if PLACEHOLDERS.iter().any(|it| program.contains(it)) {
             return wrong("a file's placeholder stands where the program's name should".to_owned());
         }
-        if !is_there(program) {
-            return wrong(format!("there is no program {program}; give its path, or put it on PATH"));
-        }
         let looks_like_one = |word: &&String| {
             let inner = word.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
             inner.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
@@ -71,6 +68,16 @@ impl Program {
             return wrong(format!("{PUBLIC} is written beside {PROOF}, which it lacks"));
         }
         Ok(Self { words })
+    }
+
+    /// Whether the program is there to be started, asked before anything relies on it.
+    pub fn find(&self) -> Result<(), ExternalError> {
+        match self.words.first().filter(|program| !is_there(program)) {
+            None => Ok(()),
+            Some(program) => Err(ExternalError::Command(format!(
+                "there is no program {program}; give its path, or put it on PATH"
+            ))),
+        }
     }
 
     /// A placeholder that only circuits of circom have a file for, if there is one.

@@ -8,14 +8,14 @@ use std::{
 use alloy::primitives::B256;
 use eyre::Result;
 use provery_circom::Zkey;
-use provery_descriptor::{Artifact, ArtifactError, Descriptor, Digest, Role, Setup, document::MAX_BYTES};
+use provery_descriptor::{Artifact, ArtifactError, Descriptor, Digest, Role, Setup};
 use provery_workloads::circom::{
     circuit_name, descriptor_of,
     files::{descriptor, descriptor_path, store},
 };
 use serde_json::{Value, json};
 
-use super::files::{bounded, keep, named, of_artifact, role_of, unwritable};
+use super::files::{descriptor_bytes, keep, named, of_artifact, role_of, unwritable};
 use crate::{
     context::Context,
     error::{Code, fail},
@@ -52,7 +52,7 @@ pub(in crate::commands) fn of(
         }
         (None, _) => return Ok(None),
     };
-    let bytes = bounded(&path, MAX_BYTES as u64)?;
+    let bytes = descriptor_bytes(&path)?;
     let descriptor = Descriptor::parse(&bytes)
         .map_err(|error| fail(Code::DescriptorInvalid, format!("{}: {error}", path.display())))?;
     Ok(Some(Described { descriptor, digest: Digest::of(&bytes), bytes }))

@@ -12,7 +12,7 @@ use provery_types::text::plain;
 use provery_workloads::circom::circuit_name;
 use serde_json::json;
 
-use super::files::{Places, bounded};
+use super::files::{Places, descriptor_bytes};
 use crate::{
     address,
     context::Context,
@@ -136,7 +136,7 @@ pub(super) async fn run(context: &Context, args: FetchArgs) -> Result<()> {
 async fn document(context: &Context, args: &FetchArgs) -> Result<(Vec<u8>, Digest)> {
     let path = Path::new(&args.what);
     if path.exists() || !args.what.starts_with("0x") {
-        let bytes = bounded(path, MAX_BYTES as u64)?;
+        let bytes = descriptor_bytes(path)?;
         let digest = Digest::of(&bytes);
         return Ok((bytes, digest));
     }

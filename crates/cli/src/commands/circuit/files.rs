@@ -183,10 +183,15 @@ pub(super) fn role_of(path: &Path) -> Option<Role> {
 
 /// The descriptor in a file, and its digest.
 pub(crate) fn read(path: &Path) -> Result<(Descriptor, Digest)> {
-    let bytes = at_most(path, MAX_BYTES as u64, Code::DescriptorInvalid)?;
+    let bytes = descriptor_bytes(path)?;
     let descriptor = Descriptor::parse(&bytes)
         .map_err(|error| fail(Code::DescriptorInvalid, format!("{}: {error}", path.display())))?;
     Ok((descriptor, Digest::of(&bytes)))
+}
+
+/// A descriptor's file.
+pub(crate) fn descriptor_bytes(path: &Path) -> Result<Vec<u8>> {
+    at_most(path, MAX_BYTES as u64, Code::DescriptorInvalid)
 }
 
 /// A file of at most `most` bytes; a longer one is refused without being read further.

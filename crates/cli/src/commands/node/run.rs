@@ -263,6 +263,7 @@ fn load(
     elsewhere: bool,
 ) -> Result<Backends> {
     if let Some(values) = external {
+        values.find()?;
         values.names_known(rollups.iter().map(|rollup| rollup.circuit.as_str()))?;
     }
     let mut loaded = Backends::default();
