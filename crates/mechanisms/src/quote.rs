@@ -156,6 +156,17 @@ impl Chance {
         Self { bps: 10_000 / rivals.saturating_add(1), price, says }
     }
 
+    /// As good a chance as each prover that is able has (`equal` says so), at the price of the past; none if that is less than a slot
+    /// costs here (`dear`).
+    pub fn at_the_usual_price(view: &ChanceView<'_>, equal: &'static str, dear: &'static str) -> Self {
+        let usual = view.quote.usual();
+        let price = usual.unwrap_or(view.quote.most());
+        if usual.is_some_and(|usual| usual < view.cost) {
+            return Self { bps: 0, price, says: dear };
+        }
+        Self::equal(view.quote.able, price, equal)
+    }
+
     /// By weight, of all that there is.
     pub fn by_weight(weight: u64, others: u64, price: u128, says: &'static str) -> Self {
         let total = u128::from(weight) + u128::from(others);

@@ -131,11 +131,11 @@ impl Mechanism for ReverseDutchAuction {
 
     /// Whoever asks for less locks first, and at less: the price of the past, unless that would not pay here.
     fn chance(&self, view: &ChanceView<'_>) -> Chance {
-        let price = view.quote.usual().unwrap_or(view.quote.most());
-        if view.quote.usual().is_some_and(|usual| usual < view.cost) {
-            return Chance { bps: 0, price, says: "others lock for less than a slot costs here" };
-        }
-        Chance::equal(view.quote.able, price, "as good as that of each prover that could lock")
+        Chance::at_the_usual_price(
+            view,
+            "as good as that of each prover that could lock",
+            "others lock for less than a slot costs here",
+        )
     }
 
     fn explain(&self, past: &Past<'_>) -> Vec<Line> {

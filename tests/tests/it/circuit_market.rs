@@ -118,31 +118,14 @@ async fn a_circuit_from_elsewhere_is_paid_for_by_hand_and_by_a_node() -> Result<
     ensure!(numbers(&back)? == numbers(Path::new(&made))?, "public.json");
 
     // A node is drawn, and proves with the files that were fetched.
-    let units = ["prover", "allocate", "--market", "answers", "--units", "10"];
-    provery.ok(Some(&town.prover), &["prover", "allocate", "--market", "1", "--units", "20"]).await?;
-    provery.ok(Some(&town.prover), &units).await?;
-    town.pass(200).await?;
-    let data = provery.dir.path().join("node").display().to_string();
-    let node = ["node", "--data-dir", &data, "--market", "answers", "--poll-ms", "200"];
-    let log = fs::File::create(provery.dir.path().join("node.log"))?;
-    let mut running = provery.command(Some(&town.prover), &node)?.stdout(log).spawn()?;
+    let mut node = market.node().await?;
     let opened = market.open().await?;
     ensure!(
         opened["slot"] == 2 && opened["prover"] != "0x0000000000000000000000000000000000000000",
         "{opened}"
     );
-    let mut shown = Value::Null;
-    for _ in 0..PATIENCE {
-        shown = market.shown("2").await?;
-        if shown["phase"] == "proven" || running.try_wait()?.is_some() {
-            break;
-        }
-        town.anvil.mine(1).await?;
-        sleep(Duration::from_millis(200)).await;
-    }
-    let log = fs::read_to_string(provery.dir.path().join("node.log"))?;
-    running.kill().await?;
-    ensure!(shown["phase"] == "proven", "{shown}\n{log}");
+    market.until_proven(&mut node, "2").await?;
+    node.process.kill().await?;
     Ok(())
 }
 
